@@ -1,0 +1,48 @@
+# The commands of a day. ARGS is passed on: make run ARGS="--port 9000", make test ARGS=isolation
+
+ARGS =
+DATA = .dealgraph
+
+# Where rustup puts cargo, for shells that were not told.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+.PHONY: run test bench check fmt clippy deny clean-data
+
+# Runs Dealgraph with a Postgres and a Redis of its own, after installing what is missing. The shell gives
+# its place to dealgraph, so that Ctrl-C and signals reach it.
+run:
+	@sh .ci/bootstrap run
+	cargo build --release --locked
+	@exec "$${CARGO_TARGET_DIR:-target}/release/dealgraph" dev $(ARGS)
+
+# Runs all tests. They need nothing running.
+test:
+	@sh .ci/bootstrap test
+	cargo test --locked --lib --test it $(ARGS)
+
+# Measures requests per second, and the same statements by pgbench beside them.
+bench:
+	@sh .ci/bootstrap run
+	cargo build --release --locked --workspace
+	@exec "$${CARGO_TARGET_DIR:-target}/release/dealgraph-loadtests" $(ARGS)
+
+# What CI checks before the tests.
+check: fmt clippy deny
+
+fmt:
+	cargo fmt --all --check
+
+clippy:
+	CLIPPY_CONF_DIR="$(CURDIR)/.ci" cargo clippy --workspace --all-targets --locked -- -D warnings
+
+deny:
+	@sh .ci/deny
+
+# Removes the data of `make run`.
+clean-data:
+	@if [ ! -e $(DATA)/.dealgraph-data ]; then echo "$(DATA) holds no data of dealgraph"; exit; fi; \
+	if command -v flock >/dev/null && ! flock -n $(DATA)/lock true; then \
+		echo "$(DATA) is in use: stop dealgraph first" >&2; exit 1; \
+	fi; \
+	if [ -f $(DATA)/elsewhere ]; then rm -rf -- "$$(cat $(DATA)/elsewhere)"; fi; \
+	rm -rf $(DATA) && echo "$(DATA) is removed"

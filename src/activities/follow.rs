@@ -1,0 +1,59 @@
+//! Keeping who sees an activity in step with who sees the records it is about.
+//!
+//! The order of locks matters. A link locks its record by its foreign key until the commit, and whoever changes a
+//! record locks it first ([`crate::records::lock`]); so either the change sees the new link, or the link's
+//! transaction waits and then sees the change ([`catch_up`]).
+
+use std::collections::HashMap;
+
+use super::{Activity, Target, store, target::Link, target::who_sees};
+use crate::{
+    db::{Tx, list, list::Record as _},
+    error::Result,
+    ids::Typed as _,
+};
+
+/// Tells the activities about a record that it is now visible to others; `visible_to` is the record's own, and the
+/// record is locked by this transaction. Activities change neither version nor time by it, and no event tells of it.
+///
+/// # Errors
+/// The database; `FORBIDDEN` when an activity would be out of the actor's reach after it.
+pub async fn follow(tx: &mut Tx, target: Target, visible_to: &str) -> Result<()> {
+    let activities = store::lock_activities_about(tx, target).await?;
+    if activities.is_empty() {
+        return Ok(());
+    }
+    store::set_link_visible_to(tx, &Link::new(target, visible_to)).await?;
+    let links = store::links_of(tx, &activities).await?;
+    let who = links.into_iter().map(|(id, links)| (id.uuid(), who_sees(&links))).collect();
+    let changed = store::set_targets_visible_to(tx, who).await?;
+    store::set_links_visible_to(tx, changed).await
+}
+
+/// Follows the records that changed hands between reading them and linking them. `seen` is what was read of the
+/// records that were linked since; the activities are read again if that is no longer true.
+pub(super) async fn catch_up(tx: &mut Tx, seen: HashMap<Target, String>, activities: &mut [Activity]) -> Result<()> {
+    if seen.is_empty() {
+        return Ok(());
+    }
+    let now = store::visible_to_of(tx, seen.keys().copied()).await?;
+    let mut late = false;
+    for (target, was) in seen {
+        let is = now.get(&target).ok_or_else(|| target.not_found())?;
+        if *is != was {
+            follow(tx, target, is).await?;
+            late = true;
+        }
+    }
+    if !late {
+        return Ok(());
+    }
+    let ids: Vec<_> = activities.iter().map(Activity::key).collect();
+    let mut again: HashMap<_, _> = list::find_many::<Activity>(tx, &ids).await?.into_iter().map(|a| (a.id, a)).collect();
+    for activity in activities {
+        if let Some(fresh) = again.remove(&activity.id) {
+            *activity = fresh;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! What activities read and write of the records they are about.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::{
+    activities::target::Target,
+    companies::Company,
+    contacts::Contact,
+    db::{Sql, Tx},
+    error::Result,
+    ids::{CompanyId, ContactId, LeadId, OpportunityId, TenantId, Typed},
+    leads::Lead,
+    opportunities::Opportunity,
+    records::Kept,
+};
+
+/// Who sees the records, in one statement. Those that the actor can't see are left out.
+pub(in crate::activities) async fn visible_to_of(
+    tx: &mut Tx,
+    targets: impl IntoIterator<Item = Target>,
+) -> Result<HashMap<Target, String>> {
+    let mut ids: HashMap<&'static str, HashSet<Uuid>> = HashMap::new();
+    for target in targets {
+        ids.entry(target.kind()).or_default().insert(target.uuid());
+    }
+    let mut sql: Option<Sql> = None;
+    for (kind, arm) in [
+        (CompanyId::PREFIX, arm::<CompanyId, Company> as fn(Sql, TenantId, Vec<Uuid>) -> Sql),
+        (ContactId::PREFIX, arm::<ContactId, Contact>),
+        (LeadId::PREFIX, arm::<LeadId, Lead>),
+        (OpportunityId::PREFIX, arm::<OpportunityId, Opportunity>),
+    ] {
+        let Some(ids) = ids.remove(kind) else { continue };
+        let before = sql.map_or_else(|| Sql::new(""), |sql| sql.push(" UNION ALL "));
+        let mut ids: Vec<Uuid> = ids.into_iter().collect();
+        ids.sort_unstable();
+        sql = Some(arm(before, tx.tenant(), ids));
+    }
+    let Some(sql) = sql else { return Ok(HashMap::new()) };
+    let rows = tx.all::<(String, Uuid, String)>(sql).await?;
+    Ok(rows.into_iter().map(|(kind, id, visible_to)| (target(&kind, id), visible_to)).collect())
+}
+
+fn arm<T: Typed, R: Kept>(sql: Sql, tenant: TenantId, ids: Vec<Uuid>) -> Sql {
+    sql.push("SELECT '")
+        .push(T::PREFIX)
+        .push("', t.")
+        .push(R::ID_COLUMN)
+        .push(", t.visible_to FROM ")
+        .push(R::TABLE)
+        .push(" t WHERE t.tenant_id = ")
+        .bind(tenant)
+        .push(" AND t.")
+        .push(R::ID_COLUMN)
+        .push(" = ANY(")
+        .bind(ids)
+        .push(")")
+}
+
+fn target(kind: &str, id: Uuid) -> Target {
+    match kind {
+        CompanyId::PREFIX => Target::Company(CompanyId::from_uuid(id)),
+        ContactId::PREFIX => Target::Contact(ContactId::from_uuid(id)),
+        LeadId::PREFIX => Target::Lead(LeadId::from_uuid(id)),
+        _ => Target::Opportunity(OpportunityId::from_uuid(id)),
+    }
+}
+
+/// Moves the time of the last activity of records forward, never back. It is derived from the activities, so it
+/// counts as no change: no version, no event. Records that the actor may not edit are passed over by their policy.
+pub(in crate::activities) async fn move_last_activity(
+    tx: &mut Tx,
+    latest: HashMap<Target, DateTime<Utc>>,
+) -> Result<()> {
+    // In the order of their ids, so that two transactions wait for each other in one direction only.
+    let mut latest: Vec<_> = latest.into_iter().collect();
+    latest.sort_unstable_by_key(|(target, _)| target.uuid());
+    for (kind, head, tail) in [
+        (
+            OpportunityId::PREFIX,
+            "UPDATE opportunities t SET last_activity_at = v.at FROM unnest(",
+            " AND t.opportunity_id = v.id AND (t.last_activity_at IS NULL OR t.last_activity_at < v.at)",
+        ),
+        (
+            LeadId::PREFIX,
+            "UPDATE leads t SET last_activity_at = v.at FROM unnest(",
+            " AND t.lead_id = v.id AND (t.last_activity_at IS NULL OR t.last_activity_at < v.at)",
+        ),
+        (
+            ContactId::PREFIX,
+            "UPDATE contacts t SET last_contacted_at = v.at FROM unnest(",
+            " AND t.contact_id = v.id AND (t.last_contacted_at IS NULL OR t.last_contacted_at < v.at)",
+        ),
+    ] {
+        let of_kind = latest.iter().filter(|(target, _)| target.kind() == kind);
+        let (ids, times): (Vec<Uuid>, Vec<_>) = of_kind.map(|(target, at)| (target.uuid(), *at)).unzip();
+        if ids.is_empty() {
+            continue;
+        }
+        let sql = Sql::new(head)
+            .bind(ids)
+            .push(", ")
+            .bind(times)
+            .push(") AS v(id, at) WHERE t.tenant_id = ")
+            .bind(tx.tenant())
+            .push(tail);
+        tx.execute(sql).await?;
+    }
+    Ok(())
+}

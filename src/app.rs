@@ -1,0 +1,156 @@
+//! The composition root: from connections and keys to a router, and from a listener to a running server.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::{Request, State},
+    http::{HeaderValue, StatusCode},
+    middleware::{self, Next},
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+use serde_json::json;
+use sqlx::postgres::PgConnectOptions;
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    auth::Tokens,
+    clock::Clock,
+    config::TraceParents,
+    db::{self, Db, PoolOptions, StartupError},
+    events::Hints,
+    graphql::{self, Api, http::Outcome, limits::Limits},
+    server::{self, ServerLimits},
+    telemetry::{self, RequestLine},
+};
+
+/// How long a health check waits for a dependency.
+const HEALTH_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What a server is put together from.
+pub struct Setup {
+    /// The login of people's requests, and the system's.
+    pub logins: (PgConnectOptions, PgConnectOptions),
+    /// How many connections it may use.
+    pub pool: PoolOptions,
+    /// Redis, if there is one.
+    pub redis_url: Option<String>,
+    /// What makes and checks tokens.
+    pub tokens: Arc<Tokens>,
+    /// What a request may ask for.
+    pub limits: Limits,
+    /// The time.
+    pub clock: Clock,
+    /// Whether callers' traces are continued.
+    pub trace_parents: TraceParents,
+}
+
+/// A server that is ready to listen.
+pub struct App {
+    db: Db,
+    router: Router,
+    hints: Hints,
+    redis_url: Option<String>,
+}
+
+impl App {
+    /// Puts a server together and refuses a database that would not protect its rows.
+    ///
+    /// # Errors
+    /// [`StartupError`].
+    pub async fn new(setup: Setup) -> Result<Self, StartupError> {
+        let hints = Hints::default();
+        let db = Db::open(setup.logins, &setup.pool, setup.clock, hints.clone());
+        Self::over(db, hints, setup.redis_url, (setup.tokens, setup.limits, setup.trace_parents)).await
+    }
+
+    /// Puts a server together over a database that is open already.
+    ///
+    /// # Errors
+    /// [`StartupError`].
+    pub async fn over(
+        db: Db,
+        hints: Hints,
+        redis_url: Option<String>,
+        (tokens, limits, trace_parents): (Arc<Tokens>, Limits, TraceParents),
+    ) -> Result<Self, StartupError> {
+        db::check(&db).await?;
+        let api = Arc::new(Api::new(db.clone(), tokens, limits));
+        let health = Health { db: db.clone(), redis_url: redis_url.clone() };
+        let router = graphql::router(api)
+            .route("/health/live", get(async || Json(json!({ "status": "healthy" }))))
+            .route("/health/ready", get(ready).with_state(health))
+            .layer(middleware::from_fn_with_state(trace_parents, one_line_per_request));
+        Ok(Self { db, router, hints, redis_url })
+    }
+
+    /// The database.
+    #[must_use]
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// Adds routes, of the explorer for example.
+    #[must_use]
+    pub fn with(mut self, routes: Router) -> Self {
+        self.router = self.router.merge(routes);
+        self
+    }
+
+    /// Serves until told to stop, then lets requests in flight end.
+    ///
+    /// # Errors
+    /// The listener broke.
+    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> std::io::Result<()> {
+        let tasks = TaskTracker::new();
+        let after = CancellationToken::new();
+        tasks.spawn(self.hints.send(self.redis_url, after.clone()));
+        tasks.close();
+        let served = server::serve(listener, self.router, ServerLimits::default(), stop).await;
+        after.cancel();
+        tasks.wait().await;
+        self.db.close().await;
+        served
+    }
+}
+
+/// Every request has an id, a span and exactly one log line.
+async fn one_line_per_request(State(trace_parents): State<TraceParents>, mut request: Request, next: Next) -> Response {
+    let id = graphql::http::request_id(request.headers());
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        request.headers_mut().insert("x-request-id", value);
+    }
+    let span = telemetry::request_span(request.method().as_str(), request.uri().path(), &id);
+    let parent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+    trace_parents.adopt(&span, parent);
+    let line = RequestLine::begin(&id, span);
+    let response = line.run(next.run(request)).await;
+    let outcome = response.extensions().get::<Outcome>().and_then(|outcome| outcome.code.clone());
+    line.finish(response.status().as_u16(), outcome.unwrap_or_else(|| "OK".to_owned()));
+    response
+}
+
+#[derive(Clone)]
+struct Health {
+    db: Db,
+    redis_url: Option<String>,
+}
+
+/// Ready when the database answers; without Redis the server works, only slower to tell others: degraded.
+async fn ready(State(health): State<Health>) -> Response {
+    let database = tokio::time::timeout(HEALTH_PATIENCE, health.db.answers()).await.unwrap_or(false);
+    let redis = match &health.redis_url {
+        None => "off",
+        Some(url) if Hints::reaches(url).await => "healthy",
+        Some(_) => "unhealthy",
+    };
+    let (code, status) = match (database, redis) {
+        (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "unhealthy"),
+        (true, "unhealthy") => (StatusCode::OK, "degraded"),
+        (true, _) => (StatusCode::OK, "healthy"),
+    };
+    let database = if database { "healthy" } else { "unhealthy" };
+    (code, Json(json!({ "status": status, "database": database, "redis": redis }))).into_response()
+}

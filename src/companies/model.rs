@@ -1,0 +1,195 @@
+//! What a company is, and what it may look like.
+
+use async_graphql::Enum;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::{
+    db::{OrderField, Value, ValueKind, list::Record},
+    error::{Error, Result},
+    ids::{CompanyId, Typed as _},
+    money::{MAX_MINOR, Money},
+    records::{Kept, Ownership, Stamps},
+    text::{self, Text},
+};
+
+/// A company.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Company {
+    #[sqlx(rename = "company_id")]
+    pub(super) id: CompanyId,
+    #[sqlx(flatten)]
+    pub(super) fields: CompanyFields,
+    pub(super) visible_to: String,
+    #[sqlx(flatten)]
+    pub(super) stamps: Stamps,
+}
+
+/// What can be written of a company.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, sqlx::FromRow)]
+#[expect(missing_docs, reason = "the names say it; the schema describes each")]
+pub struct CompanyFields {
+    pub name: String,
+    pub domain: Option<String>,
+    pub industry: Option<String>,
+    pub employee_count: Option<i32>,
+    pub annual_revenue_minor: Option<i64>,
+    pub annual_revenue_currency: Option<String>,
+    pub founded_year: Option<i16>,
+    pub website: Option<String>,
+    pub phone: Option<String>,
+    pub address_line: Option<String>,
+    pub city: Option<String>,
+    pub region: Option<String>,
+    pub postal_code: Option<String>,
+    pub country: Option<String>,
+    pub description: Option<String>,
+    pub parent_company_id: Option<CompanyId>,
+    pub tags: Vec<String>,
+    #[sqlx(flatten)]
+    #[serde(flatten)]
+    pub ownership: Ownership,
+}
+
+/// A company that is to be created.
+#[derive(Debug, Clone)]
+pub struct NewCompany {
+    /// The client's own id, or a minted one.
+    pub id: CompanyId,
+    /// What is known of it.
+    pub fields: CompanyFields,
+    /// When it came about, if not now.
+    pub created_at: Option<DateTime<Utc>>,
+}
+
+impl CompanyFields {
+    /// Cleans and bounds all fields.
+    ///
+    /// # Errors
+    /// `BLANK`, `TOO_LONG`, `OUT_OF_RANGE`, `INVALID_URL`, `INVALID_DOMAIN`, with the field.
+    pub fn check(&mut self) -> Result<()> {
+        Text::line("name").required(&mut self.name)?;
+        for (field, text) in [
+            ("industry", &mut self.industry),
+            ("phone", &mut self.phone),
+            ("addressLine", &mut self.address_line),
+            ("city", &mut self.city),
+            ("region", &mut self.region),
+            ("postalCode", &mut self.postal_code),
+            ("country", &mut self.country),
+            ("domain", &mut self.domain),
+        ] {
+            Text::line(field).optional(text)?;
+        }
+        Text::long("description").optional(&mut self.description)?;
+        text::check_url(&mut self.website, "website")?;
+        text::check_tags(&mut self.tags)?;
+        if let Some(domain) = &mut self.domain {
+            *domain = check_domain(domain)?;
+        }
+        if self.employee_count.is_some_and(|n| n < 0) {
+            return Err(Error::invalid("OUT_OF_RANGE", "employeeCount", "expected zero or more"));
+        }
+        if self.founded_year.is_some_and(|year| !(1000..=2200).contains(&year)) {
+            return Err(Error::invalid("OUT_OF_RANGE", "foundedYear", "expected a year between 1000 and 2200"));
+        }
+        if self.annual_revenue_minor.is_some_and(|amount| !(0..=MAX_MINOR).contains(&amount)) {
+            return Err(Error::invalid("INVALID_AMOUNT", "annualRevenue.amountMinor", "expected zero or more"));
+        }
+        Ok(())
+    }
+
+    /// The revenue of a year.
+    #[must_use]
+    pub fn annual_revenue(&self) -> Option<Money> {
+        Money::from_columns(self.annual_revenue_minor, self.annual_revenue_currency.as_deref())
+    }
+}
+
+/// `https://Example.com/about` is no domain, `Example.com` is, and is stored as `example.com`.
+fn check_domain(domain: &str) -> Result<String> {
+    match url::Host::parse(domain) {
+        Ok(url::Host::Domain(domain)) if domain.contains('.') && !domain.contains('/') => Ok(domain),
+        _ => Err(Error::invalid("INVALID_DOMAIN", "domain", "expected a domain like example.com")),
+    }
+}
+
+/// What companies can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum CompanyOrderField {
+    /// When it was created.
+    CreatedAt,
+    /// When it last changed.
+    UpdatedAt,
+    /// Its name, without regard to case.
+    Name,
+}
+
+impl OrderField for CompanyOrderField {
+    fn column(self) -> &'static str {
+        match self {
+            Self::CreatedAt => "created_at",
+            Self::UpdatedAt => "updated_at",
+            Self::Name => "name_normalized",
+        }
+    }
+
+    fn kind(self) -> ValueKind {
+        match self {
+            Self::CreatedAt | Self::UpdatedAt => ValueKind::Time,
+            Self::Name => ValueKind::Text,
+        }
+    }
+}
+
+impl Record for Company {
+    const KIND: &'static str = "company";
+    const TABLE: &'static str = "companies";
+    const ID_COLUMN: &'static str = "company_id";
+    const COLUMNS: &'static str = "t.company_id, t.name, t.domain, t.industry, t.employee_count, \
+        t.annual_revenue_minor, t.annual_revenue_currency, t.founded_year, t.website, t.phone, t.address_line, \
+        t.city, t.region, t.postal_code, t.country, t.description, t.parent_company_id, t.tags, t.owner_id, \
+        t.team_path, t.visible_to, t.archived_at, t.created_at, t.created_by, t.updated_at, t.updated_by, t.version";
+    type Order = CompanyOrderField;
+
+    fn key(&self) -> Uuid {
+        self.id.uuid()
+    }
+
+    fn sort_value(&self, field: CompanyOrderField) -> Option<Value> {
+        Some(match field {
+            CompanyOrderField::CreatedAt => Value::Time(self.stamps.created_at),
+            CompanyOrderField::UpdatedAt => Value::Time(self.stamps.updated_at),
+            CompanyOrderField::Name => Value::Text(text::normalize(&self.fields.name)),
+        })
+    }
+}
+
+impl Kept for Company {
+    fn stamps(&self) -> &Stamps {
+        &self.stamps
+    }
+
+    fn visible_to(&self) -> &str {
+        &self.visible_to
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_is_stored_in_lower_case_and_a_web_address_is_none() {
+        assert_eq!(check_domain("Example.COM").ok().as_deref(), Some("example.com"));
+        assert!(check_domain("https://example.com").is_err());
+        assert!(check_domain("localhost").is_err());
+    }
+
+    #[test]
+    fn a_blank_name_is_refused_with_its_field() {
+        let error = CompanyFields { name: " \t".to_owned(), ..Default::default() }.check().expect_err("blank");
+        assert_eq!((error.code(), error.field()), ("BLANK", Some("name")));
+    }
+}

@@ -1,0 +1,39 @@
+//! The settings of access tokens.
+
+use std::{path::PathBuf, time::Duration};
+
+use super::{Secret, reader::Reader};
+
+/// Access tokens.
+#[derive(Debug, Clone)]
+pub struct AuthConfig {
+    /// The `iss` that tokens carry.
+    pub issuer: String,
+    /// The `aud` that tokens carry.
+    pub audience: String,
+    /// A PEM file with an Ed25519 private key, or a folder of them, named `<kid>.pem`.
+    pub keys_file: Option<PathBuf>,
+    /// The secret of HS256; tokens of that algorithm are refused without it.
+    pub hs256_secret: Option<Secret<String>>,
+    /// Life of an access token.
+    pub token_ttl: Duration,
+}
+
+impl AuthConfig {
+    pub(super) fn read(reader: &mut Reader) -> Self {
+        let ttl_s = reader.number("DEALGRAPH_AUTH_TOKEN_TTL_S", 10..=86_400);
+        Self {
+            issuer: reader.name("DEALGRAPH_AUTH_ISSUER"),
+            audience: reader.name("DEALGRAPH_AUTH_AUDIENCE"),
+            keys_file: reader.optional("DEALGRAPH_AUTH_KEYS_FILE", "a path", |value| {
+                Some(value.into())
+            }),
+            hs256_secret: reader.secret(
+                "DEALGRAPH_AUTH_HS256_SECRET",
+                "a random text of at least 32 bytes",
+                |value| value.len() >= 32,
+            ),
+            token_ttl: Duration::from_secs(ttl_s.into()),
+        }
+    }
+}

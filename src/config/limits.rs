@@ -1,0 +1,97 @@
+//! The limits of GraphQL requests, where a deployment wants others than the built-in ones.
+
+use std::time::Duration;
+
+use super::{reader::Reader, typed::milliseconds};
+use crate::graphql::limits::Limits;
+
+/// Limits of a GraphQL request; `None` leaves the limit as the server has it built in.
+#[derive(Debug, Clone)]
+pub struct LimitsConfig {
+    /// Largest request body, in bytes.
+    pub body_bytes: Option<usize>,
+    /// Largest document, in bytes.
+    pub document_bytes: Option<usize>,
+    /// Most tokens in a document.
+    pub tokens: Option<usize>,
+    /// Deepest selection.
+    pub depth: Option<usize>,
+    /// Most aliases in an operation.
+    pub aliases: Option<usize>,
+    /// Most top-level fields in an operation.
+    pub root_fields: Option<usize>,
+    /// Most records that one operation may ask for.
+    pub nodes: Option<usize>,
+    /// Longest run of a request.
+    pub timeout: Option<Duration>,
+}
+
+impl LimitsConfig {
+    /// Every limit has a ceiling as well, so that no setting takes away what the limit protects: memory and the stack.
+    pub(super) fn read(reader: &mut Reader) -> Self {
+        let mut limit = |name, most| {
+            reader
+                .optional_number(name, 1..=most)
+                .map(|number| number as usize)
+        };
+        Self {
+            body_bytes: limit("DEALGRAPH_LIMIT_BODY_BYTES", 64 << 20),
+            document_bytes: limit("DEALGRAPH_LIMIT_DOCUMENT_BYTES", 1 << 20),
+            tokens: limit("DEALGRAPH_LIMIT_TOKENS", 100_000),
+            depth: limit("DEALGRAPH_LIMIT_DEPTH", 64),
+            aliases: limit("DEALGRAPH_LIMIT_ALIASES", 10_000),
+            root_fields: limit("DEALGRAPH_LIMIT_ROOT_FIELDS", 1_000),
+            nodes: limit("DEALGRAPH_LIMIT_NODES", 1_000_000),
+            timeout: reader
+                .optional_number("DEALGRAPH_LIMIT_TIMEOUT_MS", 1..=600_000)
+                .map(milliseconds),
+        }
+    }
+}
+
+impl From<&LimitsConfig> for Limits {
+    fn from(set: &LimitsConfig) -> Self {
+        let built_in = Self::default();
+        Self {
+            body_bytes: set.body_bytes.unwrap_or(built_in.body_bytes),
+            document_bytes: set.document_bytes.unwrap_or(built_in.document_bytes),
+            tokens: set.tokens.unwrap_or(built_in.tokens),
+            depth: set.depth.unwrap_or(built_in.depth),
+            aliases: set.aliases.unwrap_or(built_in.aliases),
+            root_fields: set.root_fields.unwrap_or(built_in.root_fields),
+            nodes: set.nodes.unwrap_or(built_in.nodes),
+            timeout: set.timeout.unwrap_or(built_in.timeout),
+            ..built_in
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Config, Purpose, VARIABLES};
+
+    use super::*;
+
+    #[test]
+    fn the_defaults_in_the_table_are_the_built_in_limits() {
+        let listed = VARIABLES
+            .iter()
+            .filter(|variable| variable.name.starts_with("DEALGRAPH_LIMIT_"))
+            .map(|variable| (variable.name.to_owned(), variable.default.to_owned()));
+        let config = Config::from_vars(listed, Purpose::Develop).unwrap();
+        assert!(config.limits.body_bytes.is_some() && config.limits.timeout.is_some());
+        let (as_listed, built_in) = (Limits::from(&config.limits), Limits::default());
+        assert_eq!(format!("{as_listed:?}"), format!("{built_in:?}"));
+    }
+
+    #[test]
+    fn a_limit_that_is_set_replaces_the_built_in_one() {
+        let set = [("DEALGRAPH_LIMIT_DEPTH".to_owned(), "5".to_owned())];
+        let config = Config::from_vars(set.into_iter(), Purpose::Develop).unwrap();
+        let limits = Limits::from(&config.limits);
+        assert_eq!(
+            (limits.depth, limits.aliases),
+            (5, Limits::default().aliases)
+        );
+    }
+}

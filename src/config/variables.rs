@@ -1,0 +1,175 @@
+//! Every variable the server reads, in one table: parsing, the command line's help and the README follow it.
+
+/// What all variables of the server begin with.
+pub const PREFIX: &str = "DEALGRAPH_";
+
+/// One variable of the environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Variable {
+    /// Its full name.
+    pub name: &'static str,
+    /// The value taken when it is unset or empty; an empty text when there is none. For limits it tells what the
+    /// server has built in.
+    pub default: &'static str,
+    /// What it decides, its unit and its choices.
+    pub meaning: &'static str,
+}
+
+const fn variable(name: &'static str, default: &'static str, meaning: &'static str) -> Variable {
+    Variable {
+        name,
+        default,
+        meaning,
+    }
+}
+
+/// All variables, by section.
+pub const VARIABLES: &[Variable] = &[
+    variable(
+        "DEALGRAPH_LISTEN",
+        "127.0.0.1:8080",
+        "address and port of the HTTP server",
+    ),
+    variable(
+        "DEALGRAPH_EXPLORER",
+        "off",
+        "`on` serves the API explorer at `/`",
+    ),
+    variable(
+        "DEALGRAPH_INTROSPECTION",
+        "on",
+        "`off` hides the schema from people who are signed in; without a token it is always hidden",
+    ),
+    variable(
+        "DEALGRAPH_DATABASE_URL",
+        "",
+        "Postgres as the login `dealgraph_app`; `serve` and `import` need it",
+    ),
+    variable(
+        "DEALGRAPH_SYSTEM_DATABASE_URL",
+        "",
+        "Postgres as the login `dealgraph_system`; `serve` and `import` need it",
+    ),
+    variable(
+        "DEALGRAPH_OWNER_DATABASE_URL",
+        "",
+        "Postgres as the owner of the tables; only `migrate` uses and needs it",
+    ),
+    variable("DEALGRAPH_POOL_SIZE", "16", "connections for requests"),
+    variable(
+        "DEALGRAPH_SYSTEM_POOL_SIZE",
+        "4",
+        "connections for the server's own work",
+    ),
+    variable(
+        "DEALGRAPH_ACQUIRE_TIMEOUT_MS",
+        "2000",
+        "longest wait for a free connection, in milliseconds",
+    ),
+    variable(
+        "DEALGRAPH_STATEMENT_CACHE",
+        "200",
+        "prepared statements kept per connection; `0` behind a PgBouncer older than 1.21",
+    ),
+    variable(
+        "DEALGRAPH_REDIS_URL",
+        "",
+        "Redis, `redis://` or `redis+unix://`; without it each server caches for itself and polls for events",
+    ),
+    variable(
+        "DEALGRAPH_AUTH_ISSUER",
+        "dealgraph",
+        "the `iss` that access tokens carry",
+    ),
+    variable(
+        "DEALGRAPH_AUTH_AUDIENCE",
+        "dealgraph",
+        "the `aud` that access tokens carry",
+    ),
+    variable(
+        "DEALGRAPH_AUTH_KEYS_FILE",
+        "",
+        "a PEM file with an Ed25519 private key, or a folder of them, named `<kid>.pem`",
+    ),
+    variable(
+        "DEALGRAPH_AUTH_HS256_SECRET",
+        "",
+        "shared secret of at least 32 bytes; HS256 tokens are accepted only when it is set",
+    ),
+    variable(
+        "DEALGRAPH_AUTH_TOKEN_TTL_S",
+        "900",
+        "life of an access token, in seconds",
+    ),
+    variable(
+        "DEALGRAPH_LIMIT_BODY_BYTES",
+        "262144",
+        "largest request body, in bytes",
+    ),
+    variable(
+        "DEALGRAPH_LIMIT_DOCUMENT_BYTES",
+        "16384",
+        "largest GraphQL document, in bytes",
+    ),
+    variable(
+        "DEALGRAPH_LIMIT_TOKENS",
+        "2000",
+        "most tokens in a document",
+    ),
+    variable("DEALGRAPH_LIMIT_DEPTH", "12", "deepest selection"),
+    variable(
+        "DEALGRAPH_LIMIT_ALIASES",
+        "30",
+        "most aliases in an operation",
+    ),
+    variable(
+        "DEALGRAPH_LIMIT_ROOT_FIELDS",
+        "20",
+        "most top-level fields in an operation",
+    ),
+    variable(
+        "DEALGRAPH_LIMIT_NODES",
+        "10000",
+        "most records that one operation may ask for",
+    ),
+    variable(
+        "DEALGRAPH_LIMIT_TIMEOUT_MS",
+        "10000",
+        "longest run of a request, in milliseconds",
+    ),
+    variable(
+        "DEALGRAPH_LOG",
+        "info",
+        "what is logged: a level, or `target=level` pairs with commas between",
+    ),
+    variable(
+        "DEALGRAPH_LOG_FORMAT",
+        "auto",
+        "`json` or `text`; `auto` is text on a terminal and json elsewhere",
+    ),
+    variable(
+        "DEALGRAPH_OTLP_ENDPOINT",
+        "",
+        "base address of an OpenTelemetry collector that takes OTLP over HTTP, such as `http://localhost:4318`; without it no traces are recorded",
+    ),
+    variable(
+        "DEALGRAPH_SERVICE_NAME",
+        "dealgraph",
+        "the `service.name` that traces carry",
+    ),
+    variable(
+        "DEALGRAPH_TRUST_TRACEPARENT",
+        "off",
+        "`on` continues the trace that a request's `traceparent` names; only behind a proxy that sets it",
+    ),
+    variable(
+        "DEALGRAPH_PG_BIN",
+        "",
+        "folder with the Postgres programs that `dev` and the tests start; found by itself when unset",
+    ),
+];
+
+/// The variable of that name.
+pub(super) fn find(name: &str) -> Option<&'static Variable> {
+    VARIABLES.iter().find(|variable| variable.name == name)
+}

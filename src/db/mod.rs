@@ -1,0 +1,183 @@
+//! The one owner of connections, and the one door from an [`Actor`] to row-level security.
+//!
+//! - [`Db::write`]: one transaction on behalf of an actor; what happened is appended to the event log with it.
+//! - [`ReadSession`]: one read-only snapshot on behalf of an actor, shared by all of a query.
+//! - [`Db::system`]: the other login, for the few things that happen before or beyond an actor; each use says why.
+//!
+//! Nothing outside this folder can reach a connection in any other way.
+
+mod constraint;
+pub mod list;
+pub mod migrate;
+mod order;
+mod predicate;
+mod session;
+mod sql;
+mod startup;
+mod tx;
+
+use std::sync::Arc;
+
+use sqlx::{
+    AssertSqlSafe,
+    postgres::{PgConnectOptions, PgPool, PgPoolOptions},
+};
+
+pub use order::{Cursor, Direction, OrderField, OrderTerm, ValueKind};
+pub use predicate::{Comparison, Predicate, Quantifier, Value};
+pub use session::ReadSession;
+pub use sql::{Row, Sql, rows_per_statement};
+pub use startup::{StartupError, check};
+pub use tx::{Statements, SystemTx, Tx};
+
+use crate::{
+    auth::Actor,
+    clock::Clock,
+    error::{Error, Result},
+    events,
+};
+
+/// How the pools are to be opened.
+#[derive(Debug, Clone)]
+pub struct PoolOptions {
+    /// Connections for people's requests.
+    pub size: u32,
+    /// Connections for the system.
+    pub system_size: u32,
+    /// How long a request waits for a connection.
+    pub acquire_timeout: std::time::Duration,
+}
+
+impl Default for PoolOptions {
+    fn default() -> Self {
+        Self { size: 16, system_size: 4, acquire_timeout: std::time::Duration::from_secs(2) }
+    }
+}
+
+/// Why the system login is used. Each variant is an argument for going around a person's rights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SystemReason {
+    /// Who somebody is has to be known before their rights can be.
+    SignIn,
+    /// Tenants, people and teams are set up before anybody is a member.
+    Provisioning,
+    /// Whether the database answers.
+    Health,
+}
+
+type Observer = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// The database: both pools, and nothing of them shown.
+#[derive(Clone)]
+pub struct Db {
+    app: PgPool,
+    system: PgPool,
+    clock: Clock,
+    hints: events::Hints,
+    observer: Option<Observer>,
+}
+
+impl Db {
+    /// Opens both pools lazily; nothing is connected yet.
+    #[must_use]
+    pub fn open(
+        (app, system): (PgConnectOptions, PgConnectOptions),
+        options: &PoolOptions,
+        clock: Clock,
+        hints: events::Hints,
+    ) -> Self {
+        let pool = |size| {
+            PgPoolOptions::new()
+                .max_connections(size)
+                .acquire_timeout(options.acquire_timeout)
+                // Connections are pinged when they come back; a second ping at the start costs a trip per request.
+                .test_before_acquire(false)
+        };
+        Self {
+            app: pool(options.size).connect_lazy_with(app.application_name("dealgraph")),
+            system: pool(options.system_size).connect_lazy_with(system.application_name("dealgraph-system")),
+            clock,
+            hints,
+            observer: None,
+        }
+    }
+
+    /// The same database with every statement's text shown to `observer`; for tests that judge statements.
+    #[must_use]
+    pub fn observed(mut self, observer: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.observer = Some(Arc::new(observer));
+        self
+    }
+
+    /// The clock that dates what is written.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Opens a read-only snapshot for an actor, at its first use.
+    #[must_use]
+    pub fn read_session(&self, actor: Arc<Actor>) -> ReadSession {
+        ReadSession::new(self.clone(), actor)
+    }
+
+    /// Runs one writing transaction for an actor: all of it or nothing, the events with it.
+    ///
+    /// # Errors
+    /// What `work` fails with, or the database.
+    pub async fn write<T>(
+        &self,
+        actor: &Arc<Actor>,
+        request_id: &str,
+        work: impl AsyncFnOnce(&mut Tx) -> Result<T>,
+    ) -> Result<T> {
+        let statements = begin(&self.app, format!("BEGIN; {}", actor.settings()), self.observer.clone()).await?;
+        let mut tx = Tx::new(statements, Arc::clone(actor), self.clock.now());
+        let done = work(&mut tx).await?;
+        let seq = events::append(&mut tx, request_id).await?;
+        tx.commit().await?;
+        if let Some(seq) = seq {
+            self.hints.publish(actor.tenant, seq);
+        }
+        Ok(done)
+    }
+
+    /// Begins a transaction as the system login; rolled back unless committed.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn system(&self, reason: SystemReason) -> Result<SystemTx> {
+        tracing::debug!(?reason, "system transaction");
+        Ok(SystemTx::new(begin(&self.system, "BEGIN".to_owned(), self.observer.clone()).await?, self.clock.now()))
+    }
+
+    /// Whether the database answers.
+    pub async fn answers(&self) -> bool {
+        let Ok(mut tx) = self.system(SystemReason::Health).await else { return false };
+        tx.column::<i32>(Sql::new("SELECT 1")).await.is_ok()
+    }
+
+    /// Closes all connections.
+    pub async fn close(&self) {
+        self.app.close().await;
+        self.system.close().await;
+    }
+
+    async fn begin_read(&self, actor: &Actor) -> Result<Statements> {
+        let sql = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {}", actor.settings());
+        begin(&self.app, sql, self.observer.clone()).await
+    }
+}
+
+/// Begins in a task of its own: a caller that goes away while BEGIN is under way would otherwise leave the pooled
+/// connection inside a transaction, with its settings (sqlx 0.9.0, 71 of 184 cancelled begins). Here the task
+/// finishes, finds nobody waiting and rolls back.
+async fn begin(pool: &PgPool, sql: String, observer: Option<Observer>) -> Result<Statements> {
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(sql)).await });
+    match begun.await {
+        Ok(Ok(transaction)) => Ok(Statements::new(transaction, observer)),
+        Ok(Err(error)) => Err(constraint::translate(error)),
+        Err(panic) => Err(Error::internal(panic)),
+    }
+}

@@ -1,0 +1,58 @@
+//! One snapshot per query: every resolver and loader of a request reads the same state of the world.
+//!
+//! The transaction begins at the first statement, in one message with the actor's settings; all of a request takes
+//! turns on it, so a request never holds more than one connection. Dropping the session ends the transaction
+//! without waiting for the database's answer.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use tokio::sync::Mutex;
+
+use super::{Db, Tx};
+use crate::{auth::Actor, error::Result};
+
+/// A read-only snapshot on behalf of an actor.
+pub struct ReadSession {
+    db: Db,
+    actor: Arc<Actor>,
+    tx: Mutex<Option<Tx>>,
+    statements: AtomicU32,
+}
+
+impl ReadSession {
+    pub(super) fn new(db: Db, actor: Arc<Actor>) -> Self {
+        Self { db, actor, tx: Mutex::new(None), statements: AtomicU32::new(0) }
+    }
+
+    /// Runs `work` on the snapshot.
+    ///
+    /// # Errors
+    /// What `work` fails with, or the database.
+    pub async fn run<T>(&self, work: impl AsyncFnOnce(&mut Tx) -> Result<T>) -> Result<T> {
+        let mut guard = self.tx.lock().await;
+        let tx = match guard.as_mut() {
+            Some(tx) => tx,
+            None => {
+                let statements = self.db.begin_read(&self.actor).await?;
+                guard.insert(Tx::new(statements, Arc::clone(&self.actor), self.db.clock.now()))
+            }
+        };
+        let before = tx.count();
+        let done = work(tx).await;
+        self.statements.fetch_add(tx.count() - before, Ordering::Relaxed);
+        done
+    }
+
+    /// Lets the snapshot go; the next use begins a new one that sees what was written since.
+    pub async fn refresh(&self) {
+        self.tx.lock().await.take();
+    }
+
+    /// How many statements ran so far.
+    pub fn statements(&self) -> u32 {
+        self.statements.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,198 @@
+//! Running statements inside a transaction, and the two kinds of transaction.
+
+use std::{
+    ops::{Deref, DerefMut},
+    sync::Arc,
+};
+
+use chrono::{DateTime, Utc};
+use sqlx::{FromRow, Postgres, Row as _, Transaction, postgres::PgRow};
+
+use tracing::{Instrument as _, Span};
+
+use super::{Observer, Sql, constraint::translate};
+use crate::{auth::Actor, error::Result, events::Event, ids::TenantId, telemetry};
+
+/// An open transaction that counts and shows its statements. Dropped without commit, it rolls back.
+pub struct Statements {
+    transaction: Transaction<'static, Postgres>,
+    count: u32,
+    observer: Option<Observer>,
+}
+
+impl Statements {
+    pub(super) fn new(transaction: Transaction<'static, Postgres>, observer: Option<Observer>) -> Self {
+        Self { transaction, count: 0, observer }
+    }
+
+    /// How many statements ran so far, BEGIN and COMMIT not counted.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Runs a query and decodes all rows.
+    ///
+    /// # Errors
+    /// The database refused or does not answer; see [`crate::error::Error`].
+    pub async fn all<T: for<'r> FromRow<'r, PgRow> + Send + Unpin>(&mut self, mut sql: Sql) -> Result<Vec<T>> {
+        let span = self.note(&sql);
+        let rows = sql.0.build_query_as::<T>().fetch_all(&mut *self.transaction).instrument(span.clone()).await;
+        let rows = rows.map_err(translate)?;
+        telemetry::record_rows(&span, rows.len());
+        Ok(rows)
+    }
+
+    /// Runs a query that yields a row or none.
+    ///
+    /// # Errors
+    /// As [`Self::all`].
+    pub async fn optional<T: for<'r> FromRow<'r, PgRow> + Send + Unpin>(&mut self, mut sql: Sql) -> Result<Option<T>> {
+        let span = self.note(&sql);
+        let row = sql.0.build_query_as::<T>().fetch_optional(&mut *self.transaction).instrument(span.clone()).await;
+        let row = row.map_err(translate)?;
+        telemetry::record_rows(&span, usize::from(row.is_some()));
+        Ok(row)
+    }
+
+    /// Runs a query whose rows the caller decodes.
+    ///
+    /// # Errors
+    /// As [`Self::all`].
+    pub async fn rows(&mut self, mut sql: Sql) -> Result<Vec<PgRow>> {
+        let span = self.note(&sql);
+        let rows = sql.0.build().fetch_all(&mut *self.transaction).instrument(span.clone()).await.map_err(translate)?;
+        telemetry::record_rows(&span, rows.len());
+        Ok(rows)
+    }
+
+    /// Runs a query and decodes the first column of all rows.
+    ///
+    /// # Errors
+    /// As [`Self::all`].
+    pub async fn column<T>(&mut self, sql: Sql) -> Result<Vec<T>>
+    where
+        T: for<'r> sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres>,
+    {
+        let rows = self.rows(sql).await?;
+        rows.iter().map(|row| row.try_get(0).map_err(translate)).collect()
+    }
+
+    /// Runs a statement and tells how many rows it touched.
+    ///
+    /// # Errors
+    /// As [`Self::all`].
+    pub async fn execute(&mut self, mut sql: Sql) -> Result<u64> {
+        let span = self.note(&sql);
+        let done = sql.0.build().execute(&mut *self.transaction).instrument(span.clone()).await.map_err(translate)?;
+        telemetry::record_rows(&span, done.rows_affected() as usize);
+        Ok(done.rows_affected())
+    }
+
+    async fn commit(self) -> Result<()> {
+        self.transaction.commit().await.map_err(translate)
+    }
+
+    fn note(&mut self, sql: &Sql) -> Span {
+        self.count += 1;
+        let text = sql.0.sql();
+        if let Some(observer) = &self.observer {
+            observer(text.as_str());
+        }
+        telemetry::statement_span(text.as_str())
+    }
+}
+
+/// A transaction on behalf of an actor. What a verb emits is appended to the event log when it commits.
+pub struct Tx {
+    statements: Statements,
+    actor: Arc<Actor>,
+    now: DateTime<Utc>,
+    events: Vec<Event>,
+}
+
+impl Tx {
+    pub(super) fn new(statements: Statements, actor: Arc<Actor>, now: DateTime<Utc>) -> Self {
+        Self { statements, actor, now, events: Vec::new() }
+    }
+
+    /// On whose behalf.
+    #[must_use]
+    pub fn actor(&self) -> &Arc<Actor> {
+        &self.actor
+    }
+
+    /// The tenant; every statement binds it too, so that the planner sees it.
+    #[must_use]
+    pub fn tenant(&self) -> TenantId {
+        self.actor.tenant
+    }
+
+    /// The one instant of this transaction.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
+    /// In whose name changes are recorded.
+    #[must_use]
+    pub fn author(&self) -> String {
+        self.actor.author.to_string()
+    }
+
+    /// Notes that something happened; it is told when and if this transaction commits.
+    pub fn emit(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    pub(crate) fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    pub(super) async fn commit(self) -> Result<()> {
+        self.statements.commit().await
+    }
+}
+
+/// A transaction as the system login.
+pub struct SystemTx {
+    statements: Statements,
+    now: DateTime<Utc>,
+}
+
+impl SystemTx {
+    pub(super) fn new(statements: Statements, now: DateTime<Utc>) -> Self {
+        Self { statements, now }
+    }
+
+    /// The one instant of this transaction.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
+    /// Makes what was done last.
+    ///
+    /// # Errors
+    /// The database refused or does not answer.
+    pub async fn commit(self) -> Result<()> {
+        self.statements.commit().await
+    }
+}
+
+macro_rules! runs_statements {
+    ($($kind:ty),*) => {$(
+        impl Deref for $kind {
+            type Target = Statements;
+            fn deref(&self) -> &Statements {
+                &self.statements
+            }
+        }
+        impl DerefMut for $kind {
+            fn deref_mut(&mut self) -> &mut Statements {
+                &mut self.statements
+            }
+        }
+    )*};
+}
+runs_statements!(Tx, SystemTx);

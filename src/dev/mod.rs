@@ -1,0 +1,23 @@
+//! `dealgraph dev`: everything on one machine with one command, and nothing left behind.
+//!
+//! A private Postgres and a private Redis under a data folder, the demo tenants, the server and the explorer.
+//! The tests use the same clusters.
+
+mod account;
+pub mod datadir;
+mod error;
+mod layout;
+mod leftover;
+mod lock;
+mod log;
+mod path;
+mod people;
+pub mod postgres;
+mod process;
+pub mod redis;
+mod run;
+mod token;
+
+pub use error::DevError;
+pub use run::{DevOptions, Failure, run};
+pub use token::{connect, token};

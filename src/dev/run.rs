@@ -1,0 +1,222 @@
+//! The `dev` command: starts everything, loads the demo, serves, and stops everything.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    DevError,
+    datadir::{Contents, DataDir},
+    people,
+    postgres::{Postgres, PostgresOptions},
+    redis::Redis,
+    token::{DATABASE, tokens},
+};
+use crate::{
+    app::{App, Setup},
+    auth::{KeyError, TokenError, Tokens},
+    clock::Clock,
+    config::TraceParents,
+    db::{
+        PoolOptions, StartupError,
+        migrate::{self, MigrateError, OWNER},
+    },
+    demo,
+    error::Error,
+    graphql::{explorer, limits::Limits},
+    members::provision::KnownPerson,
+};
+
+/// What the command line asks for.
+#[derive(Debug, Clone)]
+pub struct DevOptions {
+    /// The port on 127.0.0.1.
+    pub port: u16,
+    /// Where everything is kept.
+    pub data_dir: PathBuf,
+    /// Whether to begin anew.
+    pub fresh: bool,
+    /// The folder of Postgres' programs, if not a usual one.
+    pub pg_bin: Option<PathBuf>,
+    /// The limits on requests.
+    pub limits: Limits,
+}
+
+/// Why a development command ended, in one sentence.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The cluster.
+    #[error("{0}")]
+    Cluster(#[from] DevError),
+    /// The port is taken.
+    #[error("port {0} on 127.0.0.1 is in use, choose another one with --port")]
+    PortInUse(u16),
+    /// The port can't be opened.
+    #[error("can't listen on {0}: {1}")]
+    Listen(SocketAddr, std::io::Error),
+    /// The schema.
+    #[error("{0}")]
+    Migrate(#[from] MigrateError),
+    /// The database would not protect its rows, or does not answer.
+    #[error("{0}")]
+    Startup(#[from] StartupError),
+    /// The keys of tokens.
+    #[error("{0}")]
+    Key(#[from] KeyError),
+    /// Tokens can't be made.
+    #[error("{0}")]
+    Token(#[from] TokenError),
+    /// The demo data.
+    #[error("the demo data could not be loaded: {0}")]
+    Demo(String),
+    /// The product refused something.
+    #[error("{0}")]
+    Product(#[from] Error),
+    /// There is no cluster.
+    #[error("no Dealgraph runs on {0}, start it with `make run` first")]
+    NotRunning(PathBuf),
+    /// Nobody has this address.
+    #[error("nobody here has the address {0}")]
+    NoSuchPerson(String),
+    /// The person is in several tenants.
+    #[error("name one of the tenants of {email} with --tenant: {tenants}")]
+    WhichTenant {
+        /// The person.
+        email: String,
+        /// The person's tenants.
+        tenants: String,
+    },
+    /// The server broke.
+    #[error("the server ended: {0}")]
+    Serve(#[from] std::io::Error),
+}
+
+/// Runs until Ctrl-C, SIGTERM, or the death of a server it started.
+///
+/// # Errors
+/// [`Failure`], one clear sentence.
+pub async fn run(options: DevOptions) -> Result<(), Failure> {
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    let stop = CancellationToken::new();
+    let work = start_and_serve(&options, stop.clone());
+    tokio::pin!(work);
+    tokio::select! {
+        done = &mut work => done,
+        _ = interrupted.recv() => { stop.cancel(); say("stopping"); work.await }
+        _ = terminated.recv() => { stop.cancel(); work.await }
+    }
+}
+
+async fn start_and_serve(options: &DevOptions, stop: CancellationToken) -> Result<(), Failure> {
+    let listener = listen(options.port).await?;
+    let contents = if options.fresh { Contents::Fresh } else { Contents::Keep };
+    let data = DataDir::open(&options.data_dir, contents, &say).await?;
+    let postgres_options = PostgresOptions { bin_dir: options.pg_bin.clone(), ..PostgresOptions::default() };
+    let postgres = Postgres::start(&data, &postgres_options, &say).await?;
+    let redis = match Redis::start(&data, &say).await {
+        Ok(redis) => redis,
+        Err(error) => {
+            postgres.stop().await;
+            return Err(error.into());
+        }
+    };
+    let served = tokio::select! {
+        served = serve(options, (&data, &postgres, &redis), listener, stop.clone()) => served,
+        // While it starts, a stop is noticed here; once it serves, it drains by itself.
+        () = stopped_before_serving(&stop) => Ok(()),
+        died = postgres.wait_died() => Err(died.into()),
+        died = redis.wait_died() => Err(died.into()),
+    };
+    redis.stop().await;
+    postgres.stop().await;
+    served
+}
+
+/// A server that drains has twenty seconds; a start-up that is interrupted ends at once after them.
+async fn stopped_before_serving(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(std::time::Duration::from_secs(25)).await;
+}
+
+async fn listen(port: u16) -> Result<TcpListener, Failure> {
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => Failure::PortInUse(port),
+        _ => Failure::Listen(address, error),
+    })
+}
+
+async fn serve(
+    options: &DevOptions,
+    (data, postgres, redis): (&DataDir, &Postgres, &Redis),
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> Result<(), Failure> {
+    let address = listener.local_addr()?;
+    let prepared = prepare(options, (data, postgres, redis));
+    let (app, tokens) = tokio::select! {
+        prepared = prepared => prepared?,
+        () = stop.cancelled() => return Ok(()),
+    };
+    let people = demo::people();
+    let example = people.first().and_then(|person| tokens.issue(person.user_id, person.tenant_id).ok());
+    greet(address, data.root(), &people, example.map(|issued| issued.token).as_deref());
+    let routes = people::router(app.db().clone(), tokens).merge(explorer::router());
+    println!("ready http://{address}/graphql");
+    Ok(app.with(routes).serve(listener, stop).await?)
+}
+
+async fn prepare(
+    options: &DevOptions,
+    (data, postgres, redis): (&DataDir, &Postgres, &Redis),
+) -> Result<(App, Arc<Tokens>), Failure> {
+    migrate::prepare_cluster(&postgres.connect_options("postgres", "postgres"), DATABASE).await?;
+    say("bringing the database to this version");
+    migrate::run(&postgres.connect_options(OWNER, DATABASE)).await?;
+    let tokens = tokens(data.root())?;
+    let setup = Setup {
+        logins: (
+            postgres.connect_options("dealgraph_app", DATABASE),
+            postgres.connect_options("dealgraph_system", DATABASE),
+        ),
+        pool: PoolOptions::default(),
+        redis_url: Some(redis.url()),
+        tokens: Arc::clone(&tokens),
+        limits: options.limits.clone(),
+        clock: Clock::system(),
+        trace_parents: TraceParents::Ignored,
+    };
+    let app = App::new(setup).await?;
+    demo::load(app.db(), &say).await.map_err(|error| Failure::Demo(error.to_string()))?;
+    Ok((app, tokens))
+}
+
+fn greet(address: SocketAddr, data: &Path, people: &[KnownPerson], token: Option<&str>) {
+    println!("\nDealgraph keeps its data in {}\n", data.display());
+    println!("  {:<40} {:<10} {:<8} name", "e-mail", "role", "tenant");
+    for person in people {
+        let role = format!("{:?}", person.role).to_uppercase().replace("SALESREP", "SALES_REP");
+        println!("  {:<40} {role:<10} {:<8} {}", person.email, person.slug, person.name);
+    }
+    println!("\n  explorer   http://{address}/");
+    println!("  a token    dealgraph token --email admin@maven.example");
+    if let Some(token) = token {
+        println!("  a query    curl -s http://{address}/graphql -H 'content-type: application/json' \\");
+        println!("               -H 'authorization: Bearer {token}' \\");
+        println!("               -d '{{\"query\":\"{{ viewer {{ user {{ name }} role tenant {{ name }} }} }}\"}}'");
+    }
+    println!();
+}
+
+fn say(what: &str) {
+    eprintln!("· {what}");
+}

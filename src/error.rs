@@ -1,0 +1,96 @@
+//! The one error of the domains: what went wrong in words a client can act on, and nothing internal.
+//!
+//! `Display` never prints a source; the whole chain of an internal fault is logged once, where it enters.
+
+use std::sync::Arc;
+
+/// A result of the domains.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why something could not be done. Cheap to clone, because a batch answers all who asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// No token, or one that is not valid (any more).
+    #[error("{0}")]
+    Unauthenticated(&'static str),
+    /// The person may see the record but not do this.
+    #[error("you are not allowed to {0}")]
+    Forbidden(&'static str),
+    /// There is no such record, or it is hidden from the person; which of both is not told.
+    #[error("there is no such {kind}")]
+    NotFound {
+        /// What was looked for, for example `opportunity`.
+        kind: &'static str,
+        /// The input field that named it.
+        field: &'static str,
+    },
+    /// An input is not acceptable.
+    #[error("{message}")]
+    Invalid {
+        /// What is wrong, for programs.
+        code: &'static str,
+        /// The input field, dotted when nested.
+        field: String,
+        /// What is wrong, for people.
+        message: String,
+    },
+    /// The record was changed by somebody else since it was read.
+    #[error("this {kind} was changed in the meantime: it is at version {version} now")]
+    Conflict {
+        /// What was to be changed.
+        kind: &'static str,
+        /// The version the record has now.
+        version: i32,
+    },
+    /// Something that this server depends on does not answer.
+    #[error("{0} does not answer, try again later")]
+    Unavailable(&'static str),
+    /// A fault of ours. The source goes to the log only.
+    #[error("an internal error occurred")]
+    Internal(Arc<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// An input that is not acceptable.
+    pub fn invalid(code: &'static str, field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Invalid { code, field: field.into(), message: message.into() }
+    }
+
+    /// A fault of ours, logged here and once.
+    pub fn internal(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        let source: Box<dyn std::error::Error + Send + Sync> = source.into();
+        tracing::error!(error = &*source as &(dyn std::error::Error + 'static), "internal error");
+        Self::Internal(Arc::from(source))
+    }
+
+    /// The stable code for programs, the same in `userErrors` and in `extensions.code`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unauthenticated(_) => "UNAUTHENTICATED",
+            Self::Forbidden(_) => "FORBIDDEN",
+            Self::NotFound { .. } => "NOT_FOUND",
+            Self::Invalid { code, .. } => code,
+            Self::Conflict { .. } => "CONFLICT",
+            Self::Unavailable(_) => "UNAVAILABLE",
+            Self::Internal(_) => "INTERNAL",
+        }
+    }
+
+    /// The input field the error is about, if it is about one.
+    #[must_use]
+    pub fn field(&self) -> Option<&str> {
+        match self {
+            Self::Invalid { field, .. } => Some(field),
+            Self::NotFound { field, .. } => Some(field),
+            Self::Conflict { .. } => Some("expectedVersion"),
+            _ => None,
+        }
+    }
+
+    /// Whether the client can mend it by other input: such errors are answered as data, the others as faults.
+    #[must_use]
+    pub fn is_users(&self) -> bool {
+        matches!(self, Self::Forbidden(_) | Self::NotFound { .. } | Self::Invalid { .. } | Self::Conflict { .. })
+    }
+}

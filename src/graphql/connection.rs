@@ -1,0 +1,227 @@
+//! Connections (Relay's cursor specification, with `nodes` beside `edges` and a lazy `totalCount`).
+
+use std::{borrow::Cow, sync::Arc};
+
+use async_graphql::{Context, Object, OutputType, SimpleObject, TypeName};
+use uuid::Uuid;
+
+use super::{ContextExt as _, Filter};
+use crate::{
+    db::{
+        Cursor, OrderField, OrderTerm, Predicate,
+        list::{self, Count, DEFAULT_PAGE, ListQuery, MAX_PAGE, Page, PageRequest, Record, Relation},
+    },
+    error::{Error, Result},
+    ids::TenantId,
+};
+
+/// The arguments that every connection takes.
+#[derive(Debug)]
+pub struct ListArgs<F, O> {
+    /// How many from the front.
+    pub first: Option<i32>,
+    /// After which cursor.
+    pub after: Option<String>,
+    /// How many from the back.
+    pub last: Option<i32>,
+    /// Before which cursor.
+    pub before: Option<String>,
+    /// Which rows.
+    pub filter: Option<F>,
+    /// In which order.
+    pub order_by: Option<Vec<O>>,
+    /// Whether archived rows count.
+    pub include_archived: bool,
+}
+
+/// How deep a filter may reach through related records; each level is a sub-query.
+const MAX_RELATION_DEPTH: u8 = 3;
+/// Most criteria of an order.
+const MAX_ORDER: usize = 3;
+
+impl<F: Filter, O> ListArgs<F, O> {
+    /// Checks the arguments and makes a query of them. `usual` is the order when the client names none.
+    ///
+    /// # Errors
+    /// `INVALID_PAGE`, `INVALID_CURSOR`, and what the filter fails with.
+    pub fn query<R>(self, tenant: TenantId, usual: OrderTerm<R::Order>) -> Result<ListQuery<R>>
+    where
+        R: Record,
+        O: Into<OrderTerm<R::Order>>,
+    {
+        let order: Vec<_> = self.order_by.unwrap_or_default().into_iter().map(Into::into).collect();
+        if order.len() > MAX_ORDER {
+            return Err(Error::invalid("INVALID_PAGE", "orderBy", format!("expected at most {MAX_ORDER} criteria")));
+        }
+        let order = if order.is_empty() { vec![usual] } else { order };
+        let page = page_request((self.first, self.after), (self.last, self.before), tenant, &order)?;
+        let filter = self.filter.map(Filter::predicate).transpose()?.unwrap_or(Predicate::All(Vec::new()));
+        if filter.relation_depth() > MAX_RELATION_DEPTH {
+            let message = format!("expected related records to nest at most {MAX_RELATION_DEPTH} deep");
+            return Err(Error::invalid("NESTED_TOO_DEEP", "filter", message));
+        }
+        Ok(ListQuery { filter, order, page, include_archived: self.include_archived })
+    }
+}
+
+/// Checks which part of a list is asked for: `(first, after)` or `(last, before)`.
+///
+/// # Errors
+/// `INVALID_PAGE`, `INVALID_CURSOR`.
+pub fn page_request<F: OrderField>(
+    (first, after): (Option<i32>, Option<String>),
+    (last, before): (Option<i32>, Option<String>),
+    tenant: TenantId,
+    order: &[OrderTerm<F>],
+) -> Result<PageRequest> {
+    let (size, cursor, backward) = match (first, last) {
+        (Some(_), Some(_)) => {
+            return Err(Error::invalid("INVALID_PAGE", "first", "expected `first` or `last`, not both"));
+        }
+        (_, Some(last)) => (i64::from(last), before.map(|text| (text, "before")), true),
+        (first, None) => (first.map_or(DEFAULT_PAGE, i64::from), after.map(|text| (text, "after")), false),
+    };
+    if !(0..=MAX_PAGE).contains(&size) {
+        let field = if backward { "last" } else { "first" };
+        return Err(Error::invalid("INVALID_PAGE", field, format!("expected 0 to {MAX_PAGE} rows")));
+    }
+    let from = cursor.map(|(text, field)| Cursor::decode(&text, tenant, order, field)).transpose()?;
+    Ok(PageRequest { size, from, backward })
+}
+
+/// A list that was asked for, on its own or below a parent.
+pub struct Listing<R: Record> {
+    query: ListQuery<R>,
+    below: Option<(&'static Relation, (usize, usize), Uuid)>,
+    tenant: TenantId,
+}
+
+impl<R: Record + OutputType> Listing<R> {
+    /// Reads a page of a list of the tenant.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn read(ctx: &Context<'_>, query: ListQuery<R>) -> Result<Connection<R>> {
+        let request = ctx.request();
+        let page = request.read(async |tx| list::page(tx, &query).await).await?;
+        Ok(Connection { page: Arc::new(page), listing: Self { query, below: None, tenant: request.actor().tenant } })
+    }
+
+    /// Reads a parent's page, in one statement with the same field of its siblings.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn below(
+        ctx: &Context<'_>,
+        relation: &'static Relation,
+        parent: Uuid,
+        query: ListQuery<R>,
+    ) -> Result<Connection<R>> {
+        let request = ctx.request();
+        let place = (ctx.item.pos.line, ctx.item.pos.column);
+        let page = request.load_page(relation, place, parent, &query).await?;
+        let listing = Self { query, below: Some((relation, place, parent)), tenant: request.actor().tenant };
+        Ok(Connection { page, listing })
+    }
+
+    fn cursor(&self, record: &R) -> String {
+        let values = self.query.order.iter().map(|term| record.sort_value(term.field)).collect();
+        Cursor { values, id: record.key() }.encode(self.tenant, &self.query.order)
+    }
+
+    async fn count(&self, ctx: &Context<'_>) -> Result<Count> {
+        match self.below {
+            Some((relation, place, parent)) => {
+                ctx.request().load_count(relation, place, parent, &self.query).await
+            }
+            None => ctx.request().read(async |tx| list::count(tx, &self.query).await).await,
+        }
+    }
+}
+
+/// A page of a list.
+pub struct Connection<R: Record> {
+    page: Arc<Page<R>>,
+    listing: Listing<R>,
+}
+
+/// A row of a page with its cursor.
+pub struct Edge<R: Record> {
+    node: Arc<R>,
+    cursor: String,
+}
+
+/// Where a page stands in its list.
+#[derive(Debug, SimpleObject)]
+pub struct PageInfo {
+    /// Whether there are rows after this page.
+    has_next_page: bool,
+    /// Whether there are rows before this page.
+    has_previous_page: bool,
+    /// The first row's cursor, for `before`.
+    start_cursor: Option<String>,
+    /// The last row's cursor, for `after`.
+    end_cursor: Option<String>,
+}
+
+impl<R: Record + OutputType> TypeName for Connection<R> {
+    fn type_name() -> Cow<'static, str> {
+        format!("{}Connection", <R as OutputType>::type_name()).into()
+    }
+}
+
+impl<R: Record + OutputType> TypeName for Edge<R> {
+    fn type_name() -> Cow<'static, str> {
+        format!("{}Edge", <R as OutputType>::type_name()).into()
+    }
+}
+
+/// A page of a list.
+#[Object(name_type)]
+impl<R: Record + OutputType> Connection<R> {
+    /// The rows.
+    async fn nodes(&self) -> &[Arc<R>] {
+        &self.page.items
+    }
+
+    /// The rows, each with its cursor.
+    async fn edges(&self) -> Vec<Edge<R>> {
+        let edge = |node: &Arc<R>| Edge { node: Arc::clone(node), cursor: self.listing.cursor(node) };
+        self.page.items.iter().map(edge).collect()
+    }
+
+    /// Where the page stands in the list.
+    async fn page_info(&self) -> PageInfo {
+        let cursor = |record: Option<&Arc<R>>| record.map(|record| self.listing.cursor(record));
+        PageInfo {
+            has_next_page: self.page.has_next,
+            has_previous_page: self.page.has_previous,
+            start_cursor: cursor(self.page.items.first()),
+            end_cursor: cursor(self.page.items.last()),
+        }
+    }
+
+    /// How many rows the whole list has: exact up to 10,000, an estimate beyond. Counted only when asked for.
+    async fn total_count(&self, ctx: &Context<'_>) -> Result<i64> {
+        Ok(self.listing.count(ctx).await?.value)
+    }
+
+    /// Whether `totalCount` is an estimate.
+    async fn total_count_is_estimate(&self, ctx: &Context<'_>) -> Result<bool> {
+        Ok(self.listing.count(ctx).await?.estimated)
+    }
+}
+
+/// A row of a page with its cursor.
+#[Object(name_type)]
+impl<R: Record + OutputType> Edge<R> {
+    /// The row.
+    async fn node(&self) -> &Arc<R> {
+        &self.node
+    }
+
+    /// The row's place in the list, for `after` and `before`.
+    async fn cursor(&self) -> &str {
+        &self.cursor
+    }
+}

@@ -1,0 +1,125 @@
+//! What a request carries: the actor, its snapshot of the database and its loaders. Nothing of it outlives the request.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use async_graphql::Context;
+use uuid::Uuid;
+
+use super::loaders::Loaders;
+use crate::{
+    auth::Actor,
+    db::{
+        Db, ReadSession, Tx,
+        list::{Count, ListQuery, Page, Record, Relation},
+    },
+    error::Result,
+};
+
+/// The context of one request, in its data as `Arc<RequestContext>`.
+pub struct RequestContext {
+    actor: Arc<Actor>,
+    db: Db,
+    session: Arc<ReadSession>,
+    loaders: Loaders,
+    request_id: String,
+    written: AtomicU32,
+}
+
+impl RequestContext {
+    pub(super) fn new(db: Db, actor: Arc<Actor>, request_id: String) -> Self {
+        let session = Arc::new(db.read_session(Arc::clone(&actor)));
+        Self { actor, db, loaders: Loaders::new(Arc::clone(&session)), session, request_id, written: AtomicU32::new(0) }
+    }
+
+    /// On whose behalf.
+    #[must_use]
+    pub fn actor(&self) -> &Arc<Actor> {
+        &self.actor
+    }
+
+    /// Reads on the request's snapshot.
+    ///
+    /// # Errors
+    /// What `work` fails with, or the database.
+    pub async fn read<T>(&self, work: impl AsyncFnOnce(&mut Tx) -> Result<T>) -> Result<T> {
+        self.session.run(work).await
+    }
+
+    /// Runs one writing transaction. What is read after it is read from a fresh snapshot.
+    ///
+    /// # Errors
+    /// What `work` fails with, or the database.
+    pub async fn write<T>(&self, work: impl AsyncFnOnce(&mut Tx) -> Result<T>) -> Result<T> {
+        self.session.refresh().await;
+        self.loaders.forget();
+        let counted = async |tx: &mut Tx| {
+            let done = work(tx).await;
+            self.written.fetch_add(tx.count(), Ordering::Relaxed);
+            done
+        };
+        self.db.write(&self.actor, &self.request_id, counted).await
+    }
+
+    /// Loads a record by id, batched with all that the request asks for at the same time.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn load<R: Record>(&self, id: Option<Uuid>) -> Result<Option<Arc<R>>> {
+        match id {
+            Some(id) => self.loaders.by_id::<R>().load(id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Loads a parent's page of a relation; `place` is the field in the document, whose parents make one batch.
+    pub(super) async fn load_page<R: Record>(
+        &self,
+        relation: &'static Relation,
+        place: (usize, usize),
+        parent: Uuid,
+        query: &ListQuery<R>,
+    ) -> Result<Arc<Page<R>>> {
+        self.loaders.pages(relation, place, query).load(parent).await
+    }
+
+    /// Counts a parent's rows of a relation, batched like [`Self::load_page`].
+    pub(super) async fn load_count<R: Record>(
+        &self,
+        relation: &'static Relation,
+        place: (usize, usize),
+        parent: Uuid,
+        query: &ListQuery<R>,
+    ) -> Result<Count> {
+        self.loaders.counts(relation, place, query).load(parent).await
+    }
+
+    /// Loads what is not a list of records, batched by a loader of the domain.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn load_with<L: super::loaders::Batch>(&self, key: Uuid) -> Result<L::Value> {
+        self.loaders.custom::<L>().load(key).await
+    }
+
+    /// How many statements the request ran so far.
+    #[must_use]
+    pub fn statements(&self) -> u32 {
+        self.session.statements() + self.written.load(Ordering::Relaxed)
+    }
+}
+
+/// Reaching the request's context from a resolver.
+pub trait ContextExt {
+    /// The context of the request.
+    fn request(&self) -> &RequestContext;
+}
+
+impl ContextExt for Context<'_> {
+    fn request(&self) -> &RequestContext {
+        // `Api::execute` is the only way to run a document with fields, and it always puts the context in.
+        self.data_unchecked::<Arc<RequestContext>>()
+    }
+}

@@ -1,0 +1,112 @@
+//! GraphQL over HTTP, by a handler of our own: the stock one reads past body limits, runs mutations over GET and
+//! executes `text/plain`, which lets foreign pages act for a person.
+//!
+//! A request walks: head -> body -> JSON -> scan -> parse -> measure -> authenticate -> execute -> answer. Everything
+//! that costs little comes before everything that costs much, and whatever stops the walk is a [`Problem`].
+//!
+//! Foreign pages (CSRF): credentials are read from the `authorization` header only, which a browser never adds by
+//! itself; POST needs `application/json`, which a page cannot send elsewhere without asking first; GET runs queries
+//! only. So GET needs no special header of its own, which plain HTTP clients and the audits of the protocol rely on.
+
+mod accept;
+mod answer;
+mod body;
+mod call;
+mod head;
+mod problem;
+mod run;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::Method;
+use axum::http::request::Parts;
+use axum::response::Response;
+use axum::routing::any;
+use tokio::time::Instant;
+
+use super::Api;
+use accept::Media;
+use answer::{Answer, finish};
+use call::Call;
+pub use head::{Caller, request_id};
+use problem::Problem;
+
+/// What the log wants to know of an answered request; on every response as an extension.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// The id that the answer carries as `x-request-id`.
+    pub request_id: String,
+    /// `query`, `mutation` or `subscription`, once that is known.
+    pub operation_type: Option<&'static str>,
+    /// The name of the operation, if it has one.
+    pub operation_name: Option<String>,
+    /// The code of the first error of the answer.
+    pub code: Option<String>,
+    /// What the request could have cost.
+    pub nodes: usize,
+}
+
+/// Serves `/graphql`.
+pub fn router(api: Arc<Api>) -> Router {
+    Router::new()
+        .route("/graphql", any(graphql))
+        .with_state(api)
+}
+
+/// A request whose head has arrived.
+struct Arrival<'a> {
+    api: &'a Api,
+    parts: Parts,
+    caller: Caller,
+    deadline: Instant,
+}
+
+async fn graphql(State(api): State<Arc<Api>>, request: Request) -> Response {
+    let deadline = Instant::now() + api.limits().timeout;
+    let (parts, body) = request.into_parts();
+    let caller = Caller::of(&parts);
+    let arrival = Arrival {
+        api: &api,
+        parts,
+        caller,
+        deadline,
+    };
+    let mut outcome = Outcome {
+        request_id: arrival.caller.request_id.clone(),
+        ..Outcome::default()
+    };
+    let media = accept::negotiate(&arrival.parts.headers);
+    let answer = match media {
+        Some(_) => walk(&arrival, body, &mut outcome).await,
+        None => Err(Problem::not_acceptable()),
+    };
+    let answer = answer.unwrap_or_else(|problem| Answer::of(&problem));
+    finish(answer, media.unwrap_or(Media::Json), outcome, api.limits())
+}
+
+async fn walk(arrival: &Arrival<'_>, body: Body, outcome: &mut Outcome) -> Result<Answer, Problem> {
+    let call = receive(arrival, body).await?;
+    run::run(arrival, call, outcome).await
+}
+
+/// Reads what the request asks for, from the address or from the body.
+async fn receive(arrival: &Arrival<'_>, body: Body) -> Result<Call, Problem> {
+    let Arrival { api, parts, .. } = arrival;
+    let limits = api.limits();
+    match parts.method {
+        Method::GET => Call::from_query(parts.uri.query().unwrap_or_default(), limits),
+        Method::POST => {
+            head::require_json(&parts.headers)?;
+            let body =
+                body::read(&parts.headers, body, limits.body_bytes, arrival.deadline).await?;
+            Call::from_json(&body, limits)
+        }
+        _ => Err(Problem::method_not_allowed(
+            "GET, POST",
+            "send GraphQL with POST, or a query with GET",
+        )),
+    }
+}

@@ -1,0 +1,108 @@
+//! Whatever stops a request before the executor answers: status, code, one sentence, and the headers that go with it.
+
+use async_graphql::Pos;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+
+use crate::error::Error;
+use crate::graphql::limits::Refusal;
+
+/// Why a request gets no answer from the executor.
+#[derive(Debug)]
+pub(super) struct Problem {
+    pub(super) status: StatusCode,
+    pub(super) code: &'static str,
+    pub(super) message: String,
+    pub(super) fault: Fault,
+    pub(super) position: Option<Pos>,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// Where the fault lies, which decides what old clients are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The HTTP request.
+    Request,
+    /// The GraphQL document, in a well-formed request. Clients that accept only `application/json` expect 200 then.
+    Document,
+}
+
+impl Problem {
+    pub(super) fn request(
+        status: StatusCode,
+        code: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            fault: Fault::Request,
+            position: None,
+            headers: Vec::new(),
+        }
+    }
+
+    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+        Self::request(StatusCode::BAD_REQUEST, "BAD_REQUEST", message)
+    }
+
+    pub(super) fn document(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            fault: Fault::Document,
+            ..Self::request(StatusCode::BAD_REQUEST, code, message)
+        }
+    }
+
+    pub(super) fn not_acceptable() -> Self {
+        let message = "answers come as application/graphql-response+json or application/json";
+        Self::request(StatusCode::NOT_ACCEPTABLE, "NOT_ACCEPTABLE", message)
+    }
+
+    pub(super) fn method_not_allowed(allowed: &'static str, message: &'static str) -> Self {
+        Self::request(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "METHOD_NOT_ALLOWED",
+            message,
+        )
+        .with(header::ALLOW, allowed)
+    }
+
+    pub(super) fn unauthenticated(message: impl Into<String>) -> Self {
+        Self::request(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message)
+    }
+
+    /// The body was not read to its end, so the connection cannot carry another request.
+    pub(super) fn closing(self) -> Self {
+        self.with(header::CONNECTION, "close")
+    }
+
+    fn with(mut self, name: HeaderName, value: &'static str) -> Self {
+        self.headers.push((name, HeaderValue::from_static(value)));
+        self
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        Self::document(refusal.code, refusal.message)
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        Self::request(status_of(error.code()), error.code(), error.to_string())
+    }
+}
+
+/// The status of a request that got no data at all, by the code of its error.
+pub(super) fn status_of(code: &str) -> StatusCode {
+    match code {
+        "UNAUTHENTICATED" => StatusCode::UNAUTHORIZED,
+        "FORBIDDEN" => StatusCode::FORBIDDEN,
+        "RATE_LIMITED" => StatusCode::TOO_MANY_REQUESTS,
+        "UNAVAILABLE" => StatusCode::SERVICE_UNAVAILABLE,
+        "TIMEOUT" => StatusCode::GATEWAY_TIMEOUT,
+        "INTERNAL" => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::BAD_REQUEST,
+    }
+}

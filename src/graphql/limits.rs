@@ -1,0 +1,115 @@
+//! What one GraphQL request may cost, and how a request that asks for more is refused.
+//!
+//! Every limit is checked before the executor sees the document; only the response size and the time need it to run.
+
+use std::time::Duration;
+
+const KILO: usize = 1024;
+
+/// What one request may bring and ask for. The defaults let every screen of a CRM through and no known attack.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Bytes of a request body.
+    pub body_bytes: usize,
+    /// Bytes of the GraphQL document.
+    pub document_bytes: usize,
+    /// Lexical tokens of the document. Commas, white space and comments are none.
+    pub tokens: usize,
+    /// How deep `(`, `[` and `{` may nest. async-graphql's parser recurses per bracket without a limit of its own
+    /// and overflows the stack of a tokio worker at about 2,000, which no handler can catch.
+    pub bracket_depth: usize,
+    /// How deep fields may nest, fragments expanded.
+    pub depth: usize,
+    /// How deep fields may nest below `__schema` and `__type`; `GraphiQL`'s own introspection needs exactly 15.
+    pub introspection_depth: usize,
+    /// Aliases in an operation, fragments expanded.
+    pub aliases: usize,
+    /// Top-level fields of an operation, fragments expanded.
+    pub root_fields: usize,
+    /// Directives in an operation, fragments expanded.
+    pub directives: usize,
+    /// Fields and fragment uses in an operation, fragments expanded.
+    pub expanded_selections: usize,
+    /// Objects that an answer could hold, from the page sizes asked for.
+    pub nodes: usize,
+    /// Bytes of the variables as compact JSON.
+    pub variables_bytes: usize,
+    /// How deep lists and objects nest in the variables.
+    pub variables_depth: usize,
+    /// Operations in one document. Several are legal and an explorer sends them, with the name of one to run.
+    pub operations: usize,
+    /// Bytes of an answer.
+    pub response_bytes: usize,
+    /// Errors in one answer.
+    pub errors: usize,
+    /// From the first byte of the request's head at the handler to the last byte of the answer made.
+    pub timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 256 * KILO,
+            document_bytes: 16 * KILO,
+            tokens: 2_000,
+            bracket_depth: 64,
+            depth: 12,
+            introspection_depth: 15,
+            aliases: 30,
+            root_fields: 20,
+            directives: 50,
+            expanded_selections: 1_000,
+            nodes: 10_000,
+            variables_bytes: 128 * KILO,
+            variables_depth: 32,
+            operations: 10,
+            response_bytes: 8 * KILO * KILO,
+            errors: 5,
+            timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Why a request is refused before it runs. The message names the limit and what was found and never quotes the
+/// document, so that an answer is small however large the attack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What was wrong, for programs, as `extensions.code`.
+    pub code: &'static str,
+    /// What was wrong, for people.
+    pub message: String,
+}
+
+impl Refusal {
+    /// A refusal with its code and one clear sentence.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+
+    /// Passes when `found` is within `limit`; else refuses, saying both. `what` reads after "the request has".
+    pub(super) fn unless_within(
+        code: &'static str,
+        what: &str,
+        found: usize,
+        limit: usize,
+    ) -> Result<(), Self> {
+        if found <= limit {
+            return Ok(());
+        }
+        Err(Self::new(
+            code,
+            format!("the request has {found} {what}, at most {limit} are allowed"),
+        ))
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Refusal {}

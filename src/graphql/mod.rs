@@ -1,0 +1,133 @@
+//! The thin shell around the domains: the schema, a request's context, limits, and the HTTP side.
+//!
+//! Nothing here knows a rule of the business. A resolver of a domain translates its arguments, calls one verb of
+//! its domain and translates the answer.
+
+pub mod connection;
+mod context;
+pub mod explorer;
+mod errors;
+pub mod filters;
+pub mod http;
+pub mod limits;
+mod loaders;
+mod node;
+pub mod patch;
+pub mod scalars;
+pub mod scan;
+mod schema;
+pub mod shape;
+
+use std::sync::Arc;
+
+use async_graphql::{Request, Response, parser::types::Selection};
+use tracing::Instrument as _;
+
+pub use connection::{Connection, ListArgs, Listing, page_request};
+pub use context::{ContextExt, RequestContext};
+pub use errors::{DeletePayload, UserError, answer};
+pub use filters::Filter;
+pub use http::router;
+pub use loaders::Batch;
+pub use node::Node;
+pub use schema::{Schema, sdl};
+
+use crate::{
+    auth::{Actor, People, Tokens},
+    db::Db,
+    error::{Error, Result},
+    telemetry::{self, OperationKind},
+};
+use limits::Limits;
+use shape::SchemaShape;
+
+/// The API: what the HTTP side hands requests to.
+pub struct Api {
+    schema: Schema,
+    shape: SchemaShape,
+    limits: Limits,
+    db: Db,
+    tokens: Arc<Tokens>,
+    people: People,
+}
+
+/// What came with a request beside the document.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
+
+impl Api {
+    /// Builds the schema over a database.
+    #[must_use]
+    pub fn new(db: Db, tokens: Arc<Tokens>, limits: Limits) -> Self {
+        let schema = schema::build(&limits);
+        let shape = SchemaShape::from_sdl(&sdl()).expect("the schema's own text is a schema");
+        let people = People::new(db.clone());
+        Self { schema, shape, limits, db, tokens, people }
+    }
+
+    /// The limits on requests.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// What the limits know of the schema.
+    #[must_use]
+    pub fn shape(&self) -> &SchemaShape {
+        &self.shape
+    }
+
+    /// Verifies a bearer token and resolves whom it stands for; `None` without a token.
+    ///
+    /// # Errors
+    /// `Unauthenticated` or `Unavailable`.
+    pub async fn authenticate(&self, bearer: Option<&str>) -> Result<Option<Arc<Actor>>> {
+        let Some(token) = bearer else { return Ok(None) };
+        let claims = self.tokens.verify(token).map_err(|error| match error {
+            crate::auth::TokenError::Expired => Error::Unauthenticated("the token has expired, get a new one"),
+            crate::auth::TokenError::Invalid => Error::Unauthenticated("the token is not valid"),
+        })?;
+        self.people.actor(&claims).await.map(Some)
+    }
+
+    /// Runs a request whose document was scanned, parsed and measured. Without an actor only `__typename` is answered.
+    pub async fn execute(&self, actor: Option<Arc<Actor>>, mut request: Request) -> Response {
+        let Some(actor) = actor else { return self.execute_anonymous(request).await };
+        let request_id = match request.data.get(&std::any::TypeId::of::<RequestId>()).and_then(|id| id.downcast_ref()) {
+            Some(RequestId(id)) => id.clone(),
+            None => crate::ids::mint().to_string(),
+        };
+        let context = Arc::new(RequestContext::new(self.db.clone(), actor, request_id));
+        request = request.data(Arc::clone(&context));
+        let kind = kind(&mut request);
+        telemetry::note_operation(kind, request.operation_name.as_deref());
+        telemetry::note_person(context.actor().tenant, context.actor().user);
+        let span = telemetry::operation_span(kind, request.operation_name.as_deref(), &request.query);
+        let response = self.schema.execute(request).instrument(span).await;
+        telemetry::note_statements(context.statements());
+        response
+    }
+
+    async fn execute_anonymous(&self, mut request: Request) -> Response {
+        let harmless = request.parsed_query().is_ok_and(|document| {
+            document.fragments.is_empty()
+                && document.operations.iter().all(|(_, operation)| {
+                    operation.node.selection_set.node.items.iter().all(|item| {
+                        matches!(&item.node, Selection::Field(field) if field.node.name.node == "__typename")
+                    })
+                })
+        });
+        if harmless {
+            return self.schema.execute(request).await;
+        }
+        let error = Error::Unauthenticated("sign in first: send an access token as `Authorization: Bearer …`");
+        Response::from_errors(vec![async_graphql::Error::from(error).into_server_error(Default::default())])
+    }
+}
+
+/// What the operation that will run does.
+fn kind(request: &mut Request) -> OperationKind {
+    let name = request.operation_name.clone();
+    let Ok(document) = request.parsed_query() else { return OperationKind::Query };
+    shape::select_operation(document, name.as_deref()).map_or(OperationKind::Query, |(_, runs)| runs.node.ty.into())
+}

@@ -1,0 +1,77 @@
+//! `node(id)`: any object by its id, whose prefix tells the type.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Interface, Object};
+use uuid::Uuid;
+
+use super::ContextExt as _;
+use crate::{
+    activities::Activity,
+    companies::Company,
+    contacts::Contact,
+    db::list::Record,
+    error::{Error, Result},
+    ids::{self, ActivityId, CompanyId, ContactId, LeadId, OpportunityId, PipelineId, StageId, TeamId, Typed, UserId},
+    leads::Lead,
+    members::{Team, User},
+    opportunities::Opportunity,
+    pipelines::{Pipeline, Stage},
+};
+
+/// An object with an id of its own.
+#[derive(Interface)]
+#[graphql(field(name = "id", ty = "ID", desc = "The id, as `<type>:<uuid>`."))]
+pub enum Node {
+    /// A company.
+    Company(Arc<Company>),
+    /// A contact.
+    Contact(Arc<Contact>),
+    /// A lead.
+    Lead(Arc<Lead>),
+    /// A pipeline.
+    Pipeline(Arc<Pipeline>),
+    /// A stage.
+    Stage(Arc<Stage>),
+    /// An opportunity.
+    Opportunity(Arc<Opportunity>),
+    /// An activity.
+    Activity(Arc<Activity>),
+    /// A person.
+    User(User),
+    /// A team.
+    Team(Arc<Team>),
+}
+
+/// Reading anything by its id.
+#[derive(Default)]
+pub(super) struct NodeQuery;
+
+#[Object]
+impl NodeQuery {
+    /// Any object by its id; null when there is none that you may see.
+    async fn node(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Node>> {
+        let (prefix, _) = id.split_once(':').unwrap_or_default();
+        match prefix {
+            CompanyId::PREFIX => Ok(load::<CompanyId, Company>(ctx, &id).await?.map(Node::Company)),
+            ContactId::PREFIX => Ok(load::<ContactId, Contact>(ctx, &id).await?.map(Node::Contact)),
+            LeadId::PREFIX => Ok(load::<LeadId, Lead>(ctx, &id).await?.map(Node::Lead)),
+            PipelineId::PREFIX => Ok(load::<PipelineId, Pipeline>(ctx, &id).await?.map(Node::Pipeline)),
+            StageId::PREFIX => Ok(load::<StageId, Stage>(ctx, &id).await?.map(Node::Stage)),
+            OpportunityId::PREFIX => Ok(load::<OpportunityId, Opportunity>(ctx, &id).await?.map(Node::Opportunity)),
+            ActivityId::PREFIX => Ok(load::<ActivityId, Activity>(ctx, &id).await?.map(Node::Activity)),
+            TeamId::PREFIX => Ok(load::<TeamId, Team>(ctx, &id).await?.map(Node::Team)),
+            UserId::PREFIX => Ok(User::load(ctx, Some(read::<UserId>(&id)?)).await?.map(Node::User)),
+            _ => Err(Error::invalid("INVALID_ID", "id", "expected an id like opportunity:<uuid>")),
+        }
+    }
+}
+
+fn read<T: Typed>(id: &ID) -> Result<T> {
+    ids::parse::<T>(id).map_err(|bad| Error::invalid("INVALID_ID", "id", bad.to_string()))
+}
+
+async fn load<T: Typed, R: Record>(ctx: &Context<'_>, id: &ID) -> Result<Option<Arc<R>>> {
+    let id: Uuid = read::<T>(id)?.uuid();
+    ctx.request().load(Some(id)).await
+}

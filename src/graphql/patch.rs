@@ -1,0 +1,51 @@
+//! Tri-state patches: a field that was left out stays, null empties it, a value replaces it.
+
+use async_graphql::MaybeUndefined;
+
+use super::scalars::MoneyInput;
+use crate::error::Result;
+
+/// Patches a field that may be empty.
+pub fn patch<T>(change: MaybeUndefined<T>, field: &mut Option<T>) {
+    match change {
+        MaybeUndefined::Undefined => {}
+        MaybeUndefined::Null => *field = None,
+        MaybeUndefined::Value(value) => *field = Some(value),
+    }
+}
+
+/// Patches a field that is never empty: null makes it the default, an empty list for example.
+pub fn patch_or_default<T: Default>(change: MaybeUndefined<T>, field: &mut T) {
+    match change {
+        MaybeUndefined::Undefined => {}
+        MaybeUndefined::Null => *field = T::default(),
+        MaybeUndefined::Value(value) => *field = value,
+    }
+}
+
+/// Patches a field that can't be emptied; null counts as left out.
+pub fn patch_required<T>(change: Option<T>, field: &mut T) {
+    if let Some(value) = change {
+        *field = value;
+    }
+}
+
+/// Patches an amount with its currency.
+///
+/// # Errors
+/// `INVALID_AMOUNT`, `INVALID_CURRENCY` on a field below `name`.
+pub fn patch_money(
+    change: MaybeUndefined<MoneyInput>,
+    name: &str,
+    (minor, currency): (&mut Option<i64>, &mut Option<String>),
+) -> Result<()> {
+    match change {
+        MaybeUndefined::Undefined => {}
+        MaybeUndefined::Null => (*minor, *currency) = (None, None),
+        MaybeUndefined::Value(input) => {
+            let money = input.parse(name)?;
+            (*minor, *currency) = (Some(money.amount_minor), Some(money.currency.as_str().to_owned()));
+        }
+    }
+    Ok(())
+}

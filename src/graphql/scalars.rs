@@ -1,0 +1,78 @@
+//! Scalars of the API beside the built-in ones.
+
+use async_graphql::{InputObject, InputValueError, InputValueResult, Scalar, ScalarType, SimpleObject, Value};
+use chrono::NaiveDate;
+
+use crate::{error::Result, money};
+
+/// An integer beyond 32 bits, as a JSON number up to 2^53 - 1 either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BigInt(pub i64);
+
+/// An integer beyond 32 bits, as a JSON number between -(2^53 - 1) and 2^53 - 1.
+#[Scalar(name = "BigInt")]
+impl ScalarType for BigInt {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let Value::Number(number) = &value else { return Err(InputValueError::expected_type(value)) };
+        match number.as_i64() {
+            Some(n) if n.abs() <= money::MAX_MINOR => Ok(Self(n)),
+            _ => Err(InputValueError::custom("expected a whole number of at most 2^53 - 1 either way")),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::Number(self.0.into())
+    }
+}
+
+/// A day without a time, as `2026-11-21`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Date(pub NaiveDate);
+
+/// A day without a time, as `2026-11-21` (ISO 8601).
+#[Scalar(name = "Date")]
+impl ScalarType for Date {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
+        let date = NaiveDate::parse_from_str(text, "%Y-%m-%d");
+        date.map(Self).map_err(|_| InputValueError::custom("expected a day like 2026-11-21"))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_string())
+    }
+}
+
+/// An amount of money in one currency.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct Money {
+    /// The amount in the currency's minor unit, for example cents for EUR.
+    amount_minor: BigInt,
+    /// The currency, by its ISO 4217 code.
+    currency: String,
+}
+
+impl From<money::Money> for Money {
+    fn from(money: money::Money) -> Self {
+        Self { amount_minor: BigInt(money.amount_minor), currency: money.currency.as_str().to_owned() }
+    }
+}
+
+/// An amount of money to be stored.
+#[derive(Debug, Clone, InputObject)]
+pub struct MoneyInput {
+    /// The amount in the currency's minor unit, not negative.
+    amount_minor: BigInt,
+    /// The currency, by its ISO 4217 code, for example `EUR`.
+    currency: String,
+}
+
+impl MoneyInput {
+    /// Checks the amount and the currency.
+    ///
+    /// # Errors
+    /// `INVALID_AMOUNT` or `INVALID_CURRENCY` on a field below `field`.
+    pub fn parse(&self, field: &str) -> Result<money::Money> {
+        money::Money::parse(self.amount_minor.0, &self.currency, field)
+    }
+}

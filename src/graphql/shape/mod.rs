@@ -1,0 +1,103 @@
+//! How large an answer a document asks for, known before anything runs.
+//!
+//! The executor's own limits walk the document with every fragment spread out: a document of 1 kB can keep them busy
+//! for 48 s. They also count neither page sizes nor lists. So the document is weighed here against what the schema
+//! says of each field, every fragment once, in time proportional to the text.
+//!
+//! `SchemaShape` is built from the SDL, so it cannot fall behind the schema. Unknown fields weigh as plain objects: the
+//! validation that follows refuses them.
+
+mod introspection;
+mod operation;
+mod page;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod walk;
+mod weight;
+
+use async_graphql::parser::types::{ExecutableDocument, OperationDefinition};
+use async_graphql::{Name, Positioned, Variables};
+
+use super::limits::{Limits, Refusal};
+pub use operation::select_operation;
+pub use schema::SchemaShape;
+
+/// What a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Measure {
+    /// Objects that the answer could hold at most, as far as page sizes tell; a list without pages counts as ten.
+    pub nodes: usize,
+    /// Field values that the answer could hold at most: the work of resolving and sending it.
+    pub cost: usize,
+    /// How deep fields nest, introspection aside.
+    pub depth: usize,
+    /// Aliases, fragments expanded.
+    pub aliases: usize,
+    /// Fields and fragment uses, fragments expanded.
+    pub selections: usize,
+}
+
+impl SchemaShape {
+    /// Weighs the document as one request for the named operation, or for the only one.
+    ///
+    /// Every operation of the document has to keep the structural limits, because the executor validates them all;
+    /// only the one that runs has to keep the limit on nodes.
+    ///
+    /// # Errors
+    /// The first limit exceeded, fragments in a circle, or no such operation.
+    pub fn measure(
+        &self,
+        document: &ExecutableDocument,
+        operation_name: Option<&str>,
+        variables: &Variables,
+        limits: &Limits,
+    ) -> Result<Measure, Refusal> {
+        let operations = document.operations.iter().len();
+        Refusal::unless_within(
+            "TOO_MANY_OPERATIONS",
+            "operations",
+            operations,
+            limits.operations,
+        )?;
+        let order = walk::fragment_order(document)?;
+        for (_, operation) in document.operations.iter() {
+            self.check_variable_types(&operation.node)?;
+            self.weigh(document, &order, operation, variables)
+                .check(limits)?;
+        }
+        let (_, selected) = select_operation(document, operation_name)?;
+        let weight = self.weigh(document, &order, selected, variables);
+        Refusal::unless_within(
+            "TOO_MANY_NODES",
+            "nodes to answer",
+            weight.nodes,
+            limits.nodes,
+        )?;
+        Ok(weight.measure())
+    }
+
+    /// A default value for a list of an unknown type makes the executor's validation panic.
+    fn check_variable_types(&self, operation: &OperationDefinition) -> Result<(), Refusal> {
+        for variable in &operation.variable_definitions {
+            let (name, _) = schema::named(&variable.node.var_type.node);
+            if !self.has_input(name) {
+                return Err(Refusal::new(
+                    "GRAPHQL_VALIDATION_FAILED",
+                    format!("unknown input type \"{name}\""),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn weigh(
+        &self,
+        document: &ExecutableDocument,
+        fragment_order: &[&Name],
+        operation: &Positioned<OperationDefinition>,
+        variables: &Variables,
+    ) -> weight::Weight {
+        walk::Walk::new(self, &operation.node, variables).operation(document, fragment_order)
+    }
+}

@@ -1,0 +1,92 @@
+//! How many records one page of a connection can hold: what the document asks for, before it is asked.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+
+use async_graphql::parser::types::{Field, FieldDefinition, OperationDefinition};
+use async_graphql::{Name, Value, Variables};
+
+const SIZE_ARGUMENTS: [&str; 2] = ["first", "last"];
+const USUAL: usize = 25;
+const LARGEST: usize = 100;
+
+/// The values that an operation gives its variables, sent or by default.
+pub(super) struct Values<'a> {
+    sent: &'a Variables,
+    defaults: HashMap<&'a str, &'a Value>,
+}
+
+impl<'a> Values<'a> {
+    pub(super) fn new(operation: &'a OperationDefinition, sent: &'a Variables) -> Self {
+        let defaults = operation
+            .variable_definitions
+            .iter()
+            .filter_map(|variable| {
+                Some((
+                    variable.node.name.node.as_str(),
+                    &variable.node.default_value.as_ref()?.node,
+                ))
+            })
+            .collect();
+        Self { sent, defaults }
+    }
+
+    /// The size of the page that a connection field asks for.
+    pub(super) fn page(&self, field: &Field, default: usize) -> usize {
+        let asked = SIZE_ARGUMENTS
+            .iter()
+            .filter_map(|argument| field.get_argument(argument));
+        let sizes = asked.filter_map(|value| {
+            let value = value
+                .node
+                .clone()
+                .into_const_with(|name| Ok::<_, Infallible>(self.count(&name)));
+            let Ok(value) = value;
+            size(&value)
+        });
+        sizes.max().unwrap_or(default)
+    }
+
+    /// A variable's value as far as it can be a count: a large one is not copied for every use.
+    fn count(&self, name: &Name) -> Value {
+        match self
+            .sent
+            .get(name)
+            .or_else(|| self.defaults.get(name.as_str()).copied())
+        {
+            None => Value::Null,
+            Some(value @ (Value::Null | Value::Number(_))) => value.clone(),
+            Some(_) => Value::Boolean(false),
+        }
+    }
+}
+
+/// What is not a count at all is refused later and weighs as the largest page.
+fn size(value: &Value) -> Option<usize> {
+    match value {
+        Value::Null => None,
+        Value::Number(number) => Some(clamped(number.as_i64())),
+        _ => Some(LARGEST),
+    }
+}
+
+/// The page size when a field names none: its default in the schema, if it has one.
+pub(super) fn default_page(field: &FieldDefinition) -> usize {
+    let sizes = field
+        .arguments
+        .iter()
+        .filter(|argument| SIZE_ARGUMENTS.contains(&argument.node.name.node.as_str()));
+    sizes
+        .filter_map(|argument| size(&argument.node.default_value.as_ref()?.node))
+        .max()
+        .unwrap_or(USUAL)
+}
+
+/// A page is served with 1 to 100 records.
+fn clamped(asked: Option<i64>) -> usize {
+    match asked {
+        Some(0) => 1,
+        Some(count) => usize::try_from(count).map_or(LARGEST, |count| count.min(LARGEST)),
+        None => LARGEST,
+    }
+}

@@ -1,0 +1,199 @@
+//! What the schema says of its fields, read once from the schema definition language.
+
+use std::collections::{HashMap, HashSet};
+
+use async_graphql::parser::types::{
+    BaseType, FieldDefinition, OperationType, SchemaDefinition, Type, TypeKind,
+    TypeSystemDefinition,
+};
+use async_graphql::parser::{self, parse_schema};
+use async_graphql::{Name, Positioned};
+
+use super::page::default_page;
+
+/// Scalars that every schema has without saying so.
+const STANDARD_SCALARS: [&str; 5] = ["Boolean", "Float", "ID", "Int", "String"];
+
+/// What the schema says of each field that matters for the size of an answer, and which input types there are. Made
+/// once.
+#[derive(Debug)]
+pub struct SchemaShape {
+    roots: Roots,
+    types: HashMap<String, TypeShape>,
+    inputs: HashSet<String>,
+}
+
+#[derive(Debug)]
+struct Roots {
+    query: String,
+    mutation: String,
+    subscription: String,
+}
+
+/// The fields of one type.
+#[derive(Debug, Default)]
+pub(super) struct TypeShape {
+    pub(super) role: Role,
+    pub(super) fields: HashMap<String, FieldShape>,
+}
+
+/// What a type is in the pattern of connections.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    #[default]
+    Record,
+    Connection,
+    Edge,
+}
+
+/// What one field answers.
+#[derive(Debug)]
+pub(super) struct FieldShape {
+    pub(super) target: String,
+    pub(super) size: Size,
+}
+
+/// How many objects one field value stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Size {
+    One,
+    List,
+    Page { default: usize },
+}
+
+impl SchemaShape {
+    /// Reads the shape from a schema in the schema definition language.
+    ///
+    /// # Errors
+    /// The text is not a schema.
+    pub fn from_sdl(sdl: &str) -> Result<Self, parser::Error> {
+        let inputs = STANDARD_SCALARS
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect();
+        let mut shape = Self {
+            roots: Roots::default(),
+            types: HashMap::new(),
+            inputs,
+        };
+        for definition in parse_schema(sdl)?.definitions {
+            match definition {
+                TypeSystemDefinition::Schema(schema) => shape.roots.rename(schema.node),
+                TypeSystemDefinition::Type(definition) => {
+                    shape.learn(definition.node.name.node.as_str(), &definition.node.kind);
+                }
+                TypeSystemDefinition::Directive(_) => {}
+            }
+        }
+        Ok(shape)
+    }
+
+    fn learn(&mut self, name: &str, kind: &TypeKind) {
+        let fields = match kind {
+            TypeKind::Object(object) => &object.fields,
+            TypeKind::Interface(interface) => &interface.fields,
+            TypeKind::Union(_) => return,
+            TypeKind::Scalar | TypeKind::Enum(_) | TypeKind::InputObject(_) => {
+                self.inputs.insert(name.to_owned());
+                return;
+            }
+        };
+        let known = self.types.entry(name.to_owned()).or_default();
+        known.role = Role::of(name);
+        for field in fields {
+            known.fields.insert(
+                field.node.name.node.to_string(),
+                FieldShape::of(&field.node),
+            );
+        }
+    }
+
+    /// The fields of a type that has some.
+    pub(super) fn fields_of(&self, type_name: &str) -> Option<&TypeShape> {
+        self.types.get(type_name)
+    }
+
+    /// Whether a variable may be of the type.
+    pub(super) fn has_input(&self, type_name: &str) -> bool {
+        self.inputs.contains(type_name)
+    }
+
+    pub(super) fn root(&self, operation: OperationType) -> &str {
+        match operation {
+            OperationType::Query => &self.roots.query,
+            OperationType::Mutation => &self.roots.mutation,
+            OperationType::Subscription => &self.roots.subscription,
+        }
+    }
+}
+
+impl Default for Roots {
+    fn default() -> Self {
+        Self {
+            query: "Query".into(),
+            mutation: "Mutation".into(),
+            subscription: "Subscription".into(),
+        }
+    }
+}
+
+impl Roots {
+    fn rename(&mut self, schema: SchemaDefinition) {
+        let replace = |root: &mut String, name: Option<Positioned<Name>>| {
+            if let Some(name) = name {
+                *root = name.node.to_string();
+            }
+        };
+        replace(&mut self.query, schema.query);
+        replace(&mut self.mutation, schema.mutation);
+        replace(&mut self.subscription, schema.subscription);
+    }
+}
+
+impl Role {
+    fn of(type_name: &str) -> Self {
+        if type_name.ends_with("Connection") {
+            Self::Connection
+        } else if type_name.ends_with("Edge") {
+            Self::Edge
+        } else {
+            Self::Record
+        }
+    }
+
+    /// Whether a field only wraps the records of a page, which are counted where the connection is.
+    pub(super) fn wraps_in(self, field: &str) -> bool {
+        match self {
+            Self::Connection => matches!(field, "nodes" | "edges" | "pageInfo"),
+            Self::Edge => field == "node",
+            Self::Record => false,
+        }
+    }
+}
+
+impl FieldShape {
+    fn of(field: &FieldDefinition) -> Self {
+        let (target, listed) = named(&field.ty.node);
+        let size = if Role::of(target) == Role::Connection {
+            Size::Page {
+                default: default_page(field),
+            }
+        } else if listed {
+            Size::List
+        } else {
+            Size::One
+        };
+        Self {
+            target: target.to_owned(),
+            size,
+        }
+    }
+}
+
+/// The name inside a type, and whether a list is around it.
+pub(super) fn named(ty: &Type) -> (&str, bool) {
+    match &ty.base {
+        BaseType::Named(name) => (name.as_str(), false),
+        BaseType::List(inner) => (named(inner).0, true),
+    }
+}

@@ -1,0 +1,224 @@
+//! The walk over a parsed document that adds up its weight, each fragment once.
+//!
+//! It recurses as deep as selections are written inside each other in one definition, which the parser bounds at 64;
+//! through fragments it does not recurse, since a document has room for hundreds that each use the next.
+
+use std::collections::HashMap;
+
+use async_graphql::parser::types::{
+    ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet,
+};
+use async_graphql::{Name, Positioned, Variables};
+
+use super::super::limits::Refusal;
+use super::page::Values;
+use super::schema::{SchemaShape, Size, TypeShape};
+use super::weight::Weight;
+
+/// How many elements a list without pages counts for.
+const LIST: usize = 10;
+
+/// One weighing: pages come from the variables, and those belong to one operation.
+pub(super) struct Walk<'a> {
+    shape: &'a SchemaShape,
+    operation: &'a OperationDefinition,
+    values: Values<'a>,
+    fragments: HashMap<&'a str, Weight>,
+}
+
+/// On what a selection set stands.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    Type(&'a TypeShape),
+    Introspection,
+    Unknown,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(
+        shape: &'a SchemaShape,
+        operation: &'a OperationDefinition,
+        variables: &'a Variables,
+    ) -> Self {
+        Self {
+            shape,
+            operation,
+            values: Values::new(operation, variables),
+            fragments: HashMap::new(),
+        }
+    }
+
+    /// Weighs the operation. `order` has every fragment after those that it uses.
+    pub(super) fn operation(
+        mut self,
+        document: &'a ExecutableDocument,
+        order: &[&'a Name],
+    ) -> Weight {
+        for name in order {
+            let fragment = &document.fragments[*name].node;
+            let place = self.place(&fragment.type_condition.node.on.node);
+            let mut weight = self.set(&fragment.selection_set.node, place);
+            weight.directives = weight.directives.saturating_add(fragment.directives.len());
+            self.fragments.insert(name, weight);
+        }
+        let operation = self.operation;
+        let place = self.place(self.shape.root(operation.ty));
+        let on_variables: usize = operation
+            .variable_definitions
+            .iter()
+            .map(|variable| variable.node.directives.len())
+            .sum();
+        let mut weight = self.set(&operation.selection_set.node, place);
+        weight.directives = weight
+            .directives
+            .saturating_add(operation.directives.len())
+            .saturating_add(on_variables);
+        weight
+    }
+
+    fn place(&self, type_name: &str) -> Place<'a> {
+        if type_name.starts_with("__") {
+            return Place::Introspection;
+        }
+        self.shape
+            .fields_of(type_name)
+            .map_or(Place::Unknown, Place::Type)
+    }
+
+    fn set(&self, set: &SelectionSet, place: Place<'a>) -> Weight {
+        let weights = set.items.iter().map(|selection| match &selection.node {
+            Selection::Field(field) => self
+                .field(&field.node, place)
+                .written(field.node.directives.len()),
+            Selection::InlineFragment(fragment) => {
+                let fragment = &fragment.node;
+                let place = fragment
+                    .type_condition
+                    .as_ref()
+                    .map_or(place, |on| self.place(&on.node.on.node));
+                self.set(&fragment.selection_set.node, place)
+                    .written(fragment.directives.len())
+            }
+            Selection::FragmentSpread(spread) => {
+                let known = self.fragments.get(spread.node.fragment_name.node.as_str());
+                known
+                    .copied()
+                    .unwrap_or_default()
+                    .written(spread.node.directives.len())
+            }
+        });
+        weights.fold(Weight::default(), Weight::beside)
+    }
+
+    fn field(&self, field: &Field, place: Place<'a>) -> Weight {
+        let is_introspection = matches!(field.name.node.as_str(), "__schema" | "__type");
+        let mut weight = match place {
+            Place::Introspection => self.introspection(field),
+            _ if is_introspection => self.introspection(field),
+            Place::Type(parent) => self.objects(field, Some(parent)),
+            Place::Unknown => self.objects(field, None),
+        };
+        weight.own_fields = 1;
+        weight.aliases = weight
+            .aliases
+            .saturating_add(usize::from(field.alias.is_some()));
+        weight
+    }
+
+    fn introspection(&self, field: &Field) -> Weight {
+        let below = self.set(&field.selection_set.node, Place::Introspection);
+        Weight {
+            values: below.values.saturating_add(1),
+            introspection: below.introspection.below(&field.name.node),
+            ..below
+        }
+    }
+
+    fn objects(&self, field: &Field, parent: Option<&'a TypeShape>) -> Weight {
+        let name = field.name.node.as_str();
+        let known = parent.and_then(|parent| parent.fields.get(name));
+        let place = known.map_or(Place::Unknown, |known| self.place(&known.target));
+        let below = self.set(&field.selection_set.node, place);
+        let is_leaf = field.selection_set.node.items.is_empty();
+        if is_leaf || parent.is_some_and(|parent| parent.role.wraps_in(name)) {
+            return objects(below, 1, 0);
+        }
+        match known.map_or(Size::One, |known| known.size) {
+            Size::One => objects(below, 1, 1),
+            Size::List => objects(below, LIST, 1),
+            Size::Page { default } => objects(below, self.values.page(field, default), 1),
+        }
+    }
+}
+
+/// A field that answers `count` objects, each with what is `below` it and each itself counting as `each` nodes.
+fn objects(below: Weight, count: usize, each: usize) -> Weight {
+    Weight {
+        nodes: below.nodes.saturating_add(each).saturating_mul(count),
+        values: below.values.saturating_mul(count).saturating_add(1),
+        depth: below.depth.saturating_add(1),
+        ..below
+    }
+}
+
+/// The fragments of a document, each after those that it uses.
+///
+/// # Errors
+/// `FRAGMENT_CYCLE`, also when no operation uses the fragments: the validation would walk them.
+pub(super) fn fragment_order(document: &ExecutableDocument) -> Result<Vec<&Name>, Refusal> {
+    let mut order = Vec::with_capacity(document.fragments.len());
+    let mut is_done: HashMap<&Name, bool> = HashMap::with_capacity(document.fragments.len());
+    for start in document.fragments.keys() {
+        if is_done.contains_key(start) {
+            continue;
+        }
+        is_done.insert(start, false);
+        let mut path = vec![(start, uses(document, start))];
+        while let Some((name, pending)) = path.last_mut() {
+            let Some(next) = pending.pop() else {
+                is_done.insert(name, true);
+                order.push(*name);
+                path.pop();
+                continue;
+            };
+            match is_done.get(next) {
+                Some(true) => {}
+                Some(false) => {
+                    return Err(Refusal::new(
+                        "FRAGMENT_CYCLE",
+                        "the fragments use each other in a circle",
+                    ));
+                }
+                None => {
+                    is_done.insert(next, false);
+                    path.push((next, uses(document, next)));
+                }
+            }
+        }
+    }
+    Ok(order)
+}
+
+/// The known fragments that a fragment spreads.
+fn uses<'a>(document: &'a ExecutableDocument, name: &Name) -> Vec<&'a Name> {
+    let mut found = Vec::new();
+    let mut sets: Vec<&Positioned<SelectionSet>> =
+        vec![&document.fragments[name].node.selection_set];
+    while let Some(set) = sets.pop() {
+        for selection in &set.node.items {
+            match &selection.node {
+                Selection::Field(field) => sets.push(&field.node.selection_set),
+                Selection::InlineFragment(fragment) => sets.push(&fragment.node.selection_set),
+                Selection::FragmentSpread(spread) => {
+                    found.extend(
+                        document
+                            .fragments
+                            .get_key_value(&spread.node.fragment_name.node)
+                            .map(|(name, _)| name),
+                    );
+                }
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,85 @@
+//! The arithmetic of weights. It saturates: a document may ask for more than a number can say.
+
+use super::super::limits::{Limits, Refusal};
+use super::Measure;
+use super::introspection::Introspection;
+
+/// What a selection set, a field or a fragment asks for, relative to one object that it stands on.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Weight {
+    pub(super) nodes: usize,
+    pub(super) values: usize,
+    pub(super) depth: usize,
+    pub(super) aliases: usize,
+    pub(super) selections: usize,
+    pub(super) directives: usize,
+    /// Fields directly here and not below one.
+    pub(super) own_fields: usize,
+    pub(super) introspection: Introspection,
+}
+
+impl Weight {
+    /// Two selections beside each other.
+    pub(super) fn beside(self, other: Self) -> Self {
+        Self {
+            nodes: self.nodes.saturating_add(other.nodes),
+            values: self.values.saturating_add(other.values),
+            depth: self.depth.max(other.depth),
+            aliases: self.aliases.saturating_add(other.aliases),
+            selections: self.selections.saturating_add(other.selections),
+            directives: self.directives.saturating_add(other.directives),
+            own_fields: self.own_fields.saturating_add(other.own_fields),
+            introspection: self.introspection.beside(other.introspection),
+        }
+    }
+
+    /// The same, written as one more selection with so many directives.
+    pub(super) fn written(self, directives: usize) -> Self {
+        Self {
+            selections: self.selections.saturating_add(1),
+            directives: self.directives.saturating_add(directives),
+            ..self
+        }
+    }
+
+    /// Refuses what no operation of a document may ask for, run or not. The count that explodes first comes first.
+    pub(super) fn check(&self, limits: &Limits) -> Result<(), Refusal> {
+        let within = Refusal::unless_within;
+        within(
+            "TOO_MANY_SELECTIONS",
+            "selections with fragments expanded",
+            self.selections,
+            limits.expanded_selections,
+        )?;
+        within("TOO_MANY_ALIASES", "aliases", self.aliases, limits.aliases)?;
+        within(
+            "TOO_MANY_DIRECTIVES",
+            "directives",
+            self.directives,
+            limits.directives,
+        )?;
+        within(
+            "TOO_MANY_ROOT_FIELDS",
+            "top-level fields",
+            self.own_fields,
+            limits.root_fields,
+        )?;
+        within(
+            "SELECTED_TOO_DEEP",
+            "levels of fields",
+            self.depth,
+            limits.depth,
+        )?;
+        self.introspection.check(limits)
+    }
+
+    pub(super) fn measure(&self) -> Measure {
+        Measure {
+            nodes: self.nodes,
+            cost: self.values,
+            depth: self.depth,
+            aliases: self.aliases,
+            selections: self.selections,
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Dealgraph: a GraphQL, multi-tenant CRM platform under Postgres row-level security.
+//!
+//! # The house
+//! - [`tenants`], [`members`], [`companies`], [`contacts`], [`leads`], [`pipelines`], [`opportunities`],
+//!   [`activities`]: the domains, all alike inside. `mod.rs` has the verbs, `model.rs` the types and rules (pure),
+//!   `store.rs` the SQL, `graphql.rs` the schema, and one file per business act. [`records`] is what they share.
+//! - [`auth`]: who is asking. Token -> claims -> actor; the built-in roles.
+//! - [`db`]: the only owner of connections, and the one door from an actor to row-level security.
+//! - [`graphql`]: the thin shell. Schema, request context, loaders, filters, connections, limits, HTTP.
+//! - [`events`]: what happened, numbered per tenant in commit order.
+//! - [`server`]: the accept loop. [`app`]: everything put together. [`config`], [`telemetry`].
+//! - [`dev`], [`demo`], [`import`]: one command on one machine, and real data to look at.
+//! - [`ids`], [`text`], [`money`], [`clock`], [`error`]: the small words everything is said in.
+//!
+//! Beside `src`: `migrations/` says how tables came about, `policies/` says who may see what now.
+//!
+//! # The walk of a query
+//! 1. [`server`] accepts, with limits on heads and time. [`app`] gives the request an id, a span and a log line.
+//! 2. `graphql/http` reads the body, bounded, and scans the text before any parser sees it.
+//! 3. [`graphql::shape`] measures the parsed document: depth, aliases, how many objects it could answer.
+//! 4. [`graphql::Api::authenticate`]: the token's claims become an [`auth::Actor`], once.
+//! 5. [`graphql::RequestContext`] carries the actor, loaders and a [`db::ReadSession`].
+//! 6. A resolver in a domain's `graphql.rs` translates its arguments and asks for a page or a record.
+//! 7. The first statement begins one read-only snapshot, in one message with the actor's settings; all further
+//!    ones of the request take turns on it.
+//! 8. [`db::list`] renders the statement: the tenant, the filter, the keyset, the limit. Postgres adds the policies.
+//! 9. Nested fields batch: one statement per level and type, with the page limit inside, per parent.
+//! 10. The answer leaves; the snapshot is dropped without waiting for the database.
+//!
+//! A mutation's field is one [`db::Db::write`]: lock, rule, write, events, commit; what it answers is read afterwards
+//! from a fresh snapshot.
+
+pub mod activities;
+pub mod app;
+pub mod auth;
+pub mod clock;
+pub mod companies;
+pub mod config;
+pub mod contacts;
+pub mod db;
+pub mod demo;
+pub mod dev;
+pub mod error;
+pub mod events;
+pub mod graphql;
+pub mod ids;
+pub mod import;
+pub mod leads;
+pub mod members;
+pub mod money;
+pub mod opportunities;
+pub mod pipelines;
+pub mod records;
+pub mod server;
+pub mod telemetry;
+pub mod tenants;
+pub mod text;

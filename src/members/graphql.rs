@@ -1,0 +1,262 @@
+//! Members and teams in the schema.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
+use chrono::{DateTime, Utc};
+
+use super::{Member, MemberOrderField, MembershipStatus, Team};
+use crate::{
+    auth::Role,
+    db::{Direction, OrderTerm, Predicate, list::Relation},
+    enum_filter,
+    error::Result,
+    graphql::{
+        Connection, ContextExt as _, Filter, ListArgs, Listing,
+        filters::{Conditions, IDFilter, TextFilter},
+    },
+    ids::{TeamId, Typed as _, UserId},
+    text::normalize,
+};
+
+static OF_TEAM: Relation = Relation { name: "team.memberships", link: None, key: "t.team_id" };
+
+/// A person of the tenant.
+pub struct User(Arc<Member>);
+
+impl User {
+    /// Loads a person; `None` without an id or when the person is no member.
+    pub(crate) async fn load(ctx: &Context<'_>, id: Option<UserId>) -> Result<Option<Self>> {
+        Ok(ctx.request().load::<Member>(id.map(|id| id.uuid())).await?.map(Self))
+    }
+}
+
+/// A person of the tenant.
+#[Object]
+impl User {
+    /// The id, as `user:<uuid>`; the same in every tenant.
+    pub async fn id(&self) -> UserId {
+        self.0.user_id
+    }
+
+    /// The name.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The e-mail address the person signs in with.
+    async fn email(&self) -> &str {
+        &self.0.email
+    }
+
+    /// The person's role and team in this tenant.
+    async fn membership(&self) -> Arc<Member> {
+        Arc::clone(&self.0)
+    }
+}
+
+/// A person's place in the tenant.
+#[Object(name = "Membership")]
+impl Member {
+    /// The person.
+    async fn user(&self) -> User {
+        User(Arc::new(self.clone()))
+    }
+
+    /// What the person may do.
+    async fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The team the person is in.
+    async fn team(&self, ctx: &Context<'_>) -> Result<Option<Arc<Team>>> {
+        ctx.request().load(self.team_id.map(|id| id.uuid())).await
+    }
+
+    /// Whether the person may sign in.
+    async fn status(&self) -> MembershipStatus {
+        self.status
+    }
+
+    /// When the person was last seen.
+    async fn last_seen_at(&self) -> Option<DateTime<Utc>> {
+        self.last_seen_at
+    }
+
+    /// Since when the person is a member.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.created_at
+    }
+}
+
+/// A team. Teams form a tree; who leads a team also sees what its sub-teams own.
+#[Object]
+impl Team {
+    /// The id, as `team:<uuid>`.
+    pub async fn id(&self) -> TeamId {
+        self.team_id
+    }
+
+    /// What it is called.
+    async fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The team above it.
+    async fn parent(&self, ctx: &Context<'_>) -> Result<Option<Arc<Team>>> {
+        ctx.request().load(self.parent_team_id.map(|id| id.uuid())).await
+    }
+
+    /// Who is in it, without its sub-teams.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn memberships(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        filter: Option<MembershipFilter>,
+        order_by: Option<Vec<MembershipOrder>>,
+    ) -> Result<Connection<Member>> {
+        let args = ListArgs { first, after, last, before, filter, order_by, include_archived: true };
+        Listing::below(ctx, &OF_TEAM, self.team_id.uuid(), args.query(ctx.request().actor().tenant, USUAL_ORDER)?).await
+    }
+}
+
+/// In whose name something was changed.
+#[derive(SimpleObject)]
+#[graphql(complex)]
+pub struct ChangeAuthor {
+    /// What kind of author it was.
+    kind: AuthorKind,
+    /// The import's source, when it was an import.
+    source: Option<String>,
+    #[graphql(skip)]
+    user: Option<UserId>,
+}
+
+/// Kinds of authors of changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+enum AuthorKind {
+    /// A person.
+    User,
+    /// An import of data.
+    Import,
+}
+
+impl ChangeAuthor {
+    /// Reads what a record's stamps say.
+    pub(crate) fn new(author: &str) -> Self {
+        let user = author.parse().ok();
+        let kind = if user.is_some() { AuthorKind::User } else { AuthorKind::Import };
+        Self { kind, source: author.strip_prefix("import:").map(str::to_owned), user }
+    }
+}
+
+#[async_graphql::ComplexObject]
+impl ChangeAuthor {
+    /// The person, when it was one who is still a member.
+    async fn user(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        User::load(ctx, self.user).await
+    }
+}
+
+enum_filter! {
+    /// Compares a role.
+    RoleFilter(Role)
+}
+
+enum_filter! {
+    /// Compares a membership's status.
+    MembershipStatusFilter(MembershipStatus)
+}
+
+/// Which members.
+#[derive(Debug, Default, InputObject)]
+pub struct MembershipFilter {
+    /// All of these hold.
+    and: Option<Vec<MembershipFilter>>,
+    /// At least one of these holds.
+    or: Option<Vec<MembershipFilter>>,
+    /// This does not hold.
+    not: Option<Box<MembershipFilter>>,
+    /// By the person's id.
+    user_id: Option<IDFilter>,
+    /// By the person's name, without regard to case.
+    name: Option<TextFilter>,
+    /// By team.
+    team_id: Option<IDFilter>,
+    /// By role.
+    role: Option<RoleFilter>,
+    /// By status.
+    status: Option<MembershipStatusFilter>,
+}
+
+impl Filter for MembershipFilter {
+    fn predicate(self) -> Result<Predicate> {
+        let mut all = Conditions::default();
+        all.id::<UserId>("userId", "user_id", self.user_id)?;
+        all.text("name", "name_normalized", self.name, normalize)?;
+        all.id::<TeamId>("teamId", "team_id", self.team_id)?;
+        if let Some(role) = self.role {
+            role.into_conditions(&mut all, "role");
+        }
+        if let Some(status) = self.status {
+            status.into_conditions(&mut all, "status");
+        }
+        all.finish(self.and, self.or, self.not)
+    }
+}
+
+/// One criterion of the order of members.
+#[derive(Debug, InputObject)]
+pub struct MembershipOrder {
+    /// What to sort by.
+    field: MemberOrderField,
+    /// Which way.
+    #[graphql(default_with = "Direction::Asc")]
+    direction: Direction,
+}
+
+impl From<MembershipOrder> for OrderTerm<MemberOrderField> {
+    fn from(order: MembershipOrder) -> Self {
+        Self { field: order.field, direction: order.direction }
+    }
+}
+
+pub(crate) const USUAL_ORDER: OrderTerm<MemberOrderField> =
+    OrderTerm { field: MemberOrderField::Name, direction: Direction::Asc };
+
+/// Reading members and teams.
+#[derive(Default)]
+pub struct MemberQuery;
+
+#[Object]
+impl MemberQuery {
+    /// A person of the tenant by id; null when there is none.
+    async fn user(&self, ctx: &Context<'_>, id: UserId) -> Result<Option<User>> {
+        User::load(ctx, Some(id)).await
+    }
+
+    /// A team by its id; null when there is none.
+    async fn team(&self, ctx: &Context<'_>, id: TeamId) -> Result<Option<Arc<Team>>> {
+        ctx.request().load(Some(id.uuid())).await
+    }
+
+    /// The members of the tenant, by name unless ordered otherwise.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn memberships(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        filter: Option<MembershipFilter>,
+        order_by: Option<Vec<MembershipOrder>>,
+    ) -> Result<Connection<Member>> {
+        let args = ListArgs { first, after, last, before, filter, order_by, include_archived: true };
+        Listing::read(ctx, args.query(ctx.request().actor().tenant, USUAL_ORDER)?).await
+    }
+}

@@ -1,0 +1,84 @@
+//! The due list: deals whose next action is overdue, due today or later, for one person, a team or all.
+
+use async_graphql::Enum;
+use chrono::{DateTime, Utc};
+
+use super::{Opportunity, model::OpportunitySort};
+use crate::{
+    auth::Actor,
+    db::{
+        Comparison, Direction, OrderTerm, Predicate, Sql, Tx, Value,
+        list::{ListQuery, PageRequest},
+    },
+    error::{Error, Result},
+    ids::Typed as _,
+};
+
+/// Whose next actions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum DueScope {
+    /// Those that you are to do.
+    Mine,
+    /// Those on deals of your team and its sub-teams.
+    Team,
+    /// Those on all deals you see.
+    All,
+}
+
+/// Which part of the due list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bucket {
+    /// Due before now.
+    Overdue,
+    /// Due from now to the end of the day.
+    Today,
+    /// Due after today.
+    Upcoming,
+}
+
+/// The instants that part the buckets.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Days {
+    now: DateTime<Utc>,
+    today_ends: DateTime<Utc>,
+}
+
+/// Where today ends in the tenant's time zone.
+pub(super) async fn days(tx: &mut Tx) -> Result<Days> {
+    let now = tx.now();
+    let sql = Sql::new("SELECT (date_trunc('day', ")
+        .bind(now)
+        .push(" AT TIME ZONE time_zone) + interval '1 day') AT TIME ZONE time_zone FROM tenants WHERE tenant_id = ")
+        .bind(tx.tenant());
+    let today_ends = tx.column::<DateTime<Utc>>(sql).await?.first().copied();
+    Ok(Days { now, today_ends: today_ends.ok_or(Error::NotFound { kind: "tenant", field: "id" })? })
+}
+
+/// The order of the due list: what has waited longest first.
+pub(super) fn order() -> Vec<OrderTerm<OpportunitySort>> {
+    vec![OrderTerm { field: OpportunitySort::DueAt, direction: Direction::Asc }]
+}
+
+/// The query of a bucket.
+pub(super) fn query(
+    (scope, bucket, days): (DueScope, Bucket, Days),
+    actor: &Actor,
+    page: PageRequest,
+) -> ListQuery<Opportunity> {
+    let at = |comparison, instant| Predicate::Compare("next_action_at", comparison, Value::Time(instant));
+    let mut all = match bucket {
+        Bucket::Overdue => vec![at(Comparison::Lt, days.now)],
+        Bucket::Today => vec![at(Comparison::Gte, days.now), at(Comparison::Lt, days.today_ends)],
+        Bucket::Upcoming => vec![at(Comparison::Gte, days.today_ends)],
+    };
+    let mine = |column| Predicate::Compare(column, Comparison::Eq, Value::Uuid(actor.user.uuid()));
+    match (scope, &actor.team_path) {
+        (DueScope::All, _) => {}
+        (DueScope::Mine, _) => all.push(mine("next_action_owner_id")),
+        (DueScope::Team, Some(path)) => {
+            all.push(Predicate::Compare("team_path", Comparison::StartsWith, Value::Text(path.clone())));
+        }
+        (DueScope::Team, None) => all.push(mine("owner_id")),
+    }
+    ListQuery { filter: Predicate::All(all), order: order(), page, include_archived: false }
+}

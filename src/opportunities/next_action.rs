@@ -1,0 +1,68 @@
+//! What is to be done next about a deal: set, and done with the next one scheduled in the same step.
+
+use super::{NextAction, Opportunity, change};
+use crate::{
+    activities::{self, ActivityFields, ActivityStatus, NewActivity, Target},
+    db::{Tx, list},
+    error::{Error, Result},
+    events::EventKind,
+    ids::{ActivityId, OpportunityId, Typed as _},
+    members::Member,
+};
+
+/// Sets what is to be done next about an open deal, or that nothing is.
+///
+/// # Errors
+/// `NOT_FOUND`, `CONFLICT`, `FORBIDDEN`, `CLOSED`, `TOO_LONG`.
+pub async fn set_next_action(
+    tx: &mut Tx,
+    deal: (OpportunityId, Option<i32>),
+    next: Option<NextAction>,
+) -> Result<Opportunity> {
+    require_owner(tx, next.as_ref()).await?;
+    change(tx, deal, EventKind::Updated, async |_, deal| deal.schedule(next)).await
+}
+
+/// Completes the next action in one atomic step: logs it as a done activity of the actor's, notes when something
+/// was last done, and schedules what comes next. Of two people who complete the same one, the first wins and the
+/// second gets a `CONFLICT`, because the version is not optional here.
+///
+/// # Errors
+/// `NOT_FOUND`, `CONFLICT`, `FORBIDDEN`, `CLOSED`; `NOTHING_DUE` when no action is set; `TOO_LONG`.
+pub async fn complete_next_action(
+    tx: &mut Tx,
+    (id, expected_version): (OpportunityId, i32),
+    (outcome, notes): (Option<String>, Option<String>),
+    next: Option<NextAction>,
+) -> Result<(Opportunity, ActivityId)> {
+    require_owner(tx, next.as_ref()).await?;
+    let activity = ActivityId::new();
+    let deal = change(tx, (id, Some(expected_version)), EventKind::NextActionCompleted, async |tx, deal| {
+        let Some(kind) = deal.agenda.next_action_kind else {
+            return Err(Error::invalid("NOTHING_DUE", "id", "this deal has no next action to complete"));
+        };
+        let mut fields = ActivityFields {
+            kind,
+            subject: deal.agenda.next_action_details.clone().unwrap_or_else(|| deal.fields.name.clone()),
+            body: notes,
+            status: ActivityStatus::Done,
+            due_at: deal.agenda.next_action_at,
+            done_at: Some(tx.now()),
+            outcome,
+            ..ActivityFields::default()
+        };
+        fields.ownership.owner_id = Some(tx.actor().user);
+        let contact = deal.fields.primary_contact_id.map(Target::Contact);
+        let targets = std::iter::once(Target::Opportunity(id)).chain(contact).collect();
+        activities::create(tx, NewActivity { id: activity, fields, targets, created_at: None }).await?;
+        deal.agenda.last_activity_at = Some(tx.now());
+        deal.schedule(next)
+    })
+    .await?;
+    Ok((deal, activity))
+}
+
+async fn require_owner(tx: &mut Tx, next: Option<&NextAction>) -> Result<()> {
+    let owner = next.and_then(|next| Some(next.owner_id?.uuid()));
+    list::require::<Member>(tx, owner, "nextAction.ownerId").await
+}

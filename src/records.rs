@@ -1,0 +1,249 @@
+//! What all records of the domains have in common: stamps, an owner, and being archived, restored and deleted.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Map, Value as Json, json};
+use uuid::Uuid;
+
+use crate::{
+    db::{
+        Sql, Tx,
+        list::{self, Record},
+    },
+    error::{Error, Result},
+    events::{Event, EventKind},
+    ids::{Typed as _, UserId},
+};
+
+/// When a record came about and changed, by whom, and which version it is.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct Stamps {
+    /// When it was put away, if it was.
+    pub archived_at: Option<DateTime<Utc>>,
+    /// When it came about.
+    pub created_at: DateTime<Utc>,
+    /// By whom: `user:<uuid>` or `import:<source>`.
+    pub created_by: String,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+    /// By whom.
+    pub updated_by: String,
+    /// Counts changes from 1.
+    pub version: i32,
+}
+
+impl Stamps {
+    /// The stamps of a record that comes about now, or earlier when it is imported with its real date.
+    #[must_use]
+    pub fn new(tx: &Tx, created_at: Option<DateTime<Utc>>) -> Self {
+        let at = created_at.unwrap_or(tx.now());
+        Self {
+            archived_at: None,
+            created_at: at,
+            created_by: tx.author(),
+            updated_at: at,
+            updated_by: tx.author(),
+            version: 1,
+        }
+    }
+
+    /// Counts a change that is made now.
+    pub fn touch(&mut self, tx: &Tx) {
+        self.updated_at = tx.now();
+        self.updated_by = tx.author();
+        self.version += 1;
+    }
+}
+
+/// Who a record belongs to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, sqlx::FromRow)]
+pub struct Ownership {
+    /// The person.
+    pub owner_id: Option<UserId>,
+    /// The person's place in the tree of teams, which row-level security reads.
+    pub team_path: Option<String>,
+}
+
+/// A record with stamps that row-level security judges by its `visible_to`.
+pub trait Kept: Record {
+    /// The record's stamps.
+    fn stamps(&self) -> &Stamps;
+    /// Who sees the record.
+    fn visible_to(&self) -> &str;
+}
+
+/// Looks up where the owners stand in the tree of teams.
+///
+/// # Errors
+/// `NOT_FOUND` on the field `ownerId` for anybody who is not a member of the tenant.
+pub async fn place_owners<'a>(tx: &mut Tx, records: impl IntoIterator<Item = &'a mut Ownership>) -> Result<()> {
+    let mut records: Vec<_> = records.into_iter().collect();
+    let mut owners: Vec<Uuid> = records.iter().filter_map(|record| Some(record.owner_id?.uuid())).collect();
+    owners.sort_unstable();
+    owners.dedup();
+    if owners.is_empty() {
+        return Ok(());
+    }
+    let sql = Sql::new("SELECT user_id, team_path FROM memberships WHERE tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND user_id = ANY(")
+        .bind(owners)
+        .push(")");
+    let paths: std::collections::HashMap<UserId, Option<String>> =
+        tx.all::<(UserId, Option<String>)>(sql).await?.into_iter().collect();
+    for record in &mut records {
+        let Some(owner) = record.owner_id else {
+            record.team_path = None;
+            continue;
+        };
+        let path = paths.get(&owner).ok_or(Error::NotFound { kind: "member", field: "ownerId" })?;
+        record.team_path.clone_from(path);
+    }
+    Ok(())
+}
+
+/// Locks a record for a change, if it still is at the version that the change was made for.
+///
+/// # Errors
+/// `NOT_FOUND`, `CONFLICT`; `FORBIDDEN` for a record that the actor sees but may not change.
+pub async fn lock<R: Kept>(tx: &mut Tx, id: Uuid, expected_version: Option<i32>) -> Result<R> {
+    // FOR UPDATE asks the update policies too, so a record that may be read but not changed is not found by it.
+    let sql = list::by_id::<R>(tx, id).push(" FOR UPDATE");
+    let Some(record) = tx.optional::<R>(sql).await? else {
+        return match list::find::<R>(tx, id).await? {
+            Some(_) => Err(Error::Forbidden("change this record")),
+            None => Err(Error::NotFound { kind: R::KIND, field: "id" }),
+        };
+    };
+    match expected_version {
+        Some(expected) if expected != record.stamps().version => {
+            Err(Error::Conflict { kind: R::KIND, version: record.stamps().version })
+        }
+        _ => Ok(record),
+    }
+}
+
+/// Tells of a record that came about.
+pub fn emit_created<R: Kept>(tx: &mut Tx, record: &R, fields: &impl Serialize) {
+    tx.emit(Event {
+        kind: EventKind::Created,
+        entity: R::KIND,
+        id: record.key(),
+        version: record.stamps().version,
+        changed: Vec::new(),
+        before: None,
+        after: Some(json!(fields)),
+        visible_before: None,
+        visible_after: Some(record.visible_to().to_owned()),
+    });
+}
+
+/// Tells of a record that changed, with the columns that differ.
+pub fn emit_changed<R: Kept, F: Serialize>(tx: &mut Tx, kind: EventKind, (before, old): (&R, &F), (after, new): (&R, &F)) {
+    let (changed, old, new) = diff(&json!(old), &json!(new));
+    tx.emit(Event {
+        kind,
+        entity: R::KIND,
+        id: after.key(),
+        version: after.stamps().version,
+        changed,
+        before: Some(old),
+        after: Some(new),
+        visible_before: Some(before.visible_to().to_owned()),
+        visible_after: Some(after.visible_to().to_owned()),
+    });
+}
+
+fn diff(before: &Json, after: &Json) -> (Vec<String>, Json, Json) {
+    let (mut changed, mut old, mut new) = (Vec::new(), Map::new(), Map::new());
+    for (name, value) in after.as_object().into_iter().flatten() {
+        let was = before.get(name).unwrap_or(&Json::Null);
+        if was != value {
+            changed.push(name.clone());
+            old.insert(name.clone(), was.clone());
+            new.insert(name.clone(), value.clone());
+        }
+    }
+    (changed, Json::Object(old), Json::Object(new))
+}
+
+/// Puts a record away: lists leave it out, everything else stays. Doing it twice changes nothing.
+///
+/// # Errors
+/// As [`lock`].
+pub async fn archive<R: Kept>(tx: &mut Tx, id: Uuid, expected_version: Option<i32>) -> Result<R> {
+    let at = tx.now();
+    set_archived(tx, id, expected_version, Some(at)).await
+}
+
+/// Takes a record back from the archive. Doing it twice changes nothing.
+///
+/// # Errors
+/// As [`lock`].
+pub async fn restore<R: Kept>(tx: &mut Tx, id: Uuid, expected_version: Option<i32>) -> Result<R> {
+    set_archived(tx, id, expected_version, None).await
+}
+
+async fn set_archived<R: Kept>(
+    tx: &mut Tx,
+    id: Uuid,
+    expected_version: Option<i32>,
+    at: Option<DateTime<Utc>>,
+) -> Result<R> {
+    let before: R = lock(tx, id, expected_version).await?;
+    if before.stamps().archived_at.is_some() == at.is_some() {
+        return Ok(before);
+    }
+    let sql = Sql::new("UPDATE ")
+        .push(R::TABLE)
+        .push(" t SET version = t.version + 1, archived_at = ")
+        .bind(at)
+        .push(", updated_at = ")
+        .bind(tx.now())
+        .push(", updated_by = ")
+        .bind(tx.author())
+        .push(" WHERE t.tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND t.")
+        .push(R::ID_COLUMN)
+        .push(" = ")
+        .bind(id)
+        .push(" RETURNING ")
+        .push(R::COLUMNS);
+    let after: R = tx.optional(sql).await?.ok_or(Error::Forbidden("archive or restore this record"))?;
+    let kind = if at.is_some() { EventKind::Archived } else { EventKind::Restored };
+    let archived = |record: &R| json!({ "archived_at": record.stamps().archived_at });
+    emit_changed(tx, kind, (&before, &archived(&before)), (&after, &archived(&after)));
+    Ok(after)
+}
+
+/// Deletes a record for good, with what only exists as a part of it. Needs the delete permission of its kind.
+///
+/// # Errors
+/// As [`lock`], and `IN_USE` while others refer to it.
+pub async fn delete<R: Kept>(tx: &mut Tx, id: Uuid, expected_version: Option<i32>) -> Result<()> {
+    let before: R = lock(tx, id, expected_version).await?;
+    let sql = Sql::new("DELETE FROM ")
+        .push(R::TABLE)
+        .push(" WHERE tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND ")
+        .push(R::ID_COLUMN)
+        .push(" = ")
+        .bind(id);
+    if tx.execute(sql).await? == 0 {
+        return Err(Error::Forbidden("delete this record"));
+    }
+    tx.emit(Event {
+        kind: EventKind::Deleted,
+        entity: R::KIND,
+        id,
+        version: before.stamps().version + 1,
+        changed: Vec::new(),
+        before: None,
+        after: None,
+        visible_before: Some(before.visible_to().to_owned()),
+        visible_after: None,
+    });
+    Ok(())
+}

@@ -1,0 +1,216 @@
+//! A stream with clocks: against heads that trickle in, answers that nobody takes, and resets on closing.
+//!
+//! hyper has one clock, for heads, and it also runs while a connection is idle between requests, when patience is due.
+//! Clocks are only made when the socket has nothing to give or take, so a request that arrives whole costs none.
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::ServerLimits;
+use super::admission::Ticket;
+
+/// How long a closed connection is still read, so that a client that is sending gets to see the answer: unread bytes
+/// would turn the end of the connection into a reset, which throws the answer away.
+const LINGER: Duration = Duration::from_secs(2);
+
+const WAITING: u8 = 0;
+const IN_HEAD: u8 = 1;
+const IN_REQUEST: u8 = 2;
+const UPGRADED: u8 = 3;
+
+/// What a connection is doing, known partly to the stream and partly to the service above it.
+#[derive(Debug)]
+pub(super) struct Phase(AtomicU8);
+
+impl Phase {
+    /// A head is complete.
+    pub(super) fn begin_request(&self) {
+        self.set(IN_REQUEST);
+    }
+
+    /// The next bytes will be a head.
+    pub(super) fn await_request(&self) {
+        self.set(WAITING);
+    }
+
+    /// There will be no more requests.
+    pub(super) fn upgrade(&self) {
+        self.set(UPGRADED);
+    }
+
+    fn set(&self, phase: u8) {
+        self.0.store(phase, Ordering::Relaxed);
+    }
+
+    fn is(&self, phase: u8) -> bool {
+        self.0.load(Ordering::Relaxed) == phase
+    }
+}
+
+/// A TCP stream that gives up on clients who hold it without using it.
+#[derive(Debug)]
+pub(super) struct Guarded {
+    stream: TcpStream,
+    phase: Arc<Phase>,
+    limits: Arc<ServerLimits>,
+    head_began: Instant,
+    head_clock: Clock,
+    write_clock: Clock,
+    linger_clock: Clock,
+    linger_until: Option<Instant>,
+    has_ended: bool,
+    _ticket: Ticket,
+}
+
+impl Guarded {
+    /// A new connection owes its first head at once.
+    pub(super) fn new(stream: TcpStream, ticket: Ticket, limits: Arc<ServerLimits>) -> Self {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(error = %error, "a connection keeps its delay");
+        }
+        Self {
+            stream,
+            phase: Arc::new(Phase(AtomicU8::new(IN_HEAD))),
+            limits,
+            head_began: Instant::now(),
+            head_clock: Clock::default(),
+            write_clock: Clock::default(),
+            linger_clock: Clock::default(),
+            linger_until: None,
+            has_ended: false,
+            _ticket: ticket,
+        }
+    }
+
+    pub(super) fn phase(&self) -> Arc<Phase> {
+        Arc::clone(&self.phase)
+    }
+
+    fn note_read(&mut self, bytes: usize) {
+        self.has_ended |= bytes == 0;
+        if self.phase.is(WAITING) {
+            self.phase.set(IN_HEAD);
+            self.head_began = Instant::now();
+            self.head_clock.stop();
+        }
+    }
+
+    /// A socket that would not take bytes must take some before the clock runs out.
+    fn timed_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.write_clock.stop();
+            return written;
+        }
+        let deadline = || Instant::now() + self.limits.write_timeout;
+        ready!(self.write_clock.poll(cx, deadline));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Guarded {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut this.stream).poll_read(cx, buffer);
+        match read {
+            Poll::Ready(Ok(())) => this.note_read(buffer.filled().len() - before),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending if this.phase.is(IN_HEAD) => {
+                let deadline = this.head_began + this.limits.header_timeout;
+                ready!(this.head_clock.poll(cx, || deadline));
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            Poll::Pending => {}
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Guarded {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        this.timed_write(cx, written)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
+        this.timed_write(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    /// Says that nothing more is coming, and then reads what the client still sends, for a moment.
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+        let deadline = *this
+            .linger_until
+            .get_or_insert_with(|| Instant::now() + LINGER);
+        // A sender who is always ready leaves tokio's clocks no turn, so the time is looked at as well.
+        this.has_ended |= Instant::now() >= deadline;
+        let mut scratch = [0_u8; 4 * 1024];
+        while !this.has_ended {
+            let mut buffer = ReadBuf::new(&mut scratch);
+            match Pin::new(&mut this.stream).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) => this.has_ended = buffer.filled().is_empty(),
+                Poll::Ready(Err(_)) => this.has_ended = true,
+                Poll::Pending => {
+                    ready!(this.linger_clock.poll(cx, || deadline));
+                    this.has_ended = true;
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// A deadline that is only set up when somebody has to wait.
+#[derive(Debug, Default)]
+struct Clock(Option<Pin<Box<Sleep>>>);
+
+impl Clock {
+    /// Waits for the deadline, which is asked for once.
+    fn poll(&mut self, cx: &mut Context<'_>, deadline: impl FnOnce() -> Instant) -> Poll<()> {
+        self.0
+            .get_or_insert_with(|| Box::pin(sleep_until(deadline())))
+            .as_mut()
+            .poll(cx)
+    }
+
+    fn stop(&mut self) {
+        self.0 = None;
+    }
+}

@@ -1,0 +1,155 @@
+//! Accepts connections and serves a router on them, with the limits that `axum::serve` does not have: it keeps silent
+//! and half-finished connections for ever, as many as anybody opens.
+//!
+//! Time limits on bodies and on the work of a request belong to the handlers; here are the ones before and after them.
+
+mod admission;
+mod connection;
+mod guarded;
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioTimer;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use admission::Admission;
+use connection::{Serving, Stops};
+
+/// How long requests in flight may go on once the server is told to stop.
+const DRAIN: Duration = Duration::from_secs(20);
+/// How long to wait when the system cannot give another connection, usually for want of file descriptors.
+const PAUSE: Duration = Duration::from_millis(250);
+/// The smallest buffer that hyper works with.
+const SMALLEST_BUFFER: usize = 8 * 1024;
+
+/// What clients may do to the connections of a server.
+#[derive(Debug, Clone)]
+pub struct ServerLimits {
+    /// From the first byte of a request's head to its last, and from the opening of a connection to its first head.
+    pub header_timeout: Duration,
+    /// Between two requests on one connection.
+    pub idle_timeout: Duration,
+    /// How long a client may take nothing of an answer that waits for it.
+    pub write_timeout: Duration,
+    /// Connections at a time. More are closed as they come.
+    pub max_connections: usize,
+    /// Connections at a time from one address, which for IPv6 is a network of 64 bits.
+    pub max_connections_per_ip: usize,
+    /// Bytes of a request's head.
+    pub max_header_bytes: usize,
+    /// Headers of a request.
+    pub max_headers: usize,
+}
+
+impl Default for ServerLimits {
+    fn default() -> Self {
+        Self {
+            header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
+            write_timeout: Duration::from_secs(30),
+            max_connections: 10_000,
+            max_connections_per_ip: 1_000,
+            max_header_bytes: 32 * 1024,
+            max_headers: 64,
+        }
+    }
+}
+
+/// Serves the router until `stop`, then lets requests in flight finish for up to 20 s. Handlers find the other end's
+/// address as `axum::extract::ConnectInfo<SocketAddr>`.
+///
+/// # Errors
+/// None so far: a listener that cannot accept for a while is waited for.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: ServerLimits,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let admission = Admission::new(&limits);
+    let connections = TaskTracker::new();
+    let cut_off = CancellationToken::new();
+    let serving = Serving {
+        http: http(&limits),
+        router,
+        stops: Stops {
+            stop: stop.clone(),
+            cut_off: cut_off.clone(),
+        },
+    };
+    let limits = Arc::new(limits);
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                wait_out(&error).await;
+                continue;
+            }
+        };
+        let Some(ticket) = admission.admit(peer.ip()) else {
+            tracing::debug!(peer = %peer, "too many connections, closing a new one");
+            continue;
+        };
+        let guarded = guarded::Guarded::new(stream, ticket, Arc::clone(&limits));
+        connections.spawn(connection::run(serving.clone(), guarded, peer));
+    }
+    drop(listener);
+    connections.close();
+    if tokio::time::timeout(DRAIN, connections.wait())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            connections = connections.len(),
+            "requests did not finish in time and are cut off"
+        );
+        cut_off.cancel();
+        connections.wait().await;
+    }
+    Ok(())
+}
+
+fn http(limits: &ServerLimits) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    // hyper's clock for a head starts when it begins to wait for one, so it measures idleness too; the shorter time
+    // for a head that has begun is kept by the guarded stream.
+    http.timer(TokioTimer::new())
+        .header_read_timeout(limits.idle_timeout)
+        .max_headers(limits.max_headers)
+        .max_header_size(limits.max_header_bytes)
+        .max_buf_size(
+            limits
+                .max_header_bytes
+                .saturating_mul(2)
+                .max(SMALLEST_BUFFER),
+        );
+    http
+}
+
+/// A connection that its client has given up is no reason to wait; anything else is the state of the whole system.
+async fn wait_out(error: &io::Error) {
+    let concerns_one = matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionRefused
+            | ErrorKind::Interrupted
+    );
+    if !concerns_one {
+        tracing::warn!(error = %error, "no connection can be accepted at the moment");
+        tokio::time::sleep(PAUSE).await;
+    }
+}

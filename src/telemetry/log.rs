@@ -1,0 +1,43 @@
+//! Log lines on standard error: text for a person at a terminal, JSON for everything else.
+
+use std::io::{self, IsTerminal as _};
+
+use tracing::Subscriber;
+use tracing_subscriber::{EnvFilter, Layer, fmt::MakeWriter, registry::LookupSpan};
+
+use super::TelemetryError;
+use crate::config::{LogFormat, TelemetryConfig};
+
+pub(super) fn layer<S, W>(
+    config: &TelemetryConfig,
+    writer: W,
+) -> Result<impl Layer<S> + Send + Sync, TelemetryError>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    // The filter is the layer's own, so that a quiet log does not also cut off the traces.
+    let filter = EnvFilter::builder()
+        .with_regex(false)
+        .parse(&config.log)
+        .map_err(|_| TelemetryError::Filter(config.log.clone()))?;
+    let is_terminal = io::stderr().is_terminal();
+    let as_text = match config.log_format {
+        LogFormat::Auto => is_terminal,
+        LogFormat::Text => true,
+        LogFormat::Json => false,
+    };
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(writer)
+        .with_ansi(is_terminal);
+    let lines = if as_text {
+        lines.boxed()
+    } else {
+        lines
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .boxed()
+    };
+    Ok(lines.with_filter(filter))
+}

@@ -1,0 +1,128 @@
+//! The tenant and the viewer in the schema.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Object};
+use chrono::{DateTime, Utc};
+
+use super::{Tenant, TenantStatus, model};
+use crate::{
+    auth::{Actor, Role},
+    error::Result,
+    graphql::ContextExt as _,
+    ids::{TenantId, UserId},
+    members::User,
+};
+
+/// A company that works with Dealgraph. You see the one that your token is for.
+#[Object]
+impl Tenant {
+    /// The id, as `tenant:<uuid>`.
+    async fn id(&self) -> TenantId {
+        self.tenant_id
+    }
+
+    /// The short name in addresses.
+    async fn slug(&self) -> &str {
+        &self.slug
+    }
+
+    /// What it is called.
+    async fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it is at work.
+    async fn status(&self) -> TenantStatus {
+        self.status
+    }
+
+    /// The currency it reports in, by its ISO 4217 code.
+    async fn base_currency(&self) -> &str {
+        &self.base_currency
+    }
+
+    /// Its time zone, by its IANA name; days begin and end in it.
+    async fn time_zone(&self) -> &str {
+        &self.time_zone
+    }
+
+    /// Its language and region (BCP 47).
+    async fn locale(&self) -> &str {
+        &self.locale
+    }
+
+    /// The month its fiscal year starts in, 1 to 12.
+    async fn fiscal_year_start(&self) -> i32 {
+        self.fiscal_year_start.into()
+    }
+
+    /// Whether losing a deal needs a reason.
+    async fn lost_reason_required(&self) -> bool {
+        self.lost_reason_required
+    }
+
+    /// From which warmness score on (0 to 100) a contact counts as warm.
+    async fn warmness_threshold(&self) -> i32 {
+        self.warmness_threshold.into()
+    }
+
+    /// Since when it exists.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.created_at
+    }
+}
+
+/// You: the person your token is for, and what you may do here.
+struct Viewer(Arc<Actor>);
+
+/// You: the person your token is for, and what you may do here.
+#[Object]
+impl Viewer {
+    /// The person's id.
+    async fn id(&self) -> UserId {
+        self.0.user
+    }
+
+    /// The person, with name and membership.
+    async fn user(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        User::load(ctx, Some(self.0.user)).await
+    }
+
+    /// The tenant that your token is for.
+    async fn tenant(&self, ctx: &Context<'_>) -> Result<Tenant> {
+        ctx.request().read(async |tx| model::own(tx).await).await
+    }
+
+    /// Your role.
+    async fn role(&self) -> Role {
+        self.0.role
+    }
+
+    /// What you may do, as permission strings such as `opportunities:write`.
+    async fn permissions(&self) -> Vec<&'static str> {
+        self.0.role.permissions()
+    }
+
+    /// When your token ends; get a new one before.
+    async fn token_expires_at(&self) -> DateTime<Utc> {
+        self.0.expires_at
+    }
+}
+
+/// Reading the tenant and the viewer.
+#[derive(Default)]
+pub struct TenantQuery;
+
+#[Object]
+impl TenantQuery {
+    /// You: the person your token is for, and what you may do here.
+    async fn viewer(&self, ctx: &Context<'_>) -> Viewer {
+        Viewer(Arc::clone(ctx.request().actor()))
+    }
+
+    /// The tenant that your token is for.
+    async fn tenant(&self, ctx: &Context<'_>) -> Result<Tenant> {
+        ctx.request().read(async |tx| model::own(tx).await).await
+    }
+}
