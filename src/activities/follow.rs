@@ -6,7 +6,12 @@
 
 use std::collections::HashMap;
 
-use super::{Activity, Target, store, target::Link, target::who_sees};
+use uuid::Uuid;
+
+use super::{
+    Activity, Target, store,
+    target::{Link, who_sees},
+};
 use crate::{
     db::{Tx, list, list::Record as _},
     error::Result,
@@ -23,32 +28,28 @@ pub async fn follow(tx: &mut Tx, target: Target, visible_to: &str) -> Result<()>
     if activities.is_empty() {
         return Ok(());
     }
-    store::set_link_visible_to(tx, &Link::new(target, visible_to)).await?;
-    let links = store::links_of(tx, &activities).await?;
-    let who = links.into_iter().map(|(id, links)| (id.uuid(), who_sees(&links))).collect();
-    let changed = store::set_targets_visible_to(tx, who).await?;
-    store::set_links_visible_to(tx, changed).await
+    restamp(tx, &activities, &[Link::new(target, visible_to)]).await
 }
 
-/// Follows the records that changed hands between reading them and linking them. `seen` is what was read of the
-/// records that were linked since; the activities are read again if that is no longer true.
+/// Follows the records that changed hands between reading them and linking them to `activities`, which are this
+/// transaction's own; who changed such a record has told all others. `seen` is what was read of the records.
 pub(super) async fn catch_up(tx: &mut Tx, seen: HashMap<Target, String>, activities: &mut [Activity]) -> Result<()> {
     if seen.is_empty() {
         return Ok(());
     }
     let now = store::visible_to_of(tx, seen.keys().copied()).await?;
-    let mut late = false;
+    let mut late = Vec::new();
     for (target, was) in seen {
         let is = now.get(&target).ok_or_else(|| target.not_found())?;
         if *is != was {
-            follow(tx, target, is).await?;
-            late = true;
+            late.push(Link::new(target, is));
         }
     }
-    if !late {
+    if late.is_empty() {
         return Ok(());
     }
     let ids: Vec<_> = activities.iter().map(Activity::key).collect();
+    restamp(tx, &ids, &late).await?;
     let mut again: HashMap<_, _> = list::find_many::<Activity>(tx, &ids).await?.into_iter().map(|a| (a.id, a)).collect();
     for activity in activities {
         if let Some(fresh) = again.remove(&activity.id) {
@@ -56,4 +57,15 @@ pub(super) async fn catch_up(tx: &mut Tx, seen: HashMap<Target, String>, activit
         }
     }
     Ok(())
+}
+
+/// Writes who sees the records into their links to the activities, and what follows from it.
+async fn restamp(tx: &mut Tx, activities: &[Uuid], records: &[Link]) -> Result<()> {
+    for record in records {
+        store::set_link_visible_to(tx, record, activities).await?;
+    }
+    let links = store::links_of(tx, activities).await?;
+    let who = links.into_iter().map(|(id, links)| (id.uuid(), who_sees(&links))).collect();
+    let changed = store::set_targets_visible_to(tx, who).await?;
+    store::set_links_visible_to(tx, changed).await
 }

@@ -108,14 +108,14 @@ pub async fn update(
     after.occurred_at = after.fields.occurred_at(after.stamps.created_at);
     after.stamps.touch(tx);
     let mut changed = [store::update(tx, &after, &links).await?];
+    if after.fields.done_at != before.fields.done_at || links != old_links {
+        store::move_last_activity(tx, last_done(&changed, &Links::from([(id, links.clone())]))).await?;
+    }
     store::relink(tx, &changed[0], (&old_links, &links)).await?;
     follow::catch_up(tx, seen, &mut changed).await?;
-    let (old, new) = (Told::new(&before, &old_links), Told::new(&changed[0], &links));
-    records::emit_changed(tx, EventKind::Updated, (&before, &old), (&changed[0], &new));
-    if changed[0].fields.done_at != before.fields.done_at || links != old_links {
-        store::move_last_activity(tx, last_done(&changed, &Links::from([(id, links)]))).await?;
-    }
     let [after] = changed;
+    let (old, new) = (Told::new(&before, &old_links), Told::new(&after, &links));
+    records::emit_changed(tx, EventKind::Updated, (&before, &old), (&after, &new));
     Ok(after)
 }
 

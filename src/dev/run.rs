@@ -18,7 +18,7 @@ use super::{
     people,
     postgres::{Postgres, PostgresOptions},
     redis::Redis,
-    token::{DATABASE, tokens},
+    token::{DATABASE, choose, tokens},
 };
 use crate::{
     app::{App, Setup},
@@ -26,14 +26,19 @@ use crate::{
     clock::Clock,
     config::TraceParents,
     db::{
-        PoolOptions, StartupError,
+        PoolOptions, StartupError, SystemReason,
         migrate::{self, MigrateError, OWNER},
     },
     demo,
     error::Error,
     graphql::{explorer, limits::Limits},
-    members::provision::KnownPerson,
+    demo::Person,
+    import::Progress,
+    members::provision,
 };
+
+/// Whose token is shown as an example, and in which tenant.
+const EXAMPLE: (&str, &str) = ("admin@maven.example", "maven");
 
 /// What the command line asks for.
 #[derive(Debug, Clone)]
@@ -167,9 +172,11 @@ async fn serve(
         prepared = prepared => prepared?,
         () = stop.cancelled() => return Ok(()),
     };
-    let people = demo::people();
-    let example = people.first().and_then(|person| tokens.issue(person.user_id, person.tenant_id).ok());
-    greet(address, data.root(), &people, example.map(|issued| issued.token).as_deref());
+    let mut tx = app.db().system(SystemReason::SignIn).await?;
+    let known = provision::known_people(&mut tx).await?;
+    drop(tx);
+    let example = choose(&known, EXAMPLE.0, Some(EXAMPLE.1))?;
+    greet(address, data.root(), &tokens.issue(example.user_id, example.tenant_id)?.token);
     let routes = people::router(app.db().clone(), tokens).merge(explorer::router());
     println!("ready http://{address}/graphql");
     Ok(app.with(routes).serve(listener, stop).await?)
@@ -196,25 +203,21 @@ async fn prepare(
         trace_parents: TraceParents::Ignored,
     };
     let app = App::new(setup).await?;
-    demo::load(app.db(), &say).await.map_err(|error| Failure::Demo(error.to_string()))?;
+    demo::load(app.db(), &Progress::on_stderr()).await.map_err(|error| Failure::Demo(error.to_string()))?;
     Ok((app, tokens))
 }
 
-fn greet(address: SocketAddr, data: &Path, people: &[KnownPerson], token: Option<&str>) {
+fn greet(address: SocketAddr, data: &Path, token: &str) {
     println!("\nDealgraph keeps its data in {}\n", data.display());
-    println!("  {:<40} {:<10} {:<8} name", "e-mail", "role", "tenant");
-    for person in people {
-        let role = format!("{:?}", person.role).to_uppercase().replace("SALESREP", "SALES_REP");
-        println!("  {:<40} {role:<10} {:<8} {}", person.email, person.slug, person.name);
+    for Person { email, role, tenant, about, .. } in demo::PEOPLE {
+        let role = async_graphql::resolver_utils::enum_value(*role).to_string();
+        println!("  {email:<28} {role:<10} {tenant:<8} {about}");
     }
     println!("\n  explorer   http://{address}/");
-    println!("  a token    dealgraph token --email admin@maven.example");
-    if let Some(token) = token {
-        println!("  a query    curl -s http://{address}/graphql -H 'content-type: application/json' \\");
-        println!("               -H 'authorization: Bearer {token}' \\");
-        println!("               -d '{{\"query\":\"{{ viewer {{ user {{ name }} role tenant {{ name }} }} }}\"}}'");
-    }
-    println!();
+    println!("  a token    dealgraph token --email {}", EXAMPLE.0);
+    println!("  a query    curl -s http://{address}/graphql -H 'content-type: application/json' \\");
+    println!("               -H 'authorization: Bearer {token}' \\");
+    println!("               -d '{{\"query\":\"{{ viewer {{ user {{ name }} role tenant {{ name }} }} }}\"}}'\n");
 }
 
 fn say(what: &str) {

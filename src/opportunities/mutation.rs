@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
+use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
 use super::{
     DealContact, DealUser, ForecastCategory, NewOpportunity, NextAction, Opportunity, OpportunityFields, Place,
 };
 use crate::{
-    activities::ActivityKind,
+    activities::{Activity, ActivityKind},
     error::Result,
     graphql::{
         ContextExt as _, DeletePayload, UserError, answer,
@@ -272,8 +272,8 @@ struct OpportunityPayload {
 struct OpportunityCompleteNextActionPayload {
     /// The deal after it; after a CONFLICT as it is now; null when it was refused.
     opportunity: Option<Arc<Opportunity>>,
-    /// The id of the done activity that was logged.
-    activity_id: Option<ID>,
+    /// The done activity that was logged.
+    activity: Option<Arc<Activity>>,
     /// What has to be mended; empty when it was completed.
     user_errors: Vec<UserError>,
 }
@@ -446,8 +446,8 @@ impl OpportunityMutation {
         });
         let (deal, activity) = done.await.map_or_else(|error| (Err(error), None), |(deal, id)| (Ok(deal), Some(id)));
         let (opportunity, user_errors) = answer(ctx, id.uuid(), deal).await?;
-        let activity_id = activity.map(|id| ID(id.to_string()));
-        Ok(OpportunityCompleteNextActionPayload { opportunity, activity_id, user_errors })
+        let activity = ctx.request().load(activity.map(|id| id.uuid())).await?;
+        Ok(OpportunityCompleteNextActionPayload { opportunity, activity, user_errors })
     }
 
     /// Puts a deal away.

@@ -330,6 +330,13 @@ struct StageUpdateInput {
     rotten_after_days: MaybeUndefined<i32>,
 }
 
+/// Names a stage to be deleted.
+#[derive(Debug, InputObject)]
+struct StageDeleteInput {
+    /// Which stage.
+    id: StageId,
+}
+
 /// What a change to a pipeline came to.
 #[derive(SimpleObject)]
 struct PipelinePayload {
@@ -439,9 +446,9 @@ impl PipelineMutation {
     }
 
     /// Deletes a stage for good. Refused with IN_USE once a deal has stood in it.
-    async fn stage_delete(&self, ctx: &Context<'_>, id: StageId) -> async_graphql::Result<DeletePayload> {
-        let outcome = ctx.request().write(async |tx| super::delete_stage(tx, id).await);
-        DeletePayload::new(id, outcome.await)
+    async fn stage_delete(&self, ctx: &Context<'_>, input: StageDeleteInput) -> async_graphql::Result<DeletePayload> {
+        let outcome = ctx.request().write(async |tx| super::delete_stage(tx, input.id).await);
+        DeletePayload::new(input.id, outcome.await)
     }
 }
 

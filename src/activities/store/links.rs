@@ -124,8 +124,8 @@ pub(in crate::activities) async fn lock_activities_about(tx: &mut Tx, target: Ta
     tx.column(sql).await
 }
 
-/// Writes who sees a record into all links to it.
-pub(in crate::activities) async fn set_link_visible_to(tx: &mut Tx, link: &Link) -> Result<()> {
+/// Writes who sees a record into its links to the activities.
+pub(in crate::activities) async fn set_link_visible_to(tx: &mut Tx, link: &Link, activities: &[Uuid]) -> Result<()> {
     let sql = Sql::new("UPDATE activity_targets l SET target_visible_to = ")
         .bind(link.visible_to.clone())
         .push(" WHERE l.tenant_id = ")
@@ -133,7 +133,10 @@ pub(in crate::activities) async fn set_link_visible_to(tx: &mut Tx, link: &Link)
         .push(" AND l.")
         .push(column(link.target))
         .push(" = ")
-        .bind(link.target.uuid());
+        .bind(link.target.uuid())
+        .push(" AND l.activity_id = ANY(")
+        .bind(activities.to_vec())
+        .push(")");
     tx.execute(sql).await.map(drop)
 }
 
