@@ -18,6 +18,9 @@ use crate::{
     ids::Typed as _,
 };
 
+/// Activities per statement: twenty thousand at once came close to the statement timeout.
+const PER_STATEMENT: usize = 5_000;
+
 /// Tells the activities about a record that it is now visible to others; `visible_to` is the record's own, and the
 /// record is locked by this transaction. Activities change neither version nor time by it, and no event tells of it.
 ///
@@ -61,11 +64,14 @@ pub(super) async fn catch_up(tx: &mut Tx, seen: HashMap<Target, String>, activit
 
 /// Writes who sees the records into their links to the activities, and what follows from it.
 async fn restamp(tx: &mut Tx, activities: &[Uuid], records: &[Link]) -> Result<()> {
-    for record in records {
-        store::set_link_visible_to(tx, record, activities).await?;
+    for activities in activities.chunks(PER_STATEMENT) {
+        for record in records {
+            store::set_link_visible_to(tx, record, activities).await?;
+        }
+        let links = store::links_of(tx, activities).await?;
+        let who = links.into_iter().map(|(id, links)| (id.uuid(), who_sees(&links))).collect();
+        let changed = store::set_targets_visible_to(tx, who).await?;
+        store::set_links_visible_to(tx, changed).await?;
     }
-    let links = store::links_of(tx, activities).await?;
-    let who = links.into_iter().map(|(id, links)| (id.uuid(), who_sees(&links))).collect();
-    let changed = store::set_targets_visible_to(tx, who).await?;
-    store::set_links_visible_to(tx, changed).await
+    Ok(())
 }

@@ -20,6 +20,10 @@ pub const DEFAULT_PAGE: i64 = 25;
 /// Up to here totals are counted; beyond they are the planner's estimate.
 pub const EXACT_COUNT_UP_TO: i64 = 10_000;
 
+/// What the planner takes the row scope's policy to let through, `strpos(..) > 0 OR strpos(..) > 0`, knowing nothing:
+/// a third for each. Who sees all rows is let through everywhere.
+const SCOPE_SELECTIVITY: f64 = 1.0 - (1.0 - 1.0 / 3.0) * (1.0 - 1.0 / 3.0);
+
 /// A row of a tenant table as the domains know it.
 pub trait Record: for<'r> FromRow<'r, PgRow> + Send + Sync + Unpin + Sized + 'static {
     /// What it is called in messages, for example `opportunity`.
@@ -245,7 +249,8 @@ pub async fn count<R: Record>(tx: &mut Tx, query: &ListQuery<R>) -> Result<Count
     }
     let explain = matching(tx, "EXPLAIN (FORMAT JSON) SELECT FROM ");
     let plan = tx.column::<serde_json::Value>(explain).await?;
-    let estimate = plan.first().and_then(|plan| plan.pointer("/0/Plan/Plan Rows")?.as_f64()).unwrap_or(0.0);
+    let planned = plan.first().and_then(|plan| plan.pointer("/0/Plan/Plan Rows")?.as_f64()).unwrap_or(0.0);
+    let estimate = if tx.actor().sees(R::TABLE) == "|" { planned / SCOPE_SELECTIVITY } else { planned };
     Ok(Count { value: (estimate as i64).max(value), estimated: true })
 }
 

@@ -132,6 +132,16 @@ pub async fn run(owner: &PgConnectOptions) -> Result<Report, MigrateError> {
     Ok(report)
 }
 
+/// Lets the planner know the data, after much of it was loaded at once.
+///
+/// # Errors
+/// [`MigrateError::Database`].
+pub async fn analyze(owner: &PgConnectOptions) -> Result<(), MigrateError> {
+    let mut connection = PgConnection::connect_with(owner).await?;
+    connection.execute("ANALYZE").await?;
+    Ok(connection.close().await?)
+}
+
 async fn lock(connection: &mut PgConnection) -> Result<(), MigrateError> {
     let attempts = LOCK_PATIENCE.as_millis() / 250;
     for _ in 0..attempts {

@@ -79,7 +79,11 @@ fn contact(
         reports_to_id: boss,
         warmness_score: warmness.min(100) as i16,
         last_contacted_at: None,
-        tags: if dice.chance(12) { vec![(*dice.pick(&["Newsletter", "Event guest", "VIP"])).to_owned()] } else { Vec::new() },
+        tags: if dice.chance(12) {
+            vec![(*dice.pick(&["Newsletter", "Event guest", "VIP"])).to_owned()]
+        } else {
+            Vec::new()
+        },
         ownership: owned_by(company.fields.ownership.owner_id),
     };
     let since = company.created_at.map(|at| shifted(at.date_naive(), dice.number(0, 60).into()));

@@ -1,9 +1,6 @@
 //! Inventing around a deal: who is on it, why it was lost, what is to be done next.
 
-use super::{
-    dice::Dice,
-    world::World,
-};
+use super::{dice::Dice, world::World};
 use crate::{
     activities::ActivityKind,
     contacts::NewContact,
@@ -47,8 +44,11 @@ pub(super) fn flesh_out(world: &World, deal: &mut NewOpportunity, staff: &[NewCo
         }
     }
     match kind {
-        StageKind::Won => {}
-        StageKind::Lost => deal.lost_reason = Some(dice.weighted(LOST_REASONS).to_owned()),
+        StageKind::Won => deal.fields.forecast_category = ForecastCategory::Closed,
+        StageKind::Lost => {
+            deal.fields.forecast_category = ForecastCategory::Omitted;
+            deal.lost_reason = Some(dice.weighted(LOST_REASONS).to_owned());
+        }
         StageKind::Open => put_plans(world, &mut dice, deal),
     }
 }

@@ -1,7 +1,6 @@
 //! The tenant `globex`: invented as a whole, with other names and another currency, so that nobody takes its
 //! records for the other tenant's.
 
-
 use super::{
     dice::Dice,
     load::{self, Ground},
@@ -16,7 +15,7 @@ use crate::{
     ids::{CompanyId, OpportunityId, TeamId, Typed as _, UserId},
     import::{Ids, ImportError, Progress, Session},
     members::provision::{self, NewMember, NewTeam, NewTenant, segment},
-    opportunities::{ForecastCategory, NewOpportunity, OpportunityFields, StageVisit},
+    opportunities::{NewOpportunity, OpportunityFields, StageVisit},
     pipelines::{NewPipeline, NewStage, StageKind},
 };
 
@@ -29,6 +28,7 @@ const STAFF: (u32, u32) = (4, 6);
 /// Name, industry, country, city, year founded, employees, yearly revenue in millions of EUR.
 type Firm = (&'static str, &'static str, &'static str, &'static str, i16, i32, i64);
 
+#[rustfmt::skip] // a table
 const FIRMS: &[Firm] = &[
     ("Aurum Optik", "optics", "Germany", "Jena", 1991, 420, 88),
     ("Bläser & Sohn", "machinery", "Germany", "Esslingen", 1954, 1_150, 310),
@@ -63,8 +63,14 @@ const TEAMS: &[(&str, &[&str])] = &[
     ("Customer Success", &["Tomás Ferreira", "Léa Girard", "Oskar Nyman", "Zofia Król"]),
 ];
 
-const NEW_BUSINESS: &[&str] =
-    &["Packaging line", "Sensor retrofit", "Pilot installation", "Inspection cell", "Line control", "Spare parts stock"];
+const NEW_BUSINESS: &[&str] = &[
+    "Packaging line",
+    "Sensor retrofit",
+    "Pilot installation",
+    "Inspection cell",
+    "Line control",
+    "Spare parts stock",
+];
 const RENEWALS: &[&str] = &["Maintenance renewal", "Licence renewal", "Support plan", "Calibration contract"];
 
 pub(super) async fn load(db: &Db, progress: &Progress) -> Result<(), ImportError> {
@@ -179,12 +185,12 @@ fn deal(world: &World, companies: &[NewCompany], pipelines: &[NewPipeline], numb
     let path = path(world, pipeline, &mut dice);
     let closed = path.last().is_some_and(|visit| is_closing(pipeline, visit)).then(|| path[path.len() - 1].entered_at);
     let thing = *dice.pick(things);
-    let owner: Option<UserId> = if dice.chance(70) { company.fields.ownership.owner_id } else { Some(*dice.pick(&world.reps)) };
+    let owner: Option<UserId> =
+        if dice.chance(70) { company.fields.ownership.owner_id } else { Some(*dice.pick(&world.reps)) };
     let fields = OpportunityFields {
         name: format!("{}: {thing}", company.fields.name),
         amount_minor: Some(i64::from(dice.number(least, most)) * 10_000),
         amount_currency: Some(CURRENCY.to_owned()),
-        forecast_category: if closed.is_some() { ForecastCategory::Closed } else { ForecastCategory::Pipeline },
         expected_close_on: closed.map(|at| at.date_naive()),
         company_id: Some(company.id),
         tags: vec![thing.to_owned()],
@@ -210,11 +216,8 @@ fn deal(world: &World, companies: &[NewCompany], pipelines: &[NewPipeline], numb
 fn path(world: &World, pipeline: &NewPipeline, dice: &mut Dice) -> Vec<StageVisit> {
     let of_kind = |kind| pipeline.stages.iter().filter(move |stage| stage.kind == kind);
     let open: Vec<_> = of_kind(StageKind::Open).collect();
-    let (ending, least) = dice.weighted(&[
-        (45, (Some(StageKind::Won), open.len())),
-        (30, (Some(StageKind::Lost), 1)),
-        (25, (None, 1)),
-    ]);
+    let (ending, least) =
+        dice.weighted(&[(45, (Some(StageKind::Won), open.len())), (30, (Some(StageKind::Lost), 1)), (25, (None, 1))]);
     let visited = dice.number(least as u32, open.len() as u32) as usize;
     let stages = open.into_iter().take(visited).chain(ending.and_then(|kind| of_kind(kind).next()));
     // Deals that are still open began lately.

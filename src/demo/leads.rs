@@ -20,7 +20,8 @@ const STATUS: &[(u32, LeadStatus)] = &[
 const SOURCES: &[&str] = &["Website form", "Trade fair", "Referral", "Webinar", "Cold list", "Newsletter"];
 const REASONS: &[&str] = &["No budget", "Not a decision maker", "Competitor's customer", "Wrong industry", "No answer"];
 const TITLES: &[&str] = &["Buyer", "IT Manager", "Owner", "Operations Manager", "Head of Procurement", "Consultant"];
-const NEXT: &[&str] = &["Call back", "Send the brochure", "Invite to the webinar", "Ask for the budget", "Qualify by phone"];
+const NEXT: &[&str] =
+    &["Call back", "Send the brochure", "Invite to the webinar", "Ask for the budget", "Qualify by phone"];
 const NOTES: &[&str] = &[
     "Asked for prices at the booth.",
     "Downloaded the product sheet twice.",

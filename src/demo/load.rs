@@ -57,7 +57,8 @@ pub(super) async fn load(
     let leads: Vec<NewLead> = leads::invent(world, leads);
     let mut done: Vec<NewActivity> = deals.iter().flat_map(|deal| story::of_deal(world, deal, kind_of(deal))).collect();
     done.extend(leads.iter().flat_map(|lead| story::of_lead(world, lead)));
-    let people = companies.iter().flatten().flat_map(|company| people.remove(&company.id).unwrap_or_default()).collect();
+    let people =
+        companies.iter().flatten().flat_map(|company| people.remove(&company.id).unwrap_or_default()).collect();
 
     for pipeline in pipelines {
         put_pipeline(data, pipeline).await?;

@@ -30,7 +30,8 @@ impl Names {
 
 /// `Gekko & Co` -> `gekko-co.example`, a domain that nobody can own.
 pub(super) fn domain(company: &str) -> String {
-    let dashed: String = company.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    let dashed: String =
+        company.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
     let words: Vec<&str> = dashed.split('-').filter(|word| !word.is_empty()).collect();
     format!("{}.example", words.join("-"))
 }
@@ -49,8 +50,11 @@ pub(super) fn address((first, last): (&str, &str), domain: &str) -> String {
 pub(super) type Job = (&'static str, &'static str, bool);
 
 /// Who runs a company; everybody in it reports there in the end.
-pub(super) const CHIEFS: &[Job] =
-    &[("Chief Executive Officer", "Management", true), ("Managing Director", "Management", true), ("President", "Management", true)];
+pub(super) const CHIEFS: &[Job] = &[
+    ("Chief Executive Officer", "Management", true),
+    ("Managing Director", "Management", true),
+    ("President", "Management", true),
+];
 
 /// Who else a seller meets, those who lead a department first.
 pub(super) const JOBS: &[Job] = &[
@@ -69,7 +73,8 @@ pub(super) const JOBS: &[Job] = &[
 ];
 
 /// The names around the tenant `maven`.
-pub(super) const AMERICAN: Names = Names {
+#[rustfmt::skip] // one name per line would be hundreds of lines
+pub(super) static AMERICAN: Names = Names {
     first: &[
         "Adele", "Alton", "Amara", "Angus", "Beatriz", "Bernard", "Blanche", "Brent", "Camille", "Carlton", "Celeste",
         "Clarence", "Colleen", "Curtis", "Daphne", "Darnell", "Denise", "Dexter", "Edith", "Edwin", "Eloise", "Emmett",
@@ -103,7 +108,8 @@ pub(super) const AMERICAN: Names = Names {
 };
 
 /// The names around the tenant `globex`.
-pub(super) const EUROPEAN: Names = Names {
+#[rustfmt::skip] // one name per line would be hundreds of lines
+pub(super) static EUROPEAN: Names = Names {
     first: &[
         "Agnieszka", "Anneke", "Anselm", "Astrid", "Benedikt", "Bjørn", "Carmen", "Chloé", "Dagmar", "Dimitri", "Eilidh",
         "Elio", "Emil", "Fabienne", "Florian", "Gerda", "Gianluca", "Hanneke", "Henrik", "Ilse", "Ingrid", "Jürgen",

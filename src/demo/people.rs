@@ -27,7 +27,12 @@ pub struct Person {
     in_data: bool,
 }
 
-const fn person(tenant: &'static str, role: Role, (email, name): (&'static str, &'static str), about: &'static str) -> Person {
+const fn person(
+    tenant: &'static str,
+    role: Role,
+    (email, name): (&'static str, &'static str),
+    about: &'static str,
+) -> Person {
     Person { email, name, tenant, role, about, team: None, in_data: false }
 }
 

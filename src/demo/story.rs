@@ -45,7 +45,8 @@ pub(super) fn of_deal(world: &World, deal: &NewOpportunity, kind: StageKind) -> 
         dice.weighted(&[(45, 0), (30, 1), (15, 2), (10, 3)])
     };
     let begun = deal.created_at.unwrap_or(world.now).date_naive();
-    let ended = if open { shifted(begun, 45) } else { deal.path.last().map_or(begun, |visit| visit.entered_at.date_naive()) };
+    let ended =
+        if open { shifted(begun, 45) } else { deal.path.last().map_or(begun, |visit| visit.entered_at.date_naive()) };
     let ended = ended.min(world.today());
     let mut targets = vec![Target::Opportunity(deal.id)];
     targets.extend(deal.fields.primary_contact_id.map(Target::Contact));
@@ -179,7 +180,9 @@ fn direction(kind: ActivityKind, dice: &mut Dice) -> Option<ActivityDirection> {
 
 fn subject(kind: ActivityKind, what: &str, dice: &mut Dice) -> String {
     let subject = match kind {
-        ActivityKind::Call => dice.pick(&["First call about", "Call about the price of", "Follow-up call on", "Questions on"]),
+        ActivityKind::Call => {
+            dice.pick(&["First call about", "Call about the price of", "Follow-up call on", "Questions on"])
+        }
         ActivityKind::Email => dice.pick(&["Offer for", "Answers on", "Terms for", "Documents on", "Reminder about"]),
         ActivityKind::Sms => dice.pick(&["Running late for", "Confirming the appointment on"]),
         ActivityKind::Meeting => dice.pick(&["Demo of", "Negotiation on", "Workshop on", "Site visit for"]),

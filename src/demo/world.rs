@@ -3,11 +3,7 @@
 use chrono::{DateTime, Days, NaiveDate, Utc};
 
 use super::names::Names;
-use crate::{
-    ids::UserId,
-    import::Ids,
-    records::Ownership,
-};
+use crate::{ids::UserId, import::Ids, records::Ownership};
 
 /// One tenant's surroundings.
 pub(super) struct World {

@@ -204,6 +204,7 @@ async fn prepare(
     };
     let app = App::new(setup).await?;
     demo::load(app.db(), &Progress::on_stderr()).await.map_err(|error| Failure::Demo(error.to_string()))?;
+    migrate::analyze(&postgres.connect_options(OWNER, DATABASE)).await?;
     Ok((app, tokens))
 }
 

@@ -12,6 +12,7 @@ pub mod http;
 pub mod limits;
 mod loaders;
 mod node;
+mod order;
 pub mod patch;
 pub mod scalars;
 pub mod scan;
@@ -39,6 +40,7 @@ use crate::{
     telemetry::{self, OperationKind},
 };
 use limits::Limits;
+use order::Order;
 use shape::SchemaShape;
 
 /// The API: what the HTTP side hands requests to.
@@ -99,11 +101,12 @@ impl Api {
         };
         let context = Arc::new(RequestContext::new(self.db.clone(), actor, request_id));
         request = request.data(Arc::clone(&context));
-        let kind = kind(&mut request);
+        let (kind, order) = prepare(&mut request);
         telemetry::note_operation(kind, request.operation_name.as_deref());
         telemetry::note_person(context.actor().tenant, context.actor().user);
         let span = telemetry::operation_span(kind, request.operation_name.as_deref(), &request.query);
-        let response = self.schema.execute(request).instrument(span).await;
+        let mut response = self.schema.execute(request).instrument(span).await;
+        order.arrange(&mut response.data);
         telemetry::note_statements(context.statements());
         response
     }
@@ -125,9 +128,12 @@ impl Api {
     }
 }
 
-/// What the operation that will run does.
-fn kind(request: &mut Request) -> OperationKind {
+/// What the operation that will run does, and the order of its answer.
+fn prepare(request: &mut Request) -> (OperationKind, Order) {
     let name = request.operation_name.clone();
-    let Ok(document) = request.parsed_query() else { return OperationKind::Query };
-    shape::select_operation(document, name.as_deref()).map_or(OperationKind::Query, |(_, runs)| runs.node.ty.into())
+    let Ok(document) = request.parsed_query() else { return (OperationKind::Query, Order::default()) };
+    match shape::select_operation(document, name.as_deref()) {
+        Ok((_, operation)) => (operation.node.ty.into(), Order::of(document, &operation.node)),
+        Err(_) => (OperationKind::Query, Order::default()),
+    }
 }

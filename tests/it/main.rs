@@ -1,1 +1,7 @@
-fn main(){}
+//! The laws of Dealgraph, each proven against a real Postgres and over real HTTP.
+//!
+//! One binary, because linking is the slow part. Every test that needs a world runs inside [`harness::test`], which
+//! judges at its end what the test did by the way: what was logged, and every SQL statement that was run.
+
+mod harness;
+mod isolation;

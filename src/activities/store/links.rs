@@ -126,17 +126,20 @@ pub(in crate::activities) async fn lock_activities_about(tx: &mut Tx, target: Ta
 
 /// Writes who sees a record into its links to the activities.
 pub(in crate::activities) async fn set_link_visible_to(tx: &mut Tx, link: &Link, activities: &[Uuid]) -> Result<()> {
+    let id = link.target.uuid();
+    // Joined, not `= ANY`: the planner then finds the links by their key, however many there are.
     let sql = Sql::new("UPDATE activity_targets l SET target_visible_to = ")
         .bind(link.visible_to.clone())
-        .push(" WHERE l.tenant_id = ")
+        .push(" FROM unnest(")
+        .bind(activities.to_vec())
+        .push(") AS v(id) WHERE l.tenant_id = ")
         .bind(tx.tenant())
+        .push(" AND l.activity_id = v.id AND l.target_id = ")
+        .bind(id)
         .push(" AND l.")
         .push(column(link.target))
         .push(" = ")
-        .bind(link.target.uuid())
-        .push(" AND l.activity_id = ANY(")
-        .bind(activities.to_vec())
-        .push(")");
+        .bind(id);
     tx.execute(sql).await.map(drop)
 }
 

@@ -58,10 +58,14 @@ fn member(name: &str, slug: &str, role: Role, team: &NewTeam) -> NewMember {
 
 /// `Mei-Mei Johns` -> `mei-mei.johns@maven.example`.
 fn address(name: &str, slug: &str) -> String {
-    let kept = |c: &char| c.is_alphanumeric() || matches!(c, '-' | ' ');
-    let plain: String = normalize(name).chars().filter(kept).collect();
-    let words: Vec<&str> = plain.split_whitespace().collect();
-    format!("{}@{slug}.example", words.join("."))
+    format!("{}@{slug}.example", mailbox(name))
+}
+
+/// What stands before the `@`; empty for what is no name.
+pub(super) fn mailbox(name: &str) -> String {
+    let plain: String = normalize(name).chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | ' ')).collect();
+    let words: Vec<&str> = plain.split(' ').filter(|word| word.contains(char::is_alphanumeric)).collect();
+    words.join(".")
 }
 
 #[cfg(test)]
@@ -87,5 +91,6 @@ mod tests {
     #[test]
     fn a_name_makes_an_address() {
         assert_eq!(address("  Ada   O'Neil, Jr. ", "x"), "ada.oneil.jr@x.example");
+        assert_eq!(mailbox(" - "), "");
     }
 }

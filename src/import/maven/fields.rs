@@ -7,7 +7,7 @@ use crate::money::MAX_MINOR;
 /// A calendar date of a plausible year, written as 2017-03-01.
 pub(super) fn date(column: &str, text: &str) -> Result<NaiveDate, String> {
     let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
-    date.filter(|date| text.len() == 10 && (1900..=2200).contains(&date.year()))
+    date.filter(|date| date.to_string() == text && (1900..=2200).contains(&date.year()))
         .ok_or_else(|| format!("{column} {text:?} is not a date like 2017-03-01"))
 }
 
@@ -17,18 +17,14 @@ pub(super) fn optional_date(column: &str, text: &str) -> Result<Option<NaiveDate
 }
 
 /// A whole number within bounds, or nothing for an empty field.
-pub(super) fn whole(
-    column: &str,
-    text: &str,
-    bounds: std::ops::RangeInclusive<i32>,
-) -> Result<Option<i32>, String> {
+pub(super) fn whole(column: &str, text: &str, bounds: std::ops::RangeInclusive<i32>) -> Result<Option<i32>, String> {
     if text.is_empty() {
         return Ok(None);
     }
     let number = text.parse().ok().filter(|number| bounds.contains(number));
-    number.map(Some).ok_or_else(|| {
-        format!("{column} {text:?} is not a whole number from {} to {}", bounds.start(), bounds.end())
-    })
+    number
+        .map(Some)
+        .ok_or_else(|| format!("{column} {text:?} is not a whole number from {} to {}", bounds.start(), bounds.end()))
 }
 
 /// An amount in minor units: `12.5` times ten to the power of `decimals`. Digits beyond that are refused, not rounded.

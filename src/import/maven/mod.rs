@@ -5,6 +5,7 @@
 
 mod apply;
 mod crew;
+mod deals;
 mod fields;
 mod notes;
 mod plan;
@@ -17,8 +18,9 @@ use std::path::Path;
 
 pub use apply::{provision, put_companies, put_deals, put_pipeline};
 pub use crew::Crew;
+pub use deals::instant;
 pub use notes::{Notes, Refusal, Repair};
-pub use plan::{Plan, Stages, instant};
+pub use plan::{Plan, Stages};
 pub use read::Files;
 pub use rows::{Account, Agent, Deal, DealState, Product, Rows};
 pub use summary::Summary;

@@ -2,21 +2,24 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
+use chrono::NaiveDate;
 
-use super::{super::Ids, Account, Deal, DealState, Notes, Rows};
+use super::{
+    super::Ids,
+    Account, Deal, DealState, Notes, Rows,
+    deals::{Road, remark},
+};
 use crate::{
     companies::{CompanyFields, NewCompany},
-    ids::{OpportunityId, StageId, Typed as _, UserId},
-    opportunities::{ForecastCategory, NewOpportunity, OpportunityFields, StageVisit},
+    ids::{StageId, UserId},
+    opportunities::NewOpportunity,
     pipelines::{NewPipeline, NewStage, StageKind},
     records::Ownership,
     text::normalize,
 };
 
-const CURRENCY: &str = "USD";
-/// Deals in Prospecting have no date; they count as begun within so many days before the data ends.
-const PROSPECTING_DAYS: u64 = 30;
+/// The currency of all amounts in the data.
+pub(super) const CURRENCY: &str = "USD";
 
 /// The records to be created.
 #[derive(Debug)]
@@ -69,12 +72,6 @@ impl DealState {
             Self::Won { closed, .. } | Self::Lost { closed, .. } => Some(closed),
         }
     }
-}
-
-/// An hour of a day. The data has dates only: a deal begins at 8, is engaged at 9 and closed at 17 o'clock UTC.
-#[must_use]
-pub fn instant(date: NaiveDate, hour: u32) -> DateTime<Utc> {
-    date.and_time(NaiveTime::from_hms_opt(hour, 0, 0).unwrap_or_default()).and_utc()
 }
 
 fn pipeline(ids: Ids) -> (NewPipeline, Stages) {
@@ -152,94 +149,12 @@ fn layers(accounts: &[Account], company: impl Fn(&Account) -> NewCompany) -> Vec
     layers
 }
 
-/// What is worth knowing about a deal that is kept.
-fn remark(deal: &Deal, notes: &mut Notes) {
-    if deal.account.is_none() {
-        notes.remark("opportunities without an account, kept without a company");
-    }
-    match deal.state {
-        DealState::Won { .. } => {}
-        DealState::Lost { .. } => notes.remark("lost opportunities, which have no close value: their amount is the list price"),
-        DealState::Engaging { .. } => notes.remark("open opportunities: their amount is the product's list price"),
-        DealState::Prospecting => {
-            notes.remark("open opportunities: their amount is the product's list price");
-            notes.remark("opportunities in Prospecting, which have no date: dated within the last 30 days of the data");
-        }
-    }
-}
-
-/// What all deals have in common: where they go, and when the data ends.
-struct Road {
-    ids: Ids,
-    stages: Stages,
-    ends_on: NaiveDate,
-}
-
-impl Road {
-    fn opportunity(&self, deal: &Deal, owner_id: Option<UserId>) -> NewOpportunity {
-        let id: OpportunityId = self.ids.of(&deal.key);
-        let path = self.path(id, deal.state);
-        let (amount, closed) = match deal.state {
-            DealState::Won { value_minor, closed, .. } => (value_minor, Some(closed)),
-            DealState::Lost { closed, .. } => (deal.product.price_minor, Some(closed)),
-            DealState::Engaging { .. } | DealState::Prospecting => (deal.product.price_minor, None),
-        };
-        let product = &deal.product.name;
-        let fields = OpportunityFields {
-            name: deal.account.as_ref().map_or_else(|| product.clone(), |account| format!("{account}: {product}")),
-            amount_minor: Some(amount),
-            amount_currency: Some(CURRENCY.to_owned()),
-            forecast_category: match deal.state {
-                DealState::Won { .. } => ForecastCategory::Closed,
-                DealState::Lost { .. } => ForecastCategory::Omitted,
-                DealState::Engaging { .. } | DealState::Prospecting => ForecastCategory::Pipeline,
-            },
-            expected_close_on: closed,
-            company_id: deal.account.as_deref().map(|account| self.ids.of(account)),
-            tags: vec![product.clone()],
-            ownership: Ownership { owner_id, team_path: None },
-            ..Default::default()
-        };
-        NewOpportunity {
-            id,
-            fields,
-            stage_id: path.last().map_or(self.stages.prospecting, |visit| visit.stage_id),
-            probability: None,
-            created_at: path.first().map(|visit| visit.entered_at),
-            path,
-            contacts: Vec::new(),
-            users: Vec::new(),
-            lost_reason: None,
-            next_action: None,
-            last_activity_at: None,
-        }
-    }
-
-    /// The stages that the deal went through.
-    fn path(&self, id: OpportunityId, state: DealState) -> Vec<StageVisit> {
-        let began = match state {
-            DealState::Prospecting => {
-                let days = Days::new(id.uuid().as_u64_pair().1 % PROSPECTING_DAYS);
-                self.ends_on.checked_sub_days(days).unwrap_or(self.ends_on)
-            }
-            DealState::Engaging { engaged } | DealState::Won { engaged, .. } | DealState::Lost { engaged, .. } => engaged,
-        };
-        let engaged = (self.stages.engaging, instant(began, 9));
-        let visits = [Some((self.stages.prospecting, instant(began, 8))), match state {
-            DealState::Prospecting => None,
-            _ => Some(engaged),
-        }, match state {
-            DealState::Won { closed, .. } => Some((self.stages.won, instant(closed, 17))),
-            DealState::Lost { closed, .. } => Some((self.stages.lost, instant(closed, 17))),
-            _ => None,
-        }];
-        visits.into_iter().flatten().map(|(stage_id, entered_at)| StageVisit { stage_id, entered_at }).collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{super::{Crew, Files}, *};
+    use super::{
+        super::{Crew, Files, instant},
+        *,
+    };
 
     fn plan() -> Plan {
         let rows = Rows::read(&Files::embedded()).expect("the data set");
@@ -269,7 +184,10 @@ mod tests {
         let path: Vec<_> = deal.path.iter().map(|visit| (visit.stage_id, visit.entered_at.date_naive())).collect();
         let (begun, closed) = (day("2016-10-20"), day("2017-03-01"));
         assert_eq!(path, [(plan.stages.prospecting, begun), (plan.stages.engaging, begun), (plan.stages.won, closed)]);
-        assert_eq!((deal.fields.amount_minor, &deal.fields.tags[..]), (Some(105_400), &["GTX Plus Basic".to_owned()][..]));
+        assert_eq!(
+            (deal.fields.amount_minor, &deal.fields.tags[..]),
+            (Some(105_400), &["GTX Plus Basic".to_owned()][..])
+        );
         assert_eq!(deal.created_at, Some(instant(begun, 8)));
     }
 
@@ -291,7 +209,9 @@ mod tests {
     fn companies_come_after_those_they_belong_to() {
         let mut seen = std::collections::HashSet::new();
         for layer in plan().companies {
-            assert!(layer.iter().all(|company| company.fields.parent_company_id.is_none_or(|id| seen.contains(&id))));
+            assert!(
+                layer.iter().all(|company| { company.fields.parent_company_id.is_none_or(|id| seen.contains(&id)) })
+            );
             seen.extend(layer.iter().map(|company| company.id));
         }
         assert_eq!(seen.len(), 85);

@@ -4,11 +4,17 @@ use serde::Deserialize;
 
 use super::{
     Account, Agent, Deal, DealState, Notes, Product,
+    crew::mailbox,
     fields::{date, minor, optional_date, whole},
     read::RawRow,
     rows::Known,
 };
 use crate::text::normalize;
+
+/// The product of a deal becomes its tag.
+const MAX_TAG_CHARS: usize = 60;
+/// Leaves room for the domain in an address of 254.
+const MAX_MAILBOX_BYTES: usize = 160;
 
 #[derive(Deserialize)]
 pub(super) struct RawAccount {
@@ -48,9 +54,8 @@ pub(super) struct RawDeal {
 
 impl RawRow for RawAccount {
     const FILE: &'static str = "accounts.csv";
-    const COLUMNS: &'static [&'static str] = &[
-        "account", "sector", "year_established", "revenue", "employees", "office_location", "subsidiary_of",
-    ];
+    const COLUMNS: &'static [&'static str] =
+        &["account", "sector", "year_established", "revenue", "employees", "office_location", "subsidiary_of"];
 }
 
 impl RawRow for RawAgent {
@@ -66,7 +71,14 @@ impl RawRow for RawProduct {
 impl RawRow for RawDeal {
     const FILE: &'static str = "sales_pipeline.csv";
     const COLUMNS: &'static [&'static str] = &[
-        "opportunity_id", "sales_agent", "product", "account", "deal_stage", "engage_date", "close_date", "close_value",
+        "opportunity_id",
+        "sales_agent",
+        "product",
+        "account",
+        "deal_stage",
+        "engage_date",
+        "close_date",
+        "close_value",
     ];
 }
 
@@ -103,7 +115,7 @@ impl RawAgent {
 impl RawProduct {
     pub(super) fn typed(self) -> Result<(String, Product), String> {
         let price_minor = minor("sales_price", &self.sales_price, 2)?;
-        let product = Product { name: required("product", self.product)?, price_minor };
+        let product = Product { name: tag("product", self.product)?, price_minor };
         Ok((product.name.clone(), product))
     }
 }
@@ -160,12 +172,23 @@ impl RawDeal {
 }
 
 fn required(column: &str, text: String) -> Result<String, String> {
-    if text.is_empty() { Err(format!("{column} is empty")) } else { Ok(text) }
+    if text.trim().is_empty() { Err(format!("{column} is empty")) } else { Ok(text) }
 }
 
 /// A name that an e-mail address can be made of.
 fn person(column: &str, name: String) -> Result<String, String> {
-    if name.chars().any(char::is_alphanumeric) { Ok(name) } else { Err(format!("{column} {name:?} is not a name")) }
+    match mailbox(&name).len() {
+        1..=MAX_MAILBOX_BYTES => Ok(name),
+        _ => Err(format!("{column} {name:?} is not a name")),
+    }
+}
+
+/// A name that fits a tag.
+fn tag(column: &str, name: String) -> Result<String, String> {
+    match name.chars().count() {
+        0..=MAX_TAG_CHARS => required(column, name),
+        _ => Err(format!("{column} is longer than {MAX_TAG_CHARS} characters")),
+    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use super::{super::ImportError, Notes};
 
 const MAX_FILE_MB: u64 = 64;
 const MAX_ROWS: usize = 1_000_000;
-const MAX_FIELD_BYTES: usize = 400;
+/// What is put together from two fields, such as a deal's name, still fits a line of the product.
+const MAX_FIELD_CHARS: usize = 120;
 
 /// The four files, as bytes.
 #[derive(Debug)]
@@ -96,8 +97,11 @@ pub(super) fn lines<R: RawRow>(bytes: &[u8], notes: &mut Notes) -> Result<Vec<(u
 }
 
 fn parse<R: RawRow>(record: &StringRecord, header: &StringRecord) -> Result<R, (u64, String)> {
-    if record.iter().any(|field| field.len() > MAX_FIELD_BYTES) {
-        return Err((line(record), format!("a field is longer than {MAX_FIELD_BYTES} bytes")));
+    if record.iter().any(|field| field.chars().count() > MAX_FIELD_CHARS) {
+        return Err((line(record), format!("a field is longer than {MAX_FIELD_CHARS} characters")));
+    }
+    if record.iter().any(|field| field.chars().any(char::is_control)) {
+        return Err((line(record), "a field has a line break or another control character".to_owned()));
     }
     record.deserialize(Some(header)).map_err(|error| (line(record), error.to_string()))
 }
@@ -130,11 +134,11 @@ mod tests {
 
     #[test]
     fn a_row_that_is_none_is_refused_with_its_line_and_the_others_stay() {
-        let long = "x".repeat(MAX_FIELD_BYTES + 1);
-        let text = format!("product,series,sales_price\na,b,1\na,b\n{long},b,1\nc,d,2\n");
+        let long = "x".repeat(MAX_FIELD_CHARS + 1);
+        let text = format!("product,series,sales_price\na,b,1\na,b\n{long},b,1\na\x1b[2J,b,1\nc,d,2\n");
         let (rows, refused) = read(text.as_bytes());
         assert_eq!(rows, 2);
-        assert_eq!(refused.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [3, 4]);
+        assert_eq!(refused.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [3, 4, 5]);
         assert!(refused[0].1.contains("2 columns"), "{refused:?}");
         let (rows, refused) = read(b"product,series,sales_price\n\xff,b,1\nc,d,2\n");
         assert_eq!((rows, refused), (1, vec![(2, "the row is not UTF-8".to_owned())]));

@@ -1,0 +1,205 @@
+//! A world: a database of the two tenants, the product serving it over real HTTP, and clients that act for people.
+//!
+//! A client of tenant A fails the test when anything of tenant B reaches it: in a body, in a header, in an error.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use chrono::TimeDelta;
+use dealgraph::{
+    auth::{Keys, Tokens},
+    clock::Clock,
+    db::{Db, PoolOptions},
+    events::Hints,
+    graphql::{Api, limits::Limits, router},
+    server::{ServerLimits, serve},
+};
+use reqwest::{RequestBuilder, header::HeaderMap};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Database, Planner, Side, Who,
+    database::key_folder,
+    factory::CANARY,
+    logs::Logs,
+    statements::{Statements, unbound},
+};
+
+/// Who makes the tokens of all worlds.
+pub(crate) const ISSUER: &str = "https://issuer.example";
+/// Whom they are for.
+pub(crate) const AUDIENCE: &str = "dealgraph-under-test";
+
+/// Nothing that a test does takes as long as this, unless it hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Two tenants and a server.
+pub(crate) struct World {
+    pub(crate) database: Database,
+    pub(crate) db: Db,
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) statements: Statements,
+    logs: Logs,
+    http: reqwest::Client,
+    url: String,
+    stop: CancellationToken,
+    server: JoinHandle<std::io::Result<()>>,
+}
+
+/// Somebody who sends requests.
+#[derive(Clone)]
+pub(crate) struct Client<'w> {
+    world: &'w World,
+    side: Side,
+    token: Option<String>,
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl World {
+    pub(super) async fn new(logs: Logs) -> Self {
+        let database = Database::of_world().await;
+        let statements = Statements::default();
+        let db = open(&database, 4).await;
+        let observed = statements.clone();
+        let db = db.observed(move |sql| observed.record(sql));
+        let keys = Keys::from_folder(key_folder().await, None).expect("the keys can be read");
+        let names = (ISSUER.to_owned(), AUDIENCE.to_owned());
+        let tokens = Tokens::new(keys, names, TimeDelta::minutes(10), Clock::system()).expect("the keys sign");
+        let tokens = Arc::new(tokens);
+
+        let api = Arc::new(Api::new(db.clone(), Arc::clone(&tokens), Limits::default()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}/graphql", listener.local_addr().expect("an address"));
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(serve(listener, router(api), ServerLimits::default(), stop.clone()));
+        let http = reqwest::Client::builder().timeout(PATIENCE).build().expect("an HTTP client");
+        Self { database, db, tokens, statements, logs, http, url, stop, server }
+    }
+
+    /// A member of tenant A.
+    pub(crate) fn a(&self, who: Who) -> Client<'_> {
+        self.member(Side::A, who)
+    }
+
+    /// A member of tenant B.
+    pub(crate) fn b(&self, who: Who) -> Client<'_> {
+        self.member(Side::B, who)
+    }
+
+    /// A member of either tenant.
+    pub(crate) fn member(&self, side: Side, who: Who) -> Client<'_> {
+        let issued = self.tokens.issue(side.user(who), side.tenant()).expect("the key signs");
+        Client { world: self, side, token: Some(issued.token) }
+    }
+
+    /// Somebody with a token of their own making, or without one.
+    pub(crate) fn stranger(&self, token: Option<String>) -> Client<'_> {
+        Client { world: self, side: Side::A, token }
+    }
+
+    /// Judges what the test did by the way, and takes the world down.
+    pub(super) async fn finish(self) {
+        self.stop.cancel();
+        let served = tokio::time::timeout(PATIENCE, self.server).await.expect("the server stops when told to");
+        served.expect("the server does not panic").expect("the server ends well");
+        self.db.close().await;
+
+        let statements: BTreeSet<String> = self.statements.all().into_iter().collect();
+        for sql in &statements {
+            assert_eq!(unbound(sql), [""; 0], "these tables are not bound to a tenant in\n{sql}");
+        }
+        Planner::judge(&statements).await;
+        let leaking = self.logs.text().lines().filter(|line| line.contains(CANARY)).map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(leaking, [""; 0], "the log gives data away");
+        self.database.drop().await;
+    }
+
+    /// The lines that were logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.logs.text()
+    }
+}
+
+/// The product's own access to a database, with so many connections for people.
+pub(crate) async fn open(database: &Database, size: u32) -> Db {
+    let logins = (database.options("dealgraph_app").await, database.options("dealgraph_system").await);
+    let options = PoolOptions { size, system_size: 2, acquire_timeout: PATIENCE };
+    Db::open(logins, &options, Clock::system(), Hints::default())
+}
+
+impl Client<'_> {
+    /// Sends a document with its variables, by POST.
+    pub(crate) async fn send(&self, document: &str, variables: Value) -> Answer {
+        let body = json!({ "query": document, "variables": variables });
+        self.send_request(self.world.http.post(&self.world.url).json(&body), &body.to_string()).await
+    }
+
+    /// Sends a document without variables and expects data.
+    pub(crate) async fn query(&self, document: &str) -> Value {
+        self.send(document, json!({})).await.data()
+    }
+
+    /// Sends a document with its variables and expects data.
+    pub(crate) async fn query_with(&self, document: &str, variables: Value) -> Value {
+        self.send(document, variables).await.data()
+    }
+
+    /// Begins a request that the test puts together itself, for [`Self::send_request`].
+    pub(crate) fn post(&self) -> RequestBuilder {
+        self.world.http.post(&self.world.url)
+    }
+
+    /// Sends a request as this person; `sent` is all that the client says, since it may be told that again.
+    pub(crate) async fn send_request(&self, request: RequestBuilder, sent: &str) -> Answer {
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
+        let response = request.send().await.expect("the server answers");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = response.text().await.expect("the answer ends");
+        if self.side == Side::A {
+            refuse_leaks(&format!("{headers:?} {body}"), sent);
+        }
+        let body = serde_json::from_str(&body).unwrap_or(Value::String(body));
+        Answer { status, headers, body }
+    }
+}
+
+/// Fails when there is anything of tenant B in what tenant A got, other than what A said itself.
+fn refuse_leaks(got: &str, sent: &str) {
+    assert!(!got.contains(CANARY), "tenant A got data of tenant B: {got}");
+    for (at, _) in got.match_indices(&Side::B.id_start()) {
+        let id: String = got[at..].chars().take(36).collect();
+        assert!(sent.contains(&id), "tenant A got the id {id} of tenant B: {got}");
+    }
+}
+
+impl Answer {
+    /// The data of an answer without errors.
+    pub(crate) fn data(&self) -> Value {
+        assert!(self.body.get("errors").is_none(), "{} {}", self.status, self.body);
+        self.body["data"].clone()
+    }
+
+    /// The code of the first error, or nothing.
+    pub(crate) fn code(&self) -> &str {
+        self.body.pointer("/errors/0/extensions/code").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The code of the first user error and the field it is about, of the payload of a mutation.
+    pub(crate) fn user_error(&self, mutation: &str) -> (String, String) {
+        let errors = &self.data()[mutation]["userErrors"];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let path = errors[0]["field"].as_array().into_iter().flatten().map(text).collect::<Vec<_>>();
+        (text(&errors[0]["code"]), path.join("."))
+    }
+}

@@ -1,0 +1,151 @@
+//! One private cluster for all tests of this process, and a database of its own for each of them.
+//!
+//! The cluster begins empty in every process. It ends with it: its servers are told by the kernel when the thread that
+//! started them dies, which is also how they end when a test run is killed.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use dealgraph::{
+    auth::Keys,
+    db::migrate,
+    dev::{
+        datadir::{Contents, DataDir},
+        error::DevError,
+        postgres::{Postgres, PostgresOptions},
+    },
+};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, postgres::PgConnectOptions, raw_sql};
+use tokio::sync::OnceCell;
+
+use super::factory;
+
+/// Test runs at the same time in one target folder.
+const MOST_RUNS: u32 = 16;
+
+static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
+
+/// The cluster, with a template that is migrated and one that also holds the two tenants.
+pub(crate) struct Cluster {
+    postgres: Postgres,
+    keys: PathBuf,
+    databases: AtomicU32,
+    filled: OnceCell<()>,
+    _data: DataDir,
+}
+
+/// A database of a test.
+#[derive(Debug, Clone)]
+pub(crate) struct Database {
+    name: String,
+}
+
+impl Cluster {
+    async fn get() -> &'static Self {
+        CLUSTER.get_or_init(Self::start).await
+    }
+
+    async fn start() -> Self {
+        let data = open_data().await;
+        let options = PostgresOptions {
+            bin_dir: std::env::var_os("DEALGRAPH_PG_BIN").map(PathBuf::from),
+            durable: false,
+            max_connections: 200,
+            shared_buffers: "128MB".to_owned(),
+        };
+        let postgres = Postgres::start(&data, &options, &|_| {}).await.expect("a private Postgres starts");
+        let keys = data.state().join("keys");
+        Keys::ensure_in(&keys).expect("the data folder can be written");
+        let cluster = Self { postgres, keys, databases: AtomicU32::new(0), filled: OnceCell::new(), _data: data };
+
+        cluster.run("CREATE ROLE dealgraph_owner LOGIN CREATEROLE").await;
+        cluster.run("CREATE DATABASE migrated OWNER dealgraph_owner").await;
+        let owner = cluster.postgres.connect_options("dealgraph_owner", "migrated");
+        migrate::run(&owner).await.expect("the migrations and policies apply to an empty database");
+        cluster.run("CREATE DATABASE world TEMPLATE migrated OWNER dealgraph_owner").await;
+        let mut world = cluster.connect("world").await;
+        factory::arrange(&mut world).await;
+        world.close().await.expect("the connection ends");
+        cluster
+    }
+
+    async fn connect(&self, database: &str) -> PgConnection {
+        let options = self.postgres.connect_options("postgres", database);
+        PgConnection::connect_with(&options).await.expect("the superuser connects")
+    }
+
+    async fn run(&self, sql: &str) {
+        let mut superuser = self.connect("postgres").await;
+        raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut superuser).await.expect("the superuser may do this");
+        superuser.close().await.expect("the connection ends");
+    }
+}
+
+impl Database {
+    /// A new one with the two tenants in it.
+    pub(crate) async fn of_world() -> Self {
+        Self::copy_of("world").await
+    }
+
+    /// A new one that is migrated and empty.
+    pub(crate) async fn migrated() -> Self {
+        Self::copy_of("migrated").await
+    }
+
+    /// The one that holds thousands of rows, for judging plans; all tests share it and none writes to it.
+    pub(crate) async fn filled() -> Self {
+        let cluster = Cluster::get().await;
+        let fill = async || {
+            cluster.run("CREATE DATABASE filled TEMPLATE migrated OWNER dealgraph_owner").await;
+            factory::fill(&mut cluster.connect("filled").await).await;
+        };
+        cluster.filled.get_or_init(fill).await;
+        Self { name: "filled".to_owned() }
+    }
+
+    async fn copy_of(template: &str) -> Self {
+        let cluster = Cluster::get().await;
+        let name = format!("test_{}", cluster.databases.fetch_add(1, Ordering::Relaxed));
+        cluster.run(&format!("CREATE DATABASE {name} TEMPLATE {template} OWNER dealgraph_owner")).await;
+        Self { name }
+    }
+
+    /// How `user` connects to it.
+    pub(crate) async fn options(&self, user: &str) -> PgConnectOptions {
+        Cluster::get().await.postgres.connect_options(user, &self.name)
+    }
+
+    /// A connection of its own as `user`.
+    pub(crate) async fn connect(&self, user: &str) -> PgConnection {
+        PgConnection::connect_with(&self.options(user).await).await.expect("the login connects")
+    }
+
+    /// A connection that no policy binds, to arrange and to inspect.
+    pub(crate) async fn superuser(&self) -> PgConnection {
+        self.connect("postgres").await
+    }
+
+    /// Removes it, whoever is still connected.
+    pub(crate) async fn drop(self) {
+        Cluster::get().await.run(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).await;
+    }
+}
+
+/// Where the keys are that sign the tokens of all worlds.
+pub(crate) async fn key_folder() -> &'static Path {
+    &Cluster::get().await.keys
+}
+
+/// A data folder that no other test run holds.
+async fn open_data() -> DataDir {
+    for run in 0..MOST_RUNS {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cluster-{run}"));
+        match DataDir::open(&path, Contents::Fresh, &|_| {}).await {
+            Err(DevError::InUse { .. }) => {}
+            opened => return opened.expect("a data folder for the cluster"),
+        }
+    }
+    panic!("{MOST_RUNS} test runs at the same time are too many");
+}

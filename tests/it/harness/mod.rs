@@ -1,0 +1,38 @@
+//! What tests stand on: a private cluster, a world of two tenants that look alike, and a client that finds leaks.
+
+mod api;
+mod database;
+mod factory;
+mod introspection;
+mod logs;
+mod people;
+mod plans;
+mod samples;
+mod statements;
+
+pub(crate) use api::{Answer, Client, World};
+pub(crate) use database::Database;
+pub(crate) use introspection::{Field, Schema, TypeRef};
+pub(crate) use people::{Side, Side::A, Side::B, Who};
+pub(crate) use plans::Planner;
+pub(crate) use samples::{global_id, kind_named};
+pub(crate) use statements::{TENANT_TABLES, unbound};
+
+use logs::Logs;
+
+/// Runs a test in a world of its own, then judges its logs and its statements.
+pub(crate) fn test(body: impl AsyncFnOnce(&World)) {
+    let logs = Logs::capture();
+    let of_thread = logs.clone();
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .on_thread_start(move || of_thread.receive_here())
+        .build()
+        .expect("the system gives threads")
+        .block_on(async {
+            let world = World::new(logs).await;
+            body(&world).await;
+            world.finish().await;
+        });
+}

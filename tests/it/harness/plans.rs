@@ -1,0 +1,173 @@
+//! How Postgres would answer a statement under the policies, and what is demanded of that: every tenant table is reached by
+//! an index that begins with the tenant, and a list with one filter can be reached by an index on the filter's column.
+//!
+//! Without sequential scans, because the law is what an index *can* do; the planner's taste on small tables is no part of it.
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::{LazyLock, Mutex, PoisonError},
+};
+
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, PgConnection, raw_sql};
+
+use super::{Database, Side, TENANT_TABLES, Who, statements::is_beyond_tenants};
+
+/// Filters that no index serves, each with the reason why that is enough.
+const WITHOUT_INDEX: [(&str, &str, &str); 2] = [
+    ("memberships", "role", "a tenant has some thousand members at most"),
+    ("memberships", "status", "a tenant has some thousand members at most"),
+];
+
+/// What other tests of this process have had judged.
+static JUDGED: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
+
+/// A connection of the product's login to the database with many rows.
+pub(crate) struct Planner(PgConnection);
+
+/// A filter of a list that has no other.
+struct OnlyFilter<'s> {
+    table: &'s str,
+    column: &'s str,
+    /// The list without its order and its limit.
+    reduced: String,
+}
+
+impl Planner {
+    /// Connects as somebody who sees their own rows only, so that all policies have something to do.
+    pub(crate) async fn connect() -> Self {
+        let mut connection = Database::filled().await.connect("dealgraph_app").await;
+        let settings = format!(
+            "SET enable_seqscan = off; SET plan_cache_mode = force_custom_plan;
+             SET app.tenant_id = '{}'; SET app.permissions = ',companies:read,contacts:read,leads:read,opportunities:read,activities:read,users:read,';
+             SET app.sees = '|u:{user}|'; SET app.edits = '|u:{user}|'; SET app.user_id = '{user}'",
+            Side::A.uuid("tenant", 1),
+            user = Side::A.user(Who::Rep).to_string().replace("user:", ""),
+        );
+        raw_sql(AssertSqlSafe(settings)).execute(&mut connection).await.expect("anybody may set these");
+        Self(connection)
+    }
+
+    /// Fails for the first statement, of those that nobody had judged yet, whose plan breaks the law.
+    pub(crate) async fn judge(statements: &BTreeSet<String>) {
+        let is_new = |sql: &&String| {
+            let reads = !sql.starts_with("INSERT") && !sql.starts_with("EXPLAIN") && sql.contains("tenant_id = $");
+            reads && !is_beyond_tenants(sql) && JUDGED.lock().unwrap_or_else(PoisonError::into_inner).insert((*sql).clone())
+        };
+        let new: Vec<&String> = statements.iter().filter(is_new).collect();
+        if new.is_empty() {
+            return;
+        }
+        let mut planner = Self::connect().await;
+        for sql in new {
+            if let Err(fault) = planner.check(sql).await {
+                panic!("{fault}, in\n{sql}");
+            }
+        }
+    }
+
+    /// Tells how a statement breaks the law, if it does.
+    pub(crate) async fn check(&mut self, sql: &str) -> Result<(), String> {
+        let plan = self.explain(sql).await?;
+        let scans = scans(&plan);
+        for (table, condition) in &scans {
+            if !condition.contains("tenant_id") {
+                return Err(format!("{table} is not reached by its tenant but by ({condition})"));
+            }
+        }
+        let Some(only) = OnlyFilter::of(sql) else { return Ok(()) };
+        if WITHOUT_INDEX.iter().any(|(table, column, _)| (*table, *column) == (only.table, only.column)) {
+            return Ok(());
+        }
+        let plan = self.explain(&only.reduced).await?;
+        if has_word(&self::scans(&plan).iter().map(|(_, condition)| condition.as_str()).collect::<String>(), only.column) {
+            return Ok(());
+        }
+        Err(format!("no index of {} serves the filter on {}", only.table, only.column))
+    }
+
+    async fn explain(&mut self, sql: &str) -> Result<Value, String> {
+        // The driver says what is in the array, the text alone does not.
+        let typed = sql.replace("unnest($1)", "unnest($1::uuid[])");
+        let prepare = format!("PREPARE judged AS {typed}");
+        let prepared = raw_sql(AssertSqlSafe(prepare)).execute(&mut self.0).await;
+        prepared.map_err(|error| format!("not understood by Postgres: {error}"))?;
+        let types: Vec<String> =
+            sqlx::query_scalar("SELECT unnest(parameter_types)::text FROM pg_prepared_statements WHERE name = 'judged'")
+                .fetch_all(&mut self.0)
+                .await
+                .expect("anybody may ask this");
+        let values: Vec<String> = types.iter().zip(1..).map(|(of, n)| value(&typed, n, of)).collect();
+        let values = if values.is_empty() { String::new() } else { format!("({})", values.join(", ")) };
+        let explain = format!("EXPLAIN (FORMAT JSON, COSTS OFF) EXECUTE judged{values}");
+        let plan = sqlx::query_scalar(AssertSqlSafe(explain)).persistent(false).fetch_one(&mut self.0).await;
+        raw_sql("DEALLOCATE judged").execute(&mut self.0).await.expect("it was prepared");
+        plan.map_err(|error| format!("not planned by Postgres: {error}"))
+    }
+}
+
+/// A value for a placeholder that few rows match, so that an index that can be used is used.
+fn value(sql: &str, n: usize, of: &str) -> String {
+    let at = sql.find(&format!("${n}")).expect("Postgres found the placeholder");
+    let before = sql[..at].trim_end_matches(['(', ' ']);
+    let ends = |end: &str| before.ends_with(end);
+    if ends("tenant_id =") {
+        return format!("'{}'", Side::A.uuid("tenant", 1));
+    }
+    let (above, below) = (ends(">") || ends(">="), ends("<") || ends("<="));
+    let pick = |low: &str, middle: &str, high: &str| format!("'{}'", if above { high } else if below { low } else { middle });
+    match of {
+        "uuid" => format!("'{}'", Side::A.uuid("company", 1)),
+        "uuid[]" => format!("ARRAY['{}'::uuid, '{}']", Side::A.uuid("company", 1), Side::A.uuid("company", 2)),
+        "text" => pick("", "zzz", "zzz"),
+        "smallint" => pick("-1", "7", "30000"),
+        "integer" | "bigint" => pick("-1", "26", "2000000000"),
+        "timestamp with time zone" | "date" => pick("1900-01-01", "2020-02-02", "2100-01-01"),
+        "boolean" => "true".to_owned(),
+        of if of.ends_with("[]") => format!("'{{}}'::{of}"),
+        _ => "NULL".to_owned(),
+    }
+}
+
+/// The tenant tables that a plan reads, each with the condition that its index is entered with.
+fn scans(plan: &Value) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    collect(&plan[0]["Plan"], "", &mut found);
+    found
+}
+
+fn collect(node: &Value, above: &str, found: &mut Vec<(String, String)>) {
+    let text = |name: &str| node[name].as_str().unwrap_or_default();
+    let table = if node["Relation Name"].is_null() { above } else { text("Relation Name") };
+    let is_scan = match text("Node Type") {
+        "ModifyTable" | "Bitmap Heap Scan" => false,
+        "Bitmap Index Scan" => true,
+        of => of.ends_with("Scan") && !node["Relation Name"].is_null(),
+    };
+    if is_scan && TENANT_TABLES.contains(&table) {
+        found.push((table.to_owned(), text("Index Cond").to_owned()));
+    }
+    for child in node["Plans"].as_array().into_iter().flatten() {
+        collect(child, table, found);
+    }
+}
+
+impl<'s> OnlyFilter<'s> {
+    /// `SELECT … FROM <table> t WHERE t.tenant_id = $1 [AND t.archived_at IS NULL] AND (t.<column> <operator> $2) ORDER BY …`
+    fn of(sql: &'s str) -> Option<Self> {
+        let (head, rest) = sql.split_once(" t WHERE ")?;
+        let table = head.rsplit_once(" FROM ")?.1;
+        let (conditions, _) = rest.split_once(" ORDER BY ")?;
+        let filter = conditions.strip_prefix("t.tenant_id = $1")?;
+        let filter = filter.strip_prefix(" AND t.archived_at IS NULL").unwrap_or(filter);
+        let filter = filter.strip_prefix(" AND (")?.strip_suffix(")")?;
+        let (column, comparison) = filter.strip_prefix("t.")?.split_once(' ')?;
+        let is_indexable = ["= $2", "< $2", "<= $2", "> $2", ">= $2", "^@ $2", "= ANY($2)"].contains(&comparison);
+        let reduced = format!("SELECT FROM {table} t WHERE {conditions}");
+        is_indexable.then_some(Self { table, column, reduced })
+    }
+}
+
+fn has_word(text: &str, word: &str) -> bool {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|other| other == word)
+}

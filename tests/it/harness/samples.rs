@@ -1,0 +1,90 @@
+//! Inputs made from the schema: the least that a mutation takes, and the same with one id in one place.
+
+use serde_json::{Value, json};
+
+use super::{Field, Schema, Side};
+
+/// How deep input objects are followed to find ids in them.
+const DEPTH: usize = 3;
+
+/// A place in an input where an id goes: the names on the way, and the kind of id it takes.
+#[derive(Debug, Clone)]
+pub(crate) struct IdPlace {
+    pub(crate) path: Vec<Field>,
+    pub(crate) kind: &'static str,
+}
+
+impl Schema {
+    /// The least input of a type: what is required, all of `side`.
+    pub(crate) fn least_input(&self, of: &str, side: Side) -> Value {
+        let required = self.fields(of).iter().filter(|field| field.of.is_required);
+        required.map(|field| (field.name.clone(), self.sample(field, side))).collect::<serde_json::Map<_, _>>().into()
+    }
+
+    fn sample(&self, field: &Field, side: Side) -> Value {
+        let one = match field.of.name.as_str() {
+            "String" => json!("x"),
+            "Int" | "BigInt" => json!(1),
+            "Boolean" => json!(true),
+            "DateTime" => json!("2026-06-01T12:00:00Z"),
+            "Date" => json!("2026-06-01"),
+            // Of what kind, its mutation knows.
+            "ID" if field.name == "id" => Value::Null,
+            "ID" => json!(global_id(kind_named(&field.name), side.uuid(kind_named(&field.name), 1))),
+            name => match self.values(name).first() {
+                Some(value) => json!(value),
+                None => self.least_input(name, side),
+            },
+        };
+        if field.of.is_list { json!([one]) } else { one }
+    }
+
+    /// All places of an input that take the id of another record.
+    pub(crate) fn id_places(&self, of: &str) -> Vec<IdPlace> {
+        let mut places = Vec::new();
+        self.find_places(of, &[], &mut places);
+        places
+    }
+
+    fn find_places(&self, of: &str, way: &[Field], places: &mut Vec<IdPlace>) {
+        for field in self.fields(of) {
+            let path: Vec<Field> = way.iter().chain([field]).cloned().collect();
+            match field.of.name.as_str() {
+                "ID" if field.name == "id" => {}
+                "ID" => places.push(IdPlace { kind: kind_named(&field.name), path }),
+                name if path.len() < DEPTH => self.find_places(name, &path, places),
+                _ => {}
+            }
+        }
+    }
+
+    /// Puts an id into its place of an input, with the least of what stands around it.
+    pub(crate) fn put(&self, input: &mut Value, path: &[Field], id: &str, side: Side) {
+        let Some((field, rest)) = path.split_first() else { return };
+        let mut value = if rest.is_empty() { json!(id) } else { self.least_input(&field.of.name, side) };
+        self.put(&mut value, rest, id, side);
+        input[&field.name] = if field.of.is_list { json!([value]) } else { value };
+    }
+}
+
+/// The id of the API for a uuid.
+pub(crate) fn global_id(kind: &str, id: uuid::Uuid) -> String {
+    format!("{kind}:{id}")
+}
+
+/// The kind of record that a mutation, a root field or a field for ids is about, by the naming rules of the schema.
+pub(crate) fn kind_named(name: &str) -> &'static str {
+    let name = name.trim_end_matches('s').trim_end_matches("Id");
+    let kinds = [
+        "contactMethod", "stageChange", "opportunity", "company", "contact", "lead", "pipeline", "stage", "activity", "team", "user", "tenant",
+    ];
+    let named = |kind: &&&str| name.eq_ignore_ascii_case(kind) || name.to_lowercase().ends_with(&kind.to_lowercase());
+    if let Some(kind) = kinds.iter().find(named).or_else(|| kinds.iter().find(|kind| name.starts_with(**kind))) {
+        return kind;
+    }
+    match name {
+        "owner" | "nextActionOwner" => "user",
+        "reportsTo" => "contact",
+        _ => panic!("kind_named does not know what `{name}` is about, tell it"),
+    }
+}

@@ -1,0 +1,138 @@
+//! Every SQL statement that a test makes the product run, and the law on tenants that each must keep.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The tables whose rows belong to tenants. A coverage test holds this list against the catalogue.
+pub(crate) const TENANT_TABLES: [&str; 17] = [
+    "activities",
+    "activity_targets",
+    "companies",
+    "contact_methods",
+    "contacts",
+    "events",
+    "leads",
+    "memberships",
+    "opportunities",
+    "opportunity_contacts",
+    "opportunity_stage_history",
+    "opportunity_users",
+    "pipelines",
+    "stages",
+    "teams",
+    "tenant_seq",
+    "tenants",
+];
+
+/// Statements of the system login that look across tenants, each for a reason.
+const BEYOND_TENANTS: [(&str, &str); 2] = [
+    ("SELECT m.role, m.team_path FROM memberships", "sign-in: a person's tenant is equated with the membership's"),
+    ("SELECT m.user_id, m.email, m.name, m.role, m.tenant_id, t.slug", "development clusters list who may sign in"),
+];
+
+type Hook = Box<dyn FnMut(&str) + Send>;
+
+/// The statements of one world, in the order they began.
+#[derive(Clone, Default)]
+pub(crate) struct Statements(Arc<Mutex<Recorded>>);
+
+#[derive(Default)]
+struct Recorded {
+    texts: Vec<String>,
+    hook: Option<Hook>,
+}
+
+impl Statements {
+    /// Takes a statement that is about to run.
+    pub(super) fn record(&self, sql: &str) {
+        self.lock().texts.push(sql.to_owned());
+        // The hook runs outside of the lock, because it may run statements itself.
+        let hook = self.lock().hook.take();
+        if let Some(mut hook) = hook {
+            hook(sql);
+            self.lock().hook.get_or_insert(hook);
+        }
+    }
+
+    /// Calls `hook` with every statement before it runs, on the thread that runs it.
+    pub(crate) fn before_each(&self, hook: impl FnMut(&str) + Send + 'static) {
+        self.lock().hook = Some(Box::new(hook));
+    }
+
+    /// All so far.
+    pub(crate) fn all(&self) -> Vec<String> {
+        self.lock().texts.clone()
+    }
+
+    /// What `work` comes to, and the statements that ran meanwhile.
+    pub(crate) async fn during<T>(&self, work: impl Future<Output = T>) -> (T, Vec<String>) {
+        let before = self.lock().texts.len();
+        let done = work.await;
+        (done, self.lock().texts[before..].to_vec())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Recorded> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a statement looks across tenants on purpose.
+pub(super) fn is_beyond_tenants(sql: &str) -> bool {
+    BEYOND_TENANTS.iter().any(|(start, _)| sql.starts_with(start))
+}
+
+/// The tenant tables in a statement that are not bound to a tenant by a placeholder of their own.
+pub(crate) fn unbound(sql: &str) -> Vec<String> {
+    if is_beyond_tenants(sql) {
+        return Vec::new();
+    }
+    let words: Vec<&str> = words(sql);
+    let mut unbound = Vec::new();
+    for (at, word) in words.iter().enumerate() {
+        let before = at.checked_sub(1).map_or("", |before| words[before]);
+        let is_named = ["FROM", "JOIN", "UPDATE", "INTO", ",", "USING"].contains(&before);
+        if !is_named || !TENANT_TABLES.contains(word) {
+            continue;
+        }
+        let rest = &words[at + 1..];
+        let bound = if before == "INTO" { is_first_column(rest) } else { is_compared(&words, alias(rest)) };
+        if !bound {
+            unbound.push((*word).to_owned());
+        }
+    }
+    unbound
+}
+
+/// Names, numbers, placeholders, operators and brackets; what stands in quotes is one word.
+fn words(sql: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    let mut rest = sql.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '$');
+        let length = match first {
+            '\'' => rest[1..].find('\'').map_or(rest.len(), |end| end + 2),
+            c if is_name(c) => rest.find(|c| !is_name(c)).unwrap_or(rest.len()),
+            c => c.len_utf8(),
+        };
+        words.push(&rest[..length]);
+        rest = rest[length..].trim_start();
+    }
+    words
+}
+
+/// The name that a table goes by, by the words after it.
+fn alias<'a>(rest: &[&'a str]) -> Option<&'a str> {
+    let rest = if rest.first() == Some(&"AS") { &rest[1..] } else { rest };
+    rest.first().copied().filter(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+}
+
+/// `INSERT INTO table [AS t] (tenant_id, …`
+fn is_first_column(rest: &[&str]) -> bool {
+    let open = rest.iter().position(|word| *word == "(");
+    open.is_some_and(|open| rest.get(open + 1) == Some(&"tenant_id"))
+}
+
+/// `<alias>.tenant_id = $n`
+fn is_compared(words: &[&str], alias: Option<&str>) -> bool {
+    let column = alias.map_or("tenant_id".to_owned(), |alias| format!("{alias}.tenant_id"));
+    words.windows(3).any(|three| three[0] == column && three[1] == "=" && three[2].starts_with('$'))
+}

@@ -1,0 +1,118 @@
+-- One tenant of the world, run once per side. The functions in pg_temp come from factory.rs:
+-- id(kind, n) makes ids, mark(table) is empty for A and the canary for B, owner(n) and path(n) give rows their owners.
+-- Of each owned table there are four rows: 1 the rep's, 2 the manager's, 3 the other rep's, 4 nobody's.
+-- Row 1 has the same natural keys on both sides; the others of B carry the canary in what everybody shows.
+
+INSERT INTO tenants (tenant_id, slug, name, base_currency, created_at, updated_at)
+VALUES (pg_temp.id('tenant', 1), 'side-' || pg_temp.marker(), 'Twin' || pg_temp.mark('tenants'), 'EUR', pg_temp.at(0), pg_temp.at(0));
+
+INSERT INTO users (user_id, email, email_normalized, name, created_at)
+SELECT pg_temp.member(n), e, e, 'Person ' || n || pg_temp.mark('users'), pg_temp.at(0)
+FROM generate_series(1, 7) n, LATERAL (SELECT 'person' || n || '@' || pg_temp.marker() || '.example') m(e);
+INSERT INTO users (user_id, email, email_normalized, name, created_at)
+VALUES (pg_temp.member(8), 'both@dealgraph.example', 'both@dealgraph.example', 'Person 8', pg_temp.at(0))
+ON CONFLICT DO NOTHING;
+
+INSERT INTO teams (tenant_id, team_id, name, parent_team_id, path, created_at) VALUES
+    (pg_temp.id('tenant', 1), pg_temp.id('team', 1), 'West' || pg_temp.mark('teams'), NULL, pg_temp.segment(1), pg_temp.at(0)),
+    (pg_temp.id('tenant', 1), pg_temp.id('team', 2), 'North' || pg_temp.mark('teams'), pg_temp.id('team', 1), pg_temp.segment(1) || pg_temp.segment(2), pg_temp.at(0)),
+    (pg_temp.id('tenant', 1), pg_temp.id('team', 3), 'East' || pg_temp.mark('teams'), NULL, pg_temp.segment(3), pg_temp.at(0));
+
+INSERT INTO memberships (tenant_id, user_id, email, name, name_normalized, role, team_id, team_path, status, created_at)
+SELECT pg_temp.id('tenant', 1), pg_temp.member(n), u.email, full_name, lower(full_name), role, t.team_id, t.path, status, pg_temp.at(n)
+FROM (VALUES
+    (1, 'ADMIN', NULL, 'ACTIVE'),
+    (2, 'MANAGER', 1, 'ACTIVE'),
+    (3, 'SALES_REP', 2, 'ACTIVE'),
+    (4, 'SALES_REP', 3, 'ACTIVE'),
+    (5, 'ANALYST', NULL, 'ACTIVE'),
+    (6, 'VIEWER', NULL, 'ACTIVE'),
+    (7, 'SALES_REP', 3, 'SUSPENDED'),
+    (8, CASE pg_temp.marker() WHEN 'a0a0' THEN 'MANAGER' ELSE 'VIEWER' END, CASE pg_temp.marker() WHEN 'a0a0' THEN 1 END, 'ACTIVE')
+) AS m (n, role, team, status)
+CROSS JOIN LATERAL (SELECT 'Person ' || n || pg_temp.mark('memberships')) f (full_name)
+JOIN users u ON u.user_id = pg_temp.member(n)
+LEFT JOIN teams t ON t.tenant_id = pg_temp.id('tenant', 1) AND t.team_id = pg_temp.id('team', team);
+
+INSERT INTO companies (tenant_id, company_id, name, name_normalized, domain, industry, country, description,
+                       parent_company_id, owner_id, team_path, tags, created_at, created_by, updated_at, updated_by)
+SELECT pg_temp.id('tenant', 1), pg_temp.id('company', n), name, lower(name), 'company' || n || '.example', 'software', 'Norway',
+       'Kept apart' || pg_temp.mark('companies'), CASE n WHEN 2 THEN pg_temp.id('company', 1) END, pg_temp.owner(n), pg_temp.path(n),
+       '{}', pg_temp.at(n), pg_temp.author('companies'), pg_temp.at(n), pg_temp.author('companies')
+FROM generate_series(1, 4) n, LATERAL (SELECT 'Company ' || n || pg_temp.mark('companies', n)) m(name);
+
+INSERT INTO contacts (tenant_id, contact_id, first_name, last_name, name_normalized, job_title, company_id, reports_to_id, owner_id,
+                      team_path, email_normalized, created_at, created_by, updated_at, updated_by)
+SELECT pg_temp.id('tenant', 1), pg_temp.id('contact', n), 'Contact', name, 'contact ' || lower(name), 'Buyer' || pg_temp.mark('contacts'),
+       pg_temp.id('company', n), CASE n WHEN 2 THEN pg_temp.id('contact', 1) END, pg_temp.owner(n), pg_temp.path(n),
+       'contact' || n || '@shared.example', pg_temp.at(n), pg_temp.author('contacts'), pg_temp.at(n), pg_temp.author('contacts')
+FROM generate_series(1, 4) n, LATERAL (SELECT n || pg_temp.mark('contacts', n)) m(name);
+
+INSERT INTO contact_methods (tenant_id, contact_method_id, contact_id, kind, value, value_normalized, label, preferred, position, visible_to)
+SELECT tenant_id, pg_temp.id('contactMethod', n), contact_id, 'EMAIL', email_normalized, email_normalized,
+       'work' || pg_temp.mark('contact_methods'), true, 0, visible_to
+FROM generate_series(1, 4) n JOIN contacts ON contact_id = pg_temp.id('contact', n);
+
+INSERT INTO leads (tenant_id, lead_id, first_name, last_name, name_normalized, email, email_normalized, source, notes, owner_id,
+                   team_path, created_at, created_by, updated_at, updated_by)
+SELECT pg_temp.id('tenant', 1), pg_temp.id('lead', n), 'Lead', name, 'lead ' || lower(name), e, e, 'web',
+       'Met at a fair' || pg_temp.mark('leads'), pg_temp.owner(n), pg_temp.path(n),
+       pg_temp.at(n), pg_temp.author('leads'), pg_temp.at(n), pg_temp.author('leads')
+FROM generate_series(1, 4) n,
+     LATERAL (SELECT n || pg_temp.mark('leads', n), 'lead' || n || '@shared.example') m(name, e);
+
+INSERT INTO pipelines (tenant_id, pipeline_id, name, position, preferred, created_at, created_by, updated_at, updated_by)
+SELECT pg_temp.id('tenant', 1), pg_temp.id('pipeline', n), 'Pipeline ' || n || pg_temp.mark('pipelines', n), n, n = 1,
+       pg_temp.at(n), pg_temp.author('pipelines'), pg_temp.at(n), pg_temp.author('pipelines')
+FROM generate_series(1, 2) n;
+
+INSERT INTO stages (tenant_id, stage_id, pipeline_id, name, position, kind, probability)
+SELECT pg_temp.id('tenant', 1), pg_temp.id('stage', (p - 1) * 3 + s), pg_temp.id('pipeline', p),
+       initcap(kind) || pg_temp.mark('stages'), s, kind, 50 * (s - 1)
+FROM generate_series(1, 2) p, (VALUES (1, 'LOST'), (2, 'OPEN'), (3, 'WON')) k (s, kind);
+
+-- 5 is the other rep's and shared with the rep.
+INSERT INTO opportunities (tenant_id, opportunity_id, name, name_normalized, pipeline_id, stage_id, stage_entered_at, status,
+                           board_position, amount_minor, amount_currency, probability, company_id, primary_contact_id,
+                           next_action_at, next_action_kind, next_action_details, next_action_owner_id, owner_id, team_path, shared_with,
+                           created_at, created_by, updated_at, updated_by)
+SELECT pg_temp.id('tenant', 1), pg_temp.id('opportunity', n), name, lower(name), pg_temp.id('pipeline', 1), pg_temp.id('stage', 2),
+       pg_temp.at(n), 'OPEN', 'a' || n, n * 1000, 'EUR', 50, pg_temp.id('company', least(n, 4)), pg_temp.id('contact', least(n, 4)),
+       pg_temp.at(n), 'CALL', 'Call back' || pg_temp.mark('opportunities'), pg_temp.owner(n), pg_temp.owner(n), pg_temp.path(n),
+       CASE n WHEN 5 THEN 'u:' || pg_temp.member(3) || '|' ELSE '' END,
+       pg_temp.at(n), pg_temp.author('opportunities'), pg_temp.at(n), pg_temp.author('opportunities')
+FROM generate_series(1, 5) n, LATERAL (SELECT 'Deal ' || n || pg_temp.mark('opportunities', n)) m(name);
+
+INSERT INTO opportunity_contacts (tenant_id, opportunity_id, contact_id, role, visible_to, created_at)
+SELECT tenant_id, opportunity_id, primary_contact_id, 'decides' || pg_temp.mark('opportunity_contacts'), visible_to, created_at
+FROM opportunities WHERE tenant_id = pg_temp.id('tenant', 1);
+
+INSERT INTO opportunity_users (tenant_id, opportunity_id, user_id, role, visible_to, created_at)
+SELECT tenant_id, opportunity_id, pg_temp.member(3), 'helps' || pg_temp.mark('opportunity_users'), visible_to, created_at
+FROM opportunities WHERE tenant_id = pg_temp.id('tenant', 1);
+
+INSERT INTO opportunity_stage_history (tenant_id, stage_change_id, opportunity_id, to_stage_id, to_status, probability, changed_at, changed_by, visible_to)
+SELECT tenant_id, pg_temp.id('stageChange', n), opportunity_id, stage_id, status, probability, created_at,
+       pg_temp.author('opportunity_stage_history'), visible_to
+FROM generate_series(1, 5) n JOIN opportunities ON opportunity_id = pg_temp.id('opportunity', n);
+
+-- 1 to 4 are about a company, a contact, a lead and a deal of the same owner.
+INSERT INTO activities (tenant_id, activity_id, kind, subject, body, status, done_at, occurred_at, owner_id, team_path,
+                        targets_visible_to, created_at, created_by, updated_at, updated_by)
+SELECT pg_temp.id('tenant', 1), pg_temp.id('activity', n), 'CALL', 'Call ' || n || pg_temp.mark('activities', n),
+       'Spoke' || pg_temp.mark('activities'), 'DONE', pg_temp.at(n), pg_temp.at(n), pg_temp.owner(n), pg_temp.path(n),
+       pg_temp.place(n), pg_temp.at(n), pg_temp.author('activities'), pg_temp.at(n), pg_temp.author('activities')
+FROM generate_series(1, 4) n;
+
+INSERT INTO activity_targets (tenant_id, activity_id, company_id, contact_id, lead_id, opportunity_id, occurred_at, target_visible_to, visible_to)
+SELECT tenant_id, activity_id,
+       CASE n WHEN 1 THEN pg_temp.id('company', n) END, CASE n WHEN 2 THEN pg_temp.id('contact', n) END,
+       CASE n WHEN 3 THEN pg_temp.id('lead', n) END, CASE n WHEN 4 THEN pg_temp.id('opportunity', n) END,
+       occurred_at, pg_temp.place(n), visible_to
+FROM generate_series(1, 4) n JOIN activities ON activity_id = pg_temp.id('activity', n);
+
+INSERT INTO tenant_seq (tenant_id, last_seq, epoch) VALUES (pg_temp.id('tenant', 1), 1, pg_temp.id('tenant', 2));
+
+INSERT INTO events (tenant_id, seq, kind, entity, entity_id, version, after, visible_after, actor, request_id, occurred_at)
+VALUES (pg_temp.id('tenant', 1), 1, 'CREATED', 'company', pg_temp.id('company', 1), 1, '{}', '|', 'user:' || pg_temp.member(1),
+        'arranged' || pg_temp.mark('events'), pg_temp.at(0));

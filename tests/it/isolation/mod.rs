@@ -1,0 +1,7 @@
+//! Tenants are closed off from each other, and rows within a tenant follow role and owner. Postgres does it.
+
+mod api;
+mod catalogue;
+mod crawl;
+mod door;
+mod matrix;
