@@ -63,7 +63,13 @@ impl App {
     pub async fn new(setup: Setup) -> Result<Self, StartupError> {
         let hints = Hints::default();
         let db = Db::open(setup.logins, &setup.pool, setup.clock, hints.clone());
-        Self::over(db, hints, setup.redis_url, (setup.tokens, setup.limits, setup.trace_parents)).await
+        Self::over(
+            db,
+            hints,
+            setup.redis_url,
+            (setup.tokens, setup.limits, setup.trace_parents),
+        )
+        .await
     }
 
     /// Puts a server together over a database that is open already.
@@ -78,12 +84,26 @@ impl App {
     ) -> Result<Self, StartupError> {
         db::check(&db).await?;
         let api = Arc::new(Api::new(db.clone(), tokens, limits));
-        let health = Health { db: db.clone(), redis_url: redis_url.clone() };
+        let health = Health {
+            db: db.clone(),
+            redis_url: redis_url.clone(),
+        };
         let router = graphql::router(api)
-            .route("/health/live", get(async || Json(json!({ "status": "healthy" }))))
+            .route(
+                "/health/live",
+                get(async || Json(json!({ "status": "healthy" }))),
+            )
             .route("/health/ready", get(ready).with_state(health))
-            .layer(middleware::from_fn_with_state(trace_parents, one_line_per_request));
-        Ok(Self { db, router, hints, redis_url })
+            .layer(middleware::from_fn_with_state(
+                trace_parents,
+                one_line_per_request,
+            ));
+        Ok(Self {
+            db,
+            router,
+            hints,
+            redis_url,
+        })
     }
 
     /// The database.
@@ -103,7 +123,11 @@ impl App {
     ///
     /// # Errors
     /// The listener broke.
-    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> std::io::Result<()> {
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        stop: CancellationToken,
+    ) -> std::io::Result<()> {
         let tasks = TaskTracker::new();
         let after = CancellationToken::new();
         tasks.spawn(self.hints.send(self.redis_url, after.clone()));
@@ -117,18 +141,31 @@ impl App {
 }
 
 /// Every request has an id, a span and exactly one log line.
-async fn one_line_per_request(State(trace_parents): State<TraceParents>, mut request: Request, next: Next) -> Response {
+async fn one_line_per_request(
+    State(trace_parents): State<TraceParents>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let id = graphql::http::request_id(request.headers());
     if let Ok(value) = HeaderValue::from_str(&id) {
         request.headers_mut().insert("x-request-id", value);
     }
     let span = telemetry::request_span(request.method().as_str(), request.uri().path(), &id);
-    let parent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+    let parent = request
+        .headers()
+        .get("traceparent")
+        .and_then(|value| value.to_str().ok());
     trace_parents.adopt(&span, parent);
     let line = RequestLine::begin(&id, span);
     let response = line.run(next.run(request)).await;
-    let outcome = response.extensions().get::<Outcome>().and_then(|outcome| outcome.code.clone());
-    line.finish(response.status().as_u16(), outcome.unwrap_or_else(|| "OK".to_owned()));
+    let outcome = response
+        .extensions()
+        .get::<Outcome>()
+        .and_then(|outcome| outcome.code.clone());
+    line.finish(
+        response.status().as_u16(),
+        outcome.unwrap_or_else(|| "OK".to_owned()),
+    );
     response
 }
 
@@ -140,7 +177,9 @@ struct Health {
 
 /// Ready when the database answers; without Redis the server works, only slower to tell others: degraded.
 async fn ready(State(health): State<Health>) -> Response {
-    let database = tokio::time::timeout(HEALTH_PATIENCE, health.db.answers()).await.unwrap_or(false);
+    let database = tokio::time::timeout(HEALTH_PATIENCE, health.db.answers())
+        .await
+        .unwrap_or(false);
     let redis = match &health.redis_url {
         None => "off",
         Some(url) if Hints::reaches(url).await => "healthy",
@@ -152,5 +191,9 @@ async fn ready(State(health): State<Health>) -> Response {
         (true, _) => (StatusCode::OK, "healthy"),
     };
     let database = if database { "healthy" } else { "unhealthy" };
-    (code, Json(json!({ "status": status, "database": database, "redis": redis }))).into_response()
+    (
+        code,
+        Json(json!({ "status": status, "database": database, "redis": redis })),
+    )
+        .into_response()
 }

@@ -52,14 +52,25 @@ pub enum Error {
 
 impl Error {
     /// An input that is not acceptable.
-    pub fn invalid(code: &'static str, field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::Invalid { code, field: field.into(), message: message.into() }
+    pub fn invalid(
+        code: &'static str,
+        field: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self::Invalid {
+            code,
+            field: field.into(),
+            message: message.into(),
+        }
     }
 
     /// A fault of ours, logged here and once.
     pub fn internal(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         let source: Box<dyn std::error::Error + Send + Sync> = source.into();
-        tracing::error!(error = &*source as &(dyn std::error::Error + 'static), "internal error");
+        tracing::error!(
+            error = &*source as &(dyn std::error::Error + 'static),
+            "internal error"
+        );
         Self::Internal(Arc::from(source))
     }
 
@@ -91,6 +102,12 @@ impl Error {
     /// Whether the client can mend it by other input: such errors are answered as data, the others as faults.
     #[must_use]
     pub fn is_users(&self) -> bool {
-        matches!(self, Self::Forbidden(_) | Self::NotFound { .. } | Self::Invalid { .. } | Self::Conflict { .. })
+        matches!(
+            self,
+            Self::Forbidden(_)
+                | Self::NotFound { .. }
+                | Self::Invalid { .. }
+                | Self::Conflict { .. }
+        )
     }
 }

@@ -6,7 +6,9 @@
 
 use std::{fmt, str::FromStr};
 
-use async_graphql::{ID, InputType, InputValueError, InputValueResult, OutputType, Value, registry};
+use async_graphql::{
+    ID, InputType, InputValueError, InputValueResult, OutputType, Value, registry,
+};
 use uuid::Uuid;
 
 /// What an id in the API names: the part before the colon.
@@ -31,7 +33,9 @@ pub struct BadId {
 /// # Errors
 /// [`BadId`] when the prefix is another type's or the rest is no uuid.
 pub fn parse<T: Typed>(text: &str) -> Result<T, BadId> {
-    let bad = BadId { expected: T::PREFIX };
+    let bad = BadId {
+        expected: T::PREFIX,
+    };
     let (prefix, rest) = text.split_once(':').ok_or(bad.clone())?;
     if prefix != T::PREFIX || rest.len() != 36 {
         return Err(bad);

@@ -88,17 +88,30 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 #[tokio::main]
 async fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Dev { port, data_dir, fresh } => run_dev(port, data_dir, fresh).await,
+        Command::Dev {
+            port,
+            data_dir,
+            fresh,
+        } => run_dev(port, data_dir, fresh).await,
         Command::Serve => serve().await,
         Command::Migrate => run_migrations().await,
         Command::Schema => {
             print!("{}", graphql::sdl());
             Ok(())
         }
-        Command::Token { email, tenant, data_dir } => token(email, tenant, data_dir).await,
-        Command::Import { source: Source::Maven { dir, tenant, data_dir } } => {
-            import_maven(dir, tenant, data_dir).await
-        }
+        Command::Token {
+            email,
+            tenant,
+            data_dir,
+        } => token(email, tenant, data_dir).await,
+        Command::Import {
+            source:
+                Source::Maven {
+                    dir,
+                    tenant,
+                    data_dir,
+                },
+        } => import_maven(dir, tenant, data_dir).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -113,7 +126,13 @@ async fn run_dev(port: u16, data_dir: PathBuf, fresh: bool) -> Outcome {
     let config = Config::from_env(Purpose::Develop)?;
     let _telemetry = telemetry::init(&config.telemetry)?;
     let limits = Limits::from(&config.limits);
-    let options = DevOptions { port, data_dir, fresh, pg_bin: config.pg_bin, limits };
+    let options = DevOptions {
+        port,
+        data_dir,
+        fresh,
+        pg_bin: config.pg_bin,
+        limits,
+    };
     Ok(dev::run(options).await?)
 }
 
@@ -154,17 +173,29 @@ async fn serve() -> Outcome {
 async fn run_migrations() -> Outcome {
     let config = Config::from_env(Purpose::Migrate)?;
     let _telemetry = telemetry::init(&config.telemetry)?;
-    let url = config.database.owner_url.as_ref().ok_or("DEALGRAPH_OWNER_DATABASE_URL is not set")?;
+    let url = config
+        .database
+        .owner_url
+        .as_ref()
+        .ok_or("DEALGRAPH_OWNER_DATABASE_URL is not set")?;
     let report = migrate::run(&url.expose().parse()?).await?;
     match report.policies_applied.as_slice() {
         [] => println!("the database is at this version; no policy changed"),
-        applied => println!("the database is at this version; policies applied: {}", applied.join(", ")),
+        applied => println!(
+            "the database is at this version; policies applied: {}",
+            applied.join(", ")
+        ),
     }
     Ok(())
 }
 
 async fn token(email: String, tenant: Option<String>, data_dir: PathBuf) -> Outcome {
-    println!("{}", dev::token(&data_dir, &email, tenant.as_deref()).await?.token);
+    println!(
+        "{}",
+        dev::token(&data_dir, &email, tenant.as_deref())
+            .await?
+            .token
+    );
     Ok(())
 }
 
@@ -182,12 +213,22 @@ async fn import_maven(dir: PathBuf, tenant: String, data_dir: Option<PathBuf>) -
     Ok(())
 }
 
-fn logins(config: &Config) -> Result<(PgConnectOptions, PgConnectOptions), Box<dyn std::error::Error>> {
+fn logins(
+    config: &Config,
+) -> Result<(PgConnectOptions, PgConnectOptions), Box<dyn std::error::Error>> {
     let database = &config.database;
-    let app = database.app_url.as_ref().ok_or("DEALGRAPH_DATABASE_URL is not set")?;
-    let system = database.system_url.as_ref().ok_or("DEALGRAPH_SYSTEM_DATABASE_URL is not set")?;
+    let app = database
+        .app_url
+        .as_ref()
+        .ok_or("DEALGRAPH_DATABASE_URL is not set")?;
+    let system = database
+        .system_url
+        .as_ref()
+        .ok_or("DEALGRAPH_SYSTEM_DATABASE_URL is not set")?;
     let options = |url: &str| -> Result<PgConnectOptions, sqlx::Error> {
-        Ok(url.parse::<PgConnectOptions>()?.statement_cache_capacity(database.statement_cache))
+        Ok(url
+            .parse::<PgConnectOptions>()?
+            .statement_cache_capacity(database.statement_cache))
     };
     Ok((options(app.expose())?, options(system.expose())?))
 }
@@ -202,9 +243,20 @@ fn pool(config: &Config) -> PoolOptions {
 
 fn tokens(config: &Config) -> Result<Tokens, Box<dyn std::error::Error>> {
     let auth = &config.auth;
-    let folder = auth.keys_file.as_ref().ok_or("DEALGRAPH_AUTH_KEYS_FILE is not set")?;
-    let secret = auth.hs256_secret.as_ref().map(|secret| secret.expose().as_bytes());
+    let folder = auth
+        .keys_file
+        .as_ref()
+        .ok_or("DEALGRAPH_AUTH_KEYS_FILE is not set")?;
+    let secret = auth
+        .hs256_secret
+        .as_ref()
+        .map(|secret| secret.expose().as_bytes());
     let keys = Keys::from_folder(folder, secret)?;
     let lifetime = TimeDelta::from_std(auth.token_ttl)?;
-    Ok(Tokens::new(keys, (auth.issuer.clone(), auth.audience.clone()), lifetime, Clock::system())?)
+    Ok(Tokens::new(
+        keys,
+        (auth.issuer.clone(), auth.audience.clone()),
+        lifetime,
+        Clock::system(),
+    )?)
 }

@@ -18,7 +18,11 @@ impl Currency {
         if code.len() == 3 && code.bytes().all(|b| b.is_ascii_uppercase()) {
             return Ok(Self(code.to_owned()));
         }
-        Err(Error::invalid("INVALID_CURRENCY", field, "expected an ISO 4217 code of three capital letters, like EUR"))
+        Err(Error::invalid(
+            "INVALID_CURRENCY",
+            field,
+            "expected an ISO 4217 code of three capital letters, like EUR",
+        ))
     }
 
     /// The code.
@@ -50,12 +54,18 @@ impl Money {
                 format!("expected an amount between 0 and {MAX_MINOR} minor units"),
             ));
         }
-        Ok(Self { amount_minor, currency: Currency::parse(currency, &format!("{field}.currency"))? })
+        Ok(Self {
+            amount_minor,
+            currency: Currency::parse(currency, &format!("{field}.currency"))?,
+        })
     }
 
     /// Puts an amount together from its two columns; absent when either is.
     #[must_use]
     pub fn from_columns(amount_minor: Option<i64>, currency: Option<&str>) -> Option<Self> {
-        Some(Self { amount_minor: amount_minor?, currency: Currency(currency?.to_owned()) })
+        Some(Self {
+            amount_minor: amount_minor?,
+            currency: Currency(currency?.to_owned()),
+        })
     }
 }

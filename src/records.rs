@@ -6,6 +6,7 @@ use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
 use crate::{
+    activities::{self, Target},
     db::{
         Sql, Tx,
         list::{self, Record},
@@ -70,15 +71,25 @@ pub trait Kept: Record {
     fn stamps(&self) -> &Stamps;
     /// Who sees the record.
     fn visible_to(&self) -> &str;
+    /// The record as something that activities are about, if it is.
+    fn activity_target(&self) -> Option<Target> {
+        None
+    }
 }
 
 /// Looks up where the owners stand in the tree of teams.
 ///
 /// # Errors
 /// `NOT_FOUND` on the field `ownerId` for anybody who is not a member of the tenant.
-pub async fn place_owners<'a>(tx: &mut Tx, records: impl IntoIterator<Item = &'a mut Ownership>) -> Result<()> {
+pub async fn place_owners<'a>(
+    tx: &mut Tx,
+    records: impl IntoIterator<Item = &'a mut Ownership>,
+) -> Result<()> {
     let mut records: Vec<_> = records.into_iter().collect();
-    let mut owners: Vec<Uuid> = records.iter().filter_map(|record| Some(record.owner_id?.uuid())).collect();
+    let mut owners: Vec<Uuid> = records
+        .iter()
+        .filter_map(|record| Some(record.owner_id?.uuid()))
+        .collect();
     owners.sort_unstable();
     owners.dedup();
     if owners.is_empty() {
@@ -89,14 +100,20 @@ pub async fn place_owners<'a>(tx: &mut Tx, records: impl IntoIterator<Item = &'a
         .push(" AND user_id = ANY(")
         .bind(owners)
         .push(")");
-    let paths: std::collections::HashMap<UserId, Option<String>> =
-        tx.all::<(UserId, Option<String>)>(sql).await?.into_iter().collect();
+    let paths: std::collections::HashMap<UserId, Option<String>> = tx
+        .all::<(UserId, Option<String>)>(sql)
+        .await?
+        .into_iter()
+        .collect();
     for record in &mut records {
         let Some(owner) = record.owner_id else {
             record.team_path = None;
             continue;
         };
-        let path = paths.get(&owner).ok_or(Error::NotFound { kind: "member", field: "ownerId" })?;
+        let path = paths.get(&owner).ok_or(Error::NotFound {
+            kind: "member",
+            field: "ownerId",
+        })?;
         record.team_path.clone_from(path);
     }
     Ok(())
@@ -112,13 +129,17 @@ pub async fn lock<R: Kept>(tx: &mut Tx, id: Uuid, expected_version: Option<i32>)
     let Some(record) = tx.optional::<R>(sql).await? else {
         return match list::find::<R>(tx, id).await? {
             Some(_) => Err(Error::Forbidden("change this record")),
-            None => Err(Error::NotFound { kind: R::KIND, field: "id" }),
+            None => Err(Error::NotFound {
+                kind: R::KIND,
+                field: "id",
+            }),
         };
     };
     match expected_version {
-        Some(expected) if expected != record.stamps().version => {
-            Err(Error::Conflict { kind: R::KIND, version: record.stamps().version })
-        }
+        Some(expected) if expected != record.stamps().version => Err(Error::Conflict {
+            kind: R::KIND,
+            version: record.stamps().version,
+        }),
         _ => Ok(record),
     }
 }
@@ -139,7 +160,12 @@ pub fn emit_created<R: Kept>(tx: &mut Tx, record: &R, fields: &impl Serialize) {
 }
 
 /// Tells of a record that changed, with the columns that differ.
-pub fn emit_changed<R: Kept, F: Serialize>(tx: &mut Tx, kind: EventKind, (before, old): (&R, &F), (after, new): (&R, &F)) {
+pub fn emit_changed<R: Kept, F: Serialize>(
+    tx: &mut Tx,
+    kind: EventKind,
+    (before, old): (&R, &F),
+    (after, new): (&R, &F),
+) {
     let (changed, old, new) = diff(&json!(old), &json!(new));
     tx.emit(Event {
         kind,
@@ -210,10 +236,22 @@ async fn set_archived<R: Kept>(
         .bind(id)
         .push(" RETURNING ")
         .push(R::COLUMNS);
-    let after: R = tx.optional(sql).await?.ok_or(Error::Forbidden("archive or restore this record"))?;
-    let kind = if at.is_some() { EventKind::Archived } else { EventKind::Restored };
+    let after: R = tx
+        .optional(sql)
+        .await?
+        .ok_or(Error::Forbidden("archive or restore this record"))?;
+    let kind = if at.is_some() {
+        EventKind::Archived
+    } else {
+        EventKind::Restored
+    };
     let archived = |record: &R| json!({ "archived_at": record.stamps().archived_at });
-    emit_changed(tx, kind, (&before, &archived(&before)), (&after, &archived(&after)));
+    emit_changed(
+        tx,
+        kind,
+        (&before, &archived(&before)),
+        (&after, &archived(&after)),
+    );
     Ok(after)
 }
 
@@ -223,6 +261,9 @@ async fn set_archived<R: Kept>(
 /// As [`lock`], and `IN_USE` while others refer to it.
 pub async fn delete<R: Kept>(tx: &mut Tx, id: Uuid, expected_version: Option<i32>) -> Result<()> {
     let before: R = lock(tx, id, expected_version).await?;
+    if let Some(target) = before.activity_target() {
+        activities::leave(tx, target).await?;
+    }
     let sql = Sql::new("DELETE FROM ")
         .push(R::TABLE)
         .push(" WHERE tenant_id = ")

@@ -15,13 +15,19 @@ impl Text {
     /// A line: at most 200 characters.
     #[must_use]
     pub const fn line(field: &'static str) -> Self {
-        Self { field, max_chars: 200 }
+        Self {
+            field,
+            max_chars: 200,
+        }
     }
 
     /// A longer text: at most 20,000 characters.
     #[must_use]
     pub const fn long(field: &'static str) -> Self {
-        Self { field, max_chars: 20_000 }
+        Self {
+            field,
+            max_chars: 20_000,
+        }
     }
 
     /// Cleans a text that must be there.
@@ -31,7 +37,11 @@ impl Text {
     pub fn required(self, text: &mut String) -> Result<()> {
         *text = self.clean(text)?;
         match text.is_empty() {
-            true => Err(Error::invalid("BLANK", self.field, "this must not be blank")),
+            true => Err(Error::invalid(
+                "BLANK",
+                self.field,
+                "this must not be blank",
+            )),
             false => Ok(()),
         }
     }
@@ -53,8 +63,15 @@ impl Text {
             let message = format!("expected at most {} characters", self.max_chars);
             return Err(Error::invalid("TOO_LONG", self.field, message));
         }
-        if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
-            return Err(Error::invalid("INVALID_TEXT", self.field, "control characters are not allowed here"));
+        if text
+            .chars()
+            .any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+        {
+            return Err(Error::invalid(
+                "INVALID_TEXT",
+                self.field,
+                "control characters are not allowed here",
+            ));
         }
         Ok(text)
     }
@@ -64,7 +81,11 @@ impl Text {
 #[must_use]
 pub fn normalize(name: &str) -> String {
     let composed: String = name.nfkc().collect();
-    composed.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
+    composed
+        .to_lowercase()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Text as it is, for columns that are compared as they were written.
@@ -78,10 +99,17 @@ pub fn verbatim(text: &str) -> String {
 /// # Errors
 /// `INVALID_EMAIL` for what can't be an address: it needs one `@`, a name before and a domain after it.
 pub fn normalize_email(email: &str, field: &str) -> Result<String> {
-    let bad = || Error::invalid("INVALID_EMAIL", field, "expected an e-mail address like ada@example.com");
+    let bad = || {
+        Error::invalid(
+            "INVALID_EMAIL",
+            field,
+            "expected an e-mail address like ada@example.com",
+        )
+    };
     let email = email.trim();
     let (name, domain) = email.rsplit_once('@').ok_or_else(bad)?;
-    let plain = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '<' | '>' | ',' | ';');
+    let plain =
+        |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '<' | '>' | ',' | ';');
     let sound = !name.is_empty()
         && !name.contains('@')
         && domain.contains('.')
@@ -90,7 +118,11 @@ pub fn normalize_email(email: &str, field: &str) -> Result<String> {
         && !domain.contains("..")
         && email.len() <= 254
         && email.chars().all(plain);
-    if sound { Ok(email.to_lowercase()) } else { Err(bad()) }
+    if sound {
+        Ok(email.to_lowercase())
+    } else {
+        Err(bad())
+    }
 }
 
 /// A web address, as it is stored.
@@ -102,7 +134,11 @@ pub fn check_url(url: &mut Option<String>, field: &'static str) -> Result<()> {
     let Some(text) = url else { return Ok(()) };
     match url::Url::parse(text) {
         Ok(parsed) if matches!(parsed.scheme(), "http" | "https") && parsed.has_host() => Ok(()),
-        _ => Err(Error::invalid("INVALID_URL", field, "expected a web address like https://example.com")),
+        _ => Err(Error::invalid(
+            "INVALID_URL",
+            field,
+            "expected a web address like https://example.com",
+        )),
     }
 }
 
@@ -112,13 +148,21 @@ pub fn check_url(url: &mut Option<String>, field: &'static str) -> Result<()> {
 /// `TOO_MANY_VALUES`, `BLANK`, `TOO_LONG`.
 pub fn check_tags(tags: &mut Vec<String>) -> Result<()> {
     for tag in tags.iter_mut() {
-        Text { field: "tags", max_chars: 60 }.required(tag)?;
+        Text {
+            field: "tags",
+            max_chars: 60,
+        }
+        .required(tag)?;
     }
     let mut seen = std::collections::HashSet::new();
     tags.retain(|tag| seen.insert(normalize(tag)));
     match tags.len() {
         0..=50 => Ok(()),
-        found => Err(Error::invalid("TOO_MANY_VALUES", "tags", format!("expected at most 50 tags, found {found}"))),
+        found => Err(Error::invalid(
+            "TOO_MANY_VALUES",
+            "tags",
+            format!("expected at most 50 tags, found {found}"),
+        )),
     }
 }
 
@@ -128,8 +172,15 @@ mod tests {
 
     #[test]
     fn addresses_are_compared_in_lower_case_and_nonsense_is_refused() {
-        assert_eq!(normalize_email(" Ada@Example.COM ", "email").ok().as_deref(), Some("ada@example.com"));
-        for bad in ["", "ada", "@x.y", "a@b", "a b@c.d", "a@b..c", "a@@b.c", "a@.c"] {
+        assert_eq!(
+            normalize_email(" Ada@Example.COM ", "email")
+                .ok()
+                .as_deref(),
+            Some("ada@example.com")
+        );
+        for bad in [
+            "", "ada", "@x.y", "a@b", "a b@c.d", "a@b..c", "a@@b.c", "a@.c",
+        ] {
             assert!(normalize_email(bad, "email").is_err(), "{bad}");
         }
     }

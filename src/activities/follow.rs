@@ -14,12 +14,14 @@ use super::{
 };
 use crate::{
     db::{Tx, list, list::Record as _},
-    error::Result,
+    error::{Error, Result},
     ids::Typed as _,
 };
 
 /// Activities per statement: twenty thousand at once came close to the statement timeout.
 const PER_STATEMENT: usize = 5_000;
+/// The `visible_to` of a record that only those who see all may see.
+const NOBODY: &str = "|";
 
 /// Tells the activities about a record that it is now visible to others; `visible_to` is the record's own, and the
 /// record is locked by this transaction. Activities change neither version nor time by it, and no event tells of it.
@@ -31,12 +33,32 @@ pub async fn follow(tx: &mut Tx, target: Target, visible_to: &str) -> Result<()>
     if activities.is_empty() {
         return Ok(());
     }
-    restamp(tx, &activities, &[Link::new(target, visible_to)]).await
+    restamp(tx, &activities, &Link::new(target, visible_to)).await
+}
+
+/// Takes a record that is about to be deleted out of who sees the activities about it. Their links to it go with the
+/// record, by their foreign key.
+///
+/// # Errors
+/// The database; `FORBIDDEN` when an activity would be out of the actor's reach without the record.
+pub async fn leave(tx: &mut Tx, target: Target) -> Result<()> {
+    follow(tx, target, NOBODY)
+        .await
+        .map_err(|error| match error {
+            Error::Forbidden(_) => {
+                Error::Forbidden("delete what activities of people beyond your reach are about")
+            }
+            other => other,
+        })
 }
 
 /// Follows the records that changed hands between reading them and linking them to `activities`, which are this
 /// transaction's own; who changed such a record has told all others. `seen` is what was read of the records.
-pub(super) async fn catch_up(tx: &mut Tx, seen: HashMap<Target, String>, activities: &mut [Activity]) -> Result<()> {
+pub(super) async fn catch_up(
+    tx: &mut Tx,
+    seen: HashMap<Target, String>,
+    activities: &mut [Activity],
+) -> Result<()> {
     if seen.is_empty() {
         return Ok(());
     }
@@ -52,8 +74,14 @@ pub(super) async fn catch_up(tx: &mut Tx, seen: HashMap<Target, String>, activit
         return Ok(());
     }
     let ids: Vec<_> = activities.iter().map(Activity::key).collect();
-    restamp(tx, &ids, &late).await?;
-    let mut again: HashMap<_, _> = list::find_many::<Activity>(tx, &ids).await?.into_iter().map(|a| (a.id, a)).collect();
+    for record in &late {
+        restamp(tx, &ids, record).await?;
+    }
+    let mut again: HashMap<_, _> = list::find_many::<Activity>(tx, &ids)
+        .await?
+        .into_iter()
+        .map(|a| (a.id, a))
+        .collect();
     for activity in activities {
         if let Some(fresh) = again.remove(&activity.id) {
             *activity = fresh;
@@ -62,16 +90,18 @@ pub(super) async fn catch_up(tx: &mut Tx, seen: HashMap<Target, String>, activit
     Ok(())
 }
 
-/// Writes who sees the records into their links to the activities, and what follows from it.
-async fn restamp(tx: &mut Tx, activities: &[Uuid], records: &[Link]) -> Result<()> {
+/// Writes who sees a record into the activities about it and into their links.
+async fn restamp(tx: &mut Tx, activities: &[Uuid], record: &Link) -> Result<()> {
     for activities in activities.chunks(PER_STATEMENT) {
-        for record in records {
-            store::set_link_visible_to(tx, record, activities).await?;
+        let mut who = Vec::with_capacity(activities.len());
+        for (id, mut links) in store::links_of(tx, activities).await? {
+            for link in links.iter_mut().filter(|link| link.target == record.target) {
+                link.visible_to.clone_from(&record.visible_to);
+            }
+            who.push((id.uuid(), who_sees(&links)));
         }
-        let links = store::links_of(tx, activities).await?;
-        let who = links.into_iter().map(|(id, links)| (id.uuid(), who_sees(&links))).collect();
-        let changed = store::set_targets_visible_to(tx, who).await?;
-        store::set_links_visible_to(tx, changed).await?;
+        let visible_to = store::set_targets_visible_to(tx, who).await?;
+        store::restamp_links(tx, visible_to, record).await?;
     }
     Ok(())
 }

@@ -8,8 +8,8 @@ use futures_util::future;
 use uuid::Uuid;
 
 use super::{
-    Activity, ActivityDirection, ActivityFields, ActivityKind, ActivityOrderField, ActivityStatus, NewActivity, Target,
-    loader::TargetsOf,
+    Activity, ActivityDirection, ActivityFields, ActivityKind, ActivityOrderField, ActivityStatus,
+    NewActivity, Target, loader::TargetsOf,
 };
 use crate::{
     companies::Company,
@@ -36,16 +36,32 @@ use crate::{
 const LINK: Link = Link {
     table: "activity_targets",
     on: "l.activity_id = t.activity_id",
-    copies: &[("occurred_at", "l.occurred_at"), ("activity_id", "l.activity_id")],
+    copies: &[
+        ("occurred_at", "l.occurred_at"),
+        ("activity_id", "l.activity_id"),
+    ],
 };
 
-pub(crate) static OF_COMPANY: Relation =
-    Relation { name: "company.activities", link: Some(LINK), key: "l.company_id" };
-pub(crate) static OF_CONTACT: Relation =
-    Relation { name: "contact.activities", link: Some(LINK), key: "l.contact_id" };
-pub(crate) static OF_LEAD: Relation = Relation { name: "lead.activities", link: Some(LINK), key: "l.lead_id" };
-pub(crate) static OF_OPPORTUNITY: Relation =
-    Relation { name: "opportunity.activities", link: Some(LINK), key: "l.opportunity_id" };
+pub(crate) static OF_COMPANY: Relation = Relation {
+    name: "company.activities",
+    link: Some(LINK),
+    key: "l.company_id",
+};
+pub(crate) static OF_CONTACT: Relation = Relation {
+    name: "contact.activities",
+    link: Some(LINK),
+    key: "l.contact_id",
+};
+pub(crate) static OF_LEAD: Relation = Relation {
+    name: "lead.activities",
+    link: Some(LINK),
+    key: "l.lead_id",
+};
+pub(crate) static OF_OPPORTUNITY: Relation = Relation {
+    name: "opportunity.activities",
+    link: Some(LINK),
+    key: "l.opportunity_id",
+};
 
 /// The activities of a record, the latest first unless ordered otherwise.
 pub(crate) async fn below(
@@ -54,7 +70,13 @@ pub(crate) async fn below(
     parent: Uuid,
     args: ListArgs<ActivityFilter, ActivityOrder>,
 ) -> Result<Connection<Activity>> {
-    Listing::below(ctx, relation, parent, args.query(ctx.request().actor().tenant, USUAL_ORDER)?).await
+    Listing::below(
+        ctx,
+        relation,
+        parent,
+        args.query(ctx.request().actor().tenant, USUAL_ORDER)?,
+    )
+    .await
 }
 
 /// Something that was done or is planned, and the records it is about.
@@ -128,8 +150,14 @@ impl Activity {
     /// The records it is about, without those that you may not see.
     async fn targets(&self, ctx: &Context<'_>) -> Result<Vec<ActivityTarget>> {
         let targets = ctx.request().load_with::<TargetsOf>(self.id.uuid()).await?;
-        let loads = targets.into_iter().map(|target| ActivityTarget::load(ctx, target));
-        Ok(future::try_join_all(loads).await?.into_iter().flatten().collect())
+        let loads = targets
+            .into_iter()
+            .map(|target| ActivityTarget::load(ctx, target));
+        Ok(future::try_join_all(loads)
+            .await?
+            .into_iter()
+            .flatten()
+            .collect())
     }
 
     /// When it was put away; lists leave such activities out.
@@ -269,12 +297,17 @@ pub struct ActivityOrder {
 
 impl From<ActivityOrder> for OrderTerm<ActivityOrderField> {
     fn from(order: ActivityOrder) -> Self {
-        Self { field: order.field, direction: order.direction }
+        Self {
+            field: order.field,
+            direction: order.direction,
+        }
     }
 }
 
-const USUAL_ORDER: OrderTerm<ActivityOrderField> =
-    OrderTerm { field: ActivityOrderField::OccurredAt, direction: Direction::Desc };
+const USUAL_ORDER: OrderTerm<ActivityOrderField> = OrderTerm {
+    field: ActivityOrderField::OccurredAt,
+    direction: Direction::Desc,
+};
 
 /// Reading activities.
 #[derive(Default)]
@@ -300,7 +333,15 @@ impl ActivityQuery {
         order_by: Option<Vec<ActivityOrder>>,
         #[graphql(default)] include_archived: bool,
     ) -> Result<Connection<Activity>> {
-        let args = ListArgs { first, after, last, before, filter, order_by, include_archived };
+        let args = ListArgs {
+            first,
+            after,
+            last,
+            before,
+            filter,
+            order_by,
+            include_archived,
+        };
         Listing::read(ctx, args.query(ctx.request().actor().tenant, USUAL_ORDER)?).await
     }
 }
@@ -428,13 +469,32 @@ impl ActivityMutation {
         let id = input.id.unwrap_or_default();
         let owner = Some(ctx.request().actor().user);
         let outcome = ctx.request().write(async |tx| {
-            let ActivityCreateInput { kind, subject, status, details, .. } = input;
+            let ActivityCreateInput {
+                kind,
+                subject,
+                status,
+                details,
+                ..
+            } = input;
             let targets = details.targets()?.unwrap_or_default();
-            let mut fields = ActivityFields { kind, subject, ..Default::default() };
+            let mut fields = ActivityFields {
+                kind,
+                subject,
+                ..Default::default()
+            };
             fields.ownership.owner_id = owner;
             details.write_to(&mut fields);
             fields.status = status.unwrap_or_else(|| fields.usual_status());
-            super::create(tx, NewActivity { id, fields, targets, created_at: None }).await
+            super::create(
+                tx,
+                NewActivity {
+                    id,
+                    fields,
+                    targets,
+                    created_at: None,
+                },
+            )
+            .await
         });
         payload(ctx, id, outcome.await).await
     }
@@ -447,7 +507,14 @@ impl ActivityMutation {
     ) -> async_graphql::Result<ActivityPayload> {
         let id = input.id;
         let outcome = ctx.request().write(async |tx| {
-            let ActivityUpdateInput { id, expected_version, kind, subject, status, details } = input;
+            let ActivityUpdateInput {
+                id,
+                expected_version,
+                kind,
+                subject,
+                status,
+                details,
+            } = input;
             let targets = details.targets()?;
             super::update(tx, (id, expected_version), targets, |fields| {
                 patch_required(kind, &mut fields.kind);
@@ -467,8 +534,14 @@ impl ActivityMutation {
         ctx: &Context<'_>,
         input: ActivityCompleteInput,
     ) -> async_graphql::Result<ActivityPayload> {
-        let ActivityCompleteInput { id, outcome, expected_version } = input;
-        let outcome = ctx.request().write(async |tx| super::complete(tx, (id, expected_version), outcome).await);
+        let ActivityCompleteInput {
+            id,
+            outcome,
+            expected_version,
+        } = input;
+        let outcome = ctx
+            .request()
+            .write(async |tx| super::complete(tx, (id, expected_version), outcome).await);
         payload(ctx, id, outcome.await).await
     }
 
@@ -478,8 +551,9 @@ impl ActivityMutation {
         ctx: &Context<'_>,
         input: ActivityRefInput,
     ) -> async_graphql::Result<ActivityPayload> {
-        let outcome =
-            ctx.request().write(async |tx| records::archive(tx, input.id.uuid(), input.expected_version).await);
+        let outcome = ctx
+            .request()
+            .write(async |tx| records::archive(tx, input.id.uuid(), input.expected_version).await);
         payload(ctx, input.id, outcome.await).await
     }
 
@@ -489,8 +563,9 @@ impl ActivityMutation {
         ctx: &Context<'_>,
         input: ActivityRefInput,
     ) -> async_graphql::Result<ActivityPayload> {
-        let outcome =
-            ctx.request().write(async |tx| records::restore(tx, input.id.uuid(), input.expected_version).await);
+        let outcome = ctx
+            .request()
+            .write(async |tx| records::restore(tx, input.id.uuid(), input.expected_version).await);
         payload(ctx, input.id, outcome.await).await
     }
 
@@ -500,9 +575,9 @@ impl ActivityMutation {
         ctx: &Context<'_>,
         input: ActivityRefInput,
     ) -> async_graphql::Result<DeletePayload> {
-        let outcome = ctx
-            .request()
-            .write(async |tx| records::delete::<Activity>(tx, input.id.uuid(), input.expected_version).await);
+        let outcome = ctx.request().write(async |tx| {
+            records::delete::<Activity>(tx, input.id.uuid(), input.expected_version).await
+        });
         DeletePayload::new(input.id, outcome.await)
     }
 }
@@ -513,5 +588,8 @@ async fn payload(
     outcome: Result<Activity>,
 ) -> async_graphql::Result<ActivityPayload> {
     let (activity, user_errors) = answer(ctx, id.uuid(), outcome).await?;
-    Ok(ActivityPayload { activity, user_errors })
+    Ok(ActivityPayload {
+        activity,
+        user_errors,
+    })
 }

@@ -16,6 +16,9 @@ impl Batch for TargetsOf {
     async fn load(tx: &mut Tx, keys: &[Uuid]) -> Result<HashMap<Uuid, Vec<Target>>> {
         let links = store::links_of(tx, keys).await?;
         let targets = |links: Vec<super::Link>| links.into_iter().map(|link| link.target).collect();
-        Ok(links.into_iter().map(|(id, links)| (id.uuid(), targets(links))).collect())
+        Ok(links
+            .into_iter()
+            .map(|(id, links)| (id.uuid(), targets(links)))
+            .collect())
     }
 }

@@ -14,11 +14,12 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-pub use follow::follow;
+pub use follow::{follow, leave};
 pub use graphql::{ActivityFilter, ActivityMutation, ActivityOrder, ActivityQuery};
 pub(crate) use graphql::{OF_COMPANY, OF_CONTACT, OF_LEAD, OF_OPPORTUNITY, below};
 pub use model::{
-    Activity, ActivityDirection, ActivityFields, ActivityKind, ActivityOrderField, ActivityStatus, NewActivity,
+    Activity, ActivityDirection, ActivityFields, ActivityKind, ActivityOrderField, ActivityStatus,
+    NewActivity,
 };
 pub use target::{MAX_TARGETS, Target};
 
@@ -39,14 +40,32 @@ use target::{Link, Links, distinct, last_done};
 pub async fn create_many(tx: &mut Tx, new: Vec<NewActivity>) -> Result<Vec<Activity>> {
     let mut activities = Vec::with_capacity(new.len());
     let mut targets = Vec::with_capacity(new.len());
-    for NewActivity { id, mut fields, targets: about, created_at } in new {
+    for NewActivity {
+        id,
+        mut fields,
+        targets: about,
+        created_at,
+    } in new
+    {
         fields.check(None, tx.now())?;
         targets.push(distinct(about)?);
         let stamps = Stamps::new(tx, created_at);
         let occurred_at = fields.occurred_at(stamps.created_at);
-        activities.push(Activity { id, fields, occurred_at, visible_to: String::new(), stamps });
+        activities.push(Activity {
+            id,
+            fields,
+            occurred_at,
+            visible_to: String::new(),
+            stamps,
+        });
     }
-    records::place_owners(tx, activities.iter_mut().map(|activity| &mut activity.fields.ownership)).await?;
+    records::place_owners(
+        tx,
+        activities
+            .iter_mut()
+            .map(|activity| &mut activity.fields.ownership),
+    )
+    .await?;
     let seen = store::visible_to_of(tx, targets.iter().flatten().copied()).await?;
     let mut links = Links::with_capacity(activities.len());
     for (activity, targets) in activities.iter().zip(targets) {
@@ -58,10 +77,14 @@ pub async fn create_many(tx: &mut Tx, new: Vec<NewActivity>) -> Result<Vec<Activ
     }
 
     let mut created = store::insert(tx, activities, &links).await?;
-    let linked = created.iter().map(|activity| (activity, links[&activity.id].as_slice())).collect();
+    let linked = created
+        .iter()
+        .map(|activity| (activity, links[&activity.id].as_slice()))
+        .collect();
+    // Before the links: they lock the records too, but weaker, and two who raise a lock can wait for each other.
+    store::move_last_activity(tx, last_done(&created, &links)).await?;
     store::insert_links(tx, linked).await?;
     follow::catch_up(tx, seen, &mut created).await?;
-    store::move_last_activity(tx, last_done(&created, &links)).await?;
     for activity in &created {
         records::emit_created(tx, activity, &Told::new(activity, &links[&activity.id]));
     }
@@ -91,7 +114,10 @@ pub async fn update(
     change: impl FnOnce(&mut ActivityFields) -> Result<()>,
 ) -> Result<Activity> {
     let before: Activity = records::lock(tx, id.uuid(), expected_version).await?;
-    let old_links = store::links_of(tx, &[id.uuid()]).await?.remove(&id).unwrap_or_default();
+    let old_links = store::links_of(tx, &[id.uuid()])
+        .await?
+        .remove(&id)
+        .unwrap_or_default();
     let mut after = before.clone();
     change(&mut after.fields)?;
     after.fields.check(Some(&before.fields), tx.now())?;
@@ -109,7 +135,8 @@ pub async fn update(
     after.stamps.touch(tx);
     let mut changed = [store::update(tx, &after, &links).await?];
     if after.fields.done_at != before.fields.done_at || links != old_links {
-        store::move_last_activity(tx, last_done(&changed, &Links::from([(id, links.clone())]))).await?;
+        store::move_last_activity(tx, last_done(&changed, &Links::from([(id, links.clone())])))
+            .await?;
     }
     store::relink(tx, &changed[0], (&old_links, &links)).await?;
     follow::catch_up(tx, seen, &mut changed).await?;
@@ -128,15 +155,29 @@ pub async fn complete(
     (id, expected_version): (ActivityId, Option<i32>),
     outcome: Option<String>,
 ) -> Result<Activity> {
-    update(tx, (id, expected_version), None, |fields| fields.complete(outcome)).await
+    update(tx, (id, expected_version), None, |fields| {
+        fields.complete(outcome)
+    })
+    .await
 }
 
 /// The links of an activity whose targets the actor replaces, in the order of the ids, and who sees those records.
-async fn relinked(tx: &mut Tx, old: &[Link], targets: Vec<Target>) -> Result<(Vec<Link>, HashMap<Target, String>)> {
+async fn relinked(
+    tx: &mut Tx,
+    old: &[Link],
+    targets: Vec<Target>,
+) -> Result<(Vec<Link>, HashMap<Target, String>)> {
     let targets = distinct(targets)?;
-    let all = old.iter().map(|link| link.target).chain(targets.iter().copied());
+    let all = old
+        .iter()
+        .map(|link| link.target)
+        .chain(targets.iter().copied());
     let mut seen = store::visible_to_of(tx, all).await?;
-    let mut links: Vec<Link> = old.iter().filter(|link| !seen.contains_key(&link.target)).cloned().collect();
+    let mut links: Vec<Link> = old
+        .iter()
+        .filter(|link| !seen.contains_key(&link.target))
+        .cloned()
+        .collect();
     for target in &targets {
         let visible_to = seen.get(target).ok_or_else(|| target.not_found())?;
         let known = old.iter().find(|link| link.target == *target).cloned();
@@ -144,7 +185,9 @@ async fn relinked(tx: &mut Tx, old: &[Link], targets: Vec<Target>) -> Result<(Ve
     }
     links.sort_unstable_by_key(|link| link.target.uuid());
     // Only a record that is linked anew may have changed unnoticed.
-    seen.retain(|target, _| targets.contains(target) && old.iter().all(|link| link.target != *target));
+    seen.retain(|target, _| {
+        targets.contains(target) && old.iter().all(|link| link.target != *target)
+    });
     Ok((links, seen))
 }
 
@@ -158,6 +201,9 @@ struct Told<'a> {
 
 impl<'a> Told<'a> {
     fn new(activity: &'a Activity, links: &[Link]) -> Self {
-        Self { fields: &activity.fields, target_ids: links.iter().map(|link| link.target).collect() }
+        Self {
+            fields: &activity.fields,
+            target_ids: links.iter().map(|link| link.target).collect(),
+        }
     }
 }

@@ -122,16 +122,32 @@ impl ActivityFields {
         Text::line("subject").required(&mut self.subject)?;
         Text::long("body").optional(&mut self.body)?;
         Text::long("outcome").optional(&mut self.outcome)?;
-        let times =
-            [("dueAt", self.due_at), ("startAt", self.start_at), ("endAt", self.end_at), ("doneAt", self.done_at)];
+        let times = [
+            ("dueAt", self.due_at),
+            ("startAt", self.start_at),
+            ("endAt", self.end_at),
+            ("doneAt", self.done_at),
+        ];
         for (field, time) in times {
             // Postgres keeps fewer years than a client can write.
             if time.is_some_and(|time| !(1900..=2200).contains(&time.year())) {
-                return Err(Error::invalid("OUT_OF_RANGE", field, "expected a time between the years 1900 and 2200"));
+                return Err(Error::invalid(
+                    "OUT_OF_RANGE",
+                    field,
+                    "expected a time between the years 1900 and 2200",
+                ));
             }
         }
-        if self.start_at.zip(self.end_at).is_some_and(|(start, end)| end < start) {
-            return Err(Error::invalid("OUT_OF_RANGE", "endAt", "expected an end that is not before the start"));
+        if self
+            .start_at
+            .zip(self.end_at)
+            .is_some_and(|(start, end)| end < start)
+        {
+            return Err(Error::invalid(
+                "OUT_OF_RANGE",
+                "endAt",
+                "expected an end that is not before the start",
+            ));
         }
         self.settle_done_at(before, now)
     }
@@ -141,7 +157,8 @@ impl ActivityFields {
             (ActivityStatus::Done, None) => self.done_at = Some(now),
             (ActivityStatus::Planned | ActivityStatus::Canceled, Some(_)) => {
                 if before.is_none_or(|before| before.done_at != self.done_at) {
-                    let message = "only an activity with the status DONE has a time when it was done";
+                    let message =
+                        "only an activity with the status DONE has a time when it was done";
                     return Err(Error::invalid("INVALID_STATUS", "doneAt", message));
                 }
                 self.done_at = None;
@@ -167,7 +184,8 @@ impl ActivityFields {
     pub fn complete(&mut self, outcome: Option<String>) -> Result<()> {
         match self.status {
             ActivityStatus::Canceled => {
-                let message = "a canceled activity can't be completed, set it back to PLANNED first";
+                let message =
+                    "a canceled activity can't be completed, set it back to PLANNED first";
                 return Err(Error::invalid("INVALID_STATUS", "id", message));
             }
             ActivityStatus::Done if outcome.is_some() && outcome != self.outcome => {
@@ -186,7 +204,10 @@ impl ActivityFields {
     /// When it happened or is to happen: what timelines are sorted by.
     #[must_use]
     pub fn occurred_at(&self, created_at: DateTime<Utc>) -> DateTime<Utc> {
-        self.done_at.or(self.start_at).or(self.due_at).unwrap_or(created_at)
+        self.done_at
+            .or(self.start_at)
+            .or(self.due_at)
+            .unwrap_or(created_at)
     }
 }
 
@@ -264,7 +285,12 @@ mod tests {
     }
 
     fn call(status: ActivityStatus) -> ActivityFields {
-        ActivityFields { kind: ActivityKind::Call, subject: "Call Ada".to_owned(), status, ..Default::default() }
+        ActivityFields {
+            kind: ActivityKind::Call,
+            subject: "Call Ada".to_owned(),
+            status,
+            ..Default::default()
+        }
     }
 
     fn refusal(result: Result<()>) -> (&'static str, String) {
@@ -278,57 +304,104 @@ mod tests {
         done.check(None, at(5)).expect("sound");
         assert_eq!(done.done_at, Some(at(5)));
 
-        let mut earlier = ActivityFields { done_at: Some(at(1)), ..call(ActivityStatus::Done) };
+        let mut earlier = ActivityFields {
+            done_at: Some(at(1)),
+            ..call(ActivityStatus::Done)
+        };
         earlier.check(None, at(5)).expect("sound");
         assert_eq!(earlier.done_at, Some(at(1)));
     }
 
     #[test]
     fn what_is_not_done_has_no_time_when_it_was() {
-        let mut planned = ActivityFields { done_at: Some(at(1)), ..call(ActivityStatus::Planned) };
-        assert_eq!(refusal(planned.check(None, at(5))), ("INVALID_STATUS", "doneAt".to_owned()));
+        let mut planned = ActivityFields {
+            done_at: Some(at(1)),
+            ..call(ActivityStatus::Planned)
+        };
+        assert_eq!(
+            refusal(planned.check(None, at(5))),
+            ("INVALID_STATUS", "doneAt".to_owned())
+        );
 
-        let done = ActivityFields { done_at: Some(at(1)), ..call(ActivityStatus::Done) };
-        let mut undone = ActivityFields { status: ActivityStatus::Planned, ..done.clone() };
-        undone.check(Some(&done), at(5)).expect("a done activity may be planned again");
+        let done = ActivityFields {
+            done_at: Some(at(1)),
+            ..call(ActivityStatus::Done)
+        };
+        let mut undone = ActivityFields {
+            status: ActivityStatus::Planned,
+            ..done.clone()
+        };
+        undone
+            .check(Some(&done), at(5))
+            .expect("a done activity may be planned again");
         assert_eq!(undone.done_at, None);
     }
 
     #[test]
     fn a_canceled_activity_is_planned_again_before_it_is_completed() {
         let canceled = call(ActivityStatus::Canceled);
-        assert_eq!(refusal(canceled.clone().complete(None)), ("INVALID_STATUS", "id".to_owned()));
+        assert_eq!(
+            refusal(canceled.clone().complete(None)),
+            ("INVALID_STATUS", "id".to_owned())
+        );
 
-        let mut planned = ActivityFields { status: ActivityStatus::Planned, ..canceled.clone() };
+        let mut planned = ActivityFields {
+            status: ActivityStatus::Planned,
+            ..canceled.clone()
+        };
         planned.check(Some(&canceled), at(5)).expect("sound");
-        planned.complete(Some("left a message".to_owned())).expect("planned");
+        planned
+            .complete(Some("left a message".to_owned()))
+            .expect("planned");
         planned.check(Some(&canceled), at(6)).expect("sound");
-        assert_eq!((planned.status, planned.done_at), (ActivityStatus::Done, Some(at(6))));
+        assert_eq!(
+            (planned.status, planned.done_at),
+            (ActivityStatus::Done, Some(at(6)))
+        );
     }
 
     #[test]
     fn completing_twice_changes_nothing_and_overwrites_no_outcome() {
-        let mut done = ActivityFields { outcome: Some("agreed".to_owned()), ..call(ActivityStatus::Done) };
+        let mut done = ActivityFields {
+            outcome: Some("agreed".to_owned()),
+            ..call(ActivityStatus::Done)
+        };
         let before = done.clone();
         done.complete(None).expect("done already");
-        done.complete(Some("agreed".to_owned())).expect("the same outcome");
+        done.complete(Some("agreed".to_owned()))
+            .expect("the same outcome");
         assert_eq!(done, before);
-        assert_eq!(refusal(done.complete(Some("refused".to_owned()))), ("INVALID_STATUS", "outcome".to_owned()));
+        assert_eq!(
+            refusal(done.complete(Some("refused".to_owned()))),
+            ("INVALID_STATUS", "outcome".to_owned())
+        );
     }
 
     #[test]
     fn an_activity_does_not_end_before_it_starts() {
-        let mut meeting =
-            ActivityFields { start_at: Some(at(2)), end_at: Some(at(1)), ..call(ActivityStatus::Planned) };
-        assert_eq!(refusal(meeting.check(None, at(5))), ("OUT_OF_RANGE", "endAt".to_owned()));
+        let mut meeting = ActivityFields {
+            start_at: Some(at(2)),
+            end_at: Some(at(1)),
+            ..call(ActivityStatus::Planned)
+        };
+        assert_eq!(
+            refusal(meeting.check(None, at(5))),
+            ("OUT_OF_RANGE", "endAt".to_owned())
+        );
         meeting.end_at = meeting.start_at;
         meeting.check(None, at(5)).expect("sound");
     }
 
     #[test]
     fn times_beyond_what_the_database_keeps_are_refused() {
-        let mut far = ActivityFields { due_at: Some(DateTime::<Utc>::MAX_UTC), ..call(ActivityStatus::Planned) };
-        assert_eq!(refusal(far.check(None, at(5))), ("OUT_OF_RANGE", "dueAt".to_owned()));
+        let mut far = ActivityFields {
+            due_at: Some(DateTime::<Utc>::MAX_UTC),
+            ..call(ActivityStatus::Planned)
+        };
+        assert_eq!(
+            refusal(far.check(None, at(5))),
+            ("OUT_OF_RANGE", "dueAt".to_owned())
+        );
     }
 
     #[test]
@@ -345,8 +418,14 @@ mod tests {
 
     #[test]
     fn a_note_is_done_by_being_written() {
-        assert_eq!(call(ActivityStatus::Planned).usual_status(), ActivityStatus::Planned);
-        let note = ActivityFields { kind: ActivityKind::Note, ..call(ActivityStatus::Planned) };
+        assert_eq!(
+            call(ActivityStatus::Planned).usual_status(),
+            ActivityStatus::Planned
+        );
+        let note = ActivityFields {
+            kind: ActivityKind::Note,
+            ..call(ActivityStatus::Planned)
+        };
         assert_eq!(note.usual_status(), ActivityStatus::Done);
     }
 }

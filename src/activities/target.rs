@@ -76,7 +76,10 @@ impl Target {
     }
 
     pub(super) fn not_found(self) -> Error {
-        Error::NotFound { kind: self.kind(), field: "targetIds" }
+        Error::NotFound {
+            kind: self.kind(),
+            field: "targetIds",
+        }
     }
 }
 
@@ -122,7 +125,13 @@ pub(super) struct Link {
 impl Link {
     /// Links a record by its full `visible_to`.
     pub(super) fn new(target: Target, visible_to: &str) -> Self {
-        Self { target, visible_to: visible_to.strip_prefix('|').unwrap_or(visible_to).to_owned() }
+        Self {
+            target,
+            visible_to: visible_to
+                .strip_prefix('|')
+                .unwrap_or(visible_to)
+                .to_owned(),
+        }
     }
 }
 
@@ -131,7 +140,12 @@ pub(super) type Links = HashMap<ActivityId, Vec<Link>>;
 
 /// Who sees an activity because of what it is about; every part ends in a bar. The order of the links is no matter.
 pub(super) fn who_sees<'a>(links: impl IntoIterator<Item = &'a Link>) -> String {
-    links.into_iter().map(|link| link.visible_to.as_str()).collect::<BTreeSet<_>>().into_iter().collect()
+    links
+        .into_iter()
+        .map(|link| link.visible_to.as_str())
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect()
 }
 
 /// When each record was last worked on, by activities that are done. A contact only counts when it was reached, and
@@ -139,7 +153,9 @@ pub(super) fn who_sees<'a>(links: impl IntoIterator<Item = &'a Link>) -> String 
 pub(super) fn last_done(activities: &[Activity], links: &Links) -> HashMap<Target, DateTime<Utc>> {
     let mut latest = HashMap::new();
     for activity in activities {
-        let Some(done_at) = activity.fields.done_at else { continue };
+        let Some(done_at) = activity.fields.done_at else {
+            continue;
+        };
         for Link { target, .. } in links.get(&activity.id).into_iter().flatten() {
             let counts = match target {
                 Target::Company(_) => false,
@@ -161,14 +177,25 @@ mod tests {
 
     #[test]
     fn targets_are_read_by_their_prefix_and_others_are_refused_with_their_place() {
-        let (company, lead) = (Target::Company(CompanyId::new()), Target::Lead(LeadId::new()));
+        let (company, lead) = (
+            Target::Company(CompanyId::new()),
+            Target::Lead(LeadId::new()),
+        );
         let texts = [company.to_string(), lead.to_string()];
         assert_eq!(Target::parse_all(&texts).ok(), Some(vec![company, lead]));
 
         let uuid = company.uuid();
-        for bad in [format!("stage:{uuid}"), uuid.to_string(), "company:".to_owned(), format!("company:{uuid}x")] {
+        for bad in [
+            format!("stage:{uuid}"),
+            uuid.to_string(),
+            "company:".to_owned(),
+            format!("company:{uuid}x"),
+        ] {
             let error = Target::parse_all(&[texts[0].clone(), bad]).expect_err("refused");
-            assert_eq!((error.code(), error.field()), ("INVALID_ID", Some("targetIds.1")));
+            assert_eq!(
+                (error.code(), error.field()),
+                ("INVALID_ID", Some("targetIds.1"))
+            );
         }
     }
 
@@ -176,14 +203,24 @@ mod tests {
     fn doubles_count_once_and_the_number_is_bounded() {
         let target = Target::Contact(ContactId::new());
         assert_eq!(distinct(vec![target; 30]).ok(), Some(vec![target]));
-        let many = (0..=MAX_TARGETS).map(|_| Target::Contact(ContactId::new())).collect();
-        assert_eq!(distinct(many).expect_err("too many").code(), "TOO_MANY_VALUES");
+        let many = (0..=MAX_TARGETS)
+            .map(|_| Target::Contact(ContactId::new()))
+            .collect();
+        assert_eq!(
+            distinct(many).expect_err("too many").code(),
+            "TOO_MANY_VALUES"
+        );
     }
 
     #[test]
     fn who_sees_several_records_sees_the_activity_once() {
         let link = |text: &str| Link::new(Target::Lead(LeadId::new()), text);
-        let links = [link("|b.|u:1|"), link("|a.|u:2|"), link("|b.|u:1|"), link("|")];
+        let links = [
+            link("|b.|u:1|"),
+            link("|a.|u:2|"),
+            link("|b.|u:1|"),
+            link("|"),
+        ];
         assert_eq!(who_sees(&links), "a.|u:2|b.|u:1|");
         assert_eq!(who_sees(&[]), "");
     }

@@ -54,7 +54,15 @@ impl Actor {
         expires_at: DateTime<Utc>,
     ) -> Self {
         let settings = settings(tenant, user, role, team_path.as_deref());
-        Self { tenant, user, role, team_path, expires_at, author: Author::User(user), settings }
+        Self {
+            tenant,
+            user,
+            role,
+            team_path,
+            expires_at,
+            author: Author::User(user),
+            settings,
+        }
     }
 
     /// The same person, with changes recorded as an import's.
@@ -93,9 +101,17 @@ fn settings(tenant: TenantId, user: UserId, role: Role, team_path: Option<&str>)
     );
     let mut scope = |setting: &str, of: fn(Role, &str) -> Scope| {
         let usual = of(role, "opportunities");
-        _ = write!(sql, "; SET LOCAL app.{setting} = '{}'", reach(usual, user, team_path));
+        _ = write!(
+            sql,
+            "; SET LOCAL app.{setting} = '{}'",
+            reach(usual, user, team_path)
+        );
         for kind in KINDS.into_iter().filter(|kind| of(role, kind) != usual) {
-            _ = write!(sql, "; SET LOCAL app.{setting}_{kind} = '{}'", reach(of(role, kind), user, team_path));
+            _ = write!(
+                sql,
+                "; SET LOCAL app.{setting}_{kind} = '{}'",
+                reach(of(role, kind), user, team_path)
+            );
         }
     };
     scope("sees", Role::sees);
@@ -108,7 +124,9 @@ fn reach(scope: Scope, user: UserId, team_path: Option<&str>) -> String {
     match (scope, team_path) {
         (Scope::None, _) => "none".to_owned(),
         (Scope::All, _) => "|".to_owned(),
-        (Scope::Team, Some(path)) if path.bytes().all(|b| b.is_ascii_hexdigit() || b == b'.') => format!("|{path}"),
+        (Scope::Team, Some(path)) if path.bytes().all(|b| b.is_ascii_hexdigit() || b == b'.') => {
+            format!("|{path}")
+        }
         (Scope::Own | Scope::Team, _) => format!("|u:{}|", user.uuid()),
     }
 }
@@ -132,7 +150,13 @@ mod tests {
 
     #[test]
     fn only_scopes_that_differ_are_set_one_by_one() {
-        let rep = Actor::new(TenantId::new(), UserId::new(), Role::SalesRep, None, DateTime::UNIX_EPOCH);
+        let rep = Actor::new(
+            TenantId::new(),
+            UserId::new(),
+            Role::SalesRep,
+            None,
+            DateTime::UNIX_EPOCH,
+        );
         assert!(rep.settings().contains("app.sees_companies = '|'"));
         assert!(!rep.settings().contains("app.sees_leads"));
     }

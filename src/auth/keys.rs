@@ -62,18 +62,28 @@ impl Keys {
         let mut checking = HashMap::new();
         let mut signing = None;
         for path in paths {
-            let Some(kid) = path.file_stem().and_then(|stem| stem.to_str()) else { continue };
+            let Some(kid) = path.file_stem().and_then(|stem| stem.to_str()) else {
+                continue;
+            };
             let pem = std::fs::read_to_string(&path).map_err(file_error(&path))?;
-            let not_a_key = || KeyError::NotAKey { path: path.display().to_string() };
+            let not_a_key = || KeyError::NotAKey {
+                path: path.display().to_string(),
+            };
             let (public, private) = ed25519(&pem).ok_or_else(not_a_key)?;
             checking.insert(kid.to_owned(), public);
             signing = Some((kid.to_owned(), private));
         }
         if let Some(secret) = hs256_secret {
-            let key = CheckingKey { algorithm: Algorithm::HS256, key: DecodingKey::from_secret(secret) };
+            let key = CheckingKey {
+                algorithm: Algorithm::HS256,
+                key: DecodingKey::from_secret(secret),
+            };
             checking.insert("hs256".to_owned(), key);
         }
-        Ok(Self { checking, signing: signing.ok_or(KeyError::None)? })
+        Ok(Self {
+            checking,
+            signing: signing.ok_or(KeyError::None)?,
+        })
     }
 
     /// Makes a key file when the folder has none; for development clusters.
@@ -81,14 +91,20 @@ impl Keys {
     /// # Errors
     /// [`KeyError::File`] when the folder can't be written.
     pub fn ensure_in(folder: &Path) -> Result<(), KeyError> {
-        let error = |source| KeyError::File { path: folder.display().to_string(), source };
+        let error = |source| KeyError::File {
+            path: folder.display().to_string(),
+            source,
+        };
         std::fs::create_dir_all(folder).map_err(error)?;
         let path = folder.join("dev-1.pem");
         if path.exists() {
             return Ok(());
         }
-        let pair = Ed25519KeyPair::generate().map_err(|e| error(std::io::Error::other(e.to_string())))?;
-        let document = pair.to_pkcs8v1().map_err(|e| error(std::io::Error::other(e.to_string())))?;
+        let pair =
+            Ed25519KeyPair::generate().map_err(|e| error(std::io::Error::other(e.to_string())))?;
+        let document = pair
+            .to_pkcs8v1()
+            .map_err(|e| error(std::io::Error::other(e.to_string())))?;
         let body = general_purpose::STANDARD.encode(document.as_ref());
         let pem = format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n");
         write_private(&path, &pem).map_err(error)
@@ -96,16 +112,29 @@ impl Keys {
 }
 
 fn ed25519(pem: &str) -> Option<(CheckingKey, EncodingKey)> {
-    let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    let body: String = pem
+        .lines()
+        .filter(|line| !line.starts_with("-----"))
+        .collect();
     let der = general_purpose::STANDARD.decode(body).ok()?;
     let pair = Ed25519KeyPair::from_pkcs8(&der).ok()?;
     let x = general_purpose::URL_SAFE_NO_PAD.encode(pair.public_key().as_ref());
     let key = DecodingKey::from_ed_components(&x).ok()?;
-    Some((CheckingKey { algorithm: Algorithm::EdDSA, key }, EncodingKey::from_ed_der(&der)))
+    Some((
+        CheckingKey {
+            algorithm: Algorithm::EdDSA,
+            key,
+        },
+        EncodingKey::from_ed_der(&der),
+    ))
 }
 
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(text.as_bytes())
 }

@@ -33,7 +33,10 @@ impl People {
     /// Reads through the given database.
     #[must_use]
     pub fn new(db: Db) -> Self {
-        let remembered = Cache::builder().max_capacity(REMEMBERED_PEOPLE).time_to_live(REMEMBERED_FOR).build();
+        let remembered = Cache::builder()
+            .max_capacity(REMEMBERED_PEOPLE)
+            .time_to_live(REMEMBERED_FOR)
+            .build();
         Self { db, remembered }
     }
 
@@ -42,16 +45,23 @@ impl People {
     /// # Errors
     /// `Unauthenticated` when the person is not an active member of an open tenant.
     pub async fn actor(&self, claims: &Claims) -> Result<Arc<Actor>> {
-        let (tenant, user) = (TenantId::from_uuid(claims.tid), UserId::from_uuid(claims.sub));
+        let (tenant, user) = (
+            TenantId::from_uuid(claims.tid),
+            UserId::from_uuid(claims.sub),
+        );
         let membership = self
             .remembered
             .try_get_with((tenant, user), self.read(tenant, user))
             .await
             .map_err(|error: Arc<Error>| Error::clone(&error))?;
-        let Membership { role, team_path } = membership
-            .ok_or(Error::Unauthenticated("this person is not an active member of this tenant (any more)"))?;
-        let expires_at = DateTime::from_timestamp(claims.exp, 0).ok_or(Error::Unauthenticated("the token is not valid"))?;
-        Ok(Arc::new(Actor::new(tenant, user, role, team_path, expires_at)))
+        let Membership { role, team_path } = membership.ok_or(Error::Unauthenticated(
+            "this person is not an active member of this tenant (any more)",
+        ))?;
+        let expires_at = DateTime::from_timestamp(claims.exp, 0)
+            .ok_or(Error::Unauthenticated("the token is not valid"))?;
+        Ok(Arc::new(Actor::new(
+            tenant, user, role, team_path, expires_at,
+        )))
     }
 
     async fn read(&self, tenant: TenantId, user: UserId) -> Result<Option<Membership>> {

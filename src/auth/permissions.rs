@@ -36,18 +36,47 @@ pub enum Scope {
 }
 
 /// The kinds of records that permissions and scopes are given for.
-pub(crate) const KINDS: [&str; 5] = ["companies", "contacts", "leads", "opportunities", "activities"];
+pub(crate) const KINDS: [&str; 5] = [
+    "companies",
+    "contacts",
+    "leads",
+    "opportunities",
+    "activities",
+];
 
-const READ: &[&str] =
-    &["companies:read", "contacts:read", "leads:read", "opportunities:read", "activities:read", "users:read"];
-const WRITE: &[&str] = &["companies:write", "contacts:write", "leads:write", "opportunities:write", "activities:write"];
-const DELETE: &[&str] =
-    &["companies:delete", "contacts:delete", "leads:delete", "opportunities:delete", "activities:delete"];
+const READ: &[&str] = &[
+    "companies:read",
+    "contacts:read",
+    "leads:read",
+    "opportunities:read",
+    "activities:read",
+    "users:read",
+];
+const WRITE: &[&str] = &[
+    "companies:write",
+    "contacts:write",
+    "leads:write",
+    "opportunities:write",
+    "activities:write",
+];
+const DELETE: &[&str] = &[
+    "companies:delete",
+    "contacts:delete",
+    "leads:delete",
+    "opportunities:delete",
+    "activities:delete",
+];
 const MANAGE: &[&str] = &["users:write", "audit:read", "integrations:write", "admin"];
 
 impl Role {
     /// All built-in roles.
-    pub const ALL: [Self; 5] = [Self::Admin, Self::Manager, Self::SalesRep, Self::Analyst, Self::Viewer];
+    pub const ALL: [Self; 5] = [
+        Self::Admin,
+        Self::Manager,
+        Self::SalesRep,
+        Self::Analyst,
+        Self::Viewer,
+    ];
 
     /// The permission strings of the role.
     #[must_use]
@@ -66,7 +95,9 @@ impl Role {
     #[must_use]
     pub fn sees(self, kind: &str) -> Scope {
         match (self, kind) {
-            (Self::Admin | Self::Analyst | Self::Viewer, _) | (_, "companies" | "contacts") => Scope::All,
+            (Self::Admin | Self::Analyst | Self::Viewer, _) | (_, "companies" | "contacts") => {
+                Scope::All
+            }
             (Self::Manager, _) => Scope::Team,
             (Self::SalesRep, _) => Scope::Own,
         }

@@ -56,7 +56,13 @@ impl Tokens {
     ) -> Result<Self, TokenError> {
         // With none or several of its crypto features on, the library panics at first use unless one is chosen.
         _ = crypto::aws_lc::DEFAULT_PROVIDER.install_default();
-        let tokens = Self { keys, issuer, audience, lifetime, clock };
+        let tokens = Self {
+            keys,
+            issuer,
+            audience,
+            lifetime,
+            clock,
+        };
         let probe = tokens.issue(UserId::new(), TenantId::new())?;
         tokens.verify(&probe.token)?;
         Ok(tokens)
@@ -79,7 +85,10 @@ impl Tokens {
             nbf: None,
             exp: expires_at.timestamp(),
         };
-        let header = Header { kid: Some(kid.clone()), ..Header::new(Algorithm::EdDSA) };
+        let header = Header {
+            kid: Some(kid.clone()),
+            ..Header::new(Algorithm::EdDSA)
+        };
         let token = jsonwebtoken::encode(&header, &claims, key).map_err(|_| TokenError::Invalid)?;
         Ok(IssuedToken { token, expires_at })
     }
@@ -108,7 +117,10 @@ impl Tokens {
             .claims;
 
         let now = self.clock.now().timestamp();
-        if claims.nbf.is_some_and(|nbf| nbf > now.saturating_add(LEEWAY_SECONDS)) {
+        if claims
+            .nbf
+            .is_some_and(|nbf| nbf > now.saturating_add(LEEWAY_SECONDS))
+        {
             return Err(TokenError::Invalid);
         }
         if claims.exp.saturating_add(LEEWAY_SECONDS) <= now {

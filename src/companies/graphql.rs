@@ -24,7 +24,11 @@ use crate::{
     text::{normalize, verbatim},
 };
 
-static SUBSIDIARIES: Relation = Relation { name: "company.subsidiaries", link: None, key: "t.parent_company_id" };
+static SUBSIDIARIES: Relation = Relation {
+    name: "company.subsidiaries",
+    link: None,
+    key: "t.parent_company_id",
+};
 
 /// An organisation that the tenant deals with.
 #[Object]
@@ -98,7 +102,9 @@ impl Company {
 
     /// The company it belongs to.
     async fn parent(&self, ctx: &Context<'_>) -> Result<Option<Arc<Company>>> {
-        ctx.request().load(self.fields.parent_company_id.map(|id| id.uuid())).await
+        ctx.request()
+            .load(self.fields.parent_company_id.map(|id| id.uuid()))
+            .await
     }
 
     /// Who looks after it.
@@ -119,8 +125,22 @@ impl Company {
         order_by: Option<Vec<CompanyOrder>>,
         #[graphql(default)] include_archived: bool,
     ) -> Result<Connection<Company>> {
-        let args = ListArgs { first, after, last, before, filter, order_by, include_archived };
-        Listing::below(ctx, &SUBSIDIARIES, self.id.uuid(), args.query(ctx.request().actor().tenant, USUAL_ORDER)?).await
+        let args = ListArgs {
+            first,
+            after,
+            last,
+            before,
+            filter,
+            order_by,
+            include_archived,
+        };
+        Listing::below(
+            ctx,
+            &SUBSIDIARIES,
+            self.id.uuid(),
+            args.query(ctx.request().actor().tenant, USUAL_ORDER)?,
+        )
+        .await
     }
 
     /// The people who work there.
@@ -136,7 +156,15 @@ impl Company {
         order_by: Option<Vec<ContactOrder>>,
         #[graphql(default)] include_archived: bool,
     ) -> Result<Connection<Contact>> {
-        let args = ListArgs { first, after, last, before, filter, order_by, include_archived };
+        let args = ListArgs {
+            first,
+            after,
+            last,
+            before,
+            filter,
+            order_by,
+            include_archived,
+        };
         contacts::below(ctx, &contacts::OF_COMPANY, self.id.uuid(), args).await
     }
 
@@ -153,7 +181,15 @@ impl Company {
         order_by: Option<Vec<OpportunityOrder>>,
         #[graphql(default)] include_archived: bool,
     ) -> Result<Connection<Opportunity>> {
-        let args = ListArgs { first, after, last, before, filter, order_by, include_archived };
+        let args = ListArgs {
+            first,
+            after,
+            last,
+            before,
+            filter,
+            order_by,
+            include_archived,
+        };
         opportunities::below(ctx, &opportunities::OF_COMPANY, self.id.uuid(), args).await
     }
 
@@ -170,7 +206,15 @@ impl Company {
         order_by: Option<Vec<ActivityOrder>>,
         #[graphql(default)] include_archived: bool,
     ) -> Result<Connection<Activity>> {
-        let args = ListArgs { first, after, last, before, filter, order_by, include_archived };
+        let args = ListArgs {
+            first,
+            after,
+            last,
+            before,
+            filter,
+            order_by,
+            include_archived,
+        };
         activities::below(ctx, &activities::OF_COMPANY, self.id.uuid(), args).await
     }
 
@@ -269,7 +313,11 @@ impl Filter for CompanyFilter {
         all.text("country", "country", self.country, verbatim)?;
         all.int("employeeCount", "employee_count", self.employee_count)?;
         all.id::<UserId>("ownerId", "owner_id", self.owner_id)?;
-        all.id::<CompanyId>("parentCompanyId", "parent_company_id", self.parent_company_id)?;
+        all.id::<CompanyId>(
+            "parentCompanyId",
+            "parent_company_id",
+            self.parent_company_id,
+        )?;
         all.time("createdAt", "created_at", self.created_at)?;
         all.time("updatedAt", "updated_at", self.updated_at)?;
         let contacts = ("contacts", "company_id", "company_id");
@@ -294,12 +342,17 @@ pub struct CompanyOrder {
 
 impl From<CompanyOrder> for OrderTerm<CompanyOrderField> {
     fn from(order: CompanyOrder) -> Self {
-        Self { field: order.field, direction: order.direction }
+        Self {
+            field: order.field,
+            direction: order.direction,
+        }
     }
 }
 
-const USUAL_ORDER: OrderTerm<CompanyOrderField> =
-    OrderTerm { field: CompanyOrderField::CreatedAt, direction: Direction::Desc };
+const USUAL_ORDER: OrderTerm<CompanyOrderField> = OrderTerm {
+    field: CompanyOrderField::CreatedAt,
+    direction: Direction::Desc,
+};
 
 /// Reading companies.
 #[derive(Default)]
@@ -325,7 +378,15 @@ impl CompanyQuery {
         order_by: Option<Vec<CompanyOrder>>,
         #[graphql(default)] include_archived: bool,
     ) -> Result<Connection<Company>> {
-        let args = ListArgs { first, after, last, before, filter, order_by, include_archived };
+        let args = ListArgs {
+            first,
+            after,
+            last,
+            before,
+            filter,
+            order_by,
+            include_archived,
+        };
         Listing::read(ctx, args.query(ctx.request().actor().tenant, USUAL_ORDER)?).await
     }
 }
@@ -375,7 +436,10 @@ impl CompanyDetails {
         patch_money(
             self.annual_revenue,
             "annualRevenue",
-            (&mut fields.annual_revenue_minor, &mut fields.annual_revenue_currency),
+            (
+                &mut fields.annual_revenue_minor,
+                &mut fields.annual_revenue_currency,
+            ),
         )?;
         patch(self.founded_year, &mut fields.founded_year);
         patch(self.website, &mut fields.website);
@@ -442,23 +506,47 @@ pub struct CompanyMutation;
 #[Object]
 impl CompanyMutation {
     /// Creates a company.
-    async fn company_create(&self, ctx: &Context<'_>, input: CompanyCreateInput) -> async_graphql::Result<CompanyPayload> {
+    async fn company_create(
+        &self,
+        ctx: &Context<'_>,
+        input: CompanyCreateInput,
+    ) -> async_graphql::Result<CompanyPayload> {
         let id = input.id.unwrap_or_default();
         let owner = Some(ctx.request().actor().user);
         let outcome = ctx.request().write(async |tx| {
-            let mut fields = CompanyFields { name: input.name, ..Default::default() };
+            let mut fields = CompanyFields {
+                name: input.name,
+                ..Default::default()
+            };
             fields.ownership.owner_id = owner;
             input.details.write_to(&mut fields)?;
-            super::create(tx, NewCompany { id, fields, created_at: None }).await
+            super::create(
+                tx,
+                NewCompany {
+                    id,
+                    fields,
+                    created_at: None,
+                },
+            )
+            .await
         });
         payload(ctx, id, outcome.await).await
     }
 
     /// Changes a company.
-    async fn company_update(&self, ctx: &Context<'_>, input: CompanyUpdateInput) -> async_graphql::Result<CompanyPayload> {
+    async fn company_update(
+        &self,
+        ctx: &Context<'_>,
+        input: CompanyUpdateInput,
+    ) -> async_graphql::Result<CompanyPayload> {
         let id = input.id;
         let outcome = ctx.request().write(async |tx| {
-            let CompanyUpdateInput { id, expected_version, name, details } = input;
+            let CompanyUpdateInput {
+                id,
+                expected_version,
+                name,
+                details,
+            } = input;
             super::update(tx, (id, expected_version), |fields| {
                 patch_required(name, &mut fields.name);
                 details.write_to(fields)
@@ -469,24 +557,38 @@ impl CompanyMutation {
     }
 
     /// Puts a company away.
-    async fn company_archive(&self, ctx: &Context<'_>, input: CompanyRefInput) -> async_graphql::Result<CompanyPayload> {
-        let outcome =
-            ctx.request().write(async |tx| records::archive(tx, input.id.uuid(), input.expected_version).await);
+    async fn company_archive(
+        &self,
+        ctx: &Context<'_>,
+        input: CompanyRefInput,
+    ) -> async_graphql::Result<CompanyPayload> {
+        let outcome = ctx
+            .request()
+            .write(async |tx| records::archive(tx, input.id.uuid(), input.expected_version).await);
         payload(ctx, input.id, outcome.await).await
     }
 
     /// Takes a company back from the archive.
-    async fn company_restore(&self, ctx: &Context<'_>, input: CompanyRefInput) -> async_graphql::Result<CompanyPayload> {
-        let outcome =
-            ctx.request().write(async |tx| records::restore(tx, input.id.uuid(), input.expected_version).await);
+    async fn company_restore(
+        &self,
+        ctx: &Context<'_>,
+        input: CompanyRefInput,
+    ) -> async_graphql::Result<CompanyPayload> {
+        let outcome = ctx
+            .request()
+            .write(async |tx| records::restore(tx, input.id.uuid(), input.expected_version).await);
         payload(ctx, input.id, outcome.await).await
     }
 
     /// Deletes a company for good. Refused with IN_USE while contacts, deals or subsidiaries refer to it.
-    async fn company_delete(&self, ctx: &Context<'_>, input: CompanyRefInput) -> async_graphql::Result<DeletePayload> {
-        let outcome = ctx
-            .request()
-            .write(async |tx| records::delete::<Company>(tx, input.id.uuid(), input.expected_version).await);
+    async fn company_delete(
+        &self,
+        ctx: &Context<'_>,
+        input: CompanyRefInput,
+    ) -> async_graphql::Result<DeletePayload> {
+        let outcome = ctx.request().write(async |tx| {
+            records::delete::<Company>(tx, input.id.uuid(), input.expected_version).await
+        });
         DeletePayload::new(input.id, outcome.await)
     }
 }
@@ -497,5 +599,8 @@ async fn payload(
     outcome: Result<Company>,
 ) -> async_graphql::Result<CompanyPayload> {
     let (company, user_errors) = answer(ctx, id.uuid(), outcome).await?;
-    Ok(CompanyPayload { company, user_errors })
+    Ok(CompanyPayload {
+        company,
+        user_errors,
+    })
 }

@@ -27,12 +27,30 @@ use crate::{
 /// `FORBIDDEN` without the permission or beyond the row scope.
 pub async fn create_many(tx: &mut Tx, new: Vec<NewCompany>) -> Result<Vec<Company>> {
     let mut companies = Vec::with_capacity(new.len());
-    for NewCompany { id, mut fields, created_at } in new {
+    for NewCompany {
+        id,
+        mut fields,
+        created_at,
+    } in new
+    {
         fields.check()?;
-        companies.push(Company { id, fields, visible_to: String::new(), stamps: Stamps::new(tx, created_at) });
+        companies.push(Company {
+            id,
+            fields,
+            visible_to: String::new(),
+            stamps: Stamps::new(tx, created_at),
+        });
     }
-    records::place_owners(tx, companies.iter_mut().map(|company| &mut company.fields.ownership)).await?;
-    let parents = companies.iter().filter_map(|company| Some(company.fields.parent_company_id?.uuid()));
+    records::place_owners(
+        tx,
+        companies
+            .iter_mut()
+            .map(|company| &mut company.fields.ownership),
+    )
+    .await?;
+    let parents = companies
+        .iter()
+        .filter_map(|company| Some(company.fields.parent_company_id?.uuid()));
     list::require::<Company>(tx, parents, "parentCompanyId").await?;
     let created = store::insert(tx, companies).await?;
     for company in &created {
@@ -82,6 +100,11 @@ pub async fn update(
     if after.visible_to != before.visible_to {
         activities::follow(tx, activities::Target::Company(id), &after.visible_to).await?;
     }
-    records::emit_changed(tx, EventKind::Updated, (&before, &before.fields), (&after, &after.fields));
+    records::emit_changed(
+        tx,
+        EventKind::Updated,
+        (&before, &before.fields),
+        (&after, &after.fields),
+    );
     Ok(after)
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
+    activities::Target,
     db::{OrderField, Value, ValueKind, list::Record},
     error::{Error, Result},
     ids::{CompanyId, Typed as _},
@@ -89,13 +90,31 @@ impl CompanyFields {
             *domain = check_domain(domain)?;
         }
         if self.employee_count.is_some_and(|n| n < 0) {
-            return Err(Error::invalid("OUT_OF_RANGE", "employeeCount", "expected zero or more"));
+            return Err(Error::invalid(
+                "OUT_OF_RANGE",
+                "employeeCount",
+                "expected zero or more",
+            ));
         }
-        if self.founded_year.is_some_and(|year| !(1000..=2200).contains(&year)) {
-            return Err(Error::invalid("OUT_OF_RANGE", "foundedYear", "expected a year between 1000 and 2200"));
+        if self
+            .founded_year
+            .is_some_and(|year| !(1000..=2200).contains(&year))
+        {
+            return Err(Error::invalid(
+                "OUT_OF_RANGE",
+                "foundedYear",
+                "expected a year between 1000 and 2200",
+            ));
         }
-        if self.annual_revenue_minor.is_some_and(|amount| !(0..=MAX_MINOR).contains(&amount)) {
-            return Err(Error::invalid("INVALID_AMOUNT", "annualRevenue.amountMinor", "expected zero or more"));
+        if self
+            .annual_revenue_minor
+            .is_some_and(|amount| !(0..=MAX_MINOR).contains(&amount))
+        {
+            return Err(Error::invalid(
+                "INVALID_AMOUNT",
+                "annualRevenue.amountMinor",
+                "expected zero or more",
+            ));
         }
         Ok(())
     }
@@ -103,15 +122,24 @@ impl CompanyFields {
     /// The revenue of a year.
     #[must_use]
     pub fn annual_revenue(&self) -> Option<Money> {
-        Money::from_columns(self.annual_revenue_minor, self.annual_revenue_currency.as_deref())
+        Money::from_columns(
+            self.annual_revenue_minor,
+            self.annual_revenue_currency.as_deref(),
+        )
     }
 }
 
 /// `https://Example.com/about` is no domain, `Example.com` is, and is stored as `example.com`.
 fn check_domain(domain: &str) -> Result<String> {
     match url::Host::parse(domain) {
-        Ok(url::Host::Domain(domain)) if domain.contains('.') && !domain.contains('/') => Ok(domain),
-        _ => Err(Error::invalid("INVALID_DOMAIN", "domain", "expected a domain like example.com")),
+        Ok(url::Host::Domain(domain)) if domain.contains('.') && !domain.contains('/') => {
+            Ok(domain)
+        }
+        _ => Err(Error::invalid(
+            "INVALID_DOMAIN",
+            "domain",
+            "expected a domain like example.com",
+        )),
     }
 }
 
@@ -174,6 +202,10 @@ impl Kept for Company {
     fn visible_to(&self) -> &str {
         &self.visible_to
     }
+
+    fn activity_target(&self) -> Option<Target> {
+        Some(Target::Company(self.id))
+    }
 }
 
 #[cfg(test)]
@@ -182,14 +214,22 @@ mod tests {
 
     #[test]
     fn a_domain_is_stored_in_lower_case_and_a_web_address_is_none() {
-        assert_eq!(check_domain("Example.COM").ok().as_deref(), Some("example.com"));
+        assert_eq!(
+            check_domain("Example.COM").ok().as_deref(),
+            Some("example.com")
+        );
         assert!(check_domain("https://example.com").is_err());
         assert!(check_domain("localhost").is_err());
     }
 
     #[test]
     fn a_blank_name_is_refused_with_its_field() {
-        let error = CompanyFields { name: " \t".to_owned(), ..Default::default() }.check().expect_err("blank");
+        let error = CompanyFields {
+            name: " \t".to_owned(),
+            ..Default::default()
+        }
+        .check()
+        .expect_err("blank");
         assert_eq!((error.code(), error.field()), ("BLANK", Some("name")));
     }
 }

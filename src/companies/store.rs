@@ -20,41 +20,61 @@ pub(super) async fn insert(tx: &mut Tx, companies: Vec<Company>) -> Result<Vec<C
              address_line, city, region, postal_code, country, description, parent_company_id, tags, owner_id, \
              team_path, created_at, created_by, updated_at, updated_by, version)",
         );
-        let sql = sql.rows(chunk, |mut row, Company { id, fields: f, stamps: s, .. }| {
-            row.bind(tenant)
-                .bind(*id)
-                .bind(f.name.clone())
-                .bind(normalize(&f.name))
-                .bind(f.domain.clone())
-                .bind(f.industry.clone())
-                .bind(f.employee_count)
-                .bind(f.annual_revenue_minor)
-                .bind(f.annual_revenue_currency.clone())
-                .bind(f.founded_year)
-                .bind(f.website.clone())
-                .bind(f.phone.clone())
-                .bind(f.address_line.clone())
-                .bind(f.city.clone())
-                .bind(f.region.clone())
-                .bind(f.postal_code.clone())
-                .bind(f.country.clone())
-                .bind(f.description.clone())
-                .bind(f.parent_company_id)
-                .bind(f.tags.clone())
-                .bind(f.ownership.owner_id)
-                .bind(f.ownership.team_path.clone())
-                .bind(s.created_at)
-                .bind(s.created_by.clone())
-                .bind(s.updated_at)
-                .bind(s.updated_by.clone())
-                .bind(s.version);
-        });
-        created.extend(tx.all::<Company>(sql.push(" RETURNING ").push(Company::COLUMNS)).await?);
+        let sql = sql.rows(
+            chunk,
+            |mut row,
+             Company {
+                 id,
+                 fields: f,
+                 stamps: s,
+                 ..
+             }| {
+                row.bind(tenant)
+                    .bind(*id)
+                    .bind(f.name.clone())
+                    .bind(normalize(&f.name))
+                    .bind(f.domain.clone())
+                    .bind(f.industry.clone())
+                    .bind(f.employee_count)
+                    .bind(f.annual_revenue_minor)
+                    .bind(f.annual_revenue_currency.clone())
+                    .bind(f.founded_year)
+                    .bind(f.website.clone())
+                    .bind(f.phone.clone())
+                    .bind(f.address_line.clone())
+                    .bind(f.city.clone())
+                    .bind(f.region.clone())
+                    .bind(f.postal_code.clone())
+                    .bind(f.country.clone())
+                    .bind(f.description.clone())
+                    .bind(f.parent_company_id)
+                    .bind(f.tags.clone())
+                    .bind(f.ownership.owner_id)
+                    .bind(f.ownership.team_path.clone())
+                    .bind(s.created_at)
+                    .bind(s.created_by.clone())
+                    .bind(s.updated_at)
+                    .bind(s.updated_by.clone())
+                    .bind(s.version);
+            },
+        );
+        created.extend(
+            tx.all::<Company>(sql.push(" RETURNING ").push(Company::COLUMNS))
+                .await?,
+        );
     }
     Ok(created)
 }
 
-pub(super) async fn update(tx: &mut Tx, Company { id, fields: f, stamps: s, .. }: &Company) -> Result<Company> {
+pub(super) async fn update(
+    tx: &mut Tx,
+    Company {
+        id,
+        fields: f,
+        stamps: s,
+        ..
+    }: &Company,
+) -> Result<Company> {
     let sql = Sql::new("UPDATE companies t SET name = ")
         .bind(f.name.clone())
         .push(", name_normalized = ")
@@ -107,11 +127,17 @@ pub(super) async fn update(tx: &mut Tx, Company { id, fields: f, stamps: s, .. }
         .bind(*id)
         .push(" RETURNING ")
         .push(Company::COLUMNS);
-    tx.optional(sql).await?.ok_or(Error::Forbidden("change this company"))
+    tx.optional(sql)
+        .await?
+        .ok_or(Error::Forbidden("change this company"))
 }
 
 /// Refuses a parent that is the company itself or below it.
-pub(super) async fn refuse_loop(tx: &mut Tx, id: CompanyId, parent: Option<CompanyId>) -> Result<()> {
+pub(super) async fn refuse_loop(
+    tx: &mut Tx,
+    id: CompanyId,
+    parent: Option<CompanyId>,
+) -> Result<()> {
     let Some(parent) = parent else { return Ok(()) };
     let sql = Sql::new(
         "WITH RECURSIVE above AS (\
@@ -129,6 +155,10 @@ pub(super) async fn refuse_loop(tx: &mut Tx, id: CompanyId, parent: Option<Compa
     .bind(id.uuid());
     match tx.column::<i64>(sql).await?.first() {
         Some(0) => Ok(()),
-        _ => Err(Error::invalid("LOOP", "parentCompanyId", "a company can't be above itself")),
+        _ => Err(Error::invalid(
+            "LOOP",
+            "parentCompanyId",
+            "a company can't be above itself",
+        )),
     }
 }

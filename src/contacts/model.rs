@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::methods::NewContactMethod;
 use crate::{
+    activities::Target,
     db::{OrderField, Value, ValueKind, list::Record},
     error::{Error, Result},
     ids::{CompanyId, ContactId, Typed as _},
@@ -193,6 +194,10 @@ impl Kept for Contact {
 
     fn visible_to(&self) -> &str {
         &self.visible_to
+    }
+
+    fn activity_target(&self) -> Option<Target> {
+        Some(Target::Contact(self.id))
     }
 }
 

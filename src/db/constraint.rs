@@ -9,12 +9,21 @@ use crate::error::Error;
 /// Translates an error of the driver. What a client can't act on is logged here and becomes `INTERNAL`.
 pub(super) fn translate(error: sqlx::Error) -> Error {
     match &error {
-        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => {
-            tracing::warn!(error = &error as &dyn std::error::Error, "database not reachable");
+        sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::Io(_)
+        | sqlx::Error::WorkerCrashed => {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "database not reachable"
+            );
             return Error::Unavailable("the database");
         }
         sqlx::Error::Database(database) => {
-            if let Some(known) = database.try_downcast_ref::<PgDatabaseError>().and_then(translate_postgres) {
+            if let Some(known) = database
+                .try_downcast_ref::<PgDatabaseError>()
+                .and_then(translate_postgres)
+            {
                 return known;
             }
         }
@@ -30,17 +39,32 @@ fn translate_postgres(error: &PgDatabaseError) -> Option<Error> {
         "42501" => Error::Forbidden("make this change"),
         "23503" if error.message().starts_with("update or delete") => {
             let holder = error.table().unwrap_or("other records").replace('_', " ");
-            Error::invalid("IN_USE", "id", format!("{holder} still refer to it, move or delete those first"))
+            Error::invalid(
+                "IN_USE",
+                "id",
+                format!("{holder} still refer to it, move or delete those first"),
+            )
         }
         "23503" => Error::invalid("NOT_FOUND", field, "what this refers to does not exist"),
         "23505" => Error::invalid("TAKEN", field, "this is taken already"),
         "23514" => Error::invalid("OUT_OF_RANGE", field, "this value is not acceptable here"),
         // datetime_field_overflow, numeric_value_out_of_range; character_not_in_repertoire: text with a NUL
-        "22008" | "22003" => Error::invalid("OUT_OF_RANGE", field, "a date or number is beyond what can be stored"),
-        "22021" => Error::invalid("INVALID_TEXT", field, "a text holds a character that can't be stored"),
+        "22008" | "22003" => Error::invalid(
+            "OUT_OF_RANGE",
+            field,
+            "a date or number is beyond what can be stored",
+        ),
+        "22021" => Error::invalid(
+            "INVALID_TEXT",
+            field,
+            "a text holds a character that can't be stored",
+        ),
         // statement timeout and lock timeout; start-up, shutdown, no connection left
         "57014" | "55P03" | "57P01" | "57P02" | "57P03" | "53300" | "40001" | "40P01" => {
-            tracing::warn!(sqlstate = error.code(), "the database gave up on a statement");
+            tracing::warn!(
+                sqlstate = error.code(),
+                "the database gave up on a statement"
+            );
             Error::Unavailable("the database")
         }
         _ => return None,
@@ -49,12 +73,23 @@ fn translate_postgres(error: &PgDatabaseError) -> Option<Error> {
 
 /// `opportunities_primary_contact_fkey` -> `primaryContactId`.
 fn field_of(constraint: &str) -> String {
-    let name = constraint.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches('_');
+    let name = constraint
+        .trim_end_matches(|c: char| c.is_ascii_digit())
+        .trim_end_matches('_');
     let (name, reference) = match name.strip_suffix("_fkey") {
         Some(name) => (name, true),
-        None => (name.trim_end_matches("_key").trim_end_matches("_check"), false),
+        None => (
+            name.trim_end_matches("_key").trim_end_matches("_check"),
+            false,
+        ),
     };
-    let tables = ["opportunity_stage_history", "opportunity_contacts", "opportunity_users", "activity_targets", "contact_methods"];
+    let tables = [
+        "opportunity_stage_history",
+        "opportunity_contacts",
+        "opportunity_users",
+        "activity_targets",
+        "contact_methods",
+    ];
     let rest = tables
         .iter()
         .find_map(|table| name.strip_prefix(table))
@@ -85,8 +120,14 @@ mod tests {
 
     #[test]
     fn a_constraint_tells_its_field_also_on_a_shard() {
-        assert_eq!(field_of("opportunities_primary_contact_fkey"), "primaryContactId");
-        assert_eq!(field_of("opportunities_primary_contact_fkey_102042"), "primaryContactId");
+        assert_eq!(
+            field_of("opportunities_primary_contact_fkey"),
+            "primaryContactId"
+        );
+        assert_eq!(
+            field_of("opportunities_primary_contact_fkey_102042"),
+            "primaryContactId"
+        );
         assert_eq!(field_of("pipelines_name_key"), "name");
         assert_eq!(field_of("activity_targets_one_check"), "one");
     }

@@ -6,10 +6,8 @@ use sqlx::{FromRow, Postgres, QueryBuilder, Row as _, postgres::PgRow};
 use uuid::Uuid;
 
 use super::{
-    Cursor, OrderField, OrderTerm, Predicate, Sql, Tx, Value,
-    constraint::translate,
-    order::Rendering,
-    predicate::Alias,
+    Cursor, OrderField, OrderTerm, Predicate, Sql, Tx, Value, constraint::translate,
+    order::Rendering, predicate::Alias,
 };
 use crate::error::{Error, Result};
 
@@ -72,8 +70,18 @@ pub struct ListQuery<R: Record> {
 // Not derived: that would ask for `R: Clone`.
 impl<R: Record> Clone for ListQuery<R> {
     fn clone(&self) -> Self {
-        let Self { filter, order, page, include_archived } = self;
-        Self { filter: filter.clone(), order: order.clone(), page: page.clone(), include_archived: *include_archived }
+        let Self {
+            filter,
+            order,
+            page,
+            include_archived,
+        } = self;
+        Self {
+            filter: filter.clone(),
+            order: order.clone(),
+            page: page.clone(),
+            include_archived: *include_archived,
+        }
     }
 }
 
@@ -90,7 +98,11 @@ pub struct Page<R> {
 
 impl<R> Default for Page<R> {
     fn default() -> Self {
-        Self { items: Vec::new(), has_previous: false, has_next: false }
+        Self {
+            items: Vec::new(),
+            has_previous: false,
+            has_next: false,
+        }
     }
 }
 
@@ -136,11 +148,21 @@ pub async fn find<R: Record>(tx: &mut Tx, id: Uuid) -> Result<Option<R>> {
 
 /// The statement that reads one record, to be continued.
 pub(crate) fn by_id<R: Record>(tx: &Tx, id: Uuid) -> Sql {
-    select::<R>().push(" WHERE t.tenant_id = ").bind(tx.tenant()).push(" AND t.").push(R::ID_COLUMN).push(" = ").bind(id)
+    select::<R>()
+        .push(" WHERE t.tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND t.")
+        .push(R::ID_COLUMN)
+        .push(" = ")
+        .bind(id)
 }
 
 fn select<R: Record>() -> Sql {
-    Sql::new("SELECT ").push(R::COLUMNS).push(" FROM ").push(R::TABLE).push(" t")
+    Sql::new("SELECT ")
+        .push(R::COLUMNS)
+        .push(" FROM ")
+        .push(R::TABLE)
+        .push(" t")
 }
 
 /// Reads records by their ids; those that are hidden or absent are left out.
@@ -187,7 +209,10 @@ pub async fn require<R: Record>(
         .push(")");
     match tx.column::<i64>(sql).await?.first() {
         Some(found) if *found == wanted => Ok(()),
-        _ => Err(Error::NotFound { kind: R::KIND, field }),
+        _ => Err(Error::NotFound {
+            kind: R::KIND,
+            field,
+        }),
     }
 }
 
@@ -227,9 +252,15 @@ pub async fn pages<R: Record>(
     let mut by_parent: HashMap<Uuid, Vec<R>> = HashMap::with_capacity(parents.len());
     for row in &rows {
         let parent = row.try_get("parent_key").map_err(translate)?;
-        by_parent.entry(parent).or_default().push(R::from_row(row).map_err(translate)?);
+        by_parent
+            .entry(parent)
+            .or_default()
+            .push(R::from_row(row).map_err(translate)?);
     }
-    Ok(by_parent.into_iter().map(|(parent, rows)| (parent, assemble(rows, query))).collect())
+    Ok(by_parent
+        .into_iter()
+        .map(|(parent, rows)| (parent, assemble(rows, query)))
+        .collect())
 }
 
 /// Counts a list.
@@ -242,16 +273,37 @@ pub async fn count<R: Record>(tx: &mut Tx, query: &ListQuery<R>) -> Result<Count
         push_filter(&mut sql, tx, query);
         sql
     };
-    let capped = matching(tx, "SELECT count(*) FROM (SELECT FROM ").push(" LIMIT ").bind(EXACT_COUNT_UP_TO + 1).push(") c");
-    let value = tx.column::<i64>(capped).await?.first().copied().unwrap_or(0);
+    let capped = matching(tx, "SELECT count(*) FROM (SELECT FROM ")
+        .push(" LIMIT ")
+        .bind(EXACT_COUNT_UP_TO + 1)
+        .push(") c");
+    let value = tx
+        .column::<i64>(capped)
+        .await?
+        .first()
+        .copied()
+        .unwrap_or(0);
     if value <= EXACT_COUNT_UP_TO {
-        return Ok(Count { value, estimated: false });
+        return Ok(Count {
+            value,
+            estimated: false,
+        });
     }
     let explain = matching(tx, "EXPLAIN (FORMAT JSON) SELECT FROM ");
     let plan = tx.column::<serde_json::Value>(explain).await?;
-    let planned = plan.first().and_then(|plan| plan.pointer("/0/Plan/Plan Rows")?.as_f64()).unwrap_or(0.0);
-    let estimate = if tx.actor().sees(R::TABLE) == "|" { planned / SCOPE_SELECTIVITY } else { planned };
-    Ok(Count { value: (estimate as i64).max(value), estimated: true })
+    let planned = plan
+        .first()
+        .and_then(|plan| plan.pointer("/0/Plan/Plan Rows")?.as_f64())
+        .unwrap_or(0.0);
+    let estimate = if tx.actor().sees(R::TABLE) == "|" {
+        planned / SCOPE_SELECTIVITY
+    } else {
+        planned
+    };
+    Ok(Count {
+        value: (estimate as i64).max(value),
+        estimated: true,
+    })
 }
 
 /// Counts the list of each parent, in one statement.
@@ -270,10 +322,19 @@ pub async fn counts<R: Record>(
     push_related::<R>(&mut sql, tx, relation);
     sql = sql.push(" AND ");
     push_filter(&mut sql, tx, query);
-    sql = sql.push(" LIMIT ").bind(EXACT_COUNT_UP_TO + 1).push(") r) c");
+    sql = sql
+        .push(" LIMIT ")
+        .bind(EXACT_COUNT_UP_TO + 1)
+        .push(") r) c");
     let rows = tx.all::<(Uuid, i64)>(sql).await?;
-    let count = |n: i64| Count { value: n.min(EXACT_COUNT_UP_TO), estimated: n > EXACT_COUNT_UP_TO };
-    Ok(rows.into_iter().map(|(parent, n)| (parent, count(n))).collect())
+    let count = |n: i64| Count {
+        value: n.min(EXACT_COUNT_UP_TO),
+        estimated: n > EXACT_COUNT_UP_TO,
+    };
+    Ok(rows
+        .into_iter()
+        .map(|(parent, n)| (parent, count(n)))
+        .collect())
 }
 
 /// ` FROM … WHERE <belongs to k.key>`
@@ -281,9 +342,15 @@ fn push_related<R: Record>(sql: &mut Sql, tx: &Tx, relation: &Relation) {
     let sql = sql.builder();
     match &relation.link {
         Some(link) => {
-            sql.push(" FROM ").push(link.table).push(" l JOIN ").push(R::TABLE).push(" t ON t.tenant_id = ");
+            sql.push(" FROM ")
+                .push(link.table)
+                .push(" l JOIN ")
+                .push(R::TABLE)
+                .push(" t ON t.tenant_id = ");
             sql.push_bind(tx.tenant());
-            sql.push(" AND ").push(link.on).push(" WHERE l.tenant_id = ");
+            sql.push(" AND ")
+                .push(link.on)
+                .push(" WHERE l.tenant_id = ");
             sql.push_bind(tx.tenant());
             sql.push(" AND ");
         }
@@ -322,7 +389,11 @@ fn push_conditions<R: Record>(
 }
 
 /// The order and the limit: one row more than asked for, to tell whether there are further ones.
-fn push_end<R: Record>(sql: &mut Sql, query: &ListQuery<R>, copies: &'static [(&'static str, &'static str)]) {
+fn push_end<R: Record>(
+    sql: &mut Sql,
+    query: &ListQuery<R>,
+    copies: &'static [(&'static str, &'static str)],
+) {
     let builder: &mut QueryBuilder<Postgres> = sql.builder();
     rendering::<R>(query, copies).push_order(builder);
     builder.push(" LIMIT ");
@@ -333,7 +404,12 @@ fn rendering<'a, R: Record>(
     query: &'a ListQuery<R>,
     replaced: &'static [(&'static str, &'static str)],
 ) -> Rendering<'a, R::Order> {
-    Rendering { order: &query.order, id_column: R::ID_COLUMN, backward: query.page.backward, replaced }
+    Rendering {
+        order: &query.order,
+        id_column: R::ID_COLUMN,
+        backward: query.page.backward,
+        replaced,
+    }
 }
 
 fn assemble<R: Record>(mut rows: Vec<R>, query: &ListQuery<R>) -> Page<R> {
@@ -343,6 +419,14 @@ fn assemble<R: Record>(mut rows: Vec<R>, query: &ListQuery<R>) -> Page<R> {
         rows.reverse();
     }
     let came_from = query.page.from.is_some();
-    let (has_previous, has_next) = if query.page.backward { (more, came_from) } else { (came_from, more) };
-    Page { items: rows.into_iter().map(Arc::new).collect(), has_previous, has_next }
+    let (has_previous, has_next) = if query.page.backward {
+        (more, came_from)
+    } else {
+        (came_from, more)
+    };
+    Page {
+        items: rows.into_iter().map(Arc::new).collect(),
+        has_previous,
+        has_next,
+    }
 }

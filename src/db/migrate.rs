@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use sqlx::{
-    AssertSqlSafe, Connection as _, Executor as _, PgConnection,
-    migrate::Migrator,
+    AssertSqlSafe, Connection as _, Executor as _, PgConnection, migrate::Migrator,
     postgres::PgConnectOptions,
 };
 
@@ -59,7 +58,9 @@ pub enum MigrateError {
         source: sqlx::Error,
     },
     /// The login is not the owner that the policies name.
-    #[error("migrations run as dealgraph_owner, not as {0}: tables of another owner would not be protected")]
+    #[error(
+        "migrations run as dealgraph_owner, not as {0}: tables of another owner would not be protected"
+    )]
     NotOwner(String),
     /// Another server has been migrating for too long.
     #[error("another server has held the migration lock for {} s, look what it is doing", LOCK_PATIENCE.as_secs())]
@@ -77,22 +78,33 @@ pub struct Report {
 ///
 /// # Errors
 /// [`MigrateError::Database`].
-pub async fn prepare_cluster(superuser: &PgConnectOptions, database: &str) -> Result<(), MigrateError> {
+pub async fn prepare_cluster(
+    superuser: &PgConnectOptions,
+    database: &str,
+) -> Result<(), MigrateError> {
     let mut connection = PgConnection::connect_with(superuser).await?;
-    let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)")
-        .bind(OWNER)
-        .fetch_one(&mut connection)
-        .await?;
+    let exists: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)")
+            .bind(OWNER)
+            .fetch_one(&mut connection)
+            .await?;
     if !exists {
-        connection.execute("CREATE ROLE dealgraph_owner LOGIN CREATEROLE").await?;
+        connection
+            .execute("CREATE ROLE dealgraph_owner LOGIN CREATEROLE")
+            .await?;
     }
-    let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
-        .bind(database)
-        .fetch_one(&mut connection)
-        .await?;
+    let exists: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
+            .bind(database)
+            .fetch_one(&mut connection)
+            .await?;
     if !exists {
         let name = database.replace('"', "");
-        connection.execute(AssertSqlSafe(format!("CREATE DATABASE \"{name}\" OWNER dealgraph_owner"))).await?;
+        connection
+            .execute(AssertSqlSafe(format!(
+                "CREATE DATABASE \"{name}\" OWNER dealgraph_owner"
+            )))
+            .await?;
     }
     connection.close().await?;
     Ok(())
@@ -104,14 +116,20 @@ pub async fn prepare_cluster(superuser: &PgConnectOptions, database: &str) -> Re
 /// [`MigrateError`]; migrations and policy files that came before the failing one stay applied.
 pub async fn run(owner: &PgConnectOptions) -> Result<Report, MigrateError> {
     let mut connection = PgConnection::connect_with(owner).await?;
-    let login: String = sqlx::query_scalar("SELECT current_user::text").fetch_one(&mut connection).await?;
+    let login: String = sqlx::query_scalar("SELECT current_user::text")
+        .fetch_one(&mut connection)
+        .await?;
     if login != OWNER {
         return Err(MigrateError::NotOwner(login));
     }
     lock(&mut connection).await?;
     // Policies are dropped if they exist before they are made; Postgres would note each that does not.
-    connection.execute("SET lock_timeout = '5s'; SET client_min_messages = warning").await?;
-    let mut migrator = Migrator { ..Migrator::DEFAULT };
+    connection
+        .execute("SET lock_timeout = '5s'; SET client_min_messages = warning")
+        .await?;
+    let mut migrator = Migrator {
+        ..Migrator::DEFAULT
+    };
     migrator.migrations = MIGRATIONS.migrations.clone();
     migrator.set_locking(false);
     migrator.run(&mut connection).await?;
@@ -124,7 +142,10 @@ pub async fn run(owner: &PgConnectOptions) -> Result<Report, MigrateError> {
         .await?;
     let mut report = Report::default();
     for (name, text) in POLICIES {
-        if apply(&mut connection, name, text).await.map_err(|source| MigrateError::Policy { name, source })? {
+        if apply(&mut connection, name, text)
+            .await
+            .map_err(|source| MigrateError::Policy { name, source })?
+        {
             report.policies_applied.push(name);
         }
     }
@@ -145,8 +166,10 @@ pub async fn analyze(owner: &PgConnectOptions) -> Result<(), MigrateError> {
 async fn lock(connection: &mut PgConnection) -> Result<(), MigrateError> {
     let attempts = LOCK_PATIENCE.as_millis() / 250;
     for _ in 0..attempts {
-        let got: bool =
-            sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LOCK).fetch_one(&mut *connection).await?;
+        let got: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
+            .bind(LOCK)
+            .fetch_one(&mut *connection)
+            .await?;
         if got {
             return Ok(());
         }
@@ -156,12 +179,20 @@ async fn lock(connection: &mut PgConnection) -> Result<(), MigrateError> {
 }
 
 /// Applies a policy file unless this very text was applied before; tells whether it did.
-async fn apply(connection: &mut PgConnection, name: &'static str, text: &'static str) -> Result<bool, sqlx::Error> {
-    let hash = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let before: Option<String> = sqlx::query_scalar("SELECT hash FROM app.applied_policies WHERE name = $1")
-        .bind(name)
-        .fetch_optional(&mut *connection)
-        .await?;
+async fn apply(
+    connection: &mut PgConnection,
+    name: &'static str,
+    text: &'static str,
+) -> Result<bool, sqlx::Error> {
+    let hash = Sha256::digest(text.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect::<String>();
+    let before: Option<String> =
+        sqlx::query_scalar("SELECT hash FROM app.applied_policies WHERE name = $1")
+            .bind(name)
+            .fetch_optional(&mut *connection)
+            .await?;
     // The verification reads what all the others did, so it runs every time.
     if before.as_ref() == Some(&hash) && !name.starts_with("99") {
         return Ok(false);

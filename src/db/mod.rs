@@ -50,7 +50,11 @@ pub struct PoolOptions {
 
 impl Default for PoolOptions {
     fn default() -> Self {
-        Self { size: 16, system_size: 4, acquire_timeout: std::time::Duration::from_secs(2) }
+        Self {
+            size: 16,
+            system_size: 4,
+            acquire_timeout: std::time::Duration::from_secs(2),
+        }
     }
 }
 
@@ -95,7 +99,8 @@ impl Db {
         };
         Self {
             app: pool(options.size).connect_lazy_with(app.application_name("dealgraph")),
-            system: pool(options.system_size).connect_lazy_with(system.application_name("dealgraph-system")),
+            system: pool(options.system_size)
+                .connect_lazy_with(system.application_name("dealgraph-system")),
             clock,
             hints,
             observer: None,
@@ -131,7 +136,12 @@ impl Db {
         request_id: &str,
         work: impl AsyncFnOnce(&mut Tx) -> Result<T>,
     ) -> Result<T> {
-        let statements = begin(&self.app, format!("BEGIN; {}", actor.settings()), self.observer.clone()).await?;
+        let statements = begin(
+            &self.app,
+            format!("BEGIN; {}", actor.settings()),
+            self.observer.clone(),
+        )
+        .await?;
         let mut tx = Tx::new(statements, Arc::clone(actor), self.clock.now());
         let done = work(&mut tx).await?;
         let seq = events::append(&mut tx, request_id).await?;
@@ -148,12 +158,17 @@ impl Db {
     /// The database does not answer.
     pub async fn system(&self, reason: SystemReason) -> Result<SystemTx> {
         tracing::debug!(?reason, "system transaction");
-        Ok(SystemTx::new(begin(&self.system, "BEGIN".to_owned(), self.observer.clone()).await?, self.clock.now()))
+        Ok(SystemTx::new(
+            begin(&self.system, "BEGIN".to_owned(), self.observer.clone()).await?,
+            self.clock.now(),
+        ))
     }
 
     /// Whether the database answers.
     pub async fn answers(&self) -> bool {
-        let Ok(mut tx) = self.system(SystemReason::Health).await else { return false };
+        let Ok(mut tx) = self.system(SystemReason::Health).await else {
+            return false;
+        };
         tx.column::<i32>(Sql::new("SELECT 1")).await.is_ok()
     }
 
@@ -164,7 +179,10 @@ impl Db {
     }
 
     async fn begin_read(&self, actor: &Actor) -> Result<Statements> {
-        let sql = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {}", actor.settings());
+        let sql = format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {}",
+            actor.settings()
+        );
         begin(&self.app, sql, self.observer.clone()).await
     }
 }

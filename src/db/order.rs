@@ -69,7 +69,12 @@ impl Cursor {
     #[must_use]
     pub fn encode<F: OrderField>(&self, tenant: TenantId, order: &[OrderTerm<F>]) -> String {
         let values: Vec<Json> = self.values.iter().map(to_json).collect();
-        let json = json!([tenant.uuid().as_fields().0, signature(order), values, self.id.simple().to_string()]);
+        let json = json!([
+            tenant.uuid().as_fields().0,
+            signature(order),
+            values,
+            self.id.simple().to_string()
+        ]);
         URL_SAFE_NO_PAD.encode(json.to_string())
     }
 
@@ -77,7 +82,12 @@ impl Cursor {
     ///
     /// # Errors
     /// `INVALID_CURSOR` when it is damaged, of another tenant, or of a list in another order.
-    pub fn decode<F: OrderField>(text: &str, tenant: TenantId, order: &[OrderTerm<F>], field: &str) -> Result<Self> {
+    pub fn decode<F: OrderField>(
+        text: &str,
+        tenant: TenantId,
+        order: &[OrderTerm<F>],
+        field: &str,
+    ) -> Result<Self> {
         let bad = || {
             Error::invalid(
                 "INVALID_CURSOR",
@@ -91,7 +101,10 @@ impl Cursor {
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| bad())?;
         let (owner, signed, values, id): (u32, String, Vec<Json>, String) =
             serde_json::from_slice(&bytes).map_err(|_| bad())?;
-        if owner != tenant.uuid().as_fields().0 || signed != signature(order) || values.len() != order.len() {
+        if owner != tenant.uuid().as_fields().0
+            || signed != signature(order)
+            || values.len() != order.len()
+        {
             return Err(bad());
         }
         let values = values
@@ -99,14 +112,27 @@ impl Cursor {
             .zip(order)
             .map(|(json, term)| from_json(json, term.field).ok_or_else(bad))
             .collect::<Result<_>>()?;
-        Ok(Self { values, id: id.parse().map_err(|_| bad())? })
+        Ok(Self {
+            values,
+            id: id.parse().map_err(|_| bad())?,
+        })
     }
 }
 
 fn signature<F: OrderField>(order: &[OrderTerm<F>]) -> String {
     order
         .iter()
-        .map(|term| format!("{}{}", if term.direction == Direction::Asc { '+' } else { '-' }, term.field.column()))
+        .map(|term| {
+            format!(
+                "{}{}",
+                if term.direction == Direction::Asc {
+                    '+'
+                } else {
+                    '-'
+                },
+                term.field.column()
+            )
+        })
         .collect()
 }
 
@@ -150,11 +176,24 @@ impl<F: OrderField> Rendering<'_, F> {
 
     /// The id goes the way of the last criterion, so that one index serves both.
     fn id_ascending(&self) -> bool {
-        self.ascending(self.order.last().map_or(Direction::Asc, |term| term.direction))
+        self.ascending(
+            self.order
+                .last()
+                .map_or(Direction::Asc, |term| term.direction),
+        )
     }
 
-    fn push_expression(&self, sql: &mut QueryBuilder<Postgres>, column: &'static str, absent: Option<&'static str>) {
-        let replacement = self.replaced.iter().find(|(own, _)| *own == column).map(|(_, link)| *link);
+    fn push_expression(
+        &self,
+        sql: &mut QueryBuilder<Postgres>,
+        column: &'static str,
+        absent: Option<&'static str>,
+    ) {
+        let replacement = self
+            .replaced
+            .iter()
+            .find(|(own, _)| *own == column)
+            .map(|(_, link)| *link);
         if absent.is_some() {
             sql.push("coalesce(");
         }
@@ -172,7 +211,11 @@ impl<F: OrderField> Rendering<'_, F> {
         sql.push(" ORDER BY ");
         for term in self.order {
             self.push_expression(sql, term.field.column(), term.field.absent());
-            sql.push(if self.ascending(term.direction) { ", " } else { " DESC, " });
+            sql.push(if self.ascending(term.direction) {
+                ", "
+            } else {
+                " DESC, "
+            });
         }
         self.push_expression(sql, self.id_column, None);
         if !self.id_ascending() {
@@ -183,11 +226,18 @@ impl<F: OrderField> Rendering<'_, F> {
     /// The condition that a row comes after the cursor. When all criteria go one way it is one row comparison,
     /// which an index answers; otherwise it is spelled out, criterion by criterion.
     pub(super) fn push_after(&self, sql: &mut QueryBuilder<Postgres>, cursor: &Cursor) {
-        let uniform = self.order.iter().all(|term| self.ascending(term.direction) == self.id_ascending());
+        let uniform = self
+            .order
+            .iter()
+            .all(|term| self.ascending(term.direction) == self.id_ascending());
         if uniform {
             sql.push("(");
             self.push_columns(sql);
-            sql.push(if self.id_ascending() { ") > (" } else { ") < (" });
+            sql.push(if self.id_ascending() {
+                ") > ("
+            } else {
+                ") < ("
+            });
             for (term, value) in self.order.iter().zip(&cursor.values) {
                 push_value(sql, term.field, value);
                 sql.push(", ");
@@ -211,7 +261,11 @@ impl<F: OrderField> Rendering<'_, F> {
             match self.order.get(leading) {
                 Some(term) => {
                     self.push_expression(sql, term.field.column(), term.field.absent());
-                    sql.push(if self.ascending(term.direction) { " > " } else { " < " });
+                    sql.push(if self.ascending(term.direction) {
+                        " > "
+                    } else {
+                        " < "
+                    });
                     push_value(sql, term.field, &cursor.values[leading]);
                 }
                 None => {

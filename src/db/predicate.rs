@@ -111,7 +111,9 @@ impl Predicate {
     #[must_use]
     pub fn relation_depth(&self) -> u8 {
         match self {
-            Self::All(parts) | Self::Any(parts) => parts.iter().map(Self::relation_depth).max().unwrap_or(0),
+            Self::All(parts) | Self::Any(parts) => {
+                parts.iter().map(Self::relation_depth).max().unwrap_or(0)
+            }
             Self::Not(inner) => inner.relation_depth(),
             Self::Related { matching, .. } => matching.relation_depth().saturating_add(1),
             Self::Compare(..) | Self::In(..) | Self::Empty(_) => 0,
@@ -121,8 +123,12 @@ impl Predicate {
     /// Renders as a condition on `alias`; `tenant` is bound again in every sub-query.
     pub(super) fn render(&self, sql: &mut QueryBuilder<Postgres>, alias: Alias, tenant: TenantId) {
         match self {
-            Self::All(parts) => join(sql, parts, (" AND ", "true"), |sql, part| part.render(sql, alias, tenant)),
-            Self::Any(parts) => join(sql, parts, (" OR ", "false"), |sql, part| part.render(sql, alias, tenant)),
+            Self::All(parts) => join(sql, parts, (" AND ", "true"), |sql, part| {
+                part.render(sql, alias, tenant)
+            }),
+            Self::Any(parts) => join(sql, parts, (" OR ", "false"), |sql, part| {
+                part.render(sql, alias, tenant)
+            }),
             Self::Not(inner) => {
                 sql.push("NOT coalesce(");
                 inner.render(sql, alias, tenant);
@@ -148,19 +154,42 @@ impl Predicate {
                 push_column(sql, alias, column);
                 sql.push(" IS NULL");
             }
-            Self::Related { quantifier, table, column, own, matching } => {
+            Self::Related {
+                quantifier,
+                table,
+                column,
+                own,
+                matching,
+            } => {
                 // `every` is: there is none that does not match.
                 let inner = Alias(alias.0 + 1);
-                sql.push(if *quantifier == Quantifier::Some { "EXISTS (SELECT FROM " } else { "NOT EXISTS (SELECT FROM " });
-                sql.push(table).push(" ").push(inner).push(" WHERE ").push(inner).push(".tenant_id = ");
+                sql.push(if *quantifier == Quantifier::Some {
+                    "EXISTS (SELECT FROM "
+                } else {
+                    "NOT EXISTS (SELECT FROM "
+                });
+                sql.push(table)
+                    .push(" ")
+                    .push(inner)
+                    .push(" WHERE ")
+                    .push(inner)
+                    .push(".tenant_id = ");
                 sql.push_bind(tenant);
                 sql.push(" AND ");
                 push_column(sql, inner, column);
                 sql.push(" = ");
                 push_column(sql, alias, own);
-                sql.push(if *quantifier == Quantifier::Every { " AND NOT coalesce(" } else { " AND (" });
+                sql.push(if *quantifier == Quantifier::Every {
+                    " AND NOT coalesce("
+                } else {
+                    " AND ("
+                });
                 matching.render(sql, inner, tenant);
-                sql.push(if *quantifier == Quantifier::Every { ", false))" } else { "))" });
+                sql.push(if *quantifier == Quantifier::Every {
+                    ", false))"
+                } else {
+                    "))"
+                });
             }
         }
     }
@@ -205,8 +234,16 @@ pub(super) fn bind(sql: &mut QueryBuilder<Postgres>, value: &Value) {
 fn bind_all(sql: &mut QueryBuilder<Postgres>, values: &[Value]) {
     macro_rules! array {
         ($variant:ident) => {{
-            let array: Vec<_> =
-                values.iter().filter_map(|v| if let Value::$variant(v) = v { Some(v.clone()) } else { None }).collect();
+            let array: Vec<_> = values
+                .iter()
+                .filter_map(|v| {
+                    if let Value::$variant(v) = v {
+                        Some(v.clone())
+                    } else {
+                        None
+                    }
+                })
+                .collect();
             sql.push_bind(array);
         }};
     }

@@ -24,7 +24,12 @@ pub struct ReadSession {
 
 impl ReadSession {
     pub(super) fn new(db: Db, actor: Arc<Actor>) -> Self {
-        Self { db, actor, tx: Mutex::new(None), statements: AtomicU32::new(0) }
+        Self {
+            db,
+            actor,
+            tx: Mutex::new(None),
+            statements: AtomicU32::new(0),
+        }
     }
 
     /// Runs `work` on the snapshot.
@@ -37,12 +42,17 @@ impl ReadSession {
             Some(tx) => tx,
             None => {
                 let statements = self.db.begin_read(&self.actor).await?;
-                guard.insert(Tx::new(statements, Arc::clone(&self.actor), self.db.clock.now()))
+                guard.insert(Tx::new(
+                    statements,
+                    Arc::clone(&self.actor),
+                    self.db.clock.now(),
+                ))
             }
         };
         let before = tx.count();
         let done = work(tx).await;
-        self.statements.fetch_add(tx.count() - before, Ordering::Relaxed);
+        self.statements
+            .fetch_add(tx.count() - before, Ordering::Relaxed);
         done
     }
 

@@ -28,9 +28,14 @@ impl Sql {
 
     /// Appends `(…), (…)`, one row per item, for a multi-row INSERT.
     #[must_use]
-    pub fn rows<I>(mut self, items: impl IntoIterator<Item = I>, mut row: impl FnMut(Row<'_>, I)) -> Self {
+    pub fn rows<I>(
+        mut self,
+        items: impl IntoIterator<Item = I>,
+        mut row: impl FnMut(Row<'_>, I),
+    ) -> Self {
         self.0.push(" ");
-        self.0.push_values(items, |separated, item| row(Row(separated), item));
+        self.0
+            .push_values(items, |separated, item| row(Row(separated), item));
         self
     }
 
@@ -54,7 +59,10 @@ pub struct Row<'a>(sqlx::query_builder::Separated<'a, Postgres, &'static str>);
 
 impl Row<'_> {
     /// Binds the next column.
-    pub fn bind<'t, T: Encode<'t, Postgres> + Type<Postgres> + 't>(&mut self, value: T) -> &mut Self {
+    pub fn bind<'t, T: Encode<'t, Postgres> + Type<Postgres> + 't>(
+        &mut self,
+        value: T,
+    ) -> &mut Self {
         self.0.push_bind(value);
         self
     }

@@ -44,11 +44,23 @@ const LOGIN: &str = "SELECT r.rolname::text AS login, r.rolsuper AS superuser, r
 pub async fn check(db: &Db) -> Result<(), StartupError> {
     let mut app = super::begin(&db.app, "BEGIN".to_owned(), None).await?;
     let mut system = db.system(SystemReason::Health).await?;
-    for login in [app.optional::<Login>(Sql::new(LOGIN)).await?, system.optional::<Login>(Sql::new(LOGIN)).await?] {
-        let Some(login) = login else { return Err(StartupError::NotMigrated) };
-        let why = [(login.superuser, "superuser"), (login.bypass, "BYPASSRLS"), (login.owner, "owner of tables")];
+    for login in [
+        app.optional::<Login>(Sql::new(LOGIN)).await?,
+        system.optional::<Login>(Sql::new(LOGIN)).await?,
+    ] {
+        let Some(login) = login else {
+            return Err(StartupError::NotMigrated);
+        };
+        let why = [
+            (login.superuser, "superuser"),
+            (login.bypass, "BYPASSRLS"),
+            (login.owner, "owner of tables"),
+        ];
         if let Some((_, why)) = why.into_iter().find(|(could, _)| *could) {
-            return Err(StartupError::Bypass { login: login.login, why });
+            return Err(StartupError::Bypass {
+                login: login.login,
+                why,
+            });
         }
         if !login.migrated {
             return Err(StartupError::NotMigrated);

@@ -21,8 +21,15 @@ pub struct Statements {
 }
 
 impl Statements {
-    pub(super) fn new(transaction: Transaction<'static, Postgres>, observer: Option<Observer>) -> Self {
-        Self { transaction, count: 0, observer }
+    pub(super) fn new(
+        transaction: Transaction<'static, Postgres>,
+        observer: Option<Observer>,
+    ) -> Self {
+        Self {
+            transaction,
+            count: 0,
+            observer,
+        }
     }
 
     /// How many statements ran so far, BEGIN and COMMIT not counted.
@@ -35,9 +42,17 @@ impl Statements {
     ///
     /// # Errors
     /// The database refused or does not answer; see [`crate::error::Error`].
-    pub async fn all<T: for<'r> FromRow<'r, PgRow> + Send + Unpin>(&mut self, mut sql: Sql) -> Result<Vec<T>> {
+    pub async fn all<T: for<'r> FromRow<'r, PgRow> + Send + Unpin>(
+        &mut self,
+        mut sql: Sql,
+    ) -> Result<Vec<T>> {
         let span = self.note(&sql);
-        let rows = sql.0.build_query_as::<T>().fetch_all(&mut *self.transaction).instrument(span.clone()).await;
+        let rows = sql
+            .0
+            .build_query_as::<T>()
+            .fetch_all(&mut *self.transaction)
+            .instrument(span.clone())
+            .await;
         let rows = rows.map_err(translate)?;
         telemetry::record_rows(&span, rows.len());
         Ok(rows)
@@ -47,9 +62,17 @@ impl Statements {
     ///
     /// # Errors
     /// As [`Self::all`].
-    pub async fn optional<T: for<'r> FromRow<'r, PgRow> + Send + Unpin>(&mut self, mut sql: Sql) -> Result<Option<T>> {
+    pub async fn optional<T: for<'r> FromRow<'r, PgRow> + Send + Unpin>(
+        &mut self,
+        mut sql: Sql,
+    ) -> Result<Option<T>> {
         let span = self.note(&sql);
-        let row = sql.0.build_query_as::<T>().fetch_optional(&mut *self.transaction).instrument(span.clone()).await;
+        let row = sql
+            .0
+            .build_query_as::<T>()
+            .fetch_optional(&mut *self.transaction)
+            .instrument(span.clone())
+            .await;
         let row = row.map_err(translate)?;
         telemetry::record_rows(&span, usize::from(row.is_some()));
         Ok(row)
@@ -61,7 +84,13 @@ impl Statements {
     /// As [`Self::all`].
     pub async fn rows(&mut self, mut sql: Sql) -> Result<Vec<PgRow>> {
         let span = self.note(&sql);
-        let rows = sql.0.build().fetch_all(&mut *self.transaction).instrument(span.clone()).await.map_err(translate)?;
+        let rows = sql
+            .0
+            .build()
+            .fetch_all(&mut *self.transaction)
+            .instrument(span.clone())
+            .await
+            .map_err(translate)?;
         telemetry::record_rows(&span, rows.len());
         Ok(rows)
     }
@@ -75,7 +104,9 @@ impl Statements {
         T: for<'r> sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres>,
     {
         let rows = self.rows(sql).await?;
-        rows.iter().map(|row| row.try_get(0).map_err(translate)).collect()
+        rows.iter()
+            .map(|row| row.try_get(0).map_err(translate))
+            .collect()
     }
 
     /// Runs a statement and tells how many rows it touched.
@@ -84,7 +115,13 @@ impl Statements {
     /// As [`Self::all`].
     pub async fn execute(&mut self, mut sql: Sql) -> Result<u64> {
         let span = self.note(&sql);
-        let done = sql.0.build().execute(&mut *self.transaction).instrument(span.clone()).await.map_err(translate)?;
+        let done = sql
+            .0
+            .build()
+            .execute(&mut *self.transaction)
+            .instrument(span.clone())
+            .await
+            .map_err(translate)?;
         telemetry::record_rows(&span, done.rows_affected() as usize);
         Ok(done.rows_affected())
     }
@@ -113,7 +150,12 @@ pub struct Tx {
 
 impl Tx {
     pub(super) fn new(statements: Statements, actor: Arc<Actor>, now: DateTime<Utc>) -> Self {
-        Self { statements, actor, now, events: Vec::new() }
+        Self {
+            statements,
+            actor,
+            now,
+            events: Vec::new(),
+        }
     }
 
     /// On whose behalf.

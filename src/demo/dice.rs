@@ -43,13 +43,16 @@ impl Dice {
 
     /// A quarter of an hour of a working day.
     pub(super) fn office_hour(&mut self, date: NaiveDate) -> DateTime<Utc> {
-        instant(date, self.number(8, 16)) + chrono::TimeDelta::minutes(i64::from(self.number(0, 3)) * 15)
+        instant(date, self.number(8, 16))
+            + chrono::TimeDelta::minutes(i64::from(self.number(0, 3)) * 15)
     }
 
     /// A working hour of a day between two others, both included.
     pub(super) fn moment(&mut self, from: NaiveDate, to: NaiveDate) -> DateTime<Utc> {
         let days = u32::try_from((to - from).num_days()).unwrap_or(0);
-        let date = from.checked_add_days(Days::new(self.number(0, days).into())).unwrap_or(from);
+        let date = from
+            .checked_add_days(Days::new(self.number(0, days).into()))
+            .unwrap_or(from);
         self.office_hour(date)
     }
 }
@@ -72,7 +75,9 @@ mod tests {
     fn weights_count() {
         let mut dice = Dice::of(Uuid::from_u128(1));
         assert!((0..100).all(|_| dice.weighted(&[(0, 'a'), (3, 'b')]) == 'b'));
-        let first = (0..1_000).filter(|_| dice.weighted(&[(3, true), (1, false)])).count();
+        let first = (0..1_000)
+            .filter(|_| dice.weighted(&[(3, true), (1, false)]))
+            .count();
         assert!((650..850).contains(&first), "{first}");
     }
 }

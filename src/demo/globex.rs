@@ -26,7 +26,15 @@ const LEADS: usize = 150;
 const STAFF: (u32, u32) = (4, 6);
 
 /// Name, industry, country, city, year founded, employees, yearly revenue in millions of EUR.
-type Firm = (&'static str, &'static str, &'static str, &'static str, i16, i32, i64);
+type Firm = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    i16,
+    i32,
+    i64,
+);
 
 #[rustfmt::skip] // a table
 const FIRMS: &[Firm] = &[
@@ -59,8 +67,21 @@ const FIRMS: &[Firm] = &[
 
 /// First the manager, then who reports to them.
 const TEAMS: &[(&str, &[&str])] = &[
-    ("Field Sales", &["Henrike Falk", "Matteo Conti", "Solveig Berg", "Jakub Malý", "Inès Roche", "Piet Smit"]),
-    ("Customer Success", &["Tomás Ferreira", "Léa Girard", "Oskar Nyman", "Zofia Król"]),
+    (
+        "Field Sales",
+        &[
+            "Henrike Falk",
+            "Matteo Conti",
+            "Solveig Berg",
+            "Jakub Malý",
+            "Inès Roche",
+            "Piet Smit",
+        ],
+    ),
+    (
+        "Customer Success",
+        &["Tomás Ferreira", "Léa Girard", "Oskar Nyman", "Zofia Król"],
+    ),
 ];
 
 const NEW_BUSINESS: &[&str] = &[
@@ -71,7 +92,12 @@ const NEW_BUSINESS: &[&str] = &[
     "Line control",
     "Spare parts stock",
 ];
-const RENEWALS: &[&str] = &["Maintenance renewal", "Licence renewal", "Support plan", "Calibration contract"];
+const RENEWALS: &[&str] = &[
+    "Maintenance renewal",
+    "Licence renewal",
+    "Support plan",
+    "Calibration contract",
+];
 
 pub(super) async fn load(db: &Db, progress: &Progress) -> Result<(), ImportError> {
     let tenant = NewTenant {
@@ -89,29 +115,67 @@ pub(super) async fn load(db: &Db, progress: &Progress) -> Result<(), ImportError
     provision::members(&mut tx, tenant.id, &members).await?;
     tx.commit().await?;
     let session = Session::open(db, SLUG, "demo", progress.clone()).await?;
-    let reps = members.iter().filter(|member| member.role == Role::SalesRep).map(|member| member.user).collect();
-    let world = World { ids, now: db.clock().now(), names: &EUROPEAN, currency: CURRENCY, reps };
+    let reps = members
+        .iter()
+        .filter(|member| member.role == Role::SalesRep)
+        .map(|member| member.user)
+        .collect();
+    let world = World {
+        ids,
+        now: db.clock().now(),
+        names: &EUROPEAN,
+        currency: CURRENCY,
+        reps,
+    };
     let pipelines = pipelines(ids);
     let companies: Vec<NewCompany> = FIRMS.iter().map(|firm| company(&world, firm)).collect();
-    let deals = (0..DEALS).map(|number| deal(&world, &companies, &pipelines, number)).collect();
-    let ground = Ground { pipelines, companies: vec![companies], deals, staff: STAFF, leads: LEADS };
+    let deals = (0..DEALS)
+        .map(|number| deal(&world, &companies, &pipelines, number))
+        .collect();
+    let ground = Ground {
+        pipelines,
+        companies: vec![companies],
+        deals,
+        staff: STAFF,
+        leads: LEADS,
+    };
     load::load(&world, ground, (&session, &session)).await
 }
 
 fn staff(ids: Ids) -> (Vec<NewTeam>, Vec<NewMember>) {
     let root: TeamId = ids.of("Sales");
-    let mut teams = vec![NewTeam { id: root, name: "Sales".to_owned(), parent: None, path: segment(root) }];
+    let mut teams = vec![NewTeam {
+        id: root,
+        name: "Sales".to_owned(),
+        parent: None,
+        path: segment(root),
+    }];
     let mut members = Vec::new();
     for (name, people) in TEAMS {
         let id: TeamId = ids.of(name);
         let path = segment(root) + &segment(id);
-        let team = NewTeam { id, name: (*name).to_owned(), parent: Some(root), path };
+        let team = NewTeam {
+            id,
+            name: (*name).to_owned(),
+            parent: Some(root),
+            path,
+        };
         for (place, name) in people.iter().enumerate() {
             let (first, last) = name.split_once(' ').unwrap_or((name, ""));
             let email = super::names::address((first, last), "globex.example");
-            let role = if place == 0 { Role::Manager } else { Role::SalesRep };
+            let role = if place == 0 {
+                Role::Manager
+            } else {
+                Role::SalesRep
+            };
             let user = Ids::person(&email);
-            members.push(NewMember { user, email, name: (*name).to_owned(), role, team: Some(team.clone()) });
+            members.push(NewMember {
+                user,
+                email,
+                name: (*name).to_owned(),
+                role,
+                team: Some(team.clone()),
+            });
         }
         teams.push(team);
     }
@@ -158,7 +222,10 @@ fn pipelines(ids: Ids) -> Vec<NewPipeline> {
     ]
 }
 
-fn company(world: &World, (name, industry, country, city, founded, employees, millions): &Firm) -> NewCompany {
+fn company(
+    world: &World,
+    (name, industry, country, city, founded, employees, millions): &Firm,
+) -> NewCompany {
     let id: CompanyId = world.ids.of(name);
     let mut dice = Dice::of(id.uuid());
     let fields = CompanyFields {
@@ -173,20 +240,37 @@ fn company(world: &World, (name, industry, country, city, founded, employees, mi
         ownership: owned_by(Some(*dice.pick(&world.reps))),
         ..Default::default()
     };
-    NewCompany { id, fields, created_at: Some(dice.moment(world.day(-900), world.day(-560))) }
+    NewCompany {
+        id,
+        fields,
+        created_at: Some(dice.moment(world.day(-900), world.day(-560))),
+    }
 }
 
-fn deal(world: &World, companies: &[NewCompany], pipelines: &[NewPipeline], number: u32) -> NewOpportunity {
+fn deal(
+    world: &World,
+    companies: &[NewCompany],
+    pipelines: &[NewPipeline],
+    number: u32,
+) -> NewOpportunity {
     let id: OpportunityId = world.ids.of(&number.to_string());
     let mut dice = Dice::of(id.uuid());
     let company = dice.pick(companies);
-    let (pipeline, things, (least, most)) =
-        dice.weighted(&[(70, (&pipelines[0], NEW_BUSINESS, (50, 2_500))), (30, (&pipelines[1], RENEWALS, (20, 600)))]);
+    let (pipeline, things, (least, most)) = dice.weighted(&[
+        (70, (&pipelines[0], NEW_BUSINESS, (50, 2_500))),
+        (30, (&pipelines[1], RENEWALS, (20, 600))),
+    ]);
     let path = path(world, pipeline, &mut dice);
-    let closed = path.last().is_some_and(|visit| is_closing(pipeline, visit)).then(|| path[path.len() - 1].entered_at);
+    let closed = path
+        .last()
+        .is_some_and(|visit| is_closing(pipeline, visit))
+        .then(|| path[path.len() - 1].entered_at);
     let thing = *dice.pick(things);
-    let owner: Option<UserId> =
-        if dice.chance(70) { company.fields.ownership.owner_id } else { Some(*dice.pick(&world.reps)) };
+    let owner: Option<UserId> = if dice.chance(70) {
+        company.fields.ownership.owner_id
+    } else {
+        Some(*dice.pick(&world.reps))
+    };
     let fields = OpportunityFields {
         name: format!("{}: {thing}", company.fields.name),
         amount_minor: Some(i64::from(dice.number(least, most)) * 10_000),
@@ -214,12 +298,23 @@ fn deal(world: &World, companies: &[NewCompany], pipelines: &[NewPipeline], numb
 
 /// From the first stage on, as far as the deal came until now.
 fn path(world: &World, pipeline: &NewPipeline, dice: &mut Dice) -> Vec<StageVisit> {
-    let of_kind = |kind| pipeline.stages.iter().filter(move |stage| stage.kind == kind);
+    let of_kind = |kind| {
+        pipeline
+            .stages
+            .iter()
+            .filter(move |stage| stage.kind == kind)
+    };
     let open: Vec<_> = of_kind(StageKind::Open).collect();
-    let (ending, least) =
-        dice.weighted(&[(45, (Some(StageKind::Won), open.len())), (30, (Some(StageKind::Lost), 1)), (25, (None, 1))]);
+    let (ending, least) = dice.weighted(&[
+        (45, (Some(StageKind::Won), open.len())),
+        (30, (Some(StageKind::Lost), 1)),
+        (25, (None, 1)),
+    ]);
     let visited = dice.number(least as u32, open.len() as u32) as usize;
-    let stages = open.into_iter().take(visited).chain(ending.and_then(|kind| of_kind(kind).next()));
+    let stages = open
+        .into_iter()
+        .take(visited)
+        .chain(ending.and_then(|kind| of_kind(kind).next()));
     // Deals that are still open began lately.
     let oldest = if ending.is_some() { -540 } else { -120 };
     let mut at = dice.moment(world.day(oldest), world.day(-1));
@@ -228,7 +323,10 @@ fn path(world: &World, pipeline: &NewPipeline, dice: &mut Dice) -> Vec<StageVisi
         if at > world.now && !path.is_empty() {
             break;
         }
-        path.push(StageVisit { stage_id: stage.id, entered_at: at });
+        path.push(StageVisit {
+            stage_id: stage.id,
+            entered_at: at,
+        });
         let days = dice.number(3, 28);
         at = dice.office_hour(shifted(at.date_naive(), days.into()));
     }
@@ -236,5 +334,8 @@ fn path(world: &World, pipeline: &NewPipeline, dice: &mut Dice) -> Vec<StageVisi
 }
 
 fn is_closing(pipeline: &NewPipeline, visit: &StageVisit) -> bool {
-    pipeline.stages.iter().any(|stage| stage.id == visit.stage_id && stage.kind != StageKind::Open)
+    pipeline
+        .stages
+        .iter()
+        .any(|stage| stage.id == visit.stage_id && stage.kind != StageKind::Open)
 }

@@ -17,11 +17,36 @@ const STATUS: &[(u32, LeadStatus)] = &[
     (13, LeadStatus::Nurturing),
     (18, LeadStatus::Unqualified),
 ];
-const SOURCES: &[&str] = &["Website form", "Trade fair", "Referral", "Webinar", "Cold list", "Newsletter"];
-const REASONS: &[&str] = &["No budget", "Not a decision maker", "Competitor's customer", "Wrong industry", "No answer"];
-const TITLES: &[&str] = &["Buyer", "IT Manager", "Owner", "Operations Manager", "Head of Procurement", "Consultant"];
-const NEXT: &[&str] =
-    &["Call back", "Send the brochure", "Invite to the webinar", "Ask for the budget", "Qualify by phone"];
+const SOURCES: &[&str] = &[
+    "Website form",
+    "Trade fair",
+    "Referral",
+    "Webinar",
+    "Cold list",
+    "Newsletter",
+];
+const REASONS: &[&str] = &[
+    "No budget",
+    "Not a decision maker",
+    "Competitor's customer",
+    "Wrong industry",
+    "No answer",
+];
+const TITLES: &[&str] = &[
+    "Buyer",
+    "IT Manager",
+    "Owner",
+    "Operations Manager",
+    "Head of Procurement",
+    "Consultant",
+];
+const NEXT: &[&str] = &[
+    "Call back",
+    "Send the brochure",
+    "Invite to the webinar",
+    "Ask for the budget",
+    "Qualify by phone",
+];
 const NOTES: &[&str] = &[
     "Asked for prices at the booth.",
     "Downloaded the product sheet twice.",
@@ -31,7 +56,9 @@ const NOTES: &[&str] = &[
 
 /// So many leads, the newest of today.
 pub(super) fn invent(world: &World, count: usize) -> Vec<NewLead> {
-    (0..count).map(|number| lead(world, world.ids.of(&number.to_string()))).collect()
+    (0..count)
+        .map(|number| lead(world, world.ids.of(&number.to_string())))
+        .collect()
 }
 
 fn lead(world: &World, id: LeadId) -> NewLead {
@@ -39,19 +66,27 @@ fn lead(world: &World, id: LeadId) -> NewLead {
     let (first, last) = world.names.person(&mut dice);
     let firm = world.names.firm(&mut dice);
     let status = dice.weighted(STATUS);
-    let amount = dice.chance(55).then(|| i64::from(dice.number(5, 400)) * 10_000);
-    let fresh = matches!(status, LeadStatus::New | LeadStatus::Contacted | LeadStatus::Qualified);
+    let amount = dice
+        .chance(55)
+        .then(|| i64::from(dice.number(5, 400)) * 10_000);
+    let fresh = matches!(
+        status,
+        LeadStatus::New | LeadStatus::Contacted | LeadStatus::Qualified
+    );
     let (from, to) = dice.weighted(&[(20, (-6, -1)), (15, (0, 0)), (65, (1, 30))]);
     let next = (fresh && dice.chance(70)).then(|| dice.moment(world.day(from), world.day(to)));
     let fields = LeadFields {
         first_name: first.to_owned(),
         last_name: last.to_owned(),
-        email: dice.chance(92).then(|| address((first, last), &domain(&firm))),
+        email: dice
+            .chance(92)
+            .then(|| address((first, last), &domain(&firm))),
         phone: dice.chance(65).then(|| world.names.phone(&mut dice)),
         company_name: Some(firm),
         title: Some((*dice.pick(TITLES)).to_owned()),
         status,
-        unqualified_reason: (status == LeadStatus::Unqualified).then(|| (*dice.pick(REASONS)).to_owned()),
+        unqualified_reason: (status == LeadStatus::Unqualified)
+            .then(|| (*dice.pick(REASONS)).to_owned()),
         source: Some((*dice.pick(SOURCES)).to_owned()),
         notes: dice.chance(40).then(|| (*dice.pick(NOTES)).to_owned()),
         estimated_amount_minor: amount,
@@ -62,6 +97,10 @@ fn lead(world: &World, id: LeadId) -> NewLead {
         tags: Vec::new(),
         ownership: owned_by(Some(*dice.pick(&world.reps))),
     };
-    let created_at = dice.moment(world.day(-240), world.today()).min(world.now);
-    NewLead { id, fields, created_at: Some(created_at) }
+    let created_at = dice.moment(world.day(-240), world.day(-1)).min(world.now);
+    NewLead {
+        id,
+        fields,
+        created_at: Some(created_at),
+    }
 }

@@ -37,21 +37,47 @@ pub(super) async fn load(db: &Db, progress: &Progress) -> Result<(), ImportError
     let data = Session::open(db, SLUG, SOURCE, progress.clone()).await?;
     let inventions = Session::open(db, SLUG, "demo", progress.clone()).await?;
     let (members, _) = provision(&data, &crew).await?;
-    let sells = |name: &String| crew.members.get(name).is_some_and(|member| member.role == Role::SalesRep);
-    let reps = rows.agents.iter().map(|agent| normalize(&agent.name)).filter(sells);
+    let sells = |name: &String| {
+        crew.members
+            .get(name)
+            .is_some_and(|member| member.role == Role::SalesRep)
+    };
+    let reps = rows
+        .agents
+        .iter()
+        .map(|agent| normalize(&agent.name))
+        .filter(sells);
     let world = World {
-        reps: reps.filter_map(|name| members.get(&name).copied()).collect(),
+        reps: reps
+            .filter_map(|name| members.get(&name).copied())
+            .collect(),
         ids: Ids::new(tenant.id, "demo"),
         now: db.clock().now(),
         names: &AMERICAN,
         currency: "USD",
     };
-    let Plan { pipeline, mut companies, deals, .. } = Plan::new(rows, ids, &members, world.today());
-    let first_deal = deals.iter().filter_map(|deal| deal.created_at).min().unwrap_or(world.now).date_naive();
+    let Plan {
+        pipeline,
+        mut companies,
+        deals,
+        ..
+    } = Plan::new(rows, ids, &members, world.today());
+    let first_deal = deals
+        .iter()
+        .filter_map(|deal| deal.created_at)
+        .min()
+        .unwrap_or(world.now)
+        .date_naive();
     for (number, company) in (0..).zip(companies.iter_mut().flatten()) {
         // Customers one after the other, the last one before the first deal.
         company.created_at = Some(instant(shifted(first_deal, -90 + number % 90), 10));
     }
-    let ground = Ground { pipelines: vec![pipeline], companies, deals, staff: STAFF, leads: LEADS };
+    let ground = Ground {
+        pipelines: vec![pipeline],
+        companies,
+        deals,
+        staff: STAFF,
+        leads: LEADS,
+    };
     load::load(&world, ground, (&data, &inventions)).await
 }

@@ -30,8 +30,16 @@ impl Names {
 
 /// `Gekko & Co` -> `gekko-co.example`, a domain that nobody can own.
 pub(super) fn domain(company: &str) -> String {
-    let dashed: String =
-        company.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    let dashed: String = company
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_lowercase()
+            } else {
+                '-'
+            }
+        })
+        .collect();
     let words: Vec<&str> = dashed.split('-').filter(|word| !word.is_empty()).collect();
     format!("{}.example", words.join("-"))
 }
@@ -40,8 +48,18 @@ pub(super) fn domain(company: &str) -> String {
 pub(super) fn address((first, last): (&str, &str), domain: &str) -> String {
     use unicode_normalization::UnicodeNormalization as _;
     let plain = |name: &str| -> String {
-        let letters = name.nfd().filter(|c| c.is_ascii_alphabetic() || matches!(c, ' ' | '-'));
-        letters.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
+        let letters = name
+            .nfd()
+            .filter(|c| c.is_ascii_alphabetic() || matches!(c, ' ' | '-'));
+        letters
+            .map(|c| {
+                if c == ' ' {
+                    '-'
+                } else {
+                    c.to_ascii_lowercase()
+                }
+            })
+            .collect()
     };
     format!("{}.{}@{domain}", plain(first), plain(last))
 }
@@ -139,8 +157,14 @@ mod tests {
     #[test]
     fn addresses_are_plain() {
         assert_eq!(domain("Gekko & Co"), "gekko-co.example");
-        assert_eq!(address(("Chloé", "Van Dyck"), "x.example"), "chloe.van-dyck@x.example");
-        assert_eq!(address(("Roisin", "Ó Briain"), "x.example"), "roisin.o-briain@x.example");
+        assert_eq!(
+            address(("Chloé", "Van Dyck"), "x.example"),
+            "chloe.van-dyck@x.example"
+        );
+        assert_eq!(
+            address(("Roisin", "Ó Briain"), "x.example"),
+            "roisin.o-briain@x.example"
+        );
     }
 
     #[test]

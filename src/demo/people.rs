@@ -33,38 +33,106 @@ const fn person(
     (email, name): (&'static str, &'static str),
     about: &'static str,
 ) -> Person {
-    Person { email, name, tenant, role, about, team: None, in_data: false }
+    Person {
+        email,
+        name,
+        tenant,
+        role,
+        about,
+        team: None,
+        in_data: false,
+    }
 }
 
 /// The people that a start of the demo names, with their tenants.
 pub const PEOPLE: &[Person] = &[
-    person("maven", Role::Admin, ("admin@maven.example", "Alma Reyes"), "everything in Maven Sales"),
+    person(
+        "maven",
+        Role::Admin,
+        ("admin@maven.example", "Alma Reyes"),
+        "everything in Maven Sales",
+    ),
     Person {
         in_data: true,
-        ..person("maven", Role::Manager, ("melvin.marxen@maven.example", "Melvin Marxen"), "the deals of his team")
+        ..person(
+            "maven",
+            Role::Manager,
+            ("melvin.marxen@maven.example", "Melvin Marxen"),
+            "the deals of his team",
+        )
     },
     Person {
         in_data: true,
-        ..person("maven", Role::SalesRep, ("darcel.schlecht@maven.example", "Darcel Schlecht"), "his own deals")
+        ..person(
+            "maven",
+            Role::SalesRep,
+            ("darcel.schlecht@maven.example", "Darcel Schlecht"),
+            "his own deals",
+        )
     },
     Person {
         team: Some("Central"),
-        ..person("maven", Role::Manager, ("both@dealgraph.example", "Robin Both"), "the deals of the Central office")
+        ..person(
+            "maven",
+            Role::Manager,
+            ("both@dealgraph.example", "Robin Both"),
+            "the deals of the Central office",
+        )
     },
-    person("maven", Role::Analyst, ("analyst@maven.example", "Ana Lytton"), "all deals, changes nothing"),
-    person("maven", Role::Viewer, ("viewer@maven.example", "Vic Watts"), "all deals, changes nothing"),
-    person("globex", Role::Admin, ("admin@globex.example", "Greta Holm"), "everything in Globex"),
+    person(
+        "maven",
+        Role::Analyst,
+        ("analyst@maven.example", "Ana Lytton"),
+        "all deals, changes nothing",
+    ),
+    person(
+        "maven",
+        Role::Viewer,
+        ("viewer@maven.example", "Vic Watts"),
+        "all deals, changes nothing",
+    ),
+    person(
+        "globex",
+        Role::Admin,
+        ("admin@globex.example", "Greta Holm"),
+        "everything in Globex",
+    ),
     Person {
         in_data: true,
-        ..person("globex", Role::Manager, ("henrike.falk@globex.example", "Henrike Falk"), "the deals of her team")
+        ..person(
+            "globex",
+            Role::Manager,
+            ("henrike.falk@globex.example", "Henrike Falk"),
+            "the deals of her team",
+        )
     },
     Person {
         in_data: true,
-        ..person("globex", Role::SalesRep, ("matteo.conti@globex.example", "Matteo Conti"), "his own deals")
+        ..person(
+            "globex",
+            Role::SalesRep,
+            ("matteo.conti@globex.example", "Matteo Conti"),
+            "his own deals",
+        )
     },
-    person("globex", Role::Analyst, ("analyst@globex.example", "Anouk Simon"), "all deals, changes nothing"),
-    person("globex", Role::Viewer, ("viewer@globex.example", "Viggo Lund"), "all deals, changes nothing"),
-    person("globex", Role::Viewer, ("both@dealgraph.example", "Robin Both"), "all deals of Globex"),
+    person(
+        "globex",
+        Role::Analyst,
+        ("analyst@globex.example", "Anouk Simon"),
+        "all deals, changes nothing",
+    ),
+    person(
+        "globex",
+        Role::Viewer,
+        ("viewer@globex.example", "Viggo Lund"),
+        "all deals, changes nothing",
+    ),
+    person(
+        "globex",
+        Role::Viewer,
+        ("both@dealgraph.example", "Robin Both"),
+        "all deals of Globex",
+    ),
 ];
 
 /// [`PEOPLE`] as they are known once the demo is loaded into an empty cluster.
@@ -77,15 +145,27 @@ pub fn people() -> Vec<KnownPerson> {
         role: person.role,
         tenant_id: Ids::tenant(person.tenant),
         slug: person.tenant.to_owned(),
-        tenant_name: if person.tenant == "maven" { "Maven Sales" } else { "Globex" }.to_owned(),
+        tenant_name: if person.tenant == "maven" {
+            "Maven Sales"
+        } else {
+            "Globex"
+        }
+        .to_owned(),
     };
     PEOPLE.iter().map(known).collect()
 }
 
 /// Sets up a demo tenant with its teams and those of [`PEOPLE`] that do not come with the data.
 pub(super) async fn provision(db: &Db, tenant: &NewTenant, teams: &[NewTeam]) -> Result<()> {
-    let team = |name: Option<&str>| teams.iter().find(|team| Some(team.name.as_str()) == name).cloned();
-    let invented = PEOPLE.iter().filter(|person| person.tenant == tenant.slug && !person.in_data);
+    let team = |name: Option<&str>| {
+        teams
+            .iter()
+            .find(|team| Some(team.name.as_str()) == name)
+            .cloned()
+    };
+    let invented = PEOPLE
+        .iter()
+        .filter(|person| person.tenant == tenant.slug && !person.in_data);
     let members: Vec<NewMember> = invented
         .map(|person| NewMember {
             user: Ids::person(person.email),

@@ -7,7 +7,9 @@ use super::{
     world::{World, owned_by, shifted},
 };
 use crate::{
-    activities::{ActivityDirection, ActivityFields, ActivityKind, ActivityStatus, NewActivity, Target},
+    activities::{
+        ActivityDirection, ActivityFields, ActivityKind, ActivityStatus, NewActivity, Target,
+    },
     companies::NewCompany,
     ids::{ActivityId, Typed as _, UserId},
     leads::{LeadStatus, NewLead},
@@ -23,7 +25,13 @@ const KINDS: &[(u32, ActivityKind)] = &[
     (7, ActivityKind::Task),
     (3, ActivityKind::Sms),
 ];
-const CALL_OUTCOMES: &[&str] = &["Reached", "Reached", "Left a message", "No answer", "Asked to call back next week"];
+const CALL_OUTCOMES: &[&str] = &[
+    "Reached",
+    "Reached",
+    "Left a message",
+    "No answer",
+    "Asked to call back next week",
+];
 const BODIES: &[&str] = &[
     "They like the product; the price is what holds them back.",
     "Two departments have to agree, and the second one has not seen the offer yet.",
@@ -45,8 +53,13 @@ pub(super) fn of_deal(world: &World, deal: &NewOpportunity, kind: StageKind) -> 
         dice.weighted(&[(45, 0), (30, 1), (15, 2), (10, 3)])
     };
     let begun = deal.created_at.unwrap_or(world.now).date_naive();
-    let ended =
-        if open { shifted(begun, 45) } else { deal.path.last().map_or(begun, |visit| visit.entered_at.date_naive()) };
+    let ended = if open {
+        shifted(begun, 45)
+    } else {
+        deal.path
+            .last()
+            .map_or(begun, |visit| visit.entered_at.date_naive())
+    };
     let ended = ended.min(world.today());
     let mut targets = vec![Target::Opportunity(deal.id)];
     targets.extend(deal.fields.primary_contact_id.map(Target::Contact));
@@ -61,7 +74,11 @@ pub(super) fn of_deal(world: &World, deal: &NewOpportunity, kind: StageKind) -> 
         .map(|number| {
             let recent = open && number * 2 >= count;
             let earliest = world.day(-RECENT_DAYS).max(begun);
-            let (from, to) = if recent { (earliest, world.today()) } else { (begun, ended) };
+            let (from, to) = if recent {
+                (earliest, world.day(-1))
+            } else {
+                (begun, ended)
+            };
             about.done(number, &mut dice, (from, to))
         })
         .collect();
@@ -80,13 +97,19 @@ pub(super) fn of_lead(world: &World, lead: &NewLead) -> Vec<NewActivity> {
     let about = About {
         world,
         key: lead.id.to_string(),
-        what: lead.fields.company_name.as_deref().unwrap_or("the first contact"),
+        what: lead
+            .fields
+            .company_name
+            .as_deref()
+            .unwrap_or("the first contact"),
         owner: lead.fields.ownership.owner_id,
         targets: vec![Target::Lead(lead.id)],
     };
     let since = lead.created_at.unwrap_or(world.now).date_naive();
     let count = dice.number(1, 3);
-    (0..count).map(|number| about.done(number, &mut dice, (since, world.today()))).collect()
+    (0..count)
+        .map(|number| about.done(number, &mut dice, (since, world.day(-1))))
+        .collect()
 }
 
 /// Notes on a company; the last things a demo tenant gets.
@@ -100,7 +123,9 @@ pub(super) fn of_company(world: &World, company: &NewCompany) -> Vec<NewActivity
         targets: vec![Target::Company(company.id)],
     };
     let count = dice.number(1, 3);
-    (0..count).map(|number| about.note(number, &mut dice)).collect()
+    (0..count)
+        .map(|number| about.note(number, &mut dice))
+        .collect()
 }
 
 /// What a story is about.
@@ -114,13 +139,31 @@ struct About<'a> {
 }
 
 impl About<'_> {
-    fn activity(&self, number: u32, fields: ActivityFields, created_at: DateTime<Utc>) -> NewActivity {
+    fn activity(
+        &self,
+        number: u32,
+        fields: ActivityFields,
+        created_at: DateTime<Utc>,
+    ) -> NewActivity {
         let id: ActivityId = self.world.ids.of(&format!("{}/{number}", self.key));
-        let fields = ActivityFields { ownership: owned_by(self.owner), ..fields };
-        NewActivity { id, fields, targets: self.targets.clone(), created_at: Some(created_at.min(self.world.now)) }
+        let fields = ActivityFields {
+            ownership: owned_by(self.owner),
+            ..fields
+        };
+        NewActivity {
+            id,
+            fields,
+            targets: self.targets.clone(),
+            created_at: Some(created_at.min(self.world.now)),
+        }
     }
 
-    fn done(&self, number: u32, dice: &mut Dice, (from, to): (NaiveDate, NaiveDate)) -> NewActivity {
+    fn done(
+        &self,
+        number: u32,
+        dice: &mut Dice,
+        (from, to): (NaiveDate, NaiveDate),
+    ) -> NewActivity {
         let kind = dice.weighted(KINDS);
         let at = dice.moment(from, to).min(self.world.now);
         let meeting = kind == ActivityKind::Meeting;
@@ -142,13 +185,21 @@ impl About<'_> {
 
     /// Something agreed for the next weeks, now and then called off.
     fn planned(&self, number: u32, dice: &mut Dice) -> NewActivity {
-        let kind = *dice.pick(&[ActivityKind::Meeting, ActivityKind::Call, ActivityKind::Task]);
+        let kind = *dice.pick(&[
+            ActivityKind::Meeting,
+            ActivityKind::Call,
+            ActivityKind::Task,
+        ]);
         let at = dice.moment(self.world.day(-3), self.world.day(21));
         let meeting = kind == ActivityKind::Meeting;
         let fields = ActivityFields {
             kind,
             subject: subject(kind, self.what, dice),
-            status: if dice.chance(12) { ActivityStatus::Canceled } else { ActivityStatus::Planned },
+            status: if dice.chance(12) {
+                ActivityStatus::Canceled
+            } else {
+                ActivityStatus::Planned
+            },
             due_at: Some(at),
             start_at: meeting.then_some(at),
             end_at: meeting.then(|| at + TimeDelta::minutes(60)),
@@ -174,20 +225,43 @@ impl About<'_> {
 }
 
 fn direction(kind: ActivityKind, dice: &mut Dice) -> Option<ActivityDirection> {
-    let spoken = matches!(kind, ActivityKind::Call | ActivityKind::Email | ActivityKind::Sms);
-    spoken.then(|| dice.weighted(&[(65, ActivityDirection::Outbound), (35, ActivityDirection::Inbound)]))
+    let spoken = matches!(
+        kind,
+        ActivityKind::Call | ActivityKind::Email | ActivityKind::Sms
+    );
+    spoken.then(|| {
+        dice.weighted(&[
+            (65, ActivityDirection::Outbound),
+            (35, ActivityDirection::Inbound),
+        ])
+    })
 }
 
 fn subject(kind: ActivityKind, what: &str, dice: &mut Dice) -> String {
     let subject = match kind {
-        ActivityKind::Call => {
-            dice.pick(&["First call about", "Call about the price of", "Follow-up call on", "Questions on"])
-        }
-        ActivityKind::Email => dice.pick(&["Offer for", "Answers on", "Terms for", "Documents on", "Reminder about"]),
+        ActivityKind::Call => dice.pick(&[
+            "First call about",
+            "Call about the price of",
+            "Follow-up call on",
+            "Questions on",
+        ]),
+        ActivityKind::Email => dice.pick(&[
+            "Offer for",
+            "Answers on",
+            "Terms for",
+            "Documents on",
+            "Reminder about",
+        ]),
         ActivityKind::Sms => dice.pick(&["Running late for", "Confirming the appointment on"]),
-        ActivityKind::Meeting => dice.pick(&["Demo of", "Negotiation on", "Workshop on", "Site visit for"]),
+        ActivityKind::Meeting => {
+            dice.pick(&["Demo of", "Negotiation on", "Workshop on", "Site visit for"])
+        }
         ActivityKind::Note => dice.pick(&["Buying process for", "Competitors for", "Budget for"]),
-        ActivityKind::Task => dice.pick(&["Prepare the offer for", "Check the stock of", "Send samples of"]),
+        ActivityKind::Task => dice.pick(&[
+            "Prepare the offer for",
+            "Check the stock of",
+            "Send samples of",
+        ]),
     };
     format!("{subject} {what}")
 }

@@ -30,11 +30,18 @@ impl World {
 /// The date so many days after another; before it when negative.
 pub(super) fn shifted(date: NaiveDate, days: i64) -> NaiveDate {
     let by = Days::new(days.unsigned_abs());
-    let shifted = if days < 0 { date.checked_sub_days(by) } else { date.checked_add_days(by) };
+    let shifted = if days < 0 {
+        date.checked_sub_days(by)
+    } else {
+        date.checked_add_days(by)
+    };
     shifted.unwrap_or(date)
 }
 
 /// A record's belonging to a person; the team follows from the person.
 pub(super) fn owned_by(owner_id: Option<UserId>) -> Ownership {
-    Ownership { owner_id, team_path: None }
+    Ownership {
+        owner_id,
+        team_path: None,
+    }
 }

@@ -40,8 +40,15 @@ pub(super) fn router(db: Db, tokens: Arc<Tokens>) -> Router {
 
 /// A foreign page could point its own name at this address; then the `Host` it sends is that name.
 async fn this_machine_only(request: Request, next: Next) -> Response {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let name = host.rsplit_once(':').map_or(host, |(name, port)| if port.contains(']') { host } else { name });
+    let host = request
+        .headers()
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(
+        host,
+        |(name, port)| if port.contains(']') { host } else { name },
+    );
     if !matches!(name, "localhost" | "127.0.0.1" | "[::1]") {
         return StatusCode::FORBIDDEN.into_response();
     }
@@ -82,7 +89,11 @@ async fn token(State(door): State<Door>, Json(wanted): Json<Wanted>) -> Response
         Err(error) => return (StatusCode::SERVICE_UNAVAILABLE, error.to_string()).into_response(),
     };
     let Ok(person) = choose(&people, &wanted.email, Some(&wanted.tenant)) else {
-        return (StatusCode::NOT_FOUND, "there is no such person in this tenant").into_response();
+        return (
+            StatusCode::NOT_FOUND,
+            "there is no such person in this tenant",
+        )
+            .into_response();
     };
     match door.tokens.issue(person.user_id, person.tenant_id) {
         Ok(issued) => {

@@ -30,9 +30,9 @@ use crate::{
         migrate::{self, MigrateError, OWNER},
     },
     demo,
+    demo::Person,
     error::Error,
     graphql::{explorer, limits::Limits},
-    demo::Person,
     import::Progress,
     members::provision,
 };
@@ -123,9 +123,16 @@ pub async fn run(options: DevOptions) -> Result<(), Failure> {
 
 async fn start_and_serve(options: &DevOptions, stop: CancellationToken) -> Result<(), Failure> {
     let listener = listen(options.port).await?;
-    let contents = if options.fresh { Contents::Fresh } else { Contents::Keep };
+    let contents = if options.fresh {
+        Contents::Fresh
+    } else {
+        Contents::Keep
+    };
     let data = DataDir::open(&options.data_dir, contents, &say).await?;
-    let postgres_options = PostgresOptions { bin_dir: options.pg_bin.clone(), ..PostgresOptions::default() };
+    let postgres_options = PostgresOptions {
+        bin_dir: options.pg_bin.clone(),
+        ..PostgresOptions::default()
+    };
     let postgres = Postgres::start(&data, &postgres_options, &say).await?;
     let redis = match Redis::start(&data, &say).await {
         Ok(redis) => redis,
@@ -154,10 +161,12 @@ async fn stopped_before_serving(stop: &CancellationToken) {
 
 async fn listen(port: u16) -> Result<TcpListener, Failure> {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
-    TcpListener::bind(address).await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => Failure::PortInUse(port),
-        _ => Failure::Listen(address, error),
-    })
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::AddrInUse => Failure::PortInUse(port),
+            _ => Failure::Listen(address, error),
+        })
 }
 
 async fn serve(
@@ -176,7 +185,11 @@ async fn serve(
     let known = provision::known_people(&mut tx).await?;
     drop(tx);
     let example = choose(&known, EXAMPLE.0, Some(EXAMPLE.1))?;
-    greet(address, data.root(), &tokens.issue(example.user_id, example.tenant_id)?.token);
+    greet(
+        address,
+        data.root(),
+        &tokens.issue(example.user_id, example.tenant_id)?.token,
+    );
     let routes = people::router(app.db().clone(), tokens).merge(explorer::router());
     println!("ready http://{address}/graphql");
     Ok(app.with(routes).serve(listener, stop).await?)
@@ -203,22 +216,35 @@ async fn prepare(
         trace_parents: TraceParents::Ignored,
     };
     let app = App::new(setup).await?;
-    demo::load(app.db(), &Progress::on_stderr()).await.map_err(|error| Failure::Demo(error.to_string()))?;
+    demo::load(app.db(), &Progress::on_stderr())
+        .await
+        .map_err(|error| Failure::Demo(error.to_string()))?;
     migrate::analyze(&postgres.connect_options(OWNER, DATABASE)).await?;
     Ok((app, tokens))
 }
 
 fn greet(address: SocketAddr, data: &Path, token: &str) {
     println!("\nDealgraph keeps its data in {}\n", data.display());
-    for Person { email, role, tenant, about, .. } in demo::PEOPLE {
+    for Person {
+        email,
+        role,
+        tenant,
+        about,
+        ..
+    } in demo::PEOPLE
+    {
         let role = async_graphql::resolver_utils::enum_value(*role).to_string();
         println!("  {email:<28} {role:<10} {tenant:<8} {about}");
     }
     println!("\n  explorer   http://{address}/");
     println!("  a token    dealgraph token --email {}", EXAMPLE.0);
-    println!("  a query    curl -s http://{address}/graphql -H 'content-type: application/json' \\");
+    println!(
+        "  a query    curl -s http://{address}/graphql -H 'content-type: application/json' \\"
+    );
     println!("               -H 'authorization: Bearer {token}' \\");
-    println!("               -d '{{\"query\":\"{{ viewer {{ user {{ name }} role tenant {{ name }} }} }}\"}}'\n");
+    println!(
+        "               -d '{{\"query\":\"{{ viewer {{ user {{ name }} role tenant {{ name }} }} }}\"}}'\n"
+    );
 }
 
 fn say(what: &str) {

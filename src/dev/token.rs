@@ -30,7 +30,16 @@ pub fn connect(data_dir: &Path, hints: Hints) -> Result<Db, DevError> {
         endpoint.connect_options("dealgraph_app", DATABASE),
         endpoint.connect_options("dealgraph_system", DATABASE),
     );
-    Ok(Db::open(logins, &PoolOptions { size: 2, system_size: 2, ..PoolOptions::default() }, Clock::system(), hints))
+    Ok(Db::open(
+        logins,
+        &PoolOptions {
+            size: 2,
+            system_size: 2,
+            ..PoolOptions::default()
+        },
+        Clock::system(),
+        hints,
+    ))
 }
 
 /// The keys of a development cluster, made at its first start.
@@ -39,16 +48,28 @@ pub(super) fn tokens(data_dir: &Path) -> Result<Arc<Tokens>, Failure> {
     Keys::ensure_in(&folder)?;
     let keys = Keys::from_folder(&folder, None)?;
     let names = (ISSUER.to_owned(), ISSUER.to_owned());
-    Ok(Arc::new(Tokens::new(keys, names, LIFETIME, Clock::system())?))
+    Ok(Arc::new(Tokens::new(
+        keys,
+        names,
+        LIFETIME,
+        Clock::system(),
+    )?))
 }
 
 /// Makes an access token for a person of the running development cluster.
 ///
 /// # Errors
 /// [`Failure::NotRunning`], [`Failure::NoSuchPerson`], [`Failure::WhichTenant`].
-pub async fn token(data_dir: &Path, email: &str, tenant: Option<&str>) -> Result<IssuedToken, Failure> {
+pub async fn token(
+    data_dir: &Path,
+    email: &str,
+    tenant: Option<&str>,
+) -> Result<IssuedToken, Failure> {
     let db = connect(data_dir, Hints::default())?;
-    let mut tx = db.system(SystemReason::SignIn).await.map_err(|_| Failure::NotRunning(data_dir.to_owned()))?;
+    let mut tx = db
+        .system(SystemReason::SignIn)
+        .await
+        .map_err(|_| Failure::NotRunning(data_dir.to_owned()))?;
     let people = provision::known_people(&mut tx).await?;
     let person = choose(&people, email, tenant)?;
     Ok(tokens(data_dir)?.issue(person.user_id, person.tenant_id)?)
@@ -59,16 +80,31 @@ pub(super) fn choose<'a>(
     email: &str,
     tenant: Option<&str>,
 ) -> Result<&'a KnownPerson, Failure> {
-    let known: Vec<_> = people.iter().filter(|person| person.email.eq_ignore_ascii_case(email.trim())).collect();
-    let slugs = || known.iter().map(|person| person.slug.as_str()).collect::<Vec<_>>().join(", ");
+    let known: Vec<_> = people
+        .iter()
+        .filter(|person| person.email.eq_ignore_ascii_case(email.trim()))
+        .collect();
+    let slugs = || {
+        known
+            .iter()
+            .map(|person| person.slug.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     match (known.as_slice(), tenant) {
         ([], _) => Err(Failure::NoSuchPerson(email.to_owned())),
         ([only], None) => Ok(only),
-        (_, None) => Err(Failure::WhichTenant { email: email.to_owned(), tenants: slugs() }),
+        (_, None) => Err(Failure::WhichTenant {
+            email: email.to_owned(),
+            tenants: slugs(),
+        }),
         (several, Some(tenant)) => several
             .iter()
             .find(|person| person.slug == tenant)
             .copied()
-            .ok_or_else(|| Failure::WhichTenant { email: email.to_owned(), tenants: slugs() }),
+            .ok_or_else(|| Failure::WhichTenant {
+                email: email.to_owned(),
+                tenants: slugs(),
+            }),
     }
 }

@@ -28,7 +28,11 @@ struct Pending {
 impl Hints {
     /// Leaves a hint; never waits.
     pub(crate) fn publish(&self, tenant: TenantId, seq: i64) {
-        let mut highest = self.0.highest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut highest = self
+            .0
+            .highest
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let known = highest.entry(tenant).or_default();
         *known = seq.max(*known);
         drop(highest);
@@ -43,8 +47,13 @@ impl Hints {
 
     /// Whether Redis answers, within a fraction of a second.
     pub async fn reaches(url: &str) -> bool {
-        let Some(mut manager) = connect(url).await else { return false };
-        redis::cmd("PING").query_async::<String>(&mut manager).await.is_ok()
+        let Some(mut manager) = connect(url).await else {
+            return false;
+        };
+        redis::cmd("PING")
+            .query_async::<String>(&mut manager)
+            .await
+            .is_ok()
     }
 
     /// Sends hints to Redis until told to stop. Without Redis hints stay in the process and are dropped.
@@ -55,12 +64,20 @@ impl Hints {
                 () = stop.cancelled() => return,
                 () = self.0.waiting.notified() => {}
             }
-            let hints = std::mem::take(&mut *self.0.highest.lock().unwrap_or_else(PoisonError::into_inner));
+            let hints = std::mem::take(
+                &mut *self
+                    .0
+                    .highest
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner),
+            );
             let Some(url) = &url else { continue };
             if manager.is_none() {
                 manager = connect(url).await;
             }
-            let Some(connection) = &mut manager else { continue };
+            let Some(connection) = &mut manager else {
+                continue;
+            };
             let mut pipe = redis::pipe();
             for (tenant, seq) in hints {
                 pipe.publish(Self::channel(tenant), seq).ignore();

@@ -75,7 +75,9 @@ pub(crate) async fn append(tx: &mut Tx, request_id: &str) -> Result<Option<i64>>
             "INSERT INTO events (tenant_id, seq, kind, entity, entity_id, version, changed, before, after, \
              visible_before, visible_after, actor, request_id, occurred_at)",
         );
-        let chunk = numbered.by_ref().take(crate::db::rows_per_statement(COLUMNS));
+        let chunk = numbered
+            .by_ref()
+            .take(crate::db::rows_per_statement(COLUMNS));
         tx.execute(sql.rows(chunk, |mut row, (event, seq)| {
             row.bind(tenant)
                 .bind(seq)

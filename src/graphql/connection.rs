@@ -9,7 +9,9 @@ use super::{ContextExt as _, Filter};
 use crate::{
     db::{
         Cursor, OrderField, OrderTerm, Predicate,
-        list::{self, Count, DEFAULT_PAGE, ListQuery, MAX_PAGE, Page, PageRequest, Record, Relation},
+        list::{
+            self, Count, DEFAULT_PAGE, ListQuery, MAX_PAGE, Page, PageRequest, Record, Relation,
+        },
     },
     error::{Error, Result},
     ids::TenantId,
@@ -49,18 +51,42 @@ impl<F: Filter, O> ListArgs<F, O> {
         R: Record,
         O: Into<OrderTerm<R::Order>>,
     {
-        let order: Vec<_> = self.order_by.unwrap_or_default().into_iter().map(Into::into).collect();
+        let order: Vec<_> = self
+            .order_by
+            .unwrap_or_default()
+            .into_iter()
+            .map(Into::into)
+            .collect();
         if order.len() > MAX_ORDER {
-            return Err(Error::invalid("INVALID_PAGE", "orderBy", format!("expected at most {MAX_ORDER} criteria")));
+            return Err(Error::invalid(
+                "INVALID_PAGE",
+                "orderBy",
+                format!("expected at most {MAX_ORDER} criteria"),
+            ));
         }
         let order = if order.is_empty() { vec![usual] } else { order };
-        let page = page_request((self.first, self.after), (self.last, self.before), tenant, &order)?;
-        let filter = self.filter.map(Filter::predicate).transpose()?.unwrap_or(Predicate::All(Vec::new()));
+        let page = page_request(
+            (self.first, self.after),
+            (self.last, self.before),
+            tenant,
+            &order,
+        )?;
+        let filter = self
+            .filter
+            .map(Filter::predicate)
+            .transpose()?
+            .unwrap_or(Predicate::All(Vec::new()));
         if filter.relation_depth() > MAX_RELATION_DEPTH {
-            let message = format!("expected related records to nest at most {MAX_RELATION_DEPTH} deep");
+            let message =
+                format!("expected related records to nest at most {MAX_RELATION_DEPTH} deep");
             return Err(Error::invalid("NESTED_TOO_DEEP", "filter", message));
         }
-        Ok(ListQuery { filter, order, page, include_archived: self.include_archived })
+        Ok(ListQuery {
+            filter,
+            order,
+            page,
+            include_archived: self.include_archived,
+        })
     }
 }
 
@@ -76,17 +102,35 @@ pub fn page_request<F: OrderField>(
 ) -> Result<PageRequest> {
     let (size, cursor, backward) = match (first, last) {
         (Some(_), Some(_)) => {
-            return Err(Error::invalid("INVALID_PAGE", "first", "expected `first` or `last`, not both"));
+            return Err(Error::invalid(
+                "INVALID_PAGE",
+                "first",
+                "expected `first` or `last`, not both",
+            ));
         }
         (_, Some(last)) => (i64::from(last), before.map(|text| (text, "before")), true),
-        (first, None) => (first.map_or(DEFAULT_PAGE, i64::from), after.map(|text| (text, "after")), false),
+        (first, None) => (
+            first.map_or(DEFAULT_PAGE, i64::from),
+            after.map(|text| (text, "after")),
+            false,
+        ),
     };
     if !(0..=MAX_PAGE).contains(&size) {
         let field = if backward { "last" } else { "first" };
-        return Err(Error::invalid("INVALID_PAGE", field, format!("expected 0 to {MAX_PAGE} rows")));
+        return Err(Error::invalid(
+            "INVALID_PAGE",
+            field,
+            format!("expected 0 to {MAX_PAGE} rows"),
+        ));
     }
-    let from = cursor.map(|(text, field)| Cursor::decode(&text, tenant, order, field)).transpose()?;
-    Ok(PageRequest { size, from, backward })
+    let from = cursor
+        .map(|(text, field)| Cursor::decode(&text, tenant, order, field))
+        .transpose()?;
+    Ok(PageRequest {
+        size,
+        from,
+        backward,
+    })
 }
 
 /// A list that was asked for, on its own or below a parent.
@@ -103,8 +147,17 @@ impl<R: Record + OutputType> Listing<R> {
     /// The database.
     pub async fn read(ctx: &Context<'_>, query: ListQuery<R>) -> Result<Connection<R>> {
         let request = ctx.request();
-        let page = request.read(async |tx| list::page(tx, &query).await).await?;
-        Ok(Connection { page: Arc::new(page), listing: Self { query, below: None, tenant: request.actor().tenant } })
+        let page = request
+            .read(async |tx| list::page(tx, &query).await)
+            .await?;
+        Ok(Connection {
+            page: Arc::new(page),
+            listing: Self {
+                query,
+                below: None,
+                tenant: request.actor().tenant,
+            },
+        })
     }
 
     /// Reads a parent's page, in one statement with the same field of its siblings.
@@ -120,21 +173,40 @@ impl<R: Record + OutputType> Listing<R> {
         let request = ctx.request();
         let place = (ctx.item.pos.line, ctx.item.pos.column);
         let page = request.load_page(relation, place, parent, &query).await?;
-        let listing = Self { query, below: Some((relation, place, parent)), tenant: request.actor().tenant };
+        let listing = Self {
+            query,
+            below: Some((relation, place, parent)),
+            tenant: request.actor().tenant,
+        };
         Ok(Connection { page, listing })
     }
 
     fn cursor(&self, record: &R) -> String {
-        let values = self.query.order.iter().map(|term| record.sort_value(term.field)).collect();
-        Cursor { values, id: record.key() }.encode(self.tenant, &self.query.order)
+        let values = self
+            .query
+            .order
+            .iter()
+            .map(|term| record.sort_value(term.field))
+            .collect();
+        Cursor {
+            values,
+            id: record.key(),
+        }
+        .encode(self.tenant, &self.query.order)
     }
 
     async fn count(&self, ctx: &Context<'_>) -> Result<Count> {
         match self.below {
             Some((relation, place, parent)) => {
-                ctx.request().load_count(relation, place, parent, &self.query).await
+                ctx.request()
+                    .load_count(relation, place, parent, &self.query)
+                    .await
             }
-            None => ctx.request().read(async |tx| list::count(tx, &self.query).await).await,
+            None => {
+                ctx.request()
+                    .read(async |tx| list::count(tx, &self.query).await)
+                    .await
+            }
         }
     }
 }
@@ -186,7 +258,10 @@ impl<R: Record + OutputType> Connection<R> {
 
     /// The rows, each with its cursor.
     async fn edges(&self) -> Vec<Edge<R>> {
-        let edge = |node: &Arc<R>| Edge { node: Arc::clone(node), cursor: self.listing.cursor(node) };
+        let edge = |node: &Arc<R>| Edge {
+            node: Arc::clone(node),
+            cursor: self.listing.cursor(node),
+        };
         self.page.items.iter().map(edge).collect()
     }
 

@@ -31,7 +31,14 @@ pub struct RequestContext {
 impl RequestContext {
     pub(super) fn new(db: Db, actor: Arc<Actor>, request_id: String) -> Self {
         let session = Arc::new(db.read_session(Arc::clone(&actor)));
-        Self { actor, db, loaders: Loaders::new(Arc::clone(&session)), session, request_id, written: AtomicU32::new(0) }
+        Self {
+            actor,
+            db,
+            loaders: Loaders::new(Arc::clone(&session)),
+            session,
+            request_id,
+            written: AtomicU32::new(0),
+        }
     }
 
     /// On whose behalf.
@@ -82,7 +89,10 @@ impl RequestContext {
         parent: Uuid,
         query: &ListQuery<R>,
     ) -> Result<Arc<Page<R>>> {
-        self.loaders.pages(relation, place, query).load(parent).await
+        self.loaders
+            .pages(relation, place, query)
+            .load(parent)
+            .await
     }
 
     /// Counts a parent's rows of a relation, batched like [`Self::load_page`].
@@ -93,7 +103,10 @@ impl RequestContext {
         parent: Uuid,
         query: &ListQuery<R>,
     ) -> Result<Count> {
-        self.loaders.counts(relation, place, query).load(parent).await
+        self.loaders
+            .counts(relation, place, query)
+            .load(parent)
+            .await
     }
 
     /// Loads what is not a list of records, batched by a loader of the domain.

@@ -28,7 +28,12 @@ impl From<&Error> for UserError {
         Self {
             code: error.code().to_owned(),
             message: error.to_string(),
-            field: field.map(|field| std::iter::once("input").chain(field.split('.')).map(str::to_owned).collect()),
+            field: field.map(|field| {
+                std::iter::once("input")
+                    .chain(field.split('.'))
+                    .map(str::to_owned)
+                    .collect()
+            }),
         }
     }
 }
@@ -82,8 +87,14 @@ impl DeletePayload {
     /// Faults of the server.
     pub fn new(id: impl ToString, outcome: Result<()>) -> async_graphql::Result<Self> {
         match outcome {
-            Ok(()) => Ok(Self { deleted_id: Some(ID(id.to_string())), user_errors: Vec::new() }),
-            Err(error) if error.is_users() => Ok(Self { deleted_id: None, user_errors: vec![UserError::from(&error)] }),
+            Ok(()) => Ok(Self {
+                deleted_id: Some(ID(id.to_string())),
+                user_errors: Vec::new(),
+            }),
+            Err(error) if error.is_users() => Ok(Self {
+                deleted_id: None,
+                user_errors: vec![UserError::from(&error)],
+            }),
             Err(error) => Err(error.into()),
         }
     }

@@ -143,17 +143,33 @@ impl Conditions {
     ///
     /// # Errors
     /// `INVALID_ID`, `TOO_MANY_VALUES`.
-    pub fn id<T: Typed>(&mut self, field: &'static str, column: &'static str, filter: Option<IDFilter>) -> Result<()> {
+    pub fn id<T: Typed>(
+        &mut self,
+        field: &'static str,
+        column: &'static str,
+        filter: Option<IDFilter>,
+    ) -> Result<()> {
         let Some(filter) = filter else { return Ok(()) };
         let read = |id: ID| match ids::parse::<T>(&id) {
             Ok(id) => Ok(Value::Uuid(id.uuid())),
-            Err(bad) => Err(Error::invalid("INVALID_ID", format!("filter.{field}"), bad.to_string())),
+            Err(bad) => Err(Error::invalid(
+                "INVALID_ID",
+                format!("filter.{field}"),
+                bad.to_string(),
+            )),
         };
-        let (eq, neq) = (filter.eq.map(read).transpose()?, filter.neq.map(read).transpose()?);
+        let (eq, neq) = (
+            filter.eq.map(read).transpose()?,
+            filter.neq.map(read).transpose()?,
+        );
         self.compare_values(column, eq, neq);
         let (some, none) = (bounded(field, filter.r#in)?, bounded(field, filter.nin)?);
         let all = |ids: Vec<ID>| ids.into_iter().map(read).collect::<Result<Vec<_>>>();
-        self.one_of(column, some.map(all).transpose()?, none.map(all).transpose()?);
+        self.one_of(
+            column,
+            some.map(all).transpose()?,
+            none.map(all).transpose()?,
+        );
         self.null(column, filter.null);
         Ok(())
     }
@@ -176,7 +192,11 @@ impl Conditions {
         let all = |texts: Vec<String>| texts.into_iter().map(value).collect::<Vec<_>>();
         self.one_of(column, some.map(all), none.map(all));
         self.null(column, filter.null);
-        self.compare(column, Comparison::StartsWith, filter.starts_with.map(value));
+        self.compare(
+            column,
+            Comparison::StartsWith,
+            filter.starts_with.map(value),
+        );
         Ok(())
     }
 
@@ -197,7 +217,13 @@ impl Conditions {
     ) -> Result<()> {
         if let Some(filter) = filter {
             let matching = Box::new(filter.predicate()?);
-            self.0.push(Predicate::Related { quantifier, table, column, own, matching });
+            self.0.push(Predicate::Related {
+                quantifier,
+                table,
+                column,
+                own,
+                matching,
+            });
         }
         Ok(())
     }
@@ -214,9 +240,16 @@ impl Conditions {
     }
 
     /// One of, none of.
-    pub fn one_of(&mut self, column: &'static str, some: Option<Vec<Value>>, none: Option<Vec<Value>>) {
-        self.0.extend(some.map(|values| Predicate::In(column, values)));
-        self.0.extend(none.map(|values| Predicate::Not(Box::new(Predicate::In(column, values)))));
+    pub fn one_of(
+        &mut self,
+        column: &'static str,
+        some: Option<Vec<Value>>,
+        none: Option<Vec<Value>>,
+    ) {
+        self.0
+            .extend(some.map(|values| Predicate::In(column, values)));
+        self.0
+            .extend(none.map(|values| Predicate::Not(Box::new(Predicate::In(column, values)))));
     }
 
     fn null(&mut self, column: &'static str, wanted: Option<bool>) {
@@ -227,7 +260,8 @@ impl Conditions {
     }
 
     fn compare(&mut self, column: &'static str, comparison: Comparison, value: Option<Value>) {
-        self.0.extend(value.map(|value| Predicate::Compare(column, comparison, value)));
+        self.0
+            .extend(value.map(|value| Predicate::Compare(column, comparison, value)));
     }
 
     /// Joins with the filter's `and`, `or` and `not`.
@@ -244,7 +278,12 @@ impl Conditions {
             self.0.push(filter.predicate()?);
         }
         if let Some(filters) = arms("or", or)? {
-            self.0.push(Predicate::Any(filters.into_iter().map(Filter::predicate).collect::<Result<_>>()?));
+            self.0.push(Predicate::Any(
+                filters
+                    .into_iter()
+                    .map(Filter::predicate)
+                    .collect::<Result<_>>()?,
+            ));
         }
         if let Some(filter) = not {
             self.0.push(Predicate::Not(Box::new(filter.predicate()?)));
@@ -296,7 +335,10 @@ fn bounded<T>(field: &'static str, values: Option<Vec<T>>) -> Result<Option<Vec<
         Some(values) if values.len() > MAX_VALUES => Err(Error::invalid(
             "TOO_MANY_VALUES",
             format!("filter.{field}"),
-            format!("expected at most {MAX_VALUES} values, found {}", values.len()),
+            format!(
+                "expected at most {MAX_VALUES} values, found {}",
+                values.len()
+            ),
         )),
         values => Ok(values),
     }
@@ -307,7 +349,10 @@ fn arms<F>(field: &'static str, filters: Option<Vec<F>>) -> Result<Option<Vec<F>
         Some(filters) if filters.len() > MAX_ARMS => Err(Error::invalid(
             "TOO_MANY_VALUES",
             format!("filter.{field}"),
-            format!("expected at most {MAX_ARMS} filters, found {}", filters.len()),
+            format!(
+                "expected at most {MAX_ARMS} filters, found {}",
+                filters.len()
+            ),
         )),
         filters => Ok(filters),
     }

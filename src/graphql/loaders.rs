@@ -26,7 +26,10 @@ pub trait Batch: Send + Sync + 'static {
     /// What is loaded for each key.
     type Value: Clone + Default + Send + Sync + 'static;
     /// Loads the values; keys without one get the default.
-    fn load(tx: &mut Tx, keys: &[Uuid]) -> impl Future<Output = Result<HashMap<Uuid, Self::Value>>> + Send;
+    fn load(
+        tx: &mut Tx,
+        keys: &[Uuid],
+    ) -> impl Future<Output = Result<HashMap<Uuid, Self::Value>>> + Send;
 }
 
 /// All loaders of a request, made when first used.
@@ -50,17 +53,28 @@ pub(super) type CustomLoader<L> = cached::Loader<Uuid, Result<<L as Batch>::Valu
 
 impl Loaders {
     pub(super) fn new(session: Arc<ReadSession>) -> Self {
-        Self { session, made: Mutex::default() }
+        Self {
+            session,
+            made: Mutex::default(),
+        }
     }
 
     /// Drops all loaders and what they remember.
     pub(super) fn forget(&self) {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.made
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 
     pub(super) fn by_id<R: Record>(&self) -> ByIdLoader<R> {
         self.get(Key::ById(TypeId::of::<R>()), |session| {
-            cached::Loader::new(ById { session, record: PhantomData }).with_yield_count(1).with_max_batch_size(MAX_BATCH)
+            cached::Loader::new(ById {
+                session,
+                record: PhantomData,
+            })
+            .with_yield_count(1)
+            .with_max_batch_size(MAX_BATCH)
         })
     }
 
@@ -71,9 +85,13 @@ impl Loaders {
         query: &ListQuery<R>,
     ) -> PagesLoader<R> {
         self.get(Key::Pages(relation.name, place), |session| {
-            non_cached::Loader::new(Pages { session, relation, query: query.clone() })
-                .with_yield_count(1)
-                .with_max_batch_size(MAX_BATCH)
+            non_cached::Loader::new(Pages {
+                session,
+                relation,
+                query: query.clone(),
+            })
+            .with_yield_count(1)
+            .with_max_batch_size(MAX_BATCH)
         })
     }
 
@@ -84,24 +102,40 @@ impl Loaders {
         query: &ListQuery<R>,
     ) -> CountsLoader<R> {
         self.get(Key::Counts(relation.name, place), |session| {
-            non_cached::Loader::new(Counts { session, relation, query: query.clone() })
-                .with_yield_count(1)
-                .with_max_batch_size(MAX_BATCH)
+            non_cached::Loader::new(Counts {
+                session,
+                relation,
+                query: query.clone(),
+            })
+            .with_yield_count(1)
+            .with_max_batch_size(MAX_BATCH)
         })
     }
 
     pub(super) fn custom<L: Batch>(&self) -> CustomLoader<L> {
         self.get(Key::Custom(TypeId::of::<L>()), |session| {
-            cached::Loader::new(Custom { session, batch: PhantomData })
-                .with_yield_count(1)
-                .with_max_batch_size(MAX_BATCH)
+            cached::Loader::new(Custom {
+                session,
+                batch: PhantomData,
+            })
+            .with_yield_count(1)
+            .with_max_batch_size(MAX_BATCH)
         })
     }
 
-    fn get<L: Clone + Send + 'static>(&self, key: Key, make: impl FnOnce(Arc<ReadSession>) -> L) -> L {
+    fn get<L: Clone + Send + 'static>(
+        &self,
+        key: Key,
+        make: impl FnOnce(Arc<ReadSession>) -> L,
+    ) -> L {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let loader = made.entry(key).or_insert_with(|| Box::new(make(Arc::clone(&self.session))));
-        loader.downcast_ref::<L>().expect("a key names one type of loader").clone()
+        let loader = made
+            .entry(key)
+            .or_insert_with(|| Box::new(make(Arc::clone(&self.session))));
+        loader
+            .downcast_ref::<L>()
+            .expect("a key names one type of loader")
+            .clone()
     }
 }
 
@@ -112,8 +146,16 @@ pub(super) struct ById<R> {
 
 impl<R: Record> BatchFn<Uuid, Result<Option<Arc<R>>>> for ById<R> {
     async fn load(&mut self, keys: &[Uuid]) -> HashMap<Uuid, Result<Option<Arc<R>>>> {
-        let found = self.session.run(async |tx| list::find_many::<R>(tx, keys).await).await;
-        let found = found.map(|records| records.into_iter().map(|r| (r.key(), Some(Arc::new(r)))).collect());
+        let found = self
+            .session
+            .run(async |tx| list::find_many::<R>(tx, keys).await)
+            .await;
+        let found = found.map(|records| {
+            records
+                .into_iter()
+                .map(|r| (r.key(), Some(Arc::new(r))))
+                .collect()
+        });
         spread(keys, found)
     }
 }
@@ -126,8 +168,16 @@ pub(super) struct Pages<R: Record> {
 
 impl<R: Record> BatchFn<Uuid, Result<Arc<Page<R>>>> for Pages<R> {
     async fn load(&mut self, keys: &[Uuid]) -> HashMap<Uuid, Result<Arc<Page<R>>>> {
-        let found = self.session.run(async |tx| list::pages(tx, self.relation, keys, &self.query).await).await;
-        let found = found.map(|pages| pages.into_iter().map(|(parent, page)| (parent, Arc::new(page))).collect());
+        let found = self
+            .session
+            .run(async |tx| list::pages(tx, self.relation, keys, &self.query).await)
+            .await;
+        let found = found.map(|pages| {
+            pages
+                .into_iter()
+                .map(|(parent, page)| (parent, Arc::new(page)))
+                .collect()
+        });
         spread(keys, found)
     }
 }
@@ -140,7 +190,10 @@ pub(super) struct Counts<R: Record> {
 
 impl<R: Record> BatchFn<Uuid, Result<Count>> for Counts<R> {
     async fn load(&mut self, keys: &[Uuid]) -> HashMap<Uuid, Result<Count>> {
-        let found = self.session.run(async |tx| list::counts(tx, self.relation, keys, &self.query).await).await;
+        let found = self
+            .session
+            .run(async |tx| list::counts(tx, self.relation, keys, &self.query).await)
+            .await;
         spread(keys, found)
     }
 }
@@ -158,9 +211,15 @@ impl<L: Batch> BatchFn<Uuid, Result<L::Value>> for Custom<L> {
 }
 
 /// Gives every key its value, the default, or the batch's error.
-fn spread<V: Clone + Default>(keys: &[Uuid], found: Result<HashMap<Uuid, V>>) -> HashMap<Uuid, Result<V>> {
+fn spread<V: Clone + Default>(
+    keys: &[Uuid],
+    found: Result<HashMap<Uuid, V>>,
+) -> HashMap<Uuid, Result<V>> {
     match found {
-        Ok(mut found) => keys.iter().map(|key| (*key, Ok(found.remove(key).unwrap_or_default()))).collect(),
+        Ok(mut found) => keys
+            .iter()
+            .map(|key| (*key, Ok(found.remove(key).unwrap_or_default())))
+            .collect(),
         Err(error) => keys.iter().map(|key| (*key, Err(error.clone()))).collect(),
     }
 }

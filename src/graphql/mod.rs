@@ -5,8 +5,8 @@
 
 pub mod connection;
 mod context;
-pub mod explorer;
 mod errors;
+pub mod explorer;
 pub mod filters;
 pub mod http;
 pub mod limits;
@@ -64,7 +64,14 @@ impl Api {
         let schema = schema::build(&limits);
         let shape = SchemaShape::from_sdl(&sdl()).expect("the schema's own text is a schema");
         let people = People::new(db.clone());
-        Self { schema, shape, limits, db, tokens, people }
+        Self {
+            schema,
+            shape,
+            limits,
+            db,
+            tokens,
+            people,
+        }
     }
 
     /// The limits on requests.
@@ -86,7 +93,9 @@ impl Api {
     pub async fn authenticate(&self, bearer: Option<&str>) -> Result<Option<Arc<Actor>>> {
         let Some(token) = bearer else { return Ok(None) };
         let claims = self.tokens.verify(token).map_err(|error| match error {
-            crate::auth::TokenError::Expired => Error::Unauthenticated("the token has expired, get a new one"),
+            crate::auth::TokenError::Expired => {
+                Error::Unauthenticated("the token has expired, get a new one")
+            }
             crate::auth::TokenError::Invalid => Error::Unauthenticated("the token is not valid"),
         })?;
         self.people.actor(&claims).await.map(Some)
@@ -94,8 +103,14 @@ impl Api {
 
     /// Runs a request whose document was scanned, parsed and measured. Without an actor only `__typename` is answered.
     pub async fn execute(&self, actor: Option<Arc<Actor>>, mut request: Request) -> Response {
-        let Some(actor) = actor else { return self.execute_anonymous(request).await };
-        let request_id = match request.data.get(&std::any::TypeId::of::<RequestId>()).and_then(|id| id.downcast_ref()) {
+        let Some(actor) = actor else {
+            return self.execute_anonymous(request).await;
+        };
+        let request_id = match request
+            .data
+            .get(&std::any::TypeId::of::<RequestId>())
+            .and_then(|id| id.downcast_ref())
+        {
             Some(RequestId(id)) => id.clone(),
             None => crate::ids::mint().to_string(),
         };
@@ -104,7 +119,8 @@ impl Api {
         let (kind, order) = prepare(&mut request);
         telemetry::note_operation(kind, request.operation_name.as_deref());
         telemetry::note_person(context.actor().tenant, context.actor().user);
-        let span = telemetry::operation_span(kind, request.operation_name.as_deref(), &request.query);
+        let span =
+            telemetry::operation_span(kind, request.operation_name.as_deref(), &request.query);
         let mut response = self.schema.execute(request).instrument(span).await;
         order.arrange(&mut response.data);
         telemetry::note_statements(context.statements());
@@ -123,17 +139,26 @@ impl Api {
         if harmless {
             return self.schema.execute(request).await;
         }
-        let error = Error::Unauthenticated("sign in first: send an access token as `Authorization: Bearer …`");
-        Response::from_errors(vec![async_graphql::Error::from(error).into_server_error(Default::default())])
+        let error = Error::Unauthenticated(
+            "sign in first: send an access token as `Authorization: Bearer …`",
+        );
+        Response::from_errors(vec![
+            async_graphql::Error::from(error).into_server_error(Default::default()),
+        ])
     }
 }
 
 /// What the operation that will run does, and the order of its answer.
 fn prepare(request: &mut Request) -> (OperationKind, Order) {
     let name = request.operation_name.clone();
-    let Ok(document) = request.parsed_query() else { return (OperationKind::Query, Order::default()) };
+    let Ok(document) = request.parsed_query() else {
+        return (OperationKind::Query, Order::default());
+    };
     match shape::select_operation(document, name.as_deref()) {
-        Ok((_, operation)) => (operation.node.ty.into(), Order::of(document, &operation.node)),
+        Ok((_, operation)) => (
+            operation.node.ty.into(),
+            Order::of(document, &operation.node),
+        ),
         Err(_) => (OperationKind::Query, Order::default()),
     }
 }

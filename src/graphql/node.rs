@@ -12,7 +12,10 @@ use crate::{
     contacts::Contact,
     db::list::Record,
     error::{Error, Result},
-    ids::{self, ActivityId, CompanyId, ContactId, LeadId, OpportunityId, PipelineId, StageId, TeamId, Typed, UserId},
+    ids::{
+        self, ActivityId, CompanyId, ContactId, LeadId, OpportunityId, PipelineId, StageId, TeamId,
+        Typed, UserId,
+    },
     leads::Lead,
     members::{Team, User},
     opportunities::Opportunity,
@@ -53,16 +56,32 @@ impl NodeQuery {
     async fn node(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Node>> {
         let (prefix, _) = id.split_once(':').unwrap_or_default();
         match prefix {
-            CompanyId::PREFIX => Ok(load::<CompanyId, Company>(ctx, &id).await?.map(Node::Company)),
-            ContactId::PREFIX => Ok(load::<ContactId, Contact>(ctx, &id).await?.map(Node::Contact)),
+            CompanyId::PREFIX => Ok(load::<CompanyId, Company>(ctx, &id)
+                .await?
+                .map(Node::Company)),
+            ContactId::PREFIX => Ok(load::<ContactId, Contact>(ctx, &id)
+                .await?
+                .map(Node::Contact)),
             LeadId::PREFIX => Ok(load::<LeadId, Lead>(ctx, &id).await?.map(Node::Lead)),
-            PipelineId::PREFIX => Ok(load::<PipelineId, Pipeline>(ctx, &id).await?.map(Node::Pipeline)),
+            PipelineId::PREFIX => Ok(load::<PipelineId, Pipeline>(ctx, &id)
+                .await?
+                .map(Node::Pipeline)),
             StageId::PREFIX => Ok(load::<StageId, Stage>(ctx, &id).await?.map(Node::Stage)),
-            OpportunityId::PREFIX => Ok(load::<OpportunityId, Opportunity>(ctx, &id).await?.map(Node::Opportunity)),
-            ActivityId::PREFIX => Ok(load::<ActivityId, Activity>(ctx, &id).await?.map(Node::Activity)),
+            OpportunityId::PREFIX => Ok(load::<OpportunityId, Opportunity>(ctx, &id)
+                .await?
+                .map(Node::Opportunity)),
+            ActivityId::PREFIX => Ok(load::<ActivityId, Activity>(ctx, &id)
+                .await?
+                .map(Node::Activity)),
             TeamId::PREFIX => Ok(load::<TeamId, Team>(ctx, &id).await?.map(Node::Team)),
-            UserId::PREFIX => Ok(User::load(ctx, Some(read::<UserId>(&id)?)).await?.map(Node::User)),
-            _ => Err(Error::invalid("INVALID_ID", "id", "expected an id like opportunity:<uuid>")),
+            UserId::PREFIX => Ok(User::load(ctx, Some(read::<UserId>(&id)?))
+                .await?
+                .map(Node::User)),
+            _ => Err(Error::invalid(
+                "INVALID_ID",
+                "id",
+                "expected an id like opportunity:<uuid>",
+            )),
         }
     }
 }

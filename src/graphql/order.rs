@@ -4,10 +4,11 @@
 use std::collections::HashMap;
 
 use async_graphql::{
-    Name, Value,
+    Name, Positioned, Value,
     indexmap::IndexMap,
-    parser::types::{ExecutableDocument, FragmentDefinition, OperationDefinition, Selection, SelectionSet},
-    Positioned,
+    parser::types::{
+        ExecutableDocument, FragmentDefinition, OperationDefinition, Selection, SelectionSet,
+    },
 };
 
 /// The order of an object's keys, and of the objects below each.
@@ -29,13 +30,21 @@ impl Order {
             match &selection.node {
                 Selection::Field(field) => {
                     let key = &field.node.response_key().node;
-                    let place = self.0.iter().position(|(known, _)| known == key).unwrap_or_else(|| {
-                        self.0.push((key.clone(), Self::default()));
-                        self.0.len() - 1
-                    });
-                    self.0[place].1.learn(&field.node.selection_set.node, fragments);
+                    let place = self
+                        .0
+                        .iter()
+                        .position(|(known, _)| known == key)
+                        .unwrap_or_else(|| {
+                            self.0.push((key.clone(), Self::default()));
+                            self.0.len() - 1
+                        });
+                    self.0[place]
+                        .1
+                        .learn(&field.node.selection_set.node, fragments);
                 }
-                Selection::InlineFragment(inline) => self.learn(&inline.node.selection_set.node, fragments),
+                Selection::InlineFragment(inline) => {
+                    self.learn(&inline.node.selection_set.node, fragments)
+                }
                 Selection::FragmentSpread(spread) => {
                     if let Some(fragment) = fragments.get(&spread.node.fragment_name.node) {
                         self.learn(&fragment.node.selection_set.node, fragments);
@@ -79,8 +88,12 @@ mod tests {
         let text = "{ b: x { two one } ...F a }  fragment F on Query { c b: x { three } }";
         let document = parse_query(text).expect("sound text");
         let (_, operation) = document.operations.iter().next().expect("one operation");
-        let mut answer = value!({ "a": 1, "c": 2, "b": [{ "three": 3, "one": 1, "two": 2 }, null] });
+        let mut answer =
+            value!({ "a": 1, "c": 2, "b": [{ "three": 3, "one": 1, "two": 2 }, null] });
         Order::of(&document, &operation.node).arrange(&mut answer);
-        assert_eq!(answer.to_string(), "{b: [{two: 2, one: 1, three: 3}, null], c: 2, a: 1}");
+        assert_eq!(
+            answer.to_string(),
+            "{b: [{two: 2, one: 1, three: 3}, null], c: 2, a: 1}"
+        );
     }
 }

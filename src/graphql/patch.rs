@@ -44,7 +44,10 @@ pub fn patch_money(
         MaybeUndefined::Null => (*minor, *currency) = (None, None),
         MaybeUndefined::Value(input) => {
             let money = input.parse(name)?;
-            (*minor, *currency) = (Some(money.amount_minor), Some(money.currency.as_str().to_owned()));
+            (*minor, *currency) = (
+                Some(money.amount_minor),
+                Some(money.currency.as_str().to_owned()),
+            );
         }
     }
     Ok(())

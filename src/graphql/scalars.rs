@@ -1,6 +1,8 @@
 //! Scalars of the API beside the built-in ones.
 
-use async_graphql::{InputObject, InputValueError, InputValueResult, Scalar, ScalarType, SimpleObject, Value};
+use async_graphql::{
+    InputObject, InputValueError, InputValueResult, Scalar, ScalarType, SimpleObject, Value,
+};
 use chrono::NaiveDate;
 
 use crate::{error::Result, money};
@@ -13,10 +15,14 @@ pub struct BigInt(pub i64);
 #[Scalar(name = "BigInt")]
 impl ScalarType for BigInt {
     fn parse(value: Value) -> InputValueResult<Self> {
-        let Value::Number(number) = &value else { return Err(InputValueError::expected_type(value)) };
+        let Value::Number(number) = &value else {
+            return Err(InputValueError::expected_type(value));
+        };
         match number.as_i64() {
             Some(n) if n.abs() <= money::MAX_MINOR => Ok(Self(n)),
-            _ => Err(InputValueError::custom("expected a whole number of at most 2^53 - 1 either way")),
+            _ => Err(InputValueError::custom(
+                "expected a whole number of at most 2^53 - 1 either way",
+            )),
         }
     }
 
@@ -33,9 +39,12 @@ pub struct Date(pub NaiveDate);
 #[Scalar(name = "Date")]
 impl ScalarType for Date {
     fn parse(value: Value) -> InputValueResult<Self> {
-        let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
+        let Value::String(text) = &value else {
+            return Err(InputValueError::expected_type(value));
+        };
         let date = NaiveDate::parse_from_str(text, "%Y-%m-%d");
-        date.map(Self).map_err(|_| InputValueError::custom("expected a day like 2026-11-21"))
+        date.map(Self)
+            .map_err(|_| InputValueError::custom("expected a day like 2026-11-21"))
     }
 
     fn to_value(&self) -> Value {
@@ -54,7 +63,10 @@ pub struct Money {
 
 impl From<money::Money> for Money {
     fn from(money: money::Money) -> Self {
-        Self { amount_minor: BigInt(money.amount_minor), currency: money.currency.as_str().to_owned() }
+        Self {
+            amount_minor: BigInt(money.amount_minor),
+            currency: money.currency.as_str().to_owned(),
+        }
     }
 }
 

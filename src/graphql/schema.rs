@@ -55,7 +55,10 @@ pub(super) fn build(limits: &Limits) -> Schema {
 /// The schema in the schema definition language, sorted, as `schema.graphql` holds it.
 #[must_use]
 pub fn sdl() -> String {
-    let options = SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items();
+    let options = SDLExportOptions::new()
+        .sorted_fields()
+        .sorted_arguments()
+        .sorted_enum_items();
     let schema = build(&Limits::default());
     format!("{}\n", schema.sdl_with_options(options).trim())
 }

@@ -6,10 +6,7 @@ use uuid::Uuid;
 
 use super::{ImportError, Session};
 use crate::{
-    db::{
-        Tx,
-        list::{self, Record},
-    },
+    db::{Sql, Tx, list::Record},
     error::Result,
 };
 
@@ -34,7 +31,12 @@ impl std::ops::AddAssign for Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} new, {} already there", thousands(self.new), thousands(self.existing))
+        write!(
+            f,
+            "{} new, {} already there",
+            thousands(self.new),
+            thousands(self.existing)
+        )
     }
 }
 
@@ -57,19 +59,46 @@ pub async fn create_missing<R: Record, N>(
         }
         let size = batch.len();
         let write = async |tx: &mut Tx| {
-            let ids: Vec<Uuid> = batch.iter().map(&id).collect();
-            let known: HashSet<Uuid> = list::find_many::<R>(tx, &ids).await?.iter().map(Record::key).collect();
-            let missing: Vec<N> = batch.into_iter().filter(|new| !known.contains(&id(new))).collect();
+            let known = known::<R>(tx, batch.iter().map(&id).collect()).await?;
+            let missing: Vec<N> = batch
+                .into_iter()
+                .filter(|new| !known.contains(&id(new)))
+                .collect();
             if missing.is_empty() {
                 return Ok(0);
             }
             Ok(create(tx, missing).await?.len())
         };
-        let new = session.db.write(&session.actor, &session.request_id, write).await;
-        let new = new.map_err(|source| ImportError::Refused { kind: R::KIND, source })?;
-        tally += Tally { new, existing: size - new };
+        let new = session
+            .db
+            .write(&session.actor, &session.request_id, write)
+            .await;
+        let new = new.map_err(|source| ImportError::Refused {
+            kind: R::KIND,
+            source,
+        })?;
+        tally += Tally {
+            new,
+            existing: size - new,
+        };
         session.progress.advance(size);
     }
+}
+
+/// Those of the ids that are there.
+async fn known<R: Record>(tx: &mut Tx, ids: Vec<Uuid>) -> Result<HashSet<Uuid>> {
+    let sql = Sql::new("SELECT t.")
+        .push(R::ID_COLUMN)
+        .push(" FROM ")
+        .push(R::TABLE)
+        .push(" t WHERE t.tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND t.")
+        .push(R::ID_COLUMN)
+        .push(" = ANY(")
+        .bind(ids)
+        .push(")");
+    Ok(tx.column(sql).await?.into_iter().collect())
 }
 
 /// `8800` -> `8,800`.
@@ -91,7 +120,14 @@ mod tests {
 
     #[test]
     fn a_tally_reads_well() {
-        assert_eq!(Tally { new: 0, existing: 8_800 }.to_string(), "0 new, 8,800 already there");
+        assert_eq!(
+            Tally {
+                new: 0,
+                existing: 8_800
+            }
+            .to_string(),
+            "0 new, 8,800 already there"
+        );
         assert_eq!(thousands(1_234_567), "1,234,567");
         assert_eq!(thousands(999), "999");
     }

@@ -31,13 +31,19 @@ impl Ids {
     /// The id for a person who is not known yet. People are the same in every tenant, so it comes from the address.
     #[must_use]
     pub fn person(email: &str) -> UserId {
-        UserId::from_uuid(Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("mailto:{}", normalize(email)).as_bytes()))
+        UserId::from_uuid(Uuid::new_v5(
+            &Uuid::NAMESPACE_URL,
+            format!("mailto:{}", normalize(email)).as_bytes(),
+        ))
     }
 
     /// The id of a tenant that is known by its slug alone, such as a demo tenant.
     #[must_use]
     pub fn tenant(slug: &str) -> TenantId {
-        TenantId::from_uuid(Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("dealgraph:tenant:{slug}").as_bytes()))
+        TenantId::from_uuid(Uuid::new_v5(
+            &Uuid::NAMESPACE_URL,
+            format!("dealgraph:tenant:{slug}").as_bytes(),
+        ))
     }
 }
 

@@ -23,7 +23,8 @@ impl Progress {
 
     fn on(target: ProgressDrawTarget) -> Self {
         let bar = ProgressBar::with_draw_target(Some(0), target);
-        let style = ProgressStyle::with_template(LOOK).expect("the template is fixed and well-formed");
+        let style =
+            ProgressStyle::with_template(LOOK).expect("the template is fixed and well-formed");
         Self(bar.with_style(style))
     }
 

@@ -36,14 +36,32 @@ impl Session {
     ///
     /// # Errors
     /// [`ImportError::NoAdmin`], or the database.
-    pub async fn open(db: &Db, slug: &str, source: &'static str, progress: Progress) -> Result<Self, ImportError> {
+    pub async fn open(
+        db: &Db,
+        slug: &str,
+        source: &'static str,
+        progress: Progress,
+    ) -> Result<Self, ImportError> {
         let mut tx = db.system(SystemReason::Provisioning).await?;
-        let admin = admin(&mut tx, slug).await?.ok_or_else(|| ImportError::NoAdmin(slug.to_owned()))?;
+        let admin = admin(&mut tx, slug)
+            .await?
+            .ok_or_else(|| ImportError::NoAdmin(slug.to_owned()))?;
         // Nobody signed in for this, so no token ends it.
         let until = DateTime::<Utc>::MAX_UTC;
-        let actor = Actor::new(admin.tenant_id, admin.user_id, Role::Admin, admin.team_path, until);
+        let actor = Actor::new(
+            admin.tenant_id,
+            admin.user_id,
+            Role::Admin,
+            admin.team_path,
+            until,
+        );
         let request_id = format!("import-{source}");
-        Ok(Self { db: db.clone(), actor: Arc::new(actor.importing(source)), progress, request_id })
+        Ok(Self {
+            db: db.clone(),
+            actor: Arc::new(actor.importing(source)),
+            progress,
+            request_id,
+        })
     }
 
     /// The tenant.

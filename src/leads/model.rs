@@ -6,6 +6,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
+    activities::Target,
     db::{OrderField, Value, ValueKind, list::Record},
     error::{Error, Result},
     ids::{LeadId, Typed as _},
@@ -306,6 +307,10 @@ impl Kept for Lead {
 
     fn visible_to(&self) -> &str {
         &self.visible_to
+    }
+
+    fn activity_target(&self) -> Option<Target> {
+        Some(Target::Lead(self.id))
     }
 }
 

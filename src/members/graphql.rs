@@ -19,7 +19,11 @@ use crate::{
     text::normalize,
 };
 
-static OF_TEAM: Relation = Relation { name: "team.memberships", link: None, key: "t.team_id" };
+static OF_TEAM: Relation = Relation {
+    name: "team.memberships",
+    link: None,
+    key: "t.team_id",
+};
 
 /// A person of the tenant.
 pub struct User(Arc<Member>);
@@ -27,7 +31,11 @@ pub struct User(Arc<Member>);
 impl User {
     /// Loads a person; `None` without an id or when the person is no member.
     pub(crate) async fn load(ctx: &Context<'_>, id: Option<UserId>) -> Result<Option<Self>> {
-        Ok(ctx.request().load::<Member>(id.map(|id| id.uuid())).await?.map(Self))
+        Ok(ctx
+            .request()
+            .load::<Member>(id.map(|id| id.uuid()))
+            .await?
+            .map(Self))
     }
 }
 
@@ -104,7 +112,9 @@ impl Team {
 
     /// The team above it.
     async fn parent(&self, ctx: &Context<'_>) -> Result<Option<Arc<Team>>> {
-        ctx.request().load(self.parent_team_id.map(|id| id.uuid())).await
+        ctx.request()
+            .load(self.parent_team_id.map(|id| id.uuid()))
+            .await
     }
 
     /// Who is in it, without its sub-teams.
@@ -119,8 +129,22 @@ impl Team {
         filter: Option<MembershipFilter>,
         order_by: Option<Vec<MembershipOrder>>,
     ) -> Result<Connection<Member>> {
-        let args = ListArgs { first, after, last, before, filter, order_by, include_archived: true };
-        Listing::below(ctx, &OF_TEAM, self.team_id.uuid(), args.query(ctx.request().actor().tenant, USUAL_ORDER)?).await
+        let args = ListArgs {
+            first,
+            after,
+            last,
+            before,
+            filter,
+            order_by,
+            include_archived: true,
+        };
+        Listing::below(
+            ctx,
+            &OF_TEAM,
+            self.team_id.uuid(),
+            args.query(ctx.request().actor().tenant, USUAL_ORDER)?,
+        )
+        .await
     }
 }
 
@@ -149,8 +173,16 @@ impl ChangeAuthor {
     /// Reads what a record's stamps say.
     pub(crate) fn new(author: &str) -> Self {
         let user = author.parse().ok();
-        let kind = if user.is_some() { AuthorKind::User } else { AuthorKind::Import };
-        Self { kind, source: author.strip_prefix("import:").map(str::to_owned), user }
+        let kind = if user.is_some() {
+            AuthorKind::User
+        } else {
+            AuthorKind::Import
+        };
+        Self {
+            kind,
+            source: author.strip_prefix("import:").map(str::to_owned),
+            user,
+        }
     }
 }
 
@@ -221,12 +253,17 @@ pub struct MembershipOrder {
 
 impl From<MembershipOrder> for OrderTerm<MemberOrderField> {
     fn from(order: MembershipOrder) -> Self {
-        Self { field: order.field, direction: order.direction }
+        Self {
+            field: order.field,
+            direction: order.direction,
+        }
     }
 }
 
-pub(crate) const USUAL_ORDER: OrderTerm<MemberOrderField> =
-    OrderTerm { field: MemberOrderField::Name, direction: Direction::Asc };
+pub(crate) const USUAL_ORDER: OrderTerm<MemberOrderField> = OrderTerm {
+    field: MemberOrderField::Name,
+    direction: Direction::Asc,
+};
 
 /// Reading members and teams.
 #[derive(Default)]
@@ -256,7 +293,15 @@ impl MemberQuery {
         filter: Option<MembershipFilter>,
         order_by: Option<Vec<MembershipOrder>>,
     ) -> Result<Connection<Member>> {
-        let args = ListArgs { first, after, last, before, filter, order_by, include_archived: true };
+        let args = ListArgs {
+            first,
+            after,
+            last,
+            before,
+            filter,
+            order_by,
+            include_archived: true,
+        };
         Listing::read(ctx, args.query(ctx.request().actor().tenant, USUAL_ORDER)?).await
     }
 }

@@ -67,8 +67,7 @@ impl Record for Member {
     const KIND: &'static str = "member";
     const TABLE: &'static str = "memberships";
     const ID_COLUMN: &'static str = "user_id";
-    const COLUMNS: &'static str =
-        "t.user_id, t.email, t.name, t.role, t.team_id, t.team_path, t.status, t.last_seen_at, t.created_at";
+    const COLUMNS: &'static str = "t.user_id, t.email, t.name, t.role, t.team_id, t.team_path, t.status, t.last_seen_at, t.created_at";
     const ARCHIVES: bool = false;
     type Order = MemberOrderField;
 

@@ -96,11 +96,18 @@ pub async fn teams(tx: &mut SystemTx, tenant: TenantId, teams: &[NewTeam]) -> Re
         return Ok(());
     }
     let now = tx.now();
-    let sql = Sql::new("INSERT INTO teams (tenant_id, team_id, name, parent_team_id, path, created_at)");
+    let sql =
+        Sql::new("INSERT INTO teams (tenant_id, team_id, name, parent_team_id, path, created_at)");
     let sql = sql.rows(teams, |mut row, team| {
-        row.bind(tenant).bind(team.id).bind(team.name.clone()).bind(team.parent).bind(team.path.clone()).bind(now);
+        row.bind(tenant)
+            .bind(team.id)
+            .bind(team.name.clone())
+            .bind(team.parent)
+            .bind(team.path.clone())
+            .bind(now);
     });
-    tx.execute(sql.push(" ON CONFLICT (tenant_id, team_id) DO NOTHING")).await?;
+    tx.execute(sql.push(" ON CONFLICT (tenant_id, team_id) DO NOTHING"))
+        .await?;
     Ok(())
 }
 
@@ -111,7 +118,11 @@ pub async fn teams(tx: &mut SystemTx, tenant: TenantId, teams: &[NewTeam]) -> Re
 pub async fn members(tx: &mut SystemTx, tenant: TenantId, members: &[NewMember]) -> Result<()> {
     for member in members {
         let user = user(tx, member).await?;
-        let (team, path) = member.team.as_ref().map(|team| (team.id, team.path.clone())).unzip();
+        let (team, path) = member
+            .team
+            .as_ref()
+            .map(|team| (team.id, team.path.clone()))
+            .unzip();
         let sql = Sql::new(
             "INSERT INTO memberships (tenant_id, user_id, email, name, name_normalized, role, team_id, team_path, \
              created_at) VALUES (",
@@ -141,20 +152,25 @@ pub async fn members(tx: &mut SystemTx, tenant: TenantId, members: &[NewMember])
 
 async fn user(tx: &mut SystemTx, member: &NewMember) -> Result<UserId> {
     let normalized = normalize_email(&member.email, "email")?;
-    let sql = Sql::new("INSERT INTO users (user_id, email, email_normalized, name, created_at) VALUES (")
-        .bind(member.user)
-        .push(", ")
-        .bind(member.email.clone())
-        .push(", ")
-        .bind(normalized.clone())
-        .push(", ")
-        .bind(member.name.clone())
-        .push(", ")
-        .bind(tx.now())
-        .push(") ON CONFLICT (email_normalized) DO NOTHING");
+    let sql =
+        Sql::new("INSERT INTO users (user_id, email, email_normalized, name, created_at) VALUES (")
+            .bind(member.user)
+            .push(", ")
+            .bind(member.email.clone())
+            .push(", ")
+            .bind(normalized.clone())
+            .push(", ")
+            .bind(member.name.clone())
+            .push(", ")
+            .bind(tx.now())
+            .push(") ON CONFLICT (email_normalized) DO NOTHING");
     tx.execute(sql).await?;
     let sql = Sql::new("SELECT user_id FROM users WHERE email_normalized = ").bind(normalized);
-    Ok(tx.column::<Uuid>(sql).await?.first().map_or(member.user, |id| UserId::from_uuid(*id)))
+    Ok(tx
+        .column::<Uuid>(sql)
+        .await?
+        .first()
+        .map_or(member.user, |id| UserId::from_uuid(*id)))
 }
 
 /// A person who may sign in, as development clusters list them.

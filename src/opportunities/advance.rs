@@ -31,7 +31,11 @@ pub async fn move_stage(
     place: Place,
 ) -> Result<Opportunity> {
     let stage = pipelines::get_stage(tx, stage).await?;
-    let kind = if stage.fields.kind == StageKind::Won { EventKind::Won } else { EventKind::Moved };
+    let kind = if stage.fields.kind == StageKind::Won {
+        EventKind::Won
+    } else {
+        EventKind::Moved
+    };
     change(tx, deal, kind, async |tx, deal| {
         deal.move_to(&stage, tx.now())?;
         put(tx, deal, place).await
@@ -43,7 +47,11 @@ pub async fn move_stage(
 ///
 /// # Errors
 /// `NOT_FOUND`, `CONFLICT`, `FORBIDDEN`; `WRONG_STAGE` for a neighbour that stands elsewhere.
-pub async fn reorder(tx: &mut Tx, deal: (OpportunityId, Option<i32>), place: Place) -> Result<Opportunity> {
+pub async fn reorder(
+    tx: &mut Tx,
+    deal: (OpportunityId, Option<i32>),
+    place: Place,
+) -> Result<Opportunity> {
     change(tx, deal, EventKind::Moved, async |tx, deal| {
         if place.after.is_none() && place.before.is_none() {
             deal.standing.board_position = board::at_end(tx.now(), deal.id.uuid());
@@ -58,7 +66,11 @@ pub async fn reorder(tx: &mut Tx, deal: (OpportunityId, Option<i32>), place: Pla
 ///
 /// # Errors
 /// `NOT_FOUND`, `CONFLICT`, `FORBIDDEN`, `CLOSED`, `WRONG_STAGE`.
-pub async fn win(tx: &mut Tx, deal: (OpportunityId, Option<i32>), stage: Option<StageId>) -> Result<Opportunity> {
+pub async fn win(
+    tx: &mut Tx,
+    deal: (OpportunityId, Option<i32>),
+    stage: Option<StageId>,
+) -> Result<Opportunity> {
     change(tx, deal, EventKind::Won, async |tx, deal| {
         let stage = closing_stage(tx, deal, stage, StageKind::Won).await?;
         deal.win(stage.as_ref(), tx.now())
@@ -80,7 +92,11 @@ pub async fn lose(
         let stage = closing_stage(tx, deal, stage, StageKind::Lost).await?;
         deal.lose(stage.as_ref(), (reason, note), tx.now())?;
         if deal.standing.lost_reason.is_none() && tenants::own(tx).await?.lost_reason_required {
-            return Err(Error::invalid("LOST_REASON_REQUIRED", "reason", "say why this deal is lost"));
+            return Err(Error::invalid(
+                "LOST_REASON_REQUIRED",
+                "reason",
+                "say why this deal is lost",
+            ));
         }
         Ok(())
     })
@@ -91,14 +107,21 @@ pub async fn lose(
 ///
 /// # Errors
 /// `NOT_FOUND`, `CONFLICT`, `FORBIDDEN`; `OPEN` for a deal that is; `WRONG_STAGE` for a stage that is not open.
-pub async fn reopen(tx: &mut Tx, deal: (OpportunityId, Option<i32>), stage: Option<StageId>) -> Result<Opportunity> {
+pub async fn reopen(
+    tx: &mut Tx,
+    deal: (OpportunityId, Option<i32>),
+    stage: Option<StageId>,
+) -> Result<Opportunity> {
     change(tx, deal, EventKind::Reopened, async |tx, deal| {
         let stage = match stage {
             Some(stage) => pipelines::get_stage(tx, stage).await?,
             None => {
                 let last = store::last_open_stage(tx, deal.id).await?;
                 let first = first_of_kind(tx, deal, StageKind::Open).await?;
-                last.or(first).ok_or(Error::NotFound { kind: "stage", field: "stageId" })?
+                last.or(first).ok_or(Error::NotFound {
+                    kind: "stage",
+                    field: "stageId",
+                })?
             }
         };
         deal.reopen(&stage, tx.now())
@@ -136,16 +159,27 @@ async fn put(tx: &mut Tx, deal: &mut Opportunity, place: Place) -> Result<()> {
             let next = store::beside(tx, deal, &low, store::Side::After).await?;
             (Some(low), next)
         }
-        (None, Some(high)) => (store::beside(tx, deal, &high, store::Side::Before).await?, Some(high)),
+        (None, Some(high)) => (
+            store::beside(tx, deal, &high, store::Side::Before).await?,
+            Some(high),
+        ),
     };
     if let (Some(low), Some(high)) = (&low, &high)
         && low >= high
     {
-        return Err(Error::invalid("WRONG_ORDER", "afterId", "the first deal does not stand before the second one"));
+        return Err(Error::invalid(
+            "WRONG_ORDER",
+            "afterId",
+            "the first deal does not stand before the second one",
+        ));
     }
     let position = board::between(low.as_deref(), high.as_deref());
     if position.len() > board::MAX_PLACE {
-        return Err(Error::invalid("NO_PLACE", "afterId", "there is no place left between these, move one of them first"));
+        return Err(Error::invalid(
+            "NO_PLACE",
+            "afterId",
+            "there is no place left between these, move one of them first",
+        ));
     }
     deal.standing.board_position = position;
     Ok(())
@@ -158,10 +192,16 @@ async fn neighbour(
     field: &'static str,
 ) -> Result<Option<String>> {
     let Some(id) = id else { return Ok(None) };
-    let other: Opportunity =
-        list::find(tx, id.uuid()).await?.ok_or(Error::NotFound { kind: "opportunity", field })?;
+    let other: Opportunity = list::find(tx, id.uuid()).await?.ok_or(Error::NotFound {
+        kind: "opportunity",
+        field,
+    })?;
     if other.standing.stage_id != deal.standing.stage_id || other.id == deal.id {
-        return Err(Error::invalid("WRONG_STAGE", field, "this deal stands in another stage"));
+        return Err(Error::invalid(
+            "WRONG_STAGE",
+            field,
+            "this deal stands in another stage",
+        ));
     }
     Ok(Some(other.standing.board_position))
 }

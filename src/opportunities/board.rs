@@ -12,7 +12,10 @@ pub(super) const MAX_PLACE: usize = 200;
 /// A place after all that were given out before `at`: the instant, and some of the id to tell equal ones apart.
 pub(super) fn at_end(at: DateTime<Utc>, id: Uuid) -> String {
     let micros = u64::try_from(at.timestamp_micros()).unwrap_or(0);
-    let mut place: Vec<u8> = encode(micros, 10).into_iter().chain(encode(id.as_u64_pair().1 % BASE.pow(4), 4)).collect();
+    let mut place: Vec<u8> = encode(micros, 10)
+        .into_iter()
+        .chain(encode(id.as_u64_pair().1 % BASE.pow(4), 4))
+        .collect();
     // A place never ends in zero: there would be nothing between it and the same one without the zero.
     place.push(b'V');
     String::from_utf8(place).expect("digits are ASCII")
@@ -35,7 +38,9 @@ pub(super) fn between(low: Option<&str>, high: Option<&str>) -> String {
     let mut place = String::new();
     for i in 0.. {
         let floor = low.get(i).copied().unwrap_or(0);
-        let ceiling = high.as_ref().map_or(BASE as usize, |high| high.get(i).copied().unwrap_or(0));
+        let ceiling = high
+            .as_ref()
+            .map_or(BASE as usize, |high| high.get(i).copied().unwrap_or(0));
         let middle = usize::midpoint(floor, ceiling);
         if middle > floor {
             place.push(char::from(DIGITS[middle]));
@@ -62,8 +67,15 @@ mod tests {
             let i = seed.usize(0..=places.len());
             let low = i.checked_sub(1).map(|i| places[i].as_str());
             let place = between(low, places.get(i).map(String::as_str));
-            assert!(low.is_none_or(|low| low < place.as_str()), "{low:?} {place}");
-            assert!(places.get(i).is_none_or(|high| place < *high), "{place} {:?}", places.get(i));
+            assert!(
+                low.is_none_or(|low| low < place.as_str()),
+                "{low:?} {place}"
+            );
+            assert!(
+                places.get(i).is_none_or(|high| place < *high),
+                "{place} {:?}",
+                places.get(i)
+            );
             assert!(!place.ends_with('0'));
             places.insert(i, place);
         }
@@ -72,8 +84,14 @@ mod tests {
 
     #[test]
     fn later_deals_come_after_earlier_ones() {
-        let early = at_end(DateTime::from_timestamp_micros(1_480_000_000_000_000).expect("in range"), Uuid::max());
-        let late = at_end(DateTime::from_timestamp_micros(1_480_000_000_000_001).expect("in range"), Uuid::nil());
+        let early = at_end(
+            DateTime::from_timestamp_micros(1_480_000_000_000_000).expect("in range"),
+            Uuid::max(),
+        );
+        let late = at_end(
+            DateTime::from_timestamp_micros(1_480_000_000_000_001).expect("in range"),
+            Uuid::nil(),
+        );
         assert!(early < late);
         assert!(early < between(Some(&early), Some(&late)));
     }

@@ -51,12 +51,21 @@ pub(super) async fn days(tx: &mut Tx) -> Result<Days> {
         .push(" AT TIME ZONE time_zone) + interval '1 day') AT TIME ZONE time_zone FROM tenants WHERE tenant_id = ")
         .bind(tx.tenant());
     let today_ends = tx.column::<DateTime<Utc>>(sql).await?.first().copied();
-    Ok(Days { now, today_ends: today_ends.ok_or(Error::NotFound { kind: "tenant", field: "id" })? })
+    Ok(Days {
+        now,
+        today_ends: today_ends.ok_or(Error::NotFound {
+            kind: "tenant",
+            field: "id",
+        })?,
+    })
 }
 
 /// The order of the due list: what has waited longest first.
 pub(super) fn order() -> Vec<OrderTerm<OpportunitySort>> {
-    vec![OrderTerm { field: OpportunitySort::DueAt, direction: Direction::Asc }]
+    vec![OrderTerm {
+        field: OpportunitySort::DueAt,
+        direction: Direction::Asc,
+    }]
 }
 
 /// The query of a bucket.
@@ -65,10 +74,15 @@ pub(super) fn query(
     actor: &Actor,
     page: PageRequest,
 ) -> ListQuery<Opportunity> {
-    let at = |comparison, instant| Predicate::Compare("next_action_at", comparison, Value::Time(instant));
+    let at = |comparison, instant| {
+        Predicate::Compare("next_action_at", comparison, Value::Time(instant))
+    };
     let mut all = match bucket {
         Bucket::Overdue => vec![at(Comparison::Lt, days.now)],
-        Bucket::Today => vec![at(Comparison::Gte, days.now), at(Comparison::Lt, days.today_ends)],
+        Bucket::Today => vec![
+            at(Comparison::Gte, days.now),
+            at(Comparison::Lt, days.today_ends),
+        ],
         Bucket::Upcoming => vec![at(Comparison::Gte, days.today_ends)],
     };
     let mine = |column| Predicate::Compare(column, Comparison::Eq, Value::Uuid(actor.user.uuid()));
@@ -76,9 +90,18 @@ pub(super) fn query(
         (DueScope::All, _) => {}
         (DueScope::Mine, _) => all.push(mine("next_action_owner_id")),
         (DueScope::Team, Some(path)) => {
-            all.push(Predicate::Compare("team_path", Comparison::StartsWith, Value::Text(path.clone())));
+            all.push(Predicate::Compare(
+                "team_path",
+                Comparison::StartsWith,
+                Value::Text(path.clone()),
+            ));
         }
         (DueScope::Team, None) => all.push(mine("owner_id")),
     }
-    ListQuery { filter: Predicate::All(all), order: order(), page, include_archived: false }
+    ListQuery {
+        filter: Predicate::All(all),
+        order: order(),
+        page,
+        include_archived: false,
+    }
 }

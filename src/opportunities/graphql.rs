@@ -9,7 +9,9 @@ use uuid::Uuid;
 use super::{
     ForecastCategory, Opportunity, OpportunityOrderField, OpportunityStatus,
     due::{self, Bucket, Days, DueScope},
-    loader::{CollaboratorRow, Collaborators, ContactRoleRow, ContactRoles, StageChangeRow, StageHistory},
+    loader::{
+        CollaboratorRow, Collaborators, ContactRoleRow, ContactRoles, StageChangeRow, StageHistory,
+    },
     model::OpportunitySort,
 };
 use crate::{
@@ -24,24 +26,43 @@ use crate::{
     error::Result,
     graphql::{
         Connection, ContextExt as _, Filter, ListArgs, Listing,
-        filters::{BigIntFilter, Conditions, DateFilter, DateTimeFilter, IDFilter, IntFilter, TextFilter},
+        filters::{
+            BigIntFilter, Conditions, DateFilter, DateTimeFilter, IDFilter, IntFilter, TextFilter,
+        },
         page_request,
         scalars::{BigInt, Date, Money},
     },
-    ids::{CompanyId, ContactId, OpportunityId, PipelineId, StageChangeId, StageId, Typed as _, UserId},
+    ids::{
+        CompanyId, ContactId, OpportunityId, PipelineId, StageChangeId, StageId, Typed as _, UserId,
+    },
     members::{ChangeAuthor, User},
     money,
     pipelines::{Pipeline, Stage},
     text::{normalize, verbatim},
 };
 
-pub(crate) static OF_COMPANY: Relation = Relation { name: "company.opportunities", link: None, key: "t.company_id" };
-pub(crate) static OF_PIPELINE: Relation =
-    Relation { name: "pipeline.opportunities", link: None, key: "t.pipeline_id" };
-pub(crate) static OF_STAGE: Relation = Relation { name: "stage.opportunities", link: None, key: "t.stage_id" };
+pub(crate) static OF_COMPANY: Relation = Relation {
+    name: "company.opportunities",
+    link: None,
+    key: "t.company_id",
+};
+pub(crate) static OF_PIPELINE: Relation = Relation {
+    name: "pipeline.opportunities",
+    link: None,
+    key: "t.pipeline_id",
+};
+pub(crate) static OF_STAGE: Relation = Relation {
+    name: "stage.opportunities",
+    link: None,
+    key: "t.stage_id",
+};
 pub(crate) static OF_CONTACT: Relation = Relation {
     name: "contact.opportunities",
-    link: Some(Link { table: "opportunity_contacts", on: "l.opportunity_id = t.opportunity_id", copies: &[] }),
+    link: Some(Link {
+        table: "opportunity_contacts",
+        on: "l.opportunity_id = t.opportunity_id",
+        copies: &[],
+    }),
     key: "l.contact_id",
 };
 
@@ -76,17 +97,22 @@ impl Opportunity {
 
     /// What it is worth times its probability, rounded down to the minor unit.
     async fn weighted_amount(&self) -> Option<Money> {
-        money::Money::from_columns(self.weighted_minor, self.fields.amount_currency.as_deref()).map(Money::from)
+        money::Money::from_columns(self.weighted_minor, self.fields.amount_currency.as_deref())
+            .map(Money::from)
     }
 
     /// The pipeline it goes through.
     async fn pipeline(&self, ctx: &Context<'_>) -> Result<Option<Arc<Pipeline>>> {
-        ctx.request().load(Some(self.standing.pipeline_id.uuid())).await
+        ctx.request()
+            .load(Some(self.standing.pipeline_id.uuid()))
+            .await
     }
 
     /// The stage it stands in.
     async fn stage(&self, ctx: &Context<'_>) -> Result<Option<Arc<Stage>>> {
-        ctx.request().load(Some(self.standing.stage_id.uuid())).await
+        ctx.request()
+            .load(Some(self.standing.stage_id.uuid()))
+            .await
     }
 
     /// Since when it stands there.
@@ -161,19 +187,32 @@ impl Opportunity {
 
     /// The company it is with.
     async fn company(&self, ctx: &Context<'_>) -> Result<Option<Arc<Company>>> {
-        ctx.request().load(self.fields.company_id.map(|id| id.uuid())).await
+        ctx.request()
+            .load(self.fields.company_id.map(|id| id.uuid()))
+            .await
     }
 
     /// The contact to talk to first.
     async fn primary_contact(&self, ctx: &Context<'_>) -> Result<Option<Arc<Contact>>> {
-        ctx.request().load(self.fields.primary_contact_id.map(|id| id.uuid())).await
+        ctx.request()
+            .load(self.fields.primary_contact_id.map(|id| id.uuid()))
+            .await
     }
 
     /// Its contacts with the parts they play, the primary one among them.
     async fn contact_roles(&self, ctx: &Context<'_>) -> Result<Vec<ContactRole>> {
         let primary = self.fields.primary_contact_id;
-        let rows = ctx.request().load_with::<ContactRoles>(self.id.uuid()).await?;
-        Ok(rows.into_iter().map(|row| ContactRole { primary: primary == Some(row.contact_id), row }).collect())
+        let rows = ctx
+            .request()
+            .load_with::<ContactRoles>(self.id.uuid())
+            .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| ContactRole {
+                primary: primary == Some(row.contact_id),
+                row,
+            })
+            .collect())
     }
 
     /// Its contacts as a list of their own.
@@ -189,20 +228,35 @@ impl Opportunity {
         order_by: Option<Vec<ContactOrder>>,
         #[graphql(default)] include_archived: bool,
     ) -> Result<Connection<Contact>> {
-        let args = ListArgs { first, after, last, before, filter, order_by, include_archived };
+        let args = ListArgs {
+            first,
+            after,
+            last,
+            before,
+            filter,
+            order_by,
+            include_archived,
+        };
         contacts::below(ctx, &contacts::OF_OPPORTUNITY, self.id.uuid(), args).await
     }
 
     /// The people who work on it beside its owner, with the parts they play.
     async fn collaborators(&self, ctx: &Context<'_>) -> Result<Vec<Collaborator>> {
-        let rows = ctx.request().load_with::<Collaborators>(self.id.uuid()).await?;
+        let rows = ctx
+            .request()
+            .load_with::<Collaborators>(self.id.uuid())
+            .await?;
         Ok(rows.into_iter().map(Collaborator).collect())
     }
 
     /// What is to be done next.
     async fn next_action(&self) -> Option<ScheduledAction<'_>> {
         let (at, kind) = (self.agenda.next_action_at?, self.agenda.next_action_kind?);
-        Some(ScheduledAction { at, kind, deal: self })
+        Some(ScheduledAction {
+            at,
+            kind,
+            deal: self,
+        })
     }
 
     /// When something was last done about it.
@@ -212,7 +266,10 @@ impl Opportunity {
 
     /// The stages it went through, the latest change first, at most 100.
     async fn stage_history(&self, ctx: &Context<'_>) -> Result<Vec<StageChange>> {
-        let rows = ctx.request().load_with::<StageHistory>(self.id.uuid()).await?;
+        let rows = ctx
+            .request()
+            .load_with::<StageHistory>(self.id.uuid())
+            .await?;
         Ok(rows.into_iter().map(StageChange).collect())
     }
 
@@ -229,7 +286,15 @@ impl Opportunity {
         order_by: Option<Vec<ActivityOrder>>,
         #[graphql(default)] include_archived: bool,
     ) -> Result<Connection<Activity>> {
-        let args = ListArgs { first, after, last, before, filter, order_by, include_archived };
+        let args = ListArgs {
+            first,
+            after,
+            last,
+            before,
+            filter,
+            order_by,
+            include_archived,
+        };
         activities::below(ctx, &activities::OF_OPPORTUNITY, self.id.uuid(), args).await
     }
 
@@ -349,8 +414,11 @@ impl StageChange {
     }
 
     /// The stage it left; null when the deal came about.
-    async fn from_stage(&self, ctx: &Context<'_>) -> Result<Option<Arc<Stage>>> {
-        ctx.request().load(self.0.from_stage_id.map(|id| id.uuid())).await
+    #[graphql(name = "fromStage")]
+    async fn left_stage(&self, ctx: &Context<'_>) -> Result<Option<Arc<Stage>>> {
+        ctx.request()
+            .load(self.0.from_stage_id.map(|id| id.uuid()))
+            .await
     }
 
     /// The stage it entered.
@@ -359,7 +427,8 @@ impl StageChange {
     }
 
     /// The status before.
-    async fn from_status(&self) -> Option<OpportunityStatus> {
+    #[graphql(name = "fromStatus")]
+    async fn left_status(&self) -> Option<OpportunityStatus> {
         self.0.from_status
     }
 
@@ -370,7 +439,8 @@ impl StageChange {
 
     /// What the deal was worth then.
     async fn amount(&self) -> Option<Money> {
-        money::Money::from_columns(self.0.amount_minor, self.0.amount_currency.as_deref()).map(Money::from)
+        money::Money::from_columns(self.0.amount_minor, self.0.amount_currency.as_deref())
+            .map(Money::from)
     }
 
     /// Its probability after the change, in percent.
@@ -477,10 +547,18 @@ impl Filter for OpportunityFilter {
         if let Some(category) = self.forecast_category {
             category.into_conditions(&mut all, "forecast_category");
         }
-        all.date("expectedCloseOn", "expected_close_on", self.expected_close_on)?;
+        all.date(
+            "expectedCloseOn",
+            "expected_close_on",
+            self.expected_close_on,
+        )?;
         all.text("source", "source", self.source, verbatim)?;
         all.id::<CompanyId>("companyId", "company_id", self.company_id)?;
-        all.id::<ContactId>("primaryContactId", "primary_contact_id", self.primary_contact_id)?;
+        all.id::<ContactId>(
+            "primaryContactId",
+            "primary_contact_id",
+            self.primary_contact_id,
+        )?;
         all.id::<UserId>("ownerId", "owner_id", self.owner_id)?;
         all.time("nextActionAt", "next_action_at", self.next_action_at)?;
         all.time("lastActivityAt", "last_activity_at", self.last_activity_at)?;
@@ -489,8 +567,16 @@ impl Filter for OpportunityFilter {
         all.time("lostAt", "lost_at", self.lost_at)?;
         all.time("createdAt", "created_at", self.created_at)?;
         all.time("updatedAt", "updated_at", self.updated_at)?;
-        all.related(("companies", "company_id", "company_id"), Quantifier::Some, self.company)?;
-        all.related(("contacts", "contact_id", "primary_contact_id"), Quantifier::Some, self.primary_contact)?;
+        all.related(
+            ("companies", "company_id", "company_id"),
+            Quantifier::Some,
+            self.company,
+        )?;
+        all.related(
+            ("contacts", "contact_id", "primary_contact_id"),
+            Quantifier::Some,
+            self.primary_contact,
+        )?;
         all.finish(self.and, self.or, self.not)
     }
 }
@@ -507,12 +593,17 @@ pub struct OpportunityOrder {
 
 impl From<OpportunityOrder> for OrderTerm<OpportunitySort> {
     fn from(order: OpportunityOrder) -> Self {
-        Self { field: OpportunitySort::Field(order.field), direction: order.direction }
+        Self {
+            field: OpportunitySort::Field(order.field),
+            direction: order.direction,
+        }
     }
 }
 
-const USUAL_ORDER: OrderTerm<OpportunitySort> =
-    OrderTerm { field: OpportunitySort::Field(OpportunityOrderField::CreatedAt), direction: Direction::Desc };
+const USUAL_ORDER: OrderTerm<OpportunitySort> = OrderTerm {
+    field: OpportunitySort::Field(OpportunityOrderField::CreatedAt),
+    direction: Direction::Desc,
+};
 
 /// Deals whose next action waits, by when it is due.
 struct DueActions {
@@ -529,7 +620,11 @@ impl DueActions {
     ) -> Result<Connection<Opportunity>> {
         let actor = ctx.request().actor();
         let page = page_request((first, after), (None, None), actor.tenant, &due::order())?;
-        Listing::read(ctx, due::query((self.scope, bucket, self.days), actor, page)).await
+        Listing::read(
+            ctx,
+            due::query((self.scope, bucket, self.days), actor, page),
+        )
+        .await
     }
 }
 
@@ -574,7 +669,11 @@ pub struct OpportunityQuery;
 #[Object]
 impl OpportunityQuery {
     /// A deal by its id; null when there is none that you may see.
-    async fn opportunity(&self, ctx: &Context<'_>, id: OpportunityId) -> Result<Option<Arc<Opportunity>>> {
+    async fn opportunity(
+        &self,
+        ctx: &Context<'_>,
+        id: OpportunityId,
+    ) -> Result<Option<Arc<Opportunity>>> {
         ctx.request().load(Some(id.uuid())).await
     }
 
@@ -591,7 +690,15 @@ impl OpportunityQuery {
         order_by: Option<Vec<OpportunityOrder>>,
         #[graphql(default)] include_archived: bool,
     ) -> Result<Connection<Opportunity>> {
-        let args = ListArgs { first, after, last, before, filter, order_by, include_archived };
+        let args = ListArgs {
+            first,
+            after,
+            last,
+            before,
+            filter,
+            order_by,
+            include_archived,
+        };
         Listing::read(ctx, args.query(ctx.request().actor().tenant, USUAL_ORDER)?).await
     }
 

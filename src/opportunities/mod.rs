@@ -20,11 +20,11 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 pub use advance::{Place, lose, move_stage, reopen, reorder, win};
-pub use graphql::{OpportunityFilter, OpportunityOrder, OpportunityQuery};
 pub(crate) use graphql::{OF_COMPANY, OF_CONTACT, OF_PIPELINE, OF_STAGE, below};
+pub use graphql::{OpportunityFilter, OpportunityOrder, OpportunityQuery};
 pub use model::{
-    DealContact, DealUser, ForecastCategory, NewOpportunity, NextAction, Opportunity, OpportunityFields,
-    OpportunityOrderField, OpportunityStatus, StageVisit,
+    DealContact, DealUser, ForecastCategory, NewOpportunity, NextAction, Opportunity,
+    OpportunityFields, OpportunityOrderField, OpportunityStatus, StageVisit,
 };
 pub use mutation::OpportunityMutation;
 pub use next_action::{complete_next_action, set_next_action};
@@ -56,25 +56,38 @@ pub async fn create_many(tx: &mut Tx, mut new: Vec<NewOpportunity>) -> Result<Ve
     refer(tx, &new).await?;
     records::place_owners(tx, new.iter_mut().map(|deal| &mut deal.fields.ownership)).await?;
 
-    let stages: HashMap<StageId, Stage> =
-        pipelines::stages(tx, None).await?.into_iter().map(|stage| (stage.id, stage)).collect();
+    let stages: HashMap<StageId, Stage> = pipelines::stages(tx, None)
+        .await?
+        .into_iter()
+        .map(|stage| (stage.id, stage))
+        .collect();
     let (mut deals, mut parts) = (Vec::with_capacity(new.len()), Vec::with_capacity(new.len()));
     for deal in new {
-        let stage = stages.get(&deal.stage_id).ok_or(Error::NotFound { kind: "stage", field: "stageId" })?;
+        let stage = stages.get(&deal.stage_id).ok_or(Error::NotFound {
+            kind: "stage",
+            field: "stageId",
+        })?;
         let stamps = Stamps::new(tx, deal.created_at);
-        let (deal, contacts, users, path) = deal.enter(stage, stamps)?;
-        if path.iter().any(|visit| !stages.contains_key(&visit.stage_id)) {
-            return Err(Error::NotFound { kind: "stage", field: "stageId" });
+        let (deal, with) = deal.enter(stage, stamps)?;
+        if with
+            .path
+            .iter()
+            .any(|visit| !stages.contains_key(&visit.stage_id))
+        {
+            return Err(Error::NotFound {
+                kind: "stage",
+                field: "stageId",
+            });
         }
         deals.push(deal);
-        parts.push((contacts, users, path));
+        parts.push(with);
     }
     let created = store::insert(tx, &deals).await?;
     let (mut contacts, mut users, mut history) = (Vec::new(), Vec::new(), Vec::new());
-    for (deal, (with, by, path)) in created.iter().zip(&parts) {
-        contacts.push((deal, with.as_slice()));
-        users.push((deal, by.as_slice()));
-        history.extend(model::history_of(deal, path, &stages));
+    for (deal, with) in created.iter().zip(&parts) {
+        contacts.push((deal, with.contacts.as_slice()));
+        users.push((deal, with.users.as_slice()));
+        history.extend(model::history_of(deal, &with.path, &stages));
     }
     store::insert_contacts(tx, contacts).await?;
     store::insert_users(tx, users).await?;
@@ -106,30 +119,35 @@ pub async fn update(
     probability: Option<Option<i16>>,
     edit: impl FnOnce(&mut OpportunityFields) -> Result<()>,
 ) -> Result<Opportunity> {
-    change(tx, (id, expected_version), EventKind::Updated, async |tx, deal| {
-        let before = deal.fields.clone();
-        edit(&mut deal.fields)?;
-        deal.fields.check()?;
-        if deal.fields.company_id != before.company_id {
-            let company: Option<Uuid> = deal.fields.company_id.map(|id| id.uuid());
-            list::require::<Company>(tx, company, "companyId").await?;
-        }
-        if deal.fields.primary_contact_id != before.primary_contact_id {
-            people::include_primary_contact(tx, deal).await?;
-        }
-        if deal.fields.ownership.owner_id != before.ownership.owner_id {
-            records::place_owners(tx, [&mut deal.fields.ownership]).await?;
-        }
-        match probability {
-            None => {}
-            Some(Some(by_hand)) => deal.set_probability(by_hand)?,
-            Some(None) => {
-                let stage = pipelines::get_stage(tx, deal.standing.stage_id).await?;
-                deal.follow_stage(&stage);
+    change(
+        tx,
+        (id, expected_version),
+        EventKind::Updated,
+        async |tx, deal| {
+            let before = deal.fields.clone();
+            edit(&mut deal.fields)?;
+            deal.fields.check()?;
+            if deal.fields.company_id != before.company_id {
+                let company: Option<Uuid> = deal.fields.company_id.map(|id| id.uuid());
+                list::require::<Company>(tx, company, "companyId").await?;
             }
-        }
-        Ok(())
-    })
+            if deal.fields.primary_contact_id != before.primary_contact_id {
+                people::include_primary_contact(tx, deal).await?;
+            }
+            if deal.fields.ownership.owner_id != before.ownership.owner_id {
+                records::place_owners(tx, [&mut deal.fields.ownership]).await?;
+            }
+            match probability {
+                None => {}
+                Some(Some(by_hand)) => deal.set_probability(by_hand)?,
+                Some(None) => {
+                    let stage = pipelines::get_stage(tx, deal.standing.stage_id).await?;
+                    deal.follow_stage(&stage);
+                }
+            }
+            Ok(())
+        },
+    )
     .await
 }
 
@@ -147,15 +165,29 @@ async fn change(
         return Ok(before);
     }
     after.stamps.touch(tx);
-    let after = Opportunity { people_changed: after.people_changed, ..store::update(tx, &after).await? };
-    if after.standing.stage_id != before.standing.stage_id || after.standing.status != before.standing.status {
-        store::insert_history(tx, vec![model::step(&before, &after, tx.now(), tx.author())]).await?;
+    let after = Opportunity {
+        people_changed: after.people_changed,
+        ..store::update(tx, &after).await?
+    };
+    if after.standing.stage_id != before.standing.stage_id
+        || after.standing.status != before.standing.status
+    {
+        store::insert_history(
+            tx,
+            vec![model::step(&before, &after, tx.now(), tx.author())],
+        )
+        .await?;
     }
     if after.visible_to != before.visible_to {
         store::follow(tx, &after).await?;
         activities::follow(tx, activities::Target::Opportunity(id), &after.visible_to).await?;
     }
-    records::emit_changed(tx, kind, (&before, &before.state()), (&after, &after.state()));
+    records::emit_changed(
+        tx,
+        kind,
+        (&before, &before.state()),
+        (&after, &after.state()),
+    );
     Ok(after)
 }
 
@@ -164,9 +196,17 @@ async fn refer(tx: &mut Tx, new: &[NewOpportunity]) -> Result<()> {
     let (mut companies, mut contacts, mut people) = (Vec::new(), Vec::new(), Vec::new());
     for deal in new {
         companies.extend(deal.fields.company_id.map(|id| id.uuid()));
-        contacts.extend(deal.contacts.iter().map(|contact| contact.contact_id.uuid()));
+        contacts.extend(
+            deal.contacts
+                .iter()
+                .map(|contact| contact.contact_id.uuid()),
+        );
         people.extend(deal.users.iter().map(|user| user.user_id.uuid()));
-        people.extend(deal.next_action.as_ref().and_then(|next| Some(next.owner_id?.uuid())));
+        people.extend(
+            deal.next_action
+                .as_ref()
+                .and_then(|next| Some(next.owner_id?.uuid())),
+        );
     }
     list::require::<Company>(tx, companies, "companyId").await?;
     list::require::<Contact>(tx, contacts, "contacts").await?;

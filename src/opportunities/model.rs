@@ -10,10 +10,12 @@ use uuid::Uuid;
 
 use super::board;
 use crate::{
-    activities::ActivityKind,
+    activities::{ActivityKind, Target},
     db::{OrderField, Value, ValueKind, list::Record},
     error::{Error, Result},
-    ids::{CompanyId, ContactId, OpportunityId, PipelineId, StageChangeId, StageId, Typed as _, UserId},
+    ids::{
+        CompanyId, ContactId, OpportunityId, PipelineId, StageChangeId, StageId, Typed as _, UserId,
+    },
     money::{MAX_MINOR, Money},
     pipelines::{Stage, StageKind},
     records::{Kept, Ownership, Stamps},
@@ -144,6 +146,13 @@ pub struct NewOpportunity {
     pub created_at: Option<DateTime<Utc>>,
 }
 
+/// What a new deal brings beside its own row.
+pub(super) struct Parts {
+    pub(super) contacts: Vec<DealContact>,
+    pub(super) users: Vec<DealUser>,
+    pub(super) path: Vec<StageVisit>,
+}
+
 /// When a deal entered a stage.
 #[derive(Debug, Clone, Copy)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -205,8 +214,15 @@ impl OpportunityFields {
         Text::line("name").required(&mut self.name)?;
         Text::line("source").optional(&mut self.source)?;
         text::check_tags(&mut self.tags)?;
-        if self.amount_minor.is_some_and(|amount| !(0..=MAX_MINOR).contains(&amount)) {
-            return Err(Error::invalid("INVALID_AMOUNT", "amount.amountMinor", "expected zero or more"));
+        if self
+            .amount_minor
+            .is_some_and(|amount| !(0..=MAX_MINOR).contains(&amount))
+        {
+            return Err(Error::invalid(
+                "INVALID_AMOUNT",
+                "amount.amountMinor",
+                "expected zero or more",
+            ));
         }
         Ok(())
     }
@@ -232,23 +248,38 @@ impl NewOpportunity {
     /// The primary contact is one of the contacts.
     pub(super) fn include_primary_contact(&mut self) {
         if let Some(contact_id) = self.fields.primary_contact_id
-            && !self.contacts.iter().any(|contact| contact.contact_id == contact_id)
+            && !self
+                .contacts
+                .iter()
+                .any(|contact| contact.contact_id == contact_id)
         {
-            self.contacts.insert(0, DealContact { contact_id, role: None });
+            self.contacts.insert(
+                0,
+                DealContact {
+                    contact_id,
+                    role: None,
+                },
+            );
         }
     }
 
     /// Puts the deal into its stage.
-    pub(super) fn enter(
-        self,
-        stage: &Stage,
-        stamps: Stamps,
-    ) -> Result<(Opportunity, Vec<DealContact>, Vec<DealUser>, Vec<StageVisit>)> {
-        let entered_at = self.path.last().map_or(stamps.created_at, |visit| visit.entered_at);
-        if self.path.last().is_some_and(|visit| visit.stage_id != stage.id)
+    pub(super) fn enter(self, stage: &Stage, stamps: Stamps) -> Result<(Opportunity, Parts)> {
+        let entered_at = self
+            .path
+            .last()
+            .map_or(stamps.created_at, |visit| visit.entered_at);
+        if self
+            .path
+            .last()
+            .is_some_and(|visit| visit.stage_id != stage.id)
             || !self.path.is_sorted_by_key(|visit| visit.entered_at)
         {
-            return Err(Error::invalid("INVALID_PATH", "path", "expected stages in order of time, the present one last"));
+            return Err(Error::invalid(
+                "INVALID_PATH",
+                "path",
+                "expected stages in order of time, the present one last",
+            ));
         }
         let standing = Standing {
             pipeline_id: stage.pipeline_id,
@@ -264,7 +295,10 @@ impl NewOpportunity {
             lost_note: None,
         };
         let shared_with = shared_with(&self.users);
-        let agenda = Agenda { last_activity_at: self.last_activity_at, ..Agenda::default() };
+        let agenda = Agenda {
+            last_activity_at: self.last_activity_at,
+            ..Agenda::default()
+        };
         let mut deal = Opportunity {
             id: self.id,
             fields: self.fields,
@@ -287,24 +321,47 @@ impl NewOpportunity {
         if let Some(next) = self.next_action {
             deal.schedule(Some(next))?;
         }
-        let path = if self.path.is_empty() { vec![StageVisit { stage_id: stage.id, entered_at }] } else { self.path };
-        Ok((deal, self.contacts, self.users, path))
+        let path = if self.path.is_empty() {
+            vec![StageVisit {
+                stage_id: stage.id,
+                entered_at,
+            }]
+        } else {
+            self.path
+        };
+        let parts = Parts {
+            contacts: self.contacts,
+            users: self.users,
+            path,
+        };
+        Ok((deal, parts))
     }
 }
 
 pub(super) fn shared_with(users: &[DealUser]) -> String {
-    users.iter().map(|user| format!("u:{}|", user.user_id.uuid())).collect()
+    users
+        .iter()
+        .map(|user| format!("u:{}|", user.user_id.uuid()))
+        .collect()
 }
 
 impl Opportunity {
     /// Moves an open deal to another open stage, or into a won one.
     pub(super) fn move_to(&mut self, stage: &Stage, now: DateTime<Utc>) -> Result<()> {
         if self.standing.status != OpportunityStatus::Open {
-            return Err(Error::invalid("CLOSED", "id", "this deal is closed, reopen it before you move it"));
+            return Err(Error::invalid(
+                "CLOSED",
+                "id",
+                "this deal is closed, reopen it before you move it",
+            ));
         }
         match stage.fields.kind {
             StageKind::Lost => {
-                return Err(Error::invalid("USE_LOSE", "stageId", "use opportunityLose, which takes the reason"));
+                return Err(Error::invalid(
+                    "USE_LOSE",
+                    "stageId",
+                    "use opportunityLose, which takes the reason",
+                ));
             }
             StageKind::Won => self.close_won(now),
             StageKind::Open => {}
@@ -360,7 +417,11 @@ impl Opportunity {
     /// Sets the probability by hand; it stays until it is taken back.
     pub(super) fn set_probability(&mut self, percent: i16) -> Result<()> {
         if !(0..=100).contains(&percent) {
-            return Err(Error::invalid("OUT_OF_RANGE", "probability", "expected 0 to 100 percent"));
+            return Err(Error::invalid(
+                "OUT_OF_RANGE",
+                "probability",
+                "expected 0 to 100 percent",
+            ));
         }
         self.refuse_closed()?;
         self.standing.probability = percent;
@@ -379,7 +440,10 @@ impl Opportunity {
     /// Sets what is to be done next, or nothing.
     pub(super) fn schedule(&mut self, next: Option<NextAction>) -> Result<()> {
         let Some(mut next) = next else {
-            self.agenda = Agenda { last_activity_at: self.agenda.last_activity_at, ..Agenda::default() };
+            self.agenda = Agenda {
+                last_activity_at: self.agenda.last_activity_at,
+                ..Agenda::default()
+            };
             return Ok(());
         };
         self.refuse_closed()?;
@@ -395,7 +459,11 @@ impl Opportunity {
     fn refuse_closed(&self) -> Result<()> {
         match self.standing.status {
             OpportunityStatus::Open => Ok(()),
-            _ => Err(Error::invalid("CLOSED", "id", "this deal is closed, reopen it first")),
+            _ => Err(Error::invalid(
+                "CLOSED",
+                "id",
+                "this deal is closed, reopen it first",
+            )),
         }
     }
 
@@ -413,17 +481,25 @@ impl Opportunity {
 
     fn close_won(&mut self, at: DateTime<Utc>) {
         let s = &mut self.standing;
-        (s.status, s.won_at, s.probability, s.probability_manual) = (OpportunityStatus::Won, Some(at), 100, false);
+        (s.status, s.won_at, s.probability, s.probability_manual) =
+            (OpportunityStatus::Won, Some(at), 100, false);
         self.fields.forecast_category = ForecastCategory::Closed;
-        self.agenda = Agenda { last_activity_at: self.agenda.last_activity_at, ..Agenda::default() };
+        self.agenda = Agenda {
+            last_activity_at: self.agenda.last_activity_at,
+            ..Agenda::default()
+        };
     }
 
     fn close_lost(&mut self, at: DateTime<Utc>, reason: Option<String>, note: Option<String>) {
         let s = &mut self.standing;
-        (s.status, s.lost_at, s.probability, s.probability_manual) = (OpportunityStatus::Lost, Some(at), 0, false);
+        (s.status, s.lost_at, s.probability, s.probability_manual) =
+            (OpportunityStatus::Lost, Some(at), 0, false);
         (s.lost_reason, s.lost_note) = (reason, note);
         self.fields.forecast_category = ForecastCategory::Omitted;
-        self.agenda = Agenda { last_activity_at: self.agenda.last_activity_at, ..Agenda::default() };
+        self.agenda = Agenda {
+            last_activity_at: self.agenda.last_activity_at,
+            ..Agenda::default()
+        };
     }
 
     pub(super) fn same_as(&self, other: &Self) -> bool {
@@ -437,7 +513,11 @@ impl Opportunity {
     /// All of it that an event tells of.
     pub(super) fn state(&self) -> Json {
         let mut state = json!(self.fields);
-        for part in [json!(self.standing), json!(self.agenda), json!({ "people": self.people_changed })] {
+        for part in [
+            json!(self.standing),
+            json!(self.agenda),
+            json!({ "people": self.people_changed }),
+        ] {
             if let (Json::Object(all), Json::Object(part)) = (&mut state, part) {
                 all.extend(part);
             }
@@ -449,7 +529,10 @@ impl Opportunity {
 fn expect_kind(stage: Option<&Stage>, kind: StageKind) -> Result<()> {
     match stage {
         Some(stage) if stage.fields.kind != kind => {
-            let message = format!("expected a stage of kind {}", format!("{kind:?}").to_uppercase());
+            let message = format!(
+                "expected a stage of kind {}",
+                format!("{kind:?}").to_uppercase()
+            );
             Err(Error::invalid("WRONG_STAGE", "stageId", message))
         }
         _ => Ok(()),
@@ -457,13 +540,21 @@ fn expect_kind(stage: Option<&Stage>, kind: StageKind) -> Result<()> {
 }
 
 /// The history row of a change of stage or status.
-pub(super) fn step(before: &Opportunity, after: &Opportunity, at: DateTime<Utc>, by: String) -> StageChange {
+pub(super) fn step(
+    before: &Opportunity,
+    after: &Opportunity,
+    at: DateTime<Utc>,
+    by: String,
+) -> StageChange {
     StageChange {
         id: StageChangeId::new(),
         opportunity_id: after.id,
         from: Some((before.standing.stage_id, before.standing.status)),
         to: (after.standing.stage_id, after.standing.status),
-        amount: (after.fields.amount_minor, after.fields.amount_currency.clone()),
+        amount: (
+            after.fields.amount_minor,
+            after.fields.amount_currency.clone(),
+        ),
         probability: after.standing.probability,
         stood_seconds: Some((at - before.standing.stage_entered_at).num_seconds().max(0)),
         changed_at: at,
@@ -473,12 +564,17 @@ pub(super) fn step(before: &Opportunity, after: &Opportunity, at: DateTime<Utc>,
 }
 
 /// The history rows of a deal that is created with the stages it went through.
-pub(super) fn history_of(deal: &Opportunity, path: &[StageVisit], stages: &HashMap<StageId, Stage>) -> Vec<StageChange> {
-    let status = |visit: &StageVisit| match stages.get(&visit.stage_id).map(|stage| stage.fields.kind) {
-        Some(StageKind::Won) => OpportunityStatus::Won,
-        Some(StageKind::Lost) => OpportunityStatus::Lost,
-        _ => OpportunityStatus::Open,
-    };
+pub(super) fn history_of(
+    deal: &Opportunity,
+    path: &[StageVisit],
+    stages: &HashMap<StageId, Stage>,
+) -> Vec<StageChange> {
+    let status =
+        |visit: &StageVisit| match stages.get(&visit.stage_id).map(|stage| stage.fields.kind) {
+            Some(StageKind::Won) => OpportunityStatus::Won,
+            Some(StageKind::Lost) => OpportunityStatus::Lost,
+            _ => OpportunityStatus::Open,
+        };
     let mut previous: Option<&StageVisit> = None;
     let mut rows = Vec::with_capacity(path.len());
     for visit in path {
@@ -487,8 +583,13 @@ pub(super) fn history_of(deal: &Opportunity, path: &[StageVisit], stages: &HashM
             opportunity_id: deal.id,
             from: previous.map(|from| (from.stage_id, status(from))),
             to: (visit.stage_id, status(visit)),
-            amount: (deal.fields.amount_minor, deal.fields.amount_currency.clone()),
-            probability: stages.get(&visit.stage_id).map_or(0, |stage| stage.fields.probability),
+            amount: (
+                deal.fields.amount_minor,
+                deal.fields.amount_currency.clone(),
+            ),
+            probability: stages
+                .get(&visit.stage_id)
+                .map_or(0, |stage| stage.fields.probability),
             stood_seconds: previous.map(|from| (visit.entered_at - from.entered_at).num_seconds()),
             changed_at: visit.entered_at,
             changed_by: deal.stamps.created_by.clone(),
@@ -540,7 +641,9 @@ impl OrderField for OpportunitySort {
 
     fn kind(self) -> ValueKind {
         match self {
-            Self::Field(OpportunityOrderField::Name | OpportunityOrderField::BoardPosition) => ValueKind::Text,
+            Self::Field(OpportunityOrderField::Name | OpportunityOrderField::BoardPosition) => {
+                ValueKind::Text
+            }
             Self::Field(OpportunityOrderField::Amount) => ValueKind::Int,
             Self::Field(OpportunityOrderField::ExpectedCloseOn) => ValueKind::Date,
             _ => ValueKind::Time,
@@ -574,10 +677,18 @@ impl Record for Opportunity {
 
     fn sort_value(&self, field: OpportunitySort) -> Option<Value> {
         match field {
-            OpportunitySort::Field(OpportunityOrderField::CreatedAt) => Some(Value::Time(self.stamps.created_at)),
-            OpportunitySort::Field(OpportunityOrderField::UpdatedAt) => Some(Value::Time(self.stamps.updated_at)),
-            OpportunitySort::Field(OpportunityOrderField::Name) => Some(Value::Text(text::normalize(&self.fields.name))),
-            OpportunitySort::Field(OpportunityOrderField::Amount) => self.fields.amount_minor.map(Value::Int),
+            OpportunitySort::Field(OpportunityOrderField::CreatedAt) => {
+                Some(Value::Time(self.stamps.created_at))
+            }
+            OpportunitySort::Field(OpportunityOrderField::UpdatedAt) => {
+                Some(Value::Time(self.stamps.updated_at))
+            }
+            OpportunitySort::Field(OpportunityOrderField::Name) => {
+                Some(Value::Text(text::normalize(&self.fields.name)))
+            }
+            OpportunitySort::Field(OpportunityOrderField::Amount) => {
+                self.fields.amount_minor.map(Value::Int)
+            }
             OpportunitySort::Field(OpportunityOrderField::ExpectedCloseOn) => {
                 self.fields.expected_close_on.map(Value::Date)
             }
@@ -596,5 +707,9 @@ impl Kept for Opportunity {
 
     fn visible_to(&self) -> &str {
         &self.visible_to
+    }
+
+    fn activity_target(&self) -> Option<Target> {
+        Some(Target::Opportunity(self.id))
     }
 }

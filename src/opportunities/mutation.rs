@@ -6,7 +6,8 @@ use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
 use super::{
-    DealContact, DealUser, ForecastCategory, NewOpportunity, NextAction, Opportunity, OpportunityFields, Place,
+    DealContact, DealUser, ForecastCategory, NewOpportunity, NextAction, Opportunity,
+    OpportunityFields, Place,
 };
 use crate::{
     activities::{Activity, ActivityKind},
@@ -53,9 +54,16 @@ impl OpportunityDetails {
     }
 
     fn write_to(self, fields: &mut OpportunityFields) -> Result<()> {
-        patch_money(self.amount, "amount", (&mut fields.amount_minor, &mut fields.amount_currency))?;
+        patch_money(
+            self.amount,
+            "amount",
+            (&mut fields.amount_minor, &mut fields.amount_currency),
+        )?;
         patch_required(self.forecast_category, &mut fields.forecast_category);
-        patch(self.expected_close_on.map_value(|date| date.0), &mut fields.expected_close_on);
+        patch(
+            self.expected_close_on.map_value(|date| date.0),
+            &mut fields.expected_close_on,
+        );
         patch(self.source, &mut fields.source);
         patch(self.company_id, &mut fields.company_id);
         patch(self.primary_contact_id, &mut fields.primary_contact_id);
@@ -97,8 +105,20 @@ struct NextActionInput {
 }
 
 impl From<NextActionInput> for NextAction {
-    fn from(NextActionInput { at, kind, details, owner_id }: NextActionInput) -> Self {
-        Self { at, kind, details, owner_id }
+    fn from(
+        NextActionInput {
+            at,
+            kind,
+            details,
+            owner_id,
+        }: NextActionInput,
+    ) -> Self {
+        Self {
+            at,
+            kind,
+            details,
+            owner_id,
+        }
     }
 }
 
@@ -297,7 +317,10 @@ impl OpportunityMutation {
                 Some(stage_id) => stage_id,
                 None => pipelines::entry_stage(tx).await?.id,
             };
-            let mut fields = OpportunityFields { name: input.name, ..Default::default() };
+            let mut fields = OpportunityFields {
+                name: input.name,
+                ..Default::default()
+            };
             fields.ownership.owner_id = owner;
             let probability = input.details.probability().flatten();
             input.details.write_to(&mut fields)?;
@@ -325,7 +348,12 @@ impl OpportunityMutation {
         ctx: &Context<'_>,
         input: OpportunityUpdateInput,
     ) -> async_graphql::Result<OpportunityPayload> {
-        let OpportunityUpdateInput { id, expected_version, name, details } = input;
+        let OpportunityUpdateInput {
+            id,
+            expected_version,
+            name,
+            details,
+        } = input;
         let probability = details.probability();
         let outcome = ctx.request().write(async |tx| {
             super::update(tx, (id, expected_version), probability, |fields| {
@@ -343,10 +371,20 @@ impl OpportunityMutation {
         ctx: &Context<'_>,
         input: OpportunityMoveStageInput,
     ) -> async_graphql::Result<OpportunityPayload> {
-        let OpportunityMoveStageInput { id, expected_version, stage_id, after_id, before_id } = input;
-        let place = Place { after: after_id, before: before_id };
-        let outcome =
-            ctx.request().write(async |tx| super::move_stage(tx, (id, expected_version), stage_id, place).await);
+        let OpportunityMoveStageInput {
+            id,
+            expected_version,
+            stage_id,
+            after_id,
+            before_id,
+        } = input;
+        let place = Place {
+            after: after_id,
+            before: before_id,
+        };
+        let outcome = ctx
+            .request()
+            .write(async |tx| super::move_stage(tx, (id, expected_version), stage_id, place).await);
         payload(ctx, id, outcome.await).await
     }
 
@@ -356,9 +394,19 @@ impl OpportunityMutation {
         ctx: &Context<'_>,
         input: OpportunityReorderInput,
     ) -> async_graphql::Result<OpportunityPayload> {
-        let OpportunityReorderInput { id, expected_version, after_id, before_id } = input;
-        let place = Place { after: after_id, before: before_id };
-        let outcome = ctx.request().write(async |tx| super::reorder(tx, (id, expected_version), place).await);
+        let OpportunityReorderInput {
+            id,
+            expected_version,
+            after_id,
+            before_id,
+        } = input;
+        let place = Place {
+            after: after_id,
+            before: before_id,
+        };
+        let outcome = ctx
+            .request()
+            .write(async |tx| super::reorder(tx, (id, expected_version), place).await);
         payload(ctx, id, outcome.await).await
     }
 
@@ -368,8 +416,14 @@ impl OpportunityMutation {
         ctx: &Context<'_>,
         input: OpportunityWinInput,
     ) -> async_graphql::Result<OpportunityPayload> {
-        let OpportunityWinInput { id, expected_version, stage_id } = input;
-        let outcome = ctx.request().write(async |tx| super::win(tx, (id, expected_version), stage_id).await);
+        let OpportunityWinInput {
+            id,
+            expected_version,
+            stage_id,
+        } = input;
+        let outcome = ctx
+            .request()
+            .write(async |tx| super::win(tx, (id, expected_version), stage_id).await);
         payload(ctx, id, outcome.await).await
     }
 
@@ -379,9 +433,16 @@ impl OpportunityMutation {
         ctx: &Context<'_>,
         input: OpportunityLoseInput,
     ) -> async_graphql::Result<OpportunityPayload> {
-        let OpportunityLoseInput { id, expected_version, stage_id, reason, note } = input;
-        let outcome =
-            ctx.request().write(async |tx| super::lose(tx, (id, expected_version), stage_id, (reason, note)).await);
+        let OpportunityLoseInput {
+            id,
+            expected_version,
+            stage_id,
+            reason,
+            note,
+        } = input;
+        let outcome = ctx.request().write(async |tx| {
+            super::lose(tx, (id, expected_version), stage_id, (reason, note)).await
+        });
         payload(ctx, id, outcome.await).await
     }
 
@@ -391,8 +452,14 @@ impl OpportunityMutation {
         ctx: &Context<'_>,
         input: OpportunityReopenInput,
     ) -> async_graphql::Result<OpportunityPayload> {
-        let OpportunityReopenInput { id, expected_version, stage_id } = input;
-        let outcome = ctx.request().write(async |tx| super::reopen(tx, (id, expected_version), stage_id).await);
+        let OpportunityReopenInput {
+            id,
+            expected_version,
+            stage_id,
+        } = input;
+        let outcome = ctx
+            .request()
+            .write(async |tx| super::reopen(tx, (id, expected_version), stage_id).await);
         payload(ctx, id, outcome.await).await
     }
 
@@ -402,9 +469,14 @@ impl OpportunityMutation {
         ctx: &Context<'_>,
         input: OpportunitySetContactsInput,
     ) -> async_graphql::Result<OpportunityPayload> {
-        let OpportunitySetContactsInput { id, expected_version, contacts: wanted } = input;
-        let outcome =
-            ctx.request().write(async |tx| super::set_contacts(tx, (id, expected_version), contacts(wanted)).await);
+        let OpportunitySetContactsInput {
+            id,
+            expected_version,
+            contacts: wanted,
+        } = input;
+        let outcome = ctx.request().write(async |tx| {
+            super::set_contacts(tx, (id, expected_version), contacts(wanted)).await
+        });
         payload(ctx, id, outcome.await).await
     }
 
@@ -414,10 +486,14 @@ impl OpportunityMutation {
         ctx: &Context<'_>,
         input: OpportunitySetCollaboratorsInput,
     ) -> async_graphql::Result<OpportunityPayload> {
-        let OpportunitySetCollaboratorsInput { id, expected_version, collaborators } = input;
-        let outcome = ctx
-            .request()
-            .write(async |tx| super::set_collaborators(tx, (id, expected_version), users(collaborators)).await);
+        let OpportunitySetCollaboratorsInput {
+            id,
+            expected_version,
+            collaborators,
+        } = input;
+        let outcome = ctx.request().write(async |tx| {
+            super::set_collaborators(tx, (id, expected_version), users(collaborators)).await
+        });
         payload(ctx, id, outcome.await).await
     }
 
@@ -427,9 +503,15 @@ impl OpportunityMutation {
         ctx: &Context<'_>,
         input: OpportunitySetNextActionInput,
     ) -> async_graphql::Result<OpportunityPayload> {
-        let OpportunitySetNextActionInput { id, expected_version, next_action } = input;
+        let OpportunitySetNextActionInput {
+            id,
+            expected_version,
+            next_action,
+        } = input;
         let next = next_action.map(NextAction::from);
-        let outcome = ctx.request().write(async |tx| super::set_next_action(tx, (id, expected_version), next).await);
+        let outcome = ctx
+            .request()
+            .write(async |tx| super::set_next_action(tx, (id, expected_version), next).await);
         payload(ctx, id, outcome.await).await
     }
 
@@ -439,15 +521,28 @@ impl OpportunityMutation {
         ctx: &Context<'_>,
         input: OpportunityCompleteNextActionInput,
     ) -> async_graphql::Result<OpportunityCompleteNextActionPayload> {
-        let OpportunityCompleteNextActionInput { id, expected_version, outcome, notes, next } = input;
+        let OpportunityCompleteNextActionInput {
+            id,
+            expected_version,
+            outcome,
+            notes,
+            next,
+        } = input;
         let next = next.map(NextAction::from);
         let done = ctx.request().write(async |tx| {
             super::complete_next_action(tx, (id, expected_version), (outcome, notes), next).await
         });
-        let (deal, activity) = done.await.map_or_else(|error| (Err(error), None), |(deal, id)| (Ok(deal), Some(id)));
+        let (deal, activity) = done.await.map_or_else(
+            |error| (Err(error), None),
+            |(deal, id)| (Ok(deal), Some(id)),
+        );
         let (opportunity, user_errors) = answer(ctx, id.uuid(), deal).await?;
         let activity = ctx.request().load(activity.map(|id| id.uuid())).await?;
-        Ok(OpportunityCompleteNextActionPayload { opportunity, activity, user_errors })
+        Ok(OpportunityCompleteNextActionPayload {
+            opportunity,
+            activity,
+            user_errors,
+        })
     }
 
     /// Puts a deal away.
@@ -456,8 +551,9 @@ impl OpportunityMutation {
         ctx: &Context<'_>,
         input: OpportunityRefInput,
     ) -> async_graphql::Result<OpportunityPayload> {
-        let outcome =
-            ctx.request().write(async |tx| records::archive(tx, input.id.uuid(), input.expected_version).await);
+        let outcome = ctx
+            .request()
+            .write(async |tx| records::archive(tx, input.id.uuid(), input.expected_version).await);
         payload(ctx, input.id, outcome.await).await
     }
 
@@ -467,8 +563,9 @@ impl OpportunityMutation {
         ctx: &Context<'_>,
         input: OpportunityRefInput,
     ) -> async_graphql::Result<OpportunityPayload> {
-        let outcome =
-            ctx.request().write(async |tx| records::restore(tx, input.id.uuid(), input.expected_version).await);
+        let outcome = ctx
+            .request()
+            .write(async |tx| records::restore(tx, input.id.uuid(), input.expected_version).await);
         payload(ctx, input.id, outcome.await).await
     }
 
@@ -478,19 +575,25 @@ impl OpportunityMutation {
         ctx: &Context<'_>,
         input: OpportunityRefInput,
     ) -> async_graphql::Result<DeletePayload> {
-        let outcome = ctx
-            .request()
-            .write(async |tx| records::delete::<Opportunity>(tx, input.id.uuid(), input.expected_version).await);
+        let outcome = ctx.request().write(async |tx| {
+            records::delete::<Opportunity>(tx, input.id.uuid(), input.expected_version).await
+        });
         DeletePayload::new(input.id, outcome.await)
     }
 }
 
 fn contacts(inputs: Vec<OpportunityContactInput>) -> Vec<DealContact> {
-    inputs.into_iter().map(|OpportunityContactInput { contact_id, role }| DealContact { contact_id, role }).collect()
+    inputs
+        .into_iter()
+        .map(|OpportunityContactInput { contact_id, role }| DealContact { contact_id, role })
+        .collect()
 }
 
 fn users(inputs: Vec<OpportunityCollaboratorInput>) -> Vec<DealUser> {
-    inputs.into_iter().map(|OpportunityCollaboratorInput { user_id, role }| DealUser { user_id, role }).collect()
+    inputs
+        .into_iter()
+        .map(|OpportunityCollaboratorInput { user_id, role }| DealUser { user_id, role })
+        .collect()
 }
 
 async fn payload(
@@ -499,5 +602,8 @@ async fn payload(
     outcome: Result<Opportunity>,
 ) -> async_graphql::Result<OpportunityPayload> {
     let (opportunity, user_errors) = answer(ctx, id.uuid(), outcome).await?;
-    Ok(OpportunityPayload { opportunity, user_errors })
+    Ok(OpportunityPayload {
+        opportunity,
+        user_errors,
+    })
 }

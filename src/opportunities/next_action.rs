@@ -20,7 +20,10 @@ pub async fn set_next_action(
     next: Option<NextAction>,
 ) -> Result<Opportunity> {
     require_owner(tx, next.as_ref()).await?;
-    change(tx, deal, EventKind::Updated, async |_, deal| deal.schedule(next)).await
+    change(tx, deal, EventKind::Updated, async |_, deal| {
+        deal.schedule(next)
+    })
+    .await
 }
 
 /// Completes the next action in one atomic step: logs it as a done activity of the actor's, notes when something
@@ -37,27 +40,51 @@ pub async fn complete_next_action(
 ) -> Result<(Opportunity, ActivityId)> {
     require_owner(tx, next.as_ref()).await?;
     let activity = ActivityId::new();
-    let deal = change(tx, (id, Some(expected_version)), EventKind::NextActionCompleted, async |tx, deal| {
-        let Some(kind) = deal.agenda.next_action_kind else {
-            return Err(Error::invalid("NOTHING_DUE", "id", "this deal has no next action to complete"));
-        };
-        let mut fields = ActivityFields {
-            kind,
-            subject: deal.agenda.next_action_details.clone().unwrap_or_else(|| deal.fields.name.clone()),
-            body: notes,
-            status: ActivityStatus::Done,
-            due_at: deal.agenda.next_action_at,
-            done_at: Some(tx.now()),
-            outcome,
-            ..ActivityFields::default()
-        };
-        fields.ownership.owner_id = Some(tx.actor().user);
-        let contact = deal.fields.primary_contact_id.map(Target::Contact);
-        let targets = std::iter::once(Target::Opportunity(id)).chain(contact).collect();
-        activities::create(tx, NewActivity { id: activity, fields, targets, created_at: None }).await?;
-        deal.agenda.last_activity_at = Some(tx.now());
-        deal.schedule(next)
-    })
+    let deal = change(
+        tx,
+        (id, Some(expected_version)),
+        EventKind::NextActionCompleted,
+        async |tx, deal| {
+            let Some(kind) = deal.agenda.next_action_kind else {
+                return Err(Error::invalid(
+                    "NOTHING_DUE",
+                    "id",
+                    "this deal has no next action to complete",
+                ));
+            };
+            let mut fields = ActivityFields {
+                kind,
+                subject: deal
+                    .agenda
+                    .next_action_details
+                    .clone()
+                    .unwrap_or_else(|| deal.fields.name.clone()),
+                body: notes,
+                status: ActivityStatus::Done,
+                due_at: deal.agenda.next_action_at,
+                done_at: Some(tx.now()),
+                outcome,
+                ..ActivityFields::default()
+            };
+            fields.ownership.owner_id = Some(tx.actor().user);
+            let contact = deal.fields.primary_contact_id.map(Target::Contact);
+            let targets = std::iter::once(Target::Opportunity(id))
+                .chain(contact)
+                .collect();
+            activities::create(
+                tx,
+                NewActivity {
+                    id: activity,
+                    fields,
+                    targets,
+                    created_at: None,
+                },
+            )
+            .await?;
+            deal.agenda.last_activity_at = Some(tx.now());
+            deal.schedule(next)
+        },
+    )
     .await?;
     Ok((deal, activity))
 }

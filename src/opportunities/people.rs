@@ -29,7 +29,10 @@ pub async fn set_contacts(
     }
     contacts.sort_by_key(|contact| contact.contact_id);
     contacts.dedup_by_key(|contact| contact.contact_id);
-    let ids: Vec<_> = contacts.iter().map(|contact| contact.contact_id.uuid()).collect();
+    let ids: Vec<_> = contacts
+        .iter()
+        .map(|contact| contact.contact_id.uuid())
+        .collect();
     list::require::<Contact>(tx, ids, "contacts").await?;
     change(tx, deal, EventKind::Updated, async |tx, deal| {
         let primary = deal.fields.primary_contact_id;
@@ -73,7 +76,9 @@ pub async fn set_collaborators(
 
 /// Makes the primary contact one of the deal's contacts.
 pub(super) async fn include_primary_contact(tx: &mut Tx, deal: &Opportunity) -> Result<()> {
-    let Some(contact_id) = deal.fields.primary_contact_id else { return Ok(()) };
+    let Some(contact_id) = deal.fields.primary_contact_id else {
+        return Ok(());
+    };
     list::require::<Contact>(tx, [contact_id.uuid()], "primaryContactId").await?;
     store::include_contact(tx, deal, contact_id).await
 }
@@ -81,6 +86,10 @@ pub(super) async fn include_primary_contact(tx: &mut Tx, deal: &Opportunity) -> 
 fn bounded(field: &'static str, found: usize) -> Result<()> {
     match found {
         0..=MAX_PEOPLE => Ok(()),
-        _ => Err(Error::invalid("TOO_MANY_VALUES", field, format!("expected at most {MAX_PEOPLE}, found {found}"))),
+        _ => Err(Error::invalid(
+            "TOO_MANY_VALUES",
+            field,
+            format!("expected at most {MAX_PEOPLE}, found {found}"),
+        )),
     }
 }

@@ -24,15 +24,31 @@ pub(super) async fn insert(tx: &mut Tx, deals: &[Opportunity]) -> Result<Vec<Opp
              updated_by, version)",
         );
         let sql = sql.rows(chunk, |mut row, deal| {
-            row.bind(tenant).bind(deal.id).bind(deal.stamps.created_at).bind(deal.stamps.created_by.clone());
+            row.bind(tenant)
+                .bind(deal.id)
+                .bind(deal.stamps.created_at)
+                .bind(deal.stamps.created_by.clone());
             bind(&mut row, deal);
         });
-        created.extend(tx.all::<Opportunity>(sql.push(" RETURNING ").push(Opportunity::COLUMNS)).await?);
+        created.extend(
+            tx.all::<Opportunity>(sql.push(" RETURNING ").push(Opportunity::COLUMNS))
+                .await?,
+        );
     }
     Ok(created)
 }
 
-fn bind(row: &mut Row<'_>, Opportunity { fields: f, standing: s, agenda: a, shared_with, stamps, .. }: &Opportunity) {
+fn bind(
+    row: &mut Row<'_>,
+    Opportunity {
+        fields: f,
+        standing: s,
+        agenda: a,
+        shared_with,
+        stamps,
+        ..
+    }: &Opportunity,
+) {
     row.bind(f.name.clone())
         .bind(normalize(&f.name))
         .bind(f.amount_minor)
@@ -82,7 +98,9 @@ pub(super) async fn update(tx: &mut Tx, deal: &Opportunity) -> Result<Opportunit
     .bind(deal.id)
     .push(" RETURNING ")
     .push(Opportunity::COLUMNS);
-    tx.optional(sql).await?.ok_or(Error::Forbidden("change this opportunity"))
+    tx.optional(sql)
+        .await?
+        .ok_or(Error::Forbidden("change this opportunity"))
 }
 
 /// Appends stage history rows.
@@ -134,13 +152,21 @@ pub(super) async fn insert_contacts<'a>(
                 .bind(deal.visible_to.clone())
                 .bind(now);
         });
-        tx.execute(sql.push(" ON CONFLICT (tenant_id, opportunity_id, contact_id) DO NOTHING")).await?;
+        tx.execute(sql.push(" ON CONFLICT (tenant_id, opportunity_id, contact_id) DO NOTHING"))
+            .await?;
     }
     Ok(())
 }
 
-pub(super) async fn include_contact(tx: &mut Tx, deal: &Opportunity, contact_id: ContactId) -> Result<()> {
-    let contact = [DealContact { contact_id, role: None }];
+pub(super) async fn include_contact(
+    tx: &mut Tx,
+    deal: &Opportunity,
+    contact_id: ContactId,
+) -> Result<()> {
+    let contact = [DealContact {
+        contact_id,
+        role: None,
+    }];
     insert_contacts(tx, vec![(deal, contact.as_slice())]).await
 }
 
@@ -186,7 +212,10 @@ pub(super) async fn delete_users(tx: &mut Tx, id: OpportunityId) -> Result<()> {
 }
 
 fn pairs<'a, T>(deals: Vec<(&'a Opportunity, &'a [T])>) -> Vec<(&'a Opportunity, &'a T)> {
-    deals.into_iter().flat_map(|(deal, parts)| parts.iter().map(move |part| (deal, part))).collect()
+    deals
+        .into_iter()
+        .flat_map(|(deal, parts)| parts.iter().map(move |part| (deal, part)))
+        .collect()
 }
 
 /// Lets the parts of a deal follow who sees it.
@@ -229,14 +258,23 @@ pub(super) enum Side {
 }
 
 /// The place next to `place` in the deal's stage, the deal itself left out.
-pub(super) async fn beside(tx: &mut Tx, deal: &Opportunity, place: &str, side: Side) -> Result<Option<String>> {
+pub(super) async fn beside(
+    tx: &mut Tx,
+    deal: &Opportunity,
+    place: &str,
+    side: Side,
+) -> Result<Option<String>> {
     let sql = Sql::new("SELECT board_position FROM opportunities WHERE tenant_id = ")
         .bind(tx.tenant())
         .push(" AND stage_id = ")
         .bind(deal.standing.stage_id)
         .push(" AND opportunity_id <> ")
         .bind(deal.id)
-        .push(if side == Side::After { " AND board_position > " } else { " AND board_position < " })
+        .push(if side == Side::After {
+            " AND board_position > "
+        } else {
+            " AND board_position < "
+        })
         .bind(place.to_owned())
         .push(if side == Side::After {
             " ORDER BY board_position LIMIT 1"

@@ -6,7 +6,8 @@ use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
 use super::{
-    NewPipeline, NewStage, Pipeline, PipelineOrderField, Stage, StageKind, StageOrderField, model::PipelineFields,
+    NewPipeline, NewStage, Pipeline, PipelineOrderField, Stage, StageKind, StageOrderField,
+    model::PipelineFields,
 };
 use crate::{
     db::{
@@ -26,7 +27,11 @@ use crate::{
     text::verbatim,
 };
 
-static STAGES: Relation = Relation { name: "pipeline.stages", link: None, key: "t.pipeline_id" };
+static STAGES: Relation = Relation {
+    name: "pipeline.stages",
+    link: None,
+    key: "t.pipeline_id",
+};
 
 /// A way that deals go, stage by stage.
 #[Object]
@@ -53,9 +58,21 @@ impl Pipeline {
 
     /// Its stages in their order.
     async fn stages(&self, ctx: &Context<'_>) -> Result<Connection<Stage>> {
-        let order = vec![OrderTerm { field: StageOrderField::Position, direction: Direction::Asc }];
-        let page = PageRequest { size: MAX_PAGE, from: None, backward: false };
-        let query = ListQuery { filter: Predicate::All(Vec::new()), order, page, include_archived: true };
+        let order = vec![OrderTerm {
+            field: StageOrderField::Position,
+            direction: Direction::Asc,
+        }];
+        let page = PageRequest {
+            size: MAX_PAGE,
+            from: None,
+            backward: false,
+        };
+        let query = ListQuery {
+            filter: Predicate::All(Vec::new()),
+            order,
+            page,
+            include_archived: true,
+        };
         Listing::below(ctx, &STAGES, self.id.uuid(), query).await
     }
 
@@ -72,7 +89,15 @@ impl Pipeline {
         order_by: Option<Vec<OpportunityOrder>>,
         #[graphql(default)] include_archived: bool,
     ) -> Result<Connection<Opportunity>> {
-        let args = ListArgs { first, after, last, before, filter, order_by, include_archived };
+        let args = ListArgs {
+            first,
+            after,
+            last,
+            before,
+            filter,
+            order_by,
+            include_archived,
+        };
         opportunities::below(ctx, &opportunities::OF_PIPELINE, self.id.uuid(), args).await
     }
 
@@ -158,7 +183,15 @@ impl Stage {
         order_by: Option<Vec<OpportunityOrder>>,
         #[graphql(default)] include_archived: bool,
     ) -> Result<Connection<Opportunity>> {
-        let args = ListArgs { first, after, last, before, filter, order_by, include_archived };
+        let args = ListArgs {
+            first,
+            after,
+            last,
+            before,
+            filter,
+            order_by,
+            include_archived,
+        };
         opportunities::below(ctx, &opportunities::OF_STAGE, self.id.uuid(), args).await
     }
 }
@@ -202,12 +235,17 @@ pub struct PipelineOrder {
 
 impl From<PipelineOrder> for OrderTerm<PipelineOrderField> {
     fn from(order: PipelineOrder) -> Self {
-        Self { field: order.field, direction: order.direction }
+        Self {
+            field: order.field,
+            direction: order.direction,
+        }
     }
 }
 
-const USUAL_ORDER: OrderTerm<PipelineOrderField> =
-    OrderTerm { field: PipelineOrderField::Position, direction: Direction::Asc };
+const USUAL_ORDER: OrderTerm<PipelineOrderField> = OrderTerm {
+    field: PipelineOrderField::Position,
+    direction: Direction::Asc,
+};
 
 /// Reading pipelines.
 #[derive(Default)]
@@ -238,7 +276,15 @@ impl PipelineQuery {
         order_by: Option<Vec<PipelineOrder>>,
         #[graphql(default)] include_archived: bool,
     ) -> Result<Connection<Pipeline>> {
-        let args = ListArgs { first, after, last, before, filter, order_by, include_archived };
+        let args = ListArgs {
+            first,
+            after,
+            last,
+            before,
+            filter,
+            order_by,
+            include_archived,
+        };
         Listing::read(ctx, args.query(ctx.request().actor().tenant, USUAL_ORDER)?).await
     }
 }
@@ -261,8 +307,20 @@ struct StageInput {
 
 impl From<StageInput> for NewStage {
     fn from(input: StageInput) -> Self {
-        let StageInput { id, name, kind, probability, rotten_after_days } = input;
-        Self { id: id.unwrap_or_default(), name, kind, probability, rotten_after_days }
+        let StageInput {
+            id,
+            name,
+            kind,
+            probability,
+            rotten_after_days,
+        } = input;
+        Self {
+            id: id.unwrap_or_default(),
+            name,
+            kind,
+            probability,
+            rotten_after_days,
+        }
     }
 }
 
@@ -367,9 +425,19 @@ impl PipelineMutation {
         ctx: &Context<'_>,
         input: PipelineCreateInput,
     ) -> async_graphql::Result<PipelinePayload> {
-        let PipelineCreateInput { id, name, preferred, stages } = input;
+        let PipelineCreateInput {
+            id,
+            name,
+            preferred,
+            stages,
+        } = input;
         let id = id.unwrap_or_default();
-        let new = NewPipeline { id, name, preferred, stages: stages.into_iter().map(NewStage::from).collect() };
+        let new = NewPipeline {
+            id,
+            name,
+            preferred,
+            stages: stages.into_iter().map(NewStage::from).collect(),
+        };
         let outcome = ctx.request().write(async |tx| super::create(tx, new).await);
         payload(ctx, id, outcome.await).await
     }
@@ -380,13 +448,21 @@ impl PipelineMutation {
         ctx: &Context<'_>,
         input: PipelineUpdateInput,
     ) -> async_graphql::Result<PipelinePayload> {
-        let PipelineUpdateInput { id, expected_version, name, position, preferred } = input;
+        let PipelineUpdateInput {
+            id,
+            expected_version,
+            name,
+            position,
+            preferred,
+        } = input;
         let change = |fields: &mut PipelineFields| {
             patch_required(name, &mut fields.name);
             patch_required(position, &mut fields.position);
             patch_required(preferred, &mut fields.preferred);
         };
-        let outcome = ctx.request().write(async |tx| super::update(tx, (id, expected_version), change).await);
+        let outcome = ctx
+            .request()
+            .write(async |tx| super::update(tx, (id, expected_version), change).await);
         payload(ctx, id, outcome.await).await
     }
 
@@ -396,8 +472,9 @@ impl PipelineMutation {
         ctx: &Context<'_>,
         input: PipelineRefInput,
     ) -> async_graphql::Result<PipelinePayload> {
-        let outcome =
-            ctx.request().write(async |tx| records::archive(tx, input.id.uuid(), input.expected_version).await);
+        let outcome = ctx
+            .request()
+            .write(async |tx| records::archive(tx, input.id.uuid(), input.expected_version).await);
         payload(ctx, input.id, outcome.await).await
     }
 
@@ -407,32 +484,56 @@ impl PipelineMutation {
         ctx: &Context<'_>,
         input: PipelineRefInput,
     ) -> async_graphql::Result<PipelinePayload> {
-        let outcome =
-            ctx.request().write(async |tx| records::restore(tx, input.id.uuid(), input.expected_version).await);
+        let outcome = ctx
+            .request()
+            .write(async |tx| records::restore(tx, input.id.uuid(), input.expected_version).await);
         payload(ctx, input.id, outcome.await).await
     }
 
     /// Deletes a pipeline with its stages for good. Refused with IN_USE while deals refer to them.
-    async fn pipeline_delete(&self, ctx: &Context<'_>, input: PipelineRefInput) -> async_graphql::Result<DeletePayload> {
-        let outcome = ctx
-            .request()
-            .write(async |tx| records::delete::<Pipeline>(tx, input.id.uuid(), input.expected_version).await);
+    async fn pipeline_delete(
+        &self,
+        ctx: &Context<'_>,
+        input: PipelineRefInput,
+    ) -> async_graphql::Result<DeletePayload> {
+        let outcome = ctx.request().write(async |tx| {
+            records::delete::<Pipeline>(tx, input.id.uuid(), input.expected_version).await
+        });
         DeletePayload::new(input.id, outcome.await)
     }
 
     /// Adds a stage at the end of a pipeline.
-    async fn stage_create(&self, ctx: &Context<'_>, input: StageCreateInput) -> async_graphql::Result<StagePayload> {
-        let StageCreateInput { pipeline_id, expected_version, stage } = input;
+    async fn stage_create(
+        &self,
+        ctx: &Context<'_>,
+        input: StageCreateInput,
+    ) -> async_graphql::Result<StagePayload> {
+        let StageCreateInput {
+            pipeline_id,
+            expected_version,
+            stage,
+        } = input;
         let new = NewStage::from(stage);
         let id = new.id;
-        let outcome =
-            ctx.request().write(async |tx| super::add_stage(tx, (pipeline_id, expected_version), new).await);
+        let outcome = ctx
+            .request()
+            .write(async |tx| super::add_stage(tx, (pipeline_id, expected_version), new).await);
         stage_payload(ctx, id, outcome.await).await
     }
 
     /// Changes a stage; deals in it keep the probability they have until they move.
-    async fn stage_update(&self, ctx: &Context<'_>, input: StageUpdateInput) -> async_graphql::Result<StagePayload> {
-        let StageUpdateInput { id, name, position, probability, rotten_after_days } = input;
+    async fn stage_update(
+        &self,
+        ctx: &Context<'_>,
+        input: StageUpdateInput,
+    ) -> async_graphql::Result<StagePayload> {
+        let StageUpdateInput {
+            id,
+            name,
+            position,
+            probability,
+            rotten_after_days,
+        } = input;
         let outcome = ctx.request().write(async |tx| {
             super::update_stage(tx, id, |fields| {
                 patch_required(name, &mut fields.name);
@@ -446,8 +547,14 @@ impl PipelineMutation {
     }
 
     /// Deletes a stage for good. Refused with IN_USE once a deal has stood in it.
-    async fn stage_delete(&self, ctx: &Context<'_>, input: StageDeleteInput) -> async_graphql::Result<DeletePayload> {
-        let outcome = ctx.request().write(async |tx| super::delete_stage(tx, input.id).await);
+    async fn stage_delete(
+        &self,
+        ctx: &Context<'_>,
+        input: StageDeleteInput,
+    ) -> async_graphql::Result<DeletePayload> {
+        let outcome = ctx
+            .request()
+            .write(async |tx| super::delete_stage(tx, input.id).await);
         DeletePayload::new(input.id, outcome.await)
     }
 }
@@ -458,10 +565,17 @@ async fn payload(
     outcome: Result<Pipeline>,
 ) -> async_graphql::Result<PipelinePayload> {
     let (pipeline, user_errors) = answer(ctx, id.uuid(), outcome).await?;
-    Ok(PipelinePayload { pipeline, user_errors })
+    Ok(PipelinePayload {
+        pipeline,
+        user_errors,
+    })
 }
 
-async fn stage_payload(ctx: &Context<'_>, id: StageId, outcome: Result<Stage>) -> async_graphql::Result<StagePayload> {
+async fn stage_payload(
+    ctx: &Context<'_>,
+    id: StageId,
+    outcome: Result<Stage>,
+) -> async_graphql::Result<StagePayload> {
     let (stage, user_errors) = answer(ctx, id.uuid(), outcome).await?;
     Ok(StagePayload { stage, user_errors })
 }

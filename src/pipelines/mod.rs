@@ -10,7 +10,8 @@ use serde_json::json;
 
 pub use graphql::{PipelineFilter, PipelineMutation, PipelineOrder, PipelineQuery};
 pub use model::{
-    NewPipeline, NewStage, Pipeline, PipelineFields, PipelineOrderField, Stage, StageFields, StageKind, StageOrderField,
+    NewPipeline, NewStage, Pipeline, PipelineFields, PipelineOrderField, Stage, StageFields,
+    StageKind, StageOrderField,
 };
 
 use crate::{
@@ -29,23 +30,49 @@ const MAX_STAGES: usize = 50;
 /// # Errors
 /// `BLANK`, `OUT_OF_RANGE`, `TAKEN` for a name in use, `NO_OPEN_STAGE`, `FORBIDDEN` for anybody but an admin.
 pub async fn create(tx: &mut Tx, new: NewPipeline) -> Result<Pipeline> {
-    let NewPipeline { id, name, preferred, stages } = new;
+    let NewPipeline {
+        id,
+        name,
+        preferred,
+        stages,
+    } = new;
     if let Some(existing) = list::find(tx, id.uuid()).await? {
         return Ok(existing);
     }
     if stages.len() > MAX_STAGES {
-        return Err(Error::invalid("TOO_MANY_VALUES", "stages", format!("expected at most {MAX_STAGES} stages")));
+        return Err(Error::invalid(
+            "TOO_MANY_VALUES",
+            "stages",
+            format!("expected at most {MAX_STAGES} stages"),
+        ));
     }
     if !stages.iter().any(|stage| stage.kind == StageKind::Open) {
-        return Err(Error::invalid("NO_OPEN_STAGE", "stages", "a pipeline needs at least one stage of kind OPEN"));
+        return Err(Error::invalid(
+            "NO_OPEN_STAGE",
+            "stages",
+            "a pipeline needs at least one stage of kind OPEN",
+        ));
     }
-    let mut fields = PipelineFields { name, position: store::next_position(tx).await?, preferred };
+    let mut fields = PipelineFields {
+        name,
+        position: store::next_position(tx).await?,
+        preferred,
+    };
     fields.check()?;
     if preferred {
         prefer_only(tx, id).await?;
     }
     let stamps = Stamps::new(tx, None);
-    let pipeline = store::insert(tx, &Pipeline { id, fields, visible_to: String::new(), stamps }).await?;
+    let pipeline = store::insert(
+        tx,
+        &Pipeline {
+            id,
+            fields,
+            visible_to: String::new(),
+            stamps,
+        },
+    )
+    .await?;
     let mut rows = Vec::with_capacity(stages.len());
     for (position, stage) in (0..).zip(stages) {
         let mut fields = stage.into_fields(position);
@@ -78,7 +105,12 @@ pub async fn update(
     }
     after.stamps.touch(tx);
     let after = store::update(tx, &after).await?;
-    records::emit_changed(tx, EventKind::Updated, (&before, &before.fields), (&after, &after.fields));
+    records::emit_changed(
+        tx,
+        EventKind::Updated,
+        (&before, &before.fields),
+        (&after, &after.fields),
+    );
     Ok(after)
 }
 
@@ -94,7 +126,11 @@ pub async fn add_stage(
     let before: Pipeline = records::lock(tx, pipeline.uuid(), expected_version).await?;
     let stages = store::stages(tx, Some(pipeline)).await?;
     if stages.len() >= MAX_STAGES {
-        return Err(Error::invalid("TOO_MANY_VALUES", "stages", format!("expected at most {MAX_STAGES} stages")));
+        return Err(Error::invalid(
+            "TOO_MANY_VALUES",
+            "stages",
+            format!("expected at most {MAX_STAGES} stages"),
+        ));
     }
     let position = stages.last().map_or(0, |last| last.fields.position + 1);
     let (id, mut fields) = new.into_fields(position);
@@ -108,7 +144,11 @@ pub async fn add_stage(
 ///
 /// # Errors
 /// As [`update`].
-pub async fn update_stage(tx: &mut Tx, id: StageId, change: impl FnOnce(&mut StageFields)) -> Result<Stage> {
+pub async fn update_stage(
+    tx: &mut Tx,
+    id: StageId,
+    change: impl FnOnce(&mut StageFields),
+) -> Result<Stage> {
     let mut stage = get_stage(tx, id).await?;
     let pipeline: Pipeline = records::lock(tx, stage.pipeline_id.uuid(), None).await?;
     let old = stage.fields.clone();
@@ -138,7 +178,10 @@ pub async fn delete_stage(tx: &mut Tx, id: StageId) -> Result<()> {
 /// # Errors
 /// `NOT_FOUND` on the field `stageId`.
 pub async fn get_stage(tx: &mut Tx, id: StageId) -> Result<Stage> {
-    list::find(tx, id.uuid()).await?.ok_or(Error::NotFound { kind: "stage", field: "stageId" })
+    list::find(tx, id.uuid()).await?.ok_or(Error::NotFound {
+        kind: "stage",
+        field: "stageId",
+    })
 }
 
 /// All stages of the tenant, or of one pipeline, in their order.
@@ -154,7 +197,10 @@ pub async fn stages(tx: &mut Tx, pipeline: Option<PipelineId>) -> Result<Vec<Sta
 /// # Errors
 /// `NOT_FOUND` when the tenant has no open stage yet.
 pub async fn entry_stage(tx: &mut Tx) -> Result<Stage> {
-    store::entry_stage(tx).await?.ok_or(Error::NotFound { kind: "stage", field: "stageId" })
+    store::entry_stage(tx).await?.ok_or(Error::NotFound {
+        kind: "stage",
+        field: "stageId",
+    })
 }
 
 /// Only one pipeline is preferred: takes it from the other one, which is a change to that one.
@@ -167,7 +213,12 @@ async fn prefer_only(tx: &mut Tx, id: PipelineId) -> Result<()> {
         after.fields.preferred = false;
         after.stamps.touch(tx);
         let after = store::update(tx, &after).await?;
-        records::emit_changed(tx, EventKind::Updated, (&other, &other.fields), (&after, &after.fields));
+        records::emit_changed(
+            tx,
+            EventKind::Updated,
+            (&other, &other.fields),
+            (&after, &after.fields),
+        );
     }
     Ok(())
 }
@@ -176,6 +227,11 @@ async fn touch(tx: &mut Tx, before: Pipeline, what: serde_json::Value) -> Result
     let mut after = before.clone();
     after.stamps.touch(tx);
     let after = store::update(tx, &after).await?;
-    records::emit_changed(tx, EventKind::Updated, (&before, &json!({})), (&after, &what));
+    records::emit_changed(
+        tx,
+        EventKind::Updated,
+        (&before, &json!({})),
+        (&after, &what),
+    );
     Ok(())
 }

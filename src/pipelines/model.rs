@@ -96,8 +96,23 @@ pub enum StageKind {
 
 impl NewStage {
     pub(super) fn into_fields(self, position: i32) -> (StageId, StageFields) {
-        let Self { id, name, kind, probability, rotten_after_days } = self;
-        (id, StageFields { name, position, kind, probability, rotten_after_days })
+        let Self {
+            id,
+            name,
+            kind,
+            probability,
+            rotten_after_days,
+        } = self;
+        (
+            id,
+            StageFields {
+                name,
+                position,
+                kind,
+                probability,
+                rotten_after_days,
+            },
+        )
     }
 }
 
@@ -105,10 +120,21 @@ impl StageFields {
     pub(super) fn check(&mut self) -> Result<()> {
         Text::line("name").required(&mut self.name)?;
         if !(0..=100).contains(&self.probability) {
-            return Err(Error::invalid("OUT_OF_RANGE", "probability", "expected 0 to 100 percent"));
+            return Err(Error::invalid(
+                "OUT_OF_RANGE",
+                "probability",
+                "expected 0 to 100 percent",
+            ));
         }
-        if self.rotten_after_days.is_some_and(|days| !(1..=3650).contains(&days)) {
-            return Err(Error::invalid("OUT_OF_RANGE", "rottenAfterDays", "expected 1 to 3650 days"));
+        if self
+            .rotten_after_days
+            .is_some_and(|days| !(1..=3650).contains(&days))
+        {
+            return Err(Error::invalid(
+                "OUT_OF_RANGE",
+                "rottenAfterDays",
+                "expected 1 to 3650 days",
+            ));
         }
         Ok(())
     }

@@ -8,12 +8,18 @@ use crate::{
 };
 
 pub(super) async fn next_position(tx: &mut Tx) -> Result<i32> {
-    let sql = Sql::new("SELECT coalesce(max(position) + 1, 0) FROM pipelines WHERE tenant_id = ").bind(tx.tenant());
+    let sql = Sql::new("SELECT coalesce(max(position) + 1, 0) FROM pipelines WHERE tenant_id = ")
+        .bind(tx.tenant());
     Ok(tx.column::<i32>(sql).await?.first().copied().unwrap_or(0))
 }
 
 pub(super) async fn insert(tx: &mut Tx, pipeline: &Pipeline) -> Result<Pipeline> {
-    let Pipeline { id, fields: f, stamps: s, .. } = pipeline;
+    let Pipeline {
+        id,
+        fields: f,
+        stamps: s,
+        ..
+    } = pipeline;
     let sql = Sql::new(
         "INSERT INTO pipelines AS t (tenant_id, pipeline_id, name, position, preferred, created_at, created_by, \
          updated_at, updated_by, version) VALUES (",
@@ -39,11 +45,18 @@ pub(super) async fn insert(tx: &mut Tx, pipeline: &Pipeline) -> Result<Pipeline>
     .bind(s.version)
     .push(") RETURNING ")
     .push(Pipeline::COLUMNS);
-    tx.optional(sql).await?.ok_or(Error::Forbidden("create pipelines"))
+    tx.optional(sql)
+        .await?
+        .ok_or(Error::Forbidden("create pipelines"))
 }
 
 pub(super) async fn update(tx: &mut Tx, pipeline: &Pipeline) -> Result<Pipeline> {
-    let Pipeline { id, fields: f, stamps: s, .. } = pipeline;
+    let Pipeline {
+        id,
+        fields: f,
+        stamps: s,
+        ..
+    } = pipeline;
     let sql = Sql::new("UPDATE pipelines t SET name = ")
         .bind(f.name.clone())
         .push(", position = ")
@@ -62,7 +75,9 @@ pub(super) async fn update(tx: &mut Tx, pipeline: &Pipeline) -> Result<Pipeline>
         .bind(*id)
         .push(" RETURNING ")
         .push(Pipeline::COLUMNS);
-    tx.optional(sql).await?.ok_or(Error::Forbidden("change pipelines"))
+    tx.optional(sql)
+        .await?
+        .ok_or(Error::Forbidden("change pipelines"))
 }
 
 pub(super) async fn preferred(tx: &mut Tx) -> Result<Vec<Pipeline>> {
@@ -74,7 +89,11 @@ pub(super) async fn preferred(tx: &mut Tx) -> Result<Vec<Pipeline>> {
     tx.all(sql).await
 }
 
-pub(super) async fn insert_stages(tx: &mut Tx, pipeline: PipelineId, stages: &[(StageId, StageFields)]) -> Result<()> {
+pub(super) async fn insert_stages(
+    tx: &mut Tx,
+    pipeline: PipelineId,
+    stages: &[(StageId, StageFields)],
+) -> Result<()> {
     let tenant = tx.tenant();
     let sql = Sql::new(
         "INSERT INTO stages (tenant_id, stage_id, pipeline_id, name, position, kind, probability, rotten_after_days)",
@@ -114,7 +133,10 @@ pub(super) async fn update_stage(tx: &mut Tx, stage: &Stage) -> Result<()> {
 }
 
 pub(super) async fn delete_stage(tx: &mut Tx, id: StageId) -> Result<()> {
-    let sql = Sql::new("DELETE FROM stages WHERE tenant_id = ").bind(tx.tenant()).push(" AND stage_id = ").bind(id);
+    let sql = Sql::new("DELETE FROM stages WHERE tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND stage_id = ")
+        .bind(id);
     match tx.execute(sql).await? {
         0 => Err(Error::Forbidden("delete stages")),
         _ => Ok(()),
@@ -122,13 +144,16 @@ pub(super) async fn delete_stage(tx: &mut Tx, id: StageId) -> Result<()> {
 }
 
 pub(super) async fn stages(tx: &mut Tx, pipeline: Option<PipelineId>) -> Result<Vec<Stage>> {
-    let sql =
-        Sql::new("SELECT ").push(Stage::COLUMNS).push(" FROM stages t WHERE t.tenant_id = ").bind(tx.tenant());
+    let sql = Sql::new("SELECT ")
+        .push(Stage::COLUMNS)
+        .push(" FROM stages t WHERE t.tenant_id = ")
+        .bind(tx.tenant());
     let sql = match pipeline {
         Some(pipeline) => sql.push(" AND t.pipeline_id = ").bind(pipeline),
         None => sql,
     };
-    tx.all(sql.push(" ORDER BY t.pipeline_id, t.position, t.stage_id")).await
+    tx.all(sql.push(" ORDER BY t.pipeline_id, t.position, t.stage_id"))
+        .await
 }
 
 pub(super) async fn entry_stage(tx: &mut Tx) -> Result<Option<Stage>> {

@@ -48,5 +48,8 @@ pub async fn own(tx: &mut Tx) -> Result<Tenant> {
          lost_reason_required, warmness_threshold, created_at FROM tenants WHERE tenant_id = ",
     )
     .bind(tx.tenant());
-    tx.optional(sql).await?.ok_or(Error::NotFound { kind: "tenant", field: "id" })
+    tx.optional(sql).await?.ok_or(Error::NotFound {
+        kind: "tenant",
+        field: "id",
+    })
 }

@@ -3,5 +3,14 @@
 //! One binary, because linking is the slow part. Every test that needs a world runs inside [`harness::test`], which
 //! judges at its end what the test did by the way: what was logged, and every SQL statement that was run.
 
+mod architecture;
+mod companies;
+mod explain;
 mod harness;
+mod identity;
 mod isolation;
+mod policies;
+mod pool;
+mod schema;
+mod snapshot;
+mod tenant_bound;

@@ -17,7 +17,14 @@ use crate::{
 
 const COLUMNS: usize = 9;
 
-type LinkRow = (ActivityId, Option<CompanyId>, Option<ContactId>, Option<LeadId>, Option<OpportunityId>, String);
+type LinkRow = (
+    ActivityId,
+    Option<CompanyId>,
+    Option<ContactId>,
+    Option<LeadId>,
+    Option<OpportunityId>,
+    String,
+);
 
 /// The links of activities, in the order of the targets' ids.
 pub(in crate::activities) async fn links_of(tx: &mut Tx, activities: &[Uuid]) -> Result<Links> {
@@ -30,7 +37,9 @@ pub(in crate::activities) async fn links_of(tx: &mut Tx, activities: &[Uuid]) ->
     .bind(activities.to_vec())
     .push(") ORDER BY l.activity_id, l.target_id");
     let mut links = Links::with_capacity(activities.len());
-    for (activity, company, contact, lead, opportunity, visible_to) in tx.all::<LinkRow>(sql).await? {
+    for (activity, company, contact, lead, opportunity, visible_to) in
+        tx.all::<LinkRow>(sql).await?
+    {
         let target = company
             .map(Target::Company)
             .or(contact.map(Target::Contact))
@@ -38,7 +47,10 @@ pub(in crate::activities) async fn links_of(tx: &mut Tx, activities: &[Uuid]) ->
             .or(opportunity.map(Target::Opportunity));
         // A constraint says that exactly one of them is set.
         let Some(target) = target else { continue };
-        links.entry(activity).or_default().push(Link { target, visible_to });
+        links
+            .entry(activity)
+            .or_default()
+            .push(Link { target, visible_to });
     }
     Ok(links)
 }
@@ -58,27 +70,37 @@ pub(in crate::activities) async fn insert_links<'a>(
             "INSERT INTO activity_targets (tenant_id, activity_id, company_id, contact_id, lead_id, opportunity_id, \
              occurred_at, target_visible_to, visible_to)",
         );
-        tx.execute(sql.rows(chunk, |mut row, (activity, Link { target, visible_to })| {
-            let id = |own: &str| (column(*target) == own).then(|| target.uuid());
-            row.bind(tenant)
-                .bind(activity.id)
-                .bind(id("company_id"))
-                .bind(id("contact_id"))
-                .bind(id("lead_id"))
-                .bind(id("opportunity_id"))
-                .bind(activity.occurred_at)
-                .bind(visible_to.clone())
-                .bind(activity.visible_to.clone());
-        }))
+        tx.execute(
+            sql.rows(chunk, |mut row, (activity, Link { target, visible_to })| {
+                let id = |own: &str| (column(*target) == own).then(|| target.uuid());
+                row.bind(tenant)
+                    .bind(activity.id)
+                    .bind(id("company_id"))
+                    .bind(id("contact_id"))
+                    .bind(id("lead_id"))
+                    .bind(id("opportunity_id"))
+                    .bind(activity.occurred_at)
+                    .bind(visible_to.clone())
+                    .bind(activity.visible_to.clone());
+            }),
+        )
         .await?;
     }
     Ok(())
 }
 
 /// Brings the links of a changed activity from the old ones to the new ones, with its time and who sees it.
-pub(in crate::activities) async fn relink(tx: &mut Tx, activity: &Activity, (old, new): (&[Link], &[Link])) -> Result<()> {
+pub(in crate::activities) async fn relink(
+    tx: &mut Tx,
+    activity: &Activity,
+    (old, new): (&[Link], &[Link]),
+) -> Result<()> {
     let only_in = |these: &[Link], others: &[Link]| -> Vec<Link> {
-        these.iter().filter(|link| others.iter().all(|other| other.target != link.target)).cloned().collect()
+        these
+            .iter()
+            .filter(|link| others.iter().all(|other| other.target != link.target))
+            .cloned()
+            .collect()
     };
     let (gone, added) = (only_in(old, new), only_in(new, old));
     if !gone.is_empty() {
@@ -108,7 +130,10 @@ pub(in crate::activities) async fn relink(tx: &mut Tx, activity: &Activity, (old
 
 /// Locks the activities about a record in the order of their ids. Nobody can add to them meanwhile: who links a
 /// record waits for whoever changes it.
-pub(in crate::activities) async fn lock_activities_about(tx: &mut Tx, target: Target) -> Result<Vec<Uuid>> {
+pub(in crate::activities) async fn lock_activities_about(
+    tx: &mut Tx,
+    target: Target,
+) -> Result<Vec<Uuid>> {
     let sql = Sql::new(
         "SELECT t.activity_id FROM activities t WHERE t.activity_id IN (\
          SELECT l.activity_id FROM activity_targets l WHERE l.tenant_id = ",
@@ -124,38 +149,29 @@ pub(in crate::activities) async fn lock_activities_about(tx: &mut Tx, target: Ta
     tx.column(sql).await
 }
 
-/// Writes who sees a record into its links to the activities.
-pub(in crate::activities) async fn set_link_visible_to(tx: &mut Tx, link: &Link, activities: &[Uuid]) -> Result<()> {
-    let id = link.target.uuid();
-    // Joined, not `= ANY`: the planner then finds the links by their key, however many there are.
-    let sql = Sql::new("UPDATE activity_targets l SET target_visible_to = ")
-        .bind(link.visible_to.clone())
-        .push(" FROM unnest(")
-        .bind(activities.to_vec())
-        .push(") AS v(id) WHERE l.tenant_id = ")
-        .bind(tx.tenant())
-        .push(" AND l.activity_id = v.id AND l.target_id = ")
-        .bind(id)
-        .push(" AND l.")
-        .push(column(link.target))
-        .push(" = ")
-        .bind(id);
-    tx.execute(sql).await.map(drop)
-}
-
-/// Writes who sees activities into their links.
-pub(in crate::activities) async fn set_links_visible_to(tx: &mut Tx, who: Vec<(Uuid, String)>) -> Result<()> {
-    if who.is_empty() {
-        return Ok(());
-    }
+/// Writes who sees activities into their links, and who sees a record into the links to it. In one statement: rows
+/// that are changed twice in a transaction have their foreign keys checked again.
+pub(in crate::activities) async fn restamp_links(
+    tx: &mut Tx,
+    who: Vec<(Uuid, String)>,
+    record: &Link,
+) -> Result<()> {
     let (ids, texts): (Vec<_>, Vec<_>) = who.into_iter().unzip();
-    let sql = Sql::new("UPDATE activity_targets l SET visible_to = v.who FROM unnest(")
-        .bind(ids)
-        .push(", ")
-        .bind(texts)
-        .push(") AS v(id, who) WHERE l.tenant_id = ")
-        .bind(tx.tenant())
-        .push(" AND l.activity_id = v.id");
+    let sql = Sql::new(
+        "UPDATE activity_targets l SET visible_to = v.who, target_visible_to = CASE WHEN l.",
+    )
+    .push(column(record.target))
+    .push(" = ")
+    .bind(record.target.uuid())
+    .push(" THEN ")
+    .bind(record.visible_to.clone())
+    .push(" ELSE l.target_visible_to END FROM unnest(")
+    .bind(ids)
+    .push(", ")
+    .bind(texts)
+    .push(") AS v(id, who) WHERE l.tenant_id = ")
+    .bind(tx.tenant())
+    .push(" AND l.activity_id = v.id");
     tx.execute(sql).await.map(drop)
 }
 

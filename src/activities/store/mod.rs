@@ -3,9 +3,7 @@
 mod links;
 mod targets;
 
-pub(super) use links::{
-    insert_links, links_of, lock_activities_about, relink, set_link_visible_to, set_links_visible_to,
-};
+pub(super) use links::{insert_links, links_of, lock_activities_about, relink, restamp_links};
 pub(super) use targets::{move_last_activity, visible_to_of};
 use uuid::Uuid;
 
@@ -16,7 +14,7 @@ use super::{
 use crate::{
     db::{Sql, Tx, list::Record as _, rows_per_statement},
     error::{Error, Result},
-    };
+};
 
 const COLUMNS: usize = 21;
 
@@ -34,7 +32,13 @@ pub(super) async fn insert(
              created_by, updated_at, updated_by, version)",
         );
         let sql = sql.rows(chunk, |mut row, activity| {
-            let Activity { id, fields: f, occurred_at, stamps: s, .. } = activity;
+            let Activity {
+                id,
+                fields: f,
+                occurred_at,
+                stamps: s,
+                ..
+            } = activity;
             row.bind(tenant)
                 .bind(*id)
                 .bind(f.kind)
@@ -57,13 +61,22 @@ pub(super) async fn insert(
                 .bind(s.updated_by.clone())
                 .bind(s.version);
         });
-        created.extend(tx.all::<Activity>(sql.push(" RETURNING ").push(Activity::COLUMNS)).await?);
+        created.extend(
+            tx.all::<Activity>(sql.push(" RETURNING ").push(Activity::COLUMNS))
+                .await?,
+        );
     }
     Ok(created)
 }
 
 pub(super) async fn update(tx: &mut Tx, activity: &Activity, links: &[Link]) -> Result<Activity> {
-    let Activity { id, fields: f, occurred_at, stamps: s, .. } = activity;
+    let Activity {
+        id,
+        fields: f,
+        occurred_at,
+        stamps: s,
+        ..
+    } = activity;
     let sql = Sql::new("UPDATE activities t SET kind = ")
         .bind(f.kind)
         .push(", subject = ")
@@ -104,11 +117,16 @@ pub(super) async fn update(tx: &mut Tx, activity: &Activity, links: &[Link]) -> 
         .bind(*id)
         .push(" RETURNING ")
         .push(Activity::COLUMNS);
-    tx.optional(sql).await?.ok_or(Error::Forbidden("change this activity"))
+    tx.optional(sql)
+        .await?
+        .ok_or(Error::Forbidden("change this activity"))
 }
 
-/// Writes who sees what activities are about; answers who sees those activities whose visibility changed by it.
-pub(super) async fn set_targets_visible_to(tx: &mut Tx, who: Vec<(Uuid, String)>) -> Result<Vec<(Uuid, String)>> {
+/// Writes who sees what activities are about; answers who sees the activities by that.
+pub(super) async fn set_targets_visible_to(
+    tx: &mut Tx,
+    who: Vec<(Uuid, String)>,
+) -> Result<Vec<(Uuid, String)>> {
     let (ids, texts): (Vec<_>, Vec<_>) = who.into_iter().unzip();
     let sql = Sql::new("UPDATE activities t SET targets_visible_to = v.who FROM unnest(")
         .bind(ids)
@@ -116,8 +134,6 @@ pub(super) async fn set_targets_visible_to(tx: &mut Tx, who: Vec<(Uuid, String)>
         .bind(texts)
         .push(") AS v(id, who) WHERE t.tenant_id = ")
         .bind(tx.tenant())
-        .push(
-            " AND t.activity_id = v.id AND t.targets_visible_to <> v.who RETURNING t.activity_id, t.visible_to",
-        );
+        .push(" AND t.activity_id = v.id RETURNING t.activity_id, t.visible_to");
     tx.all(sql).await
 }

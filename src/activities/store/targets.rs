@@ -28,20 +28,30 @@ pub(in crate::activities) async fn visible_to_of(
     }
     let mut sql: Option<Sql> = None;
     for (kind, arm) in [
-        (CompanyId::PREFIX, arm::<CompanyId, Company> as fn(Sql, TenantId, Vec<Uuid>) -> Sql),
+        (
+            CompanyId::PREFIX,
+            arm::<CompanyId, Company> as fn(Sql, TenantId, Vec<Uuid>) -> Sql,
+        ),
         (ContactId::PREFIX, arm::<ContactId, Contact>),
         (LeadId::PREFIX, arm::<LeadId, Lead>),
         (OpportunityId::PREFIX, arm::<OpportunityId, Opportunity>),
     ] {
-        let Some(ids) = ids.remove(kind) else { continue };
+        let Some(ids) = ids.remove(kind) else {
+            continue;
+        };
         let before = sql.map_or_else(|| Sql::new(""), |sql| sql.push(" UNION ALL "));
         let mut ids: Vec<Uuid> = ids.into_iter().collect();
         ids.sort_unstable();
         sql = Some(arm(before, tx.tenant(), ids));
     }
-    let Some(sql) = sql else { return Ok(HashMap::new()) };
+    let Some(sql) = sql else {
+        return Ok(HashMap::new());
+    };
     let rows = tx.all::<(String, Uuid, String)>(sql).await?;
-    Ok(rows.into_iter().map(|(kind, id, visible_to)| (target(&kind, id), visible_to)).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(kind, id, visible_to)| (target(&kind, id), visible_to))
+        .collect())
 }
 
 fn arm<T: Typed, R: Kept>(sql: Sql, tenant: TenantId, ids: Vec<Uuid>) -> Sql {
@@ -96,7 +106,8 @@ pub(in crate::activities) async fn move_last_activity(
         ),
     ] {
         let of_kind = latest.iter().filter(|(target, _)| target.kind() == kind);
-        let (ids, times): (Vec<Uuid>, Vec<_>) = of_kind.map(|(target, at)| (target.uuid(), *at)).unzip();
+        let (ids, times): (Vec<Uuid>, Vec<_>) =
+            of_kind.map(|(target, at)| (target.uuid(), *at)).unzip();
         if ids.is_empty() {
             continue;
         }

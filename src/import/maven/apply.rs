@@ -21,23 +21,40 @@ use crate::{
 ///
 /// # Errors
 /// The database.
-pub async fn provision(session: &Session, crew: &Crew) -> Result<(HashMap<String, UserId>, Tally), ImportError> {
+pub async fn provision(
+    session: &Session,
+    crew: &Crew,
+) -> Result<(HashMap<String, UserId>, Tally), ImportError> {
     let members: Vec<_> = crew.members.values().cloned().collect();
     session.progress.start("Members and teams", members.len());
     let mut tx = session.db.system(SystemReason::Provisioning).await?;
     let before = known(&mut tx, session, crew).await?.len();
     provision::teams(&mut tx, session.tenant(), &crew.teams).await?;
     provision::members(&mut tx, session.tenant(), &members).await?;
-    let by_email: HashMap<String, UserId> = known(&mut tx, session, crew).await?.into_iter().collect();
+    let by_email: HashMap<String, UserId> =
+        known(&mut tx, session, crew).await?.into_iter().collect();
     tx.commit().await?;
     session.progress.advance(members.len());
     let user = |email: &String| by_email.get(email).copied();
-    let by_name = crew.members.iter().filter_map(|(name, member)| Some((name.clone(), user(&member.email)?)));
-    Ok((by_name.collect(), Tally { new: by_email.len() - before, existing: before }))
+    let by_name = crew
+        .members
+        .iter()
+        .filter_map(|(name, member)| Some((name.clone(), user(&member.email)?)));
+    Ok((
+        by_name.collect(),
+        Tally {
+            new: by_email.len() - before,
+            existing: before,
+        },
+    ))
 }
 
 async fn known(tx: &mut SystemTx, session: &Session, crew: &Crew) -> Result<Vec<(String, UserId)>> {
-    let emails: Vec<String> = crew.members.values().map(|member| member.email.clone()).collect();
+    let emails: Vec<String> = crew
+        .members
+        .values()
+        .map(|member| member.email.clone())
+        .collect();
     let sql = Sql::new("SELECT email, user_id FROM memberships WHERE tenant_id = ")
         .bind(session.tenant())
         .push(" AND email = ANY(")
@@ -61,13 +78,25 @@ pub async fn put_pipeline(session: &Session, pipeline: NewPipeline) -> Result<Ta
             let preferred = pipelines::stages(tx, None).await?.is_empty();
             let mut created = Vec::with_capacity(missing.len());
             for pipeline in missing {
-                created.push(pipelines::create(tx, NewPipeline { preferred, ..pipeline }).await?);
+                created.push(
+                    pipelines::create(
+                        tx,
+                        NewPipeline {
+                            preferred,
+                            ..pipeline
+                        },
+                    )
+                    .await?,
+                );
             }
             Ok(created)
         },
     );
     match done.await {
-        Err(ImportError::Refused { source: Error::Invalid { code: "TAKEN", .. }, .. }) => Err(taken),
+        Err(ImportError::Refused {
+            source: Error::Invalid { code: "TAKEN", .. },
+            ..
+        }) => Err(taken),
         done => done,
     }
 }
@@ -76,11 +105,22 @@ pub async fn put_pipeline(session: &Session, pipeline: NewPipeline) -> Result<Ta
 ///
 /// # Errors
 /// As [`create_missing`].
-pub async fn put_companies(session: &Session, layers: Vec<Vec<NewCompany>>) -> Result<Tally, ImportError> {
-    session.progress.start("Companies", layers.iter().map(Vec::len).sum());
+pub async fn put_companies(
+    session: &Session,
+    layers: Vec<Vec<NewCompany>>,
+) -> Result<Tally, ImportError> {
+    session
+        .progress
+        .start("Companies", layers.iter().map(Vec::len).sum());
     let mut tally = Tally::default();
     for layer in layers {
-        tally += create_missing(session, layer, |company| company.id.uuid(), companies::create_many).await?;
+        tally += create_missing(
+            session,
+            layer,
+            |company| company.id.uuid(),
+            companies::create_many,
+        )
+        .await?;
     }
     Ok(tally)
 }
@@ -89,7 +129,16 @@ pub async fn put_companies(session: &Session, layers: Vec<Vec<NewCompany>>) -> R
 ///
 /// # Errors
 /// As [`create_missing`].
-pub async fn put_deals(session: &Session, deals: Vec<NewOpportunity>) -> Result<Tally, ImportError> {
+pub async fn put_deals(
+    session: &Session,
+    deals: Vec<NewOpportunity>,
+) -> Result<Tally, ImportError> {
     session.progress.start("Opportunities", deals.len());
-    create_missing(session, deals, |deal| deal.id.uuid(), opportunities::create_many).await
+    create_missing(
+        session,
+        deals,
+        |deal| deal.id.uuid(),
+        opportunities::create_many,
+    )
+    .await
 }

@@ -15,7 +15,8 @@ const PROSPECTING_DAYS: u64 = 30;
 /// An hour of a day. The data has dates only: a deal begins at 8, is engaged at 9 and closed at 17 o'clock UTC.
 #[must_use]
 pub fn instant(date: NaiveDate, hour: u32) -> DateTime<Utc> {
-    date.and_time(NaiveTime::from_hms_opt(hour, 0, 0).unwrap_or_default()).and_utc()
+    date.and_time(NaiveTime::from_hms_opt(hour, 0, 0).unwrap_or_default())
+        .and_utc()
 }
 
 /// Remarks what is worth knowing about a deal that is kept.
@@ -25,10 +26,12 @@ pub(super) fn remark(deal: &Deal, notes: &mut Notes) {
     }
     match deal.state {
         DealState::Won { .. } => {}
-        DealState::Lost { .. } => {
-            notes.remark("lost opportunities, which have no close value: their amount is the list price")
+        DealState::Lost { .. } => notes.remark(
+            "lost opportunities, which have no close value: their amount is the list price",
+        ),
+        DealState::Engaging { .. } => {
+            notes.remark("open opportunities: their amount is the product's list price")
         }
-        DealState::Engaging { .. } => notes.remark("open opportunities: their amount is the product's list price"),
         DealState::Prospecting => {
             notes.remark("open opportunities: their amount is the product's list price");
             notes.remark("opportunities in Prospecting, which have no date: dated within the last 30 days of the data");
@@ -49,13 +52,20 @@ impl Road {
         let id: OpportunityId = self.ids.of(&deal.key);
         let path = self.path(id, deal.state);
         let (amount, closed) = match deal.state {
-            DealState::Won { value_minor, closed, .. } => (value_minor, Some(closed)),
+            DealState::Won {
+                value_minor,
+                closed,
+                ..
+            } => (value_minor, Some(closed)),
             DealState::Lost { closed, .. } => (deal.product.price_minor, Some(closed)),
             DealState::Engaging { .. } | DealState::Prospecting => (deal.product.price_minor, None),
         };
         let product = &deal.product.name;
         let fields = OpportunityFields {
-            name: deal.account.as_ref().map_or_else(|| product.clone(), |account| format!("{account}: {product}")),
+            name: deal.account.as_ref().map_or_else(
+                || product.clone(),
+                |account| format!("{account}: {product}"),
+            ),
             amount_minor: Some(amount),
             amount_currency: Some(CURRENCY.to_owned()),
             forecast_category: match deal.state {
@@ -66,13 +76,18 @@ impl Road {
             expected_close_on: closed,
             company_id: deal.account.as_deref().map(|account| self.ids.of(account)),
             tags: vec![product.clone()],
-            ownership: Ownership { owner_id, team_path: None },
+            ownership: Ownership {
+                owner_id,
+                team_path: None,
+            },
             ..Default::default()
         };
         NewOpportunity {
             id,
             fields,
-            stage_id: path.last().map_or(self.stages.prospecting, |visit| visit.stage_id),
+            stage_id: path
+                .last()
+                .map_or(self.stages.prospecting, |visit| visit.stage_id),
             probability: None,
             created_at: path.first().map(|visit| visit.entered_at),
             path,
@@ -91,9 +106,9 @@ impl Road {
                 let days = Days::new(id.uuid().as_u64_pair().1 % PROSPECTING_DAYS);
                 self.ends_on.checked_sub_days(days).unwrap_or(self.ends_on)
             }
-            DealState::Engaging { engaged } | DealState::Won { engaged, .. } | DealState::Lost { engaged, .. } => {
-                engaged
-            }
+            DealState::Engaging { engaged }
+            | DealState::Won { engaged, .. }
+            | DealState::Lost { engaged, .. } => engaged,
         };
         let engaged = (self.stages.engaging, instant(began, 9));
         let visits = [
@@ -108,6 +123,13 @@ impl Road {
                 _ => None,
             },
         ];
-        visits.into_iter().flatten().map(|(stage_id, entered_at)| StageVisit { stage_id, entered_at }).collect()
+        visits
+            .into_iter()
+            .flatten()
+            .map(|(stage_id, entered_at)| StageVisit {
+                stage_id,
+                entered_at,
+            })
+            .collect()
     }
 }

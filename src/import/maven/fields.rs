@@ -13,29 +13,47 @@ pub(super) fn date(column: &str, text: &str) -> Result<NaiveDate, String> {
 
 /// A date, or nothing for an empty field.
 pub(super) fn optional_date(column: &str, text: &str) -> Result<Option<NaiveDate>, String> {
-    if text.is_empty() { Ok(None) } else { date(column, text).map(Some) }
+    if text.is_empty() {
+        Ok(None)
+    } else {
+        date(column, text).map(Some)
+    }
 }
 
 /// A whole number within bounds, or nothing for an empty field.
-pub(super) fn whole(column: &str, text: &str, bounds: std::ops::RangeInclusive<i32>) -> Result<Option<i32>, String> {
+pub(super) fn whole(
+    column: &str,
+    text: &str,
+    bounds: std::ops::RangeInclusive<i32>,
+) -> Result<Option<i32>, String> {
     if text.is_empty() {
         return Ok(None);
     }
     let number = text.parse().ok().filter(|number| bounds.contains(number));
-    number
-        .map(Some)
-        .ok_or_else(|| format!("{column} {text:?} is not a whole number from {} to {}", bounds.start(), bounds.end()))
+    number.map(Some).ok_or_else(|| {
+        format!(
+            "{column} {text:?} is not a whole number from {} to {}",
+            bounds.start(),
+            bounds.end()
+        )
+    })
 }
 
 /// An amount in minor units: `12.5` times ten to the power of `decimals`. Digits beyond that are refused, not rounded.
 pub(super) fn minor(column: &str, text: &str, decimals: usize) -> Result<i64, String> {
-    scaled(text, decimals).ok_or_else(|| format!("{column} {text:?} is not an amount like 1054 or 1054.50"))
+    scaled(text, decimals)
+        .ok_or_else(|| format!("{column} {text:?} is not an amount like 1054 or 1054.50"))
 }
 
 fn scaled(text: &str, decimals: usize) -> Option<i64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || text.ends_with('.') || !digits(whole) || !digits(fraction) || fraction.len() > decimals {
+    if whole.is_empty()
+        || text.ends_with('.')
+        || !digits(whole)
+        || !digits(fraction)
+        || fraction.len() > decimals
+    {
         return None;
     }
     let amount = format!("{whole}{fraction:0<decimals$}").parse().ok()?;
@@ -51,7 +69,18 @@ mod tests {
         assert_eq!(minor("v", "1054", 2), Ok(105_400));
         assert_eq!(minor("v", "0.5", 2), Ok(50));
         assert_eq!(minor("revenue", "1100.04", 8), Ok(110_004_000_000));
-        for bad in ["", "-1", "1e3", ".5", "5.", "1.005", "1,000", "90071992547409920", "99999999999999999999", "٣"] {
+        for bad in [
+            "",
+            "-1",
+            "1e3",
+            ".5",
+            "5.",
+            "1.005",
+            "1,000",
+            "90071992547409920",
+            "99999999999999999999",
+            "٣",
+        ] {
             assert!(minor("v", bad, 2).is_err(), "{bad}");
         }
     }
@@ -59,7 +88,15 @@ mod tests {
     #[test]
     fn dates_are_full_and_real() {
         assert!(date("d", "2016-02-29").is_ok());
-        for bad in ["2017-02-29", "2017-3-1", "20170301", "0017-03-01", "9999-01-01", "2017-03-01x", "+2017-03-1"] {
+        for bad in [
+            "2017-02-29",
+            "2017-3-1",
+            "20170301",
+            "0017-03-01",
+            "9999-01-01",
+            "2017-03-01x",
+            "+2017-03-1",
+        ] {
             assert!(date("d", bad).is_err(), "{bad}");
         }
     }

@@ -35,7 +35,12 @@ pub const SOURCE: &str = "maven";
 ///
 /// # Errors
 /// [`ImportError`]; rows that are not sound do not stop it but are refused, and the summary says so.
-pub async fn import(db: &Db, folder: &Path, slug: &str, progress: Progress) -> Result<Summary, ImportError> {
+pub async fn import(
+    db: &Db,
+    folder: &Path,
+    slug: &str,
+    progress: Progress,
+) -> Result<Summary, ImportError> {
     let rows = Rows::read(&Files::open(folder)?)?;
     let session = Session::open(db, slug, SOURCE, progress).await?;
     let ids = Ids::new(session.tenant(), SOURCE);
@@ -46,5 +51,11 @@ pub async fn import(db: &Db, folder: &Path, slug: &str, progress: Progress) -> R
     let companies = put_companies(&session, plan.companies).await?;
     let deals = put_deals(&session, plan.deals).await?;
     session.progress.finish();
-    Ok(Summary { people, pipelines, companies, deals, notes: plan.notes })
+    Ok(Summary {
+        people,
+        pipelines,
+        companies,
+        deals,
+        notes: plan.notes,
+    })
 }

@@ -34,15 +34,30 @@ pub struct Refusal {
 
 /// The misspellings that are known of this data set.
 const REPAIRS: [Repair; 3] = [
-    Repair { column: "product", from: "GTXPro", to: "GTX Pro" },
-    Repair { column: "sector", from: "technolgy", to: "technology" },
-    Repair { column: "office_location", from: "Philipines", to: "Philippines" },
+    Repair {
+        column: "product",
+        from: "GTXPro",
+        to: "GTX Pro",
+    },
+    Repair {
+        column: "sector",
+        from: "technolgy",
+        to: "technology",
+    },
+    Repair {
+        column: "office_location",
+        from: "Philipines",
+        to: "Philippines",
+    },
 ];
 
 impl Notes {
     /// The text with its spelling corrected, if it is a known misspelling in this column.
     pub(super) fn repair(&mut self, column: &'static str, text: String) -> String {
-        let Some(repair) = REPAIRS.iter().find(|repair| repair.column == column && repair.from == text) else {
+        let Some(repair) = REPAIRS
+            .iter()
+            .find(|repair| repair.column == column && repair.from == text)
+        else {
             return text;
         };
         *self.repairs.entry(repair.clone()).or_default() += 1;
@@ -64,7 +79,8 @@ impl Notes {
 
     /// Puts the refusals in the order of the files' lines.
     pub(super) fn sort(&mut self) {
-        self.refusals.sort_by_key(|refusal| (refusal.file, refusal.line));
+        self.refusals
+            .sort_by_key(|refusal| (refusal.file, refusal.line));
     }
 
     /// What was repaired, and how often.

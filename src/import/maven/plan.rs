@@ -49,18 +49,38 @@ impl Plan {
     /// Plans the records. `members` are the people by normalised name; `today` counts when the data has no date.
     #[must_use]
     pub fn new(rows: Rows, ids: Ids, members: &HashMap<String, UserId>, today: NaiveDate) -> Self {
-        let Rows { accounts, deals, mut notes, .. } = rows;
+        let Rows {
+            accounts,
+            deals,
+            mut notes,
+            ..
+        } = rows;
         let (pipeline, stages) = pipeline(ids);
-        let ends_on = deals.iter().filter_map(|deal| deal.state.last_date()).max().unwrap_or(today);
+        let ends_on = deals
+            .iter()
+            .filter_map(|deal| deal.state.last_date())
+            .max()
+            .unwrap_or(today);
         let owners = busiest_agents(&deals, members);
         let companies = layers(&accounts, |account| company(account, ids, &owners));
-        let road = Road { ids, stages, ends_on };
+        let road = Road {
+            ids,
+            stages,
+            ends_on,
+        };
         let deals = deals.iter().map(|deal| {
             remark(deal, &mut notes);
             road.opportunity(deal, members.get(&normalize(&deal.agent)).copied())
         });
         let deals = deals.collect();
-        Self { pipeline, stages, companies, deals, ends_on, notes }
+        Self {
+            pipeline,
+            stages,
+            companies,
+            deals,
+            ends_on,
+            notes,
+        }
     }
 }
 
@@ -89,9 +109,21 @@ fn pipeline(ids: Ids) -> (NewPipeline, Stages) {
         stage("Lost", StageKind::Lost, 0, None),
     ];
     let [prospecting, engaging, won, lost] = [0, 1, 2, 3].map(|at: usize| stages[at].id);
-    let pipeline =
-        NewPipeline { id: ids.of("Sales"), name: "Sales".to_owned(), preferred: false, stages: stages.into() };
-    (pipeline, Stages { prospecting, engaging, won, lost })
+    let pipeline = NewPipeline {
+        id: ids.of("Sales"),
+        name: "Sales".to_owned(),
+        preferred: false,
+        stages: stages.into(),
+    };
+    (
+        pipeline,
+        Stages {
+            prospecting,
+            engaging,
+            won,
+            lost,
+        },
+    )
 }
 
 /// By company, the agent with most deals; the first by name among equals.
@@ -99,10 +131,15 @@ fn busiest_agents(deals: &[Deal], members: &HashMap<String, UserId>) -> HashMap<
     let mut counts: HashMap<String, BTreeMap<String, usize>> = HashMap::new();
     for deal in deals {
         if let Some(account) = &deal.account {
-            *counts.entry(normalize(account)).or_default().entry(normalize(&deal.agent)).or_default() += 1;
+            *counts
+                .entry(normalize(account))
+                .or_default()
+                .entry(normalize(&deal.agent))
+                .or_default() += 1;
         }
     }
-    let busiest = |agents: BTreeMap<String, usize>| agents.into_iter().rev().max_by_key(|(_, count)| *count);
+    let busiest =
+        |agents: BTreeMap<String, usize>| agents.into_iter().rev().max_by_key(|(_, count)| *count);
     let owner = |(account, agents)| Some((account, *members.get(&busiest(agents)?.0)?));
     counts.into_iter().filter_map(owner).collect()
 }
@@ -118,15 +155,29 @@ fn company(account: &Account, ids: Ids, owners: &HashMap<String, UserId>) -> New
         founded_year: account.founded,
         country: some(&account.country),
         parent_company_id: account.parent.as_deref().map(|parent| ids.of(parent)),
-        ownership: Ownership { owner_id: owners.get(&normalize(&account.name)).copied(), team_path: None },
+        ownership: Ownership {
+            owner_id: owners.get(&normalize(&account.name)).copied(),
+            team_path: None,
+        },
         ..Default::default()
     };
-    NewCompany { id: ids.of(&account.name), fields, created_at: None }
+    NewCompany {
+        id: ids.of(&account.name),
+        fields,
+        created_at: None,
+    }
 }
 
 fn layers(accounts: &[Account], company: impl Fn(&Account) -> NewCompany) -> Vec<Vec<NewCompany>> {
-    let parents: HashMap<String, Option<String>> =
-        accounts.iter().map(|account| (normalize(&account.name), account.parent.as_deref().map(normalize))).collect();
+    let parents: HashMap<String, Option<String>> = accounts
+        .iter()
+        .map(|account| {
+            (
+                normalize(&account.name),
+                account.parent.as_deref().map(normalize),
+            )
+        })
+        .collect();
     let mut depths: HashMap<&str, usize> = HashMap::with_capacity(accounts.len());
     let mut layers: Vec<Vec<NewCompany>> = Vec::new();
     for account in accounts {
@@ -138,7 +189,9 @@ fn layers(accounts: &[Account], company: impl Fn(&Account) -> NewCompany) -> Vec
             && !depths.contains_key(name.as_str())
         {
             way.push(name);
-            at = parent.as_ref().and_then(|parent| parents.get_key_value(parent));
+            at = parent
+                .as_ref()
+                .and_then(|parent| parents.get_key_value(parent));
         }
         let first = at.map_or(0, |(name, _)| depths[name.as_str()] + 1);
         depths.extend(way.into_iter().rev().zip(first..));
@@ -159,7 +212,10 @@ mod tests {
     fn plan() -> Plan {
         let rows = Rows::read(&Files::embedded()).expect("the data set");
         let ids = Ids::new(Ids::tenant("maven"), "maven");
-        let members = Crew::new(&rows, ids, "maven").members.into_iter().map(|(name, member)| (name, member.user));
+        let members = Crew::new(&rows, ids, "maven")
+            .members
+            .into_iter()
+            .map(|(name, member)| (name, member.user));
         let members = members.collect();
         Plan::new(rows, ids, &members, NaiveDate::default())
     }
@@ -167,23 +223,65 @@ mod tests {
     #[test]
     fn the_data_set_becomes_the_deals_it_tells_of() {
         let plan = plan();
-        let standing = |stage: StageId| plan.deals.iter().filter(|deal| deal.stage_id == stage).count();
-        let Stages { prospecting, engaging, won, lost } = plan.stages;
-        assert_eq!([won, lost, engaging, prospecting].map(standing), [4_238, 2_473, 1_589, 500]);
-        assert_eq!(plan.deals.iter().filter(|deal| deal.fields.company_id.is_none()).count(), 1_425);
-        assert!(plan.deals.iter().all(|deal| deal.fields.ownership.owner_id.is_some()));
-        let revenue = plan.deals.iter().filter(|deal| deal.stage_id == won).filter_map(|deal| deal.fields.amount_minor);
+        let standing = |stage: StageId| {
+            plan.deals
+                .iter()
+                .filter(|deal| deal.stage_id == stage)
+                .count()
+        };
+        let Stages {
+            prospecting,
+            engaging,
+            won,
+            lost,
+        } = plan.stages;
+        assert_eq!(
+            [won, lost, engaging, prospecting].map(standing),
+            [4_238, 2_473, 1_589, 500]
+        );
+        assert_eq!(
+            plan.deals
+                .iter()
+                .filter(|deal| deal.fields.company_id.is_none())
+                .count(),
+            1_425
+        );
+        assert!(
+            plan.deals
+                .iter()
+                .all(|deal| deal.fields.ownership.owner_id.is_some())
+        );
+        let revenue = plan
+            .deals
+            .iter()
+            .filter(|deal| deal.stage_id == won)
+            .filter_map(|deal| deal.fields.amount_minor);
         assert_eq!(revenue.sum::<i64>(), 1_000_553_400);
     }
 
     #[test]
     fn a_won_deal_went_through_all_stages_on_its_real_dates() {
         let plan = plan();
-        let deal = plan.deals.iter().find(|deal| deal.fields.name == "Cancity: GTX Plus Basic").expect("the first row");
+        let deal = plan
+            .deals
+            .iter()
+            .find(|deal| deal.fields.name == "Cancity: GTX Plus Basic")
+            .expect("the first row");
         let day = |text: &str| text.parse::<NaiveDate>().expect("a date");
-        let path: Vec<_> = deal.path.iter().map(|visit| (visit.stage_id, visit.entered_at.date_naive())).collect();
+        let path: Vec<_> = deal
+            .path
+            .iter()
+            .map(|visit| (visit.stage_id, visit.entered_at.date_naive()))
+            .collect();
         let (begun, closed) = (day("2016-10-20"), day("2017-03-01"));
-        assert_eq!(path, [(plan.stages.prospecting, begun), (plan.stages.engaging, begun), (plan.stages.won, closed)]);
+        assert_eq!(
+            path,
+            [
+                (plan.stages.prospecting, begun),
+                (plan.stages.engaging, begun),
+                (plan.stages.won, closed)
+            ]
+        );
         assert_eq!(
             (deal.fields.amount_minor, &deal.fields.tags[..]),
             (Some(105_400), &["GTX Plus Basic".to_owned()][..])
@@ -209,9 +307,12 @@ mod tests {
     fn companies_come_after_those_they_belong_to() {
         let mut seen = std::collections::HashSet::new();
         for layer in plan().companies {
-            assert!(
-                layer.iter().all(|company| { company.fields.parent_company_id.is_none_or(|id| seen.contains(&id)) })
-            );
+            assert!(layer.iter().all(|company| {
+                company
+                    .fields
+                    .parent_company_id
+                    .is_none_or(|id| seen.contains(&id))
+            }));
             seen.extend(layer.iter().map(|company| company.id));
         }
         assert_eq!(seen.len(), 85);

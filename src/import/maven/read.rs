@@ -57,7 +57,10 @@ impl Files {
 
 fn open(folder: &Path, file: &'static str) -> Result<Cow<'static, [u8]>, ImportError> {
     let path = folder.join(file);
-    let read = |source| ImportError::Read { path: path.clone(), source };
+    let read = |source| ImportError::Read {
+        path: path.clone(),
+        source,
+    };
     // Asked before it is opened: opening a pipe would wait for its other end.
     if !fs::metadata(&path).map_err(read)?.is_file() {
         return Err(ImportError::NotAFile { path });
@@ -66,29 +69,47 @@ fn open(folder: &Path, file: &'static str) -> Result<Cow<'static, [u8]>, ImportE
     let mut bytes = Vec::new();
     let opened = fs::File::open(&path).map_err(read)?;
     // The size is bounded while reading, because a file may grow.
-    opened.take(bound + 1).read_to_end(&mut bytes).map_err(read)?;
+    opened
+        .take(bound + 1)
+        .read_to_end(&mut bytes)
+        .map_err(read)?;
     if bytes.len() as u64 > bound {
-        return Err(ImportError::TooLarge { file, max_mb: MAX_FILE_MB });
+        return Err(ImportError::TooLarge {
+            file,
+            max_mb: MAX_FILE_MB,
+        });
     }
     Ok(Cow::Owned(bytes))
 }
 
 /// The rows of a file with their line numbers. A row that is none (not UTF-8, too few or too many columns, a field
 /// beyond all measure) is refused and left out.
-pub(super) fn lines<R: RawRow>(bytes: &[u8], notes: &mut Notes) -> Result<Vec<(u64, R)>, ImportError> {
+pub(super) fn lines<R: RawRow>(
+    bytes: &[u8],
+    notes: &mut Notes,
+) -> Result<Vec<(u64, R)>, ImportError> {
     let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(bytes);
     let header = reader.headers().cloned().unwrap_or_default();
     for column in R::COLUMNS {
         if header.iter().filter(|name| name == column).count() != 1 {
-            return Err(ImportError::Header { file: R::FILE, column });
+            return Err(ImportError::Header {
+                file: R::FILE,
+                column,
+            });
         }
     }
     let mut rows = Vec::new();
     for (count, record) in reader.records().enumerate() {
         if count == MAX_ROWS {
-            return Err(ImportError::TooManyRows { file: R::FILE, max: MAX_ROWS });
+            return Err(ImportError::TooManyRows {
+                file: R::FILE,
+                max: MAX_ROWS,
+            });
         }
-        match record.map_err(broken).and_then(|record| Ok((line(&record), parse(&record, &header)?))) {
+        match record
+            .map_err(broken)
+            .and_then(|record| Ok((line(&record), parse(&record, &header)?)))
+        {
             Ok(row) => rows.push(row),
             Err((line, reason)) => notes.refuse(R::FILE, line, reason),
         }
@@ -97,13 +118,27 @@ pub(super) fn lines<R: RawRow>(bytes: &[u8], notes: &mut Notes) -> Result<Vec<(u
 }
 
 fn parse<R: RawRow>(record: &StringRecord, header: &StringRecord) -> Result<R, (u64, String)> {
-    if record.iter().any(|field| field.chars().count() > MAX_FIELD_CHARS) {
-        return Err((line(record), format!("a field is longer than {MAX_FIELD_CHARS} characters")));
+    if record
+        .iter()
+        .any(|field| field.chars().count() > MAX_FIELD_CHARS)
+    {
+        return Err((
+            line(record),
+            format!("a field is longer than {MAX_FIELD_CHARS} characters"),
+        ));
     }
-    if record.iter().any(|field| field.chars().any(char::is_control)) {
-        return Err((line(record), "a field has a line break or another control character".to_owned()));
+    if record
+        .iter()
+        .any(|field| field.chars().any(char::is_control))
+    {
+        return Err((
+            line(record),
+            "a field has a line break or another control character".to_owned(),
+        ));
     }
-    record.deserialize(Some(header)).map_err(|error| (line(record), error.to_string()))
+    record
+        .deserialize(Some(header))
+        .map_err(|error| (line(record), error.to_string()))
 }
 
 fn line(record: &StringRecord) -> u64 {
@@ -114,7 +149,9 @@ fn broken(error: csv::Error) -> (u64, String) {
     let line = error.position().map_or(0, csv::Position::line);
     let reason = match error.kind() {
         ErrorKind::Utf8 { .. } => "the row is not UTF-8".to_owned(),
-        ErrorKind::UnequalLengths { expected_len, len, .. } => {
+        ErrorKind::UnequalLengths {
+            expected_len, len, ..
+        } => {
             format!("the row has {len} columns, the first line has {expected_len}")
         }
         _ => "the row is not CSV".to_owned(),
@@ -129,32 +166,57 @@ mod tests {
     fn read(text: &[u8]) -> (usize, Vec<(u64, String)>) {
         let mut notes = Notes::default();
         let rows = lines::<RawProduct>(text, &mut notes).expect("a header");
-        (rows.len(), notes.refusals().iter().map(|r| (r.line, r.reason.clone())).collect())
+        (
+            rows.len(),
+            notes
+                .refusals()
+                .iter()
+                .map(|r| (r.line, r.reason.clone()))
+                .collect(),
+        )
     }
 
     #[test]
     fn a_row_that_is_none_is_refused_with_its_line_and_the_others_stay() {
         let long = "x".repeat(MAX_FIELD_CHARS + 1);
-        let text = format!("product,series,sales_price\na,b,1\na,b\n{long},b,1\na\x1b[2J,b,1\nc,d,2\n");
+        let text =
+            format!("product,series,sales_price\na,b,1\na,b\n{long},b,1\na\x1b[2J,b,1\nc,d,2\n");
         let (rows, refused) = read(text.as_bytes());
         assert_eq!(rows, 2);
-        assert_eq!(refused.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [3, 4, 5]);
+        assert_eq!(
+            refused.iter().map(|(line, _)| *line).collect::<Vec<_>>(),
+            [3, 4, 5]
+        );
         assert!(refused[0].1.contains("2 columns"), "{refused:?}");
         let (rows, refused) = read(b"product,series,sales_price\n\xff,b,1\nc,d,2\n");
-        assert_eq!((rows, refused), (1, vec![(2, "the row is not UTF-8".to_owned())]));
+        assert_eq!(
+            (rows, refused),
+            (1, vec![(2, "the row is not UTF-8".to_owned())])
+        );
     }
 
     #[test]
     fn columns_are_found_by_name_and_a_missing_one_is_told() {
-        assert_eq!(read(b"\xef\xbb\xbfsales_price,product,x,series\r\n1,a,,b\r\n").0, 1);
-        let error = lines::<RawProduct>(b"product,series\n", &mut Notes::default()).err().expect("no price");
+        assert_eq!(
+            read(b"\xef\xbb\xbfsales_price,product,x,series\r\n1,a,,b\r\n").0,
+            1
+        );
+        let error = lines::<RawProduct>(b"product,series\n", &mut Notes::default())
+            .err()
+            .expect("no price");
         assert!(error.to_string().contains("sales_price"), "{error}");
         assert!(lines::<RawProduct>(b"", &mut Notes::default()).is_err());
     }
 
     #[test]
     fn what_is_no_file_is_not_waited_for() {
-        assert!(matches!(open(Path::new("/"), "tmp"), Err(ImportError::NotAFile { .. })));
-        assert!(matches!(open(Path::new("/nonexistent"), "accounts.csv"), Err(ImportError::Read { .. })));
+        assert!(matches!(
+            open(Path::new("/"), "tmp"),
+            Err(ImportError::NotAFile { .. })
+        ));
+        assert!(matches!(
+            open(Path::new("/nonexistent"), "accounts.csv"),
+            Err(ImportError::Read { .. })
+        ));
     }
 }

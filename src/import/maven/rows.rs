@@ -72,9 +72,18 @@ pub struct Deal {
 #[expect(missing_docs, reason = "the names say it")]
 pub enum DealState {
     Prospecting,
-    Engaging { engaged: NaiveDate },
-    Won { engaged: NaiveDate, closed: NaiveDate, value_minor: i64 },
-    Lost { engaged: NaiveDate, closed: NaiveDate },
+    Engaging {
+        engaged: NaiveDate,
+    },
+    Won {
+        engaged: NaiveDate,
+        closed: NaiveDate,
+        value_minor: i64,
+    },
+    Lost {
+        engaged: NaiveDate,
+        closed: NaiveDate,
+    },
 }
 
 /// What a deal may refer to, by normalised name.
@@ -91,20 +100,49 @@ impl Rows {
     /// A file without the columns, or with too many rows.
     pub fn read(files: &Files) -> Result<Self, ImportError> {
         let mut notes = Notes::default();
-        let products = sound(lines(&files.products, &mut notes)?, &mut notes, |row: RawProduct, _| row.typed());
-        let agents = sound(lines(&files.agents, &mut notes)?, &mut notes, |row: RawAgent, _| row.typed());
-        let mut accounts = sound(lines(&files.accounts, &mut notes)?, &mut notes, RawAccount::typed);
+        let products = sound(
+            lines(&files.products, &mut notes)?,
+            &mut notes,
+            |row: RawProduct, _| row.typed(),
+        );
+        let agents = sound(
+            lines(&files.agents, &mut notes)?,
+            &mut notes,
+            |row: RawAgent, _| row.typed(),
+        );
+        let mut accounts = sound(
+            lines(&files.accounts, &mut notes)?,
+            &mut notes,
+            RawAccount::typed,
+        );
         settle_parents(&mut accounts, &mut notes);
         let by_name = |name: &str| normalize(name);
         let known = Known {
-            accounts: accounts.iter().map(|account| (by_name(&account.name), account)).collect(),
-            agents: agents.iter().map(|agent| (by_name(&agent.name), agent)).collect(),
-            products: products.iter().map(|product| (by_name(&product.name), product)).collect(),
+            accounts: accounts
+                .iter()
+                .map(|account| (by_name(&account.name), account))
+                .collect(),
+            agents: agents
+                .iter()
+                .map(|agent| (by_name(&agent.name), agent))
+                .collect(),
+            products: products
+                .iter()
+                .map(|product| (by_name(&product.name), product))
+                .collect(),
         };
         let deals = lines(&files.deals, &mut notes)?;
-        let deals = sound(deals, &mut notes, |row: RawDeal, notes| row.typed(&known, notes));
+        let deals = sound(deals, &mut notes, |row: RawDeal, notes| {
+            row.typed(&known, notes)
+        });
         notes.sort();
-        Ok(Self { accounts, agents, products, deals, notes })
+        Ok(Self {
+            accounts,
+            agents,
+            products,
+            deals,
+            notes,
+        })
     }
 }
 
@@ -130,7 +168,11 @@ fn sound<R: RawRow, T>(
                 sound.push(row);
             }
             Entry::Occupied(entry) => {
-                notes.refuse(R::FILE, line, format!("{key:?} is in line {} already", entry.get()));
+                notes.refuse(
+                    R::FILE,
+                    line,
+                    format!("{key:?} is in line {} already", entry.get()),
+                );
             }
         }
     }
@@ -139,14 +181,24 @@ fn sound<R: RawRow, T>(
 
 /// Takes away parents that are no account, and one of each loop of parents. Each account is walked over once.
 fn settle_parents(accounts: &mut [Account], notes: &mut Notes) {
-    let place: HashMap<String, usize> =
-        accounts.iter().enumerate().map(|(at, account)| (normalize(&account.name), at)).collect();
+    let place: HashMap<String, usize> = accounts
+        .iter()
+        .enumerate()
+        .map(|(at, account)| (normalize(&account.name), at))
+        .collect();
     let mut above: Vec<Option<usize>> = Vec::with_capacity(accounts.len());
     for account in accounts.iter_mut() {
-        above.push(account.parent.as_ref().and_then(|parent| place.get(&normalize(parent)).copied()));
+        above.push(
+            account
+                .parent
+                .as_ref()
+                .and_then(|parent| place.get(&normalize(parent)).copied()),
+        );
         if account.parent.is_some() && above.last() == Some(&None) {
             account.parent = None;
-            notes.remark("accounts kept without the company they belong to: it is not among the accounts");
+            notes.remark(
+                "accounts kept without the company they belong to: it is not among the accounts",
+            );
         }
     }
     // From which account on a walk up came by; none comes twice.
@@ -159,7 +211,9 @@ fn settle_parents(accounts: &mut [Account], notes: &mut Notes) {
             if walk[parent] == Some(start) {
                 above[at] = None;
                 accounts[at].parent = None;
-                notes.remark("accounts kept without the company they belong to: it belongs to them in turn");
+                notes.remark(
+                    "accounts kept without the company they belong to: it belongs to them in turn",
+                );
                 break;
             }
             at = parent;

@@ -25,20 +25,27 @@ impl Summary {
     /// Whether everything was there before.
     #[must_use]
     pub fn changed_nothing(&self) -> bool {
-        [self.people, self.pipelines, self.companies, self.deals].iter().all(|tally| tally.new == 0)
+        [self.people, self.pipelines, self.companies, self.deals]
+            .iter()
+            .all(|tally| tally.new == 0)
     }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:<16}{:>12}{:>16}{:>12}", "", "new", "already there", "refused")?;
+        writeln!(
+            f,
+            "{:<16}{:>12}{:>16}{:>12}",
+            "", "new", "already there", "refused"
+        )?;
         for (kind, tally, file) in [
             ("members", self.people, "sales_teams.csv"),
             ("pipelines", self.pipelines, ""),
             ("companies", self.companies, "accounts.csv"),
             ("opportunities", self.deals, "sales_pipeline.csv"),
         ] {
-            let [new, existing, refused] = [tally.new, tally.existing, self.notes.refused(file)].map(thousands);
+            let [new, existing, refused] =
+                [tally.new, tally.existing, self.notes.refused(file)].map(thousands);
             writeln!(f, "{kind:<16}{new:>12}{existing:>16}{refused:>12}")?;
         }
         if self.changed_nothing() {
@@ -54,7 +61,14 @@ impl fmt::Display for Notes {
             writeln!(f, "\nRepaired")?;
         }
         for (repair, count) in self.repairs() {
-            writeln!(f, "{:>8}  {} {:?} is {:?}", thousands(count), repair.column, repair.from, repair.to)?;
+            writeln!(
+                f,
+                "{:>8}  {} {:?} is {:?}",
+                thousands(count),
+                repair.column,
+                repair.from,
+                repair.to
+            )?;
         }
         if self.remarks().next().is_some() {
             writeln!(f, "\nKept as follows")?;
@@ -66,10 +80,18 @@ impl fmt::Display for Notes {
             writeln!(f, "\nRefused {} rows", thousands(self.refused_in_all()))?;
         }
         for refusal in self.refusals().iter().take(LISTED_REFUSALS) {
-            writeln!(f, "          {} line {}: {}", refusal.file, refusal.line, refusal.reason)?;
+            writeln!(
+                f,
+                "          {} line {}: {}",
+                refusal.file, refusal.line, refusal.reason
+            )?;
         }
         if self.refused_in_all() > LISTED_REFUSALS {
-            writeln!(f, "          and {} more", thousands(self.refused_in_all() - LISTED_REFUSALS))?;
+            writeln!(
+                f,
+                "          and {} more",
+                thousands(self.refused_in_all() - LISTED_REFUSALS)
+            )?;
         }
         Ok(())
     }
@@ -85,15 +107,41 @@ mod tests {
         notes.repair("product", "GTXPro".to_owned());
         notes.remark("opportunities without an account, kept without a company");
         for line in 2..25 {
-            notes.refuse("sales_pipeline.csv", line, "there is no stage \"Dreaming\"".to_owned());
+            notes.refuse(
+                "sales_pipeline.csv",
+                line,
+                "there is no stage \"Dreaming\"".to_owned(),
+            );
         }
-        let deals = Tally { new: 8_777, existing: 0 };
+        let deals = Tally {
+            new: 8_777,
+            existing: 0,
+        };
         let (people, pipelines, companies) = Default::default();
-        let text = Summary { people, pipelines, companies, deals, notes }.to_string();
-        assert!(text.contains("opportunities          8,777               0          23\n"), "{text}");
-        assert!(text.contains("       1  product \"GTXPro\" is \"GTX Pro\"\n"), "{text}");
-        assert!(text.contains("sales_pipeline.csv line 2: there is no stage \"Dreaming\"\n"), "{text}");
-        assert!(text.ends_with("and 3 more\n") && !text.contains("Nothing was new"), "{text}");
+        let text = Summary {
+            people,
+            pipelines,
+            companies,
+            deals,
+            notes,
+        }
+        .to_string();
+        assert!(
+            text.contains("opportunities          8,777               0          23\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("       1  product \"GTXPro\" is \"GTX Pro\"\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("sales_pipeline.csv line 2: there is no stage \"Dreaming\"\n"),
+            "{text}"
+        );
+        assert!(
+            text.ends_with("and 3 more\n") && !text.contains("Nothing was new"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -106,6 +154,9 @@ mod tests {
             deals: there(8_800),
             notes: Notes::default(),
         };
-        assert!(summary.to_string().contains("0 new, 8,800 already there"), "{summary}");
+        assert!(
+            summary.to_string().contains("0 new, 8,800 already there"),
+            "{summary}"
+        );
     }
 }

@@ -72,16 +72,38 @@ impl World {
         let db = db.observed(move |sql| observed.record(sql));
         let keys = Keys::from_folder(key_folder().await, None).expect("the keys can be read");
         let names = (ISSUER.to_owned(), AUDIENCE.to_owned());
-        let tokens = Tokens::new(keys, names, TimeDelta::minutes(10), Clock::system()).expect("the keys sign");
+        let tokens = Tokens::new(keys, names, TimeDelta::minutes(10), Clock::system())
+            .expect("the keys sign");
         let tokens = Arc::new(tokens);
 
         let api = Arc::new(Api::new(db.clone(), Arc::clone(&tokens), Limits::default()));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let url = format!("http://{}/graphql", listener.local_addr().expect("an address"));
+        let url = format!(
+            "http://{}/graphql",
+            listener.local_addr().expect("an address")
+        );
         let stop = CancellationToken::new();
-        let server = tokio::spawn(serve(listener, router(api), ServerLimits::default(), stop.clone()));
-        let http = reqwest::Client::builder().timeout(PATIENCE).build().expect("an HTTP client");
-        Self { database, db, tokens, statements, logs, http, url, stop, server }
+        let server = tokio::spawn(serve(
+            listener,
+            router(api),
+            ServerLimits::default(),
+            stop.clone(),
+        ));
+        let http = reqwest::Client::builder()
+            .timeout(PATIENCE)
+            .build()
+            .expect("an HTTP client");
+        Self {
+            database,
+            db,
+            tokens,
+            statements,
+            logs,
+            http,
+            url,
+            stop,
+            server,
+        }
     }
 
     /// A member of tenant A.
@@ -96,28 +118,53 @@ impl World {
 
     /// A member of either tenant.
     pub(crate) fn member(&self, side: Side, who: Who) -> Client<'_> {
-        let issued = self.tokens.issue(side.user(who), side.tenant()).expect("the key signs");
-        Client { world: self, side, token: Some(issued.token) }
+        let issued = self
+            .tokens
+            .issue(side.user(who), side.tenant())
+            .expect("the key signs");
+        Client {
+            world: self,
+            side,
+            token: Some(issued.token),
+        }
     }
 
     /// Somebody with a token of their own making, or without one.
     pub(crate) fn stranger(&self, token: Option<String>) -> Client<'_> {
-        Client { world: self, side: Side::A, token }
+        Client {
+            world: self,
+            side: Side::A,
+            token,
+        }
     }
 
     /// Judges what the test did by the way, and takes the world down.
     pub(super) async fn finish(self) {
         self.stop.cancel();
-        let served = tokio::time::timeout(PATIENCE, self.server).await.expect("the server stops when told to");
-        served.expect("the server does not panic").expect("the server ends well");
+        let served = tokio::time::timeout(PATIENCE, self.server)
+            .await
+            .expect("the server stops when told to");
+        served
+            .expect("the server does not panic")
+            .expect("the server ends well");
         self.db.close().await;
 
         let statements: BTreeSet<String> = self.statements.all().into_iter().collect();
         for sql in &statements {
-            assert_eq!(unbound(sql), [""; 0], "these tables are not bound to a tenant in\n{sql}");
+            assert_eq!(
+                unbound(sql),
+                [""; 0],
+                "these tables are not bound to a tenant in\n{sql}"
+            );
         }
         Planner::judge(&statements).await;
-        let leaking = self.logs.text().lines().filter(|line| line.contains(CANARY)).map(str::to_owned).collect::<Vec<_>>();
+        let leaking = self
+            .logs
+            .text()
+            .lines()
+            .filter(|line| line.contains(CANARY))
+            .map(str::to_owned)
+            .collect::<Vec<_>>();
         assert_eq!(leaking, [""; 0], "the log gives data away");
         self.database.drop().await;
     }
@@ -130,8 +177,15 @@ impl World {
 
 /// The product's own access to a database, with so many connections for people.
 pub(crate) async fn open(database: &Database, size: u32) -> Db {
-    let logins = (database.options("dealgraph_app").await, database.options("dealgraph_system").await);
-    let options = PoolOptions { size, system_size: 2, acquire_timeout: PATIENCE };
+    let logins = (
+        database.options("dealgraph_app").await,
+        database.options("dealgraph_system").await,
+    );
+    let options = PoolOptions {
+        size,
+        system_size: 2,
+        acquire_timeout: PATIENCE,
+    };
     Db::open(logins, &options, Clock::system(), Hints::default())
 }
 
@@ -139,7 +193,11 @@ impl Client<'_> {
     /// Sends a document with its variables, by POST.
     pub(crate) async fn send(&self, document: &str, variables: Value) -> Answer {
         let body = json!({ "query": document, "variables": variables });
-        self.send_request(self.world.http.post(&self.world.url).json(&body), &body.to_string()).await
+        self.send_request(
+            self.world.http.post(&self.world.url).json(&body),
+            &body.to_string(),
+        )
+        .await
     }
 
     /// Sends a document without variables and expects data.
@@ -170,36 +228,59 @@ impl Client<'_> {
             refuse_leaks(&format!("{headers:?} {body}"), sent);
         }
         let body = serde_json::from_str(&body).unwrap_or(Value::String(body));
-        Answer { status, headers, body }
+        Answer {
+            status,
+            headers,
+            body,
+        }
     }
 }
 
 /// Fails when there is anything of tenant B in what tenant A got, other than what A said itself.
 fn refuse_leaks(got: &str, sent: &str) {
-    assert!(!got.contains(CANARY), "tenant A got data of tenant B: {got}");
+    assert!(
+        !got.contains(CANARY),
+        "tenant A got data of tenant B: {got}"
+    );
     for (at, _) in got.match_indices(&Side::B.id_start()) {
         let id: String = got[at..].chars().take(36).collect();
-        assert!(sent.contains(&id), "tenant A got the id {id} of tenant B: {got}");
+        assert!(
+            sent.contains(&id),
+            "tenant A got the id {id} of tenant B: {got}"
+        );
     }
 }
 
 impl Answer {
     /// The data of an answer without errors.
     pub(crate) fn data(&self) -> Value {
-        assert!(self.body.get("errors").is_none(), "{} {}", self.status, self.body);
+        assert!(
+            self.body.get("errors").is_none(),
+            "{} {}",
+            self.status,
+            self.body
+        );
         self.body["data"].clone()
     }
 
     /// The code of the first error, or nothing.
     pub(crate) fn code(&self) -> &str {
-        self.body.pointer("/errors/0/extensions/code").and_then(Value::as_str).unwrap_or_default()
+        self.body
+            .pointer("/errors/0/extensions/code")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 
     /// The code of the first user error and the field it is about, of the payload of a mutation.
     pub(crate) fn user_error(&self, mutation: &str) -> (String, String) {
         let errors = &self.data()[mutation]["userErrors"];
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let path = errors[0]["field"].as_array().into_iter().flatten().map(text).collect::<Vec<_>>();
+        let path = errors[0]["field"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(text)
+            .collect::<Vec<_>>();
         (text(&errors[0]["code"]), path.join("."))
     }
 }

@@ -55,16 +55,34 @@ impl Cluster {
             max_connections: 200,
             shared_buffers: "128MB".to_owned(),
         };
-        let postgres = Postgres::start(&data, &options, &|_| {}).await.expect("a private Postgres starts");
+        let postgres = Postgres::start(&data, &options, &|_| {})
+            .await
+            .expect("a private Postgres starts");
         let keys = data.state().join("keys");
         Keys::ensure_in(&keys).expect("the data folder can be written");
-        let cluster = Self { postgres, keys, databases: AtomicU32::new(0), filled: OnceCell::new(), _data: data };
+        let cluster = Self {
+            postgres,
+            keys,
+            databases: AtomicU32::new(0),
+            filled: OnceCell::new(),
+            _data: data,
+        };
 
-        cluster.run("CREATE ROLE dealgraph_owner LOGIN CREATEROLE").await;
-        cluster.run("CREATE DATABASE migrated OWNER dealgraph_owner").await;
-        let owner = cluster.postgres.connect_options("dealgraph_owner", "migrated");
-        migrate::run(&owner).await.expect("the migrations and policies apply to an empty database");
-        cluster.run("CREATE DATABASE world TEMPLATE migrated OWNER dealgraph_owner").await;
+        cluster
+            .run("CREATE ROLE dealgraph_owner LOGIN CREATEROLE")
+            .await;
+        cluster
+            .run("CREATE DATABASE migrated OWNER dealgraph_owner")
+            .await;
+        let owner = cluster
+            .postgres
+            .connect_options("dealgraph_owner", "migrated");
+        migrate::run(&owner)
+            .await
+            .expect("the migrations and policies apply to an empty database");
+        cluster
+            .run("CREATE DATABASE world TEMPLATE migrated OWNER dealgraph_owner")
+            .await;
         let mut world = cluster.connect("world").await;
         factory::arrange(&mut world).await;
         world.close().await.expect("the connection ends");
@@ -73,12 +91,17 @@ impl Cluster {
 
     async fn connect(&self, database: &str) -> PgConnection {
         let options = self.postgres.connect_options("postgres", database);
-        PgConnection::connect_with(&options).await.expect("the superuser connects")
+        PgConnection::connect_with(&options)
+            .await
+            .expect("the superuser connects")
     }
 
     async fn run(&self, sql: &str) {
         let mut superuser = self.connect("postgres").await;
-        raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut superuser).await.expect("the superuser may do this");
+        raw_sql(AssertSqlSafe(sql.to_owned()))
+            .execute(&mut superuser)
+            .await
+            .expect("the superuser may do this");
         superuser.close().await.expect("the connection ends");
     }
 }
@@ -98,28 +121,41 @@ impl Database {
     pub(crate) async fn filled() -> Self {
         let cluster = Cluster::get().await;
         let fill = async || {
-            cluster.run("CREATE DATABASE filled TEMPLATE migrated OWNER dealgraph_owner").await;
+            cluster
+                .run("CREATE DATABASE filled TEMPLATE migrated OWNER dealgraph_owner")
+                .await;
             factory::fill(&mut cluster.connect("filled").await).await;
         };
         cluster.filled.get_or_init(fill).await;
-        Self { name: "filled".to_owned() }
+        Self {
+            name: "filled".to_owned(),
+        }
     }
 
     async fn copy_of(template: &str) -> Self {
         let cluster = Cluster::get().await;
         let name = format!("test_{}", cluster.databases.fetch_add(1, Ordering::Relaxed));
-        cluster.run(&format!("CREATE DATABASE {name} TEMPLATE {template} OWNER dealgraph_owner")).await;
+        cluster
+            .run(&format!(
+                "CREATE DATABASE {name} TEMPLATE {template} OWNER dealgraph_owner"
+            ))
+            .await;
         Self { name }
     }
 
     /// How `user` connects to it.
     pub(crate) async fn options(&self, user: &str) -> PgConnectOptions {
-        Cluster::get().await.postgres.connect_options(user, &self.name)
+        Cluster::get()
+            .await
+            .postgres
+            .connect_options(user, &self.name)
     }
 
     /// A connection of its own as `user`.
     pub(crate) async fn connect(&self, user: &str) -> PgConnection {
-        PgConnection::connect_with(&self.options(user).await).await.expect("the login connects")
+        PgConnection::connect_with(&self.options(user).await)
+            .await
+            .expect("the login connects")
     }
 
     /// A connection that no policy binds, to arrange and to inspect.
@@ -129,7 +165,10 @@ impl Database {
 
     /// Removes it, whoever is still connected.
     pub(crate) async fn drop(self) {
-        Cluster::get().await.run(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).await;
+        Cluster::get()
+            .await
+            .run(&format!("DROP DATABASE {} WITH (FORCE)", self.name))
+            .await;
     }
 }
 

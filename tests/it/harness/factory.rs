@@ -21,7 +21,9 @@ pub(super) async fn fill(superuser: &mut PgConnection) {
 }
 
 async fn run(superuser: &mut PgConnection, sql: &str) {
-    let done = raw_sql(AssertSqlSafe(sql.to_owned())).execute(superuser).await;
+    let done = raw_sql(AssertSqlSafe(sql.to_owned()))
+        .execute(superuser)
+        .await;
     done.expect("the arrangement fits the tables: a new table needs rows in harness/world.sql");
 }
 

@@ -34,21 +34,44 @@ pub(crate) struct TypeRef {
 impl Schema {
     /// Reads what the server serves.
     pub(crate) fn of_server() -> Self {
-        let document = parse_schema(dealgraph::graphql::sdl()).expect("the schema's own text is a schema");
-        let mut schema = Self { fields: BTreeMap::new(), enums: BTreeMap::new(), nodes: Vec::new() };
+        let document =
+            parse_schema(dealgraph::graphql::sdl()).expect("the schema's own text is a schema");
+        let mut schema = Self {
+            fields: BTreeMap::new(),
+            enums: BTreeMap::new(),
+            nodes: Vec::new(),
+        };
         for definition in document.definitions {
-            let TypeSystemDefinition::Type(definition) = definition else { continue };
+            let TypeSystemDefinition::Type(definition) = definition else {
+                continue;
+            };
             let name = definition.node.name.node.to_string();
             let fields = match definition.node.kind {
                 TypeKind::Object(object) => {
-                    if object.implements.iter().any(|interface| interface.node == "Node") {
+                    if object
+                        .implements
+                        .iter()
+                        .any(|interface| interface.node == "Node")
+                    {
                         schema.nodes.push(name.clone());
                     }
-                    object.fields.into_iter().map(|field| field.node.into()).collect()
+                    object
+                        .fields
+                        .into_iter()
+                        .map(|field| field.node.into())
+                        .collect()
                 }
-                TypeKind::InputObject(input) => input.fields.into_iter().map(|field| field.node.into()).collect(),
+                TypeKind::InputObject(input) => input
+                    .fields
+                    .into_iter()
+                    .map(|field| field.node.into())
+                    .collect(),
                 TypeKind::Enum(of) => {
-                    let values = of.values.into_iter().map(|value| value.node.value.to_string()).collect();
+                    let values = of
+                        .values
+                        .into_iter()
+                        .map(|value| value.node.value.to_string())
+                        .collect();
                     schema.enums.insert(name, values);
                     continue;
                 }
@@ -72,7 +95,10 @@ impl Schema {
     /// Whether a field of the type needs no selection: a scalar or an enum.
     pub(crate) fn is_leaf(&self, of: &str) -> bool {
         self.enums.contains_key(of)
-            || ["ID", "String", "Int", "Float", "Boolean", "BigInt", "Date", "DateTime"].contains(&of)
+            || [
+                "ID", "String", "Int", "Float", "Boolean", "BigInt", "Date", "DateTime",
+            ]
+            .contains(&of)
     }
 
     /// The kinds of ids that `node` takes.
@@ -82,7 +108,9 @@ impl Schema {
 
     /// The connections of the root, each with its filter and its order.
     pub(crate) fn lists(&self) -> impl Iterator<Item = &Field> {
-        self.fields("Query").iter().filter(|field| field.of.name.ends_with("Connection"))
+        self.fields("Query")
+            .iter()
+            .filter(|field| field.of.name.ends_with("Connection"))
     }
 }
 
@@ -95,8 +123,16 @@ impl Field {
 
 impl From<async_graphql::parser::types::FieldDefinition> for Field {
     fn from(field: async_graphql::parser::types::FieldDefinition) -> Self {
-        let arguments = field.arguments.into_iter().map(|argument| argument.node.into()).collect();
-        Self { name: field.name.node.to_string(), arguments, of: (&field.ty.node).into() }
+        let arguments = field
+            .arguments
+            .into_iter()
+            .map(|argument| argument.node.into())
+            .collect();
+        Self {
+            name: field.name.node.to_string(),
+            arguments,
+            of: (&field.ty.node).into(),
+        }
     }
 }
 
@@ -104,15 +140,27 @@ impl From<async_graphql::parser::types::InputValueDefinition> for Field {
     fn from(value: async_graphql::parser::types::InputValueDefinition) -> Self {
         let mut of = TypeRef::from(&value.ty.node);
         of.is_required &= value.default_value.is_none();
-        Self { name: value.name.node.to_string(), arguments: Vec::new(), of }
+        Self {
+            name: value.name.node.to_string(),
+            arguments: Vec::new(),
+            of,
+        }
     }
 }
 
 impl From<&Type> for TypeRef {
     fn from(of: &Type) -> Self {
         match &of.base {
-            BaseType::Named(name) => Self { name: name.to_string(), is_list: false, is_required: !of.nullable },
-            BaseType::List(inner) => Self { is_list: true, is_required: !of.nullable, ..Self::from(&**inner) },
+            BaseType::Named(name) => Self {
+                name: name.to_string(),
+                is_list: false,
+                is_required: !of.nullable,
+            },
+            BaseType::List(inner) => Self {
+                is_list: true,
+                is_required: !of.nullable,
+                ..Self::from(&**inner)
+            },
         }
     }
 }

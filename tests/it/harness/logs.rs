@@ -23,7 +23,11 @@ impl Logs {
         SUBSCRIBER.call_once(|| {
             // As talkative as can be, but for the driver, which also speaks of what the harness itself runs.
             let filter = EnvFilter::new("info,dealgraph=trace,sqlx=warn");
-            tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(OfThread).init();
+            tracing_subscriber::fmt()
+                .json()
+                .with_env_filter(filter)
+                .with_writer(OfThread)
+                .init();
         });
         let logs = Self::default();
         logs.receive_here();
@@ -55,7 +59,10 @@ struct Line(Option<Logs>);
 impl io::Write for Line {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if let Some(Logs(lines)) = &self.0 {
-            lines.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+            lines
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .extend_from_slice(bytes);
         }
         Ok(bytes.len())
     }

@@ -10,9 +10,9 @@ mod plans;
 mod samples;
 mod statements;
 
-pub(crate) use api::{Answer, Client, World};
-pub(crate) use database::Database;
-pub(crate) use introspection::{Field, Schema, TypeRef};
+pub(crate) use api::{AUDIENCE, Answer, Client, ISSUER, World, open};
+pub(crate) use database::{Database, key_folder};
+pub(crate) use introspection::{Field, Schema};
 pub(crate) use people::{Side, Side::A, Side::B, Who};
 pub(crate) use plans::Planner;
 pub(crate) use samples::{global_id, kind_named};

@@ -100,7 +100,13 @@ impl Side {
     /// The member as the door takes them.
     pub(crate) fn actor(self, who: Who) -> Arc<Actor> {
         let ends = DateTime::from_timestamp(4_000_000_000, 0).expect("a year before 2100");
-        Arc::new(Actor::new(self.tenant(), self.user(who), who.role(self), self.team_path(who), ends))
+        Arc::new(Actor::new(
+            self.tenant(),
+            self.user(who),
+            who.role(self),
+            self.team_path(who),
+            ends,
+        ))
     }
 
     fn team_path(self, who: Who) -> Option<String> {
@@ -117,7 +123,13 @@ impl Side {
 
 impl Who {
     /// One member of each role.
-    pub(crate) const ROLES: [Self; 5] = [Self::Admin, Self::Manager, Self::Rep, Self::Analyst, Self::Viewer];
+    pub(crate) const ROLES: [Self; 5] = [
+        Self::Admin,
+        Self::Manager,
+        Self::Rep,
+        Self::Analyst,
+        Self::Viewer,
+    ];
 
     /// The place among the members, which is the number in the id.
     pub(super) const fn number(self) -> u32 {
@@ -139,5 +151,7 @@ impl Who {
 fn uuid(marker: &str, kind: &str, n: u32) -> Uuid {
     let place = KINDS.iter().position(|known| *known == kind);
     let place = place.unwrap_or_else(|| panic!("the world has no kind {kind}")) + 1;
-    format!("{ID_START}-{marker}-{place:04x}{n:08x}").parse().expect("it has the form of a uuid")
+    format!("{ID_START}-{marker}-{place:04x}{n:08x}")
+        .parse()
+        .expect("it has the form of a uuid")
 }

@@ -18,7 +18,10 @@ impl Schema {
     /// The least input of a type: what is required, all of `side`.
     pub(crate) fn least_input(&self, of: &str, side: Side) -> Value {
         let required = self.fields(of).iter().filter(|field| field.of.is_required);
-        required.map(|field| (field.name.clone(), self.sample(field, side))).collect::<serde_json::Map<_, _>>().into()
+        required
+            .map(|field| (field.name.clone(), self.sample(field, side)))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
     }
 
     fn sample(&self, field: &Field, side: Side) -> Value {
@@ -30,7 +33,10 @@ impl Schema {
             "Date" => json!("2026-06-01"),
             // Of what kind, its mutation knows.
             "ID" if field.name == "id" => Value::Null,
-            "ID" => json!(global_id(kind_named(&field.name), side.uuid(kind_named(&field.name), 1))),
+            "ID" => json!(global_id(
+                kind_named(&field.name),
+                side.uuid(kind_named(&field.name), 1)
+            )),
             name => match self.values(name).first() {
                 Some(value) => json!(value),
                 None => self.least_input(name, side),
@@ -51,7 +57,10 @@ impl Schema {
             let path: Vec<Field> = way.iter().chain([field]).cloned().collect();
             match field.of.name.as_str() {
                 "ID" if field.name == "id" => {}
-                "ID" => places.push(IdPlace { kind: kind_named(&field.name), path }),
+                "ID" => places.push(IdPlace {
+                    kind: kind_named(&field.name),
+                    path,
+                }),
                 name if path.len() < DEPTH => self.find_places(name, &path, places),
                 _ => {}
             }
@@ -60,10 +69,20 @@ impl Schema {
 
     /// Puts an id into its place of an input, with the least of what stands around it.
     pub(crate) fn put(&self, input: &mut Value, path: &[Field], id: &str, side: Side) {
-        let Some((field, rest)) = path.split_first() else { return };
-        let mut value = if rest.is_empty() { json!(id) } else { self.least_input(&field.of.name, side) };
+        let Some((field, rest)) = path.split_first() else {
+            return;
+        };
+        let mut value = if rest.is_empty() {
+            json!(id)
+        } else {
+            self.least_input(&field.of.name, side)
+        };
         self.put(&mut value, rest, id, side);
-        input[&field.name] = if field.of.is_list { json!([value]) } else { value };
+        input[&field.name] = if field.of.is_list {
+            json!([value])
+        } else {
+            value
+        };
     }
 }
 
@@ -76,10 +95,27 @@ pub(crate) fn global_id(kind: &str, id: uuid::Uuid) -> String {
 pub(crate) fn kind_named(name: &str) -> &'static str {
     let name = name.trim_end_matches('s').trim_end_matches("Id");
     let kinds = [
-        "contactMethod", "stageChange", "opportunity", "company", "contact", "lead", "pipeline", "stage", "activity", "team", "user", "tenant",
+        "contactMethod",
+        "stageChange",
+        "opportunity",
+        "company",
+        "contact",
+        "lead",
+        "pipeline",
+        "stage",
+        "activity",
+        "team",
+        "user",
+        "tenant",
     ];
-    let named = |kind: &&&str| name.eq_ignore_ascii_case(kind) || name.to_lowercase().ends_with(&kind.to_lowercase());
-    if let Some(kind) = kinds.iter().find(named).or_else(|| kinds.iter().find(|kind| name.starts_with(**kind))) {
+    let named = |kind: &&&str| {
+        name.eq_ignore_ascii_case(kind) || name.to_lowercase().ends_with(&kind.to_lowercase())
+    };
+    if let Some(kind) = kinds
+        .iter()
+        .find(named)
+        .or_else(|| kinds.iter().find(|kind| name.starts_with(**kind)))
+    {
         return kind;
     }
     match name {

@@ -25,8 +25,14 @@ pub(crate) const TENANT_TABLES: [&str; 17] = [
 
 /// Statements of the system login that look across tenants, each for a reason.
 const BEYOND_TENANTS: [(&str, &str); 2] = [
-    ("SELECT m.role, m.team_path FROM memberships", "sign-in: a person's tenant is equated with the membership's"),
-    ("SELECT m.user_id, m.email, m.name, m.role, m.tenant_id, t.slug", "development clusters list who may sign in"),
+    (
+        "SELECT m.role, m.team_path FROM memberships",
+        "sign-in: a person's tenant is equated with the membership's",
+    ),
+    (
+        "SELECT m.user_id, m.email, m.name, m.role, m.tenant_id, t.slug",
+        "development clusters list who may sign in",
+    ),
 ];
 
 type Hook = Box<dyn FnMut(&str) + Send>;
@@ -77,7 +83,9 @@ impl Statements {
 
 /// Whether a statement looks across tenants on purpose.
 pub(super) fn is_beyond_tenants(sql: &str) -> bool {
-    BEYOND_TENANTS.iter().any(|(start, _)| sql.starts_with(start))
+    BEYOND_TENANTS
+        .iter()
+        .any(|(start, _)| sql.starts_with(start))
 }
 
 /// The tenant tables in a statement that are not bound to a tenant by a placeholder of their own.
@@ -94,7 +102,11 @@ pub(crate) fn unbound(sql: &str) -> Vec<String> {
             continue;
         }
         let rest = &words[at + 1..];
-        let bound = if before == "INTO" { is_first_column(rest) } else { is_compared(&words, alias(rest)) };
+        let bound = if before == "INTO" {
+            is_first_column(rest)
+        } else {
+            is_compared(&words, alias(rest))
+        };
         if !bound {
             unbound.push((*word).to_owned());
         }
@@ -121,8 +133,14 @@ fn words(sql: &str) -> Vec<&str> {
 
 /// The name that a table goes by, by the words after it.
 fn alias<'a>(rest: &[&'a str]) -> Option<&'a str> {
-    let rest = if rest.first() == Some(&"AS") { &rest[1..] } else { rest };
-    rest.first().copied().filter(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+    let rest = if rest.first() == Some(&"AS") {
+        &rest[1..]
+    } else {
+        rest
+    };
+    rest.first()
+        .copied()
+        .filter(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
 }
 
 /// `INSERT INTO table [AS t] (tenant_id, …`
@@ -134,5 +152,7 @@ fn is_first_column(rest: &[&str]) -> bool {
 /// `<alias>.tenant_id = $n`
 fn is_compared(words: &[&str], alias: Option<&str>) -> bool {
     let column = alias.map_or("tenant_id".to_owned(), |alias| format!("{alias}.tenant_id"));
-    words.windows(3).any(|three| three[0] == column && three[1] == "=" && three[2].starts_with('$'))
+    words
+        .windows(3)
+        .any(|three| three[0] == column && three[1] == "=" && three[2].starts_with('$'))
 }

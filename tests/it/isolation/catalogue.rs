@@ -162,10 +162,23 @@ fn the_catalogue_keeps_every_law_and_every_law_bites() {
         let database = Database::migrated().await;
         let mut superuser = database.superuser().await;
         for law in LAWS {
-            assert_eq!(offenders(&law, &mut superuser).await, [""; 0], "{}", law.name);
+            assert_eq!(
+                offenders(&law, &mut superuser).await,
+                [""; 0],
+                "{}",
+                law.name
+            );
             raw_sql("BEGIN").execute(&mut superuser).await.unwrap();
-            raw_sql(law.breach).execute(&mut superuser).await.unwrap_or_else(|error| panic!("{}: {error}", law.name));
-            assert_ne!(offenders(&law, &mut superuser).await, [""; 0], "nothing offends against: {}", law.name);
+            raw_sql(law.breach)
+                .execute(&mut superuser)
+                .await
+                .unwrap_or_else(|error| panic!("{}: {error}", law.name));
+            assert_ne!(
+                offenders(&law, &mut superuser).await,
+                [""; 0],
+                "nothing offends against: {}",
+                law.name
+            );
             raw_sql("ROLLBACK").execute(&mut superuser).await.unwrap();
         }
         drop(superuser);
@@ -175,6 +188,9 @@ fn the_catalogue_keeps_every_law_and_every_law_bites() {
 
 async fn offenders(law: &Law, connection: &mut PgConnection) -> Vec<String> {
     let sql = law.offenders.replace("{tenant_table}", TENANT_TABLE);
-    let found = sqlx::query_scalar(AssertSqlSafe(sql)).persistent(false).fetch_all(connection).await;
+    let found = sqlx::query_scalar(AssertSqlSafe(sql))
+        .persistent(false)
+        .fetch_all(connection)
+        .await;
     found.unwrap_or_else(|error| panic!("{}: {error}", law.name))
 }

@@ -13,7 +13,12 @@ const ROWS: usize = 4;
 const LONGEST: usize = 14_000;
 
 /// Tables that no field shows.
-const UNSHOWN: [&str; 4] = ["activity_targets", "events", "tenant_seq", "opportunity_users"];
+const UNSHOWN: [&str; 4] = [
+    "activity_targets",
+    "events",
+    "tenant_seq",
+    "opportunity_users",
+];
 
 #[test]
 fn nobody_of_a_is_shown_anything_of_b_wherever_they_look() {
@@ -24,10 +29,20 @@ fn nobody_of_a_is_shown_anything_of_b_wherever_they_look() {
                 world.a(who).query(document).await;
             }
         }
-        let seen = everything(&world.b(Who::Admin), &self::documents(&Schema::of_server(), B)).await;
+        let seen = everything(
+            &world.b(Who::Admin),
+            &self::documents(&Schema::of_server(), B),
+        )
+        .await;
         let shown = shown_tables(&Schema::of_server());
-        for table in TENANT_TABLES.into_iter().filter(|table| shown.contains(table)) {
-            assert!(seen.contains(&format!("CANARY-B-{table}")), "nothing of {table} is shown, so nothing was proven of it");
+        for table in TENANT_TABLES
+            .into_iter()
+            .filter(|table| shown.contains(table))
+        {
+            assert!(
+                seen.contains(&format!("CANARY-B-{table}")),
+                "nothing of {table} is shown, so nothing was proven of it"
+            );
         }
     });
 }
@@ -57,15 +72,37 @@ fn shown_tables(schema: &Schema) -> BTreeSet<&'static str> {
         ("teams", "Team"),
         ("tenants", "Tenant"),
     ];
-    let listed: BTreeSet<_> = types.iter().map(|(table, _)| *table).chain(UNSHOWN).collect();
-    assert_eq!(listed, BTreeSet::from(TENANT_TABLES), "tell how the new table is shown, or that it is not");
-    types.into_iter().filter(|(_, of)| !schema.fields(of).is_empty()).map(|(table, _)| table).collect()
+    let listed: BTreeSet<_> = types
+        .iter()
+        .map(|(table, _)| *table)
+        .chain(UNSHOWN)
+        .collect();
+    assert_eq!(
+        listed,
+        BTreeSet::from(TENANT_TABLES),
+        "tell how the new table is shown, or that it is not"
+    );
+    types
+        .into_iter()
+        .filter(|(_, of)| !schema.fields(of).is_empty())
+        .map(|(table, _)| table)
+        .collect()
 }
 
 /// One document per root field.
 fn documents(schema: &Schema, side: Side) -> Vec<String> {
-    let roots = schema.fields("Query").iter().filter(|field| field.name != "node");
-    roots.filter_map(|root| (2..=STEPS).rev().map(|steps| document(schema, root, side, steps)).find(|text| text.len() < LONGEST)).collect()
+    let roots = schema
+        .fields("Query")
+        .iter()
+        .filter(|field| field.name != "node");
+    roots
+        .filter_map(|root| {
+            (2..=STEPS)
+                .rev()
+                .map(|steps| document(schema, root, side, steps))
+                .find(|text| text.len() < LONGEST)
+        })
+        .collect()
 }
 
 fn document(schema: &Schema, root: &Field, side: Side, steps: usize) -> String {
@@ -80,7 +117,12 @@ fn document(schema: &Schema, root: &Field, side: Side, steps: usize) -> String {
 
 fn write_field(schema: &Schema, field: &Field, arguments: &str, steps: usize, text: &mut String) {
     let is_list = field.argument("first").is_some();
-    if field.arguments.iter().any(|argument| argument.of.is_required) && arguments.is_empty() {
+    if field
+        .arguments
+        .iter()
+        .any(|argument| argument.of.is_required)
+        && arguments.is_empty()
+    {
         return;
     }
     let inner = schema.fields(&field.of.name);
@@ -92,14 +134,21 @@ fn write_field(schema: &Schema, field: &Field, arguments: &str, steps: usize, te
     }
     // The payloads of a page are its rows; cursors and counts are asked for beside them.
     let rows = if steps == STEPS { ROWS } else { 2 };
-    let arguments = if is_list { format!("(first: {rows})") } else { arguments.to_owned() };
+    let arguments = if is_list {
+        format!("(first: {rows})")
+    } else {
+        arguments.to_owned()
+    };
     if steps == 0 {
         return;
     }
     _ = write!(text, "{}{arguments} {{ __typename ", field.name);
     if is_list && inner.iter().any(|field| field.name == "nodes") {
         text.push_str("totalCount pageInfo { endCursor } nodes { ");
-        let node = inner.iter().find(|field| field.name == "nodes").map_or("", |field| field.of.name.as_str());
+        let node = inner
+            .iter()
+            .find(|field| field.name == "nodes")
+            .map_or("", |field| field.of.name.as_str());
         for field in schema.fields(node) {
             write_field(schema, field, "", steps - 1, text);
         }

@@ -39,8 +39,15 @@ pub(super) async fn claims(db: &Db, actor: Arc<Actor>) -> Vec<Claim> {
     let read = session.run(async |tx| {
         let mut claims = Vec::new();
         for name in SETTINGS {
-            let sql = Sql::new("SELECT coalesce(current_setting(").bind(name).push(", true), '')");
-            claims.extend(tx.column::<String>(sql).await?.into_iter().map(|value| (name, value)));
+            let sql = Sql::new("SELECT coalesce(current_setting(")
+                .bind(name)
+                .push(", true), '')");
+            claims.extend(
+                tx.column::<String>(sql)
+                    .await?
+                    .into_iter()
+                    .map(|value| (name, value)),
+            );
         }
         Ok(claims)
     });
@@ -50,7 +57,12 @@ pub(super) async fn claims(db: &Db, actor: Arc<Actor>) -> Vec<Claim> {
 /// Makes the claims in the transaction of a connection.
 pub(super) async fn claim(connection: &mut PgConnection, claims: &[Claim]) {
     for (name, value) in claims {
-        sqlx::query("SELECT set_config($1, $2, true)").bind(name).bind(value).execute(&mut *connection).await.unwrap();
+        sqlx::query("SELECT set_config($1, $2, true)")
+            .bind(name)
+            .bind(value)
+            .execute(&mut *connection)
+            .await
+            .unwrap();
     }
 }
 
@@ -61,15 +73,25 @@ fn without_claims_there_are_no_rows_whether_the_settings_were_used_before_or_nev
         let mut used = world.database.connect("dealgraph_app").await;
         raw_sql("BEGIN").execute(&mut used).await.unwrap();
         claim(&mut used, &claims(&world.db, A.actor(Who::Admin)).await).await;
-        assert_eq!(count(&mut used, "companies").await, 4, "with claims there are rows");
+        assert_eq!(
+            count(&mut used, "companies").await,
+            4,
+            "with claims there are rows"
+        );
         raw_sql("COMMIT").execute(&mut used).await.unwrap();
 
         for table in TENANT_TABLES.into_iter().filter(|table| *table != "events") {
             assert_eq!(count(&mut fresh, table).await, 0, "{table}, never used");
             assert_eq!(count(&mut used, table).await, 0, "{table}, used before");
         }
-        let update = raw_sql("UPDATE companies SET name = 'x'").execute(&mut fresh).await.unwrap();
-        let delete = raw_sql("DELETE FROM companies").execute(&mut used).await.unwrap();
+        let update = raw_sql("UPDATE companies SET name = 'x'")
+            .execute(&mut fresh)
+            .await
+            .unwrap();
+        let delete = raw_sql("DELETE FROM companies")
+            .execute(&mut used)
+            .await
+            .unwrap();
         assert_eq!((update.rows_affected(), delete.rows_affected()), (0, 0));
     });
 }
@@ -82,10 +104,17 @@ fn a_claim_without_its_permission_opens_nothing() {
         let mut claims = claims(&world.db, A.actor(Who::Admin)).await;
         claims.retain(|(name, _)| *name != "app.permissions");
         // Part of a permission's name is not the permission.
-        claims.push(("app.permissions", ",companies:rea,ompanies:read,companies:readx,".to_owned()));
+        claims.push((
+            "app.permissions",
+            ",companies:rea,ompanies:read,companies:readx,".to_owned(),
+        ));
         claim(&mut connection, &claims).await;
         assert_eq!(count(&mut connection, "companies").await, 0);
-        assert_eq!(count(&mut connection, "tenants").await, 1, "the tenant itself needs no permission");
+        assert_eq!(
+            count(&mut connection, "tenants").await,
+            1,
+            "the tenant itself needs no permission"
+        );
     });
 }
 
@@ -95,18 +124,30 @@ fn what_a_session_sees_is_its_actors_and_read_only() {
         for (side, other) in [(A, B), (B, A)] {
             let session = world.db.read_session(side.actor(Who::Admin));
             let rows = session.run(async |tx| {
-                let mine = Sql::new("SELECT company_id FROM companies WHERE tenant_id = ").bind(side.tenant());
-                let theirs = Sql::new("SELECT company_id FROM companies WHERE tenant_id = ").bind(other.tenant());
+                let mine = Sql::new("SELECT company_id FROM companies WHERE tenant_id = ")
+                    .bind(side.tenant());
+                let theirs = Sql::new("SELECT company_id FROM companies WHERE tenant_id = ")
+                    .bind(other.tenant());
                 Ok((tx.rows(mine).await?, tx.rows(theirs).await?))
             });
             let (mine, theirs) = rows.await.unwrap();
             assert_eq!((mine.len(), theirs.len()), (4, 0));
-            assert!(mine.iter().all(|row| row.get::<uuid::Uuid, _>(0).to_string().contains("-7000-")));
+            assert!(
+                mine.iter()
+                    .all(|row| row.get::<uuid::Uuid, _>(0).to_string().contains("-7000-"))
+            );
 
             let written = session.run(async |tx| {
-                tx.execute(Sql::new("UPDATE companies SET name = 'x' WHERE tenant_id = ").bind(side.tenant())).await
+                tx.execute(
+                    Sql::new("UPDATE companies SET name = 'x' WHERE tenant_id = ")
+                        .bind(side.tenant()),
+                )
+                .await
             });
-            assert!(written.await.is_err(), "a query can't write, also not by mistake");
+            assert!(
+                written.await.is_err(),
+                "a query can't write, also not by mistake"
+            );
         }
     });
 }
@@ -131,7 +172,11 @@ fn a_foreign_key_cannot_name_a_row_of_another_tenant() {
         .unwrap();
         assert!(keys.len() > 20, "the keys are found");
         for (key, table, target, columns, referenced) in keys {
-            assert_eq!((columns[0].as_str(), referenced[0].as_str()), ("tenant_id", "tenant_id"), "{key}");
+            assert_eq!(
+                (columns[0].as_str(), referenced[0].as_str()),
+                ("tenant_id", "tenant_id"),
+                "{key}"
+            );
             let (columns, referenced) = (columns[1..].join(", "), referenced[1..].join(", "));
             let (ours, theirs) = (A.uuid("tenant", 1), B.uuid("tenant", 1));
             // A row that refers to something already, so that no check of the row speaks before the key.
@@ -140,7 +185,10 @@ fn a_foreign_key_cannot_name_a_row_of_another_tenant() {
                  EXCEPT SELECT {referenced} FROM {target} WHERE tenant_id = '{ours}' LIMIT 1) \
                  WHERE ctid = (SELECT ctid FROM {table} WHERE tenant_id = '{ours}' ORDER BY ({columns}) IS NULL LIMIT 1); COMMIT"
             );
-            let refused = raw_sql(AssertSqlSafe(sql)).execute(&mut inspector).await.unwrap_err();
+            let refused = raw_sql(AssertSqlSafe(sql))
+                .execute(&mut inspector)
+                .await
+                .unwrap_err();
             let error = refused.as_database_error().unwrap();
             assert_eq!(error.code().as_deref(), Some("23503"), "{key}: {refused}");
             raw_sql("ROLLBACK").execute(&mut inspector).await.unwrap();
@@ -152,12 +200,18 @@ fn a_foreign_key_cannot_name_a_row_of_another_tenant() {
 fn the_server_refuses_to_start_with_a_login_that_could_go_round_the_policies() {
     test(async |world| {
         let mut superuser = world.database.superuser().await;
-        let roles = "CREATE ROLE bypassing LOGIN BYPASSRLS; GRANT USAGE ON SCHEMA public TO bypassing;
+        let roles =
+            "CREATE ROLE bypassing LOGIN BYPASSRLS; GRANT USAGE ON SCHEMA public TO bypassing;
                      CREATE ROLE inheriting LOGIN; GRANT dealgraph_owner TO inheriting";
         raw_sql(roles).execute(&mut superuser).await.unwrap();
         let why = async |database: &Database, app: &str, system: &str| {
             let logins = (database.options(app).await, database.options(system).await);
-            let db = Db::open(logins, &PoolOptions::default(), Clock::system(), Hints::default());
+            let db = Db::open(
+                logins,
+                &PoolOptions::default(),
+                Clock::system(),
+                Hints::default(),
+            );
             let checked = db::check(&db).await;
             db.close().await;
             match checked {
@@ -168,15 +222,33 @@ fn the_server_refuses_to_start_with_a_login_that_could_go_round_the_policies() {
         };
         let (app, system) = ("dealgraph_app", "dealgraph_system");
         assert_eq!(why(&world.database, app, system).await, "starts");
-        assert_eq!(why(&world.database, "postgres", system).await, "postgres: superuser");
-        assert_eq!(why(&world.database, app, "postgres").await, "postgres: superuser");
-        assert_eq!(why(&world.database, "dealgraph_owner", system).await, "dealgraph_owner: owner of tables");
-        assert_eq!(why(&world.database, app, "inheriting").await, "inheriting: owner of tables");
-        assert_eq!(why(&world.database, "bypassing", system).await, "bypassing: BYPASSRLS");
+        assert_eq!(
+            why(&world.database, "postgres", system).await,
+            "postgres: superuser"
+        );
+        assert_eq!(
+            why(&world.database, app, "postgres").await,
+            "postgres: superuser"
+        );
+        assert_eq!(
+            why(&world.database, "dealgraph_owner", system).await,
+            "dealgraph_owner: owner of tables"
+        );
+        assert_eq!(
+            why(&world.database, app, "inheriting").await,
+            "inheriting: owner of tables"
+        );
+        assert_eq!(
+            why(&world.database, "bypassing", system).await,
+            "bypassing: BYPASSRLS"
+        );
     });
 }
 
 async fn count(connection: &mut PgConnection, table: &str) -> i64 {
     let sql = format!("SELECT count(*) FROM {table}");
-    sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(connection).await.unwrap_or_else(|error| panic!("{table}: {error}"))
+    sqlx::query_scalar(AssertSqlSafe(sql))
+        .fetch_one(connection)
+        .await
+        .unwrap_or_else(|error| panic!("{table}: {error}"))
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection, raw_sql};
 
-use super::door::{claims, claim};
+use super::door::{claim, claims};
 use crate::harness::{A, TENANT_TABLES, Who, World, test};
 
 const LEGEND: &str = "\
@@ -35,9 +35,16 @@ fn every_role_reaches_exactly_the_rows_of_the_reviewed_matrix() {
             }
         }
         for (table, lines) in tables.iter().zip(lines) {
-            _ = writeln!(text, "{}\n             select  insert  update  delete{lines}\n", table.name);
+            _ = writeln!(
+                text,
+                "{}\n             select  insert  update  delete{lines}\n",
+                table.name
+            );
         }
-        assert!(!text.replace(LEGEND, "").contains('B'), "a row of tenant B was reached");
+        assert!(
+            !text.replace(LEGEND, "").contains('B'),
+            "a row of tenant B was reached"
+        );
         insta::assert_snapshot!(text);
     });
 }
@@ -48,7 +55,10 @@ fn no_row_can_be_moved_to_another_tenant_even_by_an_admin() {
         let (_, mut admin) = asker(world, Some(Who::Admin)).await;
         for table in TENANT_TABLES {
             let sql = format!("UPDATE {table} SET tenant_id = tenant_id");
-            let refused = raw_sql(AssertSqlSafe(format!("SAVEPOINT s; {sql}"))).execute(&mut admin).await.unwrap_err();
+            let refused = raw_sql(AssertSqlSafe(format!("SAVEPOINT s; {sql}")))
+                .execute(&mut admin)
+                .await
+                .unwrap_err();
             assert_eq!(code(&refused), "42501", "{table}: {refused}");
             raw_sql("ROLLBACK TO s").execute(&mut admin).await.unwrap();
         }
@@ -60,20 +70,47 @@ fn the_world_and_the_matrix_cover_every_table() {
     test(async |world| {
         let mut inspector = world.database.superuser().await;
         let tables = tables(&mut inspector).await;
-        let of_tenants: Vec<_> = tables.iter().map(|table| table.name.as_str()).filter(|name| *name != "users").collect();
-        assert_eq!(of_tenants, TENANT_TABLES, "list the new table in harness/statements.rs and give it rows in world.sql");
+        let of_tenants: Vec<_> = tables
+            .iter()
+            .map(|table| table.name.as_str())
+            .filter(|name| *name != "users")
+            .collect();
+        assert_eq!(
+            of_tenants, TENANT_TABLES,
+            "list the new table in harness/statements.rs and give it rows in world.sql"
+        );
 
         // Without a column for free text there is no place for a canary; the ids of B mark these.
         let textless = ["activity_targets", "tenant_seq"];
         for table in &tables {
-            let rows = table.rows.iter().map(|(label, row)| (*label == 'B', row.to_string()));
+            let rows = table
+                .rows
+                .iter()
+                .map(|(label, row)| (*label == 'B', row.to_string()));
             let (of_b, of_a): (Vec<_>, Vec<_>) = rows.partition(|(is_b, _)| *is_b);
             let canary = format!("CANARY-B-{}", table.name);
-            assert!(!of_a.is_empty(), "{} has no row of tenant A in world.sql", table.name);
-            assert!(of_a.iter().all(|(_, row)| table.name == "users" || !row.contains("CANARY")), "{}", table.name);
+            assert!(
+                !of_a.is_empty(),
+                "{} has no row of tenant A in world.sql",
+                table.name
+            );
+            assert!(
+                of_a.iter()
+                    .all(|(_, row)| table.name == "users" || !row.contains("CANARY")),
+                "{}",
+                table.name
+            );
             if table.name != "users" && !textless.contains(&table.name.as_str()) {
-                assert!(!of_b.is_empty(), "{} has no row of tenant B in world.sql", table.name);
-                assert!(of_b.iter().all(|(_, row)| row.contains(&canary)), "a row of {} lacks {canary}", table.name);
+                assert!(
+                    !of_b.is_empty(),
+                    "{} has no row of tenant B in world.sql",
+                    table.name
+                );
+                assert!(
+                    of_b.iter().all(|(_, row)| row.contains(&canary)),
+                    "a row of {} lacks {canary}",
+                    table.name
+                );
             }
         }
     });
@@ -83,7 +120,9 @@ fn the_world_and_the_matrix_cover_every_table() {
 async fn asker(world: &World, who: Option<Who>) -> (String, PgConnection) {
     let mut connection = world.database.connect("dealgraph_app").await;
     raw_sql("BEGIN").execute(&mut connection).await.unwrap();
-    let Some(who) = who else { return ("no claims".to_owned(), connection) };
+    let Some(who) = who else {
+        return ("no claims".to_owned(), connection);
+    };
     claim(&mut connection, &claims(&world.db, A.actor(who)).await).await;
     (format!("{:?}", who.role(A)), connection)
 }
@@ -118,23 +157,40 @@ async fn tables(inspector: &mut PgConnection) -> Vec<Table> {
     let mut tables = Vec::new();
     for (name, keys, all, inserted, updated) in found {
         let sql = format!("SELECT to_jsonb(t) FROM {name} t");
-        let rows: Vec<Value> = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut *inspector).await.unwrap();
+        let rows: Vec<Value> = sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_all(&mut *inspector)
+            .await
+            .unwrap();
         let rows = rows.into_iter().map(|row| (label(&row), row)).collect();
         let updated = updated.first().unwrap_or(&all[0]).clone();
         let inserted = if inserted.is_empty() { all } else { inserted };
-        tables.push(Table { name, keys, inserted, updated, rows });
+        tables.push(Table {
+            name,
+            keys,
+            inserted,
+            updated,
+            rows,
+        });
     }
     tables
 }
 
 fn label(row: &Value) -> char {
-    let Some(tenant) = row["tenant_id"].as_str() else { return 'u' };
+    let Some(tenant) = row["tenant_id"].as_str() else {
+        return 'u';
+    };
     if tenant != A.uuid("tenant", 1).to_string() {
         return 'B';
     }
-    let Some(visible_to) = row["visible_to"].as_str() else { return 'a' };
+    let Some(visible_to) = row["visible_to"].as_str() else {
+        return 'a';
+    };
     let is_for = |who| visible_to.contains(&A.user(who).to_string().replace("user:", "u:"));
-    match (is_for(Who::Rep), is_for(Who::Manager), is_for(Who::OtherRep)) {
+    match (
+        is_for(Who::Rep),
+        is_for(Who::Manager),
+        is_for(Who::OtherRep),
+    ) {
         (true, _, true) => 's',
         (true, ..) => 'r',
         (_, true, _) => 'm',
@@ -149,13 +205,17 @@ impl Table {
         let mut cell: Vec<(char, bool)> = Vec::new();
         for (label, row) in &self.rows {
             let sql = self.statement(verb, row);
-            let outcome = raw_sql(AssertSqlSafe(format!("SAVEPOINT s; {sql}; ROLLBACK TO s"))).execute(&mut *asker).await;
+            let outcome = raw_sql(AssertSqlSafe(format!("SAVEPOINT s; {sql}; ROLLBACK TO s")))
+                .execute(&mut *asker)
+                .await;
             let reached = match outcome {
                 Ok(done) => done.rows_affected() > 0,
                 Err(error) => {
                     raw_sql("ROLLBACK TO s").execute(&mut *asker).await.unwrap();
                     match code(&error).as_str() {
-                        "42501" if error.to_string().contains("permission denied") => return "-".to_owned(),
+                        "42501" if error.to_string().contains("permission denied") => {
+                            return "-".to_owned();
+                        }
                         "42501" => false,
                         // Policies are asked before constraints: whoever hears of a constraint was let through.
                         "23503" | "23505" => true,
@@ -168,9 +228,15 @@ impl Table {
                 None => cell.push((*label, reached)),
             }
         }
-        let letters: String =
-            "rmonsauB".chars().filter(|letter| cell.contains(&(*letter, true))).collect();
-        if letters.is_empty() { ".".to_owned() } else { letters }
+        let letters: String = "rmonsauB"
+            .chars()
+            .filter(|letter| cell.contains(&(*letter, true)))
+            .collect();
+        if letters.is_empty() {
+            ".".to_owned()
+        } else {
+            letters
+        }
     }
 
     /// What touches exactly this row; an INSERT of a copy of it.
@@ -178,7 +244,9 @@ impl Table {
         let (name, updated) = (&self.name, &self.updated);
         let literal = |value: &str| format!("'{}'", value.replace('\'', "''"));
         let key = |key: &String| {
-            let value = row[key].as_str().map_or_else(|| row[key].to_string(), str::to_owned);
+            let value = row[key]
+                .as_str()
+                .map_or_else(|| row[key].to_string(), str::to_owned);
             format!("{key} = {}", literal(&value))
         };
         let this = self.keys.iter().map(key).collect::<Vec<_>>().join(" AND ");
@@ -188,7 +256,9 @@ impl Table {
             "DELETE" => format!("DELETE FROM {name} WHERE {this}"),
             _ => {
                 let (columns, row) = (self.inserted.join(", "), literal(&row.to_string()));
-                format!("INSERT INTO {name} ({columns}) SELECT {columns} FROM jsonb_populate_record(NULL::{name}, {row})")
+                format!(
+                    "INSERT INTO {name} ({columns}) SELECT {columns} FROM jsonb_populate_record(NULL::{name}, {row})"
+                )
             }
         }
     }
