@@ -145,7 +145,10 @@ async fn serve() -> Outcome {
         pool: pool(&config),
         redis_url: config.redis.url.as_ref().map(|url| url.expose().clone()),
         tokens,
-        limits: Limits::from(&config.limits),
+        limits: Limits {
+            introspection: config.server.introspection,
+            ..Limits::from(&config.limits)
+        },
         clock: Clock::system(),
         trace_parents: config.telemetry.trace_parents,
     };
@@ -243,15 +246,17 @@ fn pool(config: &Config) -> PoolOptions {
 
 fn tokens(config: &Config) -> Result<Tokens, Box<dyn std::error::Error>> {
     let auth = &config.auth;
-    let folder = auth
-        .keys_file
-        .as_ref()
-        .ok_or("DEALGRAPH_AUTH_KEYS_FILE is not set")?;
     let secret = auth
         .hs256_secret
         .as_ref()
         .map(|secret| secret.expose().as_bytes());
-    let keys = Keys::from_folder(folder, secret)?;
+    let keys = match (&auth.keys_file, secret) {
+        (Some(folder), secret) => Keys::from_folder(folder, secret)?,
+        (None, Some(secret)) => Keys::hs256(secret),
+        (None, None) => {
+            return Err("set DEALGRAPH_AUTH_KEYS_FILE or DEALGRAPH_AUTH_HS256_SECRET".into());
+        }
+    };
     let lifetime = TimeDelta::from_std(auth.token_ttl)?;
     Ok(Tokens::new(
         keys,

@@ -35,10 +35,10 @@ pub(super) struct CheckingKey {
     pub(super) key: DecodingKey,
 }
 
-/// All keys, by key id; the last by name signs.
+/// All keys, by key id; the last private one by name signs.
 pub struct Keys {
     pub(super) checking: HashMap<String, CheckingKey>,
-    pub(super) signing: (String, EncodingKey),
+    pub(super) signing: Option<(String, EncodingKey)>,
 }
 
 impl Keys {
@@ -73,17 +73,26 @@ impl Keys {
             checking.insert(kid.to_owned(), public);
             signing = Some((kid.to_owned(), private));
         }
-        if let Some(secret) = hs256_secret {
-            let key = CheckingKey {
-                algorithm: Algorithm::HS256,
-                key: DecodingKey::from_secret(secret),
-            };
-            checking.insert("hs256".to_owned(), key);
+        if signing.is_none() {
+            return Err(KeyError::None);
         }
-        Ok(Self {
-            checking,
-            signing: signing.ok_or(KeyError::None)?,
-        })
+        if let Some(secret) = hs256_secret {
+            checking.extend(Self::hs256(secret).checking);
+        }
+        Ok(Self { checking, signing })
+    }
+
+    /// Accepts tokens signed with a shared secret (HS256, key id `hs256`) and makes none.
+    #[must_use]
+    pub fn hs256(secret: &[u8]) -> Self {
+        let key = CheckingKey {
+            algorithm: Algorithm::HS256,
+            key: DecodingKey::from_secret(secret),
+        };
+        Self {
+            checking: HashMap::from([("hs256".to_owned(), key)]),
+            signing: None,
+        }
     }
 
     /// Makes a key file when the folder has none; for development clusters.

@@ -22,6 +22,8 @@ pub struct Limits {
     pub depth: usize,
     /// How deep fields may nest below `__schema` and `__type`; `GraphiQL`'s own introspection needs exactly 15.
     pub introspection_depth: usize,
+    /// Whether the schema may be asked for its own shape (`__schema`, `__type`).
+    pub introspection: bool,
     /// Aliases in an operation, fragments expanded.
     pub aliases: usize,
     /// Top-level fields of an operation, fragments expanded.
@@ -55,6 +57,7 @@ impl Default for Limits {
             bracket_depth: 64,
             depth: 12,
             introspection_depth: 15,
+            introspection: true,
             aliases: 30,
             root_fields: 20,
             directives: 50,

@@ -96,7 +96,9 @@ impl Api {
             crate::auth::TokenError::Expired => {
                 Error::Unauthenticated("the token has expired, get a new one")
             }
-            crate::auth::TokenError::Invalid => Error::Unauthenticated("the token is not valid"),
+            crate::auth::TokenError::Invalid | crate::auth::TokenError::NoSigningKey => {
+                Error::Unauthenticated("the token is not valid")
+            }
         })?;
         self.people.actor(&claims).await.map(Some)
     }
@@ -116,6 +118,9 @@ impl Api {
         };
         let context = Arc::new(RequestContext::new(self.db.clone(), actor, request_id));
         request = request.data(Arc::clone(&context));
+        if !self.limits.introspection {
+            request = request.disable_introspection();
+        }
         let (kind, order) = prepare(&mut request);
         telemetry::note_operation(kind, request.operation_name.as_deref());
         telemetry::note_person(context.actor().tenant, context.actor().user);
