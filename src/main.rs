@@ -1,6 +1,6 @@
 //! The one executable.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{io::Write as _, path::PathBuf, process::ExitCode, sync::Arc};
 
 use chrono::TimeDelta;
 use clap::{Parser, Subcommand};
@@ -96,7 +96,7 @@ async fn main() -> ExitCode {
         Command::Serve => serve().await,
         Command::Migrate => run_migrations().await,
         Command::Schema => {
-            print!("{}", graphql::sdl());
+            print(&graphql::sdl());
             Ok(())
         }
         Command::Token {
@@ -120,6 +120,11 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Prints to a reader that may have gone away, such as `head`.
+fn print(text: &str) {
+    _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 async fn run_dev(port: u16, data_dir: PathBuf, fresh: bool) -> Outcome {
@@ -212,7 +217,7 @@ async fn import_maven(dir: PathBuf, tenant: String, data_dir: Option<PathBuf>) -
         }
     };
     let summary = import::maven::import(&db, &dir, &tenant, import::Progress::on_stderr()).await?;
-    print!("{summary}");
+    print(&summary.to_string());
     Ok(())
 }
 

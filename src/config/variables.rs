@@ -74,7 +74,7 @@ pub const VARIABLES: &[Variable] = &[
     variable(
         "DEALGRAPH_REDIS_URL",
         "",
-        "Redis, `redis://` or `redis+unix://`; without it each server caches for itself and polls for events",
+        "Redis, `redis://` or `redis+unix://`; events are announced to other servers through it",
     ),
     variable(
         "DEALGRAPH_AUTH_ISSUER",

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use async_graphql::{Context, Object, OutputType, SimpleObject, TypeName};
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::{ContextExt as _, Filter};
@@ -138,6 +139,7 @@ pub struct Listing<R: Record> {
     query: ListQuery<R>,
     below: Option<(&'static Relation, (usize, usize), Uuid)>,
     tenant: TenantId,
+    counted: OnceCell<Count>,
 }
 
 impl<R: Record + OutputType> Listing<R> {
@@ -156,6 +158,7 @@ impl<R: Record + OutputType> Listing<R> {
                 query,
                 below: None,
                 tenant: request.actor().tenant,
+                counted: OnceCell::new(),
             },
         })
     }
@@ -177,6 +180,7 @@ impl<R: Record + OutputType> Listing<R> {
             query,
             below: Some((relation, place, parent)),
             tenant: request.actor().tenant,
+            counted: OnceCell::new(),
         };
         Ok(Connection { page, listing })
     }
@@ -195,8 +199,9 @@ impl<R: Record + OutputType> Listing<R> {
         .encode(self.tenant, &self.query.order)
     }
 
+    /// Counted once, however many fields ask.
     async fn count(&self, ctx: &Context<'_>) -> Result<Count> {
-        match self.below {
+        let count = async || match self.below {
             Some((relation, place, parent)) => {
                 ctx.request()
                     .load_count(relation, place, parent, &self.query)
@@ -207,7 +212,8 @@ impl<R: Record + OutputType> Listing<R> {
                     .read(async |tx| list::count(tx, &self.query).await)
                     .await
             }
-        }
+        };
+        self.counted.get_or_try_init(count).await.copied()
     }
 }
 

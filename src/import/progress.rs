@@ -30,9 +30,9 @@ impl Progress {
 
     /// Begins a step of `total` records.
     pub fn start(&self, what: impl Into<String>, total: usize) {
-        self.0.reset();
-        self.0.set_length(total as u64);
         self.0.set_message(what.into());
+        self.0.set_length(total as u64);
+        self.0.reset();
     }
 
     /// Counts records that are dealt with.

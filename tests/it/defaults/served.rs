@@ -1,0 +1,62 @@
+//! The product served in this process over a database of the test's choice, with hints and a Redis of its choice.
+
+use std::{sync::Arc, time::Duration};
+
+use dealgraph::{
+    app::App,
+    auth::Tokens,
+    clock::Clock,
+    config::TraceParents,
+    db::{Db, PoolOptions},
+    events::Hints,
+    graphql::limits::Limits,
+};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use super::child::PATIENCE;
+use crate::harness::Database;
+
+/// A server in this process.
+pub(crate) struct Served {
+    pub(crate) db: Db,
+    url: String,
+    http: reqwest::Client,
+    stop: CancellationToken,
+    server: JoinHandle<std::io::Result<()>>,
+}
+
+impl Served {
+    /// Serves a database, telling a Redis of new events if there is one.
+    pub(crate) async fn over(database: &Database, tokens: Arc<Tokens>, redis_url: Option<String>) -> Self {
+        let logins = (database.options("dealgraph_app").await, database.options("dealgraph_system").await);
+        let options = PoolOptions { size: 4, system_size: 2, acquire_timeout: PATIENCE };
+        let hints = Hints::default();
+        let db = Db::open(logins, &options, Clock::system(), hints.clone());
+        // A debug build on a busy machine is no reason to give a request up.
+        let limits = Limits { timeout: Duration::from_secs(30), ..Limits::default() };
+        let parts = (tokens, limits, TraceParents::Ignored);
+        let app = App::over(db.clone(), hints, redis_url, parts).await.expect("the logins are plain");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}/graphql", listener.local_addr().expect("an address"));
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(app.serve(listener, stop.clone()));
+        let http = reqwest::Client::builder().timeout(PATIENCE).build().expect("an HTTP client");
+        Self { db, url, http, stop, server }
+    }
+
+    /// What a document answers whoever has the token.
+    pub(crate) async fn send(&self, token: &str, document: &str, variables: &Value) -> Value {
+        let body = json!({ "query": document, "variables": variables });
+        let response = self.http.post(&self.url).bearer_auth(token).json(&body).send().await.expect("the server answers");
+        response.json().await.expect("an answer is JSON")
+    }
+
+    /// Ends it.
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        let ended = tokio::time::timeout(PATIENCE, self.server).await.expect("it stops when told to");
+        ended.expect("no panic").expect("it ends well");
+    }
+}
