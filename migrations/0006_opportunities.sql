@@ -65,6 +65,11 @@ CREATE INDEX opportunities_board_idx ON opportunities (tenant_id, stage_id, boar
 CREATE INDEX opportunities_pipeline_idx ON opportunities (tenant_id, pipeline_id, created_at, opportunity_id);
 CREATE INDEX opportunities_company_idx ON opportunities (tenant_id, company_id, created_at, opportunity_id);
 CREATE INDEX opportunities_primary_contact_idx ON opportunities (tenant_id, primary_contact_id, created_at, opportunity_id);
+CREATE INDEX opportunities_stage_entered_idx ON opportunities (tenant_id, stage_entered_at);
+CREATE INDEX opportunities_last_activity_idx ON opportunities (tenant_id, last_activity_at) WHERE last_activity_at IS NOT NULL;
+CREATE INDEX opportunities_won_idx ON opportunities (tenant_id, won_at) WHERE won_at IS NOT NULL;
+CREATE INDEX opportunities_lost_idx ON opportunities (tenant_id, lost_at) WHERE lost_at IS NOT NULL;
+CREATE INDEX opportunities_source_idx ON opportunities (tenant_id, source, created_at, opportunity_id);
 CREATE INDEX opportunities_owner_idx ON opportunities (tenant_id, owner_id, created_at, opportunity_id);
 -- The due list: only deals that wait for somebody are in these indexes.
 CREATE INDEX opportunities_due_idx ON opportunities (tenant_id, next_action_at, opportunity_id)

@@ -36,6 +36,7 @@ CREATE INDEX activities_created_idx ON activities (tenant_id, created_at, activi
 CREATE INDEX activities_updated_idx ON activities (tenant_id, updated_at, activity_id);
 CREATE INDEX activities_occurred_idx ON activities (tenant_id, occurred_at, activity_id);
 CREATE INDEX activities_due_idx ON activities (tenant_id, (coalesce(due_at, 'infinity'::timestamptz)), activity_id);
+CREATE INDEX activities_done_idx ON activities (tenant_id, done_at) WHERE done_at IS NOT NULL;
 CREATE INDEX activities_kind_idx ON activities (tenant_id, kind, occurred_at, activity_id);
 CREATE INDEX activities_status_idx ON activities (tenant_id, status, occurred_at, activity_id);
 CREATE INDEX activities_owner_idx ON activities (tenant_id, owner_id, occurred_at, activity_id);

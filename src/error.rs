@@ -64,6 +64,32 @@ impl Error {
         }
     }
 
+    /// The same problem of a record that was named by another input field.
+    #[must_use]
+    pub fn about(self, field: &'static str) -> Self {
+        match self {
+            Self::NotFound { kind, .. } => Self::NotFound { kind, field },
+            other => other,
+        }
+    }
+
+    /// The same problem in a part of the input, `stages.1` for example.
+    #[must_use]
+    pub fn within(self, part: &str) -> Self {
+        match self {
+            Self::Invalid {
+                code,
+                field,
+                message,
+            } => Self::Invalid {
+                code,
+                field: format!("{part}.{field}"),
+                message,
+            },
+            other => other,
+        }
+    }
+
     /// A fault of ours, logged here and once.
     pub fn internal(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         let source: Box<dyn std::error::Error + Send + Sync> = source.into();

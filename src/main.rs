@@ -162,7 +162,7 @@ async fn serve() -> Outcome {
         app = app.with(explorer::router());
     }
     let listener = tokio::net::TcpListener::bind(config.server.listen).await?;
-    tracing::info!(address = %config.server.listen, "listening");
+    tracing::info!(address = %listener.local_addr()?, "listening");
     let stop = CancellationToken::new();
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;
@@ -246,6 +246,7 @@ fn pool(config: &Config) -> PoolOptions {
         size: config.database.pool_size,
         system_size: config.database.system_pool_size,
         acquire_timeout: config.database.acquire_timeout,
+        prepared: config.database.statement_cache > 0,
     }
 }
 

@@ -92,6 +92,12 @@ pub async fn place_owners<'a>(
         .collect();
     owners.sort_unstable();
     owners.dedup();
+    for record in records
+        .iter_mut()
+        .filter(|record| record.owner_id.is_none())
+    {
+        record.team_path = None;
+    }
     if owners.is_empty() {
         return Ok(());
     }
@@ -107,7 +113,6 @@ pub async fn place_owners<'a>(
         .collect();
     for record in &mut records {
         let Some(owner) = record.owner_id else {
-            record.team_path = None;
             continue;
         };
         let path = paths.get(&owner).ok_or(Error::NotFound {

@@ -22,7 +22,7 @@ use crate::{
     error::Result,
     graphql::{
         Connection, ContextExt as _, DeletePayload, Filter, ListArgs, Listing, UserError, answer,
-        filters::{Conditions, DateTimeFilter, IDFilter},
+        filters::{Conditions, DateTimeFilter, IdFilter},
         patch::{patch, patch_required},
     },
     ids::{ActivityId, Typed as _, UserId},
@@ -241,7 +241,7 @@ pub struct ActivityFilter {
     /// This does not hold.
     not: Option<Box<ActivityFilter>>,
     /// By id.
-    id: Option<IDFilter>,
+    id: Option<IdFilter>,
     /// By kind.
     kind: Option<ActivityKindFilter>,
     /// By status.
@@ -249,7 +249,7 @@ pub struct ActivityFilter {
     /// By direction.
     direction: Option<ActivityDirectionFilter>,
     /// By owner.
-    owner_id: Option<IDFilter>,
+    owner_id: Option<IdFilter>,
     /// By the time until when it is to be done.
     due_at: Option<DateTimeFilter>,
     /// By its place in a timeline.
@@ -276,7 +276,7 @@ impl Filter for ActivityFilter {
             direction.into_conditions(&mut all, "direction");
         }
         all.id::<UserId>("ownerId", "owner_id", self.owner_id)?;
-        all.time("dueAt", "due_at", self.due_at)?;
+        all.time("dueAt", ("due_at", "'infinity'::timestamptz"), self.due_at)?;
         all.time("occurredAt", "occurred_at", self.occurred_at)?;
         all.time("doneAt", "done_at", self.done_at)?;
         all.time("createdAt", "created_at", self.created_at)?;

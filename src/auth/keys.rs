@@ -42,7 +42,7 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Reads `<kid>.pem` files (Ed25519, PKCS#8) from a folder; the last by name signs, all check.
+    /// Reads `<kid>.pem` files (Ed25519, PKCS#8) from a folder, or one such file; the last by name signs, all check.
     /// With `hs256_secret` tokens signed with it under the key id `hs256` are accepted too.
     ///
     /// # Errors
@@ -52,11 +52,15 @@ impl Keys {
             let path = path.display().to_string();
             move |source| KeyError::File { path, source }
         };
-        let mut paths: Vec<_> = std::fs::read_dir(folder)
-            .map_err(file_error(folder))?
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| path.extension().is_some_and(|ending| ending == "pem"))
-            .collect();
+        let mut paths: Vec<_> = if folder.is_file() {
+            vec![folder.to_owned()]
+        } else {
+            std::fs::read_dir(folder)
+                .map_err(file_error(folder))?
+                .filter_map(|entry| Some(entry.ok()?.path()))
+                .filter(|path| path.extension().is_some_and(|ending| ending == "pem"))
+                .collect()
+        };
         paths.sort();
 
         let mut checking = HashMap::new();

@@ -13,7 +13,7 @@ use crate::{
     error::Result,
     graphql::{
         Connection, ContextExt as _, DeletePayload, Filter, ListArgs, Listing, UserError, answer,
-        filters::{Conditions, DateTimeFilter, IDFilter, IntFilter, TextFilter},
+        filters::{Conditions, DateTimeFilter, IdFilter, IntFilter, TextFilter},
         patch::{patch, patch_money, patch_or_default, patch_required},
         scalars::{Money, MoneyInput},
     },
@@ -274,7 +274,7 @@ pub struct CompanyFilter {
     /// This does not hold.
     not: Option<Box<CompanyFilter>>,
     /// By id.
-    id: Option<IDFilter>,
+    id: Option<IdFilter>,
     /// By name, without regard to case.
     name: Option<TextFilter>,
     /// By internet domain.
@@ -286,9 +286,9 @@ pub struct CompanyFilter {
     /// By number of employees.
     employee_count: Option<IntFilter>,
     /// By owner.
-    owner_id: Option<IDFilter>,
+    owner_id: Option<IdFilter>,
     /// By parent company.
-    parent_company_id: Option<IDFilter>,
+    parent_company_id: Option<IdFilter>,
     /// By time of creation.
     created_at: Option<DateTimeFilter>,
     /// By time of the last change.

@@ -19,7 +19,7 @@ use crate::{
     error::Result,
     graphql::{
         Connection, ContextExt as _, DeletePayload, Filter, ListArgs, Listing, UserError, answer,
-        filters::{Conditions, DateTimeFilter, IDFilter, IntFilter, TextFilter},
+        filters::{Conditions, DateTimeFilter, IdFilter, IntFilter, TextFilter},
         patch::{patch, patch_or_default, patch_required},
     },
     ids::{CompanyId, ContactId, Typed as _, UserId},
@@ -276,17 +276,17 @@ pub struct ContactFilter {
     /// This does not hold.
     not: Option<Box<ContactFilter>>,
     /// By id.
-    id: Option<IDFilter>,
+    id: Option<IdFilter>,
     /// By last name, then first name (`lovelace ada`), without regard to case; `startsWith` matches the last name.
     name: Option<TextFilter>,
     /// By preferred e-mail address.
     email: Option<TextFilter>,
     /// By company.
-    company_id: Option<IDFilter>,
+    company_id: Option<IdFilter>,
     /// By owner.
-    owner_id: Option<IDFilter>,
+    owner_id: Option<IdFilter>,
     /// By boss.
-    reports_to_id: Option<IDFilter>,
+    reports_to_id: Option<IdFilter>,
     /// By warmness, from 0 to 100.
     warmness_score: Option<IntFilter>,
     /// By when somebody was last in touch.
@@ -313,7 +313,7 @@ impl Filter for ContactFilter {
         all.int("warmnessScore", "warmness_score", self.warmness_score)?;
         all.time(
             "lastContactedAt",
-            "last_contacted_at",
+            ("last_contacted_at", "'-infinity'::timestamptz"),
             self.last_contacted_at,
         )?;
         all.time("createdAt", "created_at", self.created_at)?;

@@ -24,7 +24,7 @@ use sqlx::{
 };
 
 pub use order::{Cursor, Direction, OrderField, OrderTerm, ValueKind};
-pub use predicate::{Comparison, Predicate, Quantifier, Value};
+pub use predicate::{Column, Comparison, Predicate, Quantifier, Value};
 pub use session::ReadSession;
 pub use sql::{Row, Sql, rows_per_statement};
 pub use startup::{StartupError, check};
@@ -46,6 +46,8 @@ pub struct PoolOptions {
     pub system_size: u32,
     /// How long a request waits for a connection.
     pub acquire_timeout: std::time::Duration,
+    /// Whether statements stay prepared on a connection; not behind a pooler that does not track them.
+    pub prepared: bool,
 }
 
 impl Default for PoolOptions {
@@ -54,6 +56,7 @@ impl Default for PoolOptions {
             size: 16,
             system_size: 4,
             acquire_timeout: std::time::Duration::from_secs(2),
+            prepared: true,
         }
     }
 }
@@ -71,6 +74,13 @@ pub enum SystemReason {
 
 type Observer = Arc<dyn Fn(&str) + Send + Sync>;
 
+/// How statements are run.
+#[derive(Clone, Default)]
+struct Running {
+    prepared: bool,
+    observer: Option<Observer>,
+}
+
 /// The database: both pools, and nothing of them shown.
 #[derive(Clone)]
 pub struct Db {
@@ -78,7 +88,7 @@ pub struct Db {
     system: PgPool,
     clock: Clock,
     hints: events::Hints,
-    observer: Option<Observer>,
+    running: Running,
 }
 
 impl Db {
@@ -103,14 +113,17 @@ impl Db {
                 .connect_lazy_with(system.application_name("dealgraph-system")),
             clock,
             hints,
-            observer: None,
+            running: Running {
+                prepared: options.prepared,
+                observer: None,
+            },
         }
     }
 
     /// The same database with every statement's text shown to `observer`; for tests that judge statements.
     #[must_use]
     pub fn observed(mut self, observer: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        self.observer = Some(Arc::new(observer));
+        self.running.observer = Some(Arc::new(observer));
         self
     }
 
@@ -139,7 +152,7 @@ impl Db {
         let statements = begin(
             &self.app,
             format!("BEGIN; {}", actor.settings()),
-            self.observer.clone(),
+            self.running.clone(),
         )
         .await?;
         let mut tx = Tx::new(statements, Arc::clone(actor), self.clock.now());
@@ -159,7 +172,7 @@ impl Db {
     pub async fn system(&self, reason: SystemReason) -> Result<SystemTx> {
         tracing::debug!(?reason, "system transaction");
         Ok(SystemTx::new(
-            begin(&self.system, "BEGIN".to_owned(), self.observer.clone()).await?,
+            begin(&self.system, "BEGIN".to_owned(), self.running.clone()).await?,
             self.clock.now(),
         ))
     }
@@ -183,18 +196,18 @@ impl Db {
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {}",
             actor.settings()
         );
-        begin(&self.app, sql, self.observer.clone()).await
+        begin(&self.app, sql, self.running.clone()).await
     }
 }
 
 /// Begins in a task of its own: a caller that goes away while BEGIN is under way would otherwise leave the pooled
 /// connection inside a transaction, with its settings (sqlx 0.9.0, 71 of 184 cancelled begins). Here the task
 /// finishes, finds nobody waiting and rolls back.
-async fn begin(pool: &PgPool, sql: String, observer: Option<Observer>) -> Result<Statements> {
+async fn begin(pool: &PgPool, sql: String, running: Running) -> Result<Statements> {
     let pool = pool.clone();
     let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(sql)).await });
     match begun.await {
-        Ok(Ok(transaction)) => Ok(Statements::new(transaction, observer)),
+        Ok(Ok(transaction)) => Ok(Statements::new(transaction, running)),
         Ok(Err(error)) => Err(constraint::translate(error)),
         Err(panic) => Err(Error::internal(panic)),
     }

@@ -59,6 +59,29 @@ pub enum Quantifier {
     None,
 }
 
+/// A column as conditions name it.
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    name: &'static str,
+    absent: Option<&'static str>,
+}
+
+impl From<&'static str> for Column {
+    fn from(name: &'static str) -> Self {
+        Self { name, absent: None }
+    }
+}
+
+/// A nullable column that is indexed as `coalesce(column, absent)`, because lists are sorted by it.
+impl From<(&'static str, &'static str)> for Column {
+    fn from((name, absent): (&'static str, &'static str)) -> Self {
+        Self {
+            name,
+            absent: Some(absent),
+        }
+    }
+}
+
 /// A condition on rows of one table. Columns are names of the program, never of a client.
 #[derive(Debug, Clone)]
 pub enum Predicate {
@@ -69,11 +92,11 @@ pub enum Predicate {
     /// Does not hold.
     Not(Box<Predicate>),
     /// A column compares with a value.
-    Compare(&'static str, Comparison, Value),
+    Compare(Column, Comparison, Value),
     /// A column is one of the values.
-    In(&'static str, Vec<Value>),
+    In(Column, Vec<Value>),
     /// A column is empty.
-    Empty(&'static str),
+    Empty(Column),
     /// Rows of another table that belong to this row match.
     Related {
         /// Which of them.
@@ -135,23 +158,25 @@ impl Predicate {
                 sql.push(", false)");
             }
             Self::Compare(column, Comparison::Neq, value) => {
-                push_column(sql, alias, column);
+                push_column(sql, alias, column.name);
                 sql.push(" IS DISTINCT FROM ");
                 bind(sql, value);
             }
             Self::Compare(column, comparison, value) => {
-                push_column(sql, alias, column);
-                sql.push(comparison.operator());
-                bind(sql, value);
+                push_indexed(sql, alias, *column, |sql| {
+                    sql.push(comparison.operator());
+                    bind(sql, value);
+                });
             }
             Self::In(column, values) => {
-                push_column(sql, alias, column);
-                sql.push(" = ANY(");
-                bind_all(sql, values);
-                sql.push(")");
+                push_indexed(sql, alias, *column, |sql| {
+                    sql.push(" = ANY(");
+                    bind_all(sql, values);
+                    sql.push(")");
+                });
             }
             Self::Empty(column) => {
-                push_column(sql, alias, column);
+                push_column(sql, alias, column.name);
                 sql.push(" IS NULL");
             }
             Self::Related {
@@ -197,6 +222,27 @@ impl Predicate {
 
 fn push_column(sql: &mut QueryBuilder<Postgres>, alias: Alias, column: &'static str) {
     sql.push(alias).push(".").push(column);
+}
+
+/// A condition on a column in the form that its index has; an empty column never meets it.
+fn push_indexed(
+    sql: &mut QueryBuilder<Postgres>,
+    alias: Alias,
+    column: Column,
+    condition: impl FnOnce(&mut QueryBuilder<Postgres>),
+) {
+    let Some(absent) = column.absent else {
+        push_column(sql, alias, column.name);
+        condition(sql);
+        return;
+    };
+    sql.push("(coalesce(");
+    push_column(sql, alias, column.name);
+    sql.push(", ").push(absent).push(")");
+    condition(sql);
+    sql.push(" AND ");
+    push_column(sql, alias, column.name);
+    sql.push(" IS NOT NULL)");
 }
 
 fn join<T>(

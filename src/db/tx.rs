@@ -10,25 +10,22 @@ use sqlx::{FromRow, Postgres, Row as _, Transaction, postgres::PgRow};
 
 use tracing::{Instrument as _, Span};
 
-use super::{Observer, Sql, constraint::translate};
+use super::{Running, Sql, constraint::translate};
 use crate::{auth::Actor, error::Result, events::Event, ids::TenantId, telemetry};
 
 /// An open transaction that counts and shows its statements. Dropped without commit, it rolls back.
 pub struct Statements {
     transaction: Transaction<'static, Postgres>,
     count: u32,
-    observer: Option<Observer>,
+    running: Running,
 }
 
 impl Statements {
-    pub(super) fn new(
-        transaction: Transaction<'static, Postgres>,
-        observer: Option<Observer>,
-    ) -> Self {
+    pub(super) fn new(transaction: Transaction<'static, Postgres>, running: Running) -> Self {
         Self {
             transaction,
             count: 0,
-            observer,
+            running,
         }
     }
 
@@ -50,6 +47,7 @@ impl Statements {
         let rows = sql
             .0
             .build_query_as::<T>()
+            .persistent(self.running.prepared)
             .fetch_all(&mut *self.transaction)
             .instrument(span.clone())
             .await;
@@ -70,6 +68,7 @@ impl Statements {
         let row = sql
             .0
             .build_query_as::<T>()
+            .persistent(self.running.prepared)
             .fetch_optional(&mut *self.transaction)
             .instrument(span.clone())
             .await;
@@ -87,6 +86,7 @@ impl Statements {
         let rows = sql
             .0
             .build()
+            .persistent(self.running.prepared)
             .fetch_all(&mut *self.transaction)
             .instrument(span.clone())
             .await
@@ -118,6 +118,7 @@ impl Statements {
         let done = sql
             .0
             .build()
+            .persistent(self.running.prepared)
             .execute(&mut *self.transaction)
             .instrument(span.clone())
             .await
@@ -133,7 +134,7 @@ impl Statements {
     fn note(&mut self, sql: &Sql) -> Span {
         self.count += 1;
         let text = sql.0.sql();
-        if let Some(observer) = &self.observer {
+        if let Some(observer) = &self.running.observer {
             observer(text.as_str());
         }
         telemetry::statement_span(text.as_str())

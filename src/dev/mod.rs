@@ -5,7 +5,7 @@
 
 mod account;
 pub mod datadir;
-mod error;
+pub mod error;
 mod layout;
 mod leftover;
 mod lock;

@@ -234,7 +234,7 @@ fn greet(address: SocketAddr, data: &Path, token: &str) {
     } in demo::PEOPLE
     {
         let role = async_graphql::resolver_utils::enum_value(*role).to_string();
-        println!("  {email:<28} {role:<10} {tenant:<8} {about}");
+        println!("  {email:<30} {role:<10} {tenant:<8} {about}");
     }
     println!("\n  explorer   http://{address}/");
     println!("  a token    dealgraph token --email {}", EXAMPLE.0);

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::scalars::{BigInt, Date};
 use crate::{
-    db::{Comparison, Predicate, Quantifier, Value},
+    db::{Column, Comparison, Predicate, Quantifier, Value},
     error::{Error, Result},
     ids::{self, Typed},
 };
@@ -49,7 +49,7 @@ macro_rules! comparators {
 
 comparators! {
     /// Compares an id.
-    IDFilter(ID);
+    IdFilter(ID);
     /// Compares text without regard to case.
     TextFilter(String) {
         /// Begins with.
@@ -147,7 +147,7 @@ impl Conditions {
         &mut self,
         field: &'static str,
         column: &'static str,
-        filter: Option<IDFilter>,
+        filter: Option<IdFilter>,
     ) -> Result<()> {
         let Some(filter) = filter else { return Ok(()) };
         let read = |id: ID| match ids::parse::<T>(&id) {
@@ -170,7 +170,7 @@ impl Conditions {
             some.map(all).transpose()?,
             none.map(all).transpose()?,
         );
-        self.null(column, filter.null);
+        self.null(column.into(), filter.null);
         Ok(())
     }
 
@@ -186,7 +186,9 @@ impl Conditions {
         normalize: fn(&str) -> String,
     ) -> Result<()> {
         let Some(filter) = filter else { return Ok(()) };
-        let value = |text: String| Value::Text(normalize(&text));
+        let (column, value) = (Column::from(column), |text: String| {
+            Value::Text(normalize(&text))
+        });
         self.compare_values(column, filter.eq.map(value), filter.neq.map(value));
         let (some, none) = (bounded(field, filter.r#in)?, bounded(field, filter.nin)?);
         let all = |texts: Vec<String>| texts.into_iter().map(value).collect::<Vec<_>>();
@@ -202,7 +204,7 @@ impl Conditions {
 
     /// A yes-or-no column.
     pub fn flag(&mut self, column: &'static str, wanted: Option<bool>) {
-        self.compare(column, Comparison::Eq, wanted.map(Value::Bool));
+        self.compare(column.into(), Comparison::Eq, wanted.map(Value::Bool));
     }
 
     /// Related rows of another table have to match: (its name, its column, this table's column).
@@ -234,7 +236,13 @@ impl Conditions {
     }
 
     /// Equality and difference with values.
-    pub fn compare_values(&mut self, column: &'static str, eq: Option<Value>, neq: Option<Value>) {
+    pub fn compare_values(
+        &mut self,
+        column: impl Into<Column>,
+        eq: Option<Value>,
+        neq: Option<Value>,
+    ) {
+        let column = column.into();
         self.compare(column, Comparison::Eq, eq);
         self.compare(column, Comparison::Neq, neq);
     }
@@ -242,24 +250,25 @@ impl Conditions {
     /// One of, none of.
     pub fn one_of(
         &mut self,
-        column: &'static str,
+        column: impl Into<Column>,
         some: Option<Vec<Value>>,
         none: Option<Vec<Value>>,
     ) {
+        let column = column.into();
         self.0
             .extend(some.map(|values| Predicate::In(column, values)));
         self.0
             .extend(none.map(|values| Predicate::Not(Box::new(Predicate::In(column, values)))));
     }
 
-    fn null(&mut self, column: &'static str, wanted: Option<bool>) {
+    fn null(&mut self, column: Column, wanted: Option<bool>) {
         self.0.extend(wanted.map(|empty| match empty {
             true => Predicate::Empty(column),
             false => Predicate::Not(Box::new(Predicate::Empty(column))),
         }));
     }
 
-    fn compare(&mut self, column: &'static str, comparison: Comparison, value: Option<Value>) {
+    fn compare(&mut self, column: Column, comparison: Comparison, value: Option<Value>) {
         self.0
             .extend(value.map(|value| Predicate::Compare(column, comparison, value)));
     }
@@ -302,11 +311,11 @@ macro_rules! ranges {
             pub fn $method(
                 &mut self,
                 field: &'static str,
-                column: &'static str,
+                column: impl Into<Column>,
                 filter: Option<$filter>,
             ) -> Result<()> {
                 let Some(filter) = filter else { return Ok(()) };
-                let value = $value;
+                let (column, value) = (column.into(), $value);
                 self.compare_values(column, filter.eq.map(value), filter.neq.map(value));
                 let (some, none) = (bounded(field, filter.r#in)?, bounded(field, filter.nin)?);
                 let some = some.map(|values| values.into_iter().map(value).collect());

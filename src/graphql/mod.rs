@@ -147,9 +147,9 @@ impl Api {
         let error = Error::Unauthenticated(
             "sign in first: send an access token as `Authorization: Bearer …`",
         );
-        Response::from_errors(vec![
-            async_graphql::Error::from(error).into_server_error(Default::default()),
-        ])
+        let mut error = async_graphql::Error::from(error).into_server_error(Default::default());
+        error.locations.clear();
+        Response::from_errors(vec![error])
     }
 }
 

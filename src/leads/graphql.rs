@@ -13,7 +13,7 @@ use crate::{
     error::Result,
     graphql::{
         Connection, ContextExt as _, DeletePayload, Filter, ListArgs, Listing, UserError, answer,
-        filters::{Conditions, DateTimeFilter, IDFilter, TextFilter},
+        filters::{Conditions, DateTimeFilter, IdFilter, TextFilter},
         patch::{patch, patch_money, patch_or_default, patch_required},
         scalars::{Money, MoneyInput},
     },
@@ -187,7 +187,7 @@ pub struct LeadFilter {
     /// This does not hold.
     not: Option<Box<LeadFilter>>,
     /// By id.
-    id: Option<IDFilter>,
+    id: Option<IdFilter>,
     /// By name in the order last name, first name, without regard to case; `startsWith` matches the last name.
     name: Option<TextFilter>,
     /// By e-mail address, without regard to case.
@@ -197,7 +197,7 @@ pub struct LeadFilter {
     /// By where it came from, as written.
     source: Option<TextFilter>,
     /// By owner.
-    owner_id: Option<IDFilter>,
+    owner_id: Option<IdFilter>,
     /// By when the next action is due.
     next_action_at: Option<DateTimeFilter>,
     /// By time of creation.
@@ -217,7 +217,11 @@ impl Filter for LeadFilter {
         }
         all.text("source", "source", self.source, verbatim)?;
         all.id::<UserId>("ownerId", "owner_id", self.owner_id)?;
-        all.time("nextActionAt", "next_action_at", self.next_action_at)?;
+        all.time(
+            "nextActionAt",
+            ("next_action_at", "'infinity'::timestamptz"),
+            self.next_action_at,
+        )?;
         all.time("createdAt", "created_at", self.created_at)?;
         all.time("updatedAt", "updated_at", self.updated_at)?;
         all.finish(self.and, self.or, self.not)

@@ -13,7 +13,7 @@ use crate::{
     error::Result,
     graphql::{
         Connection, ContextExt as _, Filter, ListArgs, Listing,
-        filters::{Conditions, IDFilter, TextFilter},
+        filters::{Conditions, IdFilter, TextFilter},
     },
     ids::{TeamId, Typed as _, UserId},
     text::normalize,
@@ -214,11 +214,11 @@ pub struct MembershipFilter {
     /// This does not hold.
     not: Option<Box<MembershipFilter>>,
     /// By the person's id.
-    user_id: Option<IDFilter>,
+    user_id: Option<IdFilter>,
     /// By the person's name, without regard to case.
     name: Option<TextFilter>,
     /// By team.
-    team_id: Option<IDFilter>,
+    team_id: Option<IdFilter>,
     /// By role.
     role: Option<RoleFilter>,
     /// By status.

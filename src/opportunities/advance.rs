@@ -91,14 +91,7 @@ pub async fn lose(
     change(tx, deal, EventKind::Lost, async |tx, deal| {
         let stage = closing_stage(tx, deal, stage, StageKind::Lost).await?;
         deal.lose(stage.as_ref(), (reason, note), tx.now())?;
-        if deal.standing.lost_reason.is_none() && tenants::own(tx).await?.lost_reason_required {
-            return Err(Error::invalid(
-                "LOST_REASON_REQUIRED",
-                "reason",
-                "say why this deal is lost",
-            ));
-        }
-        Ok(())
+        require_reason(tx, deal, "reason").await
     })
     .await
 }
@@ -127,6 +120,22 @@ pub async fn reopen(
         deal.reopen(&stage, tx.now())
     })
     .await
+}
+
+/// Refuses a loss without a reason where the tenant wants one.
+pub(super) async fn require_reason(
+    tx: &mut Tx,
+    deal: &Opportunity,
+    field: &'static str,
+) -> Result<()> {
+    if deal.standing.lost_reason.is_none() && tenants::own(tx).await?.lost_reason_required {
+        return Err(Error::invalid(
+            "LOST_REASON_REQUIRED",
+            field,
+            "say why this deal is lost",
+        ));
+    }
+    Ok(())
 }
 
 async fn closing_stage(
@@ -173,7 +182,12 @@ async fn put(tx: &mut Tx, deal: &mut Opportunity, place: Place) -> Result<()> {
             "the first deal does not stand before the second one",
         ));
     }
-    let position = board::between(low.as_deref(), high.as_deref());
+    // The end of the board is where new deals come, so that later ones still come after it.
+    let end = board::at_end(tx.now(), deal.id.uuid());
+    let position = match (&low, &high) {
+        (Some(low), None) if *low < end => end,
+        _ => board::between(low.as_deref(), high.as_deref()),
+    };
     if position.len() > board::MAX_PLACE {
         return Err(Error::invalid(
             "NO_PLACE",

@@ -75,7 +75,7 @@ pub(super) fn query(
     page: PageRequest,
 ) -> ListQuery<Opportunity> {
     let at = |comparison, instant| {
-        Predicate::Compare("next_action_at", comparison, Value::Time(instant))
+        Predicate::Compare("next_action_at".into(), comparison, Value::Time(instant))
     };
     let mut all = match bucket {
         Bucket::Overdue => vec![at(Comparison::Lt, days.now)],
@@ -85,13 +85,19 @@ pub(super) fn query(
         ],
         Bucket::Upcoming => vec![at(Comparison::Gte, days.today_ends)],
     };
-    let mine = |column| Predicate::Compare(column, Comparison::Eq, Value::Uuid(actor.user.uuid()));
+    let mine = |column: &'static str| {
+        Predicate::Compare(
+            column.into(),
+            Comparison::Eq,
+            Value::Uuid(actor.user.uuid()),
+        )
+    };
     match (scope, &actor.team_path) {
         (DueScope::All, _) => {}
         (DueScope::Mine, _) => all.push(mine("next_action_owner_id")),
         (DueScope::Team, Some(path)) => {
             all.push(Predicate::Compare(
-                "team_path",
+                "team_path".into(),
                 Comparison::StartsWith,
                 Value::Text(path.clone()),
             ));

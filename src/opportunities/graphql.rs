@@ -27,7 +27,7 @@ use crate::{
     graphql::{
         Connection, ContextExt as _, Filter, ListArgs, Listing,
         filters::{
-            BigIntFilter, Conditions, DateFilter, DateTimeFilter, IDFilter, IntFilter, TextFilter,
+            BigIntFilter, Conditions, DateFilter, DateTimeFilter, IdFilter, IntFilter, TextFilter,
         },
         page_request,
         scalars::{BigInt, Date, Money},
@@ -484,15 +484,15 @@ pub struct OpportunityFilter {
     /// This does not hold.
     not: Option<Box<OpportunityFilter>>,
     /// By id.
-    id: Option<IDFilter>,
+    id: Option<IdFilter>,
     /// By name, without regard to case.
     name: Option<TextFilter>,
     /// By status.
     status: Option<OpportunityStatusFilter>,
     /// By pipeline.
-    pipeline_id: Option<IDFilter>,
+    pipeline_id: Option<IdFilter>,
     /// By stage.
-    stage_id: Option<IDFilter>,
+    stage_id: Option<IdFilter>,
     /// By what it is worth in minor units, whatever the currency.
     amount_minor: Option<BigIntFilter>,
     /// By currency, as its ISO 4217 code.
@@ -506,11 +506,11 @@ pub struct OpportunityFilter {
     /// By source, as written.
     source: Option<TextFilter>,
     /// By company.
-    company_id: Option<IDFilter>,
+    company_id: Option<IdFilter>,
     /// By primary contact.
-    primary_contact_id: Option<IDFilter>,
+    primary_contact_id: Option<IdFilter>,
     /// By owner.
-    owner_id: Option<IDFilter>,
+    owner_id: Option<IdFilter>,
     /// By when the next action is due.
     next_action_at: Option<DateTimeFilter>,
     /// By when something was last done.
@@ -541,7 +541,7 @@ impl Filter for OpportunityFilter {
         }
         all.id::<PipelineId>("pipelineId", "pipeline_id", self.pipeline_id)?;
         all.id::<StageId>("stageId", "stage_id", self.stage_id)?;
-        all.big_int("amountMinor", "amount_minor", self.amount_minor)?;
+        all.big_int("amountMinor", ("amount_minor", "-1"), self.amount_minor)?;
         all.text("currency", "amount_currency", self.currency, verbatim)?;
         all.int("probability", "probability", self.probability)?;
         if let Some(category) = self.forecast_category {
@@ -549,7 +549,7 @@ impl Filter for OpportunityFilter {
         }
         all.date(
             "expectedCloseOn",
-            "expected_close_on",
+            ("expected_close_on", "'infinity'::date"),
             self.expected_close_on,
         )?;
         all.text("source", "source", self.source, verbatim)?;

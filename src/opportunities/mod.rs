@@ -50,8 +50,7 @@ use crate::{
 /// can't see; `LOST_REASON_REQUIRED`; `FORBIDDEN` without the permission or beyond the row scope.
 pub async fn create_many(tx: &mut Tx, mut new: Vec<NewOpportunity>) -> Result<Vec<Opportunity>> {
     for deal in &mut new {
-        deal.fields.check()?;
-        deal.include_primary_contact();
+        deal.check()?;
     }
     refer(tx, &new).await?;
     records::place_owners(tx, new.iter_mut().map(|deal| &mut deal.fields.ownership)).await?;
@@ -103,10 +102,14 @@ pub async fn create_many(tx: &mut Tx, mut new: Vec<NewOpportunity>) -> Result<Ve
 /// # Errors
 /// As [`create_many`].
 pub async fn create(tx: &mut Tx, new: NewOpportunity) -> Result<Opportunity> {
-    match list::find(tx, new.id.uuid()).await? {
-        Some(existing) => Ok(existing),
-        None => Ok(create_many(tx, vec![new]).await?.remove(0)),
+    if let Some(existing) = list::find(tx, new.id.uuid()).await? {
+        return Ok(existing);
     }
+    let deal = create_many(tx, vec![new]).await?.remove(0);
+    if deal.standing.status == OpportunityStatus::Lost {
+        advance::require_reason(tx, &deal, "lostReason").await?;
+    }
+    Ok(deal)
 }
 
 /// Changes what is plainly written of a deal; the probability of the stage is taken back with `Some(None)`.
@@ -193,22 +196,27 @@ async fn change(
 
 /// Refuses references that the actor can't see.
 async fn refer(tx: &mut Tx, new: &[NewOpportunity]) -> Result<()> {
-    let (mut companies, mut contacts, mut people) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut companies, mut primary, mut contacts) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut users, mut next) = (Vec::new(), Vec::new());
     for deal in new {
         companies.extend(deal.fields.company_id.map(|id| id.uuid()));
+        primary.extend(deal.fields.primary_contact_id.map(|id| id.uuid()));
+        let others = deal.contacts.iter().map(|contact| contact.contact_id);
         contacts.extend(
-            deal.contacts
-                .iter()
-                .map(|contact| contact.contact_id.uuid()),
+            others
+                .filter(|id| Some(*id) != deal.fields.primary_contact_id)
+                .map(|id| id.uuid()),
         );
-        people.extend(deal.users.iter().map(|user| user.user_id.uuid()));
-        people.extend(
+        users.extend(deal.users.iter().map(|user| user.user_id.uuid()));
+        next.extend(
             deal.next_action
                 .as_ref()
                 .and_then(|next| Some(next.owner_id?.uuid())),
         );
     }
     list::require::<Company>(tx, companies, "companyId").await?;
+    list::require::<Contact>(tx, primary, "primaryContactId").await?;
     list::require::<Contact>(tx, contacts, "contacts").await?;
-    list::require::<Member>(tx, people, "collaborators").await
+    list::require::<Member>(tx, users, "collaborators").await?;
+    list::require::<Member>(tx, next, "nextAction.ownerId").await
 }

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use async_graphql::Enum;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
-use super::board;
+use super::{board, people};
 use crate::{
     activities::{ActivityKind, Target},
     db::{OrderField, Value, ValueKind, list::Record},
@@ -235,18 +235,38 @@ impl OpportunityFields {
 }
 
 impl NextAction {
-    /// Cleans and bounds the details.
+    /// Cleans and bounds it; `at` and `details` are the input fields to name.
     ///
     /// # Errors
-    /// `TOO_LONG`, `INVALID_TEXT`.
-    pub fn check(&mut self) -> Result<()> {
-        Text::line("details").optional(&mut self.details)
+    /// `TOO_LONG`, `INVALID_TEXT`, `OUT_OF_RANGE` for a time beyond the years 1900 to 2200.
+    pub fn check(&mut self, (at, details): (&'static str, &'static str)) -> Result<()> {
+        if !(1900..=2200).contains(&self.at.year()) {
+            return Err(Error::invalid(
+                "OUT_OF_RANGE",
+                at,
+                "expected a time in the years 1900 to 2200",
+            ));
+        }
+        Text::line(details).optional(&mut self.details)
     }
 }
 
 impl NewOpportunity {
+    /// Cleans and bounds what it brings.
+    pub(super) fn check(&mut self) -> Result<()> {
+        self.fields.check()?;
+        people::check_contacts(&mut self.contacts)?;
+        people::check_users(&mut self.users)?;
+        Text::line("lostReason").optional(&mut self.lost_reason)?;
+        if let Some(next) = &mut self.next_action {
+            next.check(("nextAction.at", "nextAction.details"))?;
+        }
+        self.include_primary_contact();
+        Ok(())
+    }
+
     /// The primary contact is one of the contacts.
-    pub(super) fn include_primary_contact(&mut self) {
+    fn include_primary_contact(&mut self) {
         if let Some(contact_id) = self.fields.primary_contact_id
             && !self
                 .contacts
@@ -439,7 +459,7 @@ impl Opportunity {
 
     /// Sets what is to be done next, or nothing.
     pub(super) fn schedule(&mut self, next: Option<NextAction>) -> Result<()> {
-        let Some(mut next) = next else {
+        let Some(next) = next else {
             self.agenda = Agenda {
                 last_activity_at: self.agenda.last_activity_at,
                 ..Agenda::default()
@@ -447,7 +467,6 @@ impl Opportunity {
             return Ok(());
         };
         self.refuse_closed()?;
-        next.check()?;
         let a = &mut self.agenda;
         a.next_action_at = Some(next.at);
         a.next_action_kind = Some(next.kind);

@@ -8,6 +8,7 @@ use crate::{
     events::EventKind,
     ids::{ActivityId, OpportunityId, Typed as _},
     members::Member,
+    text::Text,
 };
 
 /// Sets what is to be done next about an open deal, or that nothing is.
@@ -17,9 +18,12 @@ use crate::{
 pub async fn set_next_action(
     tx: &mut Tx,
     deal: (OpportunityId, Option<i32>),
-    next: Option<NextAction>,
+    mut next: Option<NextAction>,
 ) -> Result<Opportunity> {
-    require_owner(tx, next.as_ref()).await?;
+    if let Some(next) = &mut next {
+        next.check(("nextAction.at", "nextAction.details"))?;
+    }
+    require_owner(tx, next.as_ref(), "nextAction.ownerId").await?;
     change(tx, deal, EventKind::Updated, async |_, deal| {
         deal.schedule(next)
     })
@@ -35,10 +39,15 @@ pub async fn set_next_action(
 pub async fn complete_next_action(
     tx: &mut Tx,
     (id, expected_version): (OpportunityId, i32),
-    (outcome, notes): (Option<String>, Option<String>),
-    next: Option<NextAction>,
+    (mut outcome, mut notes): (Option<String>, Option<String>),
+    mut next: Option<NextAction>,
 ) -> Result<(Opportunity, ActivityId)> {
-    require_owner(tx, next.as_ref()).await?;
+    Text::line("outcome").optional(&mut outcome)?;
+    Text::long("notes").optional(&mut notes)?;
+    if let Some(next) = &mut next {
+        next.check(("next.at", "next.details"))?;
+    }
+    require_owner(tx, next.as_ref(), "next.ownerId").await?;
     let activity = ActivityId::new();
     let deal = change(
         tx,
@@ -89,7 +98,7 @@ pub async fn complete_next_action(
     Ok((deal, activity))
 }
 
-async fn require_owner(tx: &mut Tx, next: Option<&NextAction>) -> Result<()> {
+async fn require_owner(tx: &mut Tx, next: Option<&NextAction>, field: &'static str) -> Result<()> {
     let owner = next.and_then(|next| Some(next.owner_id?.uuid()));
-    list::require::<Member>(tx, owner, "nextAction.ownerId").await
+    list::require::<Member>(tx, owner, field).await
 }

@@ -23,12 +23,7 @@ pub async fn set_contacts(
     deal: (OpportunityId, Option<i32>),
     mut contacts: Vec<DealContact>,
 ) -> Result<Opportunity> {
-    bounded("contacts", contacts.len())?;
-    for contact in &mut contacts {
-        Text::line("role").optional(&mut contact.role)?;
-    }
-    contacts.sort_by_key(|contact| contact.contact_id);
-    contacts.dedup_by_key(|contact| contact.contact_id);
+    check_contacts(&mut contacts)?;
     let ids: Vec<_> = contacts
         .iter()
         .map(|contact| contact.contact_id.uuid())
@@ -56,12 +51,7 @@ pub async fn set_collaborators(
     deal: (OpportunityId, Option<i32>),
     mut users: Vec<DealUser>,
 ) -> Result<Opportunity> {
-    bounded("collaborators", users.len())?;
-    for user in &mut users {
-        Text::line("role").optional(&mut user.role)?;
-    }
-    users.sort_by_key(|user| user.user_id);
-    users.dedup_by_key(|user| user.user_id);
+    check_users(&mut users)?;
     let ids: Vec<_> = users.iter().map(|user| user.user_id.uuid()).collect();
     list::require::<Member>(tx, ids, "collaborators").await?;
     change(tx, deal, EventKind::Updated, async |tx, deal| {
@@ -81,6 +71,28 @@ pub(super) async fn include_primary_contact(tx: &mut Tx, deal: &Opportunity) -> 
     };
     list::require::<Contact>(tx, [contact_id.uuid()], "primaryContactId").await?;
     store::include_contact(tx, deal, contact_id).await
+}
+
+/// Cleans and bounds the contacts of a deal; one named twice counts once.
+pub(super) fn check_contacts(contacts: &mut Vec<DealContact>) -> Result<()> {
+    bounded("contacts", contacts.len())?;
+    for contact in contacts.iter_mut() {
+        Text::line("contacts.role").optional(&mut contact.role)?;
+    }
+    contacts.sort_by_key(|contact| contact.contact_id);
+    contacts.dedup_by_key(|contact| contact.contact_id);
+    Ok(())
+}
+
+/// Cleans and bounds the people added to a deal; one named twice counts once.
+pub(super) fn check_users(users: &mut Vec<DealUser>) -> Result<()> {
+    bounded("collaborators", users.len())?;
+    for user in users.iter_mut() {
+        Text::line("collaborators.role").optional(&mut user.role)?;
+    }
+    users.sort_by_key(|user| user.user_id);
+    users.dedup_by_key(|user| user.user_id);
+    Ok(())
 }
 
 fn bounded(field: &'static str, found: usize) -> Result<()> {

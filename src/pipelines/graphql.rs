@@ -17,7 +17,7 @@ use crate::{
     error::Result,
     graphql::{
         Connection, ContextExt as _, DeletePayload, Filter, ListArgs, Listing, UserError, answer,
-        filters::{Conditions, IDFilter, TextFilter},
+        filters::{Conditions, IdFilter, TextFilter},
         patch::{patch, patch_required},
     },
     ids::{PipelineId, StageId, Typed as _},
@@ -206,7 +206,7 @@ pub struct PipelineFilter {
     /// This does not hold.
     not: Option<Box<PipelineFilter>>,
     /// By id.
-    id: Option<IDFilter>,
+    id: Option<IdFilter>,
     /// By name, as written.
     name: Option<TextFilter>,
     /// Whether new deals enter it by default.

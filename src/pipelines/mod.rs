@@ -76,7 +76,11 @@ pub async fn create(tx: &mut Tx, new: NewPipeline) -> Result<Pipeline> {
     let mut rows = Vec::with_capacity(stages.len());
     for (position, stage) in (0..).zip(stages) {
         let mut fields = stage.into_fields(position);
-        fields.1.check()?;
+        let index = position;
+        fields
+            .1
+            .check()
+            .map_err(|error| error.within(&format!("stages.{index}")))?;
         rows.push(fields);
     }
     store::insert_stages(tx, id, &rows).await?;
@@ -123,7 +127,8 @@ pub async fn add_stage(
     (pipeline, expected_version): (PipelineId, Option<i32>),
     new: NewStage,
 ) -> Result<Stage> {
-    let before: Pipeline = records::lock(tx, pipeline.uuid(), expected_version).await?;
+    let locked = records::lock(tx, pipeline.uuid(), expected_version).await;
+    let before: Pipeline = locked.map_err(|error| error.about("pipelineId"))?;
     let stages = store::stages(tx, Some(pipeline)).await?;
     if stages.len() >= MAX_STAGES {
         return Err(Error::invalid(
@@ -149,7 +154,7 @@ pub async fn update_stage(
     id: StageId,
     change: impl FnOnce(&mut StageFields),
 ) -> Result<Stage> {
-    let mut stage = get_stage(tx, id).await?;
+    let mut stage = get_stage(tx, id).await.map_err(|error| error.about("id"))?;
     let pipeline: Pipeline = records::lock(tx, stage.pipeline_id.uuid(), None).await?;
     let old = stage.fields.clone();
     change(&mut stage.fields);
@@ -165,10 +170,22 @@ pub async fn update_stage(
 /// Deletes a stage that no deal stands in or ever stood in.
 ///
 /// # Errors
-/// `NOT_FOUND`, `IN_USE`, `FORBIDDEN`.
+/// `NOT_FOUND`, `IN_USE`, `FORBIDDEN`; `NO_OPEN_STAGE` for the last open one.
 pub async fn delete_stage(tx: &mut Tx, id: StageId) -> Result<()> {
-    let stage = get_stage(tx, id).await?;
+    let stage = get_stage(tx, id).await.map_err(|error| error.about("id"))?;
     let pipeline: Pipeline = records::lock(tx, stage.pipeline_id.uuid(), None).await?;
+    let mut left = store::stages(tx, Some(stage.pipeline_id)).await?;
+    left.retain(|other| other.id != id);
+    if !left
+        .iter()
+        .any(|other| other.fields.kind == StageKind::Open)
+    {
+        return Err(Error::invalid(
+            "NO_OPEN_STAGE",
+            "id",
+            "a pipeline needs at least one stage of kind OPEN",
+        ));
+    }
     store::delete_stage(tx, id).await?;
     touch(tx, pipeline, json!({ "stage_removed": id })).await
 }

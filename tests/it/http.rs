@@ -17,11 +17,26 @@ fn all_audits_of_the_protocol_pass() {
         install(&folder).await;
         let server = Child::serve(world, &[]).await;
         let mut audit = Command::new("node");
-        audit.arg("http-audit.mjs").arg(server.url()).env("AUDIT_TOKEN", server.token()).current_dir(&folder);
-        let done = audit.stdin(Stdio::null()).kill_on_drop(true).output().await.expect("node is installed");
+        audit
+            .arg("http-audit.mjs")
+            .arg(server.url())
+            .env("AUDIT_TOKEN", server.token())
+            .current_dir(&folder);
+        let done = audit
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .expect("node is installed");
         let text = String::from_utf8_lossy(&done.stdout);
-        let summary: Value = serde_json::from_str(text.lines().last().unwrap_or_default()).unwrap_or_default();
-        assert_eq!(summary, json!({ "total": 61, "ok": 61, "failed": [] }), "{text}{}", String::from_utf8_lossy(&done.stderr));
+        let summary: Value =
+            serde_json::from_str(text.lines().last().unwrap_or_default()).unwrap_or_default();
+        assert_eq!(
+            summary,
+            json!({ "total": 61, "ok": 61, "failed": [] }),
+            "{text}{}",
+            String::from_utf8_lossy(&done.stderr)
+        );
         assert!(done.status.success());
         assert!(server.stop().await.success());
     });
@@ -29,34 +44,70 @@ fn all_audits_of_the_protocol_pass() {
 
 /// Installs the packages of the lock file, unless they are there.
 async fn install(folder: &Path) {
-    let changed = |file: &str| std::fs::metadata(folder.join(file)).and_then(|file| file.modified()).ok();
-    let (installed, wanted) = (changed("node_modules/.package-lock.json"), changed("package-lock.json"));
+    let changed = |file: &str| {
+        std::fs::metadata(folder.join(file))
+            .and_then(|file| file.modified())
+            .ok()
+    };
+    let (installed, wanted) = (
+        changed("node_modules/.package-lock.json"),
+        changed("package-lock.json"),
+    );
     if installed.is_some() && installed >= wanted {
         return;
     }
     let mut npm = Command::new("npm");
-    npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(folder).stdin(Stdio::null());
+    npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"])
+        .current_dir(folder)
+        .stdin(Stdio::null());
     let done = npm.output().await.expect("npm is installed");
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert!(
+        done.status.success(),
+        "{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
 }
 
 #[test]
 fn every_answer_has_an_id_the_senders_own_if_it_is_sane() {
     test(async |world: &World| {
         let admin = world.a(Who::Admin);
-        for (body, status) in [("{\"query\":\"{__typename}\"}", 200), ("{\"query\":\"{\"}", 400), ("nonsense", 400)] {
-            let post = || admin.post().header("content-type", "application/json").header("accept", "application/graphql-response+json");
+        for (body, status) in [
+            ("{\"query\":\"{__typename}\"}", 200),
+            ("{\"query\":\"{\"}", 400),
+            ("nonsense", 400),
+        ] {
+            let post = || {
+                admin
+                    .post()
+                    .header("content-type", "application/json")
+                    .header("accept", "application/graphql-response+json")
+            };
             let id = async |sent: Option<&str>| {
                 let request = post().body(body.to_owned());
-                let request = sent.map_or(request.try_clone().expect("it is bytes"), |sent| request.header("x-request-id", sent));
+                let request = sent.map_or(request.try_clone().expect("it is bytes"), |sent| {
+                    request.header("x-request-id", sent)
+                });
                 let answer = admin.send_request(request, body).await;
                 assert_eq!(answer.status, status, "{}", answer.body);
-                answer.headers["x-request-id"].to_str().expect("it is plain").to_owned()
+                answer.headers["x-request-id"]
+                    .to_str()
+                    .expect("it is plain")
+                    .to_owned()
             };
             assert_eq!(id(Some("req_1.a-B")).await, "req_1.a-B");
-            let (one, other, instead) = (id(None).await, id(None).await, id(Some("<script> {}")).await);
+            let (one, other, instead) = (
+                id(None).await,
+                id(None).await,
+                id(Some("<script> {}")).await,
+            );
             assert!(one.len() >= 16 && one != other, "{one} {other}");
-            assert!(instead.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)), "{instead}");
+            assert!(
+                instead
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)),
+                "{instead}"
+            );
         }
         assert!(world.log().contains("req_1.a-B"), "the log tells it too");
     });
@@ -67,8 +118,14 @@ fn without_a_token_there_is_nothing_but_the_name_of_the_root() {
     test(async |world: &World| {
         let nobody = world.stranger(None);
         let answer = nobody.send("{ __typename }", json!({})).await;
-        assert_eq!((answer.status, answer.body), (200, json!({ "data": { "__typename": "Query" } })));
-        let company = format!("{{ company(id: \"{}\") {{ name }} }}", A.id::<dealgraph::ids::CompanyId>(1));
+        assert_eq!(
+            (answer.status, answer.body),
+            (200, json!({ "data": { "__typename": "Query" } }))
+        );
+        let company = format!(
+            "{{ company(id: \"{}\") {{ name }} }}",
+            A.id::<dealgraph::ids::CompanyId>(1)
+        );
         let archive = format!(
             "mutation {{ companyArchive(input: {{ id: \"{}\" }}) {{ company {{ id }} }} }}",
             A.id::<dealgraph::ids::CompanyId>(1)
@@ -86,11 +143,23 @@ fn without_a_token_there_is_nothing_but_the_name_of_the_root() {
         ] {
             for token in [None, Some("nonsense".to_owned()), Some("a.b.c".to_owned())] {
                 let answer = world.stranger(token).send(document, json!({})).await;
-                assert_eq!((answer.status, answer.code()), (401, "UNAUTHENTICATED"), "{document}: {}", answer.body);
-                assert!(answer.body.get("data").is_none_or(Value::is_null), "{document}: {}", answer.body);
+                assert_eq!(
+                    (answer.status, answer.code()),
+                    (401, "UNAUTHENTICATED"),
+                    "{document}: {}",
+                    answer.body
+                );
+                assert!(
+                    answer.body.get("data").is_none_or(Value::is_null),
+                    "{document}: {}",
+                    answer.body
+                );
             }
         }
-        assert_eq!(world.a(Who::Admin).query(&company).await["company"]["name"], "Company 1");
+        assert_eq!(
+            world.a(Who::Admin).query(&company).await["company"]["name"],
+            "Company 1"
+        );
     });
 }
 
@@ -113,13 +182,21 @@ fn every_error_has_a_code_and_quotes_little() {
             "query a { __typename } query b { __typename }".to_owned(),
         ] {
             let answer = admin.send(&document, json!({})).await;
-            let errors = answer.body["errors"].as_array().unwrap_or_else(|| panic!("{document}: {}", answer.body));
+            let errors = answer.body["errors"]
+                .as_array()
+                .unwrap_or_else(|| panic!("{document}: {}", answer.body));
             for error in errors {
                 let code = error["extensions"]["code"].as_str().unwrap_or_default();
-                let is_code = !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+                let is_code = !code.is_empty()
+                    && code
+                        .bytes()
+                        .all(|byte| byte.is_ascii_uppercase() || byte == b'_');
                 assert!(is_code, "{document}: {error}");
                 let message = error["message"].as_str().expect("a message");
-                assert!(!message.is_empty() && message.len() < 300, "{document}: {message}");
+                assert!(
+                    !message.is_empty() && message.len() < 300,
+                    "{document}: {message}"
+                );
             }
         }
     });
@@ -128,10 +205,24 @@ fn every_error_has_a_code_and_quotes_little() {
 #[test]
 fn answers_are_in_the_order_of_the_question() {
     test(async |world: &World| {
-        let token = world.tokens.issue(A.user(Who::Admin), A.tenant()).expect("the key signs").token;
+        let token = world
+            .tokens
+            .issue(A.user(Who::Admin), A.tenant())
+            .expect("the key signs")
+            .token;
         let text = async |document: &str| {
-            let request = world.a(Who::Admin).post().bearer_auth(&token).json(&json!({ "query": document }));
-            request.send().await.expect("an answer").text().await.expect("its text")
+            let request = world
+                .a(Who::Admin)
+                .post()
+                .bearer_auth(&token)
+                .json(&json!({ "query": document }));
+            request
+                .send()
+                .await
+                .expect("an answer")
+                .text()
+                .await
+                .expect("its text")
         };
         // Later fields are answered sooner: one needs two statements, one none.
         let document = "{ z: companies(first: 1, filter: { name: { eq: \"company 2\" } }) { nodes { parent { name id } name } }
@@ -151,15 +242,60 @@ fn answers_are_in_the_order_of_the_question() {
 #[test]
 fn a_token_is_never_told_back_nor_logged() {
     test(async |world: &World| {
-        let valid = world.tokens.issue(A.user(Who::Admin), A.tenant()).expect("the key signs").token;
+        let valid = world
+            .tokens
+            .issue(A.user(Who::Admin), A.tenant())
+            .expect("the key signs")
+            .token;
         let (start, _) = valid.split_at(valid.len() / 2);
-        for token in [valid.clone(), format!("{valid}x"), start.to_owned(), "SECRET-TOKEN".to_owned()] {
+        for token in [
+            valid.clone(),
+            format!("{valid}x"),
+            start.to_owned(),
+            "SECRET-TOKEN".to_owned(),
+        ] {
             for document in ["{ viewer { role } }", "{ __typename", "{ nope }"] {
-                let answer = world.stranger(Some(token.clone())).send(document, json!({})).await;
+                let answer = world
+                    .stranger(Some(token.clone()))
+                    .send(document, json!({}))
+                    .await;
                 let told = format!("{:?} {}", answer.headers, answer.body);
                 assert!(!told.contains(&token), "{told}");
             }
             assert!(!world.log().contains(&token), "the log tells the token");
+        }
+    });
+}
+
+#[test]
+fn introspection_is_for_people_who_are_signed_in_and_can_be_turned_off() {
+    test(async |world: &World| {
+        for (settings, is_told) in [
+            (&[][..], true),
+            (&[("DEALGRAPH_INTROSPECTION", "off")], false),
+        ] {
+            let server = Child::serve(world, settings).await;
+            for document in [
+                "{ __schema { types { name } } }",
+                "{ __type(name: \"Company\") { name fields { name } } }",
+            ] {
+                let reply = server.query(document).await;
+                let types = reply.body.to_string().matches("\"Company\"").count();
+                assert_eq!(types > 0, is_told, "{document}: {}", reply.body);
+                let told = server
+                    .http()
+                    .post(server.url())
+                    .json(&json!({ "query": document }))
+                    .send()
+                    .await
+                    .expect("an answer");
+                assert_eq!(told.status().as_u16(), 401, "{document} without a token");
+            }
+            assert_eq!(
+                server.query("{ __typename }").await.body,
+                json!({ "data": { "__typename": "Query" } })
+            );
+            assert!(server.stop().await.success());
         }
     });
 }

@@ -4,13 +4,19 @@
 //! judges at its end what the test did by the way: what was logged, and every SQL statement that was run.
 
 mod architecture;
+mod budgets;
+mod command;
 mod companies;
+mod defaults;
+mod events;
 mod explain;
 mod harness;
+mod http;
 mod identity;
 mod isolation;
 mod policies;
 mod pool;
+mod readme;
 mod schema;
 mod snapshot;
 mod tenant_bound;

@@ -55,14 +55,21 @@ impl Child {
 
     async fn try_serve(world: &World, settings: &[(&str, &str)]) -> Option<Self> {
         let address = free_address();
-        let mut command = serve_command(&world.database, ("dealgraph_app", "dealgraph_system")).await;
-        command.env("DEALGRAPH_LISTEN", address.to_string()).envs(settings.iter().copied());
+        let mut command =
+            serve_command(&world.database, ("dealgraph_app", "dealgraph_system")).await;
+        command
+            .env("DEALGRAPH_LISTEN", address.to_string())
+            .envs(settings.iter().copied());
         let mut process = command.spawn().expect("the binary starts");
         let mut lines = BufReader::new(process.stderr.take().expect("it is piped")).lines();
         let log = Arc::new(Mutex::new(String::new()));
         loop {
-            let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("the server starts in time");
-            let Some(line) = line.expect("the log is text") else { break };
+            let line = tokio::time::timeout(PATIENCE, lines.next_line())
+                .await
+                .expect("the server starts in time");
+            let Some(line) = line.expect("the log is text") else {
+                break;
+            };
             keep(&log, &line);
             if line.contains("listening") {
                 let kept = Arc::clone(&log);
@@ -71,13 +78,26 @@ impl Child {
                         keep(&kept, &line);
                     }
                 });
-                let token = world.tokens.issue(A.user(Who::Admin), A.tenant()).expect("the key signs").token;
+                let token = world
+                    .tokens
+                    .issue(A.user(Who::Admin), A.tenant())
+                    .expect("the key signs")
+                    .token;
                 // Otherwise the faults of a document have the status 200, for clients of the time before the protocol.
                 let accept = HeaderValue::from_static("application/graphql-response+json");
                 let headers = HeaderMap::from_iter([(ACCEPT, accept)]);
-                let http = reqwest::Client::builder().timeout(PATIENCE).default_headers(headers).build();
+                let http = reqwest::Client::builder()
+                    .timeout(PATIENCE)
+                    .default_headers(headers)
+                    .build();
                 let http = http.expect("an HTTP client");
-                return Some(Self { process, address, log, token, http });
+                return Some(Self {
+                    process,
+                    address,
+                    log,
+                    token,
+                    http,
+                });
             }
         }
         let text = text(&log);
@@ -127,28 +147,48 @@ impl Child {
 
     /// Sends any request as the administrator.
     pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Reply {
-        let response = request.bearer_auth(&self.token).send().await.expect("the server answers");
+        let response = request
+            .bearer_auth(&self.token)
+            .send()
+            .await
+            .expect("the server answers");
         let status = response.status().as_u16();
         let body = response.text().await.expect("the answer ends");
         assert!(body.len() < 64 * 1024, "an answer of {} bytes", body.len());
-        Reply { status, body: serde_json::from_str(&body).unwrap_or(Value::String(body)) }
+        Reply {
+            status,
+            body: serde_json::from_str(&body).unwrap_or(Value::String(body)),
+        }
     }
 
     /// Fails unless the process is alive and answers with data of the database.
     pub(crate) async fn expect_well(&mut self, after: &str) {
         let ended = self.process.try_wait().expect("a child can be asked");
-        assert!(ended.is_none(), "the server ended ({ended:?}) after {after}: {}", self.log());
+        assert!(
+            ended.is_none(),
+            "the server ended ({ended:?}) after {after}: {}",
+            self.log()
+        );
         let reply = self.query("{ viewer { user { id } } }").await;
-        let expected = json!({ "data": { "viewer": { "user": { "id": A.user(Who::Admin).to_string() } } } });
+        let expected =
+            json!({ "data": { "viewer": { "user": { "id": A.user(Who::Admin).to_string() } } } });
         assert_eq!((reply.status, reply.body), (200, expected), "after {after}");
     }
 
     /// The most memory it has ever used, in bytes.
     pub(crate) fn peak_memory(&self) -> u64 {
         let id = self.process.id().expect("it has not been waited for");
-        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("the system tells");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("it is told");
-        let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        let status =
+            std::fs::read_to_string(format!("/proc/{id}/status")).expect("the system tells");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .expect("it is told");
+        let kilobytes: u64 = line
+            .trim()
+            .trim_end_matches(" kB")
+            .parse()
+            .expect("a number");
         kilobytes * 1024
     }
 
@@ -157,7 +197,9 @@ impl Child {
         let id = self.process.id().expect("it has not been waited for");
         let id = nix::unistd::Pid::from_raw(i32::try_from(id).expect("process ids are small"));
         nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGTERM).expect("it is ours");
-        let ended = tokio::time::timeout(PATIENCE, self.process.wait()).await.expect("it drains in time");
+        let ended = tokio::time::timeout(PATIENCE, self.process.wait())
+            .await
+            .expect("it drains in time");
         ended.expect("a child can be waited for")
     }
 }
@@ -165,35 +207,61 @@ impl Child {
 impl Reply {
     /// The code of the first error, or nothing.
     pub(crate) fn code(&self) -> &str {
-        self.body.pointer("/errors/0/extensions/code").and_then(Value::as_str).unwrap_or_default()
+        self.body
+            .pointer("/errors/0/extensions/code")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 }
 
 /// The binary, with nothing of this process' environment.
 pub(crate) fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dealgraph"));
-    let kept = ["PATH", "DEALGRAPH_PG_BIN"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+    let kept = ["PATH", "DEALGRAPH_PG_BIN"]
+        .into_iter()
+        .filter_map(|name| Some((name, std::env::var_os(name)?)));
     command.env_clear().envs(kept.collect::<Vec<_>>());
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
     command
 }
 
 /// `dealgraph serve` on a database, with the logins of requests and of the system.
 pub(crate) async fn serve_command(database: &Database, (app, system): (&str, &str)) -> Command {
     let mut command = binary();
-    command.arg("serve").env("DEALGRAPH_AUTH_KEYS_FILE", key_folder().await);
-    command.env("DEALGRAPH_AUTH_ISSUER", ISSUER).env("DEALGRAPH_AUTH_AUDIENCE", AUDIENCE);
+    command
+        .arg("serve")
+        .env("DEALGRAPH_AUTH_KEYS_FILE", key_folder().await);
+    command
+        .env("DEALGRAPH_AUTH_ISSUER", ISSUER)
+        .env("DEALGRAPH_AUTH_AUDIENCE", AUDIENCE);
     command.env("DEALGRAPH_DATABASE_URL", url(&database.options(app).await));
-    command.env("DEALGRAPH_SYSTEM_DATABASE_URL", url(&database.options(system).await));
+    command.env(
+        "DEALGRAPH_SYSTEM_DATABASE_URL",
+        url(&database.options(system).await),
+    );
     command
 }
 
 /// A database as an address, the way operators write it.
 pub(crate) fn url(options: &PgConnectOptions) -> String {
-    let socket = options.get_socket().expect("the cluster is on a socket").to_string_lossy().into_owned();
+    let socket = options
+        .get_socket()
+        .expect("the cluster is on a socket")
+        .to_string_lossy()
+        .into_owned();
     let database = options.get_database().expect("a database is named");
-    let mut url = Url::parse(&format!("postgresql://{}@localhost/{database}", options.get_username())).expect("an address");
-    url.query_pairs_mut().append_pair("host", &socket).append_pair("port", &options.get_port().to_string());
+    let mut url = Url::parse(&format!(
+        "postgresql://{}@localhost/{database}",
+        options.get_username()
+    ))
+    .expect("an address");
+    url.query_pairs_mut()
+        .append_pair("host", &socket)
+        .append_pair("port", &options.get_port().to_string());
     url.into()
 }
 

@@ -19,10 +19,22 @@ use crate::harness::{World, test};
 fn a_connection_that_does_not_get_to_the_point_is_closed() {
     test(async |world: &World| {
         let brief = Duration::from_millis(50);
-        let limits = ServerLimits { header_timeout: brief, idle_timeout: brief, write_timeout: brief, ..ServerLimits::default() };
+        let limits = ServerLimits {
+            header_timeout: brief,
+            idle_timeout: brief,
+            write_timeout: brief,
+            ..ServerLimits::default()
+        };
         let stop = CancellationToken::new();
-        let limits_of_requests = Limits { timeout: brief, ..Limits::default() };
-        let api = Arc::new(Api::new(world.db.clone(), Arc::clone(&world.tokens), limits_of_requests));
+        let limits_of_requests = Limits {
+            timeout: brief,
+            ..Limits::default()
+        };
+        let api = Arc::new(Api::new(
+            world.db.clone(),
+            Arc::clone(&world.tokens),
+            limits_of_requests,
+        ));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let server = tokio::spawn(serve(listener, router(api), limits, stop.clone()));
@@ -31,9 +43,14 @@ fn a_connection_that_does_not_get_to_the_point_is_closed() {
         assert_eq!(said_before_closing(address, "").await, "", "silence");
         assert_eq!(said_before_closing(address, "P").await, "", "a letter");
         assert_eq!(said_before_closing(address, head).await, "", "half a head");
-        let slow_body = said_before_closing(address, &format!("{head}content-length: 10\r\n\r\n{{")).await;
+        let slow_body =
+            said_before_closing(address, &format!("{head}content-length: 10\r\n\r\n{{")).await;
         assert!(slow_body.starts_with("HTTP/1.1 408 "), "{slow_body}");
-        let idle = said_before_closing(address, &format!("{head}content-length: 24\r\n\r\n{{\"query\":\"{{__typename}}\"}}")).await;
+        let idle = said_before_closing(
+            address,
+            &format!("{head}content-length: 24\r\n\r\n{{\"query\":\"{{__typename}}\"}}"),
+        )
+        .await;
         assert!(idle.starts_with("HTTP/1.1 200 "), "{idle}");
 
         stop.cancel();
@@ -43,8 +60,13 @@ fn a_connection_that_does_not_get_to_the_point_is_closed() {
 
 /// All that the server says until it closes the connection.
 async fn said_before_closing(address: SocketAddr, sent: &str) -> String {
-    let mut stream = TcpStream::connect(address).await.expect("the server listens");
-    stream.write_all(sent.as_bytes()).await.expect("the server takes it");
+    let mut stream = TcpStream::connect(address)
+        .await
+        .expect("the server listens");
+    stream
+        .write_all(sent.as_bytes())
+        .await
+        .expect("the server takes it");
     let mut said = Vec::new();
     let ended = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut said)).await;
     _ = ended.expect("the server closes it");

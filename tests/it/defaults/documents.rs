@@ -40,9 +40,16 @@ fn no_address_ends_the_server_either() {
             server.expect_well("a deep document in an address").await;
         }
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(DEEP), "]".repeat(DEEP));
-        let parameters = [("query", "query($a: [Int]) { __typename }"), ("variables", &deep)];
+        let parameters = [
+            ("query", "query($a: [Int]) { __typename }"),
+            ("variables", &deep),
+        ];
         let reply = server.send(server.get(&parameters)).await;
-        expect_refused("deep variables", &reply, &["BAD_REQUEST", "VARIABLES_TOO_DEEP"]);
+        expect_refused(
+            "deep variables",
+            &reply,
+            &["BAD_REQUEST", "VARIABLES_TOO_DEEP"],
+        );
         server.expect_well("deep variables in an address").await;
         assert!(server.stop().await.success());
     });
@@ -56,33 +63,100 @@ fn bodies() -> Vec<(&'static str, Value, &'static [&'static str])> {
         let codes: &[&str] = &["NESTED_TOO_DEEP", "DOCUMENT_TOO_LARGE", "BODY_TOO_LARGE"];
         all.push(("nested lists", document(brackets(depth)), codes));
         all.push(("nested objects", document(objects(depth)), codes));
-        all.push(("nested selections", document(format!("{}a{}", "{a".repeat(depth), "}".repeat(depth))), codes));
-        all.push(("nested types", document(format!("query($a: {}Int{}) {{ a }}", "[".repeat(depth), "]".repeat(depth))), codes));
-        all.push(("open brackets", document(format!("{{ a(b: {}", "[".repeat(depth))), codes));
+        all.push((
+            "nested selections",
+            document(format!("{}a{}", "{a".repeat(depth), "}".repeat(depth))),
+            codes,
+        ));
+        all.push((
+            "nested types",
+            document(format!(
+                "query($a: {}Int{}) {{ a }}",
+                "[".repeat(depth),
+                "]".repeat(depth)
+            )),
+            codes,
+        ));
+        all.push((
+            "open brackets",
+            document(format!("{{ a(b: {}", "[".repeat(depth))),
+            codes,
+        ));
     }
     let deep = (0..100).fold(json!(1), |inner, _| json!([inner]));
-    let with_deep = json!({ "query": "query($a: [Int]) { __typename }", "variables": { "a": deep } });
+    let with_deep =
+        json!({ "query": "query($a: [Int]) { __typename }", "variables": { "a": deep } });
     all.push(("nested variables", with_deep, &["VARIABLES_TOO_DEEP"]));
-    all.push(("fragments that double 24 times", document(bomb(24)), &["TOO_MANY_SELECTIONS"]));
-    all.push(("fragments that double 28 times", document(bomb(28)), &["TOO_MANY_SELECTIONS"]));
-    all.push(("a fragment in itself", document("{ ...a } fragment a on Query { ...a }".to_owned()), &["FRAGMENT_CYCLE"]));
+    all.push((
+        "fragments that double 24 times",
+        document(bomb(24)),
+        &["TOO_MANY_SELECTIONS"],
+    ));
+    all.push((
+        "fragments that double 28 times",
+        document(bomb(28)),
+        &["TOO_MANY_SELECTIONS"],
+    ));
+    all.push((
+        "a fragment in itself",
+        document("{ ...a } fragment a on Query { ...a }".to_owned()),
+        &["FRAGMENT_CYCLE"],
+    ));
     let pages = "{companies(first:100){nodes{contacts(first:100){nodes{opportunities(first:100){nodes{id}}}}}}}";
-    all.push(("a million records in 100 bytes", document(pages.to_owned()), &["TOO_MANY_NODES"]));
-    all.push(("20,000 aliases", document(aliases(20_000)), &["DOCUMENT_TOO_LARGE", "BODY_TOO_LARGE"]));
-    all.push(("1,000 aliases", document(aliases(1_000)), &["TOO_MANY_ALIASES", "TOO_MANY_TOKENS", "TOO_MANY_ROOT_FIELDS"]));
+    all.push((
+        "a million records in 100 bytes",
+        document(pages.to_owned()),
+        &["TOO_MANY_NODES"],
+    ));
+    all.push((
+        "20,000 aliases",
+        document(aliases(20_000)),
+        &["DOCUMENT_TOO_LARGE", "BODY_TOO_LARGE"],
+    ));
+    all.push((
+        "1,000 aliases",
+        document(aliases(1_000)),
+        &[
+            "TOO_MANY_ALIASES",
+            "TOO_MANY_TOKENS",
+            "TOO_MANY_ROOT_FIELDS",
+        ],
+    ));
     let unknown = "query($a: [Nope] = [1]) { __typename }".to_owned();
-    all.push(("a default of an unknown type", document(unknown), &["GRAPHQL_VALIDATION_FAILED"]));
-    let unknown = json!({ "query": "query($a: Nope) { __typename }", "variables": { "a": { "b": 1 } } });
-    all.push(("a value of an unknown type", unknown, &["GRAPHQL_VALIDATION_FAILED"]));
+    all.push((
+        "a default of an unknown type",
+        document(unknown),
+        &["GRAPHQL_VALIDATION_FAILED"],
+    ));
+    let unknown =
+        json!({ "query": "query($a: Nope) { __typename }", "variables": { "a": { "b": 1 } } });
+    all.push((
+        "a value of an unknown type",
+        unknown,
+        &["GRAPHQL_VALIDATION_FAILED"],
+    ));
     let missing = "query($a: Int! = null) { __typename }".to_owned();
-    all.push(("a default that is not one", document(missing), &["GRAPHQL_VALIDATION_FAILED"]));
+    all.push((
+        "a default that is not one",
+        document(missing),
+        &["GRAPHQL_VALIDATION_FAILED"],
+    ));
     all
 }
 
 fn expect_refused(name: &str, reply: &Reply, codes: &[&str]) {
-    assert!((400..500).contains(&reply.status), "{name}: {} {}", reply.status, reply.body);
+    assert!(
+        (400..500).contains(&reply.status),
+        "{name}: {} {}",
+        reply.status,
+        reply.body
+    );
     assert!(codes.contains(&reply.code()), "{name}: {}", reply.body);
-    assert!(reply.body.get("data").is_none_or(Value::is_null), "{name}: {}", reply.body);
+    assert!(
+        reply.body.get("data").is_none_or(Value::is_null),
+        "{name}: {}",
+        reply.body
+    );
 }
 
 fn brackets(depth: usize) -> String {
@@ -97,7 +171,11 @@ fn objects(depth: usize) -> String {
 fn bomb(fragments: usize) -> String {
     let mut text = "{...f0}".to_owned();
     for n in 0..fragments {
-        _ = write!(text, "fragment f{n} on Query{{...f{next} ...f{next}}}", next = n + 1);
+        _ = write!(
+            text,
+            "fragment f{n} on Query{{...f{next} ...f{next}}}",
+            next = n + 1
+        );
     }
     text + &format!("fragment f{fragments} on Query{{__typename}}")
 }

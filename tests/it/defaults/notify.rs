@@ -18,7 +18,10 @@ fn search(folder: &Path) -> usize {
         let path = entry.expect("it can be listed").path();
         if path.is_dir() {
             read += search(&path);
-        } else if path.extension().is_some_and(|ending| ending == "rs" || ending == "sql") {
+        } else if path
+            .extension()
+            .is_some_and(|ending| ending == "rs" || ending == "sql")
+        {
             let text = fs::read_to_string(&path).expect("it is text");
             for word in ["pg_notify", "NOTIFY ", "LISTEN "] {
                 assert!(!text.contains(word), "{} says {word}", path.display());

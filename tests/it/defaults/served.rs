@@ -29,34 +29,71 @@ pub(crate) struct Served {
 
 impl Served {
     /// Serves a database, telling a Redis of new events if there is one.
-    pub(crate) async fn over(database: &Database, tokens: Arc<Tokens>, redis_url: Option<String>) -> Self {
-        let logins = (database.options("dealgraph_app").await, database.options("dealgraph_system").await);
-        let options = PoolOptions { size: 4, system_size: 2, acquire_timeout: PATIENCE };
+    pub(crate) async fn over(
+        database: &Database,
+        tokens: Arc<Tokens>,
+        redis_url: Option<String>,
+    ) -> Self {
+        let logins = (
+            database.options("dealgraph_app").await,
+            database.options("dealgraph_system").await,
+        );
+        let options = PoolOptions {
+            size: 4,
+            system_size: 2,
+            acquire_timeout: PATIENCE,
+        };
         let hints = Hints::default();
         let db = Db::open(logins, &options, Clock::system(), hints.clone());
         // A debug build on a busy machine is no reason to give a request up.
-        let limits = Limits { timeout: Duration::from_secs(30), ..Limits::default() };
+        let limits = Limits {
+            timeout: Duration::from_secs(30),
+            ..Limits::default()
+        };
         let parts = (tokens, limits, TraceParents::Ignored);
-        let app = App::over(db.clone(), hints, redis_url, parts).await.expect("the logins are plain");
+        let app = App::over(db.clone(), hints, redis_url, parts)
+            .await
+            .expect("the logins are plain");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let url = format!("http://{}/graphql", listener.local_addr().expect("an address"));
+        let url = format!(
+            "http://{}/graphql",
+            listener.local_addr().expect("an address")
+        );
         let stop = CancellationToken::new();
         let server = tokio::spawn(app.serve(listener, stop.clone()));
-        let http = reqwest::Client::builder().timeout(PATIENCE).build().expect("an HTTP client");
-        Self { db, url, http, stop, server }
+        let http = reqwest::Client::builder()
+            .timeout(PATIENCE)
+            .build()
+            .expect("an HTTP client");
+        Self {
+            db,
+            url,
+            http,
+            stop,
+            server,
+        }
     }
 
     /// What a document answers whoever has the token.
     pub(crate) async fn send(&self, token: &str, document: &str, variables: &Value) -> Value {
         let body = json!({ "query": document, "variables": variables });
-        let response = self.http.post(&self.url).bearer_auth(token).json(&body).send().await.expect("the server answers");
+        let response = self
+            .http
+            .post(&self.url)
+            .bearer_auth(token)
+            .json(&body)
+            .send()
+            .await
+            .expect("the server answers");
         response.json().await.expect("an answer is JSON")
     }
 
     /// Ends it.
     pub(crate) async fn stop(self) {
         self.stop.cancel();
-        let ended = tokio::time::timeout(PATIENCE, self.server).await.expect("it stops when told to");
+        let ended = tokio::time::timeout(PATIENCE, self.server)
+            .await
+            .expect("it stops when told to");
         ended.expect("no panic").expect("it ends well");
     }
 }

@@ -21,12 +21,19 @@ fn a_body_of_80_mb_is_refused_unread() {
         let before = server.peak_memory();
 
         let announced = format!("content-length: {LARGE}\r\n\r\n");
-        assert_eq!(raw_post(&server, &announced, &[]).await, "HTTP/1.1 413 Payload Too Large", "nothing of it sent");
+        assert_eq!(
+            raw_post(&server, &announced, &[]).await,
+            "HTTP/1.1 413 Payload Too Large",
+            "nothing of it sent"
+        );
 
         let chunk = format!("{:x}\r\n{}\r\n", 65_536, " ".repeat(65_536));
         let endless = vec![chunk; LARGE / 65_536];
         let answer = raw_post(&server, "transfer-encoding: chunked\r\n\r\n", &endless).await;
-        assert_eq!(answer, "HTTP/1.1 413 Payload Too Large", "chunk after chunk");
+        assert_eq!(
+            answer, "HTTP/1.1 413 Payload Too Large",
+            "chunk after chunk"
+        );
 
         server.expect_well("80 MB").await;
         let grown = server.peak_memory() - before;
@@ -40,13 +47,20 @@ fn a_mutation_comes_by_post_as_json_or_not_at_all() {
     test(async |world: &World| {
         let mut server = Child::serve(world, &[]).await;
         let company = global_id("company", A.uuid("company", 1));
-        let mutation = format!("mutation {{ companyArchive(input: {{ id: \"{company}\" }}) {{ company {{ id }} }} }}");
+        let mutation = format!(
+            "mutation {{ companyArchive(input: {{ id: \"{company}\" }}) {{ company {{ id }} }} }}"
+        );
         let body = json!({ "query": mutation }).to_string();
         let url = server.url();
 
         let get = server.get(&[("query", &mutation)]);
         let reply = server.send(get).await;
-        assert_eq!((reply.status, reply.code()), (405, "METHOD_NOT_ALLOWED"), "{}", reply.body);
+        assert_eq!(
+            (reply.status, reply.code()),
+            (405, "METHOD_NOT_ALLOWED"),
+            "{}",
+            reply.body
+        );
 
         let boundary = format!(
             "--x\r\ncontent-disposition: form-data; name=\"operations\"\r\n\r\n{body}\r\n\
@@ -55,28 +69,59 @@ fn a_mutation_comes_by_post_as_json_or_not_at_all() {
         for (content_type, body) in [
             ("text/plain", body.as_str()),
             ("text/plain; a=application/json", &body),
-            ("application/x-www-form-urlencoded", &format!("query={mutation}")),
+            (
+                "application/x-www-form-urlencoded",
+                &format!("query={mutation}"),
+            ),
             ("application/graphql", &mutation),
             ("multipart/form-data; boundary=x", &boundary),
         ] {
-            let post = server.http().post(&url).header(header::CONTENT_TYPE, content_type).body(body.to_owned());
+            let post = server
+                .http()
+                .post(&url)
+                .header(header::CONTENT_TYPE, content_type)
+                .body(body.to_owned());
             let reply = server.send(post).await;
-            assert_eq!((reply.status, reply.code()), (415, "UNSUPPORTED_MEDIA_TYPE"), "{content_type}: {}", reply.body);
+            assert_eq!(
+                (reply.status, reply.code()),
+                (415, "UNSUPPORTED_MEDIA_TYPE"),
+                "{content_type}: {}",
+                reply.body
+            );
         }
-        let reply = server.send(server.http().post(&url).body(body.clone())).await;
+        let reply = server
+            .send(server.http().post(&url).body(body.clone()))
+            .await;
         assert_eq!(reply.status, 415, "no type: {}", reply.body);
         for method in ["PUT", "PATCH", "DELETE", "OPTIONS"] {
             let method = method.parse().unwrap();
-            let put = server.http().request(method, &url).header(header::CONTENT_TYPE, "application/json").body(body.clone());
+            let put = server
+                .http()
+                .request(method, &url)
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(body.clone());
             assert_eq!(server.send(put).await.status, 405);
         }
 
         let batch = json!([{ "query": mutation }, { "query": "{ __typename }" }]);
         let reply = server.post(&batch).await;
-        assert_eq!((reply.status, reply.code()), (400, "BATCHING_UNSUPPORTED"), "{}", reply.body);
+        assert_eq!(
+            (reply.status, reply.code()),
+            (400, "BATCHING_UNSUPPORTED"),
+            "{}",
+            reply.body
+        );
 
-        let reply = server.query(&format!("{{ company(id: \"{company}\") {{ archivedAt version }} }}")).await;
-        assert_eq!(reply.body["data"]["company"], json!({ "archivedAt": Value::Null, "version": 1 }), "it was executed");
+        let reply = server
+            .query(&format!(
+                "{{ company(id: \"{company}\") {{ archivedAt version }} }}"
+            ))
+            .await;
+        assert_eq!(
+            reply.body["data"]["company"],
+            json!({ "archivedAt": Value::Null, "version": 1 }),
+            "it was executed"
+        );
         server.expect_well("all of it").await;
         assert!(server.stop().await.success());
     });
@@ -87,20 +132,39 @@ fn no_socket_is_opened_for_operations() {
     test(async |world: &World| {
         let server = Child::serve(world, &[]).await;
         for path in ["/graphql", "/graphql/ws", "/ws", "/subscriptions"] {
-            let upgrade = server.http().get(format!("http://{}{path}", server.address())).header(header::UPGRADE, "websocket");
-            let upgrade = upgrade.header(header::CONNECTION, "upgrade").header("sec-websocket-version", "13");
+            let upgrade = server
+                .http()
+                .get(format!("http://{}{path}", server.address()))
+                .header(header::UPGRADE, "websocket");
+            let upgrade = upgrade
+                .header(header::CONNECTION, "upgrade")
+                .header("sec-websocket-version", "13");
             let upgrade = upgrade.header("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA==");
-            let reply = server.send(upgrade.header("sec-websocket-protocol", "graphql-transport-ws")).await;
-            assert!((400..500).contains(&reply.status), "{path}: {} {}", reply.status, reply.body);
+            let reply = server
+                .send(upgrade.header("sec-websocket-protocol", "graphql-transport-ws"))
+                .await;
+            assert!(
+                (400..500).contains(&reply.status),
+                "{path}: {} {}",
+                reply.status,
+                reply.body
+            );
         }
         let reply = server.query("subscription { __typename }").await;
-        assert!((400..500).contains(&reply.status), "{} {}", reply.status, reply.body);
+        assert!(
+            (400..500).contains(&reply.status),
+            "{} {}",
+            reply.status,
+            reply.body
+        );
     });
 }
 
 /// Sends the head of a POST and then as much of a body as the server takes; the first line of the answer.
 async fn raw_post(server: &Child, rest_of_head: &str, body: &[String]) -> String {
-    let stream = TcpStream::connect(server.address()).await.expect("the server listens");
+    let stream = TcpStream::connect(server.address())
+        .await
+        .expect("the server listens");
     let (mut from, mut to) = stream.into_split();
     let head = format!(
         "POST /graphql HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\nauthorization: Bearer {}\r\n{rest_of_head}",
@@ -108,7 +172,9 @@ async fn raw_post(server: &Child, rest_of_head: &str, body: &[String]) -> String
         server.token(),
     );
     let send = async {
-        to.write_all(head.as_bytes()).await.expect("the head is taken");
+        to.write_all(head.as_bytes())
+            .await
+            .expect("the head is taken");
         for chunk in body {
             // A server that has answered need not take the rest.
             if to.write_all(chunk.as_bytes()).await.is_err() {
@@ -119,11 +185,16 @@ async fn raw_post(server: &Child, rest_of_head: &str, body: &[String]) -> String
     let receive = async {
         let mut text = Vec::new();
         while !text.contains(&b'\r') {
-            let byte = from.read_u8().await.expect("an answer comes before the end");
+            let byte = from
+                .read_u8()
+                .await
+                .expect("an answer comes before the end");
             text.push(byte);
         }
         String::from_utf8_lossy(&text).trim_end().to_owned()
     };
     let both = async { tokio::join!(send, receive).1 };
-    tokio::time::timeout(PATIENCE, both).await.expect("the server neither waits nor reads on")
+    tokio::time::timeout(PATIENCE, both)
+        .await
+        .expect("the server neither waits nor reads on")
 }

@@ -185,6 +185,7 @@ pub(crate) async fn open(database: &Database, size: u32) -> Db {
         size,
         system_size: 2,
         acquire_timeout: PATIENCE,
+        ..PoolOptions::default()
     };
     Db::open(logins, &options, Clock::system(), Hints::default())
 }
