@@ -43,5 +43,6 @@ CREATE INDEX companies_name_idx ON companies (tenant_id, name_normalized, compan
 CREATE INDEX companies_domain_idx ON companies (tenant_id, domain);
 CREATE INDEX companies_industry_idx ON companies (tenant_id, industry, created_at, company_id);
 CREATE INDEX companies_country_idx ON companies (tenant_id, country, created_at, company_id);
+CREATE INDEX companies_employee_count_idx ON companies (tenant_id, employee_count) WHERE employee_count IS NOT NULL;
 CREATE INDEX companies_owner_idx ON companies (tenant_id, owner_id, created_at, company_id);
 CREATE INDEX companies_parent_idx ON companies (tenant_id, parent_company_id, created_at, company_id);

@@ -39,10 +39,10 @@ CREATE INDEX contacts_reports_to_idx ON contacts (tenant_id, reports_to_id, crea
 CREATE INDEX contacts_owner_idx ON contacts (tenant_id, owner_id, created_at, contact_id);
 CREATE INDEX contacts_email_idx ON contacts (tenant_id, email_normalized);
 CREATE INDEX contacts_warmness_idx ON contacts (tenant_id, warmness_score, contact_id);
-CREATE INDEX contacts_last_contacted_idx ON contacts (tenant_id, (coalesce(last_contacted_at, '-infinity'::timestamptz)), contact_id);
+CREATE INDEX contacts_last_contacted_idx ON contacts (tenant_id, (CASE WHEN last_contacted_at IS NULL THEN '-infinity'::timestamptz ELSE last_contacted_at END), contact_id);
 -- "My 500": the warmest first and, among equals, who has waited longest.
 CREATE INDEX contacts_priority_idx ON contacts
-    (tenant_id, owner_id, warmness_score DESC, (coalesce(last_contacted_at, '-infinity'::timestamptz)), contact_id);
+    (tenant_id, owner_id, warmness_score DESC, (CASE WHEN last_contacted_at IS NULL THEN '-infinity'::timestamptz ELSE last_contacted_at END), contact_id);
 
 -- A child row carries who sees its contact, because a policy may not look elsewhere.
 CREATE TABLE contact_methods (

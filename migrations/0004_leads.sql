@@ -43,4 +43,4 @@ CREATE INDEX leads_email_idx ON leads (tenant_id, email_normalized);
 CREATE INDEX leads_status_idx ON leads (tenant_id, status, created_at, lead_id);
 CREATE INDEX leads_source_idx ON leads (tenant_id, source, created_at, lead_id);
 CREATE INDEX leads_owner_idx ON leads (tenant_id, owner_id, created_at, lead_id);
-CREATE INDEX leads_next_action_idx ON leads (tenant_id, (coalesce(next_action_at, 'infinity'::timestamptz)), lead_id);
+CREATE INDEX leads_next_action_idx ON leads (tenant_id, (CASE WHEN next_action_at IS NULL THEN 'infinity'::timestamptz ELSE next_action_at END), lead_id);

@@ -58,8 +58,8 @@ CREATE TABLE opportunities (
 CREATE INDEX opportunities_created_idx ON opportunities (tenant_id, created_at, opportunity_id);
 CREATE INDEX opportunities_updated_idx ON opportunities (tenant_id, updated_at, opportunity_id);
 CREATE INDEX opportunities_name_idx ON opportunities (tenant_id, name_normalized, opportunity_id);
-CREATE INDEX opportunities_amount_idx ON opportunities (tenant_id, (coalesce(amount_minor, -1)), opportunity_id);
-CREATE INDEX opportunities_expected_close_idx ON opportunities (tenant_id, (coalesce(expected_close_on, 'infinity'::date)), opportunity_id);
+CREATE INDEX opportunities_amount_idx ON opportunities (tenant_id, (CASE WHEN amount_minor IS NULL THEN -1 ELSE amount_minor END), opportunity_id);
+CREATE INDEX opportunities_expected_close_idx ON opportunities (tenant_id, (CASE WHEN expected_close_on IS NULL THEN 'infinity'::date ELSE expected_close_on END), opportunity_id);
 CREATE INDEX opportunities_status_idx ON opportunities (tenant_id, status, created_at, opportunity_id);
 CREATE INDEX opportunities_board_idx ON opportunities (tenant_id, stage_id, board_position, opportunity_id);
 CREATE INDEX opportunities_pipeline_idx ON opportunities (tenant_id, pipeline_id, created_at, opportunity_id);

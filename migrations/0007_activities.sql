@@ -35,7 +35,7 @@ CREATE TABLE activities (
 CREATE INDEX activities_created_idx ON activities (tenant_id, created_at, activity_id);
 CREATE INDEX activities_updated_idx ON activities (tenant_id, updated_at, activity_id);
 CREATE INDEX activities_occurred_idx ON activities (tenant_id, occurred_at, activity_id);
-CREATE INDEX activities_due_idx ON activities (tenant_id, (coalesce(due_at, 'infinity'::timestamptz)), activity_id);
+CREATE INDEX activities_due_idx ON activities (tenant_id, (CASE WHEN due_at IS NULL THEN 'infinity'::timestamptz ELSE due_at END), activity_id);
 CREATE INDEX activities_done_idx ON activities (tenant_id, done_at) WHERE done_at IS NOT NULL;
 CREATE INDEX activities_kind_idx ON activities (tenant_id, kind, occurred_at, activity_id);
 CREATE INDEX activities_status_idx ON activities (tenant_id, status, occurred_at, activity_id);

@@ -70,7 +70,7 @@ impl Cursor {
     pub fn encode<F: OrderField>(&self, tenant: TenantId, order: &[OrderTerm<F>]) -> String {
         let values: Vec<Json> = self.values.iter().map(to_json).collect();
         let json = json!([
-            tenant.uuid().as_fields().0,
+            fingerprint(tenant),
             signature(order),
             values,
             self.id.simple().to_string()
@@ -99,11 +99,9 @@ impl Cursor {
             return Err(bad());
         }
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| bad())?;
-        let (owner, signed, values, id): (u32, String, Vec<Json>, String) =
+        let (owner, signed, values, id): (u64, String, Vec<Json>, String) =
             serde_json::from_slice(&bytes).map_err(|_| bad())?;
-        if owner != tenant.uuid().as_fields().0
-            || signed != signature(order)
-            || values.len() != order.len()
+        if owner != fingerprint(tenant) || signed != signature(order) || values.len() != order.len()
         {
             return Err(bad());
         }
@@ -117,6 +115,12 @@ impl Cursor {
             id: id.parse().map_err(|_| bad())?,
         })
     }
+}
+
+/// Tells tenants apart; ids that were minted together share their beginning, so all of the id counts.
+fn fingerprint(tenant: TenantId) -> u64 {
+    let (high, low) = tenant.uuid().as_u64_pair();
+    high.rotate_left(32) ^ low
 }
 
 fn signature<F: OrderField>(order: &[OrderTerm<F>]) -> String {
@@ -189,21 +193,12 @@ impl<F: OrderField> Rendering<'_, F> {
         column: &'static str,
         absent: Option<&'static str>,
     ) {
-        let replacement = self
-            .replaced
-            .iter()
-            .find(|(own, _)| *own == column)
-            .map(|(_, link)| *link);
-        if absent.is_some() {
-            sql.push("coalesce(");
-        }
-        match replacement {
-            Some(expression) => sql.push(expression),
-            None => sql.push("t.").push(column),
+        let replaced = self.replaced.iter().find(|(own, _)| *own == column);
+        let (alias, column) = replaced.map_or(("t.", column), |(_, link)| ("", *link));
+        match absent {
+            None => sql.push(alias).push(column),
+            Some(absent) => predicate::push_or_absent(sql, (alias, column), absent),
         };
-        if let Some(absent) = absent {
-            sql.push(", ").push(absent).push(")");
-        }
     }
 
     /// ` ORDER BY …`

@@ -76,8 +76,9 @@ pub(super) async fn include_primary_contact(tx: &mut Tx, deal: &Opportunity) -> 
 /// Cleans and bounds the contacts of a deal; one named twice counts once.
 pub(super) fn check_contacts(contacts: &mut Vec<DealContact>) -> Result<()> {
     bounded("contacts", contacts.len())?;
-    for contact in contacts.iter_mut() {
-        Text::line("contacts.role").optional(&mut contact.role)?;
+    for (i, contact) in contacts.iter_mut().enumerate() {
+        let checked = Text::line("role").optional(&mut contact.role);
+        checked.map_err(|error| error.within(&format!("contacts.{i}")))?;
     }
     contacts.sort_by_key(|contact| contact.contact_id);
     contacts.dedup_by_key(|contact| contact.contact_id);
@@ -87,8 +88,9 @@ pub(super) fn check_contacts(contacts: &mut Vec<DealContact>) -> Result<()> {
 /// Cleans and bounds the people added to a deal; one named twice counts once.
 pub(super) fn check_users(users: &mut Vec<DealUser>) -> Result<()> {
     bounded("collaborators", users.len())?;
-    for user in users.iter_mut() {
-        Text::line("collaborators.role").optional(&mut user.role)?;
+    for (i, user) in users.iter_mut().enumerate() {
+        let checked = Text::line("role").optional(&mut user.role);
+        checked.map_err(|error| error.within(&format!("collaborators.{i}")))?;
     }
     users.sort_by_key(|user| user.user_id);
     users.dedup_by_key(|user| user.user_id);

@@ -127,7 +127,7 @@ fn every_mutation_costs_what_it_did() {
         opportunityArchive 4
         opportunityRestore 4
         opportunityDelete 8
-        stageDelete 6
+        stageDelete 7
         activityCreate 8
         activityUpdate 6
         activityComplete 7

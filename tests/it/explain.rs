@@ -3,7 +3,9 @@
 
 use serde_json::json;
 
-use crate::harness::{A, Client, Field, Planner, Schema, Who, global_id, kind_named, test};
+use crate::harness::{
+    A, Client, Field, Planner, Schema, Who, global_id, kind_of_field, kind_of_operation, test,
+};
 
 #[test]
 fn every_list_runs_with_every_filter_and_every_order() {
@@ -32,6 +34,41 @@ fn every_list_runs_with_every_filter_and_every_order() {
                     &format!("last: 2, before: \"{after}\", orderBy: [{order}]"),
                 )
                 .await;
+            }
+        }
+    });
+}
+
+#[test]
+fn the_due_list_is_entered_by_what_is_due_in_every_scope() {
+    test(async |world| {
+        let mut planner = Planner::connect().await;
+        for (scope, who, by) in [
+            (
+                "MINE",
+                Who::Rep,
+                vec!["next_action_owner_id", "next_action_at"],
+            ),
+            ("TEAM", Who::Manager, vec!["next_action_at"]),
+            ("ALL", Who::Admin, vec!["next_action_at"]),
+        ] {
+            for bucket in ["overdue", "today", "upcoming"] {
+                let document = format!(
+                    "{{ dueActions(scope: {scope}) {{ {bucket}(first: 3) {{ nodes {{ id }} }} }} }}"
+                );
+                let (_, statements) = world.statements.during(world.a(who).query(&document)).await;
+                let mut lists = statements
+                    .iter()
+                    .filter(|sql| sql.contains("FROM opportunities t"))
+                    .peekable();
+                assert!(lists.peek().is_some(), "the list is read");
+                for sql in lists {
+                    let conditions = planner.conditions(sql).await;
+                    assert!(
+                        by.iter().all(|column| conditions.contains(column)),
+                        "{scope} {bucket}: {conditions}, of\n{sql}"
+                    );
+                }
             }
         }
     });
@@ -78,9 +115,9 @@ fn filters(schema: &Schema, list: &Field) -> Vec<String> {
             let value = match operator.of.name.as_str() {
                 "ID" => {
                     let kind = if field.name == "id" {
-                        kind_named(list.of.name.trim_end_matches("Connection"))
+                        kind_of_operation(&list.of.name)
                     } else {
-                        kind_named(&field.name)
+                        kind_of_field(&field.name)
                     };
                     format!("\"{}\"", global_id(kind, A.uuid(kind, 1)))
                 }

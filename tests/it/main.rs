@@ -3,10 +3,12 @@
 //! One binary, because linking is the slow part. Every test that needs a world runs inside [`harness::test`], which
 //! judges at its end what the test did by the way: what was logged, and every SQL statement that was run.
 
+mod activities;
 mod architecture;
 mod budgets;
 mod command;
 mod companies;
+mod contacts;
 mod defaults;
 mod events;
 mod explain;
@@ -14,9 +16,17 @@ mod harness;
 mod http;
 mod identity;
 mod isolation;
+mod leads;
+mod members;
+mod opportunities;
+
+mod pipelines;
 mod policies;
 mod pool;
 mod readme;
+mod records;
+mod reported;
 mod schema;
 mod snapshot;
 mod tenant_bound;
+mod viewer;

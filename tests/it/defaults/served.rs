@@ -42,6 +42,7 @@ impl Served {
             size: 4,
             system_size: 2,
             acquire_timeout: PATIENCE,
+            ..PoolOptions::default()
         };
         let hints = Hints::default();
         let db = Db::open(logins, &options, Clock::system(), hints.clone());

@@ -6,12 +6,13 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use dealgraph::{
+    app::App,
     auth::{Keys, Tokens},
     clock::Clock,
+    config::TraceParents,
     db::{Db, PoolOptions},
     events::Hints,
-    graphql::{Api, limits::Limits, router},
-    server::{ServerLimits, serve},
+    graphql::limits::Limits,
 };
 use reqwest::{RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
@@ -76,19 +77,21 @@ impl World {
             .expect("the keys sign");
         let tokens = Arc::new(tokens);
 
-        let api = Arc::new(Api::new(db.clone(), Arc::clone(&tokens), Limits::default()));
+        let parts = (
+            Arc::clone(&tokens),
+            Limits::default(),
+            TraceParents::Ignored,
+        );
+        let app = App::over(db.clone(), Hints::default(), None, parts)
+            .await
+            .expect("the logins are plain");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!(
             "http://{}/graphql",
             listener.local_addr().expect("an address")
         );
         let stop = CancellationToken::new();
-        let server = tokio::spawn(serve(
-            listener,
-            router(api),
-            ServerLimits::default(),
-            stop.clone(),
-        ));
+        let server = tokio::spawn(app.serve(listener, stop.clone()));
         let http = reqwest::Client::builder()
             .timeout(PATIENCE)
             .build()

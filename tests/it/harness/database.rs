@@ -12,8 +12,8 @@ use dealgraph::{
     auth::Keys,
     db::migrate,
     dev::{
+        DevError,
         datadir::{Contents, DataDir},
-        error::DevError,
         postgres::{Postgres, PostgresOptions},
     },
 };
@@ -22,6 +22,8 @@ use tokio::sync::OnceCell;
 
 use super::factory;
 
+/// How many rows the planner is shown for each of the world's.
+const COPIES: u32 = 600;
 /// Test runs at the same time in one target folder.
 const MOST_RUNS: u32 = 16;
 
@@ -122,9 +124,9 @@ impl Database {
         let cluster = Cluster::get().await;
         let fill = async || {
             cluster
-                .run("CREATE DATABASE filled TEMPLATE migrated OWNER dealgraph_owner")
+                .run("CREATE DATABASE filled TEMPLATE world OWNER dealgraph_owner")
                 .await;
-            factory::fill(&mut cluster.connect("filled").await).await;
+            factory::multiply(&mut cluster.connect("filled").await, COPIES).await;
         };
         cluster.filled.get_or_init(fill).await;
         Self {
@@ -161,6 +163,11 @@ impl Database {
     /// A connection that no policy binds, to arrange and to inspect.
     pub(crate) async fn superuser(&self) -> PgConnection {
         self.connect("postgres").await
+    }
+
+    /// Copies the rows of tenant A so many times.
+    pub(crate) async fn multiply(&self, copies: u32) {
+        factory::multiply(&mut self.superuser().await, copies).await;
     }
 
     /// Removes it, whoever is still connected.

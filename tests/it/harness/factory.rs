@@ -14,10 +14,10 @@ pub(super) async fn arrange(superuser: &mut PgConnection) {
     }
 }
 
-/// Fills an empty database with a large tenant and small ones.
-pub(super) async fn fill(superuser: &mut PgConnection) {
-    arrange(superuser).await;
-    run(superuser, &(vocabulary(Side::A) + include_str!("fill.sql"))).await;
+/// Copies the rows of tenant A so many times, with other values in whatever lists are filtered and sorted by.
+pub(super) async fn multiply(superuser: &mut PgConnection, copies: u32) {
+    let fill = include_str!("fill.sql").replace("{copies}", &copies.to_string());
+    run(superuser, &(vocabulary(Side::A) + &fill)).await;
 }
 
 async fn run(superuser: &mut PgConnection, sql: &str) {

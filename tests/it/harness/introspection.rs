@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::kind_named;
 use async_graphql::parser::{
     parse_schema,
     types::{BaseType, Type, TypeKind, TypeSystemDefinition},
 };
 
+use super::kind_of_operation;
+
 /// All types of the schema.
 pub(crate) struct Schema {
     fields: BTreeMap<String, Vec<Field>>,
     enums: BTreeMap<String, Vec<String>>,
+    unions: BTreeMap<String, Vec<String>>,
     nodes: Vec<String>,
 }
 
@@ -39,6 +41,7 @@ impl Schema {
         let mut schema = Self {
             fields: BTreeMap::new(),
             enums: BTreeMap::new(),
+            unions: BTreeMap::new(),
             nodes: Vec::new(),
         };
         for definition in document.definitions {
@@ -75,6 +78,16 @@ impl Schema {
                     schema.enums.insert(name, values);
                     continue;
                 }
+                TypeKind::Union(of) => {
+                    schema.unions.insert(
+                        name,
+                        of.members
+                            .into_iter()
+                            .map(|member| member.node.to_string())
+                            .collect(),
+                    );
+                    continue;
+                }
                 _ => continue,
             };
             schema.fields.insert(name, fields);
@@ -92,6 +105,18 @@ impl Schema {
         self.enums.get(of).map_or(&[], Vec::as_slice)
     }
 
+    /// The members of a union; none for anything else.
+    pub(crate) fn members(&self, of: &str) -> &[String] {
+        self.unions.get(of).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a filter's field compares ids.
+    pub(crate) fn compares_ids(&self, filter: &Field) -> bool {
+        self.fields(&filter.of.name)
+            .iter()
+            .any(|operator| operator.name == "eq" && operator.of.name == "ID")
+    }
+
     /// Whether a field of the type needs no selection: a scalar or an enum.
     pub(crate) fn is_leaf(&self, of: &str) -> bool {
         self.enums.contains_key(of)
@@ -103,7 +128,10 @@ impl Schema {
 
     /// The kinds of ids that `node` takes.
     pub(crate) fn implementors_of_node(&self) -> Vec<&'static str> {
-        self.nodes.iter().map(|name| kind_named(name)).collect()
+        self.nodes
+            .iter()
+            .map(|name| kind_of_operation(name))
+            .collect()
     }
 
     /// The connections of the root, each with its filter and its order.

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Field, Schema, Side};
+use dealgraph::ids::{Typed as _, UserId};
+
+use super::{Field, Schema, Side, people::KINDS};
 
 /// How deep input objects are followed to find ids in them.
 const DEPTH: usize = 3;
@@ -34,8 +36,8 @@ impl Schema {
             // Of what kind, its mutation knows.
             "ID" if field.name == "id" => Value::Null,
             "ID" => json!(global_id(
-                kind_named(&field.name),
-                side.uuid(kind_named(&field.name), 1)
+                kind_of_field(&field.name),
+                side.uuid(kind_of_field(&field.name), 1)
             )),
             name => match self.values(name).first() {
                 Some(value) => json!(value),
@@ -58,7 +60,7 @@ impl Schema {
             match field.of.name.as_str() {
                 "ID" if field.name == "id" => {}
                 "ID" => places.push(IdPlace {
-                    kind: kind_named(&field.name),
+                    kind: kind_of_field(&field.name),
                     path,
                 }),
                 name if path.len() < DEPTH => self.find_places(name, &path, places),
@@ -91,36 +93,32 @@ pub(crate) fn global_id(kind: &str, id: uuid::Uuid) -> String {
     format!("{kind}:{id}")
 }
 
-/// The kind of record that a mutation, a root field or a field for ids is about, by the naming rules of the schema.
-pub(crate) fn kind_named(name: &str) -> &'static str {
-    let name = name.trim_end_matches('s').trim_end_matches("Id");
-    let kinds = [
-        "contactMethod",
-        "stageChange",
-        "opportunity",
-        "company",
-        "contact",
-        "lead",
-        "pipeline",
-        "stage",
-        "activity",
-        "team",
-        "user",
-        "tenant",
-    ];
-    let named = |kind: &&&str| {
-        name.eq_ignore_ascii_case(kind) || name.to_lowercase().ends_with(&kind.to_lowercase())
-    };
-    if let Some(kind) = kinds
+/// The kind of record that a mutation or a root field is about: its name begins with it.
+pub(crate) fn kind_of_operation(name: &str) -> &'static str {
+    let kinds = KINDS
         .iter()
-        .find(named)
-        .or_else(|| kinds.iter().find(|kind| name.starts_with(**kind)))
-    {
-        return kind;
-    }
+        .filter(|kind| name.to_lowercase().starts_with(&kind.to_lowercase()));
+    kinds
+        .max_by_key(|kind| kind.len())
+        .unwrap_or_else(|| panic!("no kind of record begins `{name}`, tell harness/people.rs"))
+}
+
+/// The kind of record that a field for ids is about: its name ends with it, or says in what role.
+pub(crate) fn kind_of_field(name: &str) -> &'static str {
+    let name = name.trim_end_matches('s').trim_end_matches("Id");
     match name {
-        "owner" | "nextActionOwner" => "user",
-        "reportsTo" => "contact",
-        _ => panic!("kind_named does not know what `{name}` is about, tell it"),
+        "owner" | "nextActionOwner" => return UserId::PREFIX,
+        "reportsTo" => return "contact",
+        // Another deal of the same stage.
+        "after" | "before" => return "opportunity",
+        // Of several kinds; one stands for all.
+        "target" => return "company",
+        _ => {}
     }
+    let kinds = KINDS
+        .iter()
+        .filter(|kind| name.to_lowercase().ends_with(&kind.to_lowercase()));
+    kinds
+        .max_by_key(|kind| kind.len())
+        .unwrap_or_else(|| panic!("of what kind is `{name}`? tell harness/samples.rs"))
 }

@@ -138,9 +138,10 @@ fn alias<'a>(rest: &[&'a str]) -> Option<&'a str> {
     } else {
         rest
     };
-    rest.first()
-        .copied()
-        .filter(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+    rest.first().copied().filter(|word| {
+        word.chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    })
 }
 
 /// `INSERT INTO table [AS t] (tenant_id, …`

@@ -3,7 +3,9 @@
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
-use crate::harness::{B, Field, Schema, Side, TENANT_TABLES, Who, global_id, kind_named, test};
+use crate::harness::{
+    B, Field, Schema, Side, TENANT_TABLES, Who, global_id, kind_of_operation, test,
+};
 
 /// Steps from a root field.
 const STEPS: usize = 3;
@@ -107,7 +109,7 @@ fn documents(schema: &Schema, side: Side) -> Vec<String> {
 
 fn document(schema: &Schema, root: &Field, side: Side, steps: usize) -> String {
     let arguments = root.argument("id").map_or(String::new(), |_| {
-        let kind = kind_named(&root.name);
+        let kind = kind_of_operation(&root.name);
         format!("(id: \"{}\")", global_id(kind, side.uuid(kind, 1)))
     });
     let mut text = String::from("{ ");
@@ -129,6 +131,17 @@ fn write_field(schema: &Schema, field: &Field, arguments: &str, steps: usize, te
     if inner.is_empty() {
         if schema.is_leaf(&field.of.name) {
             _ = write!(text, "{} ", field.name);
+        } else if steps > 0 {
+            _ = write!(text, "{} {{ __typename ", field.name);
+            for member in schema.members(&field.of.name) {
+                // Fields of one name may differ in type between the members, so each has names of its own.
+                _ = write!(
+                    text,
+                    "... on {member} {{ {}Id: id }} ",
+                    member.to_lowercase()
+                );
+            }
+            text.push_str("} ");
         }
         return;
     }

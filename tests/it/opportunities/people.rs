@@ -113,7 +113,7 @@ fn a_collaborator_sees_the_deal_with_all_its_parts_until_they_are_removed() {
 
         DEALS.refuses((world, &admin), "SetCollaborators", json!({ "id": id }), vec![
             (json!({ "collaborators": [{ "userId": UserId::new() }] }), "NOT_FOUND", "collaborators"),
-            (json!({ "collaborators": [{ "userId": rep, "role": "x".repeat(201) }] }), "TOO_LONG", "role"),
+            (json!({ "collaborators": [{ "userId": rep, "role": "x".repeat(201) }] }), "TOO_LONG", "collaborators.0.role"),
             (json!({ "collaborators": (0..51).map(|_| json!({ "userId": UserId::new() })).collect::<Vec<_>>() }), "TOO_MANY_VALUES", "collaborators"),
             (json!({ "collaborators": [], "expectedVersion": 1 }), "CONFLICT", "expectedVersion"),
         ]).await;
@@ -219,7 +219,7 @@ fn contacts_of_a_deal_are_replaced_as_a_whole_and_its_primary_contact_is_one_of_
 
         DEALS.refuses((world, &rep), "SetContacts", json!({ "id": id }), vec![
             (json!({ "contacts": [{ "contactId": two }, { "contactId": ContactId::new() }] }), "NOT_FOUND", "contacts"),
-            (json!({ "contacts": [{ "contactId": two, "role": "a\u{0}" }] }), "INVALID_TEXT", "role"),
+            (json!({ "contacts": [{ "contactId": two, "role": "a\u{0}" }] }), "INVALID_TEXT", "contacts.0.role"),
             (json!({ "contacts": (0..51).map(|_| json!({ "contactId": ContactId::new() })).collect::<Vec<_>>() }), "TOO_MANY_VALUES", "contacts"),
             (json!({ "contacts": [], "expectedVersion": 1 }), "CONFLICT", "expectedVersion"),
         ]).await;
