@@ -67,6 +67,8 @@ CREATE TABLE memberships (
     CONSTRAINT memberships_team_check CHECK ((team_id IS NULL) = (team_path IS NULL)),
     CONSTRAINT memberships_team_fkey FOREIGN KEY (tenant_id, team_id) REFERENCES teams ON DELETE RESTRICT
 );
+-- The tenants of a person; also what the foreign key to users is checked by.
+CREATE INDEX memberships_user_idx ON memberships (user_id, tenant_id);
 CREATE INDEX memberships_team_idx ON memberships (tenant_id, team_id);
 CREATE INDEX memberships_name_idx ON memberships (tenant_id, name_normalized, user_id);
 CREATE INDEX memberships_created_idx ON memberships (tenant_id, created_at, user_id);

@@ -1,1 +1,171 @@
-fn main() {}
+//! How fast Dealgraph is, beside pgbench running the very same statements on the same cluster.
+//!
+//! Starts a private cluster, fills it, starts the real server, checks that its answers are right, and then lets
+//! sixteen users ask the same thing again and again, in short rounds that alternate with pgbench's: what disturbs
+//! the machine disturbs both. The medians of the rounds are printed.
+
+mod attack;
+mod capture;
+mod check;
+mod client;
+mod cluster;
+mod cpu;
+mod data;
+mod pgbench;
+mod report;
+mod script;
+mod server;
+mod workload;
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+
+use clap::Parser;
+use cluster::Cluster;
+use server::Server;
+use tokio::signal::unix::{SignalKind, signal};
+use workload::Workload;
+
+/// Any failure, in one sentence.
+type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Measures requests per second, and the same statements by pgbench beside them.
+#[derive(Parser)]
+#[command(name = "dealgraph-loadtests", version)]
+struct Options {
+    /// For how many seconds there is load, all rounds together.
+    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(20..=3600))]
+    seconds: u64,
+    /// How often each workload is measured; the medians count.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=15))]
+    rounds: u64,
+    /// How many users ask at the same time, each over a connection of its own.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=48))]
+    users: u16,
+    /// Only these workloads: board, one, due, move, and latency for the two due lists side by side.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<workload::Kind>,
+    /// Where the cluster and its data are kept for the next time; the build's folder unless said otherwise.
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+    /// Makes the data anew.
+    #[arg(long)]
+    fresh: bool,
+    /// The folder of Postgres' programs, if not a usual one.
+    #[arg(long)]
+    pg_bin: Option<PathBuf>,
+}
+
+impl Options {
+    fn wants(&self, kind: workload::Kind) -> bool {
+        self.only.is_empty() || self.only.contains(&kind)
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Options::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("dealgraph-loadtests: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: Options) -> Outcome<()> {
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    let cluster = tokio::select! {
+        started = Cluster::start(&options) => started?,
+        _ = interrupted.recv() => return Err("interrupted".into()),
+        _ = terminated.recv() => return Err("interrupted".into()),
+    };
+    let measured = tokio::select! {
+        measured = measure(&options, &cluster) => measured,
+        died = cluster.wait_died() => Err(died.into()),
+        _ = interrupted.recv() => Err("interrupted".into()),
+        _ = terminated.recv() => Err("interrupted".into()),
+        () = attack::interrupted() => Err("interrupted".into()),
+    };
+    cluster.stop().await;
+    measured
+}
+
+async fn measure(options: &Options, cluster: &Cluster) -> Outcome<()> {
+    data::ensure(cluster).await?;
+    let mut database = cluster.superuser().await?;
+    let everything = workload::all(&mut database, cluster).await?;
+    let workloads: Vec<Arc<Workload>> = everything
+        .into_iter()
+        .filter(|workload| options.wants(workload.kind))
+        .map(Arc::new)
+        .collect();
+
+    say("checking that the answers are right, and looking at the statements behind them");
+    let scripts = capture::scripts(cluster, &mut database, &workloads).await?;
+
+    let server = Server::start(cluster, u32::from(options.users)).await?;
+    for workload in &workloads {
+        check::answers(&server, &mut database, workload).await?;
+    }
+    let slots = Slots::of(options, &workloads);
+    say(&format!(
+        "measuring for {} s: {} rounds of {} s for each workload, alternating with pgbench",
+        options.seconds,
+        options.rounds,
+        slots.length.as_secs()
+    ));
+    let mut results = report::Results::new(&workloads, &scripts);
+    for (workload, script) in workloads.iter().zip(&scripts) {
+        attack::run(&server, workload, options.users, Slots::WARM_UP).await?;
+        pgbench::run(cluster, script, options.users, Slots::WARM_UP).await?;
+    }
+    for round in 1..=options.rounds {
+        for (i, (workload, script)) in workloads.iter().zip(&scripts).enumerate() {
+            let users = workload.users.unwrap_or(options.users);
+            let before = cpu::Used::now(server.pid(), cluster.postgres_pid());
+            let attacked = attack::run(&server, workload, users, slots.length).await?;
+            let used = cpu::Used::now(server.pid(), cluster.postgres_pid()).since(before);
+            let limit = pgbench::run(cluster, script, users, slots.length).await?;
+            say(&format!(
+                "round {round}: {}",
+                report::line(workload, &attacked, &limit)
+            ));
+            results.add(
+                i,
+                report::Round {
+                    attacked,
+                    used,
+                    limit,
+                },
+            );
+        }
+    }
+    server.stop().await?;
+    print!("{}", results.render(options, cluster));
+    Ok(())
+}
+
+/// How the time is cut up.
+struct Slots {
+    length: Duration,
+}
+
+impl Slots {
+    const WARM_UP: Duration = Duration::from_secs(1);
+
+    fn of(options: &Options, workloads: &[Arc<Workload>]) -> Self {
+        let warm_up = 2 * workloads.len() as u64 * Self::WARM_UP.as_secs();
+        let slots = 2 * workloads.len() as u64 * options.rounds;
+        Self {
+            length: Duration::from_secs(
+                (options.seconds.saturating_sub(warm_up) / slots.max(1)).max(1),
+            ),
+        }
+    }
+}
+
+/// Tells on stderr what goes on; the figures alone are on stdout.
+fn say(what: &str) {
+    eprintln!("· {what}");
+}

@@ -37,8 +37,9 @@ pub async fn move_stage(
         EventKind::Moved
     };
     change(tx, deal, kind, async |tx, deal| {
+        let beside = neighbours(tx, (deal.id, stage.id), place).await?;
         deal.move_to(&stage, tx.now())?;
-        put(tx, deal, place).await
+        put(tx, deal, beside).await
     })
     .await
 }
@@ -57,7 +58,8 @@ pub async fn reorder(
             deal.standing.board_position = board::at_end(tx.now(), deal.id.uuid());
             return Ok(());
         }
-        put(tx, deal, place).await
+        let beside = neighbours(tx, (deal.id, deal.standing.stage_id), place).await?;
+        put(tx, deal, beside).await
     })
     .await
 }
@@ -155,12 +157,11 @@ async fn first_of_kind(tx: &mut Tx, deal: &Opportunity, kind: StageKind) -> Resu
     Ok(stages.into_iter().find(|stage| stage.fields.kind == kind))
 }
 
+/// The places of the neighbours that a deal is to stand between.
+type Beside = (Option<String>, Option<String>);
+
 /// Puts a deal between two neighbours of its stage; with one named, right beside it.
-async fn put(tx: &mut Tx, deal: &mut Opportunity, place: Place) -> Result<()> {
-    let (after, before) = (
-        neighbour(tx, deal, place.after, "afterId").await?,
-        neighbour(tx, deal, place.before, "beforeId").await?,
-    );
+async fn put(tx: &mut Tx, deal: &mut Opportunity, (after, before): Beside) -> Result<()> {
     let (low, high) = match (after, before) {
         (None, None) => return Ok(()),
         (Some(low), Some(high)) => (Some(low), Some(high)),
@@ -199,18 +200,25 @@ async fn put(tx: &mut Tx, deal: &mut Opportunity, place: Place) -> Result<()> {
     Ok(())
 }
 
+/// Looks up where the named neighbours of a deal stand in a stage.
+async fn neighbours(tx: &mut Tx, own: (OpportunityId, StageId), place: Place) -> Result<Beside> {
+    let after = neighbour(tx, own, place.after, "afterId").await?;
+    Ok((after, neighbour(tx, own, place.before, "beforeId").await?))
+}
+
 async fn neighbour(
     tx: &mut Tx,
-    deal: &Opportunity,
+    (deal, stage): (OpportunityId, StageId),
     id: Option<OpportunityId>,
     field: &'static str,
 ) -> Result<Option<String>> {
     let Some(id) = id else { return Ok(None) };
-    let other: Opportunity = list::find(tx, id.uuid()).await?.ok_or(Error::NotFound {
+    let found = list::find(tx, id.uuid()).await?;
+    let other: Opportunity = found.ok_or(Error::NotFound {
         kind: "opportunity",
         field,
     })?;
-    if other.standing.stage_id != deal.standing.stage_id || other.id == deal.id {
+    if other.standing.stage_id != stage || other.id == deal {
         return Err(Error::invalid(
             "WRONG_STAGE",
             field,

@@ -174,8 +174,8 @@ pub async fn update_stage(
 pub async fn delete_stage(tx: &mut Tx, id: StageId) -> Result<()> {
     let stage = get_stage(tx, id).await.map_err(|error| error.about("id"))?;
     let pipeline: Pipeline = records::lock(tx, stage.pipeline_id.uuid(), None).await?;
-    let mut left = store::stages(tx, Some(stage.pipeline_id)).await?;
-    left.retain(|other| other.id != id);
+    store::delete_stage(tx, id).await?;
+    let left = store::stages(tx, Some(stage.pipeline_id)).await?;
     if !left
         .iter()
         .any(|other| other.fields.kind == StageKind::Open)
@@ -186,7 +186,6 @@ pub async fn delete_stage(tx: &mut Tx, id: StageId) -> Result<()> {
             "a pipeline needs at least one stage of kind OPEN",
         ));
     }
-    store::delete_stage(tx, id).await?;
     touch(tx, pipeline, json!({ "stage_removed": id })).await
 }
 

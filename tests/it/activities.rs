@@ -466,7 +466,7 @@ fn the_activities_of_a_record_follow_its_owner_and_forget_it_when_it_is_deleted(
             );
             assert_eq!(
                 targets(&ACTIVITIES.read(&other, &activity).await),
-                [record.clone()],
+                std::slice::from_ref(&record),
                 "{kind}"
             );
 

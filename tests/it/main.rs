@@ -3,6 +3,15 @@
 //! One binary, because linking is the slow part. Every test that needs a world runs inside [`harness::test`], which
 //! judges at its end what the test did by the way: what was logged, and every SQL statement that was run.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should panic where it stands"
+)]
+#![expect(
+    clippy::type_complexity,
+    reason = "rows of the catalogue are read once, where they are judged"
+)]
+
 mod activities;
 mod architecture;
 mod budgets;

@@ -1,4 +1,4 @@
-//! Laws that do not hold yet; each moves to the tests of its domain when it does.
+//! Laws that did not hold once: what the domain tests found in the first version, kept from coming back.
 
 use dealgraph::ids::{ContactId, LeadId, OpportunityId, PipelineId, StageId, UserId};
 use serde_json::{Value, json};

@@ -165,11 +165,6 @@ impl Database {
         self.connect("postgres").await
     }
 
-    /// Copies the rows of tenant A so many times.
-    pub(crate) async fn multiply(&self, copies: u32) {
-        factory::multiply(&mut self.superuser().await, copies).await;
-    }
-
     /// Removes it, whoever is still connected.
     pub(crate) async fn drop(self) {
         Cluster::get()

@@ -369,11 +369,7 @@ async fn fingerprint(world: &World, side: Side) -> String {
     };
     let sql = format!(
         "SELECT concat({})",
-        TENANT_TABLES
-            .iter()
-            .map(|table| one(table))
-            .collect::<Vec<_>>()
-            .join(", ")
+        TENANT_TABLES.iter().map(one).collect::<Vec<_>>().join(", ")
     );
     sqlx::query_scalar(AssertSqlSafe(sql))
         .fetch_one(&mut inspector)

@@ -1,0 +1,181 @@
+//! Proves that the answers are right before anybody measures how fast they come.
+
+use serde_json::Value as Json;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{
+    Outcome,
+    client::Connection,
+    server::Server,
+    workload::{Kind, Variant, Workload},
+};
+
+/// Objects on a board: 50 deals, each with an owner, a contact, its company, and 5 activities with their owners.
+const BOARD_OBJECTS: usize = 50 * (1 + 3 + 2 * 5);
+
+/// Asks each variant once and compares the answer with what the tables say.
+pub(crate) async fn answers(
+    server: &Server,
+    database: &mut PgConnection,
+    workload: &Workload,
+) -> Outcome<()> {
+    let mut connection = server.connect().await?;
+    for variant in &workload.variants {
+        let wrong = |what: String| {
+            format!(
+                "{}: wrong answer in tenant {}: {what}",
+                workload.name, variant.tenant
+            )
+        };
+        let right = match workload.kind {
+            Kind::Board => board(&mut connection, database, variant).await?,
+            Kind::One => one(&mut connection, database, variant).await?,
+            Kind::Due | Kind::Latency => due(&mut connection, database, variant).await?,
+            Kind::Move => moved(&mut connection, database, variant).await?,
+        };
+        right.map_err(wrong)?;
+    }
+    Ok(())
+}
+
+type Judged = Outcome<Result<(), String>>;
+
+async fn board(
+    connection: &mut Connection,
+    database: &mut PgConnection,
+    variant: &Variant,
+) -> Judged {
+    let deals = &ask(connection, variant, 0).await?["data"]["opportunities"]["nodes"];
+    let expected = ids(
+        database,
+        "SELECT opportunity_id FROM opportunities WHERE tenant_id = $1 AND stage_id = $2 \
+         ORDER BY board_position, opportunity_id LIMIT 50",
+        variant,
+    )
+    .await?;
+    let found = objects(deals);
+    Ok(same(&ids_in(deals), &expected).and_then(|()| {
+        if found == BOARD_OBJECTS {
+            Ok(())
+        } else {
+            Err(format!("{found} objects instead of {BOARD_OBJECTS}"))
+        }
+    }))
+}
+
+async fn one(
+    connection: &mut Connection,
+    database: &mut PgConnection,
+    variant: &Variant,
+) -> Judged {
+    let deal = &ask(connection, variant, 0).await?["data"]["opportunity"];
+    let owner: String = sqlx::query_scalar(
+        "SELECT m.name FROM opportunities o JOIN memberships m ON m.tenant_id = o.tenant_id AND m.user_id = o.owner_id \
+         WHERE o.tenant_id = $1 AND o.opportunity_id = $2",
+    )
+    .bind(variant.tenant)
+    .bind(variant.about)
+    .fetch_one(database)
+    .await?;
+    Ok(if deal["owner"]["name"] == *owner {
+        Ok(())
+    } else {
+        Err(format!("{deal} instead of one owned by {owner}"))
+    })
+}
+
+async fn due(
+    connection: &mut Connection,
+    database: &mut PgConnection,
+    variant: &Variant,
+) -> Judged {
+    let deals = &ask(connection, variant, 0).await?["data"]["dueActions"]["overdue"]["nodes"];
+    let expected = ids(
+        database,
+        "SELECT opportunity_id FROM opportunities WHERE tenant_id = $1 AND $2::uuid IS NULL AND archived_at IS NULL \
+         AND next_action_at < now() ORDER BY next_action_at, opportunity_id LIMIT 25",
+        variant,
+    )
+    .await?;
+    Ok(same(&ids_in(deals), &expected))
+}
+
+async fn moved(
+    connection: &mut Connection,
+    database: &mut PgConnection,
+    variant: &Variant,
+) -> Judged {
+    for turn in 0..variant.questions.len() {
+        let answer = ask(connection, variant, turn).await?;
+        let said = answer["data"]["opportunityMoveStage"]["opportunity"]["stage"]["name"].clone();
+        let stands: String = sqlx::query_scalar(
+            "SELECT s.name FROM opportunities o JOIN stages s ON s.tenant_id = o.tenant_id AND s.stage_id = o.stage_id \
+             WHERE o.tenant_id = $1 AND o.opportunity_id = $2",
+        )
+        .bind(variant.tenant)
+        .bind(variant.about)
+        .fetch_one(&mut *database)
+        .await?;
+        let wanted = ["Proposal", "Engaging"][turn % 2];
+        if stands != wanted || said != *wanted {
+            return Ok(Err(format!(
+                "moved to {wanted}, it says {said} and stands in {stands}"
+            )));
+        }
+    }
+    Ok(Ok(()))
+}
+
+async fn ask(connection: &mut Connection, variant: &Variant, turn: usize) -> Outcome<Json> {
+    Ok(serde_json::from_slice(
+        &connection.ask(&variant.questions[turn]).await?,
+    )?)
+}
+
+async fn ids(
+    database: &mut PgConnection,
+    sql: &'static str,
+    variant: &Variant,
+) -> Outcome<Vec<String>> {
+    let ids: Vec<Uuid> = sqlx::query_scalar(sql)
+        .bind(variant.tenant)
+        .bind(variant.about)
+        .fetch_all(database)
+        .await?;
+    Ok(ids
+        .into_iter()
+        .map(|id| format!("opportunity:{id}"))
+        .collect())
+}
+
+fn ids_in(records: &Json) -> Vec<String> {
+    let ids = records
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|record| record["id"].as_str());
+    ids.map(str::to_owned).collect()
+}
+
+fn same(found: &[String], expected: &[String]) -> Result<(), String> {
+    if found == expected && !found.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "{} records, expected these {}: {found:?}, {expected:?}",
+        found.len(),
+        expected.len()
+    ))
+}
+
+/// How many objects with an id there are, at any depth.
+fn objects(json: &Json) -> usize {
+    match json {
+        Json::Array(items) => items.iter().map(objects).sum(),
+        Json::Object(fields) => {
+            usize::from(fields.contains_key("id")) + fields.values().map(objects).sum::<usize>()
+        }
+        _ => 0,
+    }
+}

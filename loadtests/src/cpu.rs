@@ -1,0 +1,80 @@
+//! Who used the processors: the server, Postgres or the users. Read from /proc (see proc(5)).
+
+use std::time::Duration;
+
+/// Clock ticks per second, the same on every Linux that Debian runs on.
+const TICKS: u64 = 100;
+
+/// Processor time, so far or between two readings.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Used {
+    pub(crate) server: Duration,
+    pub(crate) postgres: Duration,
+    pub(crate) users: Duration,
+}
+
+impl Used {
+    pub(crate) fn now(server: u32, postgres: u32) -> Self {
+        let postgres = processes()
+            .into_iter()
+            .filter(|process| process.id == postgres || process.parent == postgres)
+            // The postmaster has inherited the time of the backends that are gone.
+            .map(|process| {
+                if process.id == postgres {
+                    process.own + process.children
+                } else {
+                    process.own
+                }
+            })
+            .sum();
+        Self {
+            server: own(server),
+            postgres,
+            users: own(std::process::id()),
+        }
+    }
+
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self {
+            server: self.server.saturating_sub(before.server),
+            postgres: self.postgres.saturating_sub(before.postgres),
+            users: self.users.saturating_sub(before.users),
+        }
+    }
+}
+
+struct Process {
+    id: u32,
+    parent: u32,
+    own: Duration,
+    children: Duration,
+}
+
+fn own(id: u32) -> Duration {
+    read(id).map_or(Duration::ZERO, |process| process.own)
+}
+
+fn processes() -> Vec<Process> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| read(entry.file_name().to_str()?.parse().ok()?))
+        .collect()
+}
+
+fn read(id: u32) -> Option<Process> {
+    let text = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // The name before the last parenthesis may hold anything.
+    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = |field: usize| fields.get(field)?.parse::<u64>().ok();
+    let time = |user, system| {
+        Some(Duration::from_millis(
+            (ticks(user)? + ticks(system)?) * 1000 / TICKS,
+        ))
+    };
+    Some(Process {
+        id,
+        parent: fields.get(1)?.parse().ok()?,
+        own: time(11, 12)?,
+        children: time(13, 14)?,
+    })
+}

@@ -1,0 +1,149 @@
+//! The server under test: the real executable as a process of its own, configured as in production.
+
+use std::{
+    fs::OpenOptions,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::PathBuf,
+    process::Stdio,
+    time::Duration,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tokio::{
+    process::{Child, Command},
+    time::{Instant, sleep, timeout},
+};
+
+use crate::{Outcome, client::Connection, cluster::Cluster};
+
+const START_PATIENCE: Duration = Duration::from_secs(20);
+const STOP_PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running `dealgraph serve`. Dropping it kills it.
+pub(crate) struct Server {
+    child: Child,
+    pid: u32,
+    address: SocketAddr,
+    log: PathBuf,
+}
+
+impl Server {
+    /// Starts it with that many database connections, and waits until it answers.
+    pub(crate) async fn start(cluster: &Cluster, connections: u32) -> Outcome<Self> {
+        let executable = std::env::current_exe()?.with_file_name("dealgraph");
+        if !executable.exists() {
+            return Err(format!(
+                "{} is missing: `make bench` builds it",
+                executable.display()
+            )
+            .into());
+        }
+        let address = free_address()?;
+        let log = cluster.logs().join("serve.log");
+        // Appended to, so that it can be emptied while the server writes to it.
+        let lines = OpenOptions::new().create(true).append(true).open(&log)?;
+        lines.set_len(0)?;
+        // It dies with us, also when we are killed: a leftover would keep its database connections.
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--pdeathsig", "TERM", "--"])
+            .arg(executable)
+            .arg("serve");
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("DEALGRAPH_") {
+                command.env_remove(name);
+            }
+        }
+        command
+            .env("DEALGRAPH_LISTEN", address.to_string())
+            .env(
+                "DEALGRAPH_DATABASE_URL",
+                cluster.server_url("dealgraph_app"),
+            )
+            .env(
+                "DEALGRAPH_SYSTEM_DATABASE_URL",
+                cluster.server_url("dealgraph_system"),
+            )
+            .env("DEALGRAPH_REDIS_URL", cluster.redis_url())
+            .env("DEALGRAPH_AUTH_KEYS_FILE", cluster.keys())
+            .env("DEALGRAPH_POOL_SIZE", connections.to_string())
+            .stdin(Stdio::null())
+            .stdout(lines.try_clone()?)
+            .stderr(lines)
+            .process_group(0)
+            .kill_on_drop(true);
+        let child = command.spawn()?;
+        let pid = child.id().ok_or("the server ended at once")?;
+        let mut server = Self {
+            child,
+            pid,
+            address,
+            log,
+        };
+        server.wait_ready().await?;
+        Ok(server)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// A new connection to it.
+    pub(crate) async fn connect(&self) -> Outcome<Connection> {
+        Connection::open(self.address).await
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Empties its log, which grows by a line per request.
+    pub(crate) fn clear_log(&self) -> Outcome<()> {
+        Ok(OpenOptions::new().write(true).open(&self.log)?.set_len(0)?)
+    }
+
+    /// Lets it drain and end.
+    pub(crate) async fn stop(mut self) -> Outcome<()> {
+        kill(Pid::from_raw(self.pid.cast_signed()), Signal::SIGTERM)?;
+        let status = timeout(STOP_PATIENCE, self.child.wait())
+            .await
+            .map_err(|_| "the server does not stop")??;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(format!("the server ended with {status}").into())
+        }
+    }
+
+    async fn wait_ready(&mut self) -> Outcome<()> {
+        let deadline = Instant::now() + START_PATIENCE;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait()? {
+                return Err(
+                    format!("the server ended with {status}: {}", self.last_words()).into(),
+                );
+            }
+            if self.connect().await.is_ok() {
+                return Ok(());
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        Err(format!("the server does not answer: {}", self.last_words()).into())
+    }
+
+    fn last_words(&self) -> String {
+        let said = std::fs::read_to_string(&self.log).unwrap_or_default();
+        said.trim()
+            .lines()
+            .last()
+            .unwrap_or("it said nothing")
+            .to_owned()
+    }
+}
+
+fn free_address() -> Outcome<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}

@@ -1,0 +1,177 @@
+//! What the users ask: the documents, and for whom and about what, chosen from the data.
+
+use clap::ValueEnum;
+use serde_json::{Value as Json, json};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{Outcome, client::Question, cluster::Cluster};
+
+/// A column of a board as a page shows it: fifty cards with their people and what happened last.
+const BOARD: &str = "query Board($stage: ID!) { \
+    opportunities(first: 50, filter: { stageId: { eq: $stage } }, orderBy: [{ field: BOARD_POSITION }]) { nodes { \
+        id name status probability amount { amountMinor currency } expectedCloseOn stageEnteredAt version \
+        owner { id name email } \
+        primaryContact { id name jobTitle email company { id name industry } } \
+        activities(first: 5) { nodes { id kind subject occurredAt owner { id name } } } \
+    } } }";
+const ONE: &str = "query One($id: ID!) { \
+    opportunity(id: $id) { id name status amount { amountMinor currency } owner { id name email } } }";
+const DUE: &str = "query Due { dueActions(scope: ALL) { overdue(first: 25) { nodes { \
+        id name nextAction { at kind details } owner { id name } \
+    } } } }";
+const MOVE: &str = "mutation Move($input: OpportunityMoveStageInput!) { opportunityMoveStage(input: $input) { \
+        opportunity { id version stage { id name } } userErrors { code message field } \
+    } }";
+
+/// The tenants of the data, by their numbers there.
+const LARGE: i32 = 1;
+const SMALL: [i32; 4] = [2, 11, 23, 42];
+const DUE_SMALL: i32 = 51;
+const DUE_LARGE: i32 = 52;
+/// One deal in each of the tenants of ordinary size, so that no user waits for another's lock.
+const MOVED: std::ops::RangeInclusive<i32> = 2..=49;
+
+/// A kind of workload, for choosing on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// 50 deals with owner, primary contact and its company, and 5 latest activities each with owner.
+    Board,
+    /// A deal with its owner.
+    One,
+    /// The 25 that are overdue longest, with owner.
+    Due,
+    /// A deal moves to another stage.
+    Move,
+    /// The due lists of a small and a large tenant, one user.
+    Latency,
+}
+
+/// Something that is asked again and again.
+pub(crate) struct Workload {
+    pub(crate) kind: Kind,
+    pub(crate) name: &'static str,
+    /// Who asks about what. Users that read take turns on all of them, users that write keep to one each.
+    pub(crate) variants: Vec<Variant>,
+    /// How many users there are, if it matters.
+    pub(crate) users: Option<u16>,
+}
+
+/// A person with what the person asks, in turns.
+pub(crate) struct Variant {
+    pub(crate) tenant: Uuid,
+    /// What is asked about: a stage, a deal, or nothing.
+    pub(crate) about: Option<Uuid>,
+    pub(crate) questions: Vec<Question>,
+}
+
+impl Workload {
+    pub(crate) fn writes(&self) -> bool {
+        self.kind == Kind::Move
+    }
+
+    /// What a user asks at its nth turn.
+    pub(crate) fn question(&self, user: usize, turn: usize) -> &Question {
+        let variant = if self.writes() { user } else { user + turn };
+        let questions = &self.variants[variant % self.variants.len()].questions;
+        &questions[turn % questions.len()]
+    }
+}
+
+/// All workloads, over the data as it is.
+pub(crate) async fn all(database: &mut PgConnection, cluster: &Cluster) -> Outcome<Vec<Workload>> {
+    let workload = |kind, name, variants| Workload {
+        kind,
+        name,
+        variants,
+        users: None,
+    };
+    let due_of = |name, variants| Workload {
+        kind: Kind::Latency,
+        name,
+        variants,
+        users: Some(1),
+    };
+    let mut boards = Vec::new();
+    let mut ones = Vec::new();
+    let mut dues = Vec::new();
+    for tenant in [LARGE, LARGE, LARGE, LARGE].into_iter().chain(SMALL) {
+        let i = boards.len() as i32;
+        let stage = id(database, (4, tenant, i % 4)).await?;
+        let deal = id(database, (7, tenant, 7 + 113 * i)).await?;
+        let typed = json!({ "stage": format!("stage:{stage}") });
+        boards.push(variant(database, cluster, tenant, (Some(stage), BOARD, &[typed])).await?);
+        let typed = json!({ "id": format!("opportunity:{deal}") });
+        ones.push(variant(database, cluster, tenant, (Some(deal), ONE, &[typed])).await?);
+        dues.push(variant(database, cluster, tenant, (None, DUE, &[Json::Null])).await?);
+    }
+    let mut moves = Vec::new();
+    for tenant in MOVED {
+        moves.push(moving(database, cluster, tenant).await?);
+    }
+    let small = variant(database, cluster, DUE_SMALL, (None, DUE, &[Json::Null])).await?;
+    let large = variant(database, cluster, DUE_LARGE, (None, DUE, &[Json::Null])).await?;
+    Ok(vec![
+        workload(Kind::Board, "board", boards),
+        workload(Kind::One, "one", ones),
+        workload(Kind::Due, "due list", dues),
+        workload(Kind::Move, "move stage", moves),
+        due_of(SMALL_DUE_LIST, vec![small]),
+        due_of(LARGE_DUE_LIST, vec![large]),
+    ])
+}
+
+/// The names of the two due lists that are compared.
+pub(crate) const SMALL_DUE_LIST: &str = "due list of 1,000";
+pub(crate) const LARGE_DUE_LIST: &str = "due list of 100,000";
+
+/// An open deal that goes to and fro between two stages.
+async fn moving(database: &mut PgConnection, cluster: &Cluster, tenant: i32) -> Outcome<Variant> {
+    let deal: Uuid = sqlx::query_scalar(
+        "SELECT opportunity_id FROM opportunities JOIN bench.tenants USING (tenant_id) \
+         WHERE nr = $1 AND status = 'OPEN' ORDER BY opportunity_id DESC LIMIT 1",
+    )
+    .bind(tenant)
+    .fetch_one(&mut *database)
+    .await?;
+    let mut inputs = Vec::new();
+    for stage in [2, 1] {
+        let stage = id(database, (4, tenant, stage)).await?;
+        inputs.push(json!({ "input": { "id": format!("opportunity:{deal}"), "stageId": format!("stage:{stage}") } }));
+    }
+    variant(database, cluster, tenant, (Some(deal), MOVE, &inputs)).await
+}
+
+/// The admin of a tenant, asking a document with each of these variables in turns.
+async fn variant(
+    database: &mut PgConnection,
+    cluster: &Cluster,
+    number: i32,
+    (about, document, variables): (Option<Uuid>, &str, &[Json]),
+) -> Outcome<Variant> {
+    let tenant: Uuid = sqlx::query_scalar("SELECT tenant_id FROM bench.tenants WHERE nr = $1")
+        .bind(number)
+        .fetch_one(&mut *database)
+        .await?;
+    let token = cluster.token(id(database, (2, number, 1)).await?, tenant)?;
+    let questions = variables
+        .iter()
+        .map(|variables| Question::new(&token, document, variables))
+        .collect::<Outcome<_>>()?;
+    Ok(Variant {
+        tenant,
+        about,
+        questions,
+    })
+}
+
+/// The id of the nth record of a kind in a tenant, as the data's own function makes it.
+async fn id(database: &mut PgConnection, (kind, tenant, n): (i32, i32, i32)) -> Outcome<Uuid> {
+    let id = sqlx::query_scalar("SELECT bench.id($1, $2, $3)")
+        .bind(kind)
+        .bind(tenant)
+        .bind(n)
+        .fetch_one(database)
+        .await?;
+    Ok(id)
+}
