@@ -154,10 +154,16 @@ fn an_action_that_somebody_else_does_is_theirs_and_a_page_that_makes_no_sense_is
     test(async |world| {
         let (rep, admin) = (world.a(Who::Rep), world.a(Who::Admin));
         let id = json!(A.id::<OpportunityId>(1));
-        assert_eq!(walk(&rep, "MINE", "overdue").await, [id.clone()]);
+        assert_eq!(
+            walk(&rep, "MINE", "overdue").await,
+            std::slice::from_ref(&id)
+        );
         DEALS.done(&rep, "SetNextAction", json!({ "id": id, "nextAction": { "at": "2026-01-01T00:00:00Z", "kind": "CALL", "ownerId": A.user(Who::Admin) } })).await;
         assert_eq!(walk(&rep, "MINE", "overdue").await, [] as [Value; 0]);
-        assert_eq!(walk(&admin, "MINE", "overdue").await, [id.clone()]);
+        assert_eq!(
+            walk(&admin, "MINE", "overdue").await,
+            std::slice::from_ref(&id)
+        );
         DEALS
             .done(
                 &rep,
