@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use async_graphql::{Context, Object, OutputType, SimpleObject, TypeName};
+use async_graphql::{
+    Context, ContextSelectionSet, Object, OutputType, Positioned, ServerResult, SimpleObject,
+    TypeName, Value, parser::types::Field, registry,
+};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
@@ -229,6 +232,28 @@ pub struct Edge<R: Record> {
     cursor: String,
 }
 
+/// A row whose fields are resolved on the heap. The executor moves the futures of a list's items about by value, and
+/// one of a record with its relations is kilobytes large.
+struct Boxed<'a, R>(&'a Arc<R>);
+
+impl<R: OutputType> OutputType for Boxed<'_, R> {
+    fn type_name() -> Cow<'static, str> {
+        R::type_name()
+    }
+
+    fn create_type_info(registry: &mut registry::Registry) -> String {
+        R::create_type_info(registry)
+    }
+
+    async fn resolve(
+        &self,
+        ctx: &ContextSelectionSet<'_>,
+        field: &Positioned<Field>,
+    ) -> ServerResult<Value> {
+        Box::pin(OutputType::resolve(&**self.0, ctx, field)).await
+    }
+}
+
 /// Where a page stands in its list.
 #[derive(Debug, SimpleObject)]
 pub struct PageInfo {
@@ -258,8 +283,8 @@ impl<R: Record + OutputType> TypeName for Edge<R> {
 #[Object(name_type)]
 impl<R: Record + OutputType> Connection<R> {
     /// The rows.
-    async fn nodes(&self) -> &[Arc<R>] {
-        &self.page.items
+    async fn nodes(&self) -> Vec<Boxed<'_, R>> {
+        self.page.items.iter().map(Boxed).collect()
     }
 
     /// The rows, each with its cursor.
@@ -297,8 +322,8 @@ impl<R: Record + OutputType> Connection<R> {
 #[Object(name_type)]
 impl<R: Record + OutputType> Edge<R> {
     /// The row.
-    async fn node(&self) -> &Arc<R> {
-        &self.node
+    async fn node(&self) -> Boxed<'_, R> {
+        Boxed(&self.node)
     }
 
     /// The row's place in the list, for `after` and `before`.

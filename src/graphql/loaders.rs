@@ -18,6 +18,9 @@ use crate::{
     error::Result,
 };
 
+/// How often a waiting load gives way before the batch is read. With fewer, levels of more than thirty objects fall
+/// into several batches; with ten, waiting costs more than it saves.
+const YIELDS: usize = 3;
 /// Keys per statement.
 const MAX_BATCH: usize = 1000;
 
@@ -73,7 +76,7 @@ impl Loaders {
                 session,
                 record: PhantomData,
             })
-            .with_yield_count(1)
+            .with_yield_count(YIELDS)
             .with_max_batch_size(MAX_BATCH)
         })
     }
@@ -90,7 +93,7 @@ impl Loaders {
                 relation,
                 query: query.clone(),
             })
-            .with_yield_count(1)
+            .with_yield_count(YIELDS)
             .with_max_batch_size(MAX_BATCH)
         })
     }
@@ -107,7 +110,7 @@ impl Loaders {
                 relation,
                 query: query.clone(),
             })
-            .with_yield_count(1)
+            .with_yield_count(YIELDS)
             .with_max_batch_size(MAX_BATCH)
         })
     }
@@ -118,7 +121,7 @@ impl Loaders {
                 session,
                 batch: PhantomData,
             })
-            .with_yield_count(1)
+            .with_yield_count(YIELDS)
             .with_max_batch_size(MAX_BATCH)
         })
     }

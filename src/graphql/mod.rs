@@ -126,7 +126,9 @@ impl Api {
         telemetry::note_person(context.actor().tenant, context.actor().user);
         let span =
             telemetry::operation_span(kind, request.operation_name.as_deref(), &request.query);
-        let mut response = self.schema.execute(request).instrument(span).await;
+        // Tokio would make a long poll give way in the middle of a level, and its batches would fall apart.
+        let work = tokio::task::unconstrained(self.schema.execute(request));
+        let mut response = work.instrument(span).await;
         order.arrange(&mut response.data);
         telemetry::note_statements(context.statements());
         response
