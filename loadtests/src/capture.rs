@@ -33,21 +33,26 @@ pub(crate) struct Statement {
 /// The pgbench script of each workload.
 pub(crate) async fn scripts(
     cluster: &Cluster,
+    executable: &Path,
     database: &mut PgConnection,
     workloads: &[Arc<Workload>],
 ) -> Outcome<Vec<Script>> {
     database
         .execute("ALTER ROLE dealgraph_app SET log_statement = 'all'")
         .await?;
-    let captured = capture_all(cluster, workloads).await;
+    let captured = capture_all(cluster, executable, workloads).await;
     database
         .execute("ALTER ROLE dealgraph_app RESET log_statement")
         .await?;
     captured
 }
 
-async fn capture_all(cluster: &Cluster, workloads: &[Arc<Workload>]) -> Outcome<Vec<Script>> {
-    let server = Server::start(cluster, 1).await?;
+async fn capture_all(
+    cluster: &Cluster,
+    executable: &Path,
+    workloads: &[Arc<Workload>],
+) -> Outcome<Vec<Script>> {
+    let server = Server::start(cluster, executable, 1).await?;
     let log = cluster.logs().join("postgres.log");
     let start = length(&log)?;
     let mut connection = server.connect().await?;
@@ -66,7 +71,7 @@ async fn capture_all(cluster: &Cluster, workloads: &[Arc<Workload>]) -> Outcome<
             connection.ask(last).await?;
             variants.push(completed(&log, before).await?);
         }
-        scripts.push(script::write(&variants, workload.writes())?);
+        scripts.push(script::write(&variants)?);
     }
     drop(connection);
     server.stop().await?;

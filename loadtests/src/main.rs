@@ -53,6 +53,9 @@ struct Options {
     /// The folder of Postgres' programs, if not a usual one.
     #[arg(long)]
     pg_bin: Option<PathBuf>,
+    /// The executable to measure, for comparing two builds; the one built with this one unless said otherwise.
+    #[arg(long)]
+    server: Option<PathBuf>,
 }
 
 impl Options {
@@ -102,43 +105,44 @@ async fn measure(options: &Options, cluster: &Cluster) -> Outcome<()> {
         .collect();
 
     say("checking that the answers are right, and looking at the statements behind them");
-    let scripts = capture::scripts(cluster, &mut database, &workloads).await?;
+    let executable = server::executable(options)?;
+    let scripts = capture::scripts(cluster, &executable, &mut database, &workloads).await?;
 
-    let server = Server::start(cluster, u32::from(options.users)).await?;
+    let server = Server::start(cluster, &executable, u32::from(options.users)).await?;
     for workload in &workloads {
         check::answers(&server, &mut database, workload).await?;
     }
-    let slots = Slots::of(options, &workloads);
+    let length = round_length(options, &workloads);
     say(&format!(
-        "measuring for {} s: {} rounds of {} s for each workload, alternating with pgbench",
-        options.seconds,
+        "measuring: {} rounds of {} s for each workload, alternating with pgbench",
         options.rounds,
-        slots.length.as_secs()
+        length.as_secs()
     ));
     let mut results = report::Results::new(&workloads, &scripts);
-    for (workload, script) in workloads.iter().zip(&scripts) {
-        attack::run(&server, workload, options.users, Slots::WARM_UP).await?;
-        pgbench::run(cluster, script, options.users, Slots::WARM_UP).await?;
+    for workload in &workloads {
+        attack::run(&server, workload, options.users, WARM_UP).await?;
     }
     for round in 1..=options.rounds {
         for (i, (workload, script)) in workloads.iter().zip(&scripts).enumerate() {
-            let users = workload.users.unwrap_or(options.users);
+            let users = if workload.is_alone() {
+                1
+            } else {
+                options.users
+            };
             let before = cpu::Used::now(server.pid(), cluster.postgres_pid());
-            let attacked = attack::run(&server, workload, users, slots.length).await?;
+            let attacked = attack::run(&server, workload, users, length).await?;
             let used = cpu::Used::now(server.pid(), cluster.postgres_pid()).since(before);
-            let limit = pgbench::run(cluster, script, users, slots.length).await?;
-            say(&format!(
-                "round {round}: {}",
-                report::line(workload, &attacked, &limit)
-            ));
-            results.add(
-                i,
-                report::Round {
-                    attacked,
-                    used,
-                    limit,
-                },
-            );
+            let limit = match workload.is_alone() {
+                true => None,
+                false => Some(pgbench::run(cluster, script, users, length).await?),
+            };
+            let done = report::Round {
+                attacked,
+                used,
+                limit,
+            };
+            say(&format!("round {round}: {}", done.line(workload)));
+            results.add(i, done);
         }
     }
     server.stop().await?;
@@ -146,23 +150,19 @@ async fn measure(options: &Options, cluster: &Cluster) -> Outcome<()> {
     Ok(())
 }
 
-/// How the time is cut up.
-struct Slots {
-    length: Duration,
-}
+/// So long each workload runs before it counts: connections are opened, statements prepared, caches filled.
+const WARM_UP: Duration = Duration::from_secs(1);
 
-impl Slots {
-    const WARM_UP: Duration = Duration::from_secs(1);
-
-    fn of(options: &Options, workloads: &[Arc<Workload>]) -> Self {
-        let warm_up = 2 * workloads.len() as u64 * Self::WARM_UP.as_secs();
-        let slots = 2 * workloads.len() as u64 * options.rounds;
-        Self {
-            length: Duration::from_secs(
-                (options.seconds.saturating_sub(warm_up) / slots.max(1)).max(1),
-            ),
-        }
-    }
+/// How long a round of a workload is, and one of pgbench.
+fn round_length(options: &Options, workloads: &[Arc<Workload>]) -> Duration {
+    let count = workloads.len() as u64;
+    let beside = workloads
+        .iter()
+        .filter(|workload| !workload.is_alone())
+        .count() as u64;
+    let warm_ups = (count + beside * options.rounds) * WARM_UP.as_secs();
+    let rounds = (count + beside) * options.rounds;
+    Duration::from_secs((options.seconds.saturating_sub(warm_ups) / rounds.max(1)).max(1))
 }
 
 /// Tells on stderr what goes on; the figures alone are on stdout.

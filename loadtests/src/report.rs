@@ -7,7 +7,6 @@ use crate::{
     attack::Attacked,
     cluster::Cluster,
     cpu::Used,
-    pgbench::Limit,
     script::Script,
     workload::{self, Workload},
 };
@@ -16,26 +15,33 @@ use crate::{
 pub(crate) struct Round {
     pub(crate) attacked: Attacked,
     pub(crate) used: Used,
-    pub(crate) limit: Limit,
+    /// What pgbench made each second, where it ran.
+    pub(crate) limit: Option<f64>,
+}
+
+impl Round {
+    /// The round in a line, while others go on.
+    pub(crate) fn line(&self, workload: &Workload) -> String {
+        let Attacked {
+            per_second,
+            p50_ms,
+            p99_ms,
+            ..
+        } = self.attacked;
+        let mut line = format!(
+            "{:<36} {per_second:>7.0}/s  p50 {p50_ms:>6.2} ms  p99 {p99_ms:>6.2} ms",
+            workload.name
+        );
+        if let Some(limit) = self.limit {
+            _ = write!(line, "  pgbench {limit:>7.0}/s");
+        }
+        line
+    }
 }
 
 /// All rounds of all workloads.
 pub(crate) struct Results {
     workloads: Vec<(Arc<Workload>, usize, Vec<Round>)>,
-}
-
-/// A round in a line, while it goes on.
-pub(crate) fn line(workload: &Workload, attacked: &Attacked, limit: &Limit) -> String {
-    let Attacked {
-        per_second,
-        p50_ms,
-        p99_ms,
-        ..
-    } = attacked;
-    format!(
-        "{:<20} {per_second:>8.0}/s  p50 {p50_ms:.2} ms  p99 {p99_ms:.2} ms  pgbench {:.0}/s",
-        workload.name, limit.per_second
-    )
 }
 
 impl Results {
@@ -74,13 +80,12 @@ impl Results {
             };
             _ = writeln!(
                 text,
-                "| {} | {statements} | {:.0} | {:.2} | {:.2} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} |",
+                "| {} | {statements} | {:.0} | {:.2} | {:.2} | {} | {:.2} | {:.2} | {:.2} |",
                 workload.name,
                 middle(&|round| round.attacked.per_second),
                 middle(&|round| round.attacked.p50_ms),
                 middle(&|round| round.attacked.p99_ms),
-                middle(&|round| round.limit.per_second),
-                middle(&|round| round.attacked.per_second / round.limit.per_second),
+                compared(rounds),
                 cpu(|used| used.server),
                 cpu(|used| used.postgres),
                 cpu(|used| used.users),
@@ -111,6 +116,20 @@ impl Results {
             middle(|round| round.attacked.p99_ms),
         ))
     }
+}
+
+/// What pgbench made and which part of that we did, as two cells.
+fn compared(rounds: &[Round]) -> String {
+    let pairs: Vec<(f64, f64)> = rounds
+        .iter()
+        .filter_map(|round| Some((round.limit?, round.attacked.per_second)))
+        .collect();
+    if pairs.is_empty() {
+        return " | ".to_owned();
+    }
+    let limit = median(pairs.iter().map(|(limit, _)| *limit).collect());
+    let ratio = median(pairs.iter().map(|(limit, made)| made / limit).collect());
+    format!("{limit:.0} | {ratio:.2}")
 }
 
 fn median(mut figures: Vec<f64>) -> f64 {

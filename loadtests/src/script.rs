@@ -26,21 +26,14 @@ const NUMBERED: (&str, &str) = ("seq", ":last_seq");
 /// The column that holds the instant of a writing transaction.
 const INSTANT: &str = "occurred_at";
 
-/// Writes a script that runs one of the captured requests each time: any of them, or with `own` the client's own, so
-/// that no client waits for another's row lock.
-pub(crate) fn write(requests: &[Vec<Statement>], own: bool) -> Outcome<Script> {
+/// Writes a script in which each client keeps to one of the captured requests: so it prepares no more statements than a
+/// connection of the server does, and no client waits for another's row lock.
+pub(crate) fn write(requests: &[Vec<Statement>]) -> Outcome<Script> {
     let mut script = Script {
         statements: counted(requests),
         ..Script::default()
     };
-    let last = requests
-        .len()
-        .checked_sub(1)
-        .ok_or("no statements were captured")?;
-    match own {
-        true => writeln!(script.text, "\\set variant :client_id % {}", requests.len())?,
-        false => writeln!(script.text, "\\set variant random(0, {last})")?,
-    }
+    writeln!(script.text, "\\set variant :client_id % {}", requests.len())?;
     for (number, request) in requests.iter().enumerate() {
         let branch = if number == 0 { "\\if" } else { "\\elif" };
         writeln!(script.text, "{branch} :variant = {number}")?;
@@ -198,7 +191,7 @@ mod tests {
             ),
             statement("COMMIT", &[]),
         ];
-        let script = write(&[request.to_vec()], true).unwrap();
+        let script = write(&[request.to_vec()]).unwrap();
         assert_eq!(
             script.text,
             "\\set variant :client_id % 1\n\\if :variant = 0\n\

@@ -3,7 +3,7 @@
 use std::{
     fs::OpenOptions,
     net::{Ipv4Addr, SocketAddr, TcpListener},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
 };
@@ -17,10 +17,26 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::{Outcome, client::Connection, cluster::Cluster};
+use crate::{Options, Outcome, client::Connection, cluster::Cluster};
 
 const START_PATIENCE: Duration = Duration::from_secs(20);
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
+
+/// The executable to measure.
+pub(crate) fn executable(options: &Options) -> Outcome<PathBuf> {
+    let executable = match &options.server {
+        Some(server) => server.clone(),
+        None => std::env::current_exe()?.with_file_name("dealgraph"),
+    };
+    if executable.exists() {
+        return Ok(executable);
+    }
+    Err(format!(
+        "{} is missing: `make bench` builds it",
+        executable.display()
+    )
+    .into())
+}
 
 /// A running `dealgraph serve`. Dropping it kills it.
 pub(crate) struct Server {
@@ -32,15 +48,11 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts it with that many database connections, and waits until it answers.
-    pub(crate) async fn start(cluster: &Cluster, connections: u32) -> Outcome<Self> {
-        let executable = std::env::current_exe()?.with_file_name("dealgraph");
-        if !executable.exists() {
-            return Err(format!(
-                "{} is missing: `make bench` builds it",
-                executable.display()
-            )
-            .into());
-        }
+    pub(crate) async fn start(
+        cluster: &Cluster,
+        executable: &Path,
+        connections: u32,
+    ) -> Outcome<Self> {
         let address = free_address()?;
         let log = cluster.logs().join("serve.log");
         // Appended to, so that it can be emptied while the server writes to it.

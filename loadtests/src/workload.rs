@@ -51,10 +51,8 @@ pub(crate) enum Kind {
 pub(crate) struct Workload {
     pub(crate) kind: Kind,
     pub(crate) name: &'static str,
-    /// Who asks about what. Users that read take turns on all of them, users that write keep to one each.
+    /// Who asks about what. Users take theirs by their numbers and keep it, as pgbench's clients do.
     pub(crate) variants: Vec<Variant>,
-    /// How many users there are, if it matters.
-    pub(crate) users: Option<u16>,
 }
 
 /// A person with what the person asks, in turns.
@@ -66,14 +64,14 @@ pub(crate) struct Variant {
 }
 
 impl Workload {
-    pub(crate) fn writes(&self) -> bool {
-        self.kind == Kind::Move
+    /// Whether a single user asks and only the time that takes is of interest.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.kind == Kind::Latency
     }
 
     /// What a user asks at its nth turn.
     pub(crate) fn question(&self, user: usize, turn: usize) -> &Question {
-        let variant = if self.writes() { user } else { user + turn };
-        let questions = &self.variants[variant % self.variants.len()].questions;
+        let questions = &self.variants[user % self.variants.len()].questions;
         &questions[turn % questions.len()]
     }
 }
@@ -84,13 +82,6 @@ pub(crate) async fn all(database: &mut PgConnection, cluster: &Cluster) -> Outco
         kind,
         name,
         variants,
-        users: None,
-    };
-    let due_of = |name, variants| Workload {
-        kind: Kind::Latency,
-        name,
-        variants,
-        users: Some(1),
     };
     let mut boards = Vec::new();
     let mut ones = Vec::new();
@@ -116,14 +107,14 @@ pub(crate) async fn all(database: &mut PgConnection, cluster: &Cluster) -> Outco
         workload(Kind::One, "one", ones),
         workload(Kind::Due, "due list", dues),
         workload(Kind::Move, "move stage", moves),
-        due_of(SMALL_DUE_LIST, vec![small]),
-        due_of(LARGE_DUE_LIST, vec![large]),
+        workload(Kind::Latency, SMALL_DUE_LIST, vec![small]),
+        workload(Kind::Latency, LARGE_DUE_LIST, vec![large]),
     ])
 }
 
 /// The names of the two due lists that are compared.
-pub(crate) const SMALL_DUE_LIST: &str = "due list of 1,000";
-pub(crate) const LARGE_DUE_LIST: &str = "due list of 100,000";
+pub(crate) const SMALL_DUE_LIST: &str = "due list of 1,000 deals, one user";
+pub(crate) const LARGE_DUE_LIST: &str = "due list of 100,000 deals, one user";
 
 /// An open deal that goes to and fro between two stages.
 async fn moving(database: &mut PgConnection, cluster: &Cluster, tenant: i32) -> Outcome<Variant> {
