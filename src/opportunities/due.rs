@@ -3,7 +3,7 @@
 use async_graphql::Enum;
 use chrono::{DateTime, Utc};
 
-use super::{Opportunity, model::OpportunitySort};
+use super::{Opportunity, record::OpportunitySort};
 use crate::{
     auth::Actor,
     db::{

@@ -12,7 +12,7 @@ use super::{
     loader::{
         CollaboratorRow, Collaborators, ContactRoleRow, ContactRoles, StageChangeRow, StageHistory,
     },
-    model::OpportunitySort,
+    record::OpportunitySort,
 };
 use crate::{
     activities::{self, Activity, ActivityFilter, ActivityKind, ActivityOrder},

@@ -8,11 +8,13 @@ mod advance;
 mod board;
 mod due;
 mod graphql;
+mod history;
 mod loader;
 mod model;
 mod mutation;
 mod next_action;
 mod people;
+mod record;
 mod store;
 
 use std::collections::HashMap;
@@ -24,11 +26,12 @@ pub(crate) use graphql::{OF_COMPANY, OF_CONTACT, OF_PIPELINE, OF_STAGE, below};
 pub use graphql::{OpportunityFilter, OpportunityOrder, OpportunityQuery};
 pub use model::{
     DealContact, DealUser, ForecastCategory, NewOpportunity, NextAction, Opportunity,
-    OpportunityFields, OpportunityOrderField, OpportunityStatus, StageVisit,
+    OpportunityFields, OpportunityStatus, StageVisit,
 };
 pub use mutation::OpportunityMutation;
 pub use next_action::{complete_next_action, set_next_action};
 pub use people::{set_collaborators, set_contacts};
+pub use record::OpportunityOrderField;
 
 use crate::{
     activities,
@@ -86,7 +89,7 @@ pub async fn create_many(tx: &mut Tx, mut new: Vec<NewOpportunity>) -> Result<Ve
     for (deal, with) in created.iter().zip(&parts) {
         contacts.push((deal, with.contacts.as_slice()));
         users.push((deal, with.users.as_slice()));
-        history.extend(model::history_of(deal, &with.path, &stages));
+        history.extend(history::of(deal, &with.path, &stages));
     }
     store::insert_contacts(tx, contacts).await?;
     store::insert_users(tx, users).await?;
@@ -177,7 +180,7 @@ async fn change(
     {
         store::insert_history(
             tx,
-            vec![model::step(&before, &after, tx.now(), tx.author())],
+            vec![history::step(&before, &after, tx.now(), tx.author())],
         )
         .await?;
     }

@@ -1,24 +1,18 @@
 //! What a deal is, and the rules of how it moves. Pure: no database in sight.
 
-use std::collections::HashMap;
-
 use async_graphql::Enum;
 use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
-use uuid::Uuid;
 
 use super::{board, people};
 use crate::{
-    activities::{ActivityKind, Target},
-    db::{OrderField, Value, ValueKind, list::Record},
+    activities::ActivityKind,
     error::{Error, Result},
-    ids::{
-        CompanyId, ContactId, OpportunityId, PipelineId, StageChangeId, StageId, Typed as _, UserId,
-    },
+    ids::{CompanyId, ContactId, OpportunityId, PipelineId, StageId, Typed as _, UserId},
     money::{MAX_MINOR, Money},
     pipelines::{Stage, StageKind},
-    records::{Kept, Ownership, Stamps},
+    records::{Ownership, Stamps},
     text::{self, Text},
 };
 
@@ -188,21 +182,6 @@ pub struct NextAction {
     pub details: Option<String>,
     /// Who does it; the deal's owner when nobody is named.
     pub owner_id: Option<UserId>,
-}
-
-/// One row of a deal's stage history.
-#[derive(Debug, Clone)]
-pub(super) struct StageChange {
-    pub(super) id: StageChangeId,
-    pub(super) opportunity_id: OpportunityId,
-    pub(super) from: Option<(StageId, OpportunityStatus)>,
-    pub(super) to: (StageId, OpportunityStatus),
-    pub(super) amount: (Option<i64>, Option<String>),
-    pub(super) probability: i16,
-    pub(super) stood_seconds: Option<i64>,
-    pub(super) changed_at: DateTime<Utc>,
-    pub(super) changed_by: String,
-    pub(super) visible_to: String,
 }
 
 impl OpportunityFields {
@@ -555,180 +534,5 @@ fn expect_kind(stage: Option<&Stage>, kind: StageKind) -> Result<()> {
             Err(Error::invalid("WRONG_STAGE", "stageId", message))
         }
         _ => Ok(()),
-    }
-}
-
-/// The history row of a change of stage or status.
-pub(super) fn step(
-    before: &Opportunity,
-    after: &Opportunity,
-    at: DateTime<Utc>,
-    by: String,
-) -> StageChange {
-    StageChange {
-        id: StageChangeId::new(),
-        opportunity_id: after.id,
-        from: Some((before.standing.stage_id, before.standing.status)),
-        to: (after.standing.stage_id, after.standing.status),
-        amount: (
-            after.fields.amount_minor,
-            after.fields.amount_currency.clone(),
-        ),
-        probability: after.standing.probability,
-        stood_seconds: Some((at - before.standing.stage_entered_at).num_seconds().max(0)),
-        changed_at: at,
-        changed_by: by,
-        visible_to: after.visible_to.clone(),
-    }
-}
-
-/// The history rows of a deal that is created with the stages it went through.
-pub(super) fn history_of(
-    deal: &Opportunity,
-    path: &[StageVisit],
-    stages: &HashMap<StageId, Stage>,
-) -> Vec<StageChange> {
-    let status =
-        |visit: &StageVisit| match stages.get(&visit.stage_id).map(|stage| stage.fields.kind) {
-            Some(StageKind::Won) => OpportunityStatus::Won,
-            Some(StageKind::Lost) => OpportunityStatus::Lost,
-            _ => OpportunityStatus::Open,
-        };
-    let mut previous: Option<&StageVisit> = None;
-    let mut rows = Vec::with_capacity(path.len());
-    for visit in path {
-        rows.push(StageChange {
-            id: StageChangeId::new(),
-            opportunity_id: deal.id,
-            from: previous.map(|from| (from.stage_id, status(from))),
-            to: (visit.stage_id, status(visit)),
-            amount: (
-                deal.fields.amount_minor,
-                deal.fields.amount_currency.clone(),
-            ),
-            probability: stages
-                .get(&visit.stage_id)
-                .map_or(0, |stage| stage.fields.probability),
-            stood_seconds: previous.map(|from| (visit.entered_at - from.entered_at).num_seconds()),
-            changed_at: visit.entered_at,
-            changed_by: deal.stamps.created_by.clone(),
-            visible_to: deal.visible_to.clone(),
-        });
-        previous = Some(visit);
-    }
-    rows
-}
-
-/// What deals can be sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-pub enum OpportunityOrderField {
-    /// When it was created.
-    CreatedAt,
-    /// When it last changed.
-    UpdatedAt,
-    /// Its name, without regard to case.
-    Name,
-    /// What it is worth in minor units, whatever the currency; deals without an amount come before zero.
-    Amount,
-    /// When it is expected to close; deals without a date come last.
-    ExpectedCloseOn,
-    /// Its place on the board; filter by stage with it.
-    BoardPosition,
-}
-
-/// What deals are sorted by inside: the fields of the API, and the due list's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OpportunitySort {
-    /// A field of the API.
-    Field(OpportunityOrderField),
-    /// When the next action is due; only of deals that have one.
-    DueAt,
-}
-
-impl OrderField for OpportunitySort {
-    fn column(self) -> &'static str {
-        match self {
-            Self::Field(OpportunityOrderField::CreatedAt) => "created_at",
-            Self::Field(OpportunityOrderField::UpdatedAt) => "updated_at",
-            Self::Field(OpportunityOrderField::Name) => "name_normalized",
-            Self::Field(OpportunityOrderField::Amount) => "amount_minor",
-            Self::Field(OpportunityOrderField::ExpectedCloseOn) => "expected_close_on",
-            Self::Field(OpportunityOrderField::BoardPosition) => "board_position",
-            Self::DueAt => "next_action_at",
-        }
-    }
-
-    fn kind(self) -> ValueKind {
-        match self {
-            Self::Field(OpportunityOrderField::Name | OpportunityOrderField::BoardPosition) => {
-                ValueKind::Text
-            }
-            Self::Field(OpportunityOrderField::Amount) => ValueKind::Int,
-            Self::Field(OpportunityOrderField::ExpectedCloseOn) => ValueKind::Date,
-            _ => ValueKind::Time,
-        }
-    }
-
-    fn absent(self) -> Option<&'static str> {
-        match self {
-            Self::Field(OpportunityOrderField::Amount) => Some("-1"),
-            Self::Field(OpportunityOrderField::ExpectedCloseOn) => Some("'infinity'::date"),
-            _ => None,
-        }
-    }
-}
-
-impl Record for Opportunity {
-    const KIND: &'static str = "opportunity";
-    const TABLE: &'static str = "opportunities";
-    const ID_COLUMN: &'static str = "opportunity_id";
-    const COLUMNS: &'static str = "t.opportunity_id, t.name, t.amount_minor, t.amount_currency, t.forecast_category, \
-        t.expected_close_on, t.source, t.company_id, t.primary_contact_id, t.tags, t.owner_id, t.team_path, \
-        t.pipeline_id, t.stage_id, t.stage_entered_at, t.status, t.board_position, t.probability, \
-        t.probability_manual, t.won_at, t.lost_at, t.lost_reason, t.lost_note, t.next_action_at, t.next_action_kind, \
-        t.next_action_details, t.next_action_owner_id, t.last_activity_at, t.shared_with, t.weighted_minor, \
-        t.visible_to, t.archived_at, t.created_at, t.created_by, t.updated_at, t.updated_by, t.version";
-    type Order = OpportunitySort;
-
-    fn key(&self) -> Uuid {
-        self.id.uuid()
-    }
-
-    fn sort_value(&self, field: OpportunitySort) -> Option<Value> {
-        match field {
-            OpportunitySort::Field(OpportunityOrderField::CreatedAt) => {
-                Some(Value::Time(self.stamps.created_at))
-            }
-            OpportunitySort::Field(OpportunityOrderField::UpdatedAt) => {
-                Some(Value::Time(self.stamps.updated_at))
-            }
-            OpportunitySort::Field(OpportunityOrderField::Name) => {
-                Some(Value::Text(text::normalize(&self.fields.name)))
-            }
-            OpportunitySort::Field(OpportunityOrderField::Amount) => {
-                self.fields.amount_minor.map(Value::Int)
-            }
-            OpportunitySort::Field(OpportunityOrderField::ExpectedCloseOn) => {
-                self.fields.expected_close_on.map(Value::Date)
-            }
-            OpportunitySort::Field(OpportunityOrderField::BoardPosition) => {
-                Some(Value::Text(self.standing.board_position.clone()))
-            }
-            OpportunitySort::DueAt => self.agenda.next_action_at.map(Value::Time),
-        }
-    }
-}
-
-impl Kept for Opportunity {
-    fn stamps(&self) -> &Stamps {
-        &self.stamps
-    }
-
-    fn visible_to(&self) -> &str {
-        &self.visible_to
-    }
-
-    fn activity_target(&self) -> Option<Target> {
-        Some(Target::Opportunity(self.id))
     }
 }

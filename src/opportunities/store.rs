@@ -1,6 +1,9 @@
 //! All SQL that only deals need.
 
-use super::model::{DealContact, DealUser, Opportunity, StageChange};
+use super::{
+    history::StageChange,
+    model::{DealContact, DealUser, Opportunity},
+};
 use crate::{
     db::{Row, Sql, Tx, list::Record as _, rows_per_statement},
     error::{Error, Result},
