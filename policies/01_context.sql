@@ -4,7 +4,10 @@
 --   app.permissions  ',companies:read,companies:write,'
 --   app.sees         what rows a reader sees: '|' all, '|<team path>' a team with its sub-teams, '|u:<user>|' own
 --   app.edits        the same for writing
---   app.sees_<kind>, app.edits_<kind>   where a role's scope differs for one kind of record
+--   app.deletes      the same for deleting
+--   app.sees_<kind>, app.edits_<kind>, app.deletes_<kind>   where a role's scope differs for one kind of record
+--   app.masks        ',amounts,emails,' the sensitive fields that a reader is not shown; set for reading only,
+--                    because a write hands back what it read
 -- Unset reads as NULL in a fresh session and as '' later on; both mean nobody. 'none' can't occur in visible_to.
 -- Plain SQL, STABLE and without sub-queries, so that the planner inlines them and Citus accepts them.
 
@@ -39,6 +42,27 @@ CREATE OR REPLACE FUNCTION app.edits(kind text) RETURNS text
         'none'
     );
 
+CREATE OR REPLACE FUNCTION app.deletes(kind text) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN coalesce(
+        nullif(current_setting('app.deletes_' || kind, true), ''),
+        nullif(current_setting('app.deletes', true), ''),
+        'none'
+    );
+
+-- The tenant, for somebody who may change anything at all in it: the event log and the audit log are written along.
+CREATE OR REPLACE FUNCTION app.tenant_for_writers() RETURNS uuid
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN CASE
+        WHEN current_setting('app.permissions', true) ~ ':(write|delete),|,admin,'
+        THEN nullif(current_setting('app.tenant_id', true), '')::uuid
+    END;
+
+CREATE OR REPLACE FUNCTION app.shows(what text) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN strpos(coalesce(current_setting('app.masks', true), ''), ',' || what || ',') = 0;
+
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA app FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION app.tenant_for(text), app.tenant_id(), app.me(), app.sees(text), app.edits(text)
+GRANT EXECUTE ON FUNCTION app.tenant_for(text), app.tenant_id(), app.me(), app.sees(text), app.edits(text),
+    app.deletes(text), app.tenant_for_writers(), app.shows(text)
     TO dealgraph_app;

@@ -40,6 +40,6 @@ CREATE POLICY companies_delete_tenant ON companies AS RESTRICTIVE FOR DELETE TO 
     USING (tenant_id = app.tenant_for('companies:delete'));
 DROP POLICY IF EXISTS companies_delete_scope ON companies;
 CREATE POLICY companies_delete_scope ON companies FOR DELETE TO dealgraph_app
-    USING (strpos(visible_to, app.edits('companies')) > 0 OR strpos(visible_to, app.me()) > 0);
+    USING (strpos(visible_to, app.deletes('companies')) > 0 OR strpos(visible_to, app.me()) > 0);
 DROP POLICY IF EXISTS companies_owner ON companies;
 CREATE POLICY companies_owner ON companies TO dealgraph_owner USING (true) WITH CHECK (true);

@@ -38,7 +38,7 @@ CREATE POLICY contacts_delete_tenant ON contacts AS RESTRICTIVE FOR DELETE TO de
     USING (tenant_id = app.tenant_for('contacts:delete'));
 DROP POLICY IF EXISTS contacts_delete_scope ON contacts;
 CREATE POLICY contacts_delete_scope ON contacts FOR DELETE TO dealgraph_app
-    USING (strpos(visible_to, app.edits('contacts')) > 0 OR strpos(visible_to, app.me()) > 0);
+    USING (strpos(visible_to, app.deletes('contacts')) > 0 OR strpos(visible_to, app.me()) > 0);
 DROP POLICY IF EXISTS contacts_owner ON contacts;
 CREATE POLICY contacts_owner ON contacts TO dealgraph_owner USING (true) WITH CHECK (true);
 

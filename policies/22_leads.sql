@@ -40,6 +40,6 @@ CREATE POLICY leads_delete_tenant ON leads AS RESTRICTIVE FOR DELETE TO dealgrap
     USING (tenant_id = app.tenant_for('leads:delete'));
 DROP POLICY IF EXISTS leads_delete_scope ON leads;
 CREATE POLICY leads_delete_scope ON leads FOR DELETE TO dealgraph_app
-    USING (strpos(visible_to, app.edits('leads')) > 0 OR strpos(visible_to, app.me()) > 0);
+    USING (strpos(visible_to, app.deletes('leads')) > 0 OR strpos(visible_to, app.me()) > 0);
 DROP POLICY IF EXISTS leads_owner ON leads;
 CREATE POLICY leads_owner ON leads TO dealgraph_owner USING (true) WITH CHECK (true);

@@ -43,7 +43,7 @@ CREATE POLICY opportunities_delete_tenant ON opportunities AS RESTRICTIVE FOR DE
     USING (tenant_id = app.tenant_for('opportunities:delete'));
 DROP POLICY IF EXISTS opportunities_delete_scope ON opportunities;
 CREATE POLICY opportunities_delete_scope ON opportunities FOR DELETE TO dealgraph_app
-    USING (strpos(visible_to, app.edits('opportunities')) > 0 OR strpos(visible_to, app.me()) > 0);
+    USING (strpos(visible_to, app.deletes('opportunities')) > 0 OR strpos(visible_to, app.me()) > 0);
 DROP POLICY IF EXISTS opportunities_owner ON opportunities;
 CREATE POLICY opportunities_owner ON opportunities TO dealgraph_owner USING (true) WITH CHECK (true);
 

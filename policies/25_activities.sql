@@ -37,7 +37,7 @@ CREATE POLICY activities_delete_tenant ON activities AS RESTRICTIVE FOR DELETE T
     USING (tenant_id = app.tenant_for('activities:delete'));
 DROP POLICY IF EXISTS activities_delete_scope ON activities;
 CREATE POLICY activities_delete_scope ON activities FOR DELETE TO dealgraph_app
-    USING (strpos(visible_to, app.edits('activities')) > 0 OR strpos(visible_to, app.me()) > 0);
+    USING (strpos(visible_to, app.deletes('activities')) > 0 OR strpos(visible_to, app.me()) > 0);
 DROP POLICY IF EXISTS activities_owner ON activities;
 CREATE POLICY activities_owner ON activities TO dealgraph_owner USING (true) WITH CHECK (true);
 

@@ -2,11 +2,11 @@
 ALTER TABLE tenant_seq ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 REVOKE ALL ON tenant_seq FROM PUBLIC, dealgraph_app, dealgraph_system;
 GRANT SELECT ON tenant_seq TO dealgraph_app, dealgraph_system;
-GRANT UPDATE (last_seq) ON tenant_seq TO dealgraph_app;
+GRANT UPDATE (last_seq, last_audit, audit_hash) ON tenant_seq TO dealgraph_app, dealgraph_system;
 GRANT INSERT ON tenant_seq TO dealgraph_system;
 DROP POLICY IF EXISTS tenant_seq_tenant ON tenant_seq;
 CREATE POLICY tenant_seq_tenant ON tenant_seq TO dealgraph_app
-    USING (tenant_id = app.tenant_id()) WITH CHECK (tenant_id = app.tenant_id());
+    USING (tenant_id = app.tenant_for_writers()) WITH CHECK (tenant_id = app.tenant_for_writers());
 DROP POLICY IF EXISTS tenant_seq_system ON tenant_seq;
 CREATE POLICY tenant_seq_system ON tenant_seq TO dealgraph_system USING (true) WITH CHECK (true);
 DROP POLICY IF EXISTS tenant_seq_owner ON tenant_seq;
@@ -19,7 +19,8 @@ REVOKE ALL ON events FROM PUBLIC, dealgraph_app, dealgraph_system;
 GRANT INSERT ON events TO dealgraph_app;
 GRANT SELECT ON events TO dealgraph_system;
 DROP POLICY IF EXISTS events_append ON events;
-CREATE POLICY events_append ON events FOR INSERT TO dealgraph_app WITH CHECK (tenant_id = app.tenant_id());
+CREATE POLICY events_append ON events FOR INSERT TO dealgraph_app
+    WITH CHECK (tenant_id = app.tenant_for_writers());
 DROP POLICY IF EXISTS events_system ON events;
 CREATE POLICY events_system ON events FOR SELECT TO dealgraph_system USING (true);
 DROP POLICY IF EXISTS events_owner ON events;

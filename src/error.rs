@@ -42,6 +42,26 @@ pub enum Error {
         /// The version the record has now.
         version: i32,
     },
+    /// The tenant may be read and not changed.
+    #[error("this tenant is suspended: it can be read, but nothing can be changed")]
+    TenantSuspended,
+    /// The tenant may be read until it is deleted.
+    #[error("this tenant is about to be deleted: it can be read, but nothing can be changed")]
+    TenantDeleting,
+    /// More of something than the tenant may have.
+    #[error("this tenant may have {limit} {what}, ask for a higher quota or remove some")]
+    Quota {
+        /// Of what, in the plural.
+        what: &'static str,
+        /// How many.
+        limit: i64,
+    },
+    /// Tried too often.
+    #[error("too many attempts, try again in {retry_after_s} s")]
+    TooManyAttempts {
+        /// When to try again, in seconds.
+        retry_after_s: u64,
+    },
     /// Something that this server depends on does not answer.
     #[error("{0} does not answer, try again later")]
     Unavailable(&'static str),
@@ -109,6 +129,10 @@ impl Error {
             Self::NotFound { .. } => "NOT_FOUND",
             Self::Invalid { code, .. } => code,
             Self::Conflict { .. } => "CONFLICT",
+            Self::TenantSuspended => "TENANT_SUSPENDED",
+            Self::TenantDeleting => "TENANT_DELETING",
+            Self::Quota { .. } => "QUOTA_EXCEEDED",
+            Self::TooManyAttempts { .. } => "TOO_MANY_ATTEMPTS",
             Self::Unavailable(_) => "UNAVAILABLE",
             Self::Internal(_) => "INTERNAL",
         }
@@ -134,6 +158,10 @@ impl Error {
                 | Self::NotFound { .. }
                 | Self::Invalid { .. }
                 | Self::Conflict { .. }
+                | Self::TenantSuspended
+                | Self::TenantDeleting
+                | Self::Quota { .. }
+                | Self::TooManyAttempts { .. }
         )
     }
 }

@@ -149,6 +149,16 @@ typed_ids! {
     UserId = "user";
     /// A team of a tenant.
     TeamId = "team";
+    /// A role that a tenant made.
+    RoleId = "role";
+    /// An invitation into a tenant.
+    InvitationId = "invitation";
+    /// A program's key.
+    ApiKeyId = "apiKey";
+    /// A signed-in device.
+    SessionId = "session";
+    /// An entry of the audit log.
+    AuditEntryId = "auditEntry";
     /// A company.
     CompanyId = "company";
     /// A contact.

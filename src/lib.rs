@@ -32,6 +32,7 @@
 
 pub mod activities;
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod clock;
 pub mod companies;

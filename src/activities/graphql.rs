@@ -467,7 +467,7 @@ impl ActivityMutation {
         input: ActivityCreateInput,
     ) -> async_graphql::Result<ActivityPayload> {
         let id = input.id.unwrap_or_default();
-        let owner = Some(ctx.request().actor().user);
+        let owner = ctx.request().actor().person();
         let outcome = ctx.request().write(async |tx| {
             let ActivityCreateInput {
                 kind,

@@ -1,87 +1,206 @@
 //! The one value that says on whose behalf something is done.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::Arc};
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
-use super::permissions::{KINDS, Role, Scope};
-use crate::ids::{TenantId, Typed, UserId};
+use super::{Rights, Role, Scope, rights::KINDS};
+use crate::ids::{ApiKeyId, RoleId, SessionId, TenantId, Typed as _, UserId};
 
-/// A verified member of a tenant, or a process that acts for one.
+/// A verified member of a tenant, a program with a key of it, or a process that acts for one.
 #[derive(Debug, Clone)]
 pub struct Actor {
     /// The tenant, from the token and nowhere else.
     pub tenant: TenantId,
-    /// The person.
-    pub user: UserId,
-    /// The person's role in the tenant.
+    /// Who it is.
+    pub subject: Subject,
+    /// The role in the tenant.
     pub role: Role,
-    /// The person's place in the tree of teams.
+    /// The tenant's own role, where it is one.
+    pub custom_role: Option<RoleId>,
+    /// What the actor may do now; in a suspended tenant less than the role says.
+    pub rights: Arc<Rights>,
+    /// The place in the tree of teams.
     pub team_path: Option<String>,
+    /// Whether the tenant may be changed.
+    pub standing: Standing,
     /// When the token ends.
     pub expires_at: DateTime<Utc>,
     /// In whose name changes are recorded.
     pub author: Author,
     settings: String,
+    masks: String,
 }
 
-/// In whose name a change is recorded: `user:<uuid>` or `import:<source>`.
+/// Who acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// A person, and the session of the token if it has one.
+    Person(UserId, Option<SessionId>),
+    /// A program with a key.
+    Key(ApiKeyId),
+    /// The server itself, for a tenant.
+    Worker,
+}
+
+/// How a tenant stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// At work.
+    Active,
+    /// It may be read and not changed.
+    Suspended,
+    /// It may be read until it is deleted.
+    Deleting,
+}
+
+/// In whose name a change is recorded: `user:<uuid>`, `apiKey:<uuid>`, `import:<source>` or `system:<what>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Author {
     /// The person themselves.
     User(UserId),
+    /// A program, by its key.
+    Key(ApiKeyId),
     /// A data import, by the name of its source.
     Import(&'static str),
+    /// The server, by what it was doing.
+    System(&'static str),
 }
 
 impl std::fmt::Display for Author {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::User(id) => write!(f, "{id}"),
+            Self::Key(id) => write!(f, "{id}"),
             Self::Import(source) => write!(f, "import:{source}"),
+            Self::System(what) => write!(f, "system:{what}"),
+        }
+    }
+}
+
+/// What an actor is put together from.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the fields of an actor")]
+pub struct Place {
+    pub tenant: TenantId,
+    pub role: Role,
+    pub custom_role: Option<RoleId>,
+    pub rights: Arc<Rights>,
+    pub team_path: Option<String>,
+    pub standing: Standing,
+}
+
+impl Place {
+    /// The place of somebody with a built-in role in a tenant at work.
+    #[must_use]
+    pub fn of(tenant: TenantId, role: Role, team_path: Option<String>) -> Self {
+        Self {
+            tenant,
+            role,
+            custom_role: None,
+            rights: Arc::new(role.rights()),
+            team_path,
+            standing: Standing::Active,
         }
     }
 }
 
 impl Actor {
-    /// Puts an actor together from a membership.
+    /// Puts an actor together.
     #[must_use]
-    pub fn new(
-        tenant: TenantId,
-        user: UserId,
-        role: Role,
-        team_path: Option<String>,
-        expires_at: DateTime<Utc>,
-    ) -> Self {
-        let settings = settings(tenant, user, role, team_path.as_deref());
-        Self {
-            tenant,
-            user,
-            role,
-            team_path,
+    pub fn new(subject: Subject, place: Place, expires_at: DateTime<Utc>) -> Self {
+        let rights = match place.standing {
+            Standing::Active => place.rights,
+            Standing::Suspended | Standing::Deleting => Arc::new(place.rights.reading_only()),
+        };
+        let author = match subject {
+            Subject::Person(id, _) => Author::User(id),
+            Subject::Key(id) => Author::Key(id),
+            Subject::Worker => Author::System("worker"),
+        };
+        let masks = rights
+            .masks()
+            .iter()
+            .map(|mask| mask.word())
+            .collect::<Vec<_>>();
+        let masks = match masks.as_slice() {
+            [] => String::new(),
+            words => format!("; SET LOCAL app.masks = ',{},'", words.join(",")),
+        };
+        let mut actor = Self {
+            tenant: place.tenant,
+            subject,
+            role: place.role,
+            custom_role: place.custom_role,
+            rights,
+            team_path: place.team_path,
+            standing: place.standing,
             expires_at,
-            author: Author::User(user),
-            settings,
-        }
+            author,
+            settings: String::new(),
+            masks,
+        };
+        actor.settings = actor.describe();
+        actor
     }
 
-    /// The same person, with changes recorded as an import's.
+    /// The server itself, acting for a tenant with all rights; `what` it is doing is recorded.
+    #[must_use]
+    pub fn worker(tenant: TenantId, what: &'static str) -> Self {
+        let place = Place::of(tenant, Role::Admin, None);
+        let mut actor = Self::new(Subject::Worker, place, DateTime::<Utc>::MAX_UTC);
+        actor.author = Author::System(what);
+        actor
+    }
+
+    /// The same actor, with changes recorded as an import's.
     #[must_use]
     pub fn importing(mut self, source: &'static str) -> Self {
         self.author = Author::Import(source);
         self
     }
 
-    /// Whether the role has a permission. For telling a person what they may do; Postgres does the refusing.
+    /// The person, if it is one: keys and processes own nothing.
+    #[must_use]
+    pub fn person(&self) -> Option<UserId> {
+        match self.subject {
+            Subject::Person(id, _) => Some(id),
+            Subject::Key(_) | Subject::Worker => None,
+        }
+    }
+
+    /// The session of the token, if it has one.
+    #[must_use]
+    pub fn session(&self) -> Option<SessionId> {
+        match self.subject {
+            Subject::Person(_, session) => session,
+            Subject::Key(_) | Subject::Worker => None,
+        }
+    }
+
+    /// Whether a permission is held on any row. For telling people what they may do; Postgres does the refusing.
     #[must_use]
     pub fn may(&self, permission: &str) -> bool {
-        self.role.permissions().contains(&permission)
+        self.rights.may(permission)
     }
 
     /// What a row's `visible_to` must contain for this actor to read it, beside the actor itself.
     #[must_use]
     pub fn sees(&self, kind: &str) -> String {
-        reach(self.role.sees(kind), self.user, self.team_path.as_deref())
+        self.reach(self.rights.sees(kind))
+    }
+
+    /// Whether the policies would let this actor change a row of a kind with this `visible_to`.
+    #[must_use]
+    pub fn edits_row(&self, kind: &str, visible_to: &str) -> bool {
+        self.reaches(self.rights.edits(kind), visible_to)
+    }
+
+    /// Whether the policies would let this actor delete a row of a kind with this `visible_to`.
+    #[must_use]
+    pub fn deletes_row(&self, kind: &str, visible_to: &str) -> bool {
+        self.reaches(self.rights.deletes(kind), visible_to)
     }
 
     /// The `SET LOCAL` statements that tell the policies who is asking.
@@ -90,44 +209,68 @@ impl Actor {
     pub(crate) fn settings(&self) -> &str {
         &self.settings
     }
-}
 
-fn settings(tenant: TenantId, user: UserId, role: Role, team_path: Option<&str>) -> String {
-    let mut sql = format!(
-        "SET LOCAL app.tenant_id = '{}'; SET LOCAL app.user_id = '{}'; SET LOCAL app.permissions = ',{},'",
-        tenant.uuid(),
-        user.uuid(),
-        role.permissions().join(",")
-    );
-    let mut scope = |setting: &str, of: fn(Role, &str) -> Scope| {
-        let usual = of(role, "opportunities");
-        _ = write!(
-            sql,
-            "; SET LOCAL app.{setting} = '{}'",
-            reach(usual, user, team_path)
+    /// What a reading transaction is told beside that: the sensitive fields to keep back. Empty or begins with `; `.
+    pub(crate) fn masks(&self) -> &str {
+        &self.masks
+    }
+
+    fn reaches(&self, scope: Scope, visible_to: &str) -> bool {
+        scope != Scope::None
+            && (visible_to.contains(&self.reach(scope)) || visible_to.contains(&self.me()))
+    }
+
+    fn me(&self) -> String {
+        format!("|u:{}|", self.row_id())
+    }
+
+    /// What rows know the actor by: owners are people, so a key finds none of its own, and a process neither.
+    #[must_use]
+    pub fn row_id(&self) -> Uuid {
+        match self.subject {
+            Subject::Person(id, _) => id.uuid(),
+            Subject::Key(id) => id.uuid(),
+            Subject::Worker => Uuid::nil(),
+        }
+    }
+
+    /// What `visible_to` must contain. A team scope without a team reaches the own rows only.
+    fn reach(&self, scope: Scope) -> String {
+        match (scope, self.team_path.as_deref()) {
+            (Scope::None, _) => "none".to_owned(),
+            (Scope::All, _) => "|".to_owned(),
+            (Scope::Team, Some(path))
+                if path.bytes().all(|b| b.is_ascii_hexdigit() || b == b'.') =>
+            {
+                format!("|{path}")
+            }
+            (Scope::Own | Scope::Team, _) => self.me(),
+        }
+    }
+
+    fn describe(&self) -> String {
+        let mut sql = format!(
+            "SET LOCAL app.tenant_id = '{}'; SET LOCAL app.user_id = '{}'; SET LOCAL app.permissions = ',{},'",
+            self.tenant.uuid(),
+            self.row_id(),
+            self.rights.permissions().join(",")
         );
-        for kind in KINDS.into_iter().filter(|kind| of(role, kind) != usual) {
-            _ = write!(
-                sql,
-                "; SET LOCAL app.{setting}_{kind} = '{}'",
-                reach(of(role, kind), user, team_path)
-            );
-        }
-    };
-    scope("sees", Role::sees);
-    scope("edits", Role::edits);
-    sql
-}
-
-/// What `visible_to` must contain. A team scope without a team reaches the own rows only.
-fn reach(scope: Scope, user: UserId, team_path: Option<&str>) -> String {
-    match (scope, team_path) {
-        (Scope::None, _) => "none".to_owned(),
-        (Scope::All, _) => "|".to_owned(),
-        (Scope::Team, Some(path)) if path.bytes().all(|b| b.is_ascii_hexdigit() || b == b'.') => {
-            format!("|{path}")
-        }
-        (Scope::Own | Scope::Team, _) => format!("|u:{}|", user.uuid()),
+        let mut scope = |setting: &str, of: fn(&Rights, &str) -> Scope| {
+            let usual = of(&self.rights, "opportunities");
+            _ = write!(sql, "; SET LOCAL app.{setting} = '{}'", self.reach(usual));
+            let others = KINDS.into_iter().map(|kind| (kind, of(&self.rights, kind)));
+            for (kind, scope) in others.filter(|(_, scope)| *scope != usual) {
+                _ = write!(
+                    sql,
+                    "; SET LOCAL app.{setting}_{kind} = '{}'",
+                    self.reach(scope)
+                );
+            }
+        };
+        scope("sees", Rights::sees);
+        scope("edits", Rights::edits);
+        scope("deletes", Rights::deletes);
+        sql
     }
 }
 
@@ -135,29 +278,41 @@ fn reach(scope: Scope, user: UserId, team_path: Option<&str>) -> String {
 mod tests {
     use super::*;
 
+    fn actor(role: Role, team_path: Option<&str>) -> Actor {
+        let place = Place::of(TenantId::new(), role, team_path.map(str::to_owned));
+        Actor::new(
+            Subject::Person(UserId::new(), None),
+            place,
+            DateTime::UNIX_EPOCH,
+        )
+    }
+
     #[test]
     fn a_team_path_that_is_not_one_never_reaches_the_statement() {
-        let actor = Actor::new(
-            TenantId::new(),
-            UserId::new(),
-            Role::Manager,
-            Some("a'; DROP TABLE deals; --".to_owned()),
-            DateTime::UNIX_EPOCH,
-        );
+        let actor = actor(Role::Manager, Some("a'; DROP TABLE deals; --"));
         assert!(!actor.settings().contains("DROP"));
-        assert_eq!(actor.sees("leads"), format!("|u:{}|", actor.user.uuid()));
+        assert_eq!(actor.sees("leads"), actor.me());
     }
 
     #[test]
     fn only_scopes_that_differ_are_set_one_by_one() {
-        let rep = Actor::new(
-            TenantId::new(),
-            UserId::new(),
-            Role::SalesRep,
-            None,
-            DateTime::UNIX_EPOCH,
-        );
+        let rep = actor(Role::SalesRep, None);
         assert!(rep.settings().contains("app.sees_companies = '|'"));
         assert!(!rep.settings().contains("app.sees_leads"));
+        assert!(!rep.settings().contains("app.deletes_"));
+    }
+
+    #[test]
+    fn in_a_suspended_tenant_nothing_can_be_changed() {
+        let mut place = Place::of(TenantId::new(), Role::Admin, None);
+        place.standing = Standing::Suspended;
+        let admin = Actor::new(
+            Subject::Person(UserId::new(), None),
+            place,
+            DateTime::UNIX_EPOCH,
+        );
+        assert!(admin.may("leads:read") && !admin.may("leads:write") && !admin.may("admin"));
+        assert!(admin.settings().contains("app.edits = 'none'"));
+        assert!(!admin.edits_row("leads", "|"));
     }
 }

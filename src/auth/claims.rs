@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// The claims of an access token. All but `nbf` are required.
+/// The claims of an access token. All but `nbf` and `sid` are required.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Claims {
     /// Who made the token.
@@ -14,6 +14,9 @@ pub struct Claims {
     pub sub: Uuid,
     /// The tenant: the uuid it is valid in.
     pub tid: Uuid,
+    /// The session it belongs to: the uuid of a signed-in device. Tokens of `dealgraph token` have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sid: Option<Uuid>,
     /// When it was made, in seconds since 1970.
     pub iat: i64,
     /// From when on it is valid, in seconds since 1970.

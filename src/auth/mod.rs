@@ -4,15 +4,24 @@
 //! from the database (kept for a second), so that a suspended member is out at once and not when the token ends.
 
 mod actor;
+mod api_key;
+mod changes;
 mod claims;
 mod keys;
 mod people;
-mod permissions;
+mod rights;
+mod role;
+pub(crate) mod secret;
 mod token;
+mod vault;
 
-pub use actor::{Actor, Author};
+pub use actor::{Actor, Author, Place, Standing, Subject};
+pub use api_key::ApiKeySecret;
+pub use changes::{Changed, tell};
 pub use claims::Claims;
 pub use keys::{KeyError, Keys};
 pub use people::People;
-pub use permissions::{Role, Scope};
+pub use rights::{BadPermission, Rights, Scope, Sensitive};
+pub use role::Role;
 pub use token::{IssuedToken, TokenError, Tokens};
+pub use vault::{BadVaultKey, Vault};

@@ -6,7 +6,7 @@ use jsonwebtoken::{Algorithm, Header, Validation, crypto};
 use super::{Claims, Keys};
 use crate::{
     clock::Clock,
-    ids::{TenantId, Typed as _, UserId},
+    ids::{SessionId, TenantId, Typed as _, UserId},
 };
 
 /// No honest token is longer, in bytes.
@@ -78,6 +78,28 @@ impl Tokens {
     /// # Errors
     /// [`TokenError::NoSigningKey`] for a server that only checks tokens, [`TokenError::Invalid`] when a key can't sign.
     pub fn issue(&self, user: UserId, tenant: TenantId) -> Result<IssuedToken, TokenError> {
+        self.sign(user, tenant, None)
+    }
+
+    /// Signs an access token for a signed-in device.
+    ///
+    /// # Errors
+    /// As [`Self::issue`].
+    pub fn issue_for(
+        &self,
+        session: SessionId,
+        user: UserId,
+        tenant: TenantId,
+    ) -> Result<IssuedToken, TokenError> {
+        self.sign(user, tenant, Some(session))
+    }
+
+    fn sign(
+        &self,
+        user: UserId,
+        tenant: TenantId,
+        session: Option<SessionId>,
+    ) -> Result<IssuedToken, TokenError> {
         let (kid, key) = self.keys.signing.as_ref().ok_or(TokenError::NoSigningKey)?;
         let now = self.clock.now();
         let expires_at = now + self.lifetime;
@@ -86,6 +108,7 @@ impl Tokens {
             aud: self.audience.clone(),
             sub: user.uuid(),
             tid: tenant.uuid(),
+            sid: session.map(|session| session.uuid()),
             iat: now.timestamp(),
             nbf: None,
             exp: expires_at.timestamp(),

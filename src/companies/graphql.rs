@@ -512,7 +512,7 @@ impl CompanyMutation {
         input: CompanyCreateInput,
     ) -> async_graphql::Result<CompanyPayload> {
         let id = input.id.unwrap_or_default();
-        let owner = Some(ctx.request().actor().user);
+        let owner = ctx.request().actor().person();
         let outcome = ctx.request().write(async |tx| {
             let mut fields = CompanyFields {
                 name: input.name,

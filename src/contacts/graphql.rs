@@ -487,7 +487,7 @@ impl ContactMutation {
         input: ContactCreateInput,
     ) -> async_graphql::Result<ContactPayload> {
         let id = input.id.unwrap_or_default();
-        let owner = Some(ctx.request().actor().user);
+        let owner = ctx.request().actor().person();
         let outcome = ctx.request().write(async |tx| {
             let ContactCreateInput {
                 first_name,

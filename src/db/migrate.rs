@@ -23,6 +23,8 @@ policies![
     "00_roles.sql",
     "01_context.sql",
     "10_identity.sql",
+    "11_access.sql",
+    "12_sign_in.sql",
     "20_companies.sql",
     "21_contacts.sql",
     "22_leads.sql",
@@ -30,6 +32,7 @@ policies![
     "24_opportunities.sql",
     "25_activities.sql",
     "80_events.sql",
+    "81_audit.sql",
     "99_verify.sql",
 ];
 

@@ -31,7 +31,8 @@ pub use startup::{StartupError, check};
 pub use tx::{Statements, SystemTx, Tx};
 
 use crate::{
-    auth::Actor,
+    audit::Origin,
+    auth::{Actor, Standing},
     clock::Clock,
     error::{Error, Result},
     events,
@@ -68,6 +69,14 @@ pub enum SystemReason {
     SignIn,
     /// Tenants, people and teams are set up before anybody is a member.
     Provisioning,
+    /// Sign-ins, refusals and attempts on other tenants are recorded for nobody's sake but the tenant's.
+    Audit,
+    /// Keys are the server's own.
+    Keys,
+    /// What all servers must hear of is read across tenants.
+    AccessChanges,
+    /// Tenants are suspended, resumed and scheduled for deletion from outside of them.
+    TenantLifecycle,
     /// Whether the database answers.
     Health,
 }
@@ -146,9 +155,14 @@ impl Db {
     pub async fn write<T>(
         &self,
         actor: &Arc<Actor>,
-        request_id: &str,
+        origin: &Origin,
         work: impl AsyncFnOnce(&mut Tx) -> Result<T>,
     ) -> Result<T> {
+        match actor.standing {
+            Standing::Active => {}
+            Standing::Suspended => return Err(Error::TenantSuspended),
+            Standing::Deleting => return Err(Error::TenantDeleting),
+        }
         let statements = begin(
             &self.app,
             format!("BEGIN; {}", actor.settings()),
@@ -157,7 +171,7 @@ impl Db {
         .await?;
         let mut tx = Tx::new(statements, Arc::clone(actor), self.clock.now());
         let done = work(&mut tx).await?;
-        let seq = events::append(&mut tx, request_id).await?;
+        let seq = events::append(&mut tx, origin).await?;
         tx.commit().await?;
         if let Some(seq) = seq {
             self.hints.publish(actor.tenant, seq);
@@ -193,8 +207,9 @@ impl Db {
 
     async fn begin_read(&self, actor: &Actor) -> Result<Statements> {
         let sql = format!(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {}",
-            actor.settings()
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {}{}",
+            actor.settings(),
+            actor.masks()
         );
         begin(&self.app, sql, self.running.clone()).await
     }

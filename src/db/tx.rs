@@ -11,7 +11,14 @@ use sqlx::{FromRow, Postgres, Row as _, Transaction, postgres::PgRow};
 use tracing::{Instrument as _, Span};
 
 use super::{Running, Sql, constraint::translate};
-use crate::{auth::Actor, error::Result, events::Event, ids::TenantId, telemetry};
+use crate::{
+    audit::{self, Entry, Origin},
+    auth::Actor,
+    error::Result,
+    events::Event,
+    ids::TenantId,
+    telemetry,
+};
 
 /// An open transaction that counts and shows its statements. Dropped without commit, it rolls back.
 pub struct Statements {
@@ -147,6 +154,7 @@ pub struct Tx {
     actor: Arc<Actor>,
     now: DateTime<Utc>,
     events: Vec<Event>,
+    entries: Vec<Entry>,
 }
 
 impl Tx {
@@ -156,6 +164,7 @@ impl Tx {
             actor,
             now,
             events: Vec::new(),
+            entries: Vec::new(),
         }
     }
 
@@ -183,13 +192,22 @@ impl Tx {
         self.actor.author.to_string()
     }
 
-    /// Notes that something happened; it is told when and if this transaction commits.
+    /// Notes that something happened; it is told, and stands in the audit log, when and if this transaction commits.
     pub fn emit(&mut self, event: Event) {
+        self.entries.push(Entry::of(&event, &self.author()));
         self.events.push(event);
     }
 
-    pub(crate) fn take_events(&mut self) -> Vec<Event> {
-        std::mem::take(&mut self.events)
+    /// Notes something for the audit log that is no event.
+    pub fn note(&mut self, entry: Entry) {
+        self.entries.push(entry);
+    }
+
+    pub(crate) fn take_story(&mut self) -> (Vec<Event>, Vec<Entry>) {
+        (
+            std::mem::take(&mut self.events),
+            std::mem::take(&mut self.entries),
+        )
     }
 
     pub(super) async fn commit(self) -> Result<()> {
@@ -212,6 +230,22 @@ impl SystemTx {
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         self.now
+    }
+
+    /// Appends to a tenant's audit log what happens before or beyond an actor. Nothing of the tenant's may be
+    /// written by this transaction afterwards, since the tenant's counter is locked from here on.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn audit(
+        &mut self,
+        tenant: TenantId,
+        entries: Vec<Entry>,
+        origin: &Origin,
+    ) -> Result<()> {
+        let place = (tenant, self.now);
+        audit::append(self, place, 0, (entries, origin)).await?;
+        Ok(())
     }
 
     /// Makes what was done last.

@@ -4,8 +4,9 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use crate::{
+    audit::{self, Origin},
     db::{Sql, Tx},
-    error::{Error, Result},
+    error::Result,
 };
 
 /// What happened to a record.
@@ -23,6 +24,37 @@ pub enum EventKind {
     Archived,
     Restored,
     Deleted,
+    Suspended,
+    Resumed,
+    Resent,
+    Revoked,
+    Accepted,
+    Rotated,
+}
+
+impl EventKind {
+    /// The word in an audit entry's action.
+    #[must_use]
+    pub const fn verb(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Moved => "moved",
+            Self::Won => "won",
+            Self::Lost => "lost",
+            Self::Reopened => "reopened",
+            Self::NextActionCompleted => "next_action_completed",
+            Self::Archived => "archived",
+            Self::Restored => "restored",
+            Self::Deleted => "deleted",
+            Self::Suspended => "suspended",
+            Self::Resumed => "resumed",
+            Self::Resent => "resent",
+            Self::Revoked => "revoked",
+            Self::Accepted => "accepted",
+            Self::Rotated => "rotated",
+        }
+    }
 }
 
 /// One thing that happened to one record.
@@ -51,22 +83,19 @@ pub struct Event {
 /// Columns of an event row.
 const COLUMNS: usize = 14;
 
-/// Numbers the transaction's events and appends them; returns the last number. Must be the last thing before
-/// COMMIT: the counter's row lock then lasts for one flush, and a rollback gives the numbers back, so a tenant's
-/// visible events are always 1..n.
-pub(crate) async fn append(tx: &mut Tx, request_id: &str) -> Result<Option<i64>> {
-    let events = tx.take_events();
+/// Numbers the transaction's events and audit entries and appends them; returns the last event's number. Must be the
+/// last thing before COMMIT: the counter's row lock then lasts for one flush, and a rollback gives the numbers back, so
+/// a tenant's visible events are always 1..n.
+pub(crate) async fn append(tx: &mut Tx, origin: &Origin) -> Result<Option<i64>> {
+    let (events, entries) = tx.take_story();
+    if entries.is_empty() {
+        return Ok(None);
+    }
+    let place = (tx.tenant(), tx.now());
+    let last = audit::append(tx, place, events.len(), (entries, origin)).await?;
     if events.is_empty() {
         return Ok(None);
     }
-    let take = Sql::new("UPDATE tenant_seq SET last_seq = last_seq + ")
-        .bind(events.len() as i64)
-        .push(" WHERE tenant_id = ")
-        .bind(tx.tenant())
-        .push(" RETURNING last_seq");
-    let last = tx.column::<i64>(take).await?.first().copied();
-    let last = last.ok_or_else(|| Error::internal("the tenant has no event counter"))?;
-
     let (tenant, author, now) = (tx.tenant(), tx.author(), tx.now());
     let first = last - events.len() as i64 + 1;
     let mut numbered = events.into_iter().zip(first..).peekable();
@@ -91,7 +120,7 @@ pub(crate) async fn append(tx: &mut Tx, request_id: &str) -> Result<Option<i64>>
                 .bind(event.visible_before)
                 .bind(event.visible_after)
                 .bind(author.clone())
-                .bind(request_id.to_owned())
+                .bind(origin.request_id.clone())
                 .bind(now);
         }))
         .await?;

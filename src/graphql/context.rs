@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::loaders::Loaders;
 use crate::{
+    audit::Origin,
     auth::Actor,
     db::{
         Db, ReadSession, Tx,
@@ -24,19 +25,19 @@ pub struct RequestContext {
     db: Db,
     session: Arc<ReadSession>,
     loaders: Loaders,
-    request_id: String,
+    origin: Origin,
     written: AtomicU32,
 }
 
 impl RequestContext {
-    pub(super) fn new(db: Db, actor: Arc<Actor>, request_id: String) -> Self {
+    pub(super) fn new(db: Db, actor: Arc<Actor>, origin: Origin) -> Self {
         let session = Arc::new(db.read_session(Arc::clone(&actor)));
         Self {
             actor,
             db,
             loaders: Loaders::new(Arc::clone(&session)),
             session,
-            request_id,
+            origin,
             written: AtomicU32::new(0),
         }
     }
@@ -45,6 +46,18 @@ impl RequestContext {
     #[must_use]
     pub fn actor(&self) -> &Arc<Actor> {
         &self.actor
+    }
+
+    /// Where the request comes from.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The database, for verbs that write more than one transaction or as the system.
+    #[must_use]
+    pub fn db(&self) -> &Db {
+        &self.db
     }
 
     /// Reads on the request's snapshot.
@@ -67,7 +80,7 @@ impl RequestContext {
             self.written.fetch_add(tx.count(), Ordering::Relaxed);
             done
         };
-        self.db.write(&self.actor, &self.request_id, counted).await
+        self.db.write(&self.actor, &self.origin, counted).await
     }
 
     /// Loads a record by id, batched with all that the request asks for at the same time.

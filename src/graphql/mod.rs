@@ -34,6 +34,7 @@ pub use node::Node;
 pub use schema::{Schema, sdl};
 
 use crate::{
+    audit::Origin,
     auth::{Actor, People, Tokens},
     db::Db,
     error::{Error, Result},
@@ -52,10 +53,6 @@ pub struct Api {
     tokens: Arc<Tokens>,
     people: People,
 }
-
-/// What came with a request beside the document.
-#[derive(Debug, Clone)]
-pub struct RequestId(pub String);
 
 impl Api {
     /// Builds the schema over a database.
@@ -108,22 +105,20 @@ impl Api {
         let Some(actor) = actor else {
             return self.execute_anonymous(request).await;
         };
-        let request_id = match request
+        let origin = request
             .data
-            .get(&std::any::TypeId::of::<RequestId>())
-            .and_then(|id| id.downcast_ref())
-        {
-            Some(RequestId(id)) => id.clone(),
-            None => crate::ids::mint().to_string(),
-        };
-        let context = Arc::new(RequestContext::new(self.db.clone(), actor, request_id));
+            .get(&std::any::TypeId::of::<Origin>())
+            .and_then(|origin| origin.downcast_ref::<Origin>())
+            .cloned()
+            .unwrap_or_else(|| Origin::process(crate::ids::mint().to_string()));
+        let context = Arc::new(RequestContext::new(self.db.clone(), actor, origin));
         request = request.data(Arc::clone(&context));
         if !self.limits.introspection {
             request = request.disable_introspection();
         }
         let (kind, order) = prepare(&mut request);
         telemetry::note_operation(kind, request.operation_name.as_deref());
-        telemetry::note_person(context.actor().tenant, context.actor().user);
+        telemetry::note_person(context.actor().tenant, context.actor().person());
         let span =
             telemetry::operation_span(kind, request.operation_name.as_deref(), &request.query);
         // Tokio would make a long poll give way in the middle of a level, and its batches would fall apart.

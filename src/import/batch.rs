@@ -71,7 +71,7 @@ pub async fn create_missing<R: Record, N>(
         };
         let new = session
             .db
-            .write(&session.actor, &session.request_id, write)
+            .write(&session.actor, &session.origin, write)
             .await;
         let new = new.map_err(|source| ImportError::Refused {
             kind: R::KIND,

@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 
 use super::{ImportError, Progress};
 use crate::{
-    auth::{Actor, Role},
+    audit::Origin,
+    auth::{Actor, Place, Role, Subject},
     db::{Db, Sql, SystemReason, SystemTx},
     error::Result,
     ids::{TenantId, UserId},
@@ -21,7 +22,7 @@ pub struct Session {
     /// Where it is shown how far the import is.
     pub progress: Progress,
     /// What the event log names as the request.
-    pub(super) request_id: String,
+    pub(super) origin: Origin,
 }
 
 #[derive(sqlx::FromRow)]
@@ -48,19 +49,14 @@ impl Session {
             .ok_or_else(|| ImportError::NoAdmin(slug.to_owned()))?;
         // Nobody signed in for this, so no token ends it.
         let until = DateTime::<Utc>::MAX_UTC;
-        let actor = Actor::new(
-            admin.tenant_id,
-            admin.user_id,
-            Role::Admin,
-            admin.team_path,
-            until,
-        );
-        let request_id = format!("import-{source}");
+        let place = Place::of(admin.tenant_id, Role::Admin, admin.team_path);
+        let actor = Actor::new(Subject::Person(admin.user_id, None), place, until);
+        let origin = Origin::process(format!("import-{source}"));
         Ok(Self {
             db: db.clone(),
             actor: Arc::new(actor.importing(source)),
             progress,
-            request_id,
+            origin,
         })
     }
 

@@ -405,7 +405,7 @@ impl LeadMutation {
         input: LeadCreateInput,
     ) -> async_graphql::Result<LeadPayload> {
         let id = input.id.unwrap_or_default();
-        let owner = Some(ctx.request().actor().user);
+        let owner = ctx.request().actor().person();
         let outcome = ctx.request().write(async |tx| {
             let LeadCreateInput {
                 first_name,

@@ -30,12 +30,12 @@ pub struct Member {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum MembershipStatus {
-    /// Asked, not yet come.
-    Invited,
     /// May sign in.
     Active,
     /// Kept out for now.
     Suspended,
+    /// Out for good; the records are being passed to the successor.
+    Leaving,
 }
 
 /// What members can be sorted by.

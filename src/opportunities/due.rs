@@ -11,7 +11,6 @@ use crate::{
         list::{ListQuery, PageRequest},
     },
     error::{Error, Result},
-    ids::Typed as _,
 };
 
 /// Whose next actions.
@@ -86,11 +85,7 @@ pub(super) fn query(
         Bucket::Upcoming => vec![at(Comparison::Gte, days.today_ends)],
     };
     let mine = |column: &'static str| {
-        Predicate::Compare(
-            column.into(),
-            Comparison::Eq,
-            Value::Uuid(actor.user.uuid()),
-        )
+        Predicate::Compare(column.into(), Comparison::Eq, Value::Uuid(actor.row_id()))
     };
     match (scope, &actor.team_path) {
         (DueScope::All, _) => {}

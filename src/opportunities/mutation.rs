@@ -311,7 +311,7 @@ impl OpportunityMutation {
         input: OpportunityCreateInput,
     ) -> async_graphql::Result<OpportunityPayload> {
         let id = input.id.unwrap_or_default();
-        let owner = Some(ctx.request().actor().user);
+        let owner = ctx.request().actor().person();
         let outcome = ctx.request().write(async |tx| {
             let stage_id = match input.stage_id {
                 Some(stage_id) => stage_id,

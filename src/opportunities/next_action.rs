@@ -75,7 +75,7 @@ pub async fn complete_next_action(
                 outcome,
                 ..ActivityFields::default()
             };
-            fields.ownership.owner_id = Some(tx.actor().user);
+            fields.ownership.owner_id = tx.actor().person();
             let contact = deal.fields.primary_contact_id.map(Target::Contact);
             let targets = std::iter::once(Target::Opportunity(id))
                 .chain(contact)

@@ -28,10 +28,10 @@ pub fn note_operation(kind: OperationKind, name: Option<&str>) {
 }
 
 /// Notes whom the request's token stands for.
-pub fn note_person(tenant_id: TenantId, user_id: UserId) {
+pub fn note_person(tenant_id: TenantId, user_id: Option<UserId>) {
     note(|noted| {
         noted.tenant_id = Some(tenant_id);
-        noted.user_id = Some(user_id);
+        noted.user_id = user_id;
     });
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Object};
+use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 
 use super::{Tenant, TenantStatus, model};
@@ -10,7 +10,7 @@ use crate::{
     auth::{Actor, Role},
     error::Result,
     graphql::ContextExt as _,
-    ids::{TenantId, UserId},
+    ids::TenantId,
     members::User,
 };
 
@@ -79,14 +79,14 @@ struct Viewer(Arc<Actor>);
 /// You: the person your token is for, and what you may do here.
 #[Object]
 impl Viewer {
-    /// The person's id.
-    async fn id(&self) -> UserId {
-        self.0.user
+    /// Your id: `user:<uuid>`, or `apiKey:<uuid>` for a program.
+    async fn id(&self) -> ID {
+        ID(self.0.author.to_string())
     }
 
-    /// The person, with name and membership.
+    /// The person, with name and membership; null for a program.
     async fn user(&self, ctx: &Context<'_>) -> Result<Option<User>> {
-        User::load(ctx, Some(self.0.user)).await
+        User::load(ctx, self.0.person()).await
     }
 
     /// The tenant that your token is for.
@@ -101,7 +101,7 @@ impl Viewer {
 
     /// What you may do, as permission strings such as `opportunities:write`.
     async fn permissions(&self) -> Vec<&'static str> {
-        self.0.role.permissions()
+        self.0.rights.permissions()
     }
 
     /// When your token ends; get a new one before.

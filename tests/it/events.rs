@@ -11,6 +11,7 @@ use std::{
 };
 
 use dealgraph::{
+    audit::Origin,
     db::{Db, Sql},
     dev::{
         DevError,
@@ -205,27 +206,31 @@ const fn is_failing(n: usize) -> bool {
 /// One write that may fail after it has told of itself.
 async fn write(db: &Db, request: &str, fails: bool) -> Result<()> {
     let id: CompanyId = A.id(4);
-    db.write(&A.actor(Who::Admin), request, async |tx| {
-        tx.emit(Event {
-            kind: EventKind::Updated,
-            entity: "company",
-            id: id.uuid(),
-            version: 2,
-            changed: Vec::new(),
-            before: None,
-            after: None,
-            visible_before: None,
-            visible_after: None,
-        });
-        let sql =
-            Sql::new("SELECT count(*) FROM companies t WHERE t.tenant_id = ").bind(tx.tenant());
-        tx.column::<i64>(sql).await?;
-        if fails {
-            Err(Error::Forbidden("go on"))
-        } else {
-            Ok(())
-        }
-    })
+    db.write(
+        &A.actor(Who::Admin),
+        &Origin::process(request),
+        async |tx| {
+            tx.emit(Event {
+                kind: EventKind::Updated,
+                entity: "company",
+                id: id.uuid(),
+                version: 2,
+                changed: Vec::new(),
+                before: None,
+                after: None,
+                visible_before: None,
+                visible_after: None,
+            });
+            let sql =
+                Sql::new("SELECT count(*) FROM companies t WHERE t.tenant_id = ").bind(tx.tenant());
+            tx.column::<i64>(sql).await?;
+            if fails {
+                Err(Error::Forbidden("go on"))
+            } else {
+                Ok(())
+            }
+        },
+    )
     .await
 }
 

@@ -10,6 +10,7 @@ use std::{
 };
 
 use dealgraph::{
+    audit::Origin,
     db::{Db, Sql},
     error::{Error, Result},
     events::{Event, EventKind},
@@ -49,24 +50,28 @@ fn expected(side: Side) -> (String, i64, i64) {
 /// Touches a company and tells of it.
 async fn touch(db: &Db, side: Side) -> Result<()> {
     let id: CompanyId = side.id(1);
-    db.write(&side.actor(Who::Admin), "touch", async |tx| {
-        let sql = Sql::new("UPDATE companies t SET version = version + 1 WHERE t.tenant_id = ")
-            .bind(tx.tenant());
-        tx.execute(sql.push(" AND t.company_id = ").bind(id))
-            .await?;
-        tx.emit(Event {
-            kind: EventKind::Updated,
-            entity: "company",
-            id: id.uuid(),
-            version: 0,
-            changed: Vec::new(),
-            before: None,
-            after: None,
-            visible_before: None,
-            visible_after: Some("|".to_owned()),
-        });
-        Ok(())
-    })
+    db.write(
+        &side.actor(Who::Admin),
+        &Origin::process("touch"),
+        async |tx| {
+            let sql = Sql::new("UPDATE companies t SET version = version + 1 WHERE t.tenant_id = ")
+                .bind(tx.tenant());
+            tx.execute(sql.push(" AND t.company_id = ").bind(id))
+                .await?;
+            tx.emit(Event {
+                kind: EventKind::Updated,
+                entity: "company",
+                id: id.uuid(),
+                version: 0,
+                changed: Vec::new(),
+                before: None,
+                after: None,
+                visible_before: None,
+                visible_after: Some("|".to_owned()),
+            });
+            Ok(())
+        },
+    )
     .await
 }
 
@@ -94,23 +99,27 @@ fn tenants_take_turns_on_one_connection_and_never_mix_also_after_failures() {
                         .await
                         .map(drop),
                     1 => db
-                        .write(&side.actor(Who::Admin), "x", async |tx| {
+                        .write(&side.actor(Who::Admin), &Origin::process("x"), async |tx| {
                             tx.execute(Sql::new("SELECT 1 / 0")).await
                         })
                         .await
                         .map(drop),
                     2 => {
-                        db.write(&side.actor(Who::Admin), "x", async |_| {
+                        db.write(&side.actor(Who::Admin), &Origin::process("x"), async |_| {
                             Err::<(), _>(Error::Forbidden("do this"))
                         })
                         .await
                     }
                     _ => db
-                        .write(&side.actor(Who::Viewer), "x", async |tx| {
-                            let sql = Sql::new("DELETE FROM tenant_seq WHERE tenant_id = ")
-                                .bind(tx.tenant());
-                            tx.execute(sql).await
-                        })
+                        .write(
+                            &side.actor(Who::Viewer),
+                            &Origin::process("x"),
+                            async |tx| {
+                                let sql = Sql::new("DELETE FROM tenant_seq WHERE tenant_id = ")
+                                    .bind(tx.tenant());
+                                tx.execute(sql).await
+                            },
+                        )
                         .await
                         .map(drop),
                 };

@@ -1,38 +1,31 @@
 //! What the head of a request says: who calls, with which token, sending what.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 
 use super::problem::Problem;
-
-/// Where a request comes from; in the data of every executed request, for logs and the audit trail.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
-    /// Ties the answer, the log and the audit trail together: the client's own, if sane, else a new one.
-    pub request_id: String,
-    /// The other end of the connection, which is a proxy's address behind a proxy.
-    pub address: Option<IpAddr>,
-}
+use crate::audit::Origin;
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const ASKS_FOR_COST: HeaderName = HeaderName::from_static("x-dealgraph-cost");
 const LONGEST_REQUEST_ID: usize = 64;
+const LONGEST_USER_AGENT: usize = 256;
 const LONGEST_TOKEN: usize = 8 * 1024;
 
-impl Caller {
-    pub(super) fn of(parts: &Parts) -> Self {
-        let request_id = request_id(&parts.headers);
-        let address = parts
-            .extensions
-            .get::<ConnectInfo<SocketAddr>>()
-            .map(|peer| peer.0.ip().to_canonical());
-        Self {
-            request_id,
-            address,
-        }
+/// Where a request comes from, by its head.
+pub(super) fn origin(parts: &Parts) -> Origin {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    let user_agent = parts
+        .headers
+        .get(header::USER_AGENT)
+        .and_then(|value| value.to_str().ok());
+    Origin {
+        request_id: request_id(&parts.headers),
+        address: peer.map(|peer| peer.0.ip().to_canonical()),
+        user_agent: user_agent.map(|text| text.chars().take(LONGEST_USER_AGENT).collect()),
     }
 }
 
@@ -227,7 +220,7 @@ mod tests {
                 .header(REQUEST_ID, sent)
                 .body(())
                 .expect("a request");
-            Caller::of(&request.into_parts().0).request_id
+            origin(&request.into_parts().0).request_id
         };
         assert_eq!(id("req_1.a-B"), "req_1.a-B");
         for bad in ["", "a b", "a\"b", "<script>", &"x".repeat(65)] {

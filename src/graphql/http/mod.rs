@@ -28,10 +28,11 @@ use axum::routing::any;
 use tokio::time::Instant;
 
 use super::Api;
+use crate::audit::Origin;
 use accept::Media;
 use answer::{Answer, finish};
 use call::Call;
-pub use head::{Caller, request_id};
+pub use head::request_id;
 use problem::Problem;
 
 /// What the log wants to know of an answered request; on every response as an extension.
@@ -60,22 +61,22 @@ pub fn router(api: Arc<Api>) -> Router {
 struct Arrival<'a> {
     api: &'a Api,
     parts: Parts,
-    caller: Caller,
+    origin: Origin,
     deadline: Instant,
 }
 
 async fn graphql(State(api): State<Arc<Api>>, request: Request) -> Response {
     let deadline = Instant::now() + api.limits().timeout;
     let (parts, body) = request.into_parts();
-    let caller = Caller::of(&parts);
+    let origin = head::origin(&parts);
     let arrival = Arrival {
         api: &api,
         parts,
-        caller,
+        origin,
         deadline,
     };
     let mut outcome = Outcome {
-        request_id: arrival.caller.request_id.clone(),
+        request_id: arrival.origin.request_id.clone(),
         ..Outcome::default()
     };
     let media = accept::negotiate(&arrival.parts.headers);

@@ -14,9 +14,9 @@ use super::call::Call;
 use super::head::{asks_for_cost, bearer};
 use super::problem::Problem;
 use super::{Arrival, Outcome};
+use crate::graphql::Api;
 use crate::graphql::scan::scan;
 use crate::graphql::shape::select_operation;
-use crate::graphql::{Api, RequestId};
 
 /// Characters of an operation's name that the log keeps.
 const LONGEST_NAME: usize = 100;
@@ -30,13 +30,11 @@ pub(super) async fn run(
     let Arrival {
         api,
         parts,
-        caller,
+        origin,
         deadline,
     } = arrival;
     let token = bearer(&parts.headers)?;
-    let request = prepare(api, call, &parts.method, outcome)?
-        .data(RequestId(caller.request_id.clone()))
-        .data(caller.clone());
+    let request = prepare(api, call, &parts.method, outcome)?.data(origin.clone());
     let executed = timeout_at(*deadline, async {
         let actor = api.authenticate(token).await?;
         Ok::<_, Problem>(api.execute(actor, request).await)

@@ -71,7 +71,7 @@ fn serve_one(trace_parents: TraceParents, traceparent: Option<&str>) {
         note_operation(kind, Some("Board"));
         note_person(
             TenantId::from_uuid(uuid::Uuid::from_u128(1)),
-            UserId::from_uuid(uuid::Uuid::from_u128(2)),
+            Some(UserId::from_uuid(uuid::Uuid::from_u128(2))),
         );
         let document = "query Board { viewer { id } } # hunter2";
         operation_span(kind, Some("Board"), document).in_scope(|| {

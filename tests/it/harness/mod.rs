@@ -16,7 +16,7 @@ pub(crate) use introspection::{Field, Schema};
 pub(crate) use people::{Side, Side::A, Side::B, Who};
 pub(crate) use plans::Planner;
 pub(crate) use samples::{global_id, kind_of_field, kind_of_operation};
-pub(crate) use statements::{TENANT_TABLES, unbound};
+pub(crate) use statements::{GLOBAL_TABLES, TENANT_TABLES, unbound};
 
 use logs::Logs;
 

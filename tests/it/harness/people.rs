@@ -7,14 +7,16 @@ use std::sync::Arc;
 
 use chrono::DateTime;
 use dealgraph::{
-    auth::{Actor, Role},
-    ids::{TeamId, TenantId, Typed, UserId},
+    auth::{Actor, Place, Rights, Role, Sensitive, Subject},
+    ids::{
+        ApiKeyId, AuditEntryId, InvitationId, RoleId, SessionId, TeamId, TenantId, Typed, UserId,
+    },
     members::provision,
 };
 use uuid::Uuid;
 
 /// Kinds of ids; the place in the list is the kind's number.
-pub(super) const KINDS: [&str; 12] = [
+pub(super) const KINDS: [&str; 17] = [
     TenantId::PREFIX,
     UserId::PREFIX,
     TeamId::PREFIX,
@@ -27,6 +29,11 @@ pub(super) const KINDS: [&str; 12] = [
     "opportunity",
     "stageChange",
     "activity",
+    RoleId::PREFIX,
+    InvitationId::PREFIX,
+    ApiKeyId::PREFIX,
+    SessionId::PREFIX,
+    AuditEntryId::PREFIX,
 ];
 
 /// What all ids of the world begin with.
@@ -60,7 +67,39 @@ pub(crate) enum Who {
     Suspended,
     /// One person who is MANAGER of West in A and VIEWER in B.
     Both,
+    /// In the team West with a role of the tenant's own: sells, and is shown neither addresses nor numbers.
+    Closer,
+    /// Without a team, with a role of the tenant's own: reads the audit log and runs integrations, is shown no amounts.
+    Auditor,
 }
+
+/// The permissions of the two roles that each tenant made, as world.sql has them.
+const MADE: [(&[&str], &[Sensitive]); 2] = [
+    (
+        &[
+            "companies:read:all",
+            "contacts:read:all",
+            "contacts:write:own",
+            "opportunities:read:team",
+            "opportunities:write:own",
+            "opportunities:delete:own",
+            "activities:read:team",
+            "activities:write:own",
+            "users:read",
+        ],
+        &[Sensitive::Emails, Sensitive::Phones],
+    ),
+    (
+        &[
+            "companies:read:all",
+            "opportunities:read:all",
+            "users:read",
+            "audit:read",
+            "integrations:write",
+        ],
+        &[Sensitive::Amounts],
+    ),
+];
 
 impl Side {
     /// What the ids of the side contain.
@@ -100,11 +139,17 @@ impl Side {
     /// The member as the door takes them.
     pub(crate) fn actor(self, who: Who) -> Arc<Actor> {
         let ends = DateTime::from_timestamp(4_000_000_000, 0).expect("a year before 2100");
+        let mut place = Place::of(self.tenant(), who.role(self), self.team_path(who));
+        if let Some(n) = who.made_role() {
+            let (permissions, masks) = MADE[n as usize - 1];
+            let permissions: Vec<_> = permissions.iter().map(|&text| text.to_owned()).collect();
+            let rights = Rights::parse(&permissions, masks).expect("the role of world.sql");
+            place.rights = Arc::new(rights);
+            place.custom_role = Some(self.id(n));
+        }
         Arc::new(Actor::new(
-            self.tenant(),
-            self.user(who),
-            who.role(self),
-            self.team_path(who),
+            Subject::Person(self.user(who), None),
+            place,
             ends,
         ))
     }
@@ -112,7 +157,7 @@ impl Side {
     fn team_path(self, who: Who) -> Option<String> {
         let segment = |n| provision::segment(self.id::<TeamId>(n));
         match who {
-            Who::Manager => Some(segment(1)),
+            Who::Manager | Who::Closer => Some(segment(1)),
             Who::Both if self == Self::A => Some(segment(1)),
             Who::Rep => Some(segment(1) + &segment(2)),
             Who::OtherRep | Who::Suspended => Some(segment(3)),
@@ -122,13 +167,15 @@ impl Side {
 }
 
 impl Who {
-    /// One member of each role.
-    pub(crate) const ROLES: [Self; 5] = [
+    /// One member of each role, those that the tenant made last.
+    pub(crate) const ROLES: [Self; 7] = [
         Self::Admin,
         Self::Manager,
         Self::Rep,
         Self::Analyst,
         Self::Viewer,
+        Self::Closer,
+        Self::Auditor,
     ];
 
     /// The place among the members, which is the number in the id.
@@ -144,6 +191,16 @@ impl Who {
             Self::Rep | Self::OtherRep | Self::Suspended => Role::SalesRep,
             Self::Analyst => Role::Analyst,
             Self::Viewer | Self::Both => Role::Viewer,
+            Self::Closer | Self::Auditor => Role::Custom,
+        }
+    }
+
+    /// The number of the role that the tenant made, for who has one.
+    const fn made_role(self) -> Option<u32> {
+        match self {
+            Self::Closer => Some(1),
+            Self::Auditor => Some(2),
+            _ => None,
         }
     }
 }

@@ -3,13 +3,16 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The tables whose rows belong to tenants. A coverage test holds this list against the catalogue.
-pub(crate) const TENANT_TABLES: [&str; 17] = [
+pub(crate) const TENANT_TABLES: [&str; 21] = [
     "activities",
     "activity_targets",
+    "api_keys",
+    "audit_log",
     "companies",
     "contact_methods",
     "contacts",
     "events",
+    "invitations",
     "leads",
     "memberships",
     "opportunities",
@@ -17,6 +20,7 @@ pub(crate) const TENANT_TABLES: [&str; 17] = [
     "opportunity_stage_history",
     "opportunity_users",
     "pipelines",
+    "roles",
     "stages",
     "teams",
     "tenant_seq",
@@ -26,13 +30,25 @@ pub(crate) const TENANT_TABLES: [&str; 17] = [
 /// Statements of the system login that look across tenants, each for a reason.
 const BEYOND_TENANTS: [(&str, &str); 2] = [
     (
-        "SELECT m.role, m.team_path FROM memberships",
+        "SELECT m.role, m.role_id, r.permissions, r.masks, m.team_path, t.status AS standing FROM memberships",
         "sign-in: a person's tenant is equated with the membership's",
     ),
     (
         "SELECT m.user_id, m.email, m.name, m.role, m.tenant_id, t.slug",
         "development clusters list who may sign in",
     ),
+];
+
+/// Tables beyond tenants, which the system login alone reaches.
+pub(crate) const GLOBAL_TABLES: [&str; 8] = [
+    "access_changes",
+    "identities",
+    "one_time_tokens",
+    "recovery_codes",
+    "refresh_tokens",
+    "sessions",
+    "signing_keys",
+    "users",
 ];
 
 type Hook = Box<dyn FnMut(&str) + Send>;

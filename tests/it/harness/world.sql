@@ -8,7 +8,7 @@ VALUES (pg_temp.id('tenant', 1), 'side-' || pg_temp.marker(), 'Twin' || pg_temp.
 
 INSERT INTO users (user_id, email, email_normalized, name, created_at)
 SELECT pg_temp.member(n), e, e, 'Person ' || n || pg_temp.mark('users'), pg_temp.at(0)
-FROM generate_series(1, 7) n, LATERAL (SELECT 'person' || n || '@' || pg_temp.marker() || '.example') m(e);
+FROM unnest(ARRAY[1, 2, 3, 4, 5, 6, 7, 9, 10]) n, LATERAL (SELECT 'person' || n || '@' || pg_temp.marker() || '.example') m(e);
 INSERT INTO users (user_id, email, email_normalized, name, created_at)
 VALUES (pg_temp.member(8), 'both@dealgraph.example', 'both@dealgraph.example', 'Person 8', pg_temp.at(0))
 ON CONFLICT DO NOTHING;
@@ -18,8 +18,19 @@ INSERT INTO teams (tenant_id, team_id, name, parent_team_id, path, created_at) V
     (pg_temp.id('tenant', 1), pg_temp.id('team', 2), 'North' || pg_temp.mark('teams'), pg_temp.id('team', 1), pg_temp.segment(1) || pg_temp.segment(2), pg_temp.at(0)),
     (pg_temp.id('tenant', 1), pg_temp.id('team', 3), 'East' || pg_temp.mark('teams'), NULL, pg_temp.segment(3), pg_temp.at(0));
 
-INSERT INTO memberships (tenant_id, user_id, email, name, name_normalized, role, team_id, team_path, status, created_at)
-SELECT pg_temp.id('tenant', 1), pg_temp.member(n), u.email, full_name, lower(full_name), role, t.team_id, t.path, status, pg_temp.at(n)
+INSERT INTO roles (tenant_id, role_id, name, name_normalized, permissions, masks, created_at, created_by, updated_at, updated_by)
+SELECT pg_temp.id('tenant', 1), pg_temp.id('role', n), name, lower(name), permissions, masks, pg_temp.at(n), pg_temp.author('roles'),
+       pg_temp.at(n), pg_temp.author('roles')
+FROM (VALUES
+    (1, 'Closer', ARRAY['companies:read:all', 'contacts:read:all', 'contacts:write:own', 'opportunities:read:team',
+                        'opportunities:write:own', 'opportunities:delete:own', 'activities:read:team', 'activities:write:own',
+                        'users:read'], ARRAY['emails', 'phones']),
+    (2, 'Auditor', ARRAY['companies:read:all', 'opportunities:read:all', 'users:read', 'audit:read', 'integrations:write'], ARRAY['amounts'])
+) AS r (n, short, permissions, masks), LATERAL (SELECT short || pg_temp.mark('roles')) m(name);
+
+INSERT INTO memberships (tenant_id, user_id, email, name, name_normalized, role, role_id, team_id, team_path, status, created_at)
+SELECT pg_temp.id('tenant', 1), pg_temp.member(n), u.email, full_name, lower(full_name), role,
+       CASE role WHEN 'CUSTOM' THEN pg_temp.id('role', n - 8) END, t.team_id, t.path, status, pg_temp.at(n)
 FROM (VALUES
     (1, 'ADMIN', NULL, 'ACTIVE'),
     (2, 'MANAGER', 1, 'ACTIVE'),
@@ -28,7 +39,9 @@ FROM (VALUES
     (5, 'ANALYST', NULL, 'ACTIVE'),
     (6, 'VIEWER', NULL, 'ACTIVE'),
     (7, 'SALES_REP', 3, 'SUSPENDED'),
-    (8, CASE pg_temp.marker() WHEN 'a0a0' THEN 'MANAGER' ELSE 'VIEWER' END, CASE pg_temp.marker() WHEN 'a0a0' THEN 1 END, 'ACTIVE')
+    (8, CASE pg_temp.marker() WHEN 'a0a0' THEN 'MANAGER' ELSE 'VIEWER' END, CASE pg_temp.marker() WHEN 'a0a0' THEN 1 END, 'ACTIVE'),
+    (9, 'CUSTOM', 1, 'ACTIVE'),
+    (10, 'CUSTOM', NULL, 'ACTIVE')
 ) AS m (n, role, team, status)
 CROSS JOIN LATERAL (SELECT 'Person ' || n || pg_temp.mark('memberships')) f (full_name)
 JOIN users u ON u.user_id = pg_temp.member(n)
@@ -116,3 +129,29 @@ INSERT INTO tenant_seq (tenant_id, last_seq, epoch) VALUES (pg_temp.id('tenant',
 INSERT INTO events (tenant_id, seq, kind, entity, entity_id, version, after, visible_after, actor, request_id, occurred_at)
 VALUES (pg_temp.id('tenant', 1), 1, 'CREATED', 'company', pg_temp.id('company', 1), 1, '{}', '|', 'user:' || pg_temp.member(1),
         'arranged' || pg_temp.mark('events'), pg_temp.at(0));
+
+INSERT INTO invitations (tenant_id, invitation_id, email, email_normalized, role, secret_hash, sent_at, expires_at, created_at, created_by)
+SELECT pg_temp.id('tenant', 1), pg_temp.id('invitation', 1), e, lower(e), 'VIEWER', '', pg_temp.at(0), pg_temp.at(0), pg_temp.at(0),
+       pg_temp.author('invitations')
+FROM (SELECT 'guest@' || pg_temp.marker() || '.example') m(e);
+
+INSERT INTO api_keys (tenant_id, api_key_id, name, name_normalized, hint, secret_hash, role, created_at, created_by)
+SELECT pg_temp.id('tenant', 1), pg_temp.id('apiKey', 1), name, lower(name), 'dgk_none', '', 'VIEWER', pg_temp.at(0), pg_temp.author('api_keys')
+FROM (SELECT 'Key' || pg_temp.mark('api_keys')) m(name);
+
+-- The chain begins after the row, as it does in a tenant that is older than the chain.
+INSERT INTO audit_log (tenant_id, seq, audit_id, occurred_at, actor, action, changes, request_id, hash)
+VALUES (pg_temp.id('tenant', 1), 0, pg_temp.id('auditEntry', 1), pg_temp.at(0), pg_temp.author('audit_log'), 'company.created', '{}',
+        'arranged' || pg_temp.mark('audit_log'), '');
+
+-- What is beyond tenants, once: it is reached by nobody, and so by nobody of A.
+INSERT INTO recovery_codes (user_id, code_hash) VALUES (pg_temp.member(8), '') ON CONFLICT DO NOTHING;
+INSERT INTO sessions (session_id, user_id, tenant_id, created_at, last_used_at, expires_at)
+VALUES (pg_temp.member(8), pg_temp.member(8), pg_temp.id('tenant', 1), pg_temp.at(0), pg_temp.at(0), pg_temp.at(0)) ON CONFLICT DO NOTHING;
+INSERT INTO refresh_tokens (token_hash, session_id, generation, issued_at) VALUES ('', pg_temp.member(8), 1, pg_temp.at(0)) ON CONFLICT DO NOTHING;
+INSERT INTO one_time_tokens (token_hash, purpose, created_at, expires_at) VALUES ('', 'VERIFY_EMAIL', pg_temp.at(0), pg_temp.at(0)) ON CONFLICT DO NOTHING;
+INSERT INTO identities (issuer, subject, user_id, email, linked_at)
+VALUES ('https://elsewhere.example', '8', pg_temp.member(8), 'both@dealgraph.example', pg_temp.at(0)) ON CONFLICT DO NOTHING;
+INSERT INTO signing_keys (kid, public_key, private_key, created_at, signs_from, checks_until)
+VALUES ('arranged', '', '', pg_temp.at(0), pg_temp.at(0), pg_temp.at(0)) ON CONFLICT DO NOTHING;
+INSERT INTO access_changes (change_id, changed_at) VALUES (pg_temp.member(8), pg_temp.at(0)) ON CONFLICT DO NOTHING;

@@ -13,7 +13,7 @@ struct Law {
 }
 
 /// Tables of tenants; `users` are identities across tenants and no tenant's login reaches them.
-const TENANT_TABLE: &str = "c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname NOT IN ('_sqlx_migrations', 'users')";
+const TENANT_TABLE: &str = "c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname NOT IN ('_sqlx_migrations', 'access_changes', 'identities', 'one_time_tokens', 'recovery_codes', 'refresh_tokens', 'sessions', 'signing_keys', 'users')";
 
 const LAWS: [Law; 17] = [
     Law {

@@ -15,7 +15,7 @@ use crate::harness::{A, B, Database, TENANT_TABLES, Who, test};
 /// A claim: the setting and its value.
 type Claim = (&'static str, String);
 
-const SETTINGS: [&str; 15] = [
+const SETTINGS: [&str; 22] = [
     "app.tenant_id",
     "app.user_id",
     "app.permissions",
@@ -31,6 +31,13 @@ const SETTINGS: [&str; 15] = [
     "app.edits_leads",
     "app.edits_opportunities",
     "app.edits_activities",
+    "app.deletes",
+    "app.deletes_companies",
+    "app.deletes_contacts",
+    "app.deletes_leads",
+    "app.deletes_opportunities",
+    "app.deletes_activities",
+    "app.masks",
 ];
 
 /// What the door claims for an actor, read from the other side of it.

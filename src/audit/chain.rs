@@ -1,0 +1,144 @@
+//! Appending to the log, and the chain that makes a missing or changed row show.
+//!
+//! The rows of one transaction are one link: `hash = sha256(hash before || digest of the rows)`. The counter's row holds
+//! the head, and the same UPDATE that takes the numbers computes the next one, so a link costs no statement of its own.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value as Json;
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::{Entry, Origin};
+use crate::{
+    db::{Sql, Statements, rows_per_statement},
+    error::{Error, Result},
+    ids::TenantId,
+};
+
+/// Columns of a row of the log.
+const COLUMNS: usize = 13;
+
+/// A row of the log as it is written and hashed.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub(super) struct Row {
+    pub(super) audit_id: Uuid,
+    pub(super) occurred_at: DateTime<Utc>,
+    pub(super) actor: String,
+    pub(super) action: String,
+    pub(super) entity: Option<String>,
+    pub(super) entity_id: Option<Uuid>,
+    pub(super) changes: String,
+    pub(super) address: Option<String>,
+    pub(super) user_agent: Option<String>,
+    pub(super) request_id: String,
+}
+
+impl Row {
+    fn new(entry: Entry, origin: &Origin, now: DateTime<Utc>) -> Self {
+        Self {
+            audit_id: crate::ids::mint(),
+            // Postgres keeps microseconds; the hash must be over what it keeps.
+            occurred_at: DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now),
+            actor: entry.actor,
+            action: entry.action,
+            entity: entry.entity,
+            entity_id: entry.entity_id,
+            changes: Json::Object(entry.changes.0).to_string(),
+            address: origin.address.map(|address| address.to_string()),
+            user_agent: origin.user_agent.clone(),
+            request_id: origin.request_id.clone(),
+        }
+    }
+
+    /// Feeds every field with its length, so that no two rows read alike.
+    fn feed(&self, digest: &mut Sha256) {
+        let mut field = |bytes: Option<&[u8]>| {
+            let length = bytes.map_or(u64::MAX, |bytes| bytes.len() as u64);
+            digest.update(length.to_be_bytes());
+            digest.update(bytes.unwrap_or_default());
+        };
+        field(Some(self.audit_id.as_bytes()));
+        field(Some(&self.occurred_at.timestamp_micros().to_be_bytes()));
+        field(Some(self.actor.as_bytes()));
+        field(Some(self.action.as_bytes()));
+        field(self.entity.as_deref().map(str::as_bytes));
+        field(self.entity_id.as_ref().map(|id| id.as_bytes().as_slice()));
+        field(Some(self.changes.as_bytes()));
+        field(self.address.as_deref().map(str::as_bytes));
+        field(self.user_agent.as_deref().map(str::as_bytes));
+        field(Some(self.request_id.as_bytes()));
+    }
+}
+
+/// What the rows of one link come to.
+pub(super) fn digest<'r>(rows: impl IntoIterator<Item = &'r Row>) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    for row in rows {
+        row.feed(&mut digest);
+    }
+    digest.finalize().into()
+}
+
+/// Takes the numbers of a transaction's events and audit entries and appends the entries; returns the last number
+/// of the events. Must be the last but the events themselves before COMMIT: the counter's row lock lasts from here.
+///
+/// # Errors
+/// The database.
+pub(crate) async fn append(
+    statements: &mut Statements,
+    (tenant, now): (TenantId, DateTime<Utc>),
+    events: usize,
+    (entries, origin): (Vec<Entry>, &Origin),
+) -> Result<i64> {
+    let rows: Vec<_> = entries
+        .into_iter()
+        .map(|entry| Row::new(super::redact::redacted(entry), origin, now))
+        .collect();
+    let (last_event, last_entry, hash) = link(statements, tenant, events, &rows).await?;
+    let first = last_entry - rows.len() as i64 + 1;
+    let mut numbered = rows.into_iter().zip(first..).peekable();
+    while numbered.peek().is_some() {
+        let sql = Sql::new(
+            "INSERT INTO audit_log (tenant_id, seq, audit_id, occurred_at, actor, action, entity, entity_id, changes, \
+             address, user_agent, request_id, hash)",
+        );
+        let chunk = numbered.by_ref().take(rows_per_statement(COLUMNS));
+        let sql = sql.rows(chunk, |mut values, (row, seq)| {
+            values
+                .bind(tenant)
+                .bind(seq)
+                .bind(row.audit_id)
+                .bind(row.occurred_at)
+                .bind(row.actor)
+                .bind(row.action)
+                .bind(row.entity)
+                .bind(row.entity_id)
+                .bind(row.changes)
+                .bind(row.address)
+                .bind(row.user_agent)
+                .bind(row.request_id)
+                .bind(hash.clone());
+        });
+        statements.execute(sql).await?;
+    }
+    Ok(last_event)
+}
+
+async fn link(
+    statements: &mut Statements,
+    tenant: TenantId,
+    events: usize,
+    rows: &[Row],
+) -> Result<(i64, i64, Vec<u8>)> {
+    let sql = Sql::new("UPDATE tenant_seq SET last_seq = last_seq + ")
+        .bind(events as i64)
+        .push(", last_audit = last_audit + ")
+        .bind(rows.len() as i64)
+        .push(", audit_hash = sha256(audit_hash || ")
+        .bind(digest(rows).to_vec())
+        .push(") WHERE tenant_id = ")
+        .bind(tenant)
+        .push(" RETURNING last_seq, last_audit, audit_hash");
+    let taken = statements.optional(sql).await?;
+    taken.ok_or_else(|| Error::internal("the tenant has no counter, or its actor may not write"))
+}

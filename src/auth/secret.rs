@@ -1,0 +1,37 @@
+//! Random secrets, and what the database keeps of them. They hold 256 random bits, so a plain hash cannot be guessed
+//! back, and looking it up by the hash compares nothing byte by byte.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use rand_core::{OsRng, TryRngCore as _};
+use sha2::{Digest as _, Sha256};
+
+/// Bytes of a secret.
+pub(crate) const SECRET_BYTES: usize = 32;
+
+/// So many bytes from the operating system.
+///
+/// # Panics
+/// When the operating system has no randomness; nothing safe can be done then.
+#[must_use]
+pub(crate) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    OsRng
+        .try_fill_bytes(&mut bytes)
+        .expect("the operating system gives random bytes");
+    bytes
+}
+
+/// A new secret for a client: a prefix that tells what it is, and random bytes in base64url.
+#[must_use]
+pub(crate) fn token(prefix: &str) -> String {
+    format!(
+        "{prefix}{}",
+        URL_SAFE_NO_PAD.encode(random::<SECRET_BYTES>())
+    )
+}
+
+/// What is kept of a secret.
+#[must_use]
+pub(crate) fn hash(secret: &str) -> Vec<u8> {
+    Sha256::digest(secret).to_vec()
+}
