@@ -17,8 +17,21 @@ pub enum Scope {
     All,
 }
 
+impl Scope {
+    /// The word in a permission; nothing for none.
+    const fn word(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Own => Some("own"),
+            Self::Team => Some("team"),
+            Self::All => Some("all"),
+        }
+    }
+}
+
 /// Fields that a role may keep from the people who have it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum)]
+#[graphql(name = "SensitiveField")]
 pub enum Sensitive {
     /// What deals are worth and companies turn over.
     Amounts,
@@ -61,6 +74,9 @@ const OTHERS: [&str; 7] = [
     "admin",
 ];
 
+/// Permissions that come to nothing without another: what is changed is read back.
+const NEEDS: [(&str, &str); 2] = [("users:write", "users:read"), ("admin", "users:read")];
+
 impl Sensitive {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Amounts, Self::Emails, Self::Phones];
@@ -100,8 +116,8 @@ pub enum BadPermission {
         "there is no permission {0:?}; write `<records>:<read|write|delete>:<own|team|all>`, or one without a scope"
     )]
     Unknown(String),
-    /// Changing more than can be seen, or deleting more than can be changed.
-    #[error("{wider} reaches more rows than {narrower}, which it needs")]
+    /// Changing more than can be seen, deleting more than can be changed, or running what can't be seen at all.
+    #[error("{wider} needs {narrower}, with a scope that is as wide")]
     Wider {
         /// The permission with the wider scope.
         wider: &'static str,
@@ -138,6 +154,11 @@ impl Rights {
                 if is_wider {
                     return Err(BadPermission::Wider { wider, narrower });
                 }
+            }
+        }
+        for (wider, narrower) in NEEDS {
+            if rights.may(wider) && !rights.may(narrower) {
+                return Err(BadPermission::Wider { wider, narrower });
             }
         }
         Ok(rights)
@@ -206,6 +227,24 @@ impl Rights {
             .map(|(name, _)| name);
         let others = OTHERS.into_iter().filter(|name| self.others.contains(name));
         held.chain(others).collect()
+    }
+
+    /// The permissions with their scopes, in the form that [`Self::parse`] reads and a role's row keeps.
+    #[must_use]
+    pub fn granted(&self) -> Vec<String> {
+        let on_records = self
+            .reaches
+            .iter()
+            .zip(ON_RECORDS)
+            .flat_map(|(reach, names)| {
+                names
+                    .into_iter()
+                    .zip([reach.read, reach.write, reach.delete])
+            });
+        let scoped =
+            on_records.filter_map(|(name, scope)| Some(format!("{name}:{}", scope.word()?)));
+        let others = OTHERS.into_iter().filter(|name| self.others.contains(name));
+        scoped.chain(others.map(str::to_owned)).collect()
     }
 
     /// Whether a permission is held, on any row at all.
@@ -362,6 +401,16 @@ mod tests {
         ] {
             assert!(parsed(&[bad]).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_is_granted_reads_back_as_the_same_rights() {
+        for rights in Role::ALL.map(Role::rights) {
+            assert_eq!(Rights::parse(&rights.granted(), &[]), Ok(rights));
+        }
+        let twice = parsed(&["leads:read:own", "leads:read:all"]).expect("the wider counts");
+        assert_eq!(twice.granted(), ["leads:read:all"]);
+        assert!(parsed(&["users:write"]).is_err() && parsed(&["admin"]).is_err());
     }
 
     #[test]

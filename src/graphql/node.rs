@@ -13,13 +13,14 @@ use crate::{
     db::list::Record,
     error::{Error, Result},
     ids::{
-        self, ActivityId, CompanyId, ContactId, LeadId, OpportunityId, PipelineId, StageId, TeamId,
-        Typed, UserId,
+        self, ActivityId, CompanyId, ContactId, LeadId, OpportunityId, PipelineId, RoleId, StageId,
+        TeamId, Typed, UserId,
     },
     leads::Lead,
     members::{Team, User},
     opportunities::Opportunity,
     pipelines::{Pipeline, Stage},
+    roles::CustomRole,
 };
 
 /// An object with an id of its own.
@@ -44,6 +45,8 @@ pub enum Node {
     User(User),
     /// A team.
     Team(Arc<Team>),
+    /// A role of the tenant's own.
+    CustomRole(Arc<CustomRole>),
 }
 
 /// Reading anything by its id.
@@ -74,6 +77,9 @@ impl NodeQuery {
                 .await?
                 .map(Node::Activity)),
             TeamId::PREFIX => Ok(load::<TeamId, Team>(ctx, &id).await?.map(Node::Team)),
+            RoleId::PREFIX => Ok(load::<RoleId, CustomRole>(ctx, &id)
+                .await?
+                .map(Node::CustomRole)),
             UserId::PREFIX => Ok(User::load(ctx, Some(read::<UserId>(&id)?))
                 .await?
                 .map(Node::User)),

@@ -11,6 +11,7 @@ use crate::{
     members::MemberQuery,
     opportunities::{OpportunityMutation, OpportunityQuery},
     pipelines::{PipelineMutation, PipelineQuery},
+    roles::{RoleMutation, RoleQuery},
     tenants::TenantQuery,
 };
 
@@ -23,6 +24,7 @@ pub struct Query(
     NodeQuery,
     TenantQuery,
     MemberQuery,
+    RoleQuery,
     CompanyQuery,
     ContactQuery,
     LeadQuery,
@@ -34,6 +36,7 @@ pub struct Query(
 /// Everything that can be changed. Each field is one transaction; several fields run one after the other.
 #[derive(Default, MergedObject)]
 pub struct Mutation(
+    RoleMutation,
     CompanyMutation,
     ContactMutation,
     LeadMutation,
