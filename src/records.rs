@@ -124,14 +124,15 @@ pub async fn place_owners<'a>(
     Ok(())
 }
 
-/// Refuses another row of a kind that the tenant has a quota for, once it is reached. Those who ask at the same time
+/// Refuses another row of a kind that the tenant has a quota for, once it is reached; `counted` is the condition, if
+/// not all rows (alias `r`) count. Those who ask at the same time
 /// wait for one another, so that together they don't pass it either.
 ///
 /// # Errors
 /// `QUOTA_EXCEEDED`.
 pub async fn require_room<R: Record>(
     tx: &mut Tx,
-    quota: &'static str,
+    (quota, counted): (&'static str, &'static str),
     what: &'static str,
 ) -> Result<()> {
     // Not a lock of the tenant's row: that is an admin's to change, and every insert of the tenant's refers to it.
@@ -144,6 +145,7 @@ pub async fn require_room<R: Record>(
         .push(R::TABLE)
         .push(" r WHERE r.tenant_id = ")
         .bind(tx.tenant())
+        .push(counted)
         .push(") FROM tenants t WHERE t.tenant_id = ")
         .bind(tx.tenant());
     let (limit, held) = tx.optional::<(i64, i64)>(sql).await?.unwrap_or_default();

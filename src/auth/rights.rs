@@ -259,6 +259,16 @@ impl Rights {
             })
     }
 
+    /// Whether a permission is held: on any row, or on rows as far as the scope that it names.
+    #[must_use]
+    pub fn holds(&self, text: &str) -> bool {
+        let mut wanted = Self::new([NOTHING; 5], &[], &self.masks);
+        match wanted.grant(text) {
+            Some(()) => self.cover(&wanted),
+            None => self.may(text),
+        }
+    }
+
     /// Which rows of a kind are read.
     #[must_use]
     pub fn sees(&self, kind: &str) -> Scope {
@@ -304,6 +314,22 @@ impl Rights {
         reaches
             && other.others.iter().all(|name| self.others.contains(name))
             && self.masks.iter().all(|mask| other.masks.contains(mask))
+    }
+
+    /// Whether who has these rights in a team reaches all rows that `other` reaches in theirs. It matters where a scope
+    /// is the team: then theirs has to be mine or below it, unless mine is all of the tenant.
+    #[must_use]
+    pub fn reach_as_far(&self, mine: Option<&str>, other: &Self, theirs: Option<&str>) -> bool {
+        let Some(theirs) = theirs else { return true };
+        let within = mine.is_some_and(|mine| theirs.starts_with(mine));
+        let far =
+            |mine: Scope, theirs: Scope| theirs != Scope::Team || mine == Scope::All || within;
+        let mut reaches = self.reaches.iter().zip(&other.reaches);
+        reaches.all(|(mine, theirs)| {
+            far(mine.read, theirs.read)
+                && far(mine.write, theirs.write)
+                && far(mine.delete, theirs.delete)
+        })
     }
 
     /// What both may do, and what either does not show.
@@ -408,9 +434,31 @@ mod tests {
         for rights in Role::ALL.map(Role::rights) {
             assert_eq!(Rights::parse(&rights.granted(), &[]), Ok(rights));
         }
+        let rep = Role::SalesRep.rights();
+        for (text, held) in [
+            ("leads:write", true),
+            ("leads:write:own", true),
+            ("leads:write:team", false),
+            ("admin", false),
+            ("leads", false),
+            ("nonsense:read:all", false),
+        ] {
+            assert_eq!(rep.holds(text), held, "{text}");
+        }
         let twice = parsed(&["leads:read:own", "leads:read:all"]).expect("the wider counts");
         assert_eq!(twice.granted(), ["leads:read:all"]);
         assert!(parsed(&["users:write"]).is_err() && parsed(&["admin"]).is_err());
+    }
+
+    #[test]
+    fn a_team_scope_reaches_only_the_teams_below() {
+        let (manager, admin) = (Role::Manager.rights(), Role::Admin.rights());
+        let reaches = |mine, theirs| manager.reach_as_far(mine, &Role::Manager.rights(), theirs);
+        assert!(reaches(Some("aa."), Some("aa.")) && reaches(Some("aa."), Some("aa.bb.")));
+        assert!(!reaches(Some("aa.bb."), Some("aa.")) && !reaches(Some("aa."), Some("cc.")));
+        assert!(!reaches(None, Some("aa.")) && reaches(None, None));
+        assert!(admin.reach_as_far(None, &manager, Some("aa.")));
+        assert!(manager.reach_as_far(Some("aa."), &Role::SalesRep.rights(), Some("cc.")));
     }
 
     #[test]

@@ -8,13 +8,14 @@ use uuid::Uuid;
 use super::ContextExt as _;
 use crate::{
     activities::Activity,
+    api_keys::ApiKey,
     companies::Company,
     contacts::Contact,
     db::list::Record,
     error::{Error, Result},
     ids::{
-        self, ActivityId, CompanyId, ContactId, LeadId, OpportunityId, PipelineId, RoleId, StageId,
-        TeamId, Typed, UserId,
+        self, ActivityId, ApiKeyId, CompanyId, ContactId, LeadId, OpportunityId, PipelineId,
+        RoleId, StageId, TeamId, Typed, UserId,
     },
     leads::Lead,
     members::{Team, User},
@@ -47,6 +48,8 @@ pub enum Node {
     Team(Arc<Team>),
     /// A role of the tenant's own.
     CustomRole(Arc<CustomRole>),
+    /// A program's key.
+    ApiKey(Arc<ApiKey>),
 }
 
 /// Reading anything by its id.
@@ -80,6 +83,7 @@ impl NodeQuery {
             RoleId::PREFIX => Ok(load::<RoleId, CustomRole>(ctx, &id)
                 .await?
                 .map(Node::CustomRole)),
+            ApiKeyId::PREFIX => Ok(load::<ApiKeyId, ApiKey>(ctx, &id).await?.map(Node::ApiKey)),
             UserId::PREFIX => Ok(User::load(ctx, Some(read::<UserId>(&id)?))
                 .await?
                 .map(Node::User)),

@@ -5,6 +5,7 @@ use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, Validatio
 use super::{limits::Limits, node::NodeQuery};
 use crate::{
     activities::{ActivityMutation, ActivityQuery},
+    api_keys::{ApiKeyMutation, ApiKeyQuery},
     companies::{CompanyMutation, CompanyQuery},
     contacts::{ContactMutation, ContactQuery},
     leads::{LeadMutation, LeadQuery},
@@ -25,6 +26,7 @@ pub struct Query(
     TenantQuery,
     MemberQuery,
     RoleQuery,
+    ApiKeyQuery,
     CompanyQuery,
     ContactQuery,
     LeadQuery,
@@ -37,6 +39,7 @@ pub struct Query(
 #[derive(Default, MergedObject)]
 pub struct Mutation(
     RoleMutation,
+    ApiKeyMutation,
     CompanyMutation,
     ContactMutation,
     LeadMutation,

@@ -9,6 +9,7 @@ mod store;
 pub use graphql::{
     BuiltInRole, CustomRoleFilter, CustomRoleOrder, RoleMutation, RoleQuery, ScopeOfKind, scopes_of,
 };
+pub(crate) use model::parse;
 pub use model::{CustomRole, RoleFields, RoleOrderField};
 
 use crate::{
@@ -51,12 +52,16 @@ pub async fn rights(tx: &mut Tx, role: Role, custom_role: Option<RoleId>) -> Res
     }
 }
 
-/// Refuses to give away more than the actor has.
+/// Refuses to give away more than the actor has: rights, and the rows of a team that the actor does not reach. `team`
+/// is the path of the team that the rights are given in.
 ///
 /// # Errors
 /// `FORBIDDEN`.
-pub fn refuse_more_than_own(tx: &Tx, granted: &Rights) -> Result<()> {
-    match tx.actor().rights.cover(granted) {
+pub fn refuse_more_than_own(tx: &Tx, granted: &Rights, team: Option<&str>) -> Result<()> {
+    let actor = tx.actor();
+    let mine = actor.team_path.as_deref();
+    let reaches = actor.rights.reach_as_far(mine, granted, team);
+    match actor.rights.cover(granted) && reaches {
         true => Ok(()),
         false => Err(Error::Forbidden("give away rights that you do not have")),
     }
@@ -89,8 +94,8 @@ pub async fn create(tx: &mut Tx, new: NewRole) -> Result<CustomRole> {
     };
     fields.check()?;
     fields.grant(&new.permissions, &new.masks)?;
-    refuse_more_than_own(tx, &fields.rights())?;
-    records::require_room::<CustomRole>(tx, "quota_roles", "roles").await?;
+    refuse_more_than_own(tx, &fields.rights(), None)?;
+    records::require_room::<CustomRole>(tx, ("quota_roles", ""), "roles").await?;
     let role = CustomRole {
         id: new.id,
         fields,
@@ -145,7 +150,7 @@ pub async fn update(
     }
     let changes_rights = after.fields.rights() != before.fields.rights();
     if changes_rights {
-        refuse_more_than_own(tx, &after.fields.rights())?;
+        refuse_more_than_own(tx, &after.fields.rights(), None)?;
     }
     after.stamps.touch(tx);
     let after = store::update(tx, &after).await?;
