@@ -13,8 +13,10 @@
 )]
 
 mod activities;
+mod api_keys;
 mod architecture;
 mod budgets;
+mod can;
 mod command;
 mod companies;
 mod contacts;
@@ -26,6 +28,7 @@ mod http;
 mod identity;
 mod isolation;
 mod leads;
+mod masks;
 mod members;
 mod opportunities;
 
@@ -35,6 +38,7 @@ mod pool;
 mod readme;
 mod records;
 mod reported;
+mod roles;
 mod schema;
 mod snapshot;
 mod tenant_bound;
