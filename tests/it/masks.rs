@@ -388,13 +388,13 @@ fn nobody_writes_what_they_are_not_shown_not_even_what_is_there() {
         arrange(world).await;
         own_and_mask(world).await;
         let closer = world.a(Who::Closer);
-        let worth = |minor: &str| json!({ "amountMinor": minor, "currency": "EUR" });
-        let same = format!("{AMOUNT}00");
+        let worth = |minor: i64| json!({ "amountMinor": minor, "currency": "EUR" });
+        let same: i64 = format!("{AMOUNT}00").parse().expect("a number");
         for (mutation, input_type, input, field) in [
             (
                 "companyUpdate",
                 "CompanyUpdateInput",
-                json!({ "id": A.id::<CompanyId>(1), "annualRevenue": worth(&same) }),
+                json!({ "id": A.id::<CompanyId>(1), "annualRevenue": worth(same) }),
                 "input.annualRevenue",
             ),
             (
@@ -448,13 +448,13 @@ fn nobody_writes_what_they_are_not_shown_not_even_what_is_there() {
             (
                 "opportunityUpdate",
                 "OpportunityUpdateInput",
-                json!({ "id": A.id::<OpportunityId>(1), "amount": worth(&same) }),
+                json!({ "id": A.id::<OpportunityId>(1), "amount": worth(same) }),
                 "input.amount",
             ),
             (
                 "opportunityCreate",
                 "OpportunityCreateInput",
-                json!({ "name": "x", "amount": worth("1") }),
+                json!({ "name": "x", "amount": worth(1) }),
                 "input.amount",
             ),
         ] {
