@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    audit::{Recorder, Recording},
     auth::Tokens,
     clock::Clock,
     config::TraceParents,
@@ -52,6 +53,7 @@ pub struct App {
     db: Db,
     router: Router,
     hints: Hints,
+    recording: Recording,
     redis_url: Option<String>,
 }
 
@@ -83,7 +85,8 @@ impl App {
         (tokens, limits, trace_parents): (Arc<Tokens>, Limits, TraceParents),
     ) -> Result<Self, StartupError> {
         db::check(&db).await?;
-        let api = Arc::new(Api::new(db.clone(), tokens, limits));
+        let (recorder, recording) = Recorder::start(db.clone());
+        let api = Arc::new(Api::new(db.clone(), tokens, limits, recorder));
         let health = Health {
             db: db.clone(),
             redis_url: redis_url.clone(),
@@ -102,6 +105,7 @@ impl App {
             db,
             router,
             hints,
+            recording,
             redis_url,
         })
     }
@@ -135,6 +139,7 @@ impl App {
         let served = server::serve(listener, self.router, ServerLimits::default(), stop).await;
         after.cancel();
         tasks.wait().await;
+        self.recording.finish().await;
         self.db.close().await;
         served
     }

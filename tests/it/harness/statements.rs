@@ -28,7 +28,11 @@ pub(crate) const TENANT_TABLES: [&str; 21] = [
 ];
 
 /// Statements of the system login that look across tenants, each for a reason.
-const BEYOND_TENANTS: [(&str, &str); 2] = [
+const BEYOND_TENANTS: [(&str, &str); 3] = [
+    (
+        "SELECT m.tenant_id, m.user_id FROM memberships m WHERE m.status = 'ACTIVE' AND m.user_id = ANY(",
+        "audit: what happens to a person is noted in each of their tenants",
+    ),
     (
         "SELECT m.role, m.role_id, r.permissions, r.masks, m.team_path, t.status AS standing FROM memberships",
         "sign-in: a person's tenant is equated with the membership's",
