@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    audit::{Recorder, Recording},
     auth::{Access, KeyError, KeyRing, TokenError, Tokens, Vault, keys},
     clock::Clock,
     config::{Secret, TraceParents},
@@ -96,6 +97,7 @@ pub struct App {
     access: Arc<Access>,
     router: Router,
     hints: Hints,
+    recording: Recording,
     redis_url: Option<String>,
 }
 
@@ -124,7 +126,8 @@ impl App {
         (tokens, limits, trace_parents): (Arc<Tokens>, Limits, TraceParents),
     ) -> Result<Self, StartupError> {
         db::check(&db).await?;
-        let api = Arc::new(Api::new(db.clone(), Arc::clone(&tokens), limits));
+        let (recorder, recording) = Recorder::start(db.clone());
+        let api = Arc::new(Api::new(db.clone(), Arc::clone(&tokens), limits, recorder));
         let access = Arc::clone(api.access());
         let health = Health {
             db: db.clone(),
@@ -147,6 +150,7 @@ impl App {
             access,
             router,
             hints,
+            recording,
             redis_url,
         })
     }
@@ -188,6 +192,7 @@ impl App {
         let served = server::serve(listener, self.router, ServerLimits::default(), stop).await;
         after.cancel();
         tasks.wait().await;
+        self.recording.finish().await;
         self.db.close().await;
         served
     }

@@ -22,6 +22,7 @@ pub use api_key::ApiKeySecret;
 pub use changes::{Changed, tell};
 pub use claims::Claims;
 pub use keys::{KeyError, KeyRing};
+pub(crate) use rights::KINDS;
 pub use rights::{BadPermission, Rights, Scope, Sensitive};
 pub use role::Role;
 pub use token::{IssuedToken, TokenError, Tokens};

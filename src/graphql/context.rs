@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use super::loaders::Loaders;
 use crate::{
-    audit::Origin,
-    auth::Actor,
+    audit::{Origin, Recorder},
+    auth::{Actor, Sensitive},
     db::{
         Db, ReadSession, Tx,
         list::{Count, ListQuery, Page, Record, Relation},
@@ -26,11 +26,12 @@ pub struct RequestContext {
     session: Arc<ReadSession>,
     loaders: Loaders,
     origin: Origin,
+    recorder: Recorder,
     written: AtomicU32,
 }
 
 impl RequestContext {
-    pub(super) fn new(db: Db, actor: Arc<Actor>, origin: Origin) -> Self {
+    pub(super) fn new((db, recorder): (Db, Recorder), actor: Arc<Actor>, origin: Origin) -> Self {
         let session = Arc::new(db.read_session(Arc::clone(&actor)));
         Self {
             actor,
@@ -38,6 +39,7 @@ impl RequestContext {
             loaders: Loaders::new(Arc::clone(&session)),
             session,
             origin,
+            recorder,
             written: AtomicU32::new(0),
         }
     }
@@ -48,10 +50,22 @@ impl RequestContext {
         &self.actor
     }
 
+    /// A sensitive value, if the actor is shown such values. Records that a write hands back were read without masks.
+    #[must_use]
+    pub fn unless_masked<T>(&self, what: Sensitive, value: Option<T>) -> Option<T> {
+        value.filter(|_| self.actor.rights.shows(what))
+    }
+
     /// Where the request comes from.
     #[must_use]
     pub fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    /// Notes for the audit log what no transaction of the request records.
+    #[must_use]
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
     }
 
     /// The database, for verbs that write more than one transaction or as the system.

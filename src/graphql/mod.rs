@@ -3,6 +3,7 @@
 //! Nothing here knows a rule of the business. A resolver of a domain translates its arguments, calls one verb of
 //! its domain and translates the answer.
 
+mod can;
 pub mod connection;
 mod context;
 mod errors;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use async_graphql::{Request, Response, parser::types::Selection};
 use tracing::Instrument as _;
 
+pub use can::RecordRights;
 pub use connection::{Connection, ListArgs, Listing, page_request};
 pub use context::{ContextExt, RequestContext};
 pub use errors::{DeletePayload, UserError, answer};
@@ -34,7 +36,7 @@ pub use node::Node;
 pub use schema::{Schema, sdl};
 
 use crate::{
-    audit::Origin,
+    audit::{Origin, Recorder},
     auth::{Access, Actor, Tokens},
     db::Db,
     error::{Error, Result},
@@ -51,21 +53,23 @@ pub struct Api {
     limits: Limits,
     db: Db,
     access: Arc<Access>,
+    recorder: Recorder,
 }
 
 impl Api {
     /// Builds the schema over a database.
     #[must_use]
-    pub fn new(db: Db, tokens: Arc<Tokens>, limits: Limits) -> Self {
+    pub fn new(db: Db, tokens: Arc<Tokens>, limits: Limits, recorder: Recorder) -> Self {
         let schema = schema::build(&limits);
         let shape = SchemaShape::from_sdl(&sdl()).expect("the schema's own text is a schema");
-        let access = Arc::new(Access::new(db.clone(), tokens));
+        let access = Arc::new(Access::new(db.clone(), tokens, recorder.clone()));
         Self {
             schema,
             shape,
             limits,
             db,
             access,
+            recorder,
         }
     }
 
@@ -73,6 +77,12 @@ impl Api {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Where refusals are noted.
+    #[must_use]
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
     }
 
     /// What the limits know of the schema.
@@ -113,7 +123,11 @@ impl Api {
             .and_then(|origin| origin.downcast_ref::<Origin>())
             .cloned()
             .unwrap_or_else(|| Origin::process(crate::ids::mint().to_string()));
-        let context = Arc::new(RequestContext::new(self.db.clone(), actor, origin));
+        let context = Arc::new(RequestContext::new(
+            (self.db.clone(), self.recorder.clone()),
+            actor,
+            origin,
+        ));
         request = request.data(Arc::clone(&context));
         if !self.limits.introspection {
             request = request.disable_introspection();

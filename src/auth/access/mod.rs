@@ -37,9 +37,9 @@ use moka::future::Cache;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::{Actor, ApiKeySecret, Claims, Subject, TokenError, Tokens, api_key, head};
+use super::{Actor, ApiKeySecret, Author, Claims, Subject, TokenError, Tokens, api_key, head};
 use crate::{
-    audit::Origin,
+    audit::{Entry, Origin, Recorder, Whom},
     db::Db,
     error::{Error, Result},
     ids::{SessionId, TenantId, Typed as _, UserId},
@@ -66,6 +66,7 @@ const INVALID: Error = Error::Unauthenticated("the token is not valid");
 pub struct Access {
     db: Db,
     tokens: Arc<Tokens>,
+    recorder: Recorder,
     verified: Cache<[u8; 32], Arc<Verified>>,
     known: Cache<(TenantId, Subject), Arc<Remembered>>,
     news: News,
@@ -97,7 +98,7 @@ struct Bearer {
 impl Access {
     /// Reads through the given database. Without [`Self::run`] it works too, and reads more often.
     #[must_use]
-    pub fn new(db: Db, tokens: Arc<Tokens>) -> Self {
+    pub fn new(db: Db, tokens: Arc<Tokens>, recorder: Recorder) -> Self {
         let verified = Cache::builder()
             .max_capacity(REMEMBERED_TOKENS)
             .time_to_idle(REMEMBERED_FOR)
@@ -109,6 +110,7 @@ impl Access {
         Self {
             db,
             tokens,
+            recorder,
             verified,
             known,
             news: News::new(),
@@ -131,7 +133,10 @@ impl Access {
                     .expires_at
                     .map_or_else(|| Arc::clone(actor), |end| actor.until(end)))
             }
-            Err(refusal) => Err(refusal.into()),
+            Err(refusal) => {
+                self.note_refusal(refusal, &bearer, origin);
+                Err(refusal.into())
+            }
         }
     }
 
@@ -246,6 +251,20 @@ impl Access {
                 .trusted_until(who, known.as_of, known.as_of)
                 .is_some(),
             Err(_) => known.as_of.elapsed() < news::TRUSTED_FOR,
+        }
+    }
+
+    /// In the log of the tenant that was claimed, which is whose business it is.
+    fn note_refusal(&self, refusal: Refusal, bearer: &Bearer, origin: &Origin) {
+        let author = match bearer.subject {
+            Subject::Person(user, _) => Author::User(user),
+            Subject::Key(key) => Author::Key(key),
+            Subject::Worker => return,
+        };
+        if let Some(word) = refusal.word() {
+            let entry = Entry::new(author, "access.refused").noting("reason", word);
+            let whom = Whom::Tenant(bearer.tenant);
+            self.recorder.note(whom, entry, origin.clone());
         }
     }
 

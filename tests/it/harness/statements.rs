@@ -28,7 +28,11 @@ pub(crate) const TENANT_TABLES: [&str; 21] = [
 ];
 
 /// Statements of the system login that look across tenants, each for a reason.
-const BEYOND_TENANTS: [(&str, &str); 5] = [
+const BEYOND_TENANTS: [(&str, &str); 6] = [
+    (
+        "SELECT m.tenant_id, m.user_id FROM memberships m WHERE m.status = 'ACTIVE' AND m.user_id = ANY(",
+        "audit: what happens to a person is noted in each of their tenants",
+    ),
     (
         "SELECT t.status AS standing, t.delete_after, m.status",
         "access: the login of requests, which judges plans, has no grant on people and sessions",
