@@ -21,6 +21,7 @@ mod command;
 mod companies;
 mod contacts;
 mod defaults;
+mod escalation;
 mod events;
 mod explain;
 mod harness;
