@@ -120,74 +120,63 @@ fn what_a_change_answers_is_masked_and_what_is_masked_is_not_emptied_by_it() {
         let changes = [
             (
                 "companyUpdate",
-                "Company",
+                "CompanyUpdateInput",
                 "company",
                 json!({ "id": A.id::<CompanyId>(1), "website": "https://a.example" }),
                 "id annualRevenue { amountMinor } phone contacts { nodes { email } } opportunities { nodes { amount { amountMinor } } }",
             ),
             (
                 "companyArchive",
-                "Company",
+                "CompanyRefInput",
                 "company",
                 json!({ "id": A.id::<CompanyId>(1) }),
                 "id annualRevenue { amountMinor } phone",
             ),
             (
                 "contactUpdate",
-                "Contact",
+                "ContactUpdateInput",
                 "contact",
                 json!({ "id": A.id::<ContactId>(1), "jobTitle": "CTO" }),
                 "id email phone contactMethods { kind value masked }",
             ),
             (
                 "contactRestore",
-                "Contact",
+                "ContactRefInput",
                 "contact",
                 json!({ "id": A.id::<ContactId>(1) }),
                 "id email phone contactMethods { kind value masked }",
             ),
             (
                 "leadUpdate",
-                "Lead",
+                "LeadUpdateInput",
                 "lead",
                 json!({ "id": A.id::<LeadId>(1), "title": "CTO" }),
                 "id email phone estimatedAmount { amountMinor currency }",
             ),
             (
                 "opportunityUpdate",
-                "Opportunity",
+                "OpportunityUpdateInput",
                 "opportunity",
                 json!({ "id": A.id::<OpportunityId>(1), "source": "fair" }),
                 "id amount { amountMinor } weightedAmount { amountMinor } stageHistory { amount { amountMinor } } company { phone annualRevenue { amountMinor } } primaryContact { email }",
             ),
             (
                 "opportunityWin",
-                "Opportunity",
+                "OpportunityWinInput",
                 "opportunity",
                 json!({ "id": A.id::<OpportunityId>(1) }),
                 "id amount { amountMinor } weightedAmount { amountMinor } stageHistory { amount { amountMinor } }",
             ),
             (
                 "opportunityUpdate",
-                "Opportunity",
+                "OpportunityUpdateInput",
                 "opportunity",
                 json!({ "id": A.id::<OpportunityId>(1), "expectedVersion": 99, "source": "x" }),
                 "id amount { amountMinor } weightedAmount { amountMinor }",
             ),
         ];
-        for (mutation, _, of, input, fields) in changes {
+        for (mutation, input_type, of, input, fields) in changes {
             let expects_conflict = input["expectedVersion"] == 99;
-            let input_type = match mutation {
-                "opportunityWin" => "OpportunityWinInput".to_owned(),
-                name if name.ends_with("Update") => {
-                    format!("{}{}Input", name[..1].to_uppercase(), &name[1..])
-                }
-                name => format!(
-                    "{}{}RefInput",
-                    name[..1].to_uppercase(),
-                    &name[1..name.len() - if name.ends_with("Archive") { 7 } else { 7 }]
-                ),
-            };
             let document = format!(
                 "mutation($input: {input_type}!) {{ {mutation}(input: $input) {{ {of} {{ {fields} }} userErrors {{ code field message }} }} }}"
             );
