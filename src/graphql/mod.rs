@@ -4,6 +4,7 @@
 //! its domain and translates the answer.
 
 mod anonymous;
+mod can;
 pub mod connection;
 mod context;
 mod errors;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use async_graphql::{Request, Response};
 use tracing::Instrument as _;
 
+pub use can::RecordRights;
 pub use connection::{Connection, ListArgs, Listing, page_request};
 pub use context::{ContextExt, RequestContext};
 pub use errors::{DeletePayload, UserError, answer};

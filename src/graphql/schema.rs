@@ -10,12 +10,14 @@ use super::{limits::Limits, node::NodeQuery};
 use crate::{
     accounts::{AccountMutation, AccountQuery, Accounts},
     activities::{ActivityMutation, ActivityQuery},
+    api_keys::{ApiKeyMutation, ApiKeyQuery},
     companies::{CompanyMutation, CompanyQuery},
     contacts::{ContactMutation, ContactQuery},
     leads::{LeadMutation, LeadQuery},
     members::MemberQuery,
     opportunities::{OpportunityMutation, OpportunityQuery},
     pipelines::{PipelineMutation, PipelineQuery},
+    roles::{RoleMutation, RoleQuery},
     tenants::TenantQuery,
 };
 
@@ -28,6 +30,8 @@ pub struct Query(
     NodeQuery,
     TenantQuery,
     MemberQuery,
+    RoleQuery,
+    ApiKeyQuery,
     CompanyQuery,
     ContactQuery,
     LeadQuery,
@@ -40,6 +44,8 @@ pub struct Query(
 /// Everything that can be changed. Each field is one transaction; several fields run one after the other.
 #[derive(Default, MergedObject)]
 pub struct Mutation(
+    RoleMutation,
+    ApiKeyMutation,
     CompanyMutation,
     ContactMutation,
     LeadMutation,

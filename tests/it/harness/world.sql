@@ -154,4 +154,5 @@ INSERT INTO identities (issuer, subject, user_id, email, linked_at)
 VALUES ('https://elsewhere.example', '8', pg_temp.member(8), 'both@dealgraph.example', pg_temp.at(0)) ON CONFLICT DO NOTHING;
 INSERT INTO signing_keys (kid, public_key, private_key, created_at, signs_from, checks_until)
 VALUES ('arranged', '', '', pg_temp.at(0), pg_temp.at(0), pg_temp.at(0)) ON CONFLICT DO NOTHING;
-INSERT INTO access_changes (change_id, changed_at) VALUES (pg_temp.member(8), pg_temp.at(0)) ON CONFLICT DO NOTHING;
+INSERT INTO access_changes (change_id, changed_at, tenant_id, user_id)
+VALUES (pg_temp.id('tenant', 3), pg_temp.at(0), pg_temp.id('tenant', 1), pg_temp.member(3));
