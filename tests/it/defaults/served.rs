@@ -57,7 +57,7 @@ impl Served {
             hints,
             redis_url,
             parts,
-            accounts_setup(&mail_folder()),
+            accounts_setup(&mail_folder()).await,
         )
         .await
         .expect("the logins are plain");
