@@ -6,6 +6,7 @@ use super::{limits::Limits, node::NodeQuery};
 use crate::{
     activities::{ActivityMutation, ActivityQuery},
     api_keys::{ApiKeyMutation, ApiKeyQuery},
+    audit::AuditQuery,
     companies::{CompanyMutation, CompanyQuery},
     contacts::{ContactMutation, ContactQuery},
     leads::{LeadMutation, LeadQuery},
@@ -33,6 +34,7 @@ pub struct Query(
     PipelineQuery,
     OpportunityQuery,
     ActivityQuery,
+    AuditQuery,
 );
 
 /// Everything that can be changed. Each field is one transaction; several fields run one after the other.

@@ -14,6 +14,7 @@
 
 mod activities;
 mod architecture;
+mod audit;
 mod budgets;
 mod command;
 mod companies;
@@ -28,7 +29,6 @@ mod isolation;
 mod leads;
 mod members;
 mod opportunities;
-
 mod pipelines;
 mod policies;
 mod pool;
