@@ -18,15 +18,15 @@ use super::{
     people,
     postgres::{Postgres, PostgresOptions},
     redis::Redis,
-    token::{DATABASE, choose, tokens},
+    token::{DATABASE, choose, token_settings, vault},
 };
 use crate::{
-    app::{App, Setup},
-    auth::{KeyError, TokenError, Tokens},
+    app::{App, Setup, StartError},
+    auth::TokenError,
     clock::Clock,
     config::TraceParents,
     db::{
-        PoolOptions, StartupError, SystemReason,
+        PoolOptions, SystemReason,
         migrate::{self, MigrateError, OWNER},
     },
     demo,
@@ -70,12 +70,9 @@ pub enum Failure {
     /// The schema.
     #[error("{0}")]
     Migrate(#[from] MigrateError),
-    /// The database would not protect its rows, or does not answer.
+    /// The database would not protect its rows or does not answer, or its keys don't sign.
     #[error("{0}")]
-    Startup(#[from] StartupError),
-    /// The keys of tokens.
-    #[error("{0}")]
-    Key(#[from] KeyError),
+    Start(#[from] StartError),
     /// Tokens can't be made.
     #[error("{0}")]
     Token(#[from] TokenError),
@@ -177,10 +174,11 @@ async fn serve(
 ) -> Result<(), Failure> {
     let address = listener.local_addr()?;
     let prepared = prepare(options, (data, postgres, redis));
-    let (app, tokens) = tokio::select! {
+    let app = tokio::select! {
         prepared = prepared => prepared?,
         () = stop.cancelled() => return Ok(()),
     };
+    let tokens = Arc::clone(app.tokens());
     let mut tx = app.db().system(SystemReason::SignIn).await?;
     let known = provision::known_people(&mut tx).await?;
     drop(tx);
@@ -198,11 +196,10 @@ async fn serve(
 async fn prepare(
     options: &DevOptions,
     (data, postgres, redis): (&DataDir, &Postgres, &Redis),
-) -> Result<(App, Arc<Tokens>), Failure> {
+) -> Result<App, Failure> {
     migrate::prepare_cluster(&postgres.connect_options("postgres", "postgres"), DATABASE).await?;
     say("bringing the database to this version");
     migrate::run(&postgres.connect_options(OWNER, DATABASE)).await?;
-    let tokens = tokens(data.root())?;
     let setup = Setup {
         logins: (
             postgres.connect_options("dealgraph_app", DATABASE),
@@ -210,7 +207,8 @@ async fn prepare(
         ),
         pool: PoolOptions::default(),
         redis_url: Some(redis.url()),
-        tokens: Arc::clone(&tokens),
+        vault: vault(data.root())?,
+        tokens: token_settings(),
         limits: options.limits.clone(),
         clock: Clock::system(),
         trace_parents: TraceParents::Ignored,
@@ -220,7 +218,7 @@ async fn prepare(
         .await
         .map_err(|error| Failure::Demo(error.to_string()))?;
     migrate::analyze(&postgres.connect_options(OWNER, DATABASE)).await?;
-    Ok((app, tokens))
+    Ok(app)
 }
 
 fn greet(address: SocketAddr, data: &Path, token: &str) {

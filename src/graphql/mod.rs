@@ -37,7 +37,7 @@ pub use schema::{Schema, sdl};
 
 use crate::{
     audit::{Origin, Recorder},
-    auth::{Actor, People, Tokens},
+    auth::{Access, Actor, Tokens},
     db::Db,
     error::{Error, Result},
     telemetry::{self, OperationKind},
@@ -52,8 +52,7 @@ pub struct Api {
     shape: SchemaShape,
     limits: Limits,
     db: Db,
-    tokens: Arc<Tokens>,
-    people: People,
+    access: Arc<Access>,
     recorder: Recorder,
 }
 
@@ -63,14 +62,13 @@ impl Api {
     pub fn new(db: Db, tokens: Arc<Tokens>, limits: Limits, recorder: Recorder) -> Self {
         let schema = schema::build(&limits);
         let shape = SchemaShape::from_sdl(&sdl()).expect("the schema's own text is a schema");
-        let people = People::new(db.clone());
+        let access = Arc::new(Access::new(db.clone(), tokens, recorder.clone()));
         Self {
             schema,
             shape,
             limits,
             db,
-            tokens,
-            people,
+            access,
             recorder,
         }
     }
@@ -93,21 +91,25 @@ impl Api {
         &self.shape
     }
 
+    /// Who somebody is, by their token or key.
+    #[must_use]
+    pub fn access(&self) -> &Arc<Access> {
+        &self.access
+    }
+
     /// Verifies a bearer token and resolves whom it stands for; `None` without a token.
     ///
     /// # Errors
     /// `Unauthenticated` or `Unavailable`.
-    pub async fn authenticate(&self, bearer: Option<&str>) -> Result<Option<Arc<Actor>>> {
-        let Some(token) = bearer else { return Ok(None) };
-        let claims = self.tokens.verify(token).map_err(|error| match error {
-            crate::auth::TokenError::Expired => {
-                Error::Unauthenticated("the token has expired, get a new one")
-            }
-            crate::auth::TokenError::Invalid | crate::auth::TokenError::NoSigningKey => {
-                Error::Unauthenticated("the token is not valid")
-            }
-        })?;
-        self.people.actor(&claims).await.map(Some)
+    pub async fn authenticate(
+        &self,
+        bearer: Option<&str>,
+        origin: &Origin,
+    ) -> Result<Option<Arc<Actor>>> {
+        match bearer {
+            Some(token) => self.access.actor(token, origin).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Runs a request whose document was scanned, parsed and measured. Without an actor only `__typename` is answered.

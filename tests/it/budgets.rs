@@ -138,9 +138,10 @@ fn every_mutation_costs_what_it_did() {
     });
 }
 
-/// How many statements are a request's own. Who asks is read at most once a second, by whichever request comes first.
+/// How many statements are a request's own. Who asks is read by whichever request comes first.
 fn own(statements: &[String]) -> usize {
-    let is_sign_in = |sql: &&String| sql.starts_with("SELECT m.role, ");
+    let is_sign_in =
+        |sql: &&String| sql.starts_with("SELECT t.status AS standing, t.delete_after, m.status");
     statements.len() - statements.iter().filter(is_sign_in).count()
 }
 

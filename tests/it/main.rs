@@ -13,9 +13,11 @@
 )]
 
 mod activities;
+mod api_keys;
 mod architecture;
 mod audit;
 mod budgets;
+mod can;
 mod command;
 mod companies;
 mod contacts;
@@ -27,6 +29,7 @@ mod http;
 mod identity;
 mod isolation;
 mod leads;
+mod masks;
 mod members;
 mod opportunities;
 mod pipelines;
@@ -35,6 +38,7 @@ mod pool;
 mod readme;
 mod records;
 mod reported;
+mod roles;
 mod schema;
 mod snapshot;
 mod tenant_bound;

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use chrono::TimeDelta;
 use dealgraph::{
     app::App,
-    auth::{Keys, Tokens},
+    auth::{KeyRing, Tokens},
     clock::Clock,
     config::TraceParents,
     db::{Db, PoolOptions},
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Database, Planner, Side, Who,
-    database::key_folder,
+    database::vault,
     factory::CANARY,
     logs::Logs,
     statements::{Statements, unbound},
@@ -71,12 +71,7 @@ impl World {
         let db = open(&database, 4).await;
         let observed = statements.clone();
         let db = db.observed(move |sql| observed.record(sql));
-        let keys = Keys::from_folder(key_folder().await, None).expect("the keys can be read");
-        let names = (ISSUER.to_owned(), AUDIENCE.to_owned());
-        let tokens = Tokens::new(keys, names, TimeDelta::minutes(10), Clock::system())
-            .expect("the keys sign");
-        let tokens = Arc::new(tokens);
-
+        let tokens = tokens_over(&db).await;
         let parts = (
             Arc::clone(&tokens),
             Limits::default(),
@@ -176,6 +171,17 @@ impl World {
     pub(crate) fn log(&self) -> String {
         self.logs.text()
     }
+}
+
+/// What makes and checks tokens by the keys of a database.
+pub(crate) async fn tokens_over(db: &Db) -> Arc<Tokens> {
+    let ring = KeyRing::open(db.clone(), vault().await, None)
+        .await
+        .expect("the keys can be read");
+    let names = (ISSUER.to_owned(), AUDIENCE.to_owned());
+    let clock = db.clock().clone();
+    let tokens = Tokens::new(ring, names, TimeDelta::minutes(10), clock);
+    Arc::new(tokens.expect("the keys sign"))
 }
 
 /// The product's own access to a database, with so many connections for people.
