@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use dealgraph::{
     accounts::{self, HashCost, Hasher, Settings},
     app::{App, Setup, TokenSettings},
+    audit,
     auth::{
         Vault,
         keys::{self, KeyState},
@@ -68,6 +69,11 @@ enum Command {
         #[arg(long, default_value = ".dealgraph")]
         data_dir: PathBuf,
     },
+    /// Looks after the audit log.
+    Audit {
+        #[command(subcommand)]
+        what: Audit,
+    },
     /// Changes the keys that access tokens are signed with, while servers run.
     Keys {
         #[command(subcommand)]
@@ -80,6 +86,22 @@ enum Command {
     Import {
         #[command(subcommand)]
         source: Source,
+    },
+}
+
+#[derive(Subcommand)]
+enum Audit {
+    /// Proves that audit logs are as they were written, and prints where each ends; keep that elsewhere.
+    Verify {
+        /// Only this tenant's, by its slug.
+        #[arg(long)]
+        tenant: Option<String>,
+        /// Where the tenant's log ended when it was verified before, as printed then: `seq:hash`.
+        #[arg(long, requires = "tenant")]
+        head: Option<audit::Head>,
+        /// The development cluster's folder; without it the database of DEALGRAPH_DATABASE_URL is used.
+        #[arg(long)]
+        data_dir: Option<PathBuf>,
     },
 }
 
@@ -136,6 +158,14 @@ async fn main() -> ExitCode {
             tenant,
             data_dir,
         } => token(email, tenant, data_dir).await,
+        Command::Audit {
+            what:
+                Audit::Verify {
+                    tenant,
+                    head,
+                    data_dir,
+                },
+        } => verify_audit(tenant, head, data_dir).await,
         Command::Keys { change, data_dir } => change_keys(change, data_dir).await,
         Command::Import {
             source:
@@ -242,15 +272,45 @@ async fn token(email: String, tenant: Option<String>, data_dir: PathBuf) -> Outc
     Ok(())
 }
 
-async fn import_maven(dir: PathBuf, tenant: String, data_dir: Option<PathBuf>) -> Outcome {
+async fn verify_audit(
+    tenant: Option<String>,
+    head: Option<audit::Head>,
+    data_dir: Option<PathBuf>,
+) -> Outcome {
+    let db = open(data_dir)?;
+    let progress = import::Progress::on_stderr();
+    let found = audit::verify(&db, tenant.as_deref(), head.as_ref(), &progress).await?;
+    for verified in &found {
+        print(&format!("{verified}\n"));
+    }
+    match found
+        .iter()
+        .filter(|verified| verified.outcome.is_err())
+        .count()
+    {
+        0 => Ok(()),
+        broken => Err(format!(
+            "{broken} of {} audit logs are not as they were written",
+            found.len()
+        )
+        .into()),
+    }
+}
+
+/// The database of a development cluster, or the one that the environment names.
+fn open(data_dir: Option<PathBuf>) -> Result<Db, Box<dyn std::error::Error>> {
     let hints = Hints::default();
-    let db = match data_dir {
+    Ok(match data_dir {
         Some(data_dir) => dev::connect(&data_dir, hints)?,
         None => {
             let config = Config::from_env(Purpose::Import)?;
             Db::open(logins(&config)?, &pool(&config), Clock::system(), hints)
         }
-    };
+    })
+}
+
+async fn import_maven(dir: PathBuf, tenant: String, data_dir: Option<PathBuf>) -> Outcome {
+    let db = open(data_dir)?;
     let summary = import::maven::import(&db, &dir, &tenant, import::Progress::on_stderr()).await?;
     print(&summary.to_string());
     Ok(())

@@ -13,7 +13,7 @@ pub mod filters;
 pub mod http;
 pub mod limits;
 mod loaders;
-mod node;
+pub(crate) mod node;
 mod order;
 pub mod patch;
 pub mod scalars;

@@ -28,7 +28,11 @@ pub(crate) const TENANT_TABLES: [&str; 21] = [
 ];
 
 /// Statements of the system login that look across tenants, each for a reason.
-const BEYOND_TENANTS: [(&str, &str); 7] = [
+const BEYOND_TENANTS: [(&str, &str); 8] = [
+    (
+        "SELECT t.tenant_id, t.slug FROM tenants t",
+        "audit: an operator verifies the logs of all tenants",
+    ),
     (
         "SELECT m.tenant_id, m.user_id FROM memberships m WHERE m.status = 'ACTIVE' AND m.user_id = ANY(",
         "audit: what happens to a person is noted in each of their tenants",
