@@ -5,7 +5,9 @@ use std::{io::Write as _, path::PathBuf, process::ExitCode, sync::Arc};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use clap::{Parser, Subcommand};
 use dealgraph::{
+    accounts::{self, HashCost, Hasher, Settings},
     app::{App, Setup, TokenSettings},
+    audit,
     auth::{
         Vault,
         keys::{self, KeyState},
@@ -16,7 +18,9 @@ use dealgraph::{
     dev::{self, DevOptions},
     events::Hints,
     graphql::{self, explorer, limits::Limits},
-    import, telemetry,
+    import,
+    mail::{Post, Way},
+    telemetry,
 };
 use sqlx::postgres::PgConnectOptions;
 use tokio::signal::unix::{SignalKind, signal};
@@ -65,6 +69,11 @@ enum Command {
         #[arg(long, default_value = ".dealgraph")]
         data_dir: PathBuf,
     },
+    /// Looks after the audit log.
+    Audit {
+        #[command(subcommand)]
+        what: Audit,
+    },
     /// Changes the keys that access tokens are signed with, while servers run.
     Keys {
         #[command(subcommand)]
@@ -77,6 +86,22 @@ enum Command {
     Import {
         #[command(subcommand)]
         source: Source,
+    },
+}
+
+#[derive(Subcommand)]
+enum Audit {
+    /// Proves that audit logs are as they were written, and prints where each ends; keep that elsewhere.
+    Verify {
+        /// Only this tenant's, by its slug.
+        #[arg(long)]
+        tenant: Option<String>,
+        /// Where the tenant's log ended when it was verified before, as printed then: `seq:hash`.
+        #[arg(long, requires = "tenant")]
+        head: Option<audit::Head>,
+        /// The development cluster's folder; without it the database of DEALGRAPH_DATABASE_URL is used.
+        #[arg(long)]
+        data_dir: Option<PathBuf>,
     },
 }
 
@@ -133,6 +158,14 @@ async fn main() -> ExitCode {
             tenant,
             data_dir,
         } => token(email, tenant, data_dir).await,
+        Command::Audit {
+            what:
+                Audit::Verify {
+                    tenant,
+                    head,
+                    data_dir,
+                },
+        } => verify_audit(tenant, head, data_dir).await,
         Command::Keys { change, data_dir } => change_keys(change, data_dir).await,
         Command::Import {
             source:
@@ -174,11 +207,12 @@ async fn run_dev(port: u16, data_dir: PathBuf, fresh: bool) -> Outcome {
 async fn serve() -> Outcome {
     let config = Config::from_env(Purpose::Serve)?;
     let _telemetry = telemetry::init(&config.telemetry)?;
+    let vault = vault(&config)?;
     let setup = Setup {
         logins: logins(&config)?,
         pool: pool(&config),
         redis_url: config.redis.url.as_ref().map(|url| url.expose().clone()),
-        vault: vault(&config)?,
+        vault: Arc::clone(&vault),
         tokens: token_settings(&config)?,
         limits: Limits {
             introspection: config.server.introspection,
@@ -186,6 +220,7 @@ async fn serve() -> Outcome {
         },
         clock: Clock::system(),
         trace_parents: config.telemetry.trace_parents,
+        accounts: accounts_setup(&config, vault)?,
     };
     let mut app = App::new(setup).await?;
     if config.server.explorer {
@@ -237,15 +272,45 @@ async fn token(email: String, tenant: Option<String>, data_dir: PathBuf) -> Outc
     Ok(())
 }
 
-async fn import_maven(dir: PathBuf, tenant: String, data_dir: Option<PathBuf>) -> Outcome {
+async fn verify_audit(
+    tenant: Option<String>,
+    head: Option<audit::Head>,
+    data_dir: Option<PathBuf>,
+) -> Outcome {
+    let db = open(data_dir)?;
+    let progress = import::Progress::on_stderr();
+    let found = audit::verify(&db, tenant.as_deref(), head.as_ref(), &progress).await?;
+    for verified in &found {
+        print(&format!("{verified}\n"));
+    }
+    match found
+        .iter()
+        .filter(|verified| verified.outcome.is_err())
+        .count()
+    {
+        0 => Ok(()),
+        broken => Err(format!(
+            "{broken} of {} audit logs are not as they were written",
+            found.len()
+        )
+        .into()),
+    }
+}
+
+/// The database of a development cluster, or the one that the environment names.
+fn open(data_dir: Option<PathBuf>) -> Result<Db, Box<dyn std::error::Error>> {
     let hints = Hints::default();
-    let db = match data_dir {
+    Ok(match data_dir {
         Some(data_dir) => dev::connect(&data_dir, hints)?,
         None => {
             let config = Config::from_env(Purpose::Import)?;
             Db::open(logins(&config)?, &pool(&config), Clock::system(), hints)
         }
-    };
+    })
+}
+
+async fn import_maven(dir: PathBuf, tenant: String, data_dir: Option<PathBuf>) -> Outcome {
+    let db = open(data_dir)?;
     let summary = import::maven::import(&db, &dir, &tenant, import::Progress::on_stderr()).await?;
     print(&summary.to_string());
     Ok(())
@@ -278,6 +343,34 @@ fn pool(config: &Config) -> PoolOptions {
         acquire_timeout: config.database.acquire_timeout,
         prepared: config.database.statement_cache > 0,
     }
+}
+
+fn accounts_setup(
+    config: &Config,
+    vault: Arc<Vault>,
+) -> Result<accounts::Setup, Box<dyn std::error::Error>> {
+    let set = &config.accounts;
+    let way = match &set.mail_url {
+        Some(url) => Way::parse(url.expose())?,
+        None => {
+            tracing::warn!("no mails are sent: DEALGRAPH_MAIL_URL is not set");
+            Way::Nowhere
+        }
+    };
+    Ok(accounts::Setup {
+        vault,
+        post: Post {
+            way,
+            from: set.mail_from.clone(),
+        },
+        hasher: Hasher::new(HashCost::default())?,
+        settings: Settings {
+            registration: set.registration,
+            session_ttl: TimeDelta::from_std(set.session_ttl)?,
+            app_url: set.app_url.clone(),
+            trusted_proxies: config.server.trusted_proxies,
+        },
+    })
 }
 
 fn vault(config: &Config) -> Result<Arc<Vault>, Box<dyn std::error::Error>> {

@@ -12,9 +12,11 @@
     reason = "rows of the catalogue are read once, where they are judged"
 )]
 
+mod accounts;
 mod activities;
 mod api_keys;
 mod architecture;
+mod audit;
 mod budgets;
 mod can;
 mod command;
@@ -32,7 +34,6 @@ mod leads;
 mod masks;
 mod members;
 mod opportunities;
-
 mod pipelines;
 mod policies;
 mod pool;

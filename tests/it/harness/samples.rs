@@ -114,7 +114,7 @@ pub(crate) fn kind_of_field(name: &str) -> &'static str {
         // Another deal of the same stage.
         "after" | "before" => return "opportunity",
         // Of several kinds; one stands for all.
-        "target" => return "company",
+        "target" | "entity" => return "company",
         _ => {}
     }
     let kinds = KINDS

@@ -28,7 +28,11 @@ pub(crate) const TENANT_TABLES: [&str; 21] = [
 ];
 
 /// Statements of the system login that look across tenants, each for a reason.
-const BEYOND_TENANTS: [(&str, &str); 6] = [
+const BEYOND_TENANTS: [(&str, &str); 8] = [
+    (
+        "SELECT t.tenant_id, t.slug FROM tenants t",
+        "audit: an operator verifies the logs of all tenants",
+    ),
     (
         "SELECT m.tenant_id, m.user_id FROM memberships m WHERE m.status = 'ACTIVE' AND m.user_id = ANY(",
         "audit: what happens to a person is noted in each of their tenants",
@@ -48,6 +52,10 @@ const BEYOND_TENANTS: [(&str, &str); 6] = [
     (
         "UPDATE api_keys k SET last_used_at",
         "last use: only the system login may set it",
+    ),
+    (
+        "SELECT t.tenant_id, t.slug, t.name, m.role, t.second_factor_required, t.required_provider FROM memberships m",
+        "sign-in: a person chooses among the tenants they are in",
     ),
     (
         "SELECT m.user_id, m.email, m.name, m.role, m.tenant_id, t.slug",
