@@ -12,6 +12,7 @@
     reason = "rows of the catalogue are read once, where they are judged"
 )]
 
+mod access;
 mod activities;
 mod architecture;
 mod budgets;
