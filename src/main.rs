@@ -5,6 +5,7 @@ use std::{io::Write as _, path::PathBuf, process::ExitCode, sync::Arc};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use clap::{Parser, Subcommand};
 use dealgraph::{
+    accounts::{self, HashCost, Hasher, Settings},
     app::{App, Setup, TokenSettings},
     auth::{
         Vault,
@@ -16,7 +17,9 @@ use dealgraph::{
     dev::{self, DevOptions},
     events::Hints,
     graphql::{self, explorer, limits::Limits},
-    import, telemetry,
+    import,
+    mail::{Post, Way},
+    telemetry,
 };
 use sqlx::postgres::PgConnectOptions;
 use tokio::signal::unix::{SignalKind, signal};
@@ -178,7 +181,6 @@ async fn serve() -> Outcome {
         logins: logins(&config)?,
         pool: pool(&config),
         redis_url: config.redis.url.as_ref().map(|url| url.expose().clone()),
-        vault: vault(&config)?,
         tokens: token_settings(&config)?,
         limits: Limits {
             introspection: config.server.introspection,
@@ -186,6 +188,7 @@ async fn serve() -> Outcome {
         },
         clock: Clock::system(),
         trace_parents: config.telemetry.trace_parents,
+        accounts: accounts_setup(&config)?,
     };
     let mut app = App::new(setup).await?;
     if config.server.explorer {
@@ -284,6 +287,31 @@ fn vault(config: &Config) -> Result<Arc<Vault>, Box<dyn std::error::Error>> {
     let keys = config.auth.encryption_keys.as_ref();
     let keys = keys.ok_or("DEALGRAPH_ENCRYPTION_KEYS is not set")?;
     Ok(Arc::new(Vault::new(keys.expose())?))
+}
+
+fn accounts_setup(config: &Config) -> Result<accounts::Setup, Box<dyn std::error::Error>> {
+    let set = &config.accounts;
+    let way = match &set.mail_url {
+        Some(url) => Way::parse(url.expose())?,
+        None => {
+            tracing::warn!("no mails are sent: DEALGRAPH_MAIL_URL is not set");
+            Way::Nowhere
+        }
+    };
+    Ok(accounts::Setup {
+        vault: vault(config)?,
+        post: Post {
+            way,
+            from: set.mail_from.clone(),
+        },
+        hasher: Hasher::new(HashCost::default())?,
+        settings: Settings {
+            registration: set.registration,
+            session_ttl: TimeDelta::from_std(set.session_ttl)?,
+            app_url: set.app_url.clone(),
+            trusted_proxies: config.server.trusted_proxies,
+        },
+    })
 }
 
 fn token_settings(config: &Config) -> Result<TokenSettings, Box<dyn std::error::Error>> {

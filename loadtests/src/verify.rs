@@ -116,11 +116,11 @@ fn line(what: &str, (median, p99): (Duration, Duration), promised: Option<Durati
 async fn people(db: &Db) -> Outcome<(TenantId, Vec<UserId>)> {
     let tenant = NewTenant {
         id: TenantId::new(),
-        slug: "verify",
-        name: "Verify",
-        base_currency: "EUR",
-        time_zone: "UTC",
-        locale: "en",
+        slug: "verify".to_owned(),
+        name: "Verify".to_owned(),
+        base_currency: "EUR".to_owned(),
+        time_zone: "UTC".to_owned(),
+        locale: "en".to_owned(),
     };
     let members: Vec<NewMember> = (0..PEOPLE)
         .map(|n| NewMember {

@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use chrono::TimeDelta;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -21,6 +22,7 @@ use super::{
     token::{DATABASE, choose, token_settings, vault},
 };
 use crate::{
+    accounts::{self, HashCost, Hasher, Settings},
     app::{App, Setup, StartError},
     auth::TokenError,
     clock::Clock,
@@ -34,6 +36,7 @@ use crate::{
     error::Error,
     graphql::{explorer, limits::Limits},
     import::Progress,
+    mail::{Post, Way},
     members::provision,
 };
 
@@ -173,7 +176,7 @@ async fn serve(
     stop: CancellationToken,
 ) -> Result<(), Failure> {
     let address = listener.local_addr()?;
-    let prepared = prepare(options, (data, postgres, redis));
+    let prepared = prepare(options, (data, postgres, redis), address);
     let app = tokio::select! {
         prepared = prepared => prepared?,
         () = stop.cancelled() => return Ok(()),
@@ -196,6 +199,7 @@ async fn serve(
 async fn prepare(
     options: &DevOptions,
     (data, postgres, redis): (&DataDir, &Postgres, &Redis),
+    address: SocketAddr,
 ) -> Result<App, Failure> {
     migrate::prepare_cluster(&postgres.connect_options("postgres", "postgres"), DATABASE).await?;
     say("bringing the database to this version");
@@ -207,11 +211,11 @@ async fn prepare(
         ),
         pool: PoolOptions::default(),
         redis_url: Some(redis.url()),
-        vault: vault(data.root())?,
         tokens: token_settings(),
         limits: options.limits.clone(),
         clock: Clock::system(),
         trace_parents: TraceParents::Ignored,
+        accounts: accounts_setup(data.root(), address)?,
     };
     let app = App::new(setup).await?;
     demo::load(app.db(), &Progress::on_stderr())
@@ -219,6 +223,25 @@ async fn prepare(
         .map_err(|error| Failure::Demo(error.to_string()))?;
     migrate::analyze(&postgres.connect_options(OWNER, DATABASE)).await?;
     Ok(app)
+}
+
+fn accounts_setup(data: &Path, address: SocketAddr) -> Result<accounts::Setup, DevError> {
+    let app_url = format!("http://{address}");
+    let from = "Dealgraph <no-reply@dealgraph.example>";
+    Ok(accounts::Setup {
+        vault: vault(data)?,
+        post: Post {
+            way: Way::Folder(data.join("mail")),
+            from: from.parse().expect("an address"),
+        },
+        hasher: Hasher::new(HashCost::default()).expect("the usual cost"),
+        settings: Settings {
+            registration: true,
+            session_ttl: TimeDelta::days(30),
+            app_url: app_url.parse().expect("a web address"),
+            trusted_proxies: 0,
+        },
+    })
 }
 
 fn greet(address: SocketAddr, data: &Path, token: &str) {
@@ -235,6 +258,7 @@ fn greet(address: SocketAddr, data: &Path, token: &str) {
         println!("  {email:<30} {role:<10} {tenant:<8} {about}");
     }
     println!("\n  explorer   http://{address}/");
+    println!("  mails      {}", data.join("mail").display());
     println!("  a token    dealgraph token --email {}", EXAMPLE.0);
     println!(
         "  a query    curl -s http://{address}/graphql -H 'content-type: application/json' \\"

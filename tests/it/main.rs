@@ -13,6 +13,7 @@
 )]
 
 mod access;
+mod accounts;
 mod activities;
 mod architecture;
 mod budgets;

@@ -66,7 +66,7 @@ fn a_rotation_under_load_refuses_nobody_and_a_retired_key_is_refused_at_once() {
         };
         let rotate = async {
             // Nobody had time to hear of the new key.
-            let (vault, last) = (vault().await, TimeDelta::minutes(10));
+            let (vault, last) = (vault(), TimeDelta::minutes(10));
             let kid = keys::rotate(&db, &vault, TimeDelta::zero(), last)
                 .await
                 .unwrap();
@@ -87,9 +87,7 @@ fn a_rotation_under_load_refuses_nobody_and_a_retired_key_is_refused_at_once() {
         let both = BTreeSet::from([kid_of(&old), new.clone()]);
         assert_eq!(published(&pair).await, [both.clone(), both]);
 
-        let made = keys::retire(&db, &*vault().await, &kid_of(&old))
-            .await
-            .unwrap();
+        let made = keys::retire(&db, &vault(), &kid_of(&old)).await.unwrap();
         assert_eq!(made, None, "another one signs");
         pair.until("a retired key", &old, |status, _| status == 401)
             .await;
@@ -101,7 +99,7 @@ fn a_rotation_under_load_refuses_nobody_and_a_retired_key_is_refused_at_once() {
         assert_eq!(published(&pair).await, [only.clone(), only]);
 
         // The last one that signs is replaced.
-        let made = keys::retire(&db, &*vault().await, &new).await.unwrap();
+        let made = keys::retire(&db, &vault(), &new).await.unwrap();
         let made = made.expect("nothing else signs");
         pair.until("the second one", &by_new, |status, _| status == 401)
             .await;
@@ -110,7 +108,7 @@ fn a_rotation_under_load_refuses_nobody_and_a_retired_key_is_refused_at_once() {
         assert_eq!(kid_of(&newest), made);
         pair.until("the third one", &newest, |status, _| status == 200)
             .await;
-        let again = keys::retire(&db, &*vault().await, &new).await;
+        let again = keys::retire(&db, &vault(), &new).await;
         assert!(matches!(again, Err(KeyError::Unknown(kid)) if kid == new));
         db.close().await;
         pair.stop().await;
@@ -123,9 +121,7 @@ fn a_new_key_is_known_before_it_signs_and_the_old_one_has_an_end() {
         let db = open(&world.database, 1).await;
         let (overlap, last) = (TimeDelta::seconds(60), TimeDelta::minutes(15));
         let before = world.db.clock().now();
-        let new = keys::rotate(&db, &*vault().await, overlap, last)
-            .await
-            .unwrap();
+        let new = keys::rotate(&db, &vault(), overlap, last).await.unwrap();
         let known = keys::list(&db).await.unwrap();
         let find = |kid: &str| known.iter().find(|key| key.kid == kid).expect("listed");
         let (old, next) = (find(&signing_key().await.kid), find(&new));

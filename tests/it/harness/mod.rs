@@ -5,12 +5,15 @@ mod database;
 mod factory;
 mod introspection;
 mod logs;
+mod mails;
 mod people;
 mod plans;
 mod samples;
 mod statements;
 
-pub(crate) use api::{AUDIENCE, Answer, Client, ISSUER, World, open, tokens_over};
+pub(crate) use api::{
+    AUDIENCE, Answer, Client, ISSUER, World, accounts_setup, mail_folder, open, tokens_over,
+};
 pub(crate) use database::{Database, encryption_key, signing_key, vault};
 pub(crate) use introspection::{Field, Schema};
 pub(crate) use people::{Side, Side::A, Side::B, Who};
