@@ -216,7 +216,7 @@ pub(crate) async fn accounts_setup(mails: &Path) -> accounts::Setup {
         waiting: 200,
     };
     accounts::Setup {
-        vault: vault().await,
+        vault: vault(),
         post: Post {
             way: Way::Folder(mails.to_owned()),
             from: "Dealgraph <no-reply@dealgraph.example>"
@@ -241,7 +241,7 @@ pub(crate) fn mail_folder() -> PathBuf {
 
 /// What makes and checks tokens by the keys of a database.
 pub(crate) async fn tokens_over(db: &Db) -> Arc<Tokens> {
-    let ring = KeyRing::open(db.clone(), vault().await, None)
+    let ring = KeyRing::open(db.clone(), vault(), None)
         .await
         .expect("the keys can be read");
     let names = (ISSUER.to_owned(), AUDIENCE.to_owned());
