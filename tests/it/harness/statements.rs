@@ -28,7 +28,11 @@ pub(crate) const TENANT_TABLES: [&str; 21] = [
 ];
 
 /// Statements of the system login that look across tenants, each for a reason.
-const BEYOND_TENANTS: [(&str, &str); 8] = [
+const BEYOND_TENANTS: [(&str, &str); 9] = [
+    (
+        "SELECT o.tenant_id",
+        "audit: whether an id that was refused belongs to another tenant",
+    ),
     (
         "SELECT t.tenant_id, t.slug FROM tenants t",
         "audit: an operator verifies the logs of all tenants",
