@@ -3,6 +3,7 @@
 //! An unknown variable is an error, because a mistyped name would otherwise leave a setting at its default in silence.
 
 mod auth;
+mod identity;
 mod limits;
 mod listing;
 mod nearest;
@@ -20,6 +21,10 @@ use std::path::PathBuf;
 use reader::Reader;
 
 pub use auth::AuthConfig;
+pub use identity::{
+    ClaimNames, IdentityFile, IdentityFileError, IssuerConfig, ProviderConfig, SigningAlgorithm,
+    TenantClaim, WebAddress,
+};
 pub use limits::LimitsConfig;
 pub use listing::{listing, markdown_table};
 pub use problem::{ConfigError, Problem};
