@@ -286,6 +286,24 @@ mod tests {
     }
 
     #[test]
+    fn the_example_of_the_documentation_is_a_sound_file() {
+        let page = include_str!("../../docs/identity.md");
+        let (_, rest) = page.split_once("```json\n").expect("an example");
+        let (example, _) = rest.split_once("```").expect("its end");
+        let file = IdentityFile::parse(example).expect("a sound file");
+        assert_eq!((file.providers.len(), file.issuers.len()), (1, 1));
+        // Every member is shown, with a row of a table for each.
+        let example: Value = serde_json::from_str(example).expect("JSON");
+        for list in ["providers", "issuers"] {
+            let shown = example[list][0].as_object().expect("an object");
+            assert!(shown.len() >= 5, "{list}");
+            for member in shown.keys().filter(|member| *member != "claims") {
+                assert!(page.contains(&format!("`{member}`")), "{member}");
+            }
+        }
+    }
+
+    #[test]
     fn every_mistake_is_told_with_its_place() {
         for (place, value, told) in [
             (

@@ -5,11 +5,13 @@ use jsonwebtoken::{Algorithm, Header, Validation};
 use serde_json::Value;
 
 use super::{
-    super::fetch::{Fetch, FetchError},
+    super::{
+        fetch::{Fetch, FetchError},
+        kept::Kept,
+    },
     ForeignClaims, ForeignError, TenantName,
     claims::AnyClaims,
     jwks::{CheckingKey, Jwks},
-    kept::Kept,
 };
 use crate::{
     clock::Clock,

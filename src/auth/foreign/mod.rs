@@ -6,7 +6,6 @@
 mod claims;
 mod issuer;
 mod jwks;
-pub(crate) mod kept;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};

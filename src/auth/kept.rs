@@ -8,7 +8,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::super::fetch::FetchError;
+use super::fetch::FetchError;
 use crate::clock::Clock;
 
 /// How long a document is used without asking again.
