@@ -6,7 +6,7 @@ use super::{Identities, Outsider, Recognised, link, linked, recognise, store};
 use crate::{
     audit::Origin,
     auth::{Claims, ForeignClaims, TenantName},
-    db::SystemReason,
+    db::{Db, SystemReason},
     error::{Error, Result},
     ids::{TenantId, Typed as _, UserId},
 };
@@ -24,7 +24,7 @@ impl Identities {
     /// # Errors
     /// `Unauthenticated` when the token is not good or the person is nobody's here, `Unavailable` when the issuer's
     /// keys can't be had.
-    pub async fn authenticate(&self, token: &str, origin: &Origin) -> Result<Claims> {
+    pub async fn authenticate(&self, db: &Db, token: &str, origin: &Origin) -> Result<Claims> {
         let claims = self.foreign.verify(token).await?;
         let ForeignClaims {
             issuer,
@@ -39,7 +39,7 @@ impl Identities {
             verified_email,
         };
         let key = (outsider.clone(), tenant.clone());
-        let entering = self.enter(&outsider, &tenant, origin);
+        let entering = self.enter(db, (&outsider, &tenant), origin);
         let entered = self.remembered.try_get_with(key, entering).await;
         let (tenant, user) = entered.map_err(|error: Arc<Error>| Error::clone(&error))?;
         Ok(Claims {
@@ -56,15 +56,14 @@ impl Identities {
 
     async fn enter(
         &self,
-        outsider: &Outsider,
-        tenant: &TenantName,
+        db: &Db,
+        (outsider, tenant): (&Outsider, &TenantName),
         origin: &Origin,
     ) -> Result<(TenantId, UserId)> {
         // One answer to all that is not so: which tenants and people there are is not told to strangers.
-        let refused = Error::Unauthenticated(
-            "this person is not an active member of this tenant (any more)",
-        );
-        let mut tx = self.db.system(SystemReason::SignIn).await?;
+        let refused =
+            Error::Unauthenticated("this person is not an active member of this tenant (any more)");
+        let mut tx = db.system(SystemReason::SignIn).await?;
         let Some(door) = store::door(&mut tx, tenant).await? else {
             return Err(refused);
         };

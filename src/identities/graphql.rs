@@ -1,13 +1,8 @@
 //! Signing in at a provider, in the schema.
 
-use std::sync::Arc;
-
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 
-use super::{
-    Identities,
-    sign_in::{self, Beginning, Completing},
-};
+use super::sign_in::{self, Beginning, Completing};
 use crate::{
     accounts::{AccountsExt as _, SignInPayload},
     graphql::UserError,
@@ -85,7 +80,7 @@ impl IdentityQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "The tenant, by its slug.")] tenant: Option<String>,
     ) -> async_graphql::Result<SignInOptions> {
-        let options = sign_in::options(identities(ctx), tenant).await?;
+        let options = sign_in::options(ctx.accounts(), tenant).await?;
         let provider = |(key, name)| SignInProvider { key, name };
         Ok(SignInOptions {
             passwords: options.passwords,
@@ -108,8 +103,8 @@ impl IdentityMutation {
             redirect_uri: input.redirect_uri,
             tenant: input.tenant,
         };
-        let begun = sign_in::begin(ctx.accounts(), identities(ctx), beginning, &ctx.origin());
-        let (begun, user_errors) = match begun.await {
+        let begun = sign_in::begin(ctx.accounts(), beginning, &ctx.origin()).await;
+        let (begun, user_errors) = match begun {
             Ok(begun) => (Some(begun), Vec::new()),
             Err(error) if error.is_users() => (None, vec![UserError::from(&error)]),
             Err(error) => return Err(error.into()),
@@ -136,12 +131,7 @@ impl IdentityMutation {
             code: input.code,
             issuer: input.issuer,
         };
-        let completed =
-            sign_in::complete(ctx.accounts(), identities(ctx), completing, &ctx.origin());
-        SignInPayload::new(completed.await)
+        let completed = sign_in::complete(ctx.accounts(), completing, &ctx.origin()).await;
+        SignInPayload::new(completed)
     }
-}
-
-fn identities<'c>(ctx: &'c Context<'_>) -> &'c Arc<Identities> {
-    &ctx.accounts().identities
 }

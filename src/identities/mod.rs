@@ -18,7 +18,7 @@ use crate::{
     auth::{Foreign, TenantName},
     clock::Clock,
     config::IdentityFile,
-    db::{Db, SystemTx},
+    db::SystemTx,
     error::Result,
     ids::{TenantId, Typed as _, UserId},
     text::normalize_email,
@@ -55,7 +55,6 @@ enum Recognised {
 
 /// The outside providers and issuers.
 pub struct Identities {
-    db: Db,
     clock: Clock,
     foreign: Foreign,
     providers: HashMap<String, Provider>,
@@ -68,8 +67,7 @@ impl Identities {
     ///
     /// # Errors
     /// The machine has no certificates to trust.
-    pub fn new(db: Db, file: IdentityFile) -> Result<Self, std::io::Error> {
-        let clock = db.clock().clone();
+    pub fn new(file: IdentityFile, clock: Clock) -> Result<Self, std::io::Error> {
         let order = file.providers.iter().map(|provider| provider.key.clone());
         let order = order.collect();
         let provider = |config: crate::config::ProviderConfig| {
@@ -91,8 +89,16 @@ impl Identities {
                 .time_to_live(REMEMBERED_FOR)
                 .build(),
             clock,
-            db,
         })
+    }
+
+    /// Without any.
+    ///
+    /// # Panics
+    /// Never: nothing is asked, so no certificates are needed.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::new(IdentityFile::default(), Clock::system()).expect("there is nobody to ask")
     }
 
     /// Whether somebody who came through this provider, or by a password, may enter a tenant: the tenant may require a
@@ -101,11 +107,16 @@ impl Identities {
     #[must_use]
     pub fn admits(&self, tenant: &str, required: Option<&str>, provider: Option<&str>) -> bool {
         let is_required = required.is_none_or(|required| provider == Some(required));
-        let is_trusted = provider.is_none_or(|key| {
+        is_required && self.trusts(provider, tenant)
+    }
+
+    /// Whether the operator trusts a provider with a tenant; a password counts everywhere.
+    #[must_use]
+    pub fn trusts(&self, provider: Option<&str>, tenant: &str) -> bool {
+        provider.is_none_or(|key| {
             let provider = self.providers.get(key);
             provider.is_some_and(|provider| provider.opens(tenant))
-        });
-        is_required && is_trusted
+        })
     }
 }
 

@@ -2,13 +2,13 @@
 //!
 //! The only place that knows the OpenID library. What the provider says of itself is kept, also while it is down.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, pin::Pin, sync::Arc};
 
 use openidconnect::{
-    AccessTokenHash, AuthType, AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret,
-    CsrfToken, EndpointMaybeSet, EndpointNotSet, EndpointSet, IssuerUrl, Nonce,
-    OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError,
-    Scope, TokenResponse as _,
+    AccessTokenHash, AsyncHttpClient, AuthType, AuthorizationCode, ClaimsVerificationError,
+    ClientId, ClientSecret, CsrfToken, EndpointMaybeSet, EndpointNotSet, EndpointSet, HttpRequest,
+    HttpResponse, IssuerUrl, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier,
+    RedirectUrl, RequestTokenError, Scope, TokenResponse as _,
     core::{
         CoreAuthenticationFlow, CoreClient, CoreClientAuthMethod, CoreIdTokenClaims,
         CoreJwsSigningAlgorithm as Signature, CoreProviderMetadata, CoreTokenResponse,
@@ -179,14 +179,13 @@ impl Provider {
     }
 
     async fn exchange(&self, client: &Client, returned: &Returned) -> Result<CoreTokenResponse> {
-        let send = |request| async move { self.fetch.send(request).await };
         let request = client
             .exchange_code(AuthorizationCode::new(returned.code.clone()))
             .map_err(Error::internal)?
             .set_pkce_verifier(PkceCodeVerifier::new(returned.verifier.clone()))
             .set_redirect_uri(Cow::Owned(redirect(&returned.redirect_uri)?));
         request
-            .request_async(&send)
+            .request_async(&self.fetch)
             .await
             .map_err(|error| match error {
                 RequestTokenError::ServerResponse(_) => refused(error),
@@ -242,20 +241,27 @@ impl Provider {
         tokens: &CoreTokenResponse,
         claims: &CoreIdTokenClaims,
     ) -> Option<String> {
-        let send = |request| async move { self.fetch.send(request).await };
         let subject = claims.subject().clone();
         let request = client
             .user_info(tokens.access_token().clone(), Some(subject))
             .ok()?;
-        let told: CoreUserInfoClaims = request.request_async(&send).await.ok()?;
+        let told: CoreUserInfoClaims = request.request_async(&self.fetch).await.ok()?;
         verified(told.email(), told.email_verified())
+    }
+}
+
+impl<'c> AsyncHttpClient<'c> for Fetch {
+    type Error = FetchError;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, FetchError>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(self.send(request))
     }
 }
 
 async fn discover(fetch: &Fetch, issuer: String) -> Result<CoreProviderMetadata, FetchError> {
     let issuer = IssuerUrl::new(issuer).map_err(|error| FetchError::Content(error.to_string()))?;
-    let send = |request| async move { fetch.send(request).await };
-    CoreProviderMetadata::discover_async(issuer, &send)
+    CoreProviderMetadata::discover_async(issuer, fetch)
         .await
         .map_err(|error| FetchError::Content(error.to_string()))
 }

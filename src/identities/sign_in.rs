@@ -32,46 +32,46 @@ const ACT: &str = "provider-sign-in";
 
 /// How people may sign in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Options {
+pub(super) struct Options {
     /// Whether by password.
-    pub passwords: bool,
+    pub(super) passwords: bool,
     /// Through which providers: key and name.
-    pub providers: Vec<(String, String)>,
+    pub(super) providers: Vec<(String, String)>,
     /// Whether a second factor is wanted of everybody.
-    pub second_factor_required: bool,
+    pub(super) second_factor_required: bool,
 }
 
 /// A sign-in to be begun.
 #[derive(Debug, Clone)]
-pub struct Beginning {
+pub(super) struct Beginning {
     /// The key of the provider.
-    pub provider: String,
+    pub(super) provider: String,
     /// Where it shall send the person back to.
-    pub redirect_uri: String,
+    pub(super) redirect_uri: String,
     /// Into which tenant, by its short name.
-    pub tenant: Option<String>,
+    pub(super) tenant: Option<String>,
 }
 
 /// A sign-in that has begun.
 #[derive(Debug, Clone)]
-pub struct Begun {
+pub(super) struct Begun {
     /// Where to send the person.
-    pub authorization_url: String,
+    pub(super) authorization_url: String,
     /// What the sign-in is completed with; it stays in the browser.
-    pub token: String,
+    pub(super) token: String,
 }
 
 /// What the provider sent the person back with.
 #[derive(Debug, Clone)]
-pub struct Completing {
+pub(super) struct Completing {
     /// The secret that the sign-in began with.
-    pub token: String,
+    pub(super) token: String,
     /// The `state` that came back.
-    pub state: String,
+    pub(super) state: String,
     /// The `code` that came back.
-    pub code: String,
+    pub(super) code: String,
     /// The `iss` that came back, if one did (RFC 9207).
-    pub issuer: Option<String>,
+    pub(super) issuer: Option<String>,
 }
 
 /// What is kept while the person is at the provider.
@@ -92,15 +92,18 @@ struct Waiting {
 ///
 /// # Errors
 /// The database.
-pub async fn options(identities: &Identities, tenant: Option<String>) -> Result<Options> {
+pub(super) async fn options(accounts: &Accounts, tenant: Option<String>) -> Result<Options> {
+    let identities = &accounts.identities;
     let door = match &tenant {
         Some(slug) => {
-            let mut tx = identities.db.system(SystemReason::SignIn).await?;
+            let mut tx = accounts.db.system(SystemReason::SignIn).await?;
             store::door(&mut tx, &TenantName::Slug(slug.clone())).await?
         }
         None => None,
     };
-    let required = door.as_ref().and_then(|door| door.required_provider.as_deref());
+    let required = door
+        .as_ref()
+        .and_then(|door| door.required_provider.as_deref());
     let slug = tenant.as_deref().unwrap_or_default();
     let admitted = identities
         .order
@@ -111,7 +114,9 @@ pub async fn options(identities: &Identities, tenant: Option<String>) -> Result<
     Ok(Options {
         passwords: required.is_none(),
         providers: admitted.map(named).collect(),
-        second_factor_required: door.as_ref().is_some_and(|door| door.second_factor_required),
+        second_factor_required: door
+            .as_ref()
+            .is_some_and(|door| door.second_factor_required),
     })
 }
 
@@ -120,13 +125,12 @@ pub async fn options(identities: &Identities, tenant: Option<String>) -> Result<
 /// # Errors
 /// `NOT_FOUND` on `provider`, `REDIRECT_URI_NOT_ALLOWED`, `TOO_MANY_ATTEMPTS`; `Unavailable` when the provider was
 /// never heard of yet and does not answer.
-pub async fn begin(
+pub(super) async fn begin(
     accounts: &Accounts,
-    identities: &Identities,
     beginning: Beginning,
     origin: &Origin,
 ) -> Result<Begun> {
-    let provider = identities.provider(&beginning.provider)?;
+    let provider = accounts.identities.provider(&beginning.provider)?;
     if let Some(counter) = counter(origin) {
         accounts.throttle.begin(&counter).await?;
     }
@@ -163,14 +167,13 @@ pub async fn begin(
 /// # Errors
 /// `INVALID_TOKEN`, `SIGN_IN_REFUSED`, `NOT_A_MEMBER`, and what entering a tenant fails with; `Unavailable` when the
 /// provider does not answer.
-pub async fn complete(
+pub(super) async fn complete(
     accounts: &Accounts,
-    identities: &Identities,
     completing: Completing,
     origin: &Origin,
 ) -> Result<SignedIn> {
     let kept = take(accounts, &completing.token).await?;
-    let provider = identities.provider(&kept.provider)?;
+    let provider = accounts.identities.provider(&kept.provider)?;
     let is_own = STANDARD.encode(secret::hash(&completing.state)) == kept.state;
     let issuer = completing.issuer.as_deref();
     let is_theirs = issuer.is_none_or(|issuer| issuer == provider.config.issuer.as_str());

@@ -26,7 +26,8 @@ pub(super) struct Addressee {
 }
 
 pub(super) async fn door(tx: &mut SystemTx, tenant: &TenantName) -> Result<Option<Door>> {
-    let columns = "SELECT t.tenant_id, t.required_provider, t.second_factor_required FROM tenants t WHERE ";
+    let columns =
+        "SELECT t.tenant_id, t.required_provider, t.second_factor_required FROM tenants t WHERE ";
     let sql = match tenant {
         TenantName::Id(id) => Sql::new(columns).push("t.tenant_id = ").bind(*id),
         TenantName::Slug(slug) => Sql::new(columns).push("t.slug = ").bind(slug.clone()),

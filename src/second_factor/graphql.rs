@@ -15,7 +15,7 @@ use crate::{
 
 /// Your second factor.
 #[derive(SimpleObject)]
-pub struct SecondFactor {
+struct SecondFactor {
     /// Since when an authenticator app is in use; null when there is none.
     enabled_at: Option<DateTime<Utc>>,
     /// Whether one of your tenants wants a second factor of everybody; it can't be turned off then.
@@ -211,9 +211,7 @@ impl SecondFactorMutation {
         input: CompleteSecondFactorInput,
     ) -> async_graphql::Result<SignInPayload> {
         let outcome = match Shown::read(input.code, input.recovery_code) {
-            Ok(shown) => {
-                super::complete(ctx.accounts(), &input.token, shown, &ctx.origin()).await
-            }
+            Ok(shown) => super::complete(ctx.accounts(), &input.token, shown, &ctx.origin()).await,
             Err(error) => Err(error),
         };
         SignInPayload::new(outcome)

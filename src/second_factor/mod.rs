@@ -21,7 +21,7 @@ use crate::{
     ids::{SessionId, Typed as _, UserId},
 };
 pub use graphql::{SecondFactorMutation, SecondFactorQuery};
-use model::Enrolment;
+pub use model::Enrolment;
 pub use proof::Shown;
 pub use sign_in::{complete, confirm_in_sign_in, set_up_in_sign_in};
 use store::Factors;
@@ -179,7 +179,12 @@ pub async fn renew_codes(
     let codes = new_codes(&mut tx, user).await?;
     tx.commit().await?;
     attempt.succeeded().await;
-    note(accounts, user, "second_factor.recovery_codes_renewed", origin);
+    note(
+        accounts,
+        user,
+        "second_factor.recovery_codes_renewed",
+        origin,
+    );
     Ok(codes)
 }
 
@@ -229,7 +234,10 @@ async fn put_into_use(
     (user, factors): (UserId, &Factors),
     code: &str,
 ) -> Result<Vec<String>> {
-    let pending = factors.totp_pending.clone().ok_or_else(|| not_set_up("code"))?;
+    let pending = factors
+        .totp_pending
+        .clone()
+        .ok_or_else(|| not_set_up("code"))?;
     let step = proof::step(accounts, user, Some(&pending), code)?;
     let step = step.ok_or_else(|| proof::wrong_code("code"))?;
     if !store::turn_on(tx, user, (pending, step)).await? {

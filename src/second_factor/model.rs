@@ -22,10 +22,13 @@ const ALPHABET: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 const RECOVERY_CHARS: usize = 16;
 
 /// What an authenticator app is set up with. Shown once.
-pub(super) struct Enrolment {
-    pub(super) secret: String,
-    pub(super) uri: String,
-    pub(super) qr_svg: String,
+pub struct Enrolment {
+    /// The secret in base32, as people type it in.
+    pub secret: String,
+    /// The address that apps open.
+    pub uri: String,
+    /// The same as an SVG element.
+    pub qr_svg: String,
 }
 
 impl Enrolment {
@@ -33,7 +36,8 @@ impl Enrolment {
     pub(super) fn new(secret: &[u8], email: &str) -> Result<Self> {
         let totp = totp(secret, email)?;
         let uri = totp.to_url().map_err(Error::internal)?;
-        let code = QrCode::with_error_correction_level(&uri, EcLevel::M).map_err(Error::internal)?;
+        let code =
+            QrCode::with_error_correction_level(&uri, EcLevel::M).map_err(Error::internal)?;
         let svg = code
             .render::<svg::Color<'_>>()
             .min_dimensions(240, 240)
@@ -72,7 +76,10 @@ pub(super) fn recovery_codes() -> Vec<String> {
     let code = |_| {
         let letters = secret::random::<RECOVERY_CHARS>()
             .map(|byte| char::from(ALPHABET[usize::from(byte) % ALPHABET.len()]));
-        let groups: Vec<String> = letters.chunks(4).map(|four| four.iter().collect()).collect();
+        let groups: Vec<String> = letters
+            .chunks(4)
+            .map(|four| four.iter().collect())
+            .collect();
         groups.join("-")
     };
     (0..RECOVERY_CODES).map(code).collect()
@@ -111,13 +118,31 @@ mod tests {
         ] {
             let step = |later| step_of(SECRET, code, at(seconds + later)).expect("a check");
             let own = seconds / 30;
-            assert_eq!((step(0), step(30), step(-30)), (Some(own), Some(own), Some(own)));
+            assert_eq!(
+                (step(0), step(30), step(-30)),
+                (Some(own), Some(own), Some(own))
+            );
             assert_eq!((step(61), step(-61)), (None, None), "{code}");
         }
-        for bad in ["", "287083", "28708", "2870822", "+87082", "abcdef", "２８７０８２"] {
-            assert_eq!(step_of(SECRET, bad, at(59)).expect("a check"), None, "{bad}");
+        for bad in [
+            "",
+            "287083",
+            "28708",
+            "2870822",
+            "+87082",
+            "abcdef",
+            "２８７０８２",
+        ] {
+            assert_eq!(
+                step_of(SECRET, bad, at(59)).expect("a check"),
+                None,
+                "{bad}"
+            );
         }
-        assert_eq!(step_of(SECRET, " 287 082 ", at(59)).expect("a check"), Some(1));
+        assert_eq!(
+            step_of(SECRET, " 287 082 ", at(59)).expect("a check"),
+            Some(1)
+        );
     }
 
     #[test]
@@ -126,7 +151,10 @@ mod tests {
         assert_eq!(enrolment.secret, "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ");
         let read = Totp::from_url(&enrolment.uri).expect("an address of an app");
         assert_eq!(read.secret().as_ref(), SECRET);
-        assert_eq!((read.issuer(), read.account_name()), (Some(ISSUER), "ada+ab@example.com"));
+        assert_eq!(
+            (read.issuer(), read.account_name()),
+            (Some(ISSUER), "ada+ab@example.com")
+        );
         assert!(enrolment.qr_svg.starts_with("<svg") && enrolment.qr_svg.ends_with("</svg>"));
     }
 
@@ -139,7 +167,10 @@ mod tests {
             assert_eq!(code.len(), RECOVERY_CHARS + 3);
             let typed = format!(" {} ", code.to_lowercase().replace('-', " "));
             assert_eq!(recovery_hash(user, &code), recovery_hash(user, &typed));
-            assert_ne!(recovery_hash(user, &code), recovery_hash(UserId::new(), &code));
+            assert_ne!(
+                recovery_hash(user, &code),
+                recovery_hash(UserId::new(), &code)
+            );
         }
     }
 }

@@ -4,9 +4,7 @@
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use super::{
-    ACT, Enrolment, Factors, Shown, begin, note, proof, put_into_use, read,
-};
+use super::{ACT, Enrolment, Factors, Shown, begin, note, proof, put_into_use, read};
 use crate::{
     accounts::{
         Accounts, Entering, SignedIn, Wanted, enter,
@@ -46,7 +44,9 @@ pub async fn complete(
             "this person has no second factor yet: set one up with the same token",
         ));
     }
-    let attempt = accounts.attempt(ACT, &step.user.to_string(), origin).await?;
+    let attempt = accounts
+        .attempt(ACT, &step.user.to_string(), origin)
+        .await?;
     count(accounts, token).await?;
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
     proof::check(accounts, &mut tx, (step.user, &factors), (&shown, origin)).await?;
@@ -54,7 +54,12 @@ pub async fn complete(
     tx.commit().await?;
     attempt.succeeded().await;
     if matches!(shown, Shown::Recovery(_)) {
-        note(accounts, step.user, "second_factor.recovery_code_used", origin);
+        note(
+            accounts,
+            step.user,
+            "second_factor.recovery_code_used",
+            origin,
+        );
     }
     Ok(signed_in)
 }
@@ -85,7 +90,9 @@ pub async fn confirm_in_sign_in(
 ) -> Result<(SignedIn, Vec<String>)> {
     let step = peek(accounts, token).await?;
     let factors = without_app(accounts, step.user).await?;
-    let attempt = accounts.attempt(ACT, &step.user.to_string(), origin).await?;
+    let attempt = accounts
+        .attempt(ACT, &step.user.to_string(), origin)
+        .await?;
     count(accounts, token).await?;
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
     let codes = put_into_use(accounts, &mut tx, (step.user, &factors), code).await?;

@@ -134,7 +134,8 @@ pub(super) async fn is_required(tx: &mut SystemTx, user: UserId) -> Result<bool>
 
 /// Notes that the person of a session has shown a second factor in it.
 pub(super) async fn strengthen(tx: &mut SystemTx, session: SessionId) -> Result<()> {
-    let sql = Sql::new("UPDATE sessions SET second_factor = true WHERE session_id = ").bind(session);
+    let sql =
+        Sql::new("UPDATE sessions SET second_factor = true WHERE session_id = ").bind(session);
     tx.execute(sql).await?;
     Ok(())
 }

@@ -12,6 +12,7 @@
     reason = "rows of the catalogue are read once, where they are judged"
 )]
 
+mod accounts;
 mod activities;
 mod architecture;
 mod budgets;
@@ -23,6 +24,7 @@ mod events;
 mod explain;
 mod harness;
 mod http;
+mod identities;
 mod identity;
 mod isolation;
 mod leads;
@@ -36,6 +38,7 @@ mod readme;
 mod records;
 mod reported;
 mod schema;
+mod second_factor;
 mod snapshot;
 mod tenant_bound;
 mod viewer;
