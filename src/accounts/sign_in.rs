@@ -134,7 +134,10 @@ pub async fn enter(
         &accounts.tokens,
         accounts.settings.session_ttl,
     );
-    let opened = opened.await?;
+    let mut opened = opened.await?;
+    opened
+        .places
+        .retain(|place| accounts.identities.trusts(provider.as_deref(), &place.slug));
     store::note_login(tx, user).await?;
     let entry = Entry::new(user, "session.opened")
         .about("session", opened.session.uuid())

@@ -3,7 +3,7 @@
 // usage: node oidc-provider.mjs <redirect uri>
 // Prints one line of JSON when it listens: { issuer }. Further lines are answers to lines that it reads:
 //   rotate          begins to sign with new keys and no longer publishes the old ones
-//   token <account> prints an access token for an account, as the resource server would get it
+//   token <account> <alg> <tenant> prints an access token for an account, as a resource server would get it
 import { createServer } from "node:http";
 import { createInterface } from "node:readline";
 import { exportJWK, generateKeyPair } from "jose";
@@ -81,7 +81,7 @@ async function provider() {
       },
     },
     extraTokenClaims: (_, token) => ({
-      tenant: "umbrella",
+      tenant,
       email: token.accountId?.replace(/^unverified\./, ""),
       email_verified: !token.accountId?.startsWith("unverified."),
     }),
@@ -91,11 +91,13 @@ async function provider() {
 }
 
 let signsWith = "RS256";
+let tenant = "";
 let current = await provider();
 server.on("request", (request, response) => current.callback()(request, response));
 
-async function accessToken(account, alg) {
+async function accessToken(account, alg, ofTenant) {
   signsWith = alg;
+  tenant = ofTenant;
   const client = await current.Client.find("dealgraph");
   const resource = new current.ResourceServer(audience, {
     scope: "api",
