@@ -1,7 +1,7 @@
 //! Dealgraph: a GraphQL, multi-tenant CRM platform under Postgres row-level security.
 //!
 //! # The house
-//! - [`tenants`], [`members`], [`companies`], [`contacts`], [`leads`], [`pipelines`], [`opportunities`],
+//! - [`tenants`], [`members`], [`roles`], [`api_keys`], [`companies`], [`contacts`], [`leads`], [`pipelines`], [`opportunities`],
 //!   [`activities`]: the domains, all alike inside. `mod.rs` has the verbs, `model.rs` the types and rules (pure),
 //!   `store.rs` the SQL, `graphql.rs` the schema, and one file per business act. [`records`] is what they share.
 //! - [`accounts`]: people beyond tenants: registering, signing in, sessions. [`mail`]: what is sent to them.
@@ -33,6 +33,7 @@
 
 pub mod accounts;
 pub mod activities;
+pub mod api_keys;
 pub mod app;
 pub mod audit;
 pub mod auth;
@@ -57,6 +58,7 @@ pub mod money;
 pub mod opportunities;
 pub mod pipelines;
 pub mod records;
+pub mod roles;
 pub mod second_factor;
 pub mod server;
 pub mod telemetry;

@@ -1,18 +1,24 @@
 //! The private cluster: Postgres and Redis as `dealgraph dev` runs them, kept in a folder of its own.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use chrono::TimeDelta;
 use dealgraph::{
-    auth::{Keys, Tokens},
+    auth::Tokens,
     clock::Clock,
-    db::migrate::{self, OWNER},
+    db::{
+        Db, PoolOptions,
+        migrate::{self, OWNER},
+    },
     dev::{
-        DevError,
+        self, DevError,
         datadir::{Contents, DataDir},
         postgres::{Postgres, PostgresOptions},
         redis::Redis,
     },
+    events::Hints,
     ids::{TenantId, Typed as _, UserId},
 };
 use sqlx::{Connection as _, PgConnection};
@@ -24,14 +30,12 @@ use crate::{Options, Outcome, say};
 pub(crate) const DATABASE: &str = "dealgraph";
 /// All of the data fits, so that what is measured is not the disk.
 const SHARED_BUFFERS: &str = "1GB";
-const TOKENS_LAST: TimeDelta = TimeDelta::hours(12);
 
-/// A running cluster at this version, and the keys that its server trusts.
+/// A running cluster.
 pub(crate) struct Cluster {
     data: DataDir,
     postgres: Postgres,
     redis: Redis,
-    tokens: Tokens,
 }
 
 impl Cluster {
@@ -53,12 +57,10 @@ impl Cluster {
         };
         let postgres = Postgres::start(&data, &postgres_options, &say).await?;
         let redis = Redis::start(&data, &say).await?;
-        let tokens = tokens(&data)?;
         Ok(Self {
             data,
             postgres,
             redis,
-            tokens,
         })
     }
 
@@ -86,17 +88,38 @@ impl Cluster {
         self.superuser_of(DATABASE).await
     }
 
-    /// An access token for a person in a tenant.
-    pub(crate) fn token(&self, user: Uuid, tenant: Uuid) -> Outcome<String> {
-        Ok(self
-            .tokens
-            .issue(UserId::from_uuid(user), TenantId::from_uuid(tenant))?
-            .token)
+    /// The product's own access to the database, with a connection for each of its logins.
+    pub(crate) fn db(&self) -> Db {
+        let login = |login| self.postgres.connect_options(login, DATABASE);
+        let options = PoolOptions {
+            size: 1,
+            system_size: 1,
+            ..PoolOptions::default()
+        };
+        Db::open(
+            (login("dealgraph_app"), login("dealgraph_system")),
+            &options,
+            Clock::system(),
+            Hints::default(),
+        )
     }
 
-    /// The folder of the keys that the server checks tokens with.
-    pub(crate) fn keys(&self) -> PathBuf {
-        keys_in(&self.data)
+    /// What makes tokens that the server takes: both use the keys in the database.
+    pub(crate) async fn tokens(&self) -> Outcome<Arc<Tokens>> {
+        let vault = dev::vault(self.data.root())?;
+        Ok(dev::token_settings().open(&self.db(), &vault).await?)
+    }
+
+    /// An access token for a person in a tenant.
+    pub(crate) async fn token(&self, user: Uuid, tenant: Uuid) -> Outcome<String> {
+        let tokens = self.tokens().await?;
+        let issued = tokens.issue(UserId::from_uuid(user), TenantId::from_uuid(tenant))?;
+        Ok(issued.token)
+    }
+
+    /// What seals the secrets in the database.
+    pub(crate) fn encryption_keys(&self) -> Outcome<String> {
+        Ok(dev::encryption_keys(self.data.root())?)
     }
 
     /// The address of the database for pgbench.
@@ -159,20 +182,4 @@ fn beside_the_build() -> Outcome<PathBuf> {
     let executable = std::env::current_exe()?;
     let target = executable.ancestors().nth(2).unwrap_or(Path::new("."));
     Ok(target.join("loadtests"))
-}
-
-fn keys_in(data: &DataDir) -> PathBuf {
-    data.state().join("keys")
-}
-
-fn tokens(data: &DataDir) -> Outcome<Tokens> {
-    let folder = keys_in(data);
-    Keys::ensure_in(&folder)?;
-    let names = ("dealgraph".to_owned(), "dealgraph".to_owned());
-    Ok(Tokens::new(
-        Keys::from_folder(&folder, None)?,
-        names,
-        TOKENS_LAST,
-        Clock::system(),
-    )?)
 }

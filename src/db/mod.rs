@@ -8,6 +8,7 @@
 
 mod constraint;
 pub mod list;
+mod masked;
 pub mod migrate;
 mod order;
 mod predicate;
@@ -77,6 +78,8 @@ pub enum SystemReason {
     AccessChanges,
     /// Tenants are suspended, resumed and scheduled for deletion from outside of them.
     TenantLifecycle,
+    /// When somebody was last here is written for many at once, beside their requests.
+    LastUse,
     /// Whether the database answers.
     Health,
 }

@@ -4,6 +4,7 @@
 //! its domain and translates the answer.
 
 mod anonymous;
+mod can;
 pub mod connection;
 mod context;
 mod errors;
@@ -12,7 +13,7 @@ pub mod filters;
 pub mod http;
 pub mod limits;
 mod loaders;
-mod node;
+pub(crate) mod node;
 mod order;
 pub mod patch;
 pub mod scalars;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use async_graphql::{Request, Response};
 use tracing::Instrument as _;
 
+pub use can::RecordRights;
 pub use connection::{Connection, ListArgs, Listing, page_request};
 pub use context::{ContextExt, RequestContext};
 pub use errors::{DeletePayload, UserError, answer};
@@ -37,7 +39,7 @@ pub use schema::{Schema, sdl};
 use crate::{
     accounts::Accounts,
     audit::{Origin, Recorder},
-    auth::{Actor, People, Tokens},
+    auth::{Access, Actor, Tokens},
     db::Db,
     error::{Error, Result},
     telemetry::{self, OperationKind},
@@ -52,10 +54,8 @@ pub struct Api {
     shape: SchemaShape,
     limits: Limits,
     db: Db,
-    tokens: Arc<Tokens>,
-    people: People,
+    access: Arc<Access>,
     recorder: Recorder,
-    accounts: Arc<Accounts>,
     trusted_proxies: usize,
 }
 
@@ -70,18 +70,17 @@ impl Api {
         accounts: Arc<Accounts>,
     ) -> Self {
         let trusted_proxies = accounts.settings.trusted_proxies;
-        let schema = schema::build(&limits, Arc::clone(&accounts));
+        let outside = Arc::clone(&accounts.identities);
+        let schema = schema::build(&limits, accounts);
         let shape = SchemaShape::from_sdl(&sdl()).expect("the schema's own text is a schema");
-        let people = People::new(db.clone());
+        let access = Arc::new(Access::new(db.clone(), tokens, recorder.clone(), outside));
         Self {
             schema,
             shape,
             limits,
             db,
-            tokens,
-            people,
+            access,
             recorder,
-            accounts,
             trusted_proxies,
         }
     }
@@ -110,6 +109,12 @@ impl Api {
         &self.shape
     }
 
+    /// Who somebody is, by their token or key.
+    #[must_use]
+    pub fn access(&self) -> &Arc<Access> {
+        &self.access
+    }
+
     /// Verifies a bearer token and resolves whom it stands for; `None` without a token.
     ///
     /// # Errors
@@ -119,21 +124,10 @@ impl Api {
         bearer: Option<&str>,
         origin: &Origin,
     ) -> Result<Option<Arc<Actor>>> {
-        let Some(token) = bearer else { return Ok(None) };
-        let outside = &self.accounts.identities;
-        if outside.takes(token) {
-            let claims = outside.authenticate(&self.db, token, origin).await?;
-            return self.people.actor(&claims).await.map(Some);
+        match bearer {
+            Some(token) => self.access.actor(token, origin).await.map(Some),
+            None => Ok(None),
         }
-        let claims = self.tokens.verify(token).map_err(|error| match error {
-            crate::auth::TokenError::Expired => {
-                Error::Unauthenticated("the token has expired, get a new one")
-            }
-            crate::auth::TokenError::Invalid | crate::auth::TokenError::NoSigningKey => {
-                Error::Unauthenticated("the token is not valid")
-            }
-        })?;
-        self.people.actor(&claims).await.map(Some)
     }
 
     /// Runs a request whose document was scanned, parsed and measured. Without an actor only

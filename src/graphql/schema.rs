@@ -10,6 +10,8 @@ use super::{limits::Limits, node::NodeQuery};
 use crate::{
     accounts::{AccountMutation, AccountQuery, Accounts},
     activities::{ActivityMutation, ActivityQuery},
+    api_keys::{ApiKeyMutation, ApiKeyQuery},
+    audit::AuditQuery,
     companies::{CompanyMutation, CompanyQuery},
     contacts::{ContactMutation, ContactQuery},
     identities::{IdentityMutation, IdentityQuery},
@@ -17,6 +19,7 @@ use crate::{
     members::MemberQuery,
     opportunities::{OpportunityMutation, OpportunityQuery},
     pipelines::{PipelineMutation, PipelineQuery},
+    roles::{RoleMutation, RoleQuery},
     second_factor::{SecondFactorMutation, SecondFactorQuery},
     tenants::TenantQuery,
 };
@@ -30,6 +33,8 @@ pub struct Query(
     NodeQuery,
     TenantQuery,
     MemberQuery,
+    RoleQuery,
+    ApiKeyQuery,
     CompanyQuery,
     ContactQuery,
     LeadQuery,
@@ -37,6 +42,7 @@ pub struct Query(
     OpportunityQuery,
     ActivityQuery,
     AccountQuery,
+    AuditQuery,
     IdentityQuery,
     SecondFactorQuery,
 );
@@ -44,6 +50,8 @@ pub struct Query(
 /// Everything that can be changed. Each field is one transaction; several fields run one after the other.
 #[derive(Default, MergedObject)]
 pub struct Mutation(
+    RoleMutation,
+    ApiKeyMutation,
     CompanyMutation,
     ContactMutation,
     LeadMutation,

@@ -12,12 +12,6 @@ use crate::{
 };
 
 impl Identities {
-    /// Whether a token says that one of the configured issuers made it; not whether that is so.
-    #[must_use]
-    pub fn takes(&self, token: &str) -> bool {
-        self.foreign.takes(token)
-    }
-
     /// Checks another issuer's token and tells in our own claims who has come. Whether the person is a member is not
     /// judged here.
     ///

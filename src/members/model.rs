@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::{
     auth::Role,
     db::{OrderField, Value, ValueKind, list::Record},
-    ids::{TeamId, Typed as _, UserId},
+    ids::{RoleId, TeamId, Typed as _, UserId},
     text::normalize,
 };
 
@@ -19,6 +19,7 @@ pub struct Member {
     pub email: String,
     pub name: String,
     pub role: Role,
+    pub role_id: Option<RoleId>,
     pub team_id: Option<TeamId>,
     pub team_path: Option<String>,
     pub status: MembershipStatus,
@@ -67,7 +68,7 @@ impl Record for Member {
     const KIND: &'static str = "member";
     const TABLE: &'static str = "memberships";
     const ID_COLUMN: &'static str = "user_id";
-    const COLUMNS: &'static str = "t.user_id, t.email, t.name, t.role, t.team_id, t.team_path, t.status, t.last_seen_at, t.created_at";
+    const COLUMNS: &'static str = "t.user_id, t.email, t.name, t.role, t.role_id, t.team_id, t.team_path, t.status, t.last_seen_at, t.created_at";
     const ARCHIVES: bool = false;
     type Order = MemberOrderField;
 

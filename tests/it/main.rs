@@ -14,8 +14,11 @@
 
 mod accounts;
 mod activities;
+mod api_keys;
 mod architecture;
+mod audit;
 mod budgets;
+mod can;
 mod command;
 mod companies;
 mod contacts;
@@ -28,15 +31,16 @@ mod identities;
 mod identity;
 mod isolation;
 mod leads;
+mod masks;
 mod members;
 mod opportunities;
-
 mod pipelines;
 mod policies;
 mod pool;
 mod readme;
 mod records;
 mod reported;
+mod roles;
 mod schema;
 mod second_factor;
 mod snapshot;

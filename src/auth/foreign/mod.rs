@@ -101,12 +101,6 @@ impl Foreign {
         })
     }
 
-    /// Whether a token says that one of the known issuers made it; not whether that is so.
-    #[must_use]
-    pub fn takes(&self, token: &str) -> bool {
-        self.issuer_of(token).is_some()
-    }
-
     /// Checks a token: size, algorithm and signature by the issuer's own keys, issuer, audience and times.
     ///
     /// # Errors

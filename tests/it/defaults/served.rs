@@ -58,7 +58,7 @@ impl Served {
             hints,
             redis_url,
             parts,
-            accounts_setup(&mail_folder(), Identities::none()),
+            accounts_setup(&mail_folder(), Identities::none()).await,
         )
         .await
         .expect("the logins are plain");

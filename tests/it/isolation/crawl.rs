@@ -73,6 +73,10 @@ fn shown_tables(schema: &Schema) -> BTreeSet<&'static str> {
         ("memberships", "Membership"),
         ("teams", "Team"),
         ("tenants", "Tenant"),
+        ("roles", "CustomRole"),
+        ("invitations", "Invitation"),
+        ("api_keys", "ApiKey"),
+        ("audit_log", "AuditEntry"),
     ];
     let listed: BTreeSet<_> = types
         .iter()
@@ -92,7 +96,7 @@ fn shown_tables(schema: &Schema) -> BTreeSet<&'static str> {
 }
 
 /// One document per root field.
-fn documents(schema: &Schema, side: Side) -> Vec<String> {
+pub(crate) fn documents(schema: &Schema, side: Side) -> Vec<String> {
     let roots = schema
         .fields("Query")
         .iter()

@@ -7,10 +7,11 @@ use dealgraph::{
     clock::Clock,
     db::{self, Db, PoolOptions, Sql, StartupError},
     events::Hints,
+    ids::Typed as _,
 };
 use sqlx::{AssertSqlSafe, PgConnection, Row as _, raw_sql};
 
-use crate::harness::{A, B, Database, TENANT_TABLES, Who, test};
+use crate::harness::{A, B, Database, GLOBAL_TABLES, TENANT_TABLES, Who, test};
 
 /// A claim: the setting and its value.
 type Claim = (&'static str, String);
@@ -41,7 +42,7 @@ const SETTINGS: [&str; 22] = [
 ];
 
 /// What the door claims for an actor, read from the other side of it.
-pub(super) async fn claims(db: &Db, actor: Arc<Actor>) -> Vec<Claim> {
+pub(crate) async fn claims(db: &Db, actor: Arc<Actor>) -> Vec<Claim> {
     let session = db.read_session(actor);
     let read = session.run(async |tx| {
         let mut claims = Vec::new();
@@ -62,7 +63,7 @@ pub(super) async fn claims(db: &Db, actor: Arc<Actor>) -> Vec<Claim> {
 }
 
 /// Makes the claims in the transaction of a connection.
-pub(super) async fn claim(connection: &mut PgConnection, claims: &[Claim]) {
+pub(crate) async fn claim(connection: &mut PgConnection, claims: &[Claim]) {
     for (name, value) in claims {
         sqlx::query("SELECT set_config($1, $2, true)")
             .bind(name)
@@ -178,7 +179,22 @@ fn a_foreign_key_cannot_name_a_row_of_another_tenant() {
         .await
         .unwrap();
         assert!(keys.len() > 20, "the keys are found");
-        for (key, table, target, columns, referenced) in keys {
+        // Somebody who is leaving, an invitation and a key with a role of the tenant's: rows that refer to something.
+        let (tenant, role, team) = (A.uuid("tenant", 1), A.uuid("role", 1), A.uuid("team", 1));
+        let (leaver, successor) = (A.user(Who::Suspended).uuid(), A.user(Who::Admin).uuid());
+        let arrangement = format!(
+            "UPDATE memberships SET status = 'LEAVING', successor_id = '{successor}' WHERE tenant_id = '{tenant}' AND user_id = '{leaver}';
+             UPDATE invitations SET role = 'CUSTOM', role_id = '{role}', team_id = '{team}' WHERE tenant_id = '{tenant}';
+             UPDATE api_keys SET role = 'CUSTOM', role_id = '{role}', team_id = '{team}', team_path = 'a.' WHERE tenant_id = '{tenant}'"
+        );
+        raw_sql(AssertSqlSafe(arrangement))
+            .execute(&mut inspector)
+            .await
+            .unwrap();
+        let of_tenants = keys
+            .into_iter()
+            .filter(|(_, table, ..)| !GLOBAL_TABLES.contains(&table.as_str()));
+        for (key, table, target, columns, referenced) in of_tenants {
             assert_eq!(
                 (columns[0].as_str(), referenced[0].as_str()),
                 ("tenant_id", "tenant_id"),
