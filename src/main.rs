@@ -13,11 +13,12 @@ use dealgraph::{
         keys::{self, KeyState},
     },
     clock::Clock,
-    config::{self, Config, Purpose},
+    config::{self, Config, IdentityFile, Purpose},
     db::{Db, PoolOptions, migrate},
     dev::{self, DevOptions},
     events::Hints,
     graphql::{self, explorer, limits::Limits},
+    identities::Identities,
     import,
     mail::{Post, Way},
     telemetry,
@@ -364,6 +365,7 @@ fn accounts_setup(
             from: set.mail_from.clone(),
         },
         hasher: Hasher::new(HashCost::default())?,
+        identities: Arc::new(identities(config)?),
         settings: Settings {
             registration: set.registration,
             session_ttl: TimeDelta::from_std(set.session_ttl)?,
@@ -371,6 +373,24 @@ fn accounts_setup(
             trusted_proxies: config.server.trusted_proxies,
         },
     })
+}
+
+fn identities(config: &Config) -> Result<Identities, Box<dyn std::error::Error>> {
+    let file = match &config.auth.identity_file {
+        Some(file) => IdentityFile::read(file)?,
+        None => IdentityFile::default(),
+    };
+    let ours = &config.auth.issuer;
+    if file
+        .issuers
+        .iter()
+        .any(|issuer| issuer.issuer.as_str() == ours)
+    {
+        return Err(
+            format!("the identity file names our own issuer as an outside one: {ours}").into(),
+        );
+    }
+    Ok(Identities::new(file, Clock::system())?)
 }
 
 fn vault(config: &Config) -> Result<Arc<Vault>, Box<dyn std::error::Error>> {

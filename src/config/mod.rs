@@ -4,6 +4,7 @@
 
 mod accounts;
 mod auth;
+mod identity;
 mod limits;
 mod listing;
 mod nearest;
@@ -22,6 +23,10 @@ use reader::Reader;
 
 pub use accounts::AccountsConfig;
 pub use auth::AuthConfig;
+pub use identity::{
+    ClaimNames, IdentityFile, IdentityFileError, IssuerConfig, ProviderConfig, SigningAlgorithm,
+    TenantClaim, WebAddress,
+};
 pub use limits::LimitsConfig;
 pub use listing::{listing, markdown_table};
 pub use problem::{ConfigError, Problem};

@@ -107,6 +107,11 @@ pub const VARIABLES: &[Variable] = &[
         "life of an access token, in seconds",
     ),
     variable(
+        "DEALGRAPH_IDENTITY_FILE",
+        "",
+        "a JSON file with the outside providers that people sign in through and the issuers whose access tokens are taken; see docs/identity.md",
+    ),
+    variable(
         "DEALGRAPH_REGISTRATION",
         "on",
         "`off` keeps strangers from registering; then people come in by invitation only",

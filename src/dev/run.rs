@@ -35,6 +35,7 @@ use crate::{
     demo::Person,
     error::Error,
     graphql::{explorer, limits::Limits},
+    identities::Identities,
     import::Progress,
     mail::{Post, Way},
     members::provision,
@@ -237,6 +238,7 @@ fn accounts_setup(data: &Path, address: SocketAddr, vault: Arc<Vault>) -> accoun
             from: from.parse().expect("an address"),
         },
         hasher: Hasher::new(HashCost::default()).expect("the usual cost"),
+        identities: Arc::new(Identities::none()),
         settings: Settings {
             registration: true,
             session_ttl: TimeDelta::days(30),

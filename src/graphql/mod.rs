@@ -72,9 +72,10 @@ impl Api {
         accounts: Arc<Accounts>,
     ) -> Self {
         let trusted_proxies = accounts.settings.trusted_proxies;
+        let outside = Arc::clone(&accounts.identities);
         let schema = schema::build(&limits, accounts);
         let shape = SchemaShape::from_sdl(&sdl()).expect("the schema's own text is a schema");
-        let access = Arc::new(Access::new(db.clone(), tokens, recorder.clone()));
+        let access = Arc::new(Access::new(db.clone(), tokens, recorder.clone(), outside));
         Self {
             schema,
             shape,

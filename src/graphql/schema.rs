@@ -14,11 +14,13 @@ use crate::{
     audit::AuditQuery,
     companies::{CompanyMutation, CompanyQuery},
     contacts::{ContactMutation, ContactQuery},
+    identities::{IdentityMutation, IdentityQuery},
     leads::{LeadMutation, LeadQuery},
     members::MemberQuery,
     opportunities::{OpportunityMutation, OpportunityQuery},
     pipelines::{PipelineMutation, PipelineQuery},
     roles::{RoleMutation, RoleQuery},
+    second_factor::{SecondFactorMutation, SecondFactorQuery},
     tenants::TenantQuery,
 };
 
@@ -41,6 +43,8 @@ pub struct Query(
     ActivityQuery,
     AccountQuery,
     AuditQuery,
+    IdentityQuery,
+    SecondFactorQuery,
 );
 
 /// Everything that can be changed. Each field is one transaction; several fields run one after the other.
@@ -55,6 +59,8 @@ pub struct Mutation(
     OpportunityMutation,
     ActivityMutation,
     AccountMutation,
+    IdentityMutation,
+    SecondFactorMutation,
 );
 
 /// Builds the schema of a server.

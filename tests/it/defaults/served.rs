@@ -10,6 +10,7 @@ use dealgraph::{
     db::{Db, PoolOptions},
     events::Hints,
     graphql::limits::Limits,
+    identities::Identities,
 };
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -57,7 +58,7 @@ impl Served {
             hints,
             redis_url,
             parts,
-            accounts_setup(&mail_folder()).await,
+            accounts_setup(&mail_folder(), Identities::none()).await,
         )
         .await
         .expect("the logins are plain");

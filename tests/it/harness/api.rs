@@ -19,6 +19,7 @@ use dealgraph::{
     db::{Db, PoolOptions},
     events::Hints,
     graphql::limits::Limits,
+    identities::Identities,
     ids::UserId,
     mail::{Post, Way},
 };
@@ -75,7 +76,7 @@ pub(crate) struct Answer {
 }
 
 impl World {
-    pub(super) async fn new(logs: Logs) -> Self {
+    pub(super) async fn new(logs: Logs, identities: Identities) -> Self {
         let database = Database::of_world().await;
         let statements = Statements::default();
         let db = open(&database, 4).await;
@@ -88,7 +89,7 @@ impl World {
             TraceParents::Ignored,
         );
         let mails = mail_folder();
-        let setup = accounts_setup(&mails).await;
+        let setup = accounts_setup(&mails, identities).await;
         let app = App::over(db.clone(), Hints::default(), None, parts, setup)
             .await
             .expect("the logins are plain");
@@ -207,7 +208,7 @@ impl World {
 }
 
 /// How worlds keep accounts: quick hashes, and mails in a folder.
-pub(crate) async fn accounts_setup(mails: &Path) -> accounts::Setup {
+pub(crate) async fn accounts_setup(mails: &Path, identities: Identities) -> accounts::Setup {
     let cost = HashCost {
         memory_kib: 256,
         passes: 1,
@@ -224,6 +225,7 @@ pub(crate) async fn accounts_setup(mails: &Path) -> accounts::Setup {
                 .expect("an address"),
         },
         hasher: Hasher::new(cost).expect("a cost"),
+        identities: Arc::new(identities),
         settings: Settings {
             registration: true,
             session_ttl: TimeDelta::days(30),

@@ -28,7 +28,15 @@ pub(crate) const TENANT_TABLES: [&str; 21] = [
 ];
 
 /// Statements of the system login that look across tenants, each for a reason.
-const BEYOND_TENANTS: [(&str, &str); 9] = [
+const BEYOND_TENANTS: [(&str, &str); 11] = [
+    (
+        "SELECT t.tenant_id, t.required_provider, t.second_factor_required FROM tenants t WHERE t.slug",
+        "sign-in: which tenant it is about is known by its slug",
+    ),
+    (
+        "SELECT t.second_factor_required FROM memberships m",
+        "sign-in: a second factor is the person's, and any of their tenants can want it",
+    ),
     (
         "SELECT o.tenant_id",
         "audit: whether an id that was refused belongs to another tenant",
