@@ -160,6 +160,7 @@ impl App {
         let tasks = TaskTracker::new();
         let after = CancellationToken::new();
         tasks.spawn(self.hints.send(self.redis_url, after.clone()));
+        tasks.spawn(Arc::clone(&self.accounts).sweep(after.clone()));
         tasks.close();
         let served = server::serve(listener, self.router, ServerLimits::default(), stop).await;
         after.cancel();
