@@ -218,6 +218,7 @@ impl App {
         tasks.spawn(self.hints.send(self.redis_url, after.clone()));
         let (access, until) = (self.access, after.clone());
         tasks.spawn(async move { access.run(until).await });
+        tasks.spawn(Arc::clone(&self.accounts).sweep(after.clone()));
         tasks.close();
         let served = server::serve(listener, self.router, ServerLimits::default(), stop).await;
         after.cancel();

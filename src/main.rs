@@ -225,7 +225,7 @@ async fn serve() -> Outcome {
     };
     let mut app = App::new(setup).await?;
     if config.server.explorer {
-        app = app.with(explorer::router());
+        app = app.with(explorer::router().merge(accounts::pages::router()));
     }
     let listener = tokio::net::TcpListener::bind(config.server.listen).await?;
     tracing::info!(address = %listener.local_addr()?, "listening");

@@ -173,7 +173,7 @@ impl Api {
             .parsed_query()
             .is_ok_and(|document| anonymous::is_open(document, name.as_deref()));
         if is_open {
-            let (kind, order) = prepare(&mut request);
+            let (kind, order, _) = prepare(&mut request);
             telemetry::note_operation(kind, request.operation_name.as_deref());
             let mut response = self.schema.execute(request.disable_introspection()).await;
             order.arrange(&mut response.data);

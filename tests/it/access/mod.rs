@@ -16,6 +16,7 @@ use dealgraph::{
     auth::{Access, Actor, Changed, tell},
     db::{Db, Sql, SystemReason},
     error::Result,
+    identities::Identities,
 };
 use serde_json::Value;
 
@@ -86,7 +87,12 @@ async fn server(world: &World) -> (Served, Db) {
 fn access(world: &World) -> (Arc<Access>, Recorder, Recording) {
     let (recorder, recording) = Recorder::start(world.db.clone());
     let tokens = Arc::clone(&world.tokens);
-    let access = Access::new(world.db.clone(), tokens, recorder.clone());
+    let access = Access::new(
+        world.db.clone(),
+        tokens,
+        recorder.clone(),
+        Arc::new(Identities::none()),
+    );
     (Arc::new(access), recorder, recording)
 }
 

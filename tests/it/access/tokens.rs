@@ -11,6 +11,7 @@ use dealgraph::{
     auth::{Access, KeyRing, TokenError, Tokens},
     clock::Clock,
     error::Error,
+    identities::Identities,
 };
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::json;
@@ -35,7 +36,12 @@ fn a_token_that_was_seen_before_still_ends() {
         let tokens = Tokens::new(ring, names(), TimeDelta::seconds(60), clock).unwrap();
         let tokens = Arc::new(tokens);
         let (recorder, recording) = Recorder::start(world.db.clone());
-        let access = Access::new(world.db.clone(), Arc::clone(&tokens), recorder);
+        let access = Access::new(
+            world.db.clone(),
+            Arc::clone(&tokens),
+            recorder,
+            Arc::new(Identities::none()),
+        );
         let issued = tokens.issue(A.user(Who::Rep), A.tenant()).unwrap().token;
         for (second, is_good) in [(0, true), (59, true), (64, true), (65, false), (30, true)] {
             now.store(start + second, Ordering::Relaxed);
