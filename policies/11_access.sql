@@ -45,7 +45,7 @@ GRANT INSERT (
     created_at, created_by
 ) ON invitations TO dealgraph_app;
 GRANT UPDATE (
-    secret_hash, sent_at, sent_count, expires_at, revoked_at, version
+    team_id, secret_hash, sent_at, sent_count, expires_at, revoked_at, version
 ) ON invitations TO dealgraph_app;
 DROP POLICY IF EXISTS invitations_read_tenant ON invitations;
 CREATE POLICY invitations_read_tenant ON invitations AS RESTRICTIVE FOR SELECT TO dealgraph_app
@@ -85,7 +85,7 @@ GRANT INSERT (
     expires_at, rotated_from, created_at, created_by
 ) ON api_keys TO dealgraph_app;
 GRANT UPDATE (
-    name, name_normalized, team_path, expires_at, revoked_at, version
+    name, name_normalized, team_id, team_path, expires_at, revoked_at, version
 ) ON api_keys TO dealgraph_app;
 DROP POLICY IF EXISTS api_keys_read_tenant ON api_keys;
 CREATE POLICY api_keys_read_tenant ON api_keys AS RESTRICTIVE FOR SELECT TO dealgraph_app

@@ -80,6 +80,45 @@ pub struct Event {
     pub visible_after: Option<String>,
 }
 
+impl Event {
+    /// Something that happened to what has no row scope, such as a member or a team: all of the tenant may know. With
+    /// both sides given, what did not change is left out.
+    #[must_use]
+    pub fn of_all(
+        kind: EventKind,
+        entity: &'static str,
+        (id, version): (Uuid, i32),
+        (before, after): (Option<Json>, Option<Json>),
+    ) -> Self {
+        let visible = |side: &Option<Json>| side.as_ref().map(|_| "|".to_owned());
+        let (visible_before, visible_after) = (visible(&before), visible(&after));
+        let (mut old, mut new, mut changed) = (before, after, Vec::new());
+        if let (Some(Json::Object(old)), Some(Json::Object(new))) = (&mut old, &mut new) {
+            let same: Vec<String> = new
+                .iter()
+                .filter(|(name, value)| old.get(*name) == Some(*value))
+                .map(|(name, _)| name.clone())
+                .collect();
+            for name in same {
+                old.remove(&name);
+                new.remove(&name);
+            }
+            changed = new.keys().cloned().collect();
+        }
+        Self {
+            kind,
+            entity,
+            id,
+            version,
+            changed,
+            before: old,
+            after: new,
+            visible_before,
+            visible_after,
+        }
+    }
+}
+
 /// Columns of an event row.
 const COLUMNS: usize = 14;
 
