@@ -70,6 +70,14 @@ DROP POLICY IF EXISTS invitations_update_admin ON invitations;
 CREATE POLICY invitations_update_admin ON invitations AS RESTRICTIVE FOR UPDATE TO dealgraph_app
     USING (role <> 'ADMIN' OR tenant_id = app.tenant_for('admin'))
     WITH CHECK (role <> 'ADMIN' OR tenant_id = app.tenant_for('admin'));
+-- Gone with the role that it has, when it will never be used again: accepted or revoked.
+GRANT DELETE ON invitations TO dealgraph_app;
+DROP POLICY IF EXISTS invitations_delete_tenant ON invitations;
+CREATE POLICY invitations_delete_tenant ON invitations AS RESTRICTIVE FOR DELETE TO dealgraph_app
+    USING (tenant_id = app.tenant_for('admin'));
+DROP POLICY IF EXISTS invitations_delete_scope ON invitations;
+CREATE POLICY invitations_delete_scope ON invitations FOR DELETE TO dealgraph_app
+    USING (role_id IS NOT NULL AND (accepted_at IS NOT NULL OR revoked_at IS NOT NULL));
 GRANT SELECT ON invitations TO dealgraph_system;
 GRANT UPDATE (accepted_at, accepted_by, version) ON invitations TO dealgraph_system;
 DROP POLICY IF EXISTS invitations_system ON invitations;
@@ -110,6 +118,14 @@ DROP POLICY IF EXISTS api_keys_update_admin ON api_keys;
 CREATE POLICY api_keys_update_admin ON api_keys AS RESTRICTIVE FOR UPDATE TO dealgraph_app
     USING (role <> 'ADMIN' OR tenant_id = app.tenant_for('admin'))
     WITH CHECK (role <> 'ADMIN' OR tenant_id = app.tenant_for('admin'));
+-- Gone with the role that it has, when it will never be used again: revoked or ended.
+GRANT DELETE ON api_keys TO dealgraph_app;
+DROP POLICY IF EXISTS api_keys_delete_tenant ON api_keys;
+CREATE POLICY api_keys_delete_tenant ON api_keys AS RESTRICTIVE FOR DELETE TO dealgraph_app
+    USING (tenant_id = app.tenant_for('admin'));
+DROP POLICY IF EXISTS api_keys_delete_scope ON api_keys;
+CREATE POLICY api_keys_delete_scope ON api_keys FOR DELETE TO dealgraph_app
+    USING (role_id IS NOT NULL AND (revoked_at IS NOT NULL OR expires_at <= now()));
 GRANT SELECT ON api_keys TO dealgraph_system;
 GRANT UPDATE (last_used_at, last_used_from) ON api_keys TO dealgraph_system;
 DROP POLICY IF EXISTS api_keys_system ON api_keys;

@@ -1,7 +1,7 @@
 //! Dealgraph: a GraphQL, multi-tenant CRM platform under Postgres row-level security.
 //!
 //! # The house
-//! - [`tenants`], [`members`], [`companies`], [`contacts`], [`leads`], [`pipelines`], [`opportunities`],
+//! - [`tenants`], [`members`], [`roles`], [`api_keys`], [`companies`], [`contacts`], [`leads`], [`pipelines`], [`opportunities`],
 //!   [`activities`]: the domains, all alike inside. `mod.rs` has the verbs, `model.rs` the types and rules (pure),
 //!   `store.rs` the SQL, `graphql.rs` the schema, and one file per business act. [`records`] is what they share.
 //! - [`auth`]: who is asking. Token -> claims -> actor; the built-in roles.
@@ -31,6 +31,7 @@
 //! from a fresh snapshot.
 
 pub mod activities;
+pub mod api_keys;
 pub mod app;
 pub mod audit;
 pub mod auth;
@@ -52,6 +53,7 @@ pub mod money;
 pub mod opportunities;
 pub mod pipelines;
 pub mod records;
+pub mod roles;
 pub mod server;
 pub mod telemetry;
 pub mod tenants;

@@ -21,7 +21,8 @@ use crate::{
     enum_filter,
     error::Result,
     graphql::{
-        Connection, ContextExt as _, DeletePayload, Filter, ListArgs, Listing, UserError, answer,
+        Connection, ContextExt as _, DeletePayload, Filter, ListArgs, Listing, RecordRights,
+        UserError, answer,
         filters::{Conditions, DateTimeFilter, IdFilter},
         patch::{patch, patch_required},
     },
@@ -158,6 +159,11 @@ impl Activity {
             .into_iter()
             .flatten()
             .collect())
+    }
+
+    /// What you may do with it.
+    async fn can(&self, ctx: &Context<'_>) -> RecordRights {
+        RecordRights::on(ctx.request(), self)
     }
 
     /// When it was put away; lists leave such activities out.

@@ -21,6 +21,7 @@ pub use changes::{Changed, tell};
 pub use claims::Claims;
 pub use keys::{KeyError, Keys};
 pub use people::People;
+pub(crate) use rights::KINDS;
 pub use rights::{BadPermission, Rights, Scope, Sensitive};
 pub use role::Role;
 pub use token::{IssuedToken, TokenError, Tokens};

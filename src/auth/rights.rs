@@ -17,8 +17,21 @@ pub enum Scope {
     All,
 }
 
+impl Scope {
+    /// The word in a permission; nothing for none.
+    const fn word(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Own => Some("own"),
+            Self::Team => Some("team"),
+            Self::All => Some("all"),
+        }
+    }
+}
+
 /// Fields that a role may keep from the people who have it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum)]
+#[graphql(name = "SensitiveField")]
 pub enum Sensitive {
     /// What deals are worth and companies turn over.
     Amounts,
@@ -61,6 +74,9 @@ const OTHERS: [&str; 7] = [
     "admin",
 ];
 
+/// Permissions that come to nothing without another: what is changed is read back.
+const NEEDS: [(&str, &str); 2] = [("users:write", "users:read"), ("admin", "users:read")];
+
 impl Sensitive {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Amounts, Self::Emails, Self::Phones];
@@ -100,8 +116,8 @@ pub enum BadPermission {
         "there is no permission {0:?}; write `<records>:<read|write|delete>:<own|team|all>`, or one without a scope"
     )]
     Unknown(String),
-    /// Changing more than can be seen, or deleting more than can be changed.
-    #[error("{wider} reaches more rows than {narrower}, which it needs")]
+    /// Changing more than can be seen, deleting more than can be changed, or running what can't be seen at all.
+    #[error("{wider} needs {narrower}, with a scope that is as wide")]
     Wider {
         /// The permission with the wider scope.
         wider: &'static str,
@@ -138,6 +154,11 @@ impl Rights {
                 if is_wider {
                     return Err(BadPermission::Wider { wider, narrower });
                 }
+            }
+        }
+        for (wider, narrower) in NEEDS {
+            if rights.may(wider) && !rights.may(narrower) {
+                return Err(BadPermission::Wider { wider, narrower });
             }
         }
         Ok(rights)
@@ -208,6 +229,24 @@ impl Rights {
         held.chain(others).collect()
     }
 
+    /// The permissions with their scopes, in the form that [`Self::parse`] reads and a role's row keeps.
+    #[must_use]
+    pub fn granted(&self) -> Vec<String> {
+        let on_records = self
+            .reaches
+            .iter()
+            .zip(ON_RECORDS)
+            .flat_map(|(reach, names)| {
+                names
+                    .into_iter()
+                    .zip([reach.read, reach.write, reach.delete])
+            });
+        let scoped =
+            on_records.filter_map(|(name, scope)| Some(format!("{name}:{}", scope.word()?)));
+        let others = OTHERS.into_iter().filter(|name| self.others.contains(name));
+        scoped.chain(others.map(str::to_owned)).collect()
+    }
+
     /// Whether a permission is held, on any row at all.
     #[must_use]
     pub fn may(&self, permission: &str) -> bool {
@@ -218,6 +257,16 @@ impl Rights {
                     .zip(names)
                     .any(|(scope, name)| name == permission && scope != Scope::None)
             })
+    }
+
+    /// Whether a permission is held: on any row, or on rows as far as the scope that it names.
+    #[must_use]
+    pub fn holds(&self, text: &str) -> bool {
+        let mut wanted = Self::new([NOTHING; 5], &[], &self.masks);
+        match wanted.grant(text) {
+            Some(()) => self.cover(&wanted),
+            None => self.may(text),
+        }
     }
 
     /// Which rows of a kind are read.
@@ -272,6 +321,22 @@ impl Rights {
         reaches
             && other.others.iter().all(|name| self.others.contains(name))
             && self.masks.iter().all(|mask| other.masks.contains(mask))
+    }
+
+    /// Whether who has these rights in a team reaches all rows that `other` reaches in theirs. It matters where a scope
+    /// is the team: then theirs has to be mine or below it, unless mine is all of the tenant.
+    #[must_use]
+    pub fn reach_as_far(&self, mine: Option<&str>, other: &Self, theirs: Option<&str>) -> bool {
+        let Some(theirs) = theirs else { return true };
+        let within = mine.is_some_and(|mine| theirs.starts_with(mine));
+        let far =
+            |mine: Scope, theirs: Scope| theirs != Scope::Team || mine == Scope::All || within;
+        let mut reaches = self.reaches.iter().zip(&other.reaches);
+        reaches.all(|(mine, theirs)| {
+            far(mine.read, theirs.read)
+                && far(mine.write, theirs.write)
+                && far(mine.delete, theirs.delete)
+        })
     }
 
     /// What both may do, and what either does not show.
@@ -369,6 +434,38 @@ mod tests {
         ] {
             assert!(parsed(&[bad]).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_is_granted_reads_back_as_the_same_rights() {
+        for rights in Role::ALL.map(Role::rights) {
+            assert_eq!(Rights::parse(&rights.granted(), &[]), Ok(rights));
+        }
+        let rep = Role::SalesRep.rights();
+        for (text, held) in [
+            ("leads:write", true),
+            ("leads:write:own", true),
+            ("leads:write:team", false),
+            ("admin", false),
+            ("leads", false),
+            ("nonsense:read:all", false),
+        ] {
+            assert_eq!(rep.holds(text), held, "{text}");
+        }
+        let twice = parsed(&["leads:read:own", "leads:read:all"]).expect("the wider counts");
+        assert_eq!(twice.granted(), ["leads:read:all"]);
+        assert!(parsed(&["users:write"]).is_err() && parsed(&["admin"]).is_err());
+    }
+
+    #[test]
+    fn a_team_scope_reaches_only_the_teams_below() {
+        let (manager, admin) = (Role::Manager.rights(), Role::Admin.rights());
+        let reaches = |mine, theirs| manager.reach_as_far(mine, &Role::Manager.rights(), theirs);
+        assert!(reaches(Some("aa."), Some("aa.")) && reaches(Some("aa."), Some("aa.bb.")));
+        assert!(!reaches(Some("aa.bb."), Some("aa.")) && !reaches(Some("aa."), Some("cc.")));
+        assert!(!reaches(None, Some("aa.")) && reaches(None, None));
+        assert!(admin.reach_as_far(None, &manager, Some("aa.")));
+        assert!(manager.reach_as_far(Some("aa."), &Role::SalesRep.rights(), Some("cc.")));
     }
 
     #[test]

@@ -8,13 +8,15 @@ use chrono::{DateTime, Utc};
 use super::{Company, CompanyFields, CompanyOrderField, NewCompany};
 use crate::{
     activities::{self, Activity, ActivityFilter, ActivityOrder},
+    auth::{Rights, Sensitive},
     contacts::{self, Contact, ContactFilter, ContactOrder},
     db::{Direction, OrderTerm, Predicate, Quantifier, list::Relation},
     error::Result,
     graphql::{
-        Connection, ContextExt as _, DeletePayload, Filter, ListArgs, Listing, UserError, answer,
+        Connection, ContextExt as _, DeletePayload, Filter, ListArgs, Listing, RecordRights,
+        UserError, answer,
         filters::{Conditions, DateTimeFilter, IdFilter, IntFilter, TextFilter},
-        patch::{patch, patch_money, patch_or_default, patch_required},
+        patch::{patch, patch_money, patch_or_default, patch_required, refuse_masked},
         scalars::{Money, MoneyInput},
     },
     ids::{CompanyId, Typed as _, UserId},
@@ -59,8 +61,9 @@ impl Company {
     }
 
     /// What it turns over in a year.
-    async fn annual_revenue(&self) -> Option<Money> {
-        self.fields.annual_revenue().map(Money::from)
+    async fn annual_revenue(&self, ctx: &Context<'_>) -> Option<Money> {
+        let revenue = self.fields.annual_revenue().map(Money::from);
+        ctx.request().unless_masked(Sensitive::Amounts, revenue)
     }
 
     /// The year it was founded in.
@@ -74,8 +77,9 @@ impl Company {
     }
 
     /// Its switchboard's phone number.
-    async fn phone(&self) -> Option<&str> {
-        self.fields.phone.as_deref()
+    async fn phone(&self, ctx: &Context<'_>) -> Option<&str> {
+        let phone = self.fields.phone.as_deref();
+        ctx.request().unless_masked(Sensitive::Phones, phone)
     }
 
     /// Where it is.
@@ -216,6 +220,11 @@ impl Company {
             include_archived,
         };
         activities::below(ctx, &activities::OF_COMPANY, self.id.uuid(), args).await
+    }
+
+    /// What you may do with it.
+    async fn can(&self, ctx: &Context<'_>) -> RecordRights {
+        RecordRights::on(ctx.request(), self)
     }
 
     /// When it was put away; lists leave such companies out.
@@ -429,7 +438,10 @@ struct CompanyDetails {
 }
 
 impl CompanyDetails {
-    fn write_to(self, fields: &mut CompanyFields) -> Result<()> {
+    fn write_to(self, fields: &mut CompanyFields, rights: &Rights) -> Result<()> {
+        let revenue = (&self.annual_revenue, "annualRevenue");
+        refuse_masked(rights, Sensitive::Amounts, revenue)?;
+        refuse_masked(rights, Sensitive::Phones, (&self.phone, "phone"))?;
         patch(self.domain, &mut fields.domain);
         patch(self.industry, &mut fields.industry);
         patch(self.employee_count, &mut fields.employee_count);
@@ -519,7 +531,7 @@ impl CompanyMutation {
                 ..Default::default()
             };
             fields.ownership.owner_id = owner;
-            input.details.write_to(&mut fields)?;
+            input.details.write_to(&mut fields, &tx.actor().rights)?;
             super::create(
                 tx,
                 NewCompany {
@@ -547,9 +559,10 @@ impl CompanyMutation {
                 name,
                 details,
             } = input;
+            let rights = Arc::clone(&tx.actor().rights);
             super::update(tx, (id, expected_version), |fields| {
                 patch_required(name, &mut fields.name);
-                details.write_to(fields)
+                details.write_to(fields, &rights)
             })
             .await
         });

@@ -175,10 +175,12 @@ impl Record for Company {
     const KIND: &'static str = "company";
     const TABLE: &'static str = "companies";
     const ID_COLUMN: &'static str = "company_id";
-    const COLUMNS: &'static str = "t.company_id, t.name, t.domain, t.industry, t.employee_count, \
-        t.annual_revenue_minor, t.annual_revenue_currency, t.founded_year, t.website, t.phone, t.address_line, \
-        t.city, t.region, t.postal_code, t.country, t.description, t.parent_company_id, t.tags, t.owner_id, \
-        t.team_path, t.visible_to, t.archived_at, t.created_at, t.created_by, t.updated_at, t.updated_by, t.version";
+    const COLUMNS: &'static str = "t.company_id, t.name, t.domain, t.industry, t.employee_count, CASE WHEN app.shows('amounts') THEN \
+        t.annual_revenue_minor END AS annual_revenue_minor, CASE WHEN app.shows('amounts') THEN \
+        t.annual_revenue_currency END AS annual_revenue_currency, t.founded_year, t.website, CASE WHEN \
+        app.shows('phones') THEN t.phone END AS phone, t.address_line, t.city, t.region, t.postal_code, \
+        t.country, t.description, t.parent_company_id, t.tags, t.owner_id, t.team_path, t.visible_to, \
+        t.archived_at, t.created_at, t.created_by, t.updated_at, t.updated_by, t.version";
     type Order = CompanyOrderField;
 
     fn key(&self) -> Uuid {

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     activities::{self, Activity, ActivityFilter, ActivityOrder},
+    auth::Sensitive,
     companies::{Company, CompanyFilter},
     db::{
         Direction, OrderTerm, Predicate, Quantifier,
@@ -18,9 +19,10 @@ use crate::{
     },
     error::Result,
     graphql::{
-        Connection, ContextExt as _, DeletePayload, Filter, ListArgs, Listing, UserError, answer,
+        Connection, ContextExt as _, DeletePayload, Filter, ListArgs, Listing, RecordRights,
+        UserError, answer,
         filters::{Conditions, DateTimeFilter, IdFilter, IntFilter, TextFilter},
-        patch::{patch, patch_or_default, patch_required},
+        patch::{self, patch, patch_or_default, patch_required},
     },
     ids::{CompanyId, ContactId, Typed as _, UserId},
     members::{ChangeAuthor, User},
@@ -106,8 +108,9 @@ impl Contact {
     }
 
     /// The preferred e-mail address, in lower case.
-    async fn email(&self) -> Option<&str> {
-        self.email.as_deref()
+    async fn email(&self, ctx: &Context<'_>) -> Option<&str> {
+        ctx.request()
+            .unless_masked(Sensitive::Emails, self.email.as_deref())
     }
 
     /// The preferred phone number; without one the preferred mobile phone number.
@@ -116,7 +119,8 @@ impl Contact {
             .request()
             .load_with::<MethodsOfContact>(self.id.uuid())
             .await?;
-        Ok(methods::preferred_phone(&methods))
+        let phone = methods::preferred_phone(&methods);
+        Ok(ctx.request().unless_masked(Sensitive::Phones, phone))
     }
 
     /// All ways to reach the person, in their order; at most 20.
@@ -233,6 +237,11 @@ impl Contact {
             include_archived,
         };
         activities::below(ctx, &activities::OF_CONTACT, self.id.uuid(), args).await
+    }
+
+    /// What you may do with it.
+    async fn can(&self, ctx: &Context<'_>) -> RecordRights {
+        RecordRights::on(ctx.request(), self)
     }
 
     /// When it was put away; lists leave such contacts out.
@@ -504,6 +513,7 @@ impl ContactMutation {
             fields.ownership.owner_id = owner;
             details.write_to(&mut fields);
             let methods = new_methods(contact_methods.unwrap_or_default());
+            methods::refuse_masked(&tx.actor().rights, &methods)?;
             super::create(
                 tx,
                 NewContact {
@@ -534,6 +544,18 @@ impl ContactMutation {
                 contact_methods,
                 details,
             } = input;
+            // They are replaced as a whole, and nobody can send back what they were not shown.
+            let rights = &tx.actor().rights;
+            patch::refuse_masked(
+                rights,
+                Sensitive::Emails,
+                (&contact_methods, "contactMethods"),
+            )?;
+            patch::refuse_masked(
+                rights,
+                Sensitive::Phones,
+                (&contact_methods, "contactMethods"),
+            )?;
             let methods = match contact_methods {
                 MaybeUndefined::Undefined => None,
                 MaybeUndefined::Null => Some(Vec::new()),

@@ -167,9 +167,10 @@ impl Record for Contact {
     const KIND: &'static str = "contact";
     const TABLE: &'static str = "contacts";
     const ID_COLUMN: &'static str = "contact_id";
-    const COLUMNS: &'static str = "t.contact_id, t.first_name, t.last_name, t.job_title, t.department, t.company_id, \
-        t.reports_to_id, t.warmness_score, t.last_contacted_at, t.email_normalized, t.tags, t.owner_id, t.team_path, \
-        t.visible_to, t.archived_at, t.created_at, t.created_by, t.updated_at, t.updated_by, t.version";
+    const COLUMNS: &'static str = "t.contact_id, t.first_name, t.last_name, t.job_title, t.department, t.company_id, t.reports_to_id, \
+        t.warmness_score, t.last_contacted_at, CASE WHEN app.shows('emails') THEN t.email_normalized END AS \
+        email_normalized, t.tags, t.owner_id, t.team_path, t.visible_to, t.archived_at, t.created_at, \
+        t.created_by, t.updated_at, t.updated_by, t.version";
     type Order = ContactOrderField;
 
     fn key(&self) -> Uuid {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     Cursor, OrderField, OrderTerm, Predicate, Sql, Tx, Value, constraint::translate,
-    order::Rendering, predicate::Alias,
+    masked::refuse_hidden, order::Rendering, predicate::Alias,
 };
 use crate::error::{Error, Result};
 
@@ -219,8 +219,9 @@ pub async fn require<R: Record>(
 /// Reads a page of a list.
 ///
 /// # Errors
-/// The database.
+/// `FORBIDDEN` when it is filtered or sorted by what the actor is not shown; the database.
 pub async fn page<R: Record>(tx: &mut Tx, query: &ListQuery<R>) -> Result<Page<R>> {
+    refuse_hidden(&tx.actor().rights, query)?;
     let mut sql = select::<R>().push(" WHERE ");
     push_conditions(&mut sql, tx, query, &[]);
     push_end(&mut sql, query, &[]);
@@ -231,13 +232,14 @@ pub async fn page<R: Record>(tx: &mut Tx, query: &ListQuery<R>) -> Result<Page<R
 /// Reads the same page of the list of each parent, in one statement: the limit stands inside, per parent.
 ///
 /// # Errors
-/// The database.
+/// As [`page`].
 pub async fn pages<R: Record>(
     tx: &mut Tx,
     relation: &Relation,
     parents: &[Uuid],
     query: &ListQuery<R>,
 ) -> Result<HashMap<Uuid, Page<R>>> {
+    refuse_hidden(&tx.actor().rights, query)?;
     let copies = relation.link.as_ref().map_or(&[][..], |link| link.copies);
     let mut sql = Sql::new("SELECT k.key AS parent_key, c.* FROM unnest(")
         .bind(parents.to_vec())
@@ -266,8 +268,9 @@ pub async fn pages<R: Record>(
 /// Counts a list.
 ///
 /// # Errors
-/// The database.
+/// As [`page`].
 pub async fn count<R: Record>(tx: &mut Tx, query: &ListQuery<R>) -> Result<Count> {
+    refuse_hidden(&tx.actor().rights, query)?;
     let matching = |tx: &Tx, head: &'static str| {
         let mut sql = Sql::new(head).push(R::TABLE).push(" t WHERE ");
         push_filter(&mut sql, tx, query);
@@ -309,13 +312,14 @@ pub async fn count<R: Record>(tx: &mut Tx, query: &ListQuery<R>) -> Result<Count
 /// Counts the list of each parent, in one statement.
 ///
 /// # Errors
-/// The database.
+/// As [`page`].
 pub async fn counts<R: Record>(
     tx: &mut Tx,
     relation: &Relation,
     parents: &[Uuid],
     query: &ListQuery<R>,
 ) -> Result<HashMap<Uuid, Count>> {
+    refuse_hidden(&tx.actor().rights, query)?;
     let mut sql = Sql::new("SELECT k.key, c.n FROM unnest(")
         .bind(parents.to_vec())
         .push(") AS k(key) CROSS JOIN LATERAL (SELECT count(*) AS n FROM (SELECT");

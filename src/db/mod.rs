@@ -8,6 +8,7 @@
 
 mod constraint;
 pub mod list;
+mod masked;
 pub mod migrate;
 mod order;
 mod predicate;

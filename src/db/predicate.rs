@@ -66,6 +66,13 @@ pub struct Column {
     absent: Option<&'static str>,
 }
 
+impl Column {
+    /// The name in the database.
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
 impl From<&'static str> for Column {
     fn from(name: &'static str) -> Self {
         Self { name, absent: None }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::loaders::Loaders;
 use crate::{
     audit::Origin,
-    auth::Actor,
+    auth::{Actor, Sensitive},
     db::{
         Db, ReadSession, Tx,
         list::{Count, ListQuery, Page, Record, Relation},
@@ -46,6 +46,12 @@ impl RequestContext {
     #[must_use]
     pub fn actor(&self) -> &Arc<Actor> {
         &self.actor
+    }
+
+    /// A sensitive value, if the actor is shown such values. Records that a write hands back were read without masks.
+    #[must_use]
+    pub fn unless_masked<T>(&self, what: Sensitive, value: Option<T>) -> Option<T> {
+        value.filter(|_| self.actor.rights.shows(what))
     }
 
     /// Where the request comes from.

@@ -3,6 +3,7 @@
 //! Nothing here knows a rule of the business. A resolver of a domain translates its arguments, calls one verb of
 //! its domain and translates the answer.
 
+mod can;
 pub mod connection;
 mod context;
 mod errors;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use async_graphql::{Request, Response, parser::types::Selection};
 use tracing::Instrument as _;
 
+pub use can::RecordRights;
 pub use connection::{Connection, ListArgs, Listing, page_request};
 pub use context::{ContextExt, RequestContext};
 pub use errors::{DeletePayload, UserError, answer};

@@ -8,18 +8,20 @@ use uuid::Uuid;
 use super::ContextExt as _;
 use crate::{
     activities::Activity,
+    api_keys::ApiKey,
     companies::Company,
     contacts::Contact,
     db::list::Record,
     error::{Error, Result},
     ids::{
-        self, ActivityId, CompanyId, ContactId, LeadId, OpportunityId, PipelineId, StageId, TeamId,
-        Typed, UserId,
+        self, ActivityId, ApiKeyId, CompanyId, ContactId, LeadId, OpportunityId, PipelineId,
+        RoleId, StageId, TeamId, Typed, UserId,
     },
     leads::Lead,
     members::{Team, User},
     opportunities::Opportunity,
     pipelines::{Pipeline, Stage},
+    roles::CustomRole,
 };
 
 /// An object with an id of its own.
@@ -44,6 +46,10 @@ pub enum Node {
     User(User),
     /// A team.
     Team(Arc<Team>),
+    /// A role of the tenant's own.
+    CustomRole(Arc<CustomRole>),
+    /// A program's key.
+    ApiKey(Arc<ApiKey>),
 }
 
 /// Reading anything by its id.
@@ -74,6 +80,10 @@ impl NodeQuery {
                 .await?
                 .map(Node::Activity)),
             TeamId::PREFIX => Ok(load::<TeamId, Team>(ctx, &id).await?.map(Node::Team)),
+            RoleId::PREFIX => Ok(load::<RoleId, CustomRole>(ctx, &id)
+                .await?
+                .map(Node::CustomRole)),
+            ApiKeyId::PREFIX => Ok(load::<ApiKeyId, ApiKey>(ctx, &id).await?.map(Node::ApiKey)),
             UserId::PREFIX => Ok(User::load(ctx, Some(read::<UserId>(&id)?))
                 .await?
                 .map(Node::User)),

@@ -3,7 +3,33 @@
 use async_graphql::MaybeUndefined;
 
 use super::scalars::MoneyInput;
-use crate::error::Result;
+use crate::{
+    auth::{Rights, Sensitive},
+    error::{Error, Result},
+};
+
+/// Refuses a write to a sensitive field that the actor is not shown. Whatever is sent, and even what is there already:
+/// the difference would tell what that is.
+///
+/// # Errors
+/// `FORBIDDEN` on `field`.
+pub fn refuse_masked<T>(
+    rights: &Rights,
+    what: Sensitive,
+    (change, field): (&MaybeUndefined<T>, &str),
+) -> Result<()> {
+    match change.is_undefined() || rights.shows(what) {
+        true => Ok(()),
+        false => Err(masked(field)),
+    }
+}
+
+/// A write to a field that the actor is not shown.
+#[must_use]
+pub fn masked(field: &str) -> Error {
+    let message = "you are not allowed to write a field that you are not shown, leave it out";
+    Error::invalid("FORBIDDEN", field, message)
+}
 
 /// Patches a field that may be empty.
 pub fn patch<T>(change: MaybeUndefined<T>, field: &mut Option<T>) {

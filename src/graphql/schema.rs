@@ -5,12 +5,14 @@ use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, Validatio
 use super::{limits::Limits, node::NodeQuery};
 use crate::{
     activities::{ActivityMutation, ActivityQuery},
+    api_keys::{ApiKeyMutation, ApiKeyQuery},
     companies::{CompanyMutation, CompanyQuery},
     contacts::{ContactMutation, ContactQuery},
     leads::{LeadMutation, LeadQuery},
     members::MemberQuery,
     opportunities::{OpportunityMutation, OpportunityQuery},
     pipelines::{PipelineMutation, PipelineQuery},
+    roles::{RoleMutation, RoleQuery},
     tenants::TenantQuery,
 };
 
@@ -23,6 +25,8 @@ pub struct Query(
     NodeQuery,
     TenantQuery,
     MemberQuery,
+    RoleQuery,
+    ApiKeyQuery,
     CompanyQuery,
     ContactQuery,
     LeadQuery,
@@ -34,6 +38,8 @@ pub struct Query(
 /// Everything that can be changed. Each field is one transaction; several fields run one after the other.
 #[derive(Default, MergedObject)]
 pub struct Mutation(
+    RoleMutation,
+    ApiKeyMutation,
     CompanyMutation,
     ContactMutation,
     LeadMutation,

@@ -8,13 +8,15 @@ use chrono::{DateTime, Utc};
 use super::{Lead, LeadFields, LeadOrderField, LeadStatus, NewLead};
 use crate::{
     activities::{self, Activity, ActivityFilter, ActivityOrder},
+    auth::{Rights, Sensitive},
     db::{Direction, OrderTerm, Predicate},
     enum_filter,
     error::Result,
     graphql::{
-        Connection, ContextExt as _, DeletePayload, Filter, ListArgs, Listing, UserError, answer,
+        Connection, ContextExt as _, DeletePayload, Filter, ListArgs, Listing, RecordRights,
+        UserError, answer,
         filters::{Conditions, DateTimeFilter, IdFilter, TextFilter},
-        patch::{patch, patch_money, patch_or_default, patch_required},
+        patch::{patch, patch_money, patch_or_default, patch_required, refuse_masked},
         scalars::{Money, MoneyInput},
     },
     ids::{LeadId, Typed as _, UserId},
@@ -47,13 +49,15 @@ impl Lead {
     }
 
     /// E-mail address, as it was written.
-    async fn email(&self) -> Option<&str> {
-        self.fields.email.as_deref()
+    async fn email(&self, ctx: &Context<'_>) -> Option<&str> {
+        let email = self.fields.email.as_deref();
+        ctx.request().unless_masked(Sensitive::Emails, email)
     }
 
     /// Phone number.
-    async fn phone(&self) -> Option<&str> {
-        self.fields.phone.as_deref()
+    async fn phone(&self, ctx: &Context<'_>) -> Option<&str> {
+        let phone = self.fields.phone.as_deref();
+        ctx.request().unless_masked(Sensitive::Phones, phone)
     }
 
     /// The company they work for, in words.
@@ -87,8 +91,9 @@ impl Lead {
     }
 
     /// What a deal with them may be worth.
-    async fn estimated_amount(&self) -> Option<Money> {
-        self.fields.estimated_amount().map(Money::from)
+    async fn estimated_amount(&self, ctx: &Context<'_>) -> Option<Money> {
+        let amount = self.fields.estimated_amount().map(Money::from);
+        ctx.request().unless_masked(Sensitive::Amounts, amount)
     }
 
     /// When the next action is due.
@@ -139,6 +144,11 @@ impl Lead {
             include_archived,
         };
         activities::below(ctx, &activities::OF_LEAD, self.id.uuid(), args).await
+    }
+
+    /// What you may do with it.
+    async fn can(&self, ctx: &Context<'_>) -> RecordRights {
+        RecordRights::on(ctx.request(), self)
     }
 
     /// When it was put away; lists leave such leads out.
@@ -321,7 +331,11 @@ struct LeadDetails {
 }
 
 impl LeadDetails {
-    fn write_to(self, fields: &mut LeadFields) -> Result<()> {
+    fn write_to(self, fields: &mut LeadFields, rights: &Rights) -> Result<()> {
+        refuse_masked(rights, Sensitive::Emails, (&self.email, "email"))?;
+        refuse_masked(rights, Sensitive::Phones, (&self.phone, "phone"))?;
+        let amount = (&self.estimated_amount, "estimatedAmount");
+        refuse_masked(rights, Sensitive::Amounts, amount)?;
         patch(self.email, &mut fields.email);
         patch(self.phone, &mut fields.phone);
         patch(self.company_name, &mut fields.company_name);
@@ -419,7 +433,7 @@ impl LeadMutation {
                 ..Default::default()
             };
             fields.ownership.owner_id = owner;
-            details.write_to(&mut fields)?;
+            details.write_to(&mut fields, &tx.actor().rights)?;
             super::create(
                 tx,
                 NewLead {
@@ -448,10 +462,11 @@ impl LeadMutation {
                 last_name,
                 details,
             } = input;
+            let rights = Arc::clone(&tx.actor().rights);
             super::update(tx, (id, expected_version), |fields| {
                 patch_required(first_name, &mut fields.first_name);
                 patch_required(last_name, &mut fields.last_name);
-                details.write_to(fields)
+                details.write_to(fields, &rights)
             })
             .await
         });

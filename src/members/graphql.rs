@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Member, MemberOrderField, MembershipStatus, Team};
 use crate::{
+    api_keys::ApiKey,
     auth::Role,
     db::{Direction, OrderTerm, Predicate, list::Relation},
     enum_filter,
@@ -15,7 +16,8 @@ use crate::{
         Connection, ContextExt as _, Filter, ListArgs, Listing,
         filters::{Conditions, IdFilter, TextFilter},
     },
-    ids::{TeamId, Typed as _, UserId},
+    ids::{ApiKeyId, TeamId, Typed as _, UserId},
+    roles::CustomRole,
     text::normalize,
 };
 
@@ -74,6 +76,11 @@ impl Member {
     /// What the person may do.
     async fn role(&self) -> Role {
         self.role
+    }
+
+    /// The role that the tenant made, when the role is CUSTOM.
+    async fn custom_role(&self, ctx: &Context<'_>) -> Result<Option<Arc<CustomRole>>> {
+        ctx.request().load(self.role_id.map(|id| id.uuid())).await
     }
 
     /// The team the person is in.
@@ -154,10 +161,12 @@ impl Team {
 pub struct ChangeAuthor {
     /// What kind of author it was.
     kind: AuthorKind,
-    /// The import's source, when it was an import.
+    /// The import's source, or what the server was doing.
     source: Option<String>,
     #[graphql(skip)]
     user: Option<UserId>,
+    #[graphql(skip)]
+    api_key: Option<ApiKeyId>,
 }
 
 /// Kinds of authors of changes.
@@ -165,23 +174,30 @@ pub struct ChangeAuthor {
 enum AuthorKind {
     /// A person.
     User,
+    /// A program with a key.
+    ApiKey,
     /// An import of data.
     Import,
+    /// The server itself.
+    System,
 }
 
 impl ChangeAuthor {
     /// Reads what a record's stamps say.
     pub(crate) fn new(author: &str) -> Self {
-        let user = author.parse().ok();
-        let kind = if user.is_some() {
-            AuthorKind::User
-        } else {
-            AuthorKind::Import
+        let (user, api_key) = (author.parse().ok(), author.parse().ok());
+        let (what, source) = author.split_once(':').unwrap_or((author, author));
+        let (kind, source) = match what {
+            "user" => (AuthorKind::User, None),
+            "apiKey" => (AuthorKind::ApiKey, None),
+            "import" => (AuthorKind::Import, Some(source)),
+            _ => (AuthorKind::System, Some(source)),
         };
         Self {
             kind,
-            source: author.strip_prefix("import:").map(str::to_owned),
+            source: source.map(str::to_owned),
             user,
+            api_key,
         }
     }
 }
@@ -192,11 +208,16 @@ impl ChangeAuthor {
     async fn user(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         User::load(ctx, self.user).await
     }
+
+    /// The key, when it was a program's and you may see keys.
+    async fn api_key(&self, ctx: &Context<'_>) -> Result<Option<Arc<ApiKey>>> {
+        ctx.request().load(self.api_key.map(|id| id.uuid())).await
+    }
 }
 
 enum_filter! {
     /// Compares a role.
-    RoleFilter(Role)
+    pub RoleFilter(Role)
 }
 
 enum_filter! {

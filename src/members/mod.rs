@@ -4,5 +4,6 @@ mod graphql;
 mod model;
 pub mod provision;
 
-pub use graphql::{ChangeAuthor, MemberQuery, MembershipFilter, MembershipOrder, User};
+pub(crate) use graphql::USUAL_ORDER;
+pub use graphql::{ChangeAuthor, MemberQuery, MembershipFilter, MembershipOrder, RoleFilter, User};
 pub use model::{Member, MemberOrderField, MembershipStatus, Team};

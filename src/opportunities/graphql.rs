@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     activities::{self, Activity, ActivityFilter, ActivityKind, ActivityOrder},
+    auth::Sensitive,
     companies::{Company, CompanyFilter},
     contacts::{self, Contact, ContactFilter, ContactOrder},
     db::{
@@ -25,7 +26,7 @@ use crate::{
     enum_filter,
     error::Result,
     graphql::{
-        Connection, ContextExt as _, Filter, ListArgs, Listing,
+        Connection, ContextExt as _, Filter, ListArgs, Listing, RecordRights,
         filters::{
             BigIntFilter, Conditions, DateFilter, DateTimeFilter, IdFilter, IntFilter, TextFilter,
         },
@@ -91,14 +92,17 @@ impl Opportunity {
     }
 
     /// What it is worth.
-    async fn amount(&self) -> Option<Money> {
-        self.fields.amount().map(Money::from)
+    async fn amount(&self, ctx: &Context<'_>) -> Option<Money> {
+        let amount = self.fields.amount().map(Money::from);
+        ctx.request().unless_masked(Sensitive::Amounts, amount)
     }
 
     /// What it is worth times its probability, rounded down to the minor unit.
-    async fn weighted_amount(&self) -> Option<Money> {
-        money::Money::from_columns(self.weighted_minor, self.fields.amount_currency.as_deref())
-            .map(Money::from)
+    async fn weighted_amount(&self, ctx: &Context<'_>) -> Option<Money> {
+        let currency = self.fields.amount_currency.as_deref();
+        let weighted = money::Money::from_columns(self.weighted_minor, currency);
+        ctx.request()
+            .unless_masked(Sensitive::Amounts, weighted.map(Money::from))
     }
 
     /// The pipeline it goes through.
@@ -298,6 +302,11 @@ impl Opportunity {
         activities::below(ctx, &activities::OF_OPPORTUNITY, self.id.uuid(), args).await
     }
 
+    /// What you may do with it.
+    async fn can(&self, ctx: &Context<'_>) -> RecordRights {
+        RecordRights::on(ctx.request(), self)
+    }
+
     /// When it was put away; lists leave such deals out.
     async fn archived_at(&self) -> Option<DateTime<Utc>> {
         self.stamps.archived_at
@@ -438,9 +447,11 @@ impl StageChange {
     }
 
     /// What the deal was worth then.
-    async fn amount(&self) -> Option<Money> {
-        money::Money::from_columns(self.0.amount_minor, self.0.amount_currency.as_deref())
-            .map(Money::from)
+    async fn amount(&self, ctx: &Context<'_>) -> Option<Money> {
+        let currency = self.0.amount_currency.as_deref();
+        let amount = money::Money::from_columns(self.0.amount_minor, currency);
+        ctx.request()
+            .unless_masked(Sensitive::Amounts, amount.map(Money::from))
     }
 
     /// Its probability after the change, in percent.

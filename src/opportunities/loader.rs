@@ -43,7 +43,9 @@ impl Batch for StageHistory {
             .bind(keys.to_vec())
             .push(
                 ") AS k(key) CROSS JOIN LATERAL (SELECT t.opportunity_id, t.stage_change_id, t.from_stage_id, \
-                 t.to_stage_id, t.from_status, t.to_status, t.amount_minor, t.amount_currency, t.probability, \
+                 t.to_stage_id, t.from_status, t.to_status, \
+                 CASE WHEN app.shows('amounts') THEN t.amount_minor END AS amount_minor, \
+                 CASE WHEN app.shows('amounts') THEN t.amount_currency END AS amount_currency, t.probability, \
                  t.stood_seconds, t.changed_at, t.changed_by FROM opportunity_stage_history t WHERE t.tenant_id = ",
             )
             .bind(tx.tenant())

@@ -11,10 +11,11 @@ use super::{
 };
 use crate::{
     activities::{Activity, ActivityKind},
+    auth::{Rights, Sensitive},
     error::Result,
     graphql::{
         ContextExt as _, DeletePayload, UserError, answer,
-        patch::{patch, patch_money, patch_or_default, patch_required},
+        patch::{patch, patch_money, patch_or_default, patch_required, refuse_masked},
         scalars::{Date, MoneyInput},
     },
     ids::{CompanyId, ContactId, OpportunityId, StageId, Typed as _, UserId},
@@ -53,7 +54,8 @@ impl OpportunityDetails {
         }
     }
 
-    fn write_to(self, fields: &mut OpportunityFields) -> Result<()> {
+    fn write_to(self, fields: &mut OpportunityFields, rights: &Rights) -> Result<()> {
+        refuse_masked(rights, Sensitive::Amounts, (&self.amount, "amount"))?;
         patch_money(
             self.amount,
             "amount",
@@ -323,7 +325,7 @@ impl OpportunityMutation {
             };
             fields.ownership.owner_id = owner;
             let probability = input.details.probability().flatten();
-            input.details.write_to(&mut fields)?;
+            input.details.write_to(&mut fields, &tx.actor().rights)?;
             let new = NewOpportunity {
                 id,
                 fields,
@@ -356,9 +358,10 @@ impl OpportunityMutation {
         } = input;
         let probability = details.probability();
         let outcome = ctx.request().write(async |tx| {
+            let rights = Arc::clone(&tx.actor().rights);
             super::update(tx, (id, expected_version), probability, |fields| {
                 patch_required(name, &mut fields.name);
-                details.write_to(fields)
+                details.write_to(fields, &rights)
             })
             .await
         });

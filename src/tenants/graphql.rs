@@ -7,11 +7,12 @@ use chrono::{DateTime, Utc};
 
 use super::{Tenant, TenantStatus, model};
 use crate::{
-    auth::{Actor, Role},
+    auth::{Actor, Role, Sensitive},
     error::Result,
     graphql::ContextExt as _,
-    ids::TenantId,
+    ids::{TenantId, Typed as _},
     members::User,
+    roles::{self, CustomRole, ScopeOfKind},
 };
 
 /// A company that works with Dealgraph. You see the one that your token is for.
@@ -99,9 +100,32 @@ impl Viewer {
         self.0.role
     }
 
+    /// The role that the tenant made, when that is yours.
+    async fn custom_role(&self, ctx: &Context<'_>) -> Result<Option<Arc<CustomRole>>> {
+        ctx.request()
+            .load(self.0.custom_role.map(|id| id.uuid()))
+            .await
+    }
+
     /// What you may do, as permission strings such as `opportunities:write`.
     async fn permissions(&self) -> Vec<&'static str> {
         self.0.rights.permissions()
+    }
+
+    /// Which rows of each kind of record your permissions reach.
+    async fn scopes(&self) -> Vec<ScopeOfKind> {
+        roles::scopes_of(&self.0.rights)
+    }
+
+    /// The sensitive fields that you are not shown: they read as null, and can be neither written nor filtered by.
+    async fn masks(&self) -> &[Sensitive] {
+        self.0.rights.masks()
+    }
+
+    /// Whether you hold a permission, such as `opportunities:write`, on any row at all; with a scope, as in
+    /// `opportunities:write:team`, whether on rows that far. An unknown permission is one you don't hold.
+    async fn can(&self, permission: String) -> bool {
+        self.0.rights.holds(&permission)
     }
 
     /// When your token ends; get a new one before.

@@ -1,10 +1,10 @@
 //! Contact methods in the schema.
 
-use async_graphql::{InputObject, Object};
+use async_graphql::{Context, InputObject, Object};
 use chrono::{DateTime, Utc};
 
 use super::{ContactMethod, ContactMethodKind, NewContactMethod};
-use crate::ids::ContactMethodId;
+use crate::{graphql::ContextExt as _, ids::ContactMethodId};
 
 /// A way to reach a contact.
 #[Object]
@@ -19,9 +19,17 @@ impl ContactMethod {
         self.kind
     }
 
-    /// The address, number or name, as it was written.
-    async fn value(&self) -> &str {
-        &self.value
+    /// The address, number or name, as it was written; `•••` when your role does not show it.
+    async fn value(&self, ctx: &Context<'_>) -> &str {
+        match self.is_masked(ctx) {
+            true => "•••",
+            false => &self.value,
+        }
+    }
+
+    /// Whether your role does not show the value.
+    async fn masked(&self, ctx: &Context<'_>) -> bool {
+        self.is_masked(ctx)
     }
 
     /// What it is for, for example `assistant`.
@@ -37,6 +45,15 @@ impl ContactMethod {
     /// Since when the contact does not want to be reached by it.
     async fn opted_out_at(&self) -> Option<DateTime<Utc>> {
         self.opted_out_at
+    }
+}
+
+impl ContactMethod {
+    fn is_masked(&self, ctx: &Context<'_>) -> bool {
+        let rights = &ctx.request().actor().rights;
+        self.kind
+            .sensitive()
+            .is_some_and(|what| !rights.shows(what))
     }
 }
 

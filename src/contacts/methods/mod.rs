@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 pub(super) use graphql::ContactMethodInput;
 pub use model::{ContactMethod, ContactMethodKind, NewContactMethod};
-pub(super) use model::{arrange, preferred_email, preferred_phone};
+pub(super) use model::{arrange, preferred_email, preferred_phone, refuse_masked};
 pub(super) use store::{follow, insert};
 
 use super::Contact;

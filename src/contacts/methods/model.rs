@@ -5,7 +5,9 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::{
+    auth::{Rights, Sensitive},
     error::{Error, Result},
+    graphql::patch::masked,
     ids::ContactMethodId,
     text::{self, Text},
 };
@@ -62,6 +64,33 @@ impl ContactMethodKind {
             Self::Url => "URL",
             Self::Social => "SOCIAL",
         }
+    }
+
+    /// What it falls under when a role keeps values back.
+    pub(super) fn sensitive(self) -> Option<Sensitive> {
+        match self {
+            Self::Email => Some(Sensitive::Emails),
+            Self::Phone | Self::Mobile | Self::Fax => Some(Sensitive::Phones),
+            Self::Url | Self::Social => None,
+        }
+    }
+}
+
+/// Refuses new methods of a kind that the actor is not shown.
+///
+/// # Errors
+/// `FORBIDDEN` on the method's value.
+pub(in crate::contacts) fn refuse_masked(
+    rights: &Rights,
+    methods: &[NewContactMethod],
+) -> Result<()> {
+    let hidden = |method: &NewContactMethod| {
+        let what = method.kind.sensitive();
+        what.is_some_and(|what| !rights.shows(what))
+    };
+    match methods.iter().position(hidden) {
+        Some(i) => Err(masked(&format!("contactMethods.{i}.value"))),
+        None => Ok(()),
     }
 }
 

@@ -27,8 +27,10 @@ pub(super) async fn of(
     contacts: &[Uuid],
 ) -> Result<HashMap<Uuid, Vec<ContactMethod>>> {
     let sql = Sql::new(
-        "SELECT t.contact_id, t.contact_method_id, t.kind, t.value, t.value_normalized, t.label, t.preferred, \
-         t.opted_out_at, t.position FROM contact_methods t WHERE t.tenant_id = ",
+        "SELECT t.contact_id, t.contact_method_id, t.kind, CASE WHEN s.shown THEN t.value ELSE '•••' END AS value, \
+         CASE WHEN s.shown THEN t.value_normalized ELSE '•••' END AS value_normalized, t.label, t.preferred, \
+         t.opted_out_at, t.position FROM contact_methods t CROSS JOIN LATERAL (SELECT CASE t.kind WHEN 'EMAIL' THEN app.shows('emails') \
+         WHEN 'URL' THEN true WHEN 'SOCIAL' THEN true ELSE app.shows('phones') END) s(shown) WHERE t.tenant_id = ",
     )
     .bind(tx.tenant())
     .push(" AND t.contact_id = ANY(")

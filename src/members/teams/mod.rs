@@ -12,7 +12,7 @@ use crate::{
     error::{Error, Result},
     events::{Event, EventKind},
     ids::{TeamId, Typed as _, UserId},
-    tenants::quota,
+    records,
 };
 
 /// Makes a team, on top or below another one. One that brings an id which exists already is answered as it stands.
@@ -34,7 +34,7 @@ pub async fn create(
     Team::check_name(&mut name)?;
     let path = below(above.as_ref(), id);
     Team::check_depth(&path, 0)?;
-    quota::refuse_one_more_team(tx).await?;
+    records::require_room::<Team>(tx, ("quota_teams", ""), "teams").await?;
     let team = Team {
         team_id: id,
         name,

@@ -1,0 +1,82 @@
+//! Which columns are sensitive, and that nobody finds out by a filter or an order what they are not shown.
+//!
+//! The values themselves are kept back twice: the lists of columns ask `app.shows`, and resolvers ask the actor's
+//! rights, because what a write hands back was read without masks.
+
+use super::{OrderField as _, Predicate, list::ListQuery, list::Record};
+use crate::{
+    auth::{Rights, Sensitive},
+    error::{Error, Result},
+};
+
+/// Tables with the columns of theirs that a role may keep back.
+const COLUMNS: [(&str, &str, Sensitive); 14] = [
+    ("companies", "annual_revenue_minor", Sensitive::Amounts),
+    ("companies", "annual_revenue_currency", Sensitive::Amounts),
+    ("companies", "phone", Sensitive::Phones),
+    ("contacts", "email_normalized", Sensitive::Emails),
+    ("leads", "email", Sensitive::Emails),
+    ("leads", "email_normalized", Sensitive::Emails),
+    ("leads", "phone", Sensitive::Phones),
+    ("leads", "estimated_amount_minor", Sensitive::Amounts),
+    ("leads", "estimated_amount_currency", Sensitive::Amounts),
+    ("opportunities", "amount_minor", Sensitive::Amounts),
+    ("opportunities", "amount_currency", Sensitive::Amounts),
+    ("opportunities", "weighted_minor", Sensitive::Amounts),
+    (
+        "opportunity_stage_history",
+        "amount_minor",
+        Sensitive::Amounts,
+    ),
+    (
+        "opportunity_stage_history",
+        "amount_currency",
+        Sensitive::Amounts,
+    ),
+];
+
+/// Refuses a list that is filtered or sorted by what the actor is not shown: the answer would tell it.
+///
+/// # Errors
+/// `FORBIDDEN`.
+pub(super) fn refuse_hidden<R: Record>(rights: &Rights, query: &ListQuery<R>) -> Result<()> {
+    if rights.masks().is_empty() {
+        return Ok(());
+    }
+    let hides = |table: &str, column: &str| {
+        let known = COLUMNS
+            .iter()
+            .find(|known| (known.0, known.1) == (table, column));
+        known.is_some_and(|(_, _, what)| !rights.shows(*what))
+    };
+    let sorted = query
+        .order
+        .iter()
+        .any(|term| hides(R::TABLE, term.field.column()));
+    if sorted || names(&query.filter, R::TABLE, &hides) {
+        return Err(Error::Forbidden(
+            "filter or sort by fields that you are not shown",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether a condition names a column that is hidden, in the table or in related ones.
+fn names(predicate: &Predicate, table: &str, hides: &dyn Fn(&str, &str) -> bool) -> bool {
+    match predicate {
+        Predicate::All(parts) | Predicate::Any(parts) => {
+            parts.iter().any(|part| names(part, table, hides))
+        }
+        Predicate::Not(inner) => names(inner, table, hides),
+        Predicate::Compare(column, ..) | Predicate::In(column, _) | Predicate::Empty(column) => {
+            hides(table, column.name())
+        }
+        Predicate::Related {
+            table: other,
+            column,
+            own,
+            matching,
+            ..
+        } => hides(other, column) || hides(table, own) || names(matching, other, hides),
+    }
+}

@@ -1,0 +1,400 @@
+//! Roles in the schema.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
+use chrono::{DateTime, Utc};
+
+use super::{CustomRole, NewRole, RoleOrderField, RolePatch};
+use crate::{
+    auth::{Rights, Role, Scope, Sensitive},
+    db::{Direction, OrderTerm, Predicate, list::Relation},
+    error::Result,
+    graphql::{
+        Connection, ContextExt as _, DeletePayload, Filter, ListArgs, Listing, RecordRights,
+        UserError, answer,
+        filters::{Conditions, IdFilter, TextFilter},
+    },
+    ids::{RoleId, Typed as _},
+    members::{self, ChangeAuthor, Member, MembershipFilter, MembershipOrder},
+    text::normalize,
+};
+
+static MEMBERS: Relation = Relation {
+    name: "role.members",
+    link: None,
+    key: "t.role_id",
+};
+
+/// Which rows of a kind of record are reached, for reading, writing and deleting.
+#[derive(Debug, Clone, Copy, SimpleObject)]
+#[graphql(name = "PermissionScopes")]
+pub struct ScopeOfKind {
+    /// The kind of record, as permissions name it: `opportunities` for example.
+    kind: &'static str,
+    /// Which ones are seen.
+    read: Scope,
+    /// Which ones are changed, archived and restored.
+    write: Scope,
+    /// Which ones are deleted for good.
+    delete: Scope,
+}
+
+/// The scopes of all kinds of records.
+#[must_use]
+pub fn scopes_of(rights: &Rights) -> Vec<ScopeOfKind> {
+    let of_kind = |kind| ScopeOfKind {
+        kind,
+        read: rights.sees(kind),
+        write: rights.edits(kind),
+        delete: rights.deletes(kind),
+    };
+    crate::auth::KINDS.map(of_kind).to_vec()
+}
+
+/// A role that the tenant made.
+#[Object]
+impl CustomRole {
+    /// The id, as `role:<uuid>`.
+    pub async fn id(&self) -> RoleId {
+        self.id
+    }
+
+    /// What it is called.
+    async fn name(&self) -> &str {
+        &self.fields.name
+    }
+
+    /// What it is for.
+    async fn description(&self) -> Option<&str> {
+        self.fields.description.as_deref()
+    }
+
+    /// What it allows: `<records>:<read|write|delete>:<own|team|all>`, for example `opportunities:write:own`, and
+    /// permissions without a scope such as `audit:read`.
+    async fn permissions(&self) -> Vec<String> {
+        self.fields.rights().granted()
+    }
+
+    /// The same by kind of record.
+    async fn scopes(&self) -> Vec<ScopeOfKind> {
+        scopes_of(&self.fields.rights())
+    }
+
+    /// The sensitive fields that people with this role are not shown.
+    async fn masks(&self) -> Vec<Sensitive> {
+        self.fields.rights().masks().to_vec()
+    }
+
+    /// Who has it.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn memberships(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        filter: Option<MembershipFilter>,
+        order_by: Option<Vec<MembershipOrder>>,
+    ) -> Result<Connection<Member>> {
+        let args = ListArgs {
+            first,
+            after,
+            last,
+            before,
+            filter,
+            order_by,
+            include_archived: true,
+        };
+        let query = args.query(ctx.request().actor().tenant, members::USUAL_ORDER)?;
+        Listing::below(ctx, &MEMBERS, self.id.uuid(), query).await
+    }
+
+    /// What you may do with it; rights that you do not have can't be put into it all the same.
+    async fn can(&self, ctx: &Context<'_>) -> RecordRights {
+        let runs = ctx.request().actor().may("admin");
+        RecordRights {
+            update: runs,
+            delete: runs,
+        }
+    }
+
+    /// When it was made.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.stamps.created_at
+    }
+
+    /// Who made it.
+    async fn created_by(&self) -> ChangeAuthor {
+        ChangeAuthor::new(&self.stamps.created_by)
+    }
+
+    /// When it last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.stamps.updated_at
+    }
+
+    /// Who changed it last.
+    async fn updated_by(&self) -> ChangeAuthor {
+        ChangeAuthor::new(&self.stamps.updated_by)
+    }
+
+    /// Counts changes; send it back as `expectedVersion` to not overwrite somebody else's.
+    async fn version(&self) -> i32 {
+        self.stamps.version
+    }
+}
+
+/// A role that every tenant has. It can't be changed.
+pub struct BuiltInRole(Role);
+
+/// A role that every tenant has. It can't be changed.
+#[Object]
+impl BuiltInRole {
+    /// The role.
+    async fn role(&self) -> Role {
+        self.0
+    }
+
+    /// What it is for.
+    async fn description(&self) -> &str {
+        match self.0 {
+            Role::Admin => "Runs the tenant: everything, everywhere.",
+            Role::Manager => {
+                "Leads a team: sees and changes what the team and its sub-teams own; sees all companies and contacts."
+            }
+            Role::SalesRep => {
+                "Sells: sees and changes their own deals, leads and activities; sees all companies and contacts."
+            }
+            Role::Analyst => "Reads everything and exports it; changes nothing.",
+            Role::Viewer => "Reads everything; changes nothing.",
+            Role::Custom => "A role that the tenant made.",
+        }
+    }
+
+    /// What it allows, in the same words as a role of the tenant's own.
+    async fn permissions(&self) -> Vec<String> {
+        self.0.rights().granted()
+    }
+
+    /// The same by kind of record.
+    async fn scopes(&self) -> Vec<ScopeOfKind> {
+        scopes_of(&self.0.rights())
+    }
+
+    /// The sensitive fields that it does not show.
+    async fn masks(&self) -> Vec<Sensitive> {
+        self.0.rights().masks().to_vec()
+    }
+}
+
+/// Which roles.
+#[derive(Debug, Default, InputObject)]
+pub struct CustomRoleFilter {
+    /// All of these hold.
+    and: Option<Vec<CustomRoleFilter>>,
+    /// At least one of these holds.
+    or: Option<Vec<CustomRoleFilter>>,
+    /// This does not hold.
+    not: Option<Box<CustomRoleFilter>>,
+    /// By id.
+    id: Option<IdFilter>,
+    /// By name, without regard to case.
+    name: Option<TextFilter>,
+}
+
+impl Filter for CustomRoleFilter {
+    fn predicate(self) -> Result<Predicate> {
+        let mut all = Conditions::default();
+        all.id::<RoleId>("id", "role_id", self.id)?;
+        all.text("name", "name_normalized", self.name, normalize)?;
+        all.finish(self.and, self.or, self.not)
+    }
+}
+
+/// One criterion of the order of roles.
+#[derive(Debug, InputObject)]
+pub struct CustomRoleOrder {
+    /// What to sort by.
+    field: RoleOrderField,
+    /// Which way.
+    #[graphql(default_with = "Direction::Asc")]
+    direction: Direction,
+}
+
+impl From<CustomRoleOrder> for OrderTerm<RoleOrderField> {
+    fn from(order: CustomRoleOrder) -> Self {
+        Self {
+            field: order.field,
+            direction: order.direction,
+        }
+    }
+}
+
+const USUAL_ORDER: OrderTerm<RoleOrderField> = OrderTerm {
+    field: RoleOrderField::Name,
+    direction: Direction::Asc,
+};
+
+/// Reading roles.
+#[derive(Default)]
+pub struct RoleQuery;
+
+#[Object]
+impl RoleQuery {
+    /// The roles that every tenant has.
+    async fn built_in_roles(&self) -> Vec<BuiltInRole> {
+        Role::ALL.map(BuiltInRole).into()
+    }
+
+    /// A role of the tenant's own by its id; null when there is none that you may see.
+    async fn role(&self, ctx: &Context<'_>, id: RoleId) -> Result<Option<Arc<CustomRole>>> {
+        ctx.request().load(Some(id.uuid())).await
+    }
+
+    /// The roles that the tenant made, by name.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn roles(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        filter: Option<CustomRoleFilter>,
+        order_by: Option<Vec<CustomRoleOrder>>,
+    ) -> Result<Connection<CustomRole>> {
+        let args = ListArgs {
+            first,
+            after,
+            last,
+            before,
+            filter,
+            order_by,
+            include_archived: true,
+        };
+        Listing::read(ctx, args.query(ctx.request().actor().tenant, USUAL_ORDER)?).await
+    }
+}
+
+/// A role to be made.
+#[derive(Debug, InputObject)]
+struct RoleCreateInput {
+    /// Your own id for it (`role:<uuid>`, best a version 7): sending the same twice makes it once.
+    id: Option<RoleId>,
+    /// What it is called.
+    name: String,
+    /// What it is for.
+    description: Option<String>,
+    /// What it allows: `opportunities:write:own`, `audit:read` and the like. Writing needs reading with a scope that is
+    /// as wide, deleting needs writing.
+    permissions: Vec<String>,
+    /// The sensitive fields that people with this role are not shown.
+    #[graphql(default)]
+    masks: Vec<Sensitive>,
+}
+
+/// A change to a role.
+#[derive(Debug, InputObject)]
+struct RoleUpdateInput {
+    /// Which role.
+    id: RoleId,
+    /// The version that the change was made for; another one answers CONFLICT.
+    expected_version: Option<i32>,
+    /// What it is called.
+    name: Option<String>,
+    /// What it is for; null empties it.
+    description: MaybeUndefined<String>,
+    /// What it allows; replaces all.
+    permissions: Option<Vec<String>>,
+    /// The sensitive fields that people with this role are not shown; replaces all.
+    masks: Option<Vec<Sensitive>>,
+}
+
+/// Names a role, and the version it is expected at.
+#[derive(Debug, InputObject)]
+struct RoleRefInput {
+    /// Which role.
+    id: RoleId,
+    /// The version it is expected at; another one answers CONFLICT.
+    expected_version: Option<i32>,
+}
+
+/// What a change to a role came to.
+#[derive(SimpleObject)]
+struct RolePayload {
+    /// The role after the change; after a CONFLICT as it is now; null when the change was refused.
+    role: Option<Arc<CustomRole>>,
+    /// What has to be mended; empty when the change was made.
+    user_errors: Vec<UserError>,
+}
+
+/// Writing roles; for admins, who can't give away more than they have.
+#[derive(Default)]
+pub struct RoleMutation;
+
+#[Object]
+impl RoleMutation {
+    /// Makes a role.
+    async fn role_create(
+        &self,
+        ctx: &Context<'_>,
+        input: RoleCreateInput,
+    ) -> async_graphql::Result<RolePayload> {
+        let id = input.id.unwrap_or_default();
+        let new = NewRole {
+            id,
+            name: input.name,
+            description: input.description,
+            permissions: input.permissions,
+            masks: input.masks,
+        };
+        let outcome = ctx.request().write(async |tx| super::create(tx, new).await);
+        payload(ctx, id, outcome.await).await
+    }
+
+    /// Changes a role, for everybody who has it: what they may do changes within a second.
+    async fn role_update(
+        &self,
+        ctx: &Context<'_>,
+        input: RoleUpdateInput,
+    ) -> async_graphql::Result<RolePayload> {
+        let patch = RolePatch {
+            name: input.name,
+            description: match input.description {
+                MaybeUndefined::Undefined => None,
+                MaybeUndefined::Null => Some(None),
+                MaybeUndefined::Value(text) => Some(Some(text)),
+            },
+            permissions: input.permissions,
+            masks: input.masks,
+        };
+        let role = (input.id, input.expected_version);
+        let outcome = ctx
+            .request()
+            .write(async |tx| super::update(tx, role, patch).await);
+        payload(ctx, input.id, outcome.await).await
+    }
+
+    /// Deletes a role for good. Refused with IN_USE while members, open invitations or working keys have it.
+    async fn role_delete(
+        &self,
+        ctx: &Context<'_>,
+        input: RoleRefInput,
+    ) -> async_graphql::Result<DeletePayload> {
+        let outcome = ctx
+            .request()
+            .write(async |tx| super::delete(tx, input.id, input.expected_version).await);
+        DeletePayload::new(input.id, outcome.await)
+    }
+}
+
+async fn payload(
+    ctx: &Context<'_>,
+    id: RoleId,
+    outcome: Result<CustomRole>,
+) -> async_graphql::Result<RolePayload> {
+    let (role, user_errors) = answer(ctx, id.uuid(), outcome).await?;
+    Ok(RolePayload { role, user_errors })
+}
