@@ -78,7 +78,7 @@ CREATE POLICY invitations_delete_tenant ON invitations AS RESTRICTIVE FOR DELETE
 DROP POLICY IF EXISTS invitations_delete_scope ON invitations;
 CREATE POLICY invitations_delete_scope ON invitations FOR DELETE TO dealgraph_app
     USING (role_id IS NOT NULL AND (accepted_at IS NOT NULL OR revoked_at IS NOT NULL));
-GRANT SELECT ON invitations TO dealgraph_system;
+GRANT SELECT, INSERT ON invitations TO dealgraph_system;
 GRANT UPDATE (accepted_at, accepted_by, version) ON invitations TO dealgraph_system;
 DROP POLICY IF EXISTS invitations_system ON invitations;
 CREATE POLICY invitations_system ON invitations TO dealgraph_system USING (true) WITH CHECK (true);

@@ -7,6 +7,7 @@ use crate::{
     error::{Error, Result},
     events::EventKind,
     ids::{Typed as _, UserId},
+    tenants::quota,
     text::Text,
 };
 
@@ -58,9 +59,7 @@ pub async fn resume(
     if before.status == MembershipStatus::Active {
         return Ok(before);
     }
-    let tenant = tx.tenant();
-    let now = tx.now();
-    crate::tenants::quota::refuse_one_more_member(tx, (tenant, now), None).await?;
+    quota::refuse_one_more_member(tx).await?;
     let mut after = before.clone();
     after.status = MembershipStatus::Active;
     change::write(tx, EventKind::Resumed, &before, after).await

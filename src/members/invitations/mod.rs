@@ -5,7 +5,7 @@ mod model;
 mod secret;
 mod store;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 pub use accept::{Accepted, Newcomer, accept};
 pub use model::{Invitation, InvitationOrderField, InvitationStatus};
@@ -15,12 +15,12 @@ use super::{grant, store as members};
 use crate::{
     auth::Role,
     db::{
-        Tx,
+        SystemTx, Tx,
         list::{self, Record as _},
     },
     error::{Error, Result},
     events::{Event, EventKind},
-    ids::{InvitationId, RoleId, TeamId, Typed as _},
+    ids::{InvitationId, RoleId, TeamId, TenantId, Typed as _},
     tenants::quota,
     text::normalize_email,
 };
@@ -76,27 +76,38 @@ pub async fn invite(tx: &mut Tx, new: NewInvitation) -> Result<Invited> {
         revoke_locked(tx, open).await?;
     }
     quota::refuse_one_more_member(tx).await?;
-    let id = InvitationId::new();
-    let secret = InvitationSecret::generate(tx.tenant(), id);
-    let invitation = Invitation {
-        invitation_id: id,
-        email,
-        role: new.role,
-        role_id: new.custom_role,
-        team_id: new.team,
-        sent_at: tx.now(),
-        sent_count: 1,
-        expires_at: tx.now() + ends,
-        accepted_at: None,
-        accepted_by: None,
-        revoked_at: None,
-        created_at: tx.now(),
-        created_by: tx.author(),
-        version: 1,
-    };
-    let invitation = store::insert(tx, &invitation, (&normalized, secret.hash())).await?;
+    let (tenant, author) = (tx.tenant(), tx.author());
+    let (invitation, secret) = Invitation::new(tenant, (&new, email), (tx.now(), ends), author);
+    let hash = secret.hash();
+    let invitation = store::insert(tx, tenant, &invitation, (&normalized, hash)).await?;
     emit(tx, EventKind::Created, None, &invitation);
     Ok(Invited::New(invitation, secret))
+}
+
+/// Invites the first admin of a tenant that has nobody yet who could.
+///
+/// # Errors
+/// `INVALID_EMAIL`, or the database.
+pub(crate) async fn invite_first_admin(
+    tx: &mut SystemTx,
+    tenant: TenantId,
+    email: &str,
+    author: &str,
+) -> Result<InvitationSecret> {
+    let normalized = normalize_email(email, "email")?;
+    let new = NewInvitation {
+        email: email.to_owned(),
+        role: Role::Admin,
+        custom_role: None,
+        team: None,
+        days: MOST_DAYS,
+    };
+    let (email, ends) = (email.trim().to_owned(), lasting(new.days)?);
+    let by = author.to_owned();
+    let (invitation, secret) = Invitation::new(tenant, (&new, email), (tx.now(), ends), by);
+    let hash = secret.hash();
+    store::insert(tx, tenant, &invitation, (&normalized, hash)).await?;
+    Ok(secret)
 }
 
 /// Sends an invitation again, with a new secret: the link that was mailed before opens nothing any more.
@@ -154,6 +165,34 @@ async fn revoke_locked(tx: &mut Tx, before: Invitation) -> Result<Invitation> {
     let after = store::update(tx, &after, None).await?;
     emit(tx, EventKind::Revoked, Some(&before), &after);
     Ok(after)
+}
+
+impl Invitation {
+    fn new(
+        tenant: TenantId,
+        (new, email): (&NewInvitation, String),
+        (now, lasting): (DateTime<Utc>, TimeDelta),
+        created_by: String,
+    ) -> (Self, InvitationSecret) {
+        let id = InvitationId::new();
+        let invitation = Self {
+            invitation_id: id,
+            email,
+            role: new.role,
+            role_id: new.custom_role,
+            team_id: new.team,
+            sent_at: now,
+            sent_count: 1,
+            expires_at: now + lasting,
+            accepted_at: None,
+            accepted_by: None,
+            revoked_at: None,
+            created_at: now,
+            created_by,
+            version: 1,
+        };
+        (invitation, InvitationSecret::generate(tenant, id))
+    }
 }
 
 fn lasting(days: i32) -> Result<TimeDelta> {

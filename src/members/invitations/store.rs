@@ -3,17 +3,18 @@
 use super::Invitation;
 use crate::{
     db::{
-        Sql, SystemTx, Tx,
+        Sql, Statements, SystemTx, Tx,
         list::{self, Record as _},
     },
     error::{Error, Result},
-    ids::{InvitationId, Typed as _, UserId},
+    ids::{InvitationId, TenantId, Typed as _, UserId},
     members::invitations::secret::InvitationSecret,
     text::normalize,
 };
 
 pub(super) async fn insert(
-    tx: &mut Tx,
+    statements: &mut Statements,
+    tenant: TenantId,
     new: &Invitation,
     (normalized, secret_hash): (&str, Vec<u8>),
 ) -> Result<Invitation> {
@@ -21,7 +22,7 @@ pub(super) async fn insert(
         "INSERT INTO invitations AS t (tenant_id, invitation_id, email, email_normalized, role, role_id, team_id, \
          secret_hash, sent_at, expires_at, created_at, created_by) VALUES (",
     )
-    .bind(tx.tenant())
+    .bind(tenant)
     .push(", ")
     .bind(new.invitation_id)
     .push(", ")
@@ -46,7 +47,8 @@ pub(super) async fn insert(
     .bind(new.created_by.clone())
     .push(") RETURNING ")
     .push(Invitation::COLUMNS);
-    tx.optional(sql)
+    statements
+        .optional(sql)
         .await?
         .ok_or(Error::Forbidden("invite people"))
 }
