@@ -43,6 +43,8 @@ CREATE TABLE refresh_tokens (
     token_hash          bytea PRIMARY KEY,
     session_id          uuid NOT NULL REFERENCES sessions ON DELETE CASCADE,
     generation          integer NOT NULL,
+    -- The generation that it was got with.
+    parent              integer NOT NULL,
     issued_at           timestamptz NOT NULL,
     used_at             timestamptz,
     CONSTRAINT refresh_tokens_generation_key UNIQUE (session_id, generation)
@@ -53,7 +55,7 @@ CREATE TABLE one_time_tokens (
     token_hash          bytea PRIMARY KEY,
     purpose             text NOT NULL
                         CONSTRAINT one_time_tokens_purpose_check
-                        CHECK (purpose IN ('VERIFY_EMAIL', 'RESET_PASSWORD', 'SECOND_FACTOR', 'PROVIDER_SIGN_IN')),
+                        CHECK (purpose IN ('REGISTER', 'VERIFY_EMAIL', 'RESET_PASSWORD', 'SECOND_FACTOR', 'PROVIDER_SIGN_IN')),
     user_id             uuid REFERENCES users ON DELETE CASCADE,
     data                jsonb NOT NULL DEFAULT '{}',
     attempts            integer NOT NULL DEFAULT 0,

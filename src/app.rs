@@ -16,12 +16,16 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    accounts::{self, Accounts},
+    audit::{Recorder, Recording},
     auth::Tokens,
+    cache::Throttle,
     clock::Clock,
     config::TraceParents,
     db::{self, Db, PoolOptions, StartupError},
     events::Hints,
     graphql::{self, Api, http::Outcome, limits::Limits},
+    mail::{Mailer, Sending},
     server::{self, ServerLimits},
     telemetry::{self, RequestLine},
 };
@@ -45,6 +49,8 @@ pub struct Setup {
     pub clock: Clock,
     /// Whether callers' traces are continued.
     pub trace_parents: TraceParents,
+    /// How accounts are kept.
+    pub accounts: accounts::Setup,
 }
 
 /// A server that is ready to listen.
@@ -52,6 +58,9 @@ pub struct App {
     db: Db,
     router: Router,
     hints: Hints,
+    recording: Recording,
+    accounts: Arc<Accounts>,
+    sending: Sending,
     redis_url: Option<String>,
 }
 
@@ -68,6 +77,7 @@ impl App {
             hints,
             setup.redis_url,
             (setup.tokens, setup.limits, setup.trace_parents),
+            setup.accounts,
         )
         .await
     }
@@ -81,9 +91,19 @@ impl App {
         hints: Hints,
         redis_url: Option<String>,
         (tokens, limits, trace_parents): (Arc<Tokens>, Limits, TraceParents),
+        setup: accounts::Setup,
     ) -> Result<Self, StartupError> {
         db::check(&db).await?;
-        let api = Arc::new(Api::new(db.clone(), tokens, limits));
+        let (recorder, recording) = Recorder::start(db.clone());
+        let (mailer, sending) = Mailer::start(setup.post.clone(), db.clock().clone());
+        let accounts = Arc::new(Accounts::new(
+            db.clone(),
+            setup,
+            (Arc::clone(&tokens), mailer),
+            (Throttle::new(redis_url.as_deref()), recorder.clone()),
+        ));
+        let api = Api::new(db.clone(), tokens, limits, recorder, Arc::clone(&accounts));
+        let api = Arc::new(api);
         let health = Health {
             db: db.clone(),
             redis_url: redis_url.clone(),
@@ -102,6 +122,9 @@ impl App {
             db,
             router,
             hints,
+            recording,
+            accounts,
+            sending,
             redis_url,
         })
     }
@@ -110,6 +133,12 @@ impl App {
     #[must_use]
     pub fn db(&self) -> &Db {
         &self.db
+    }
+
+    /// The accounts.
+    #[must_use]
+    pub fn accounts(&self) -> &Arc<Accounts> {
+        &self.accounts
     }
 
     /// Adds routes, of the explorer for example.
@@ -135,6 +164,9 @@ impl App {
         let served = server::serve(listener, self.router, ServerLimits::default(), stop).await;
         after.cancel();
         tasks.wait().await;
+        self.accounts.finish().await;
+        self.sending.finish().await;
+        self.recording.finish().await;
         self.db.close().await;
         served
     }

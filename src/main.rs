@@ -5,14 +5,17 @@ use std::{io::Write as _, path::PathBuf, process::ExitCode, sync::Arc};
 use chrono::TimeDelta;
 use clap::{Parser, Subcommand};
 use dealgraph::{
+    accounts::{self, HashCost, Hasher, Settings},
     app::{App, Setup},
-    auth::{Keys, Tokens},
+    auth::{Keys, Tokens, Vault},
     clock::Clock,
     config::{self, Config, Purpose},
     db::{PoolOptions, migrate},
     dev::{self, DevOptions},
     graphql::{self, explorer, limits::Limits},
-    import, telemetry,
+    import,
+    mail::{Post, Way},
+    telemetry,
 };
 use sqlx::postgres::PgConnectOptions;
 use tokio::signal::unix::{SignalKind, signal};
@@ -156,6 +159,7 @@ async fn serve() -> Outcome {
         },
         clock: Clock::system(),
         trace_parents: config.telemetry.trace_parents,
+        accounts: accounts_setup(&config)?,
     };
     let mut app = App::new(setup).await?;
     if config.server.explorer {
@@ -248,6 +252,31 @@ fn pool(config: &Config) -> PoolOptions {
         acquire_timeout: config.database.acquire_timeout,
         prepared: config.database.statement_cache > 0,
     }
+}
+
+fn accounts_setup(config: &Config) -> Result<accounts::Setup, Box<dyn std::error::Error>> {
+    let set = &config.accounts;
+    let way = match &set.mail_url {
+        Some(url) => Way::parse(url.expose())?,
+        None => {
+            tracing::warn!("no mails are sent: DEALGRAPH_MAIL_URL is not set");
+            Way::Nowhere
+        }
+    };
+    Ok(accounts::Setup {
+        vault: Arc::new(Vault::new(&Vault::generate_key())?),
+        post: Post {
+            way,
+            from: set.mail_from.clone(),
+        },
+        hasher: Hasher::new(HashCost::default())?,
+        settings: Settings {
+            registration: set.registration,
+            session_ttl: TimeDelta::from_std(set.session_ttl)?,
+            app_url: set.app_url.clone(),
+            trusted_proxies: config.server.trusted_proxies,
+        },
+    })
 }
 
 fn tokens(config: &Config) -> Result<Tokens, Box<dyn std::error::Error>> {

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::{Entry, Origin};
+use super::{Entry, Origin, recorder::Note};
 use crate::{
     db::{Sql, Statements, rows_per_statement},
     error::{Error, Result},
@@ -90,10 +90,39 @@ pub(crate) async fn append(
     events: usize,
     (entries, origin): (Vec<Entry>, &Origin),
 ) -> Result<i64> {
-    let rows: Vec<_> = entries
+    let rows = entries
         .into_iter()
         .map(|entry| Row::new(super::redact::redacted(entry), origin, now))
         .collect();
+    append_rows(statements, tenant, events, rows).await
+}
+
+/// Appends what was noted at different times by different requests.
+///
+/// # Errors
+/// The database.
+pub(super) async fn append_notes(
+    statements: &mut Statements,
+    tenant: TenantId,
+    notes: &[Note],
+) -> Result<()> {
+    let row = |note: &Note| {
+        Row::new(
+            super::redact::redacted(note.entry.clone()),
+            &note.origin,
+            note.at,
+        )
+    };
+    append_rows(statements, tenant, 0, notes.iter().map(row).collect()).await?;
+    Ok(())
+}
+
+async fn append_rows(
+    statements: &mut Statements,
+    tenant: TenantId,
+    events: usize,
+    rows: Vec<Row>,
+) -> Result<i64> {
     let (last_event, last_entry, hash) = link(statements, tenant, events, &rows).await?;
     let first = last_entry - rows.len() as i64 + 1;
     let mut numbered = rows.into_iter().zip(first..).peekable();

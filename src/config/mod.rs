@@ -2,6 +2,7 @@
 //!
 //! An unknown variable is an error, because a mistyped name would otherwise leave a setting at its default in silence.
 
+mod accounts;
 mod auth;
 mod limits;
 mod listing;
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 
 use reader::Reader;
 
+pub use accounts::AccountsConfig;
 pub use auth::AuthConfig;
 pub use limits::LimitsConfig;
 pub use listing::{listing, markdown_table};
@@ -40,6 +42,8 @@ pub struct Config {
     pub redis: RedisConfig,
     /// Access tokens.
     pub auth: AuthConfig,
+    /// People's accounts.
+    pub accounts: AccountsConfig,
     /// Limits of GraphQL requests.
     pub limits: LimitsConfig,
     /// Logs and traces.
@@ -98,6 +102,7 @@ impl Config {
             database: DatabaseConfig::read(reader),
             redis: RedisConfig::read(reader),
             auth: AuthConfig::read(reader),
+            accounts: AccountsConfig::read(reader),
             limits: LimitsConfig::read(reader),
             telemetry: TelemetryConfig::read(reader),
             pg_bin: reader.optional("DEALGRAPH_PG_BIN", "a folder", |value| Some(value.into())),

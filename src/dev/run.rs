@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use chrono::TimeDelta;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -21,8 +22,9 @@ use super::{
     token::{DATABASE, choose, tokens},
 };
 use crate::{
+    accounts::{self, HashCost, Hasher, Settings},
     app::{App, Setup},
-    auth::{KeyError, TokenError, Tokens},
+    auth::{KeyError, TokenError, Tokens, Vault},
     clock::Clock,
     config::TraceParents,
     db::{
@@ -34,6 +36,7 @@ use crate::{
     error::Error,
     graphql::{explorer, limits::Limits},
     import::Progress,
+    mail::{Post, Way},
     members::provision,
 };
 
@@ -176,7 +179,7 @@ async fn serve(
     stop: CancellationToken,
 ) -> Result<(), Failure> {
     let address = listener.local_addr()?;
-    let prepared = prepare(options, (data, postgres, redis));
+    let prepared = prepare(options, (data, postgres, redis), address);
     let (app, tokens) = tokio::select! {
         prepared = prepared => prepared?,
         () = stop.cancelled() => return Ok(()),
@@ -198,6 +201,7 @@ async fn serve(
 async fn prepare(
     options: &DevOptions,
     (data, postgres, redis): (&DataDir, &Postgres, &Redis),
+    address: SocketAddr,
 ) -> Result<(App, Arc<Tokens>), Failure> {
     migrate::prepare_cluster(&postgres.connect_options("postgres", "postgres"), DATABASE).await?;
     say("bringing the database to this version");
@@ -214,6 +218,7 @@ async fn prepare(
         limits: options.limits.clone(),
         clock: Clock::system(),
         trace_parents: TraceParents::Ignored,
+        accounts: accounts_setup(data.root(), address),
     };
     let app = App::new(setup).await?;
     demo::load(app.db(), &Progress::on_stderr())
@@ -221,6 +226,25 @@ async fn prepare(
         .map_err(|error| Failure::Demo(error.to_string()))?;
     migrate::analyze(&postgres.connect_options(OWNER, DATABASE)).await?;
     Ok((app, tokens))
+}
+
+fn accounts_setup(data: &Path, address: SocketAddr) -> accounts::Setup {
+    let app_url = format!("http://{address}");
+    let from = "Dealgraph <no-reply@dealgraph.example>";
+    accounts::Setup {
+        vault: Arc::new(Vault::new(&Vault::generate_key()).expect("a key that was just made")),
+        post: Post {
+            way: Way::Folder(data.join("mail")),
+            from: from.parse().expect("an address"),
+        },
+        hasher: Hasher::new(HashCost::default()).expect("the usual cost"),
+        settings: Settings {
+            registration: true,
+            session_ttl: TimeDelta::days(30),
+            app_url: app_url.parse().expect("a web address"),
+            trusted_proxies: 0,
+        },
+    }
 }
 
 fn greet(address: SocketAddr, data: &Path, token: &str) {
@@ -237,6 +261,7 @@ fn greet(address: SocketAddr, data: &Path, token: &str) {
         println!("  {email:<30} {role:<10} {tenant:<8} {about}");
     }
     println!("\n  explorer   http://{address}/");
+    println!("  mails      {}", data.join("mail").display());
     println!("  a token    dealgraph token --email {}", EXAMPLE.0);
     println!(
         "  a query    curl -s http://{address}/graphql -H 'content-type: application/json' \\"

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::loaders::Loaders;
 use crate::{
-    audit::Origin,
+    audit::{Origin, Recorder},
     auth::{Actor, Sensitive},
     db::{
         Db, ReadSession, Tx,
@@ -26,11 +26,12 @@ pub struct RequestContext {
     session: Arc<ReadSession>,
     loaders: Loaders,
     origin: Origin,
+    recorder: Recorder,
     written: AtomicU32,
 }
 
 impl RequestContext {
-    pub(super) fn new(db: Db, actor: Arc<Actor>, origin: Origin) -> Self {
+    pub(super) fn new((db, recorder): (Db, Recorder), actor: Arc<Actor>, origin: Origin) -> Self {
         let session = Arc::new(db.read_session(Arc::clone(&actor)));
         Self {
             actor,
@@ -38,6 +39,7 @@ impl RequestContext {
             loaders: Loaders::new(Arc::clone(&session)),
             session,
             origin,
+            recorder,
             written: AtomicU32::new(0),
         }
     }
@@ -58,6 +60,12 @@ impl RequestContext {
     #[must_use]
     pub fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    /// Notes for the audit log what no transaction of the request records.
+    #[must_use]
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
     }
 
     /// The database, for verbs that write more than one transaction or as the system.

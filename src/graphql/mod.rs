@@ -3,6 +3,7 @@
 //! Nothing here knows a rule of the business. A resolver of a domain translates its arguments, calls one verb of
 //! its domain and translates the answer.
 
+mod anonymous;
 mod can;
 pub mod connection;
 mod context;
@@ -22,7 +23,7 @@ pub mod shape;
 
 use std::sync::Arc;
 
-use async_graphql::{Request, Response, parser::types::Selection};
+use async_graphql::{Request, Response};
 use tracing::Instrument as _;
 
 pub use can::RecordRights;
@@ -36,7 +37,8 @@ pub use node::Node;
 pub use schema::{Schema, sdl};
 
 use crate::{
-    audit::Origin,
+    accounts::Accounts,
+    audit::{Origin, Recorder},
     auth::{Actor, People, Tokens},
     db::Db,
     error::{Error, Result},
@@ -54,13 +56,22 @@ pub struct Api {
     db: Db,
     tokens: Arc<Tokens>,
     people: People,
+    recorder: Recorder,
+    trusted_proxies: usize,
 }
 
 impl Api {
     /// Builds the schema over a database.
     #[must_use]
-    pub fn new(db: Db, tokens: Arc<Tokens>, limits: Limits) -> Self {
-        let schema = schema::build(&limits);
+    pub fn new(
+        db: Db,
+        tokens: Arc<Tokens>,
+        limits: Limits,
+        recorder: Recorder,
+        accounts: Arc<Accounts>,
+    ) -> Self {
+        let trusted_proxies = accounts.settings.trusted_proxies;
+        let schema = schema::build(&limits, accounts);
         let shape = SchemaShape::from_sdl(&sdl()).expect("the schema's own text is a schema");
         let people = People::new(db.clone());
         Self {
@@ -70,13 +81,27 @@ impl Api {
             db,
             tokens,
             people,
+            recorder,
+            trusted_proxies,
         }
+    }
+
+    /// How many proxies in front of the server are trusted to say where a request comes from.
+    #[must_use]
+    pub fn trusted_proxies(&self) -> usize {
+        self.trusted_proxies
     }
 
     /// The limits on requests.
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Where refusals are noted.
+    #[must_use]
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
     }
 
     /// What the limits know of the schema.
@@ -102,7 +127,8 @@ impl Api {
         self.people.actor(&claims).await.map(Some)
     }
 
-    /// Runs a request whose document was scanned, parsed and measured. Without an actor only `__typename` is answered.
+    /// Runs a request whose document was scanned, parsed and measured. Without an actor only
+    /// what signing in takes is answered.
     pub async fn execute(&self, actor: Option<Arc<Actor>>, mut request: Request) -> Response {
         let Some(actor) = actor else {
             return self.execute_anonymous(request).await;
@@ -113,7 +139,11 @@ impl Api {
             .and_then(|origin| origin.downcast_ref::<Origin>())
             .cloned()
             .unwrap_or_else(|| Origin::process(crate::ids::mint().to_string()));
-        let context = Arc::new(RequestContext::new(self.db.clone(), actor, origin));
+        let context = Arc::new(RequestContext::new(
+            (self.db.clone(), self.recorder.clone()),
+            actor,
+            origin,
+        ));
         request = request.data(Arc::clone(&context));
         if !self.limits.introspection {
             request = request.disable_introspection();
@@ -132,16 +162,16 @@ impl Api {
     }
 
     async fn execute_anonymous(&self, mut request: Request) -> Response {
-        let harmless = request.parsed_query().is_ok_and(|document| {
-            document.fragments.is_empty()
-                && document.operations.iter().all(|(_, operation)| {
-                    operation.node.selection_set.node.items.iter().all(|item| {
-                        matches!(&item.node, Selection::Field(field) if field.node.name.node == "__typename")
-                    })
-                })
-        });
-        if harmless {
-            return self.schema.execute(request).await;
+        let name = request.operation_name.clone();
+        let is_open = request
+            .parsed_query()
+            .is_ok_and(|document| anonymous::is_open(document, name.as_deref()));
+        if is_open {
+            let (kind, order) = prepare(&mut request);
+            telemetry::note_operation(kind, request.operation_name.as_deref());
+            let mut response = self.schema.execute(request.disable_introspection()).await;
+            order.arrange(&mut response.data);
+            return response;
         }
         let error = Error::Unauthenticated(
             "sign in first: send an access token as `Authorization: Bearer …`",

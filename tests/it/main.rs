@@ -12,6 +12,7 @@
     reason = "rows of the catalogue are read once, where they are judged"
 )]
 
+mod accounts;
 mod activities;
 mod architecture;
 mod budgets;

@@ -60,7 +60,7 @@ fn members_are_listed_filtered_and_walked_in_every_order() {
                 let by = format!("orderBy: [{{ field: {order}, direction: {direction} }}]");
                 let list = ("memberships", "user { id }", by.as_str());
                 let whole = walk(&viewer, list, ("first: 100", "after")).await;
-                assert_eq!(whole.len(), 8);
+                assert_eq!(whole.len(), 10);
                 assert_eq!(
                     walk(&viewer, list, ("first: 3", "after")).await,
                     whole,
@@ -79,7 +79,7 @@ fn members_are_listed_filtered_and_walked_in_every_order() {
         let team = format!("teamId: {{ eq: \"{}\" }}", A.id::<TeamId>(3));
         for (filter, found) in [
             ("role: { eq: SALES_REP }", vec![3, 4, 7]),
-            ("role: { nin: [SALES_REP, MANAGER] }", vec![1, 5, 6]),
+            ("role: { nin: [SALES_REP, MANAGER] }", vec![1, 10, 5, 6, 9]),
             ("status: { eq: SUSPENDED }", vec![7]),
             ("status: { neq: ACTIVE }", vec![7]),
             ("name: { eq: \"PERSON 2\" }", vec![2]),
@@ -88,7 +88,8 @@ fn members_are_listed_filtered_and_walked_in_every_order() {
                 vec![7],
             ),
             (team.as_str(), vec![4, 7]),
-            ("teamId: { null: true }", vec![1, 5, 6]),
+            ("role: { eq: CUSTOM }", vec![10, 9]),
+            ("teamId: { null: true }", vec![1, 10, 5, 6]),
             (
                 "or: [{ role: { eq: ADMIN } }, { role: { eq: VIEWER } }]",
                 vec![1, 6],
@@ -131,7 +132,7 @@ fn people_and_teams_are_read_by_id_and_nested_both_ways() {
         );
         assert_eq!(
             data["team"]["memberships"],
-            json!({ "nodes": [{ "user": { "id": A.user(Who::Manager) }, "team": { "id": west } }], "pageInfo": { "hasNextPage": true }, "totalCount": 2 })
+            json!({ "nodes": [{ "user": { "id": A.user(Who::Manager) }, "team": { "id": west } }], "pageInfo": { "hasNextPage": true }, "totalCount": 3 })
         );
     });
 }

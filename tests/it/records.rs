@@ -389,10 +389,15 @@ pub(crate) fn merge(input: &mut Value, patch: &Value) {
 }
 
 /// How many rows each table has and what is in them, of both tenants: equal means that nothing was written.
+/// The audit log is left out: it may grow by what was tried.
 pub(crate) async fn census(world: &World) -> Vec<(String, i64, String)> {
     let arms: Vec<String> = TENANT_TABLES
         .iter()
-        .map(|table| format!("SELECT '{table}', count(*), md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) FROM {table} t"))
+        .filter(|table| **table != "audit_log")
+        .map(|table| format!(
+            "SELECT '{table}', count(*), md5(coalesce(string_agg(row, '|' ORDER BY row), '')) \
+             FROM {table} t, LATERAL (SELECT (to_jsonb(t) - '{{last_audit,audit_hash}}'::text[])::text) r(row)"
+        ))
         .collect();
     let mut superuser = world.database.superuser().await;
     sqlx::query_as(AssertSqlSafe(arms.join(" UNION ALL ")))

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use dealgraph::{
+    audit::Recorder,
     graphql::{Api, limits::Limits, router},
     server::{ServerLimits, serve},
 };
@@ -34,6 +35,8 @@ fn a_connection_that_does_not_get_to_the_point_is_closed() {
             world.db.clone(),
             Arc::clone(&world.tokens),
             limits_of_requests,
+            Recorder::start(world.db.clone()).0,
+            Arc::clone(&world.accounts),
         ));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");

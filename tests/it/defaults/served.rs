@@ -16,7 +16,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::child::PATIENCE;
-use crate::harness::Database;
+use crate::harness::{Database, accounts_setup, mail_folder};
 
 /// A server in this process.
 pub(crate) struct Served {
@@ -52,9 +52,15 @@ impl Served {
             ..Limits::default()
         };
         let parts = (tokens, limits, TraceParents::Ignored);
-        let app = App::over(db.clone(), hints, redis_url, parts)
-            .await
-            .expect("the logins are plain");
+        let app = App::over(
+            db.clone(),
+            hints,
+            redis_url,
+            parts,
+            accounts_setup(&mail_folder()),
+        )
+        .await
+        .expect("the logins are plain");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!(
             "http://{}/graphql",

@@ -2,17 +2,25 @@
 //!
 //! A client of tenant A fails the test when anything of tenant B reaches it: in a body, in a header, in an error.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use chrono::TimeDelta;
 use dealgraph::{
+    accounts::{self, Accounts, HashCost, Hasher, Settings},
     app::App,
-    auth::{Keys, Tokens},
+    auth::{Keys, Tokens, Vault},
     clock::Clock,
     config::TraceParents,
     db::{Db, PoolOptions},
     events::Hints,
     graphql::limits::Limits,
+    ids::UserId,
+    mail::{Post, Way},
 };
 use reqwest::{RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
@@ -41,6 +49,8 @@ pub(crate) struct World {
     pub(crate) db: Db,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) statements: Statements,
+    pub(crate) accounts: Arc<Accounts>,
+    mails: PathBuf,
     logs: Logs,
     http: reqwest::Client,
     url: String,
@@ -82,9 +92,12 @@ impl World {
             Limits::default(),
             TraceParents::Ignored,
         );
-        let app = App::over(db.clone(), Hints::default(), None, parts)
+        let mails = mail_folder();
+        let setup = accounts_setup(&mails);
+        let app = App::over(db.clone(), Hints::default(), None, parts, setup)
             .await
             .expect("the logins are plain");
+        let accounts = Arc::clone(app.accounts());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!(
             "http://{}/graphql",
@@ -101,6 +114,8 @@ impl World {
             db,
             tokens,
             statements,
+            accounts,
+            mails,
             logs,
             http,
             url,
@@ -151,6 +166,7 @@ impl World {
             .expect("the server does not panic")
             .expect("the server ends well");
         self.db.close().await;
+        _ = std::fs::remove_dir_all(&self.mails);
 
         let statements: BTreeSet<String> = self.statements.all().into_iter().collect();
         for sql in &statements {
@@ -172,10 +188,60 @@ impl World {
         self.database.drop().await;
     }
 
+    /// Where the product's mails are.
+    pub(super) fn mail_folder(&self) -> &Path {
+        &self.mails
+    }
+
+    /// Gives a person a password, as if they had set one.
+    pub(crate) async fn set_password(&self, user: UserId, password: &str) {
+        let hash = self.accounts.hasher.hash(password).await.expect("a hash");
+        let mut superuser = self.database.superuser().await;
+        sqlx::query("UPDATE users SET password_hash = $1 WHERE user_id = $2")
+            .bind(hash)
+            .bind(user)
+            .execute(&mut superuser)
+            .await
+            .expect("the person is there");
+    }
+
     /// The lines that were logged so far.
     pub(crate) fn log(&self) -> String {
         self.logs.text()
     }
+}
+
+/// How worlds keep accounts: quick hashes, and mails in a folder.
+pub(crate) fn accounts_setup(mails: &Path) -> accounts::Setup {
+    let cost = HashCost {
+        memory_kib: 256,
+        passes: 1,
+        lanes: 1,
+        at_once: 2,
+        waiting: 200,
+    };
+    accounts::Setup {
+        vault: Arc::new(Vault::new(&Vault::generate_key()).expect("a key")),
+        post: Post {
+            way: Way::Folder(mails.to_owned()),
+            from: "Dealgraph <no-reply@dealgraph.example>"
+                .parse()
+                .expect("an address"),
+        },
+        hasher: Hasher::new(cost).expect("a cost"),
+        settings: Settings {
+            registration: true,
+            session_ttl: TimeDelta::days(30),
+            app_url: "https://app.example".parse().expect("a web address"),
+            trusted_proxies: 1,
+        },
+    }
+}
+
+/// A folder for mails that no other world has.
+pub(crate) fn mail_folder() -> PathBuf {
+    let name = format!("mail-{:032x}", fastrand::u128(..));
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
 /// The product's own access to a database, with so many connections for people.

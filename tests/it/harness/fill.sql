@@ -7,11 +7,12 @@ DECLARE
     copied text;
 BEGIN
     -- Parents before children.
-    FOREACH of_table IN ARRAY ARRAY['users', 'teams', 'memberships', 'companies', 'contacts', 'contact_methods', 'leads', 'opportunities',
-        'opportunity_contacts', 'opportunity_users', 'opportunity_stage_history', 'activities', 'activity_targets', 'events'] LOOP
+    FOREACH of_table IN ARRAY ARRAY['users', 'teams', 'roles', 'memberships', 'companies', 'contacts', 'contact_methods', 'leads', 'opportunities',
+        'opportunity_contacts', 'opportunity_users', 'opportunity_stage_history', 'activities', 'activity_targets', 'events',
+        'invitations', 'api_keys', 'audit_log'] LOOP
         SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum), string_agg(CASE
             WHEN a.attname IN ('tenant_id', 'pipeline_id', 'stage_id', 'from_stage_id', 'to_stage_id', 'epoch',
-                               'owner_id', 'next_action_owner_id', 'parent_team_id') THEN 't.' || a.attname
+                               'owner_id', 'next_action_owner_id', 'parent_team_id', 'successor_id') THEN 't.' || a.attname
             WHEN of_table <> 'users' AND of_table <> 'memberships' AND a.attname = 'user_id' THEN 't.user_id'
             WHEN of_table <> 'teams' AND a.attname = 'team_id' THEN 't.team_id'
             -- The last group of an id is its kind and its number.
@@ -28,6 +29,7 @@ BEGIN
             WHEN a.atttypid = 'timestamptz'::regtype THEN format('t.%I + g * interval ''7 minutes''', a.attname)
             WHEN a.attname IN ('name', 'name_normalized', 'domain', 'industry', 'country', 'email', 'email_normalized', 'value_normalized',
                                'source', 'board_position') THEN format('t.%I || '' '' || g', a.attname)
+            WHEN of_table = 'audit_log' AND a.attname = 'action' THEN '(ARRAY[''company.created'', ''company.updated'', ''session.opened''])[g % 3 + 1]'
             WHEN a.attname IN ('seq', 'amount_minor') THEN format('t.%I + g', a.attname)
             WHEN a.attname = 'employee_count' THEN 'g'
             WHEN a.attname = 'warmness_score' THEN 'g % 101'

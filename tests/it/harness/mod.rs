@@ -5,12 +5,13 @@ mod database;
 mod factory;
 mod introspection;
 mod logs;
+mod mails;
 mod people;
 mod plans;
 mod samples;
 mod statements;
 
-pub(crate) use api::{AUDIENCE, Answer, Client, ISSUER, World, open};
+pub(crate) use api::{AUDIENCE, Answer, Client, ISSUER, World, accounts_setup, mail_folder, open};
 pub(crate) use database::{Database, key_folder};
 pub(crate) use introspection::{Field, Schema};
 pub(crate) use people::{Side, Side::A, Side::B, Who};

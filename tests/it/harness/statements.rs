@@ -28,10 +28,18 @@ pub(crate) const TENANT_TABLES: [&str; 21] = [
 ];
 
 /// Statements of the system login that look across tenants, each for a reason.
-const BEYOND_TENANTS: [(&str, &str); 2] = [
+const BEYOND_TENANTS: [(&str, &str); 4] = [
+    (
+        "SELECT m.tenant_id, m.user_id FROM memberships m WHERE m.status = 'ACTIVE' AND m.user_id = ANY(",
+        "audit: what happens to a person is noted in each of their tenants",
+    ),
     (
         "SELECT m.role, m.role_id, r.permissions, r.masks, m.team_path, t.status AS standing FROM memberships",
         "sign-in: a person's tenant is equated with the membership's",
+    ),
+    (
+        "SELECT t.tenant_id, t.slug, t.name, m.role, t.second_factor_required, t.required_provider FROM memberships m",
+        "sign-in: a person chooses among the tenants they are in",
     ),
     (
         "SELECT m.user_id, m.email, m.name, m.role, m.tenant_id, t.slug",

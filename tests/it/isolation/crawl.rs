@@ -73,6 +73,10 @@ fn shown_tables(schema: &Schema) -> BTreeSet<&'static str> {
         ("memberships", "Membership"),
         ("teams", "Team"),
         ("tenants", "Tenant"),
+        ("roles", "CustomRole"),
+        ("invitations", "Invitation"),
+        ("api_keys", "ApiKey"),
+        ("audit_log", "AuditEntry"),
     ];
     let listed: BTreeSet<_> = types
         .iter()

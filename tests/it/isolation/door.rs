@@ -7,10 +7,11 @@ use dealgraph::{
     clock::Clock,
     db::{self, Db, PoolOptions, Sql, StartupError},
     events::Hints,
+    ids::Typed as _,
 };
 use sqlx::{AssertSqlSafe, PgConnection, Row as _, raw_sql};
 
-use crate::harness::{A, B, Database, TENANT_TABLES, Who, test};
+use crate::harness::{A, B, Database, GLOBAL_TABLES, TENANT_TABLES, Who, test};
 
 /// A claim: the setting and its value.
 type Claim = (&'static str, String);
@@ -178,7 +179,22 @@ fn a_foreign_key_cannot_name_a_row_of_another_tenant() {
         .await
         .unwrap();
         assert!(keys.len() > 20, "the keys are found");
-        for (key, table, target, columns, referenced) in keys {
+        // Somebody who is leaving, an invitation and a key with a role of the tenant's: rows that refer to something.
+        let (tenant, role, team) = (A.uuid("tenant", 1), A.uuid("role", 1), A.uuid("team", 1));
+        let (leaver, successor) = (A.user(Who::Suspended).uuid(), A.user(Who::Admin).uuid());
+        let arrangement = format!(
+            "UPDATE memberships SET status = 'LEAVING', successor_id = '{successor}' WHERE tenant_id = '{tenant}' AND user_id = '{leaver}';
+             UPDATE invitations SET role = 'CUSTOM', role_id = '{role}', team_id = '{team}' WHERE tenant_id = '{tenant}';
+             UPDATE api_keys SET role = 'CUSTOM', role_id = '{role}', team_id = '{team}', team_path = 'a.' WHERE tenant_id = '{tenant}'"
+        );
+        raw_sql(AssertSqlSafe(arrangement))
+            .execute(&mut inspector)
+            .await
+            .unwrap();
+        let of_tenants = keys
+            .into_iter()
+            .filter(|(_, table, ..)| !GLOBAL_TABLES.contains(&table.as_str()));
+        for (key, table, target, columns, referenced) in of_tenants {
             assert_eq!(
                 (columns[0].as_str(), referenced[0].as_str()),
                 ("tenant_id", "tenant_id"),
