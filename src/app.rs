@@ -26,6 +26,7 @@ use crate::{
     events::Hints,
     graphql::{self, Api, http::Outcome, limits::Limits},
     mail::{Mailer, Sending},
+    members::placement,
     server::{self, ServerLimits},
     telemetry::{self, RequestLine},
 };
@@ -160,6 +161,7 @@ impl App {
         let tasks = TaskTracker::new();
         let after = CancellationToken::new();
         tasks.spawn(self.hints.send(self.redis_url, after.clone()));
+        tasks.spawn(placement::run(self.db.clone(), after.clone()));
         tasks.close();
         let served = server::serve(listener, self.router, ServerLimits::default(), stop).await;
         after.cancel();

@@ -14,11 +14,11 @@ use crate::{
     companies::{CompanyMutation, CompanyQuery},
     contacts::{ContactMutation, ContactQuery},
     leads::{LeadMutation, LeadQuery},
-    members::MemberQuery,
+    members::{InvitationMutation, InvitationQuery, MemberMutation, MemberQuery, TeamMutation},
     opportunities::{OpportunityMutation, OpportunityQuery},
     pipelines::{PipelineMutation, PipelineQuery},
     roles::{RoleMutation, RoleQuery},
-    tenants::TenantQuery,
+    tenants::{TenantMutation, TenantQuery},
 };
 
 /// The executable schema.
@@ -30,6 +30,7 @@ pub struct Query(
     NodeQuery,
     TenantQuery,
     MemberQuery,
+    InvitationQuery,
     RoleQuery,
     ApiKeyQuery,
     CompanyQuery,
@@ -44,6 +45,10 @@ pub struct Query(
 /// Everything that can be changed. Each field is one transaction; several fields run one after the other.
 #[derive(Default, MergedObject)]
 pub struct Mutation(
+    TenantMutation,
+    MemberMutation,
+    InvitationMutation,
+    TeamMutation,
     RoleMutation,
     ApiKeyMutation,
     CompanyMutation,

@@ -34,7 +34,7 @@ pub async fn change(
     (user, expected_version): (UserId, Option<i32>),
     change: MemberChange,
 ) -> Result<Member> {
-    store::take_turns(tx, tx.tenant()).await?;
+    store::turn(tx).await?;
     refer(tx, &change).await?;
     let before = store::lock(tx, user, expected_version).await?;
     refuse_leaving(&before)?;

@@ -108,7 +108,10 @@ mod tests {
         assert!(reaches(&manager, Some(west)));
         assert!(reaches(&manager, Some("aaaaaaaaaaaa.bbbbbbbbbbbb.")));
         assert!(!reaches(&manager, Some("bbbbbbbbbbbb.")));
-        assert!(!reaches(&manager, None), "people without a team are nobody's");
+        assert!(
+            !reaches(&manager, None),
+            "people without a team are nobody's"
+        );
         assert!(!reaches(&actor(Role::Manager, None), Some(west)));
         assert!(!reaches(&actor(Role::SalesRep, Some(west)), Some(west)));
         assert!(reaches(&actor(Role::Admin, None), None));

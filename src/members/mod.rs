@@ -22,8 +22,8 @@ pub(crate) use graphql::USUAL_ORDER;
 pub use graphql::{ChangeAuthor, MemberQuery, MembershipFilter, MembershipOrder, RoleFilter, User};
 pub(crate) use invitations::invite_first_admin;
 pub use invitations::{
-    Invitation, InvitationOrderField, InvitationQuery, InvitationSecret, InvitationStatus, Invited,
-    NewInvitation, invite, resend, revoke,
+    Invitation, InvitationMutation, InvitationOrderField, InvitationQuery, InvitationSecret,
+    InvitationStatus, Invited, NewInvitation, Newcomer, accept, invite, resend, revoke,
 };
 pub use model::{MAX_TEAM_DEPTH, Member, MemberOrderField, MembershipStatus, Team};
 pub use mutation::{MemberMutation, TeamMutation};

@@ -182,7 +182,8 @@ impl Record for Team {
     const KIND: &'static str = "team";
     const TABLE: &'static str = "teams";
     const ID_COLUMN: &'static str = "team_id";
-    const COLUMNS: &'static str = "t.team_id, t.name, t.parent_team_id, t.path, t.created_at, t.version";
+    const COLUMNS: &'static str =
+        "t.team_id, t.name, t.parent_team_id, t.path, t.created_at, t.version";
     const ARCHIVES: bool = false;
     type Order = TeamOrderField;
 

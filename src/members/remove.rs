@@ -19,7 +19,7 @@ pub async fn remove(
     (user, expected_version): (UserId, Option<i32>),
     successor: UserId,
 ) -> Result<Member> {
-    store::take_turns(tx, tx.tenant()).await?;
+    store::turn(tx).await?;
     list::require::<Member>(tx, [user.uuid()], "userId").await?;
     list::require::<Member>(tx, [successor.uuid()], "successorId").await?;
     let before = store::lock(tx, user, expected_version).await?;

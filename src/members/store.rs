@@ -23,6 +23,12 @@ pub(super) async fn take_turns(statements: &mut Statements, tenant: TenantId) ->
     Ok(())
 }
 
+/// [`take_turns`] on behalf of an actor.
+pub(super) async fn turn(tx: &mut Tx) -> Result<()> {
+    let tenant = tx.tenant();
+    take_turns(tx, tenant).await
+}
+
 /// Locks a member for a change. One whom only admins change is not found by a lock that asks the update policies.
 pub(super) async fn lock(
     tx: &mut Tx,
@@ -105,8 +111,8 @@ pub(super) async fn repoint(tx: &mut Tx, from: UserId, to: UserId) -> Result<()>
 
 /// Locks a member whose records are being placed, unless somebody else is at it.
 pub(super) async fn lock_moving(tx: &mut Tx, user: UserId) -> Result<Option<Member>> {
-    let sql = list::by_id::<Member>(tx, user.uuid())
-        .push(" AND t.moving FOR NO KEY UPDATE SKIP LOCKED");
+    let sql =
+        list::by_id::<Member>(tx, user.uuid()).push(" AND t.moving FOR NO KEY UPDATE SKIP LOCKED");
     tx.optional(sql).await
 }
 

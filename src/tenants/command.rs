@@ -101,7 +101,9 @@ pub async fn run(
         TenantCommand::List => {
             for tenant in operator.list().await? {
                 let ends = tenant.delete_after.map(|at| format!(", ends {at}"));
-                let why = tenant.suspended_because.map(|why| format!(", because: {why}"));
+                let why = tenant
+                    .suspended_because
+                    .map(|why| format!(", because: {why}"));
                 print(format!(
                     "{}\t{:?}\t{} members\tsince {}\t{}{}{}",
                     tenant.slug,
@@ -133,8 +135,10 @@ pub async fn run(
             let secret = operator.create(new, &admin_email).await?;
             let link = invitation_mail::link(app_url, &secret);
             print(format!("{slug}: made"));
-            print(format!("send this to {admin_email}; it works once, for 30 days:"));
-            print(invitation_mail::text(&name, None, &link));
+            print(format!(
+                "send this to {admin_email}; it works once, for 30 days:"
+            ));
+            print(invitation_mail::message(&admin_email, &name, None, &link).text);
         }
         TenantCommand::Suspend { slug, reason } => {
             operator.suspend(&slug, &reason).await?;

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Days of grace, unless somebody says otherwise.
-pub const USUAL_GRACE: i32 = 30;
+pub(super) const USUAL_GRACE: i32 = 30;
 /// The fewest and the most days.
 const GRACE: std::ops::RangeInclusive<i32> = 7..=90;
 

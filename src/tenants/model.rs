@@ -139,7 +139,17 @@ mod tests {
         for good in ["en", "de-CH", "zh-Hant-TW", "es-419", "sl-rozaj-biske"] {
             assert!(is_locale(good), "{good}");
         }
-        for bad in ["", "e", "en_US", "en-", "-en", "en US", "12", "en-toolongtag", "né"] {
+        for bad in [
+            "",
+            "e",
+            "en_US",
+            "en-",
+            "-en",
+            "en US",
+            "12",
+            "en-toolongtag",
+            "né",
+        ] {
             assert!(!is_locale(bad), "{bad}");
         }
     }
@@ -149,7 +159,16 @@ mod tests {
         for good in ["ab", "acme", "acme-2", "a-b-c"] {
             assert!(check_slug(good).is_ok(), "{good}");
         }
-        for bad in ["", "a", "-ab", "ab-", "a--b", "Acme", "a b", &"x".repeat(64)] {
+        for bad in [
+            "",
+            "a",
+            "-ab",
+            "ab-",
+            "a--b",
+            "Acme",
+            "a b",
+            &"x".repeat(64),
+        ] {
             assert!(check_slug(bad).is_err(), "{bad}");
         }
     }

@@ -179,8 +179,7 @@ impl<'a> Operator<'a> {
         let mut after = before.clone();
         change(&mut after)?;
         let standing = (after.status, after.suspended_because, after.delete_after);
-        let after =
-            store::write_standing(&mut tx, after.tenant_id, standing, after.quotas).await?;
+        let after = store::write_standing(&mut tx, after.tenant_id, standing, after.quotas).await?;
         lifecycle::conclude(tx, action, (&before, &after), (AUTHOR, &self.origin)).await?;
         Ok(after)
     }

@@ -17,9 +17,17 @@ const BATCH: i64 = 5_000;
 const STEPS: [(&str, &str, &str); 24] = [
     ("activity targets", "DELETE FROM activity_targets", "TRUE"),
     ("activities", "DELETE FROM activities", "TRUE"),
-    ("stage history", "DELETE FROM opportunity_stage_history", "TRUE"),
+    (
+        "stage history",
+        "DELETE FROM opportunity_stage_history",
+        "TRUE",
+    ),
     ("collaborators", "DELETE FROM opportunity_users", "TRUE"),
-    ("contacts of deals", "DELETE FROM opportunity_contacts", "TRUE"),
+    (
+        "contacts of deals",
+        "DELETE FROM opportunity_contacts",
+        "TRUE",
+    ),
     ("opportunities", "DELETE FROM opportunities", "TRUE"),
     ("stages", "DELETE FROM stages", "TRUE"),
     ("pipelines", "DELETE FROM pipelines", "TRUE"),
@@ -40,7 +48,11 @@ const STEPS: [(&str, &str, &str); 24] = [
     ("companies", "DELETE FROM companies", "TRUE"),
     ("API keys", "DELETE FROM api_keys", "TRUE"),
     ("invitations", "DELETE FROM invitations", "TRUE"),
-    ("members who left", "DELETE FROM memberships", "successor_id IS NOT NULL"),
+    (
+        "members who left",
+        "DELETE FROM memberships",
+        "successor_id IS NOT NULL",
+    ),
     ("members", "DELETE FROM memberships", "TRUE"),
     ("roles", "DELETE FROM roles", "TRUE"),
     (
@@ -159,7 +171,10 @@ async fn require_due(tx: &mut SystemTx, id: TenantId) -> Result<()> {
         false => Err(Error::invalid(
             "NOT_DUE",
             "slug",
-            format!("the {KIND} {} is not to be deleted, or not yet", tenant.slug),
+            format!(
+                "the {KIND} {} is not to be deleted, or not yet",
+                tenant.slug
+            ),
         )),
     }
 }

@@ -32,7 +32,8 @@ pub(super) async fn own(tx: &mut Tx, to_change: bool) -> Result<Tenant> {
 
 /// Refuses a time zone that the database does not know.
 pub(super) async fn require_time_zone(statements: &mut Statements, name: &str) -> Result<()> {
-    let sql = Sql::new("SELECT count(*) FROM pg_timezone_names WHERE name = ").bind(name.to_owned());
+    let sql =
+        Sql::new("SELECT count(*) FROM pg_timezone_names WHERE name = ").bind(name.to_owned());
     match statements.column::<i64>(sql).await?.first() {
         Some(0) | None => Err(Error::invalid(
             "INVALID_TIME_ZONE",

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, InputObject, Object, SimpleObject};
+use async_graphql::{Context, InputObject, Object};
 use chrono::{DateTime, Utc};
 
-use super::{Invitation, InvitationOrderField, InvitationStatus, Invited, NewInvitation, USUAL_DAYS};
+use super::{Invitation, InvitationOrderField, InvitationStatus};
 use crate::{
     auth::Role,
     db::{Direction, OrderTerm, Predicate},
     error::Result,
-    graphql::{Connection, ContextExt as _, Filter, ListArgs, Listing, UserError, answer},
-    ids::{InvitationId, RoleId, TeamId, Typed as _},
+    graphql::{Connection, ContextExt as _, Filter, ListArgs, Listing},
+    ids::{InvitationId, Typed as _},
     members::{ChangeAuthor, Team, User},
     roles::CustomRole,
 };
@@ -46,7 +46,7 @@ impl Invitation {
 
     /// How it stands.
     async fn status(&self, ctx: &Context<'_>) -> InvitationStatus {
-        Invitation::status(self, ctx.request().db().clock().now())
+        self.standing(ctx.request().db().clock().now())
     }
 
     /// When it was sent last.
@@ -97,7 +97,7 @@ impl Invitation {
 
 /// Which invitations.
 #[derive(Debug, Default, InputObject)]
-pub struct InvitationFilter {
+pub(super) struct InvitationFilter {
     /// Those that stand so now.
     status: Option<InvitationStatus>,
     #[graphql(skip)]

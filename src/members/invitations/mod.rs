@@ -1,14 +1,18 @@
 //! Invitations: how people come into a tenant. The mailed secret opens one membership, once, for a while.
 
 mod accept;
+mod graphql;
 mod model;
+mod mutation;
 mod secret;
 mod store;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-pub use accept::{Accepted, Newcomer, accept};
+pub use accept::{Newcomer, accept};
+pub use graphql::InvitationQuery;
 pub use model::{Invitation, InvitationOrderField, InvitationStatus};
+pub use mutation::InvitationMutation;
 pub use secret::InvitationSecret;
 
 use super::{grant, store as members};
@@ -26,7 +30,7 @@ use crate::{
 };
 
 /// Days that an invitation is good for, unless it says otherwise.
-pub const USUAL_DAYS: i32 = 7;
+pub(super) const USUAL_DAYS: i32 = 7;
 /// The most days.
 const MOST_DAYS: i32 = 30;
 
@@ -55,7 +59,7 @@ pub enum Invited {
 /// `NOT_FOUND` on `customRoleId` or `teamId`, `INVALID_ROLE`, `INVALID_EMAIL`, `OUT_OF_RANGE`, `ALREADY_MEMBER`,
 /// `QUOTA_EXCEEDED`; `FORBIDDEN` without `users:write`, for rights beyond the actor's own and teams beyond their reach.
 pub async fn invite(tx: &mut Tx, new: NewInvitation) -> Result<Invited> {
-    members::take_turns(tx, tx.tenant()).await?;
+    members::turn(tx).await?;
     let role = new.custom_role.map(|id| id.uuid());
     list::require::<crate::roles::CustomRole>(tx, role, "customRoleId").await?;
     let team = grant::require_team(tx, new.team).await?;
@@ -120,7 +124,7 @@ pub async fn resend(
     (id, expected_version): (InvitationId, Option<i32>),
     days: i32,
 ) -> Result<(Invitation, InvitationSecret)> {
-    members::take_turns(tx, tx.tenant()).await?;
+    members::turn(tx).await?;
     let before = store::lock(tx, id, expected_version).await?;
     let ends = lasting(days)?;
     before.refuse_closed()?;
@@ -149,7 +153,7 @@ pub async fn revoke(
     tx: &mut Tx,
     (id, expected_version): (InvitationId, Option<i32>),
 ) -> Result<Invitation> {
-    members::take_turns(tx, tx.tenant()).await?;
+    members::turn(tx).await?;
     let before = store::lock(tx, id, expected_version).await?;
     if before.revoked_at.is_some() {
         return Ok(before);

@@ -49,7 +49,7 @@ pub enum InvitationStatus {
 impl Invitation {
     /// How it stands at a time.
     #[must_use]
-    pub fn status(&self, now: DateTime<Utc>) -> InvitationStatus {
+    pub fn standing(&self, now: DateTime<Utc>) -> InvitationStatus {
         match (self.accepted_at, self.revoked_at) {
             (Some(_), _) => InvitationStatus::Accepted,
             (None, Some(_)) => InvitationStatus::Revoked,

@@ -65,7 +65,14 @@ mod tests {
         let read = InvitationSecret::parse(secret.expose()).expect("a secret");
         assert!(read == secret && read.hash() == secret.hash());
         let key = secret.expose().replacen(PREFIX, "dgk_", 1);
-        for bad in ["", PREFIX, "dgi_AAAA", &key, &secret.expose()[..50], "dgi_éé"] {
+        for bad in [
+            "",
+            PREFIX,
+            "dgi_AAAA",
+            &key,
+            &secret.expose()[..50],
+            "dgi_éé",
+        ] {
             assert!(InvitationSecret::parse(bad).is_none(), "{bad}");
         }
     }

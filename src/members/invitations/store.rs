@@ -1,6 +1,6 @@
 //! All SQL that only invitations need.
 
-use super::Invitation;
+use super::{Invitation, accept::Known};
 use crate::{
     db::{
         Sql, Statements, SystemTx, Tx,
@@ -161,13 +161,13 @@ pub(super) async fn accepted(
     Ok(())
 }
 
-/// Makes the person a member, in the place that the invitation's team has now.
+/// Makes the person a member, in the place that the invitation's team has now; tells whether they were none.
 pub(super) async fn join(
     tx: &mut SystemTx,
     secret: &InvitationSecret,
     invitation: &Invitation,
     (user, email, name): (UserId, &str, &str),
-) -> Result<()> {
+) -> Result<bool> {
     let sql = Sql::new(
         "INSERT INTO memberships (tenant_id, user_id, email, name, name_normalized, role, role_id, team_id, invited_by, \
          created_at, team_path) VALUES (",
@@ -195,7 +195,54 @@ pub(super) async fn join(
     .bind(secret.tenant)
     .push(" AND team_id = ")
     .bind(invitation.team_id)
-    .push("))");
+    .push(")) ON CONFLICT (tenant_id, user_id) DO NOTHING");
+    Ok(tx.execute(sql).await? > 0)
+}
+
+/// How the tenant stands.
+pub(super) async fn tenant_status(tx: &mut SystemTx, tenant: TenantId) -> Result<Option<String>> {
+    let sql = Sql::new("SELECT status FROM tenants WHERE tenant_id = ").bind(tenant);
+    Ok(tx.column::<String>(sql).await?.into_iter().next())
+}
+
+/// Who has an account for an address.
+pub(super) async fn person(tx: &mut SystemTx, normalized: &str) -> Result<Option<Known>> {
+    let sql =
+        Sql::new("SELECT user_id, email, name, password_hash FROM users WHERE email_normalized = ")
+            .bind(normalized.to_owned());
+    tx.optional(sql).await
+}
+
+/// Makes an account; tells whether there was none for the address.
+pub(super) async fn add_person(
+    tx: &mut SystemTx,
+    (user, email, normalized): (UserId, &str, &str),
+    (name, hash): (&str, String),
+) -> Result<bool> {
+    let now = tx.now();
+    let sql = Sql::new(
+        "INSERT INTO users (user_id, email, email_normalized, name, password_hash, password_changed_at, created_at) \
+         VALUES ",
+    )
+    .row(|mut row| {
+        row.bind(user)
+            .bind(email.to_owned())
+            .bind(normalized.to_owned())
+            .bind(name.to_owned())
+            .bind(hash)
+            .bind(now)
+            .bind(now);
+    })
+    .push(" ON CONFLICT (email_normalized) DO NOTHING");
+    Ok(tx.execute(sql).await? > 0)
+}
+
+/// Who holds the secret of a mail reads the address.
+pub(super) async fn verify_address(tx: &mut SystemTx, user: UserId) -> Result<()> {
+    let sql = Sql::new("UPDATE users SET email_verified_at = ")
+        .bind(tx.now())
+        .push(" WHERE email_verified_at IS NULL AND user_id = ")
+        .bind(user);
     tx.execute(sql).await?;
     Ok(())
 }

@@ -59,9 +59,7 @@ async fn round(db: &Db, placed: &mut Placed) -> Result<()> {
     });
     for person in waiting {
         let key = (person.tenant_id, person.user_id);
-        let settles = person
-            .updated_at
-            .is_some_and(|at| now - at < SETTLED_AFTER);
+        let settles = person.updated_at.is_some_and(|at| now - at < SETTLED_AFTER);
         if settles && placed.get(&key) == Some(&person.updated_at) {
             continue;
         }
@@ -77,8 +75,10 @@ async fn round(db: &Db, placed: &mut Placed) -> Result<()> {
 async fn waiting(db: &Db) -> Result<Vec<Waiting>> {
     let mut tx = db.system(SystemReason::Placement).await?;
     tx.all(
-        Sql::new("SELECT m.tenant_id, m.user_id, m.updated_at FROM memberships m WHERE m.moving LIMIT ")
-            .bind(PEOPLE),
+        Sql::new(
+            "SELECT m.tenant_id, m.user_id, m.updated_at FROM memberships m WHERE m.moving LIMIT ",
+        )
+        .bind(PEOPLE),
     )
     .await
 }

@@ -65,10 +65,7 @@ impl Kind {
 
     /// Places a record; one that stands right already is left alone.
     pub(super) async fn place(self, tx: &mut Tx, id: Uuid, member: &Member) -> Result<()> {
-        let (from, to) = (
-            member.user_id,
-            successor(member).unwrap_or(member.user_id),
-        );
+        let (from, to) = (member.user_id, successor(member).unwrap_or(member.user_id));
         let hand = |ownership: &mut Ownership| {
             if ownership.owner_id == Some(from) {
                 ownership.place_with(to);

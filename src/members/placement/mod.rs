@@ -50,11 +50,7 @@ pub enum Outcome {
 ///
 /// # Errors
 /// The database.
-pub async fn place(
-    db: &Db,
-    (tenant, user): (TenantId, UserId),
-    until: Instant,
-) -> Result<Outcome> {
+pub async fn place(db: &Db, (tenant, user): (TenantId, UserId), until: Instant) -> Result<Outcome> {
     let mover = Mover {
         db,
         worker: std::sync::Arc::new(Actor::worker(tenant, "placement")),
@@ -106,7 +102,11 @@ impl Mover<'_> {
                 Err(error) => return Err(error),
             }
         }
-        Ok(if all { Outcome::Done } else { Outcome::Unfinished })
+        Ok(if all {
+            Outcome::Done
+        } else {
+            Outcome::Unfinished
+        })
     }
 
     /// Places the next records of a kind; `None` when somebody else is at it, or nothing is to be done any more.

@@ -26,7 +26,7 @@ pub async fn create(
     mut name: String,
     parent: Option<TeamId>,
 ) -> Result<Team> {
-    members::take_turns(tx, tx.tenant()).await?;
+    members::turn(tx).await?;
     if let Some(existing) = list::find(tx, id.uuid()).await? {
         return Ok(existing);
     }
@@ -60,7 +60,7 @@ pub async fn update(
     name: Option<String>,
     parent: Option<Option<TeamId>>,
 ) -> Result<(Team, Vec<UserId>)> {
-    members::take_turns(tx, tx.tenant()).await?;
+    members::turn(tx).await?;
     let before = store::lock(tx, id, expected_version).await?;
     let mut after = before.clone();
     if let Some(name) = name {
@@ -90,7 +90,7 @@ pub async fn update(
 /// # Errors
 /// `NOT_FOUND`, `CONFLICT`, `FORBIDDEN`; `IN_USE` while it has members, sub-teams, open invitations or keys.
 pub async fn delete(tx: &mut Tx, (id, expected_version): (TeamId, Option<i32>)) -> Result<()> {
-    members::take_turns(tx, tx.tenant()).await?;
+    members::turn(tx).await?;
     let before = store::lock(tx, id, expected_version).await?;
     grant::refuse_out_of_reach(tx.actor(), Some(&before.path))?;
     store::forget_in_closed(tx, id).await?;
@@ -102,7 +102,10 @@ pub async fn delete(tx: &mut Tx, (id, expected_version): (TeamId, Option<i32>)) 
 /// Where a team comes to stand below another one.
 async fn new_place(tx: &mut Tx, team: &Team, parent: Option<TeamId>) -> Result<String> {
     let above = above(tx, parent).await?;
-    if above.as_ref().is_some_and(|above| above.path.starts_with(&team.path)) {
+    if above
+        .as_ref()
+        .is_some_and(|above| above.path.starts_with(&team.path))
+    {
         let message = "a team can't stand below itself";
         return Err(Error::invalid("LOOP", "parentId", message));
     }
