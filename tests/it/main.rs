@@ -38,5 +38,7 @@ mod records;
 mod reported;
 mod schema;
 mod snapshot;
+mod teams;
 mod tenant_bound;
+mod tenants;
 mod viewer;

@@ -60,7 +60,8 @@ const BEYOND_TENANTS: [(&str, &str); 7] = [
 ];
 
 /// What the server asks by itself every other second.
-const WAITING: &str = "SELECT m.tenant_id, m.user_id, m.updated_at FROM memberships m WHERE m.moving";
+const WAITING: &str =
+    "SELECT m.tenant_id, m.user_id, m.updated_at FROM memberships m WHERE m.moving";
 
 /// Tables beyond tenants, which the system login alone reaches.
 pub(crate) const GLOBAL_TABLES: [&str; 8] = [

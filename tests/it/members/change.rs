@@ -32,8 +32,11 @@ fn an_admin_changes_role_team_and_title_and_it_is_told() {
     test(async |world| {
         let (admin, rep) = (world.a(Who::Admin), A.user(Who::Rep));
         let input = json!({ "userId": rep, "role": "MANAGER", "teamId": A.id::<TeamId>(3), "title": " Lead ", "expectedVersion": 1 });
-        let fields = "membership { role team { id } title version moving can { update suspend remove } }";
-        let answer = act(&admin, "membershipUpdate", input.clone(), fields).await.data();
+        let fields =
+            "membership { role team { id } title version moving can { update suspend remove } }";
+        let answer = act(&admin, "membershipUpdate", input.clone(), fields)
+            .await
+            .data();
         assert_eq!(
             answer["membershipUpdate"],
             json!({ "membership": { "role": "MANAGER", "team": { "id": A.id::<TeamId>(3) }, "title": "Lead", "version": 2, "moving": false,
@@ -48,13 +51,25 @@ fn an_admin_changes_role_team_and_title_and_it_is_told() {
         assert_eq!(late.user_error("membershipUpdate").0, "CONFLICT");
         assert_eq!(late.data()["membershipUpdate"]["membership"]["version"], 2);
         let none = json!({ "userId": rep, "teamId": null });
-        let out = act(&admin, "membershipUpdate", none, "membership { team { id } title }").await;
+        let out = act(
+            &admin,
+            "membershipUpdate",
+            none,
+            "membership { team { id } title }",
+        )
+        .await;
         assert_eq!(
             out.data()["membershipUpdate"]["membership"],
             json!({ "team": null, "title": "Lead" })
         );
         let custom = json!({ "userId": rep, "role": "CUSTOM", "customRoleId": A.id::<RoleId>(1) });
-        let made = act(&admin, "membershipUpdate", custom, "membership { role customRole { id } }").await;
+        let made = act(
+            &admin,
+            "membershipUpdate",
+            custom,
+            "membership { role customRole { id } }",
+        )
+        .await;
         assert_eq!(
             made.data()["membershipUpdate"]["membership"]["customRole"]["id"],
             json!(A.id::<RoleId>(1))
@@ -63,7 +78,10 @@ fn an_admin_changes_role_team_and_title_and_it_is_told() {
             json!({ "userId": rep, "role": "VIEWER", "customRoleId": A.id::<RoleId>(1) }),
             json!({ "userId": A.user(Who::OtherRep), "role": "CUSTOM" }),
         ] {
-            assert_eq!(refusal(&admin, "membershipUpdate", wrong).await, "INVALID_ROLE");
+            assert_eq!(
+                refusal(&admin, "membershipUpdate", wrong).await,
+                "INVALID_ROLE"
+            );
         }
     });
 }
@@ -71,18 +89,43 @@ fn an_admin_changes_role_team_and_title_and_it_is_told() {
 #[test]
 fn who_may_not_change_members_changes_none_whatever_they_send() {
     test(async |world| {
-        for who in [Who::Manager, Who::Rep, Who::Analyst, Who::Viewer, Who::Closer, Who::Auditor] {
+        for who in [
+            Who::Manager,
+            Who::Rep,
+            Who::Analyst,
+            Who::Viewer,
+            Who::Closer,
+            Who::Auditor,
+        ] {
             let (client, me, other) = (world.a(who), A.user(who), A.user(Who::OtherRep));
             for (mutation, input) in [
                 ("membershipUpdate", json!({ "userId": me, "role": "ADMIN" })),
-                ("membershipUpdate", json!({ "userId": me, "teamId": A.id::<TeamId>(3) })),
-                ("membershipUpdate", json!({ "userId": other, "role": "VIEWER" })),
+                (
+                    "membershipUpdate",
+                    json!({ "userId": me, "teamId": A.id::<TeamId>(3) }),
+                ),
+                (
+                    "membershipUpdate",
+                    json!({ "userId": other, "role": "VIEWER" }),
+                ),
                 ("membershipSuspend", json!({ "userId": other })),
-                ("membershipResume", json!({ "userId": A.user(Who::Suspended) })),
-                ("membershipRemove", json!({ "userId": other, "successorId": me })),
-                ("memberInvite", json!({ "email": "friend@example.com", "role": "VIEWER" })),
+                (
+                    "membershipResume",
+                    json!({ "userId": A.user(Who::Suspended) }),
+                ),
+                (
+                    "membershipRemove",
+                    json!({ "userId": other, "successorId": me }),
+                ),
+                (
+                    "memberInvite",
+                    json!({ "email": "friend@example.com", "role": "VIEWER" }),
+                ),
                 ("teamCreate", json!({ "name": "Mine" })),
-                ("teamUpdate", json!({ "id": A.id::<TeamId>(3), "parentId": A.id::<TeamId>(1) })),
+                (
+                    "teamUpdate",
+                    json!({ "id": A.id::<TeamId>(3), "parentId": A.id::<TeamId>(1) }),
+                ),
             ] {
                 let code = refusal(&client, mutation, input.clone()).await;
                 assert_eq!(code, "FORBIDDEN", "{who:?} {mutation} {input}");
@@ -104,25 +147,64 @@ fn with_users_write_nobody_gives_or_takes_more_than_they_have() {
         for (mutation, input) in [
             // Upwards, for oneself and for a friend.
             ("membershipUpdate", json!({ "userId": me, "role": "ADMIN" })),
-            ("membershipUpdate", json!({ "userId": me, "role": "ANALYST" })),
-            ("membershipUpdate", json!({ "userId": rep, "role": "ADMIN" })),
-            ("membershipUpdate", json!({ "userId": rep, "role": "CUSTOM", "customRoleId": A.id::<RoleId>(2) })),
-            ("memberInvite", json!({ "email": "friend@example.com", "role": "ADMIN" })),
-            ("memberInvite", json!({ "email": "friend@example.com", "role": "ANALYST" })),
+            (
+                "membershipUpdate",
+                json!({ "userId": me, "role": "ANALYST" }),
+            ),
+            (
+                "membershipUpdate",
+                json!({ "userId": rep, "role": "ADMIN" }),
+            ),
+            (
+                "membershipUpdate",
+                json!({ "userId": rep, "role": "CUSTOM", "customRoleId": A.id::<RoleId>(2) }),
+            ),
+            (
+                "memberInvite",
+                json!({ "email": "friend@example.com", "role": "ADMIN" }),
+            ),
+            (
+                "memberInvite",
+                json!({ "email": "friend@example.com", "role": "ANALYST" }),
+            ),
             // Those who may more.
-            ("membershipUpdate", json!({ "userId": A.user(Who::Admin), "role": "VIEWER" })),
-            ("membershipUpdate", json!({ "userId": A.user(Who::Admin), "title": "Intern" })),
+            (
+                "membershipUpdate",
+                json!({ "userId": A.user(Who::Admin), "role": "VIEWER" }),
+            ),
+            (
+                "membershipUpdate",
+                json!({ "userId": A.user(Who::Admin), "title": "Intern" }),
+            ),
             ("membershipSuspend", json!({ "userId": A.user(Who::Admin) })),
-            ("membershipRemove", json!({ "userId": A.user(Who::Admin), "successorId": me })),
-            ("membershipSuspend", json!({ "userId": A.user(Who::Analyst) })),
+            (
+                "membershipRemove",
+                json!({ "userId": A.user(Who::Admin), "successorId": me }),
+            ),
+            (
+                "membershipSuspend",
+                json!({ "userId": A.user(Who::Analyst) }),
+            ),
             // Rows of teams beyond the own.
             ("membershipUpdate", json!({ "userId": me, "teamId": null })),
             ("membershipUpdate", json!({ "userId": me, "teamId": east })),
-            ("membershipUpdate", json!({ "userId": other, "teamId": west })),
+            (
+                "membershipUpdate",
+                json!({ "userId": other, "teamId": west }),
+            ),
             ("membershipUpdate", json!({ "userId": rep, "teamId": east })),
-            ("membershipRemove", json!({ "userId": other, "successorId": me })),
-            ("membershipRemove", json!({ "userId": rep, "successorId": other })),
-            ("memberInvite", json!({ "email": "friend@example.com", "role": "SALES_REP", "teamId": east })),
+            (
+                "membershipRemove",
+                json!({ "userId": other, "successorId": me }),
+            ),
+            (
+                "membershipRemove",
+                json!({ "userId": rep, "successorId": other }),
+            ),
+            (
+                "memberInvite",
+                json!({ "email": "friend@example.com", "role": "SALES_REP", "teamId": east }),
+            ),
             ("teamUpdate", json!({ "id": east, "parentId": west })),
             ("teamUpdate", json!({ "id": north, "parentId": null })),
             ("teamCreate", json!({ "name": "Spy", "parentId": east })),
@@ -141,7 +223,11 @@ fn with_users_write_nobody_gives_or_takes_more_than_they_have() {
             ("membershipResume", json!({ "userId": rep })),
             ("teamCreate", json!({ "name": "South", "parentId": west })),
         ] {
-            assert_eq!(refusal(&closer, mutation, input.clone()).await, "", "{mutation} {input}");
+            assert_eq!(
+                refusal(&closer, mutation, input.clone()).await,
+                "",
+                "{mutation} {input}"
+            );
         }
     });
 }
@@ -155,9 +241,18 @@ fn what_is_not_in_an_input_cannot_be_assigned_through_it() {
             ("membershipUpdate", json!({ "status": "ACTIVE" })),
             ("membershipUpdate", json!({ "teamPath": "000000000000." })),
             ("membershipUpdate", json!({ "moving": false })),
-            ("memberInvite", json!({ "email": "x@example.com", "role": "VIEWER", "tenantId": B.tenant() })),
-            ("memberInvite", json!({ "email": "x@example.com", "role": "VIEWER", "acceptedAt": "2026-01-01T00:00:00Z" })),
-            ("teamCreate", json!({ "name": "x", "path": "000000000000." })),
+            (
+                "memberInvite",
+                json!({ "email": "x@example.com", "role": "VIEWER", "tenantId": B.tenant() }),
+            ),
+            (
+                "memberInvite",
+                json!({ "email": "x@example.com", "role": "VIEWER", "acceptedAt": "2026-01-01T00:00:00Z" }),
+            ),
+            (
+                "teamCreate",
+                json!({ "name": "x", "path": "000000000000." }),
+            ),
             ("tenantUpdate", json!({ "status": "ACTIVE" })),
             ("tenantUpdate", json!({ "quotaMembers": 9 })),
             ("tenantUpdate", json!({ "slug": "mine" })),
@@ -167,7 +262,11 @@ fn what_is_not_in_an_input_cannot_be_assigned_through_it() {
                 input["userId"] = json!(A.user(Who::Rep));
             }
             let answer = act(&admin, mutation, input, "").await;
-            assert!(answer.body.get("errors").is_some(), "{mutation} {extra}: {}", answer.body);
+            assert!(
+                answer.body.get("errors").is_some(),
+                "{mutation} {extra}: {}",
+                answer.body
+            );
         }
     });
 }
@@ -178,18 +277,66 @@ fn another_tenants_people_teams_and_roles_are_not_found_and_nothing_changes() {
         let (admin, rep) = (world.a(Who::Admin), A.user(Who::Rep));
         let theirs = B.user(Who::Rep);
         for (mutation, input, field) in [
-            ("membershipUpdate", json!({ "userId": theirs, "role": "VIEWER" }), "input.userId"),
-            ("membershipUpdate", json!({ "userId": rep, "teamId": B.id::<TeamId>(1) }), "input.teamId"),
-            ("membershipUpdate", json!({ "userId": rep, "role": "CUSTOM", "customRoleId": B.id::<RoleId>(1) }), "input.customRoleId"),
-            ("membershipSuspend", json!({ "userId": theirs }), "input.userId"),
-            ("membershipResume", json!({ "userId": theirs }), "input.userId"),
-            ("membershipRemove", json!({ "userId": theirs, "successorId": rep }), "input.userId"),
-            ("membershipRemove", json!({ "userId": rep, "successorId": theirs }), "input.successorId"),
-            ("memberInvite", json!({ "email": "x@example.com", "role": "VIEWER", "teamId": B.id::<TeamId>(1) }), "input.teamId"),
-            ("memberInvite", json!({ "email": "x@example.com", "role": "CUSTOM", "customRoleId": B.id::<RoleId>(1) }), "input.customRoleId"),
-            ("teamCreate", json!({ "name": "x", "parentId": B.id::<TeamId>(1) }), "input.parentId"),
-            ("teamUpdate", json!({ "id": A.id::<TeamId>(3), "parentId": B.id::<TeamId>(1) }), "input.parentId"),
-            ("teamUpdate", json!({ "id": B.id::<TeamId>(3), "name": "x" }), "input.id"),
+            (
+                "membershipUpdate",
+                json!({ "userId": theirs, "role": "VIEWER" }),
+                "input.userId",
+            ),
+            (
+                "membershipUpdate",
+                json!({ "userId": rep, "teamId": B.id::<TeamId>(1) }),
+                "input.teamId",
+            ),
+            (
+                "membershipUpdate",
+                json!({ "userId": rep, "role": "CUSTOM", "customRoleId": B.id::<RoleId>(1) }),
+                "input.customRoleId",
+            ),
+            (
+                "membershipSuspend",
+                json!({ "userId": theirs }),
+                "input.userId",
+            ),
+            (
+                "membershipResume",
+                json!({ "userId": theirs }),
+                "input.userId",
+            ),
+            (
+                "membershipRemove",
+                json!({ "userId": theirs, "successorId": rep }),
+                "input.userId",
+            ),
+            (
+                "membershipRemove",
+                json!({ "userId": rep, "successorId": theirs }),
+                "input.successorId",
+            ),
+            (
+                "memberInvite",
+                json!({ "email": "x@example.com", "role": "VIEWER", "teamId": B.id::<TeamId>(1) }),
+                "input.teamId",
+            ),
+            (
+                "memberInvite",
+                json!({ "email": "x@example.com", "role": "CUSTOM", "customRoleId": B.id::<RoleId>(1) }),
+                "input.customRoleId",
+            ),
+            (
+                "teamCreate",
+                json!({ "name": "x", "parentId": B.id::<TeamId>(1) }),
+                "input.parentId",
+            ),
+            (
+                "teamUpdate",
+                json!({ "id": A.id::<TeamId>(3), "parentId": B.id::<TeamId>(1) }),
+                "input.parentId",
+            ),
+            (
+                "teamUpdate",
+                json!({ "id": B.id::<TeamId>(3), "name": "x" }),
+                "input.id",
+            ),
             ("teamDelete", json!({ "id": B.id::<TeamId>(3) }), "input.id"),
         ] {
             let answer = act(&admin, mutation, input.clone(), "").await;
@@ -207,19 +354,35 @@ fn the_last_admin_can_neither_be_demoted_nor_suspended_nor_removed() {
     test(async |world| {
         let (admin, me) = (world.a(Who::Admin), A.user(Who::Admin));
         for (mutation, input) in [
-            ("membershipUpdate", json!({ "userId": me, "role": "MANAGER" })),
-            ("membershipRemove", json!({ "userId": me, "successorId": A.user(Who::Rep) })),
+            (
+                "membershipUpdate",
+                json!({ "userId": me, "role": "MANAGER" }),
+            ),
+            (
+                "membershipRemove",
+                json!({ "userId": me, "successorId": A.user(Who::Rep) }),
+            ),
         ] {
-            assert_eq!(refusal(&admin, mutation, input).await, "LAST_ADMIN", "{mutation}");
+            assert_eq!(
+                refusal(&admin, mutation, input).await,
+                "LAST_ADMIN",
+                "{mutation}"
+            );
         }
         let suspended = json!({ "userId": me });
-        assert_eq!(refusal(&admin, "membershipSuspend", suspended).await, "SELF");
+        assert_eq!(
+            refusal(&admin, "membershipSuspend", suspended).await,
+            "SELF"
+        );
         // Another admin who is kept out does not count.
         let other = A.user(Who::Viewer).uuid();
         let tenant = A.tenant().uuid();
         arrange(world, &format!("UPDATE memberships SET role = 'ADMIN', status = 'SUSPENDED' WHERE tenant_id = '{tenant}' AND user_id = '{other}'")).await;
         let demoted = json!({ "userId": me, "role": "MANAGER" });
-        assert_eq!(refusal(&admin, "membershipUpdate", demoted.clone()).await, "LAST_ADMIN");
+        assert_eq!(
+            refusal(&admin, "membershipUpdate", demoted.clone()).await,
+            "LAST_ADMIN"
+        );
         arrange(world, &format!("UPDATE memberships SET status = 'ACTIVE' WHERE tenant_id = '{tenant}' AND user_id = '{other}'")).await;
         assert_eq!(refusal(&admin, "membershipUpdate", demoted).await, "");
     });
@@ -237,7 +400,9 @@ fn two_admins_who_demote_each_other_at_once_leave_one() {
                 act(&first, "membershipUpdate", demote(Who::Viewer), ""),
                 act(&second, "membershipUpdate", demote(Who::Admin), ""),
             );
-            let admins = format!("SELECT count(*) FROM memberships WHERE tenant_id = '{tenant}' AND role = 'ADMIN' AND status = 'ACTIVE'");
+            let admins = format!(
+                "SELECT count(*) FROM memberships WHERE tenant_id = '{tenant}' AND role = 'ADMIN' AND status = 'ACTIVE'"
+            );
             assert_eq!(count(world, &admins).await, 1, "{} {}", one.body, two.body);
             arrange(world, &format!("UPDATE memberships SET role = 'ADMIN' WHERE tenant_id = '{tenant}' AND user_id IN ('{other}', '{}')", A.user(Who::Admin).uuid())).await;
         }
@@ -251,7 +416,10 @@ fn a_suspended_member_is_out_and_comes_back() {
         let them = json!({ "userId": A.user(Who::Rep), "reason": "on leave" });
         let fields = "membership { status }";
         let kept = act(&admin, "membershipSuspend", them, fields).await.data();
-        assert_eq!(kept["membershipSuspend"]["membership"]["status"], "SUSPENDED");
+        assert_eq!(
+            kept["membershipSuspend"]["membership"]["status"],
+            "SUSPENDED"
+        );
         tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
         assert_eq!(rep.send("{ viewer { id } }", json!({})).await.status, 401);
         let them = json!({ "userId": A.user(Who::Rep) });
