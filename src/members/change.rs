@@ -56,7 +56,10 @@ pub async fn change(
         grant::refuse_out_of_reach(tx.actor(), before.team_path.as_deref())?;
         (after.team_id, after.team_path) = match grant::require_team(tx, team).await? {
             Some(team) => (Some(team.team_id), Some(team.path)),
-            None => (None, None),
+            None => {
+                grant::refuse_out_of_reach(tx.actor(), None)?;
+                (None, None)
+            }
         };
         after.moving = true;
     }

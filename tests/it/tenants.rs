@@ -1,6 +1,6 @@
 //! Tenants: their settings, their end, and what the platform's operator does with them.
 
-use std::{cell::RefCell, collections::BTreeSet};
+use std::{cell::RefCell, collections::BTreeSet, time::Duration};
 
 use dealgraph::{
     db::{Db, PoolOptions},
@@ -221,7 +221,7 @@ fn a_tenant_that_is_to_be_deleted_is_read_and_not_changed_until_its_end_is_calle
             "DELETING"
         );
         assert!(scheduled["tenantScheduleDeletion"]["tenant"]["deleteAfter"].is_string());
-        tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
         world.a(Who::Rep).query("{ leads { nodes { id } } }").await;
         assert_eq!(
             refusal(&admin, "tenantUpdate", json!({ "name": "x" })).await,
@@ -240,7 +240,7 @@ fn a_tenant_that_is_to_be_deleted_is_read_and_not_changed_until_its_end_is_calle
             refusal(&admin, "tenantCancelDeletion", json!({})).await,
             "NOT_SCHEDULED"
         );
-        tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
         assert_eq!(
             refusal(&admin, "tenantUpdate", json!({ "name": "x" })).await,
             ""
@@ -259,6 +259,7 @@ fn in_a_suspended_tenant_everything_is_read_and_every_kind_of_write_refused() {
             reason: "unpaid".to_owned(),
         };
         operate(world, suspend).await.expect("it is at work");
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
         let read = "{ tenant { status suspendedBecause } companies { totalCount } leads { totalCount } memberships { totalCount } teams { totalCount } }";
         let seen = world.a(Who::Admin).query(read).await;
         assert_eq!(
@@ -285,7 +286,7 @@ fn in_a_suspended_tenant_everything_is_read_and_every_kind_of_write_refused() {
         operate(world, TenantCommand::Resume { slug })
             .await
             .expect("it is suspended");
-        tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
         assert_eq!(
             refusal(
                 &world.a(Who::Admin),
@@ -386,7 +387,7 @@ fn a_purge_takes_what_is_due_whole_and_nothing_else() {
         };
         let others = count(world, &theirs(B.tenant().uuid())).await;
         arrange(world, &format!("UPDATE tenants SET delete_after = now() - interval '1 second' WHERE tenant_id = '{tenant}'")).await;
-        tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
         assert_eq!(
             world
                 .a(Who::Admin)
