@@ -6,11 +6,17 @@
 mod chain;
 mod entry;
 mod folding;
+mod graphql;
+mod log;
 mod origin;
 mod recorder;
 mod redact;
+mod verify;
 
 pub(crate) use chain::append;
 pub use entry::{Changes, Entry};
+pub use graphql::{AuditFilter, AuditOrder, AuditQuery};
+pub use log::{AuditEntry, AuditOrderField};
 pub use origin::Origin;
 pub use recorder::{Recorder, Recording, Whom};
+pub use verify::{BadHead, Broken, Head, Verified, verify};

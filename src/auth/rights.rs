@@ -29,7 +29,8 @@ impl Scope {
     }
 }
 
-/// Fields that a role may keep from the people who have it.
+/// Fields that a role may keep from the people who have it. Free text, such as notes and what activities say, is shown
+/// as it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum)]
 #[graphql(name = "SensitiveField")]
 pub enum Sensitive {

@@ -80,6 +80,8 @@ pub enum SystemReason {
     Placement,
     /// Tenants are suspended, resumed and scheduled for deletion from outside of them.
     TenantLifecycle,
+    /// When somebody was last here is written for many at once, beside their requests.
+    LastUse,
     /// Whether the database answers.
     Health,
 }

@@ -13,7 +13,7 @@ pub mod filters;
 pub mod http;
 pub mod limits;
 mod loaders;
-mod node;
+pub(crate) mod node;
 mod order;
 pub mod patch;
 pub mod scalars;
@@ -39,7 +39,7 @@ pub use schema::{Schema, sdl};
 use crate::{
     accounts::Accounts,
     audit::{Origin, Recorder},
-    auth::{Actor, People, Tokens},
+    auth::{Access, Actor, Tokens},
     db::Db,
     error::{Error, Result},
     telemetry::{self, OperationKind},
@@ -54,8 +54,7 @@ pub struct Api {
     shape: SchemaShape,
     limits: Limits,
     db: Db,
-    tokens: Arc<Tokens>,
-    people: People,
+    access: Arc<Access>,
     recorder: Recorder,
     trusted_proxies: usize,
 }
@@ -73,14 +72,13 @@ impl Api {
         let trusted_proxies = accounts.settings.trusted_proxies;
         let schema = schema::build(&limits, accounts);
         let shape = SchemaShape::from_sdl(&sdl()).expect("the schema's own text is a schema");
-        let people = People::new(db.clone());
+        let access = Arc::new(Access::new(db.clone(), tokens, recorder.clone()));
         Self {
             schema,
             shape,
             limits,
             db,
-            tokens,
-            people,
+            access,
             recorder,
             trusted_proxies,
         }
@@ -110,21 +108,25 @@ impl Api {
         &self.shape
     }
 
+    /// Who somebody is, by their token or key.
+    #[must_use]
+    pub fn access(&self) -> &Arc<Access> {
+        &self.access
+    }
+
     /// Verifies a bearer token and resolves whom it stands for; `None` without a token.
     ///
     /// # Errors
     /// `Unauthenticated` or `Unavailable`.
-    pub async fn authenticate(&self, bearer: Option<&str>) -> Result<Option<Arc<Actor>>> {
-        let Some(token) = bearer else { return Ok(None) };
-        let claims = self.tokens.verify(token).map_err(|error| match error {
-            crate::auth::TokenError::Expired => {
-                Error::Unauthenticated("the token has expired, get a new one")
-            }
-            crate::auth::TokenError::Invalid | crate::auth::TokenError::NoSigningKey => {
-                Error::Unauthenticated("the token is not valid")
-            }
-        })?;
-        self.people.actor(&claims).await.map(Some)
+    pub async fn authenticate(
+        &self,
+        bearer: Option<&str>,
+        origin: &Origin,
+    ) -> Result<Option<Arc<Actor>>> {
+        match bearer {
+            Some(token) => self.access.actor(token, origin).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Runs a request whose document was scanned, parsed and measured. Without an actor only

@@ -11,6 +11,7 @@ use crate::{
     accounts::{AccountMutation, AccountQuery, Accounts},
     activities::{ActivityMutation, ActivityQuery},
     api_keys::{ApiKeyMutation, ApiKeyQuery},
+    audit::AuditQuery,
     companies::{CompanyMutation, CompanyQuery},
     contacts::{ContactMutation, ContactQuery},
     leads::{LeadMutation, LeadQuery},
@@ -40,6 +41,7 @@ pub struct Query(
     OpportunityQuery,
     ActivityQuery,
     AccountQuery,
+    AuditQuery,
 );
 
 /// Everything that can be changed. Each field is one transaction; several fields run one after the other.

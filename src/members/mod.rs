@@ -19,7 +19,7 @@ mod teams;
 
 pub use change::{MemberChange, change};
 pub(crate) use graphql::USUAL_ORDER;
-pub use graphql::{ChangeAuthor, MemberQuery, MembershipFilter, MembershipOrder, RoleFilter, User};
+pub use graphql::{ChangeAuthor, MemberQuery, MembershipFilter, MembershipOrder, User};
 pub(crate) use invitations::invite_first_admin;
 pub use invitations::{
     Invitation, InvitationMutation, InvitationOrderField, InvitationQuery, InvitationSecret,

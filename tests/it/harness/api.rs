@@ -13,7 +13,7 @@ use chrono::TimeDelta;
 use dealgraph::{
     accounts::{self, Accounts, HashCost, Hasher, Settings},
     app::App,
-    auth::{Keys, Tokens, Vault},
+    auth::{KeyRing, Tokens},
     clock::Clock,
     config::TraceParents,
     db::{Db, PoolOptions},
@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Database, Planner, Side, Who,
-    database::key_folder,
+    database::vault,
     factory::CANARY,
     logs::Logs,
     statements::{Statements, unbound},
@@ -81,19 +81,14 @@ impl World {
         let db = open(&database, 4).await;
         let observed = statements.clone();
         let db = db.observed(move |sql| observed.record(sql));
-        let keys = Keys::from_folder(key_folder().await, None).expect("the keys can be read");
-        let names = (ISSUER.to_owned(), AUDIENCE.to_owned());
-        let tokens = Tokens::new(keys, names, TimeDelta::minutes(10), Clock::system())
-            .expect("the keys sign");
-        let tokens = Arc::new(tokens);
-
+        let tokens = tokens_over(&db).await;
         let parts = (
             Arc::clone(&tokens),
             Limits::default(),
             TraceParents::Ignored,
         );
         let mails = mail_folder();
-        let setup = accounts_setup(&mails);
+        let setup = accounts_setup(&mails).await;
         let app = App::over(db.clone(), Hints::default(), None, parts, setup)
             .await
             .expect("the logins are plain");
@@ -212,7 +207,7 @@ impl World {
 }
 
 /// How worlds keep accounts: quick hashes, and mails in a folder.
-pub(crate) fn accounts_setup(mails: &Path) -> accounts::Setup {
+pub(crate) async fn accounts_setup(mails: &Path) -> accounts::Setup {
     let cost = HashCost {
         memory_kib: 256,
         passes: 1,
@@ -221,7 +216,7 @@ pub(crate) fn accounts_setup(mails: &Path) -> accounts::Setup {
         waiting: 200,
     };
     accounts::Setup {
-        vault: Arc::new(Vault::new(&Vault::generate_key()).expect("a key")),
+        vault: vault(),
         post: Post {
             way: Way::Folder(mails.to_owned()),
             from: "Dealgraph <no-reply@dealgraph.example>"
@@ -242,6 +237,17 @@ pub(crate) fn accounts_setup(mails: &Path) -> accounts::Setup {
 pub(crate) fn mail_folder() -> PathBuf {
     let name = format!("mail-{:032x}", fastrand::u128(..));
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+/// What makes and checks tokens by the keys of a database.
+pub(crate) async fn tokens_over(db: &Db) -> Arc<Tokens> {
+    let ring = KeyRing::open(db.clone(), vault(), None)
+        .await
+        .expect("the keys can be read");
+    let names = (ISSUER.to_owned(), AUDIENCE.to_owned());
+    let clock = db.clock().clone();
+    let tokens = Tokens::new(ring, names, TimeDelta::minutes(10), clock);
+    Arc::new(tokens.expect("the keys sign"))
 }
 
 /// The product's own access to a database, with so many connections for people.

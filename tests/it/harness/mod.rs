@@ -11,8 +11,10 @@ mod plans;
 mod samples;
 mod statements;
 
-pub(crate) use api::{AUDIENCE, Answer, Client, ISSUER, World, accounts_setup, mail_folder, open};
-pub(crate) use database::{Database, key_folder};
+pub(crate) use api::{
+    AUDIENCE, Answer, Client, ISSUER, World, accounts_setup, mail_folder, open, tokens_over,
+};
+pub(crate) use database::{Database, encryption_key, signing_key, vault};
 pub(crate) use introspection::{Field, Schema};
 pub(crate) use people::{Side, Side::A, Side::B, Who};
 pub(crate) use plans::Planner;

@@ -100,6 +100,8 @@ pub(crate) fn kind_of_operation(name: &str) -> &'static str {
         name if name.starts_with("membership") => return UserId::PREFIX,
         _ => {}
     }
+    // The type of the roles that tenants make is not called like the built-in ones.
+    let name = name.strip_prefix("Custom").unwrap_or(name);
     let kinds = KINDS
         .iter()
         .filter(|kind| name.to_lowercase().starts_with(&kind.to_lowercase()));
@@ -119,7 +121,7 @@ pub(crate) fn kind_of_field(name: &str) -> &'static str {
         // Another deal of the same stage.
         "after" | "before" => return "opportunity",
         // Of several kinds; one stands for all.
-        "target" => return "company",
+        "target" | "entity" => return "company",
         _ => {}
     }
     let kinds = KINDS

@@ -44,7 +44,10 @@ fn an_admin_changes_role_team_and_title_and_it_is_told() {
         );
         let told = "SELECT count(*) FROM events WHERE entity = 'member' AND version = 2 AND before->>'role' = 'SALES_REP' AND after->>'role' = 'MANAGER'";
         assert_eq!(count(world, told).await, 1);
-        let changes = format!("SELECT count(*) FROM access_changes WHERE user_id = '{}'", rep.uuid());
+        let changes = format!(
+            "SELECT count(*) FROM access_changes WHERE user_id = '{}'",
+            rep.uuid()
+        );
         assert_eq!(count(world, &changes).await, 1, "all servers hear of it");
 
         let late = act(&admin, "membershipUpdate", input, "membership { version }").await;

@@ -1,0 +1,1 @@
+//! Attempts on what is not theirs.
