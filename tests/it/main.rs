@@ -46,5 +46,7 @@ mod roles;
 mod schema;
 mod second_factor;
 mod snapshot;
+mod teams;
 mod tenant_bound;
+mod tenants;
 mod viewer;

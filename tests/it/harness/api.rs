@@ -268,6 +268,12 @@ pub(crate) async fn open(database: &Database, size: u32) -> Db {
 }
 
 impl Client<'_> {
+    /// The same client with another token.
+    pub(crate) fn with_token(mut self, token: String) -> Self {
+        self.token = Some(token);
+        self
+    }
+
     /// Sends a document with its variables, by POST.
     pub(crate) async fn send(&self, document: &str, variables: Value) -> Answer {
         let body = json!({ "query": document, "variables": variables });
