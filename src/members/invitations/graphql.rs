@@ -95,19 +95,33 @@ impl Invitation {
     }
 }
 
+/// Compares how an invitation stands.
+#[derive(Debug, Default, InputObject)]
+struct InvitationStatusFilter {
+    /// Equals.
+    eq: Option<InvitationStatus>,
+    /// Is one of these.
+    r#in: Option<Vec<InvitationStatus>>,
+}
+
 /// Which invitations.
 #[derive(Debug, Default, InputObject)]
 pub(super) struct InvitationFilter {
-    /// Those that stand so now.
-    status: Option<InvitationStatus>,
+    /// How they stand now.
+    status: Option<InvitationStatusFilter>,
     #[graphql(skip)]
     now: DateTime<Utc>,
 }
 
 impl Filter for InvitationFilter {
     fn predicate(self) -> Result<Predicate> {
-        let all = self.status.map(|status| status.predicate(self.now));
-        Ok(Predicate::All(all.into_iter().collect()))
+        let status = self.status.unwrap_or_default();
+        let stands = |status: InvitationStatus| status.predicate(self.now);
+        let mut all: Vec<Predicate> = status.eq.map(stands).into_iter().collect();
+        if let Some(several) = status.r#in {
+            all.push(Predicate::Any(several.into_iter().map(stands).collect()));
+        }
+        Ok(Predicate::All(all))
     }
 }
 

@@ -96,8 +96,9 @@ pub(crate) fn global_id(kind: &str, id: uuid::Uuid) -> String {
 /// The kind of record that a mutation or a root field is about: its name begins with it.
 pub(crate) fn kind_of_operation(name: &str) -> &'static str {
     match name {
-        "memberInvite" | "acceptInvitation" => return "invitation",
-        name if name.starts_with("membership") => return UserId::PREFIX,
+        // What it opens.
+        "acceptInvitation" => return "session",
+        name if name.starts_with("member") => return UserId::PREFIX,
         _ => {}
     }
     // The type of the roles that tenants make is not called like the built-in ones.
