@@ -5,8 +5,10 @@ ALTER TABLE users
     ADD COLUMN password_hash       text,
     ADD COLUMN password_changed_at timestamptz,
     ADD COLUMN email_verified_at   timestamptz,
-    -- Encrypted; counts as a second factor once it was confirmed with a first code.
+    -- Encrypted. An app that is being set up is not in use before a first code of it was shown; until then the one
+    -- before it goes on.
     ADD COLUMN totp_secret         bytea,
+    ADD COLUMN totp_pending        bytea,
     ADD COLUMN totp_confirmed_at   timestamptz,
     -- The last time step a code was taken for: no code works twice (RFC 6238, section 5.2).
     ADD COLUMN totp_last_step      bigint NOT NULL DEFAULT 0;

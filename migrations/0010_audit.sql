@@ -27,5 +27,6 @@ CREATE TABLE audit_log (
 );
 CREATE INDEX audit_log_actor_idx ON audit_log (tenant_id, actor, seq);
 CREATE INDEX audit_log_action_idx ON audit_log (tenant_id, action, seq);
-CREATE INDEX audit_log_entity_idx ON audit_log (tenant_id, entity_id, seq);
+CREATE INDEX audit_log_entity_idx ON audit_log (tenant_id, entity, seq);
+CREATE INDEX audit_log_entity_id_idx ON audit_log (tenant_id, entity_id, seq);
 CREATE INDEX audit_log_occurred_idx ON audit_log (tenant_id, occurred_at, audit_id);

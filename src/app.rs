@@ -10,6 +10,7 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::get,
 };
+use chrono::TimeDelta;
 use serde_json::json;
 use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpListener;
@@ -18,14 +19,15 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     accounts::{self, Accounts},
     audit::{Recorder, Recording},
-    auth::Tokens,
+    auth::{Access, KeyError, KeyRing, TokenError, Tokens, Vault, keys},
     cache::Throttle,
     clock::Clock,
-    config::TraceParents,
+    config::{Secret, TraceParents},
     db::{self, Db, PoolOptions, StartupError},
     events::Hints,
     graphql::{self, Api, http::Outcome, limits::Limits},
     mail::{Mailer, Sending},
+    members::placement,
     server::{self, ServerLimits},
     telemetry::{self, RequestLine},
 };
@@ -41,8 +43,10 @@ pub struct Setup {
     pub pool: PoolOptions,
     /// Redis, if there is one.
     pub redis_url: Option<String>,
-    /// What makes and checks tokens.
-    pub tokens: Arc<Tokens>,
+    /// What seals secrets in the database.
+    pub vault: Arc<Vault>,
+    /// How tokens are made and checked.
+    pub tokens: TokenSettings,
     /// What a request may ask for.
     pub limits: Limits,
     /// The time.
@@ -53,9 +57,50 @@ pub struct Setup {
     pub accounts: accounts::Setup,
 }
 
+/// How tokens are made and checked.
+#[derive(Clone)]
+pub struct TokenSettings {
+    /// The `iss` and the `aud` that they carry.
+    pub names: (String, String),
+    /// How long they last.
+    pub lifetime: TimeDelta,
+    /// The secret of tokens that somebody else signs by HS256, if there are any.
+    pub hs256_secret: Option<Secret<String>>,
+}
+
+impl TokenSettings {
+    /// Opens the keys of a database.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn open(self, db: &Db, vault: &Arc<Vault>) -> Result<Arc<Tokens>, StartError> {
+        let secret = self.hs256_secret.as_ref();
+        let secret = secret.map(|secret| secret.expose().as_bytes());
+        let ring = KeyRing::open(db.clone(), Arc::clone(vault), secret).await?;
+        let tokens = Tokens::new(ring, self.names, self.lifetime, db.clock().clone())?;
+        Ok(Arc::new(tokens))
+    }
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database would not protect its rows, or does not answer.
+    #[error("{0}")]
+    Database(#[from] StartupError),
+    /// There are no keys to sign with.
+    #[error("{0}")]
+    Keys(#[from] KeyError),
+    /// The keys don't sign.
+    #[error("{0}")]
+    Tokens(#[from] TokenError),
+}
+
 /// A server that is ready to listen.
 pub struct App {
     db: Db,
+    tokens: Arc<Tokens>,
+    access: Arc<Access>,
     router: Router,
     hints: Hints,
     recording: Recording,
@@ -68,18 +113,14 @@ impl App {
     /// Puts a server together and refuses a database that would not protect its rows.
     ///
     /// # Errors
-    /// [`StartupError`].
-    pub async fn new(setup: Setup) -> Result<Self, StartupError> {
+    /// [`StartError`].
+    pub async fn new(setup: Setup) -> Result<Self, StartError> {
         let hints = Hints::default();
         let db = Db::open(setup.logins, &setup.pool, setup.clock, hints.clone());
-        Self::over(
-            db,
-            hints,
-            setup.redis_url,
-            (setup.tokens, setup.limits, setup.trace_parents),
-            setup.accounts,
-        )
-        .await
+        db::check(&db).await?;
+        let tokens = setup.tokens.open(&db, &setup.vault).await?;
+        let parts = (tokens, setup.limits, setup.trace_parents);
+        Ok(Self::over(db, hints, setup.redis_url, parts, setup.accounts).await?)
     }
 
     /// Puts a server together over a database that is open already.
@@ -102,13 +143,21 @@ impl App {
             (Arc::clone(&tokens), mailer),
             (Throttle::new(redis_url.as_deref()), recorder.clone()),
         ));
-        let api = Api::new(db.clone(), tokens, limits, recorder, Arc::clone(&accounts));
+        let api = Api::new(
+            db.clone(),
+            Arc::clone(&tokens),
+            limits,
+            recorder,
+            Arc::clone(&accounts),
+        );
         let api = Arc::new(api);
+        let access = Arc::clone(api.access());
         let health = Health {
             db: db.clone(),
             redis_url: redis_url.clone(),
         };
         let router = graphql::router(api)
+            .merge(keys::router(Arc::clone(&tokens)))
             .route(
                 "/health/live",
                 get(async || Json(json!({ "status": "healthy" }))),
@@ -120,6 +169,8 @@ impl App {
             ));
         Ok(Self {
             db,
+            tokens,
+            access,
             router,
             hints,
             recording,
@@ -141,6 +192,12 @@ impl App {
         &self.accounts
     }
 
+    /// What makes and checks its tokens.
+    #[must_use]
+    pub fn tokens(&self) -> &Arc<Tokens> {
+        &self.tokens
+    }
+
     /// Adds routes, of the explorer for example.
     #[must_use]
     pub fn with(mut self, routes: Router) -> Self {
@@ -160,6 +217,9 @@ impl App {
         let tasks = TaskTracker::new();
         let after = CancellationToken::new();
         tasks.spawn(self.hints.send(self.redis_url, after.clone()));
+        tasks.spawn(placement::run(self.db.clone(), after.clone()));
+        let (access, until) = (self.access, after.clone());
+        tasks.spawn(async move { access.run(until).await });
         tasks.spawn(Arc::clone(&self.accounts).sweep(after.clone()));
         tasks.close();
         let served = server::serve(listener, self.router, ServerLimits::default(), stop).await;

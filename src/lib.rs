@@ -31,6 +31,9 @@
 //! A mutation's field is one [`db::Db::write`]: lock, rule, write, events, commit; what it answers is read afterwards
 //! from a fresh snapshot.
 
+// The schema's roots are one future within another per domain, and there are many domains.
+#![recursion_limit = "256"]
+
 pub mod accounts;
 pub mod activities;
 pub mod api_keys;
@@ -48,6 +51,7 @@ pub mod dev;
 pub mod error;
 pub mod events;
 pub mod graphql;
+pub mod identities;
 pub mod ids;
 pub mod import;
 pub mod leads;
@@ -58,6 +62,7 @@ pub mod opportunities;
 pub mod pipelines;
 pub mod records;
 pub mod roles;
+pub mod second_factor;
 pub mod server;
 pub mod telemetry;
 pub mod tenants;

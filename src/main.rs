@@ -2,20 +2,27 @@
 
 use std::{io::Write as _, path::PathBuf, process::ExitCode, sync::Arc};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use clap::{Parser, Subcommand};
 use dealgraph::{
     accounts::{self, HashCost, Hasher, Settings},
-    app::{App, Setup},
-    auth::{Keys, Tokens, Vault},
+    app::{App, Setup, TokenSettings},
+    audit,
+    auth::{
+        Vault,
+        keys::{self, KeyState},
+    },
     clock::Clock,
-    config::{self, Config, Purpose},
-    db::{PoolOptions, migrate},
+    config::{self, Config, IdentityFile, Purpose},
+    db::{Db, PoolOptions, migrate},
     dev::{self, DevOptions},
+    events::Hints,
     graphql::{self, explorer, limits::Limits},
+    identities::Identities,
     import,
     mail::{Post, Way},
     telemetry,
+    tenants::command::{self, TenantCommand},
 };
 use sqlx::postgres::PgConnectOptions;
 use tokio::signal::unix::{SignalKind, signal};
@@ -64,10 +71,65 @@ enum Command {
         #[arg(long, default_value = ".dealgraph")]
         data_dir: PathBuf,
     },
+    /// Manages tenants, for the operator of the platform.
+    Tenant {
+        #[command(subcommand)]
+        command: TenantCommand,
+        /// The development cluster's folder; without it the database of DEALGRAPH_SYSTEM_DATABASE_URL is used, and for
+        /// `purge` that of DEALGRAPH_OWNER_DATABASE_URL.
+        #[arg(long, global = true)]
+        data_dir: Option<PathBuf>,
+    },
+    /// Looks after the audit log.
+    Audit {
+        #[command(subcommand)]
+        what: Audit,
+    },
+    /// Changes the keys that access tokens are signed with, while servers run.
+    Keys {
+        #[command(subcommand)]
+        change: KeyChange,
+        /// The development cluster's folder; without it the database of DEALGRAPH_SYSTEM_DATABASE_URL is used.
+        #[arg(long, global = true)]
+        data_dir: Option<PathBuf>,
+    },
     /// Imports data into a tenant.
     Import {
         #[command(subcommand)]
         source: Source,
+    },
+}
+
+#[derive(Subcommand)]
+enum Audit {
+    /// Proves that audit logs are as they were written, and prints where each ends; keep that elsewhere.
+    Verify {
+        /// Only this tenant's, by its slug.
+        #[arg(long)]
+        tenant: Option<String>,
+        /// Where the tenant's log ended when it was verified before, as printed then: `seq:hash`.
+        #[arg(long, requires = "tenant")]
+        head: Option<audit::Head>,
+        /// The development cluster's folder; without it the database of DEALGRAPH_DATABASE_URL is used.
+        #[arg(long)]
+        data_dir: Option<PathBuf>,
+    },
+}
+
+#[derive(Subcommand)]
+enum KeyChange {
+    /// Lists the keys and what they do.
+    List,
+    /// Makes a new key. It signs once all servers know it; the ones of before check until their last token has ended.
+    Rotate {
+        /// In how many seconds the new key signs.
+        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(0..=86_400))]
+        overlap_s: u32,
+    },
+    /// Ends a key at once, with all tokens that it signed; for a key that got out.
+    Retire {
+        /// Its id.
+        kid: String,
     },
 }
 
@@ -107,6 +169,16 @@ async fn main() -> ExitCode {
             tenant,
             data_dir,
         } => token(email, tenant, data_dir).await,
+        Command::Tenant { command, data_dir } => manage_tenants(command, data_dir).await,
+        Command::Audit {
+            what:
+                Audit::Verify {
+                    tenant,
+                    head,
+                    data_dir,
+                },
+        } => verify_audit(tenant, head, data_dir).await,
+        Command::Keys { change, data_dir } => change_keys(change, data_dir).await,
         Command::Import {
             source:
                 Source::Maven {
@@ -147,19 +219,20 @@ async fn run_dev(port: u16, data_dir: PathBuf, fresh: bool) -> Outcome {
 async fn serve() -> Outcome {
     let config = Config::from_env(Purpose::Serve)?;
     let _telemetry = telemetry::init(&config.telemetry)?;
-    let tokens = Arc::new(tokens(&config)?);
+    let vault = vault(&config)?;
     let setup = Setup {
         logins: logins(&config)?,
         pool: pool(&config),
         redis_url: config.redis.url.as_ref().map(|url| url.expose().clone()),
-        tokens,
+        vault: Arc::clone(&vault),
+        tokens: token_settings(&config)?,
         limits: Limits {
             introspection: config.server.introspection,
             ..Limits::from(&config.limits)
         },
         clock: Clock::system(),
         trace_parents: config.telemetry.trace_parents,
-        accounts: accounts_setup(&config)?,
+        accounts: accounts_setup(&config, vault)?,
     };
     let mut app = App::new(setup).await?;
     if config.server.explorer {
@@ -211,17 +284,70 @@ async fn token(email: String, tenant: Option<String>, data_dir: PathBuf) -> Outc
     Ok(())
 }
 
-async fn import_maven(dir: PathBuf, tenant: String, data_dir: Option<PathBuf>) -> Outcome {
-    let hints = dealgraph::events::Hints::default();
-    let db = match data_dir {
+async fn verify_audit(
+    tenant: Option<String>,
+    head: Option<audit::Head>,
+    data_dir: Option<PathBuf>,
+) -> Outcome {
+    let db = open(data_dir)?;
+    let progress = import::Progress::on_stderr();
+    let found = audit::verify(&db, tenant.as_deref(), head.as_ref(), &progress).await?;
+    for verified in &found {
+        print(&format!("{verified}\n"));
+    }
+    match found
+        .iter()
+        .filter(|verified| verified.outcome.is_err())
+        .count()
+    {
+        0 => Ok(()),
+        broken => Err(format!(
+            "{broken} of {} audit logs are not as they were written",
+            found.len()
+        )
+        .into()),
+    }
+}
+
+/// The database of a development cluster, or the one that the environment names.
+fn open(data_dir: Option<PathBuf>) -> Result<Db, Box<dyn std::error::Error>> {
+    let hints = Hints::default();
+    Ok(match data_dir {
         Some(data_dir) => dev::connect(&data_dir, hints)?,
         None => {
             let config = Config::from_env(Purpose::Import)?;
-            dealgraph::db::Db::open(logins(&config)?, &pool(&config), Clock::system(), hints)
+            Db::open(logins(&config)?, &pool(&config), Clock::system(), hints)
         }
-    };
+    })
+}
+
+async fn import_maven(dir: PathBuf, tenant: String, data_dir: Option<PathBuf>) -> Outcome {
+    let db = open(data_dir)?;
     let summary = import::maven::import(&db, &dir, &tenant, import::Progress::on_stderr()).await?;
     print(&summary.to_string());
+    Ok(())
+}
+
+async fn manage_tenants(command: TenantCommand, data_dir: Option<PathBuf>) -> Outcome {
+    let config = Config::from_env(Purpose::Develop)?;
+    let (name, url) = match command.is_owners() {
+        true => ("DEALGRAPH_OWNER_DATABASE_URL", &config.database.owner_url),
+        false => ("DEALGRAPH_SYSTEM_DATABASE_URL", &config.database.system_url),
+    };
+    let hints = dealgraph::events::Hints::default();
+    let db = match (data_dir, url) {
+        (Some(data_dir), _) if command.is_owners() => dev::connect_as_owner(&data_dir, hints)?,
+        (Some(data_dir), _) => dev::connect(&data_dir, hints)?,
+        (None, Some(url)) => {
+            let login: PgConnectOptions = url.expose().parse()?;
+            let logins = (login.clone(), login);
+            dealgraph::db::Db::open(logins, &pool(&config), Clock::system(), hints)
+        }
+        (None, None) => return Err(format!("{name} is not set").into()),
+    };
+    let line = |line: String| print(&(line + "\n"));
+    command::run(command, &db, config.accounts.app_url.as_str(), line).await?;
+    db.close().await;
     Ok(())
 }
 
@@ -254,7 +380,10 @@ fn pool(config: &Config) -> PoolOptions {
     }
 }
 
-fn accounts_setup(config: &Config) -> Result<accounts::Setup, Box<dyn std::error::Error>> {
+fn accounts_setup(
+    config: &Config,
+    vault: Arc<Vault>,
+) -> Result<accounts::Setup, Box<dyn std::error::Error>> {
     let set = &config.accounts;
     let way = match &set.mail_url {
         Some(url) => Way::parse(url.expose())?,
@@ -264,12 +393,13 @@ fn accounts_setup(config: &Config) -> Result<accounts::Setup, Box<dyn std::error
         }
     };
     Ok(accounts::Setup {
-        vault: Arc::new(Vault::new(&Vault::generate_key())?),
+        vault,
         post: Post {
             way,
             from: set.mail_from.clone(),
         },
         hasher: Hasher::new(HashCost::default())?,
+        identities: Arc::new(identities(config)?),
         settings: Settings {
             registration: set.registration,
             session_ttl: TimeDelta::from_std(set.session_ttl)?,
@@ -279,24 +409,97 @@ fn accounts_setup(config: &Config) -> Result<accounts::Setup, Box<dyn std::error
     })
 }
 
-fn tokens(config: &Config) -> Result<Tokens, Box<dyn std::error::Error>> {
+fn identities(config: &Config) -> Result<Identities, Box<dyn std::error::Error>> {
+    let file = match &config.auth.identity_file {
+        Some(file) => IdentityFile::read(file)?,
+        None => IdentityFile::default(),
+    };
+    let ours = &config.auth.issuer;
+    if file
+        .issuers
+        .iter()
+        .any(|issuer| issuer.issuer.as_str() == ours)
+    {
+        return Err(
+            format!("the identity file names our own issuer as an outside one: {ours}").into(),
+        );
+    }
+    Ok(Identities::new(file, Clock::system())?)
+}
+
+fn vault(config: &Config) -> Result<Arc<Vault>, Box<dyn std::error::Error>> {
+    let keys = config.auth.encryption_keys.as_ref();
+    let keys = keys.ok_or("DEALGRAPH_ENCRYPTION_KEYS is not set")?;
+    Ok(Arc::new(Vault::new(keys.expose())?))
+}
+
+fn token_settings(config: &Config) -> Result<TokenSettings, Box<dyn std::error::Error>> {
     let auth = &config.auth;
-    let secret = auth
-        .hs256_secret
-        .as_ref()
-        .map(|secret| secret.expose().as_bytes());
-    let keys = match (&auth.keys_file, secret) {
-        (Some(folder), secret) => Keys::from_folder(folder, secret)?,
-        (None, Some(secret)) => Keys::hs256(secret),
-        (None, None) => {
-            return Err("set DEALGRAPH_AUTH_KEYS_FILE or DEALGRAPH_AUTH_HS256_SECRET".into());
+    Ok(TokenSettings {
+        names: (auth.issuer.clone(), auth.audience.clone()),
+        lifetime: TimeDelta::from_std(auth.token_ttl)?,
+        hs256_secret: auth.hs256_secret.clone(),
+    })
+}
+
+async fn change_keys(change: KeyChange, data_dir: Option<PathBuf>) -> Outcome {
+    let (db, vault, tokens_last) = match data_dir {
+        Some(data_dir) => (
+            dev::connect(&data_dir, Hints::default())?,
+            dev::vault(&data_dir)?,
+            dev::token_settings().lifetime,
+        ),
+        None => {
+            let config = Config::from_env(Purpose::Keys)?;
+            (
+                Db::open(
+                    logins(&config)?,
+                    &pool(&config),
+                    Clock::system(),
+                    Hints::default(),
+                ),
+                vault(&config)?,
+                token_settings(&config)?.lifetime,
+            )
         }
     };
-    let lifetime = TimeDelta::from_std(auth.token_ttl)?;
-    Ok(Tokens::new(
-        keys,
-        (auth.issuer.clone(), auth.audience.clone()),
-        lifetime,
-        Clock::system(),
-    )?)
+    match change {
+        KeyChange::List => print(&described(&keys::list(&db).await?)),
+        KeyChange::Rotate { overlap_s } => {
+            let overlap = TimeDelta::seconds(overlap_s.into());
+            let kid = keys::rotate(&db, &vault, overlap, tokens_last).await?;
+            println!(
+                "{kid} signs in {overlap_s} s; the keys of before check until their last token has ended"
+            );
+        }
+        KeyChange::Retire { kid } => match keys::retire(&db, &vault, &kid).await? {
+            Some(new) => println!("{kid} is good for nothing any more; {new} signs now"),
+            None => println!("{kid} is good for nothing any more"),
+        },
+    }
+    db.close().await;
+    Ok(())
+}
+
+fn described(keys: &[keys::KnownKey]) -> String {
+    let at = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let lines = keys.iter().map(|key| {
+        let state = match key.state {
+            KeyState::Next => "next",
+            KeyState::Signing => "signs",
+            KeyState::Checking => "checks",
+            KeyState::Ended => "ended",
+        };
+        let until = key.checks_until.map_or_else(|| "-".to_owned(), at);
+        format!(
+            "{:<34} {state:<7} {:<21} {until}\n",
+            key.kid,
+            at(key.signs_from)
+        )
+    });
+    let head = format!(
+        "{:<34} {:<7} {:<21} {}\n",
+        "kid", "state", "signs from", "checks until"
+    );
+    head + &lines.collect::<String>()
 }

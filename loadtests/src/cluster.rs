@@ -1,21 +1,27 @@
 //! The private cluster: Postgres and Redis as `dealgraph dev` runs them, kept in a folder of its own.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use chrono::TimeDelta;
 use dealgraph::{
-    auth::{Keys, Tokens},
+    auth::Tokens,
     clock::Clock,
-    db::migrate::{self, OWNER},
+    db::{
+        Db, PoolOptions,
+        migrate::{self, OWNER},
+    },
     dev::{
-        DevError,
+        self, DevError,
         datadir::{Contents, DataDir},
         postgres::{Postgres, PostgresOptions},
         redis::Redis,
     },
+    events::Hints,
     ids::{TenantId, Typed as _, UserId},
 };
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use uuid::Uuid;
 
 use crate::{Options, Outcome, say};
@@ -24,14 +30,12 @@ use crate::{Options, Outcome, say};
 pub(crate) const DATABASE: &str = "dealgraph";
 /// All of the data fits, so that what is measured is not the disk.
 const SHARED_BUFFERS: &str = "1GB";
-const TOKENS_LAST: TimeDelta = TimeDelta::hours(12);
 
-/// A running cluster at this version, and the keys that its server trusts.
+/// A running cluster.
 pub(crate) struct Cluster {
     data: DataDir,
     postgres: Postgres,
     redis: Redis,
-    tokens: Tokens,
 }
 
 impl Cluster {
@@ -53,12 +57,10 @@ impl Cluster {
         };
         let postgres = Postgres::start(&data, &postgres_options, &say).await?;
         let redis = Redis::start(&data, &say).await?;
-        let tokens = tokens(&data)?;
         Ok(Self {
             data,
             postgres,
             redis,
-            tokens,
         })
     }
 
@@ -74,6 +76,20 @@ impl Cluster {
         Ok(())
     }
 
+    /// Makes a database of this version anew.
+    pub(crate) async fn migrate_anew(&self, database: &str) -> Outcome<()> {
+        self.superuser_of("postgres")
+            .await?
+            .execute(AssertSqlSafe(format!(
+                "DROP DATABASE IF EXISTS {database} WITH (FORCE)"
+            )))
+            .await?;
+        let superuser = self.postgres.connect_options("postgres", "postgres");
+        migrate::prepare_cluster(&superuser, database).await?;
+        migrate::run(&self.postgres.connect_options(OWNER, database)).await?;
+        Ok(())
+    }
+
     /// Connects to a database as somebody whom no policy stops: for making data and for judging answers.
     pub(crate) async fn superuser_of(&self, database: &str) -> Outcome<PgConnection> {
         Ok(
@@ -86,17 +102,40 @@ impl Cluster {
         self.superuser_of(DATABASE).await
     }
 
-    /// An access token for a person in a tenant.
-    pub(crate) fn token(&self, user: Uuid, tenant: Uuid) -> Outcome<String> {
-        Ok(self
-            .tokens
-            .issue(UserId::from_uuid(user), TenantId::from_uuid(tenant))?
-            .token)
+    /// The product's own access to a database, with a connection for people and one for itself.
+    pub(crate) fn db(&self, database: &str) -> Db {
+        let login = |login| self.postgres.connect_options(login, database);
+        let options = PoolOptions {
+            size: 1,
+            system_size: 1,
+            ..PoolOptions::default()
+        };
+        Db::open(
+            (login("dealgraph_app"), login("dealgraph_system")),
+            &options,
+            Clock::system(),
+            Hints::default(),
+        )
     }
 
-    /// The folder of the keys that the server checks tokens with.
-    pub(crate) fn keys(&self) -> PathBuf {
-        keys_in(&self.data)
+    /// What makes tokens that a server over the same database takes: both use the keys in it.
+    pub(crate) async fn tokens(&self, db: &Db) -> Outcome<Arc<Tokens>> {
+        let vault = dev::vault(self.data.root())?;
+        Ok(dev::token_settings().open(db, &vault).await?)
+    }
+
+    /// An access token for a person in a tenant.
+    pub(crate) async fn token(&self, user: Uuid, tenant: Uuid) -> Outcome<String> {
+        let db = self.db(DATABASE);
+        let tokens = self.tokens(&db).await?;
+        let issued = tokens.issue(UserId::from_uuid(user), TenantId::from_uuid(tenant))?;
+        db.close().await;
+        Ok(issued.token)
+    }
+
+    /// What seals the secrets in the database.
+    pub(crate) fn encryption_keys(&self) -> Outcome<String> {
+        Ok(dev::encryption_keys(self.data.root())?)
     }
 
     /// The address of the database for pgbench.
@@ -159,20 +198,4 @@ fn beside_the_build() -> Outcome<PathBuf> {
     let executable = std::env::current_exe()?;
     let target = executable.ancestors().nth(2).unwrap_or(Path::new("."));
     Ok(target.join("loadtests"))
-}
-
-fn keys_in(data: &DataDir) -> PathBuf {
-    data.state().join("keys")
-}
-
-fn tokens(data: &DataDir) -> Outcome<Tokens> {
-    let folder = keys_in(data);
-    Keys::ensure_in(&folder)?;
-    let names = ("dealgraph".to_owned(), "dealgraph".to_owned());
-    Ok(Tokens::new(
-        Keys::from_folder(&folder, None)?,
-        names,
-        TOKENS_LAST,
-        Clock::system(),
-    )?)
 }

@@ -80,7 +80,8 @@ impl Server {
                 cluster.server_url("dealgraph_system"),
             )
             .env("DEALGRAPH_REDIS_URL", cluster.redis_url())
-            .env("DEALGRAPH_AUTH_KEYS_FILE", cluster.keys())
+            .env("DEALGRAPH_ENCRYPTION_KEYS", cluster.encryption_keys()?)
+            .env("DEALGRAPH_TRUST_FORWARDED_FOR", "1")
             .env("DEALGRAPH_POOL_SIZE", connections.to_string())
             .stdin(Stdio::null())
             .stdout(lines.try_clone()?)

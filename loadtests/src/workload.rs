@@ -144,7 +144,9 @@ async fn variant(
         .bind(number)
         .fetch_one(&mut *database)
         .await?;
-    let token = cluster.token(id(database, (2, number, 1)).await?, tenant)?;
+    let token = cluster
+        .token(id(database, (2, number, 1)).await?, tenant)
+        .await?;
     let questions = variables
         .iter()
         .map(|variables| Question::new(&token, document, variables))

@@ -14,6 +14,7 @@ use crate::{
     cache::{Counter, Throttle},
     db::Db,
     error::Result,
+    identities::Identities,
     mail::{Mailer, Post},
 };
 
@@ -29,6 +30,8 @@ pub struct Setup {
     pub post: Post,
     /// Hashes passwords.
     pub hasher: Hasher,
+    /// The outside providers and issuers.
+    pub identities: Arc<Identities>,
     /// The rest.
     pub settings: Settings,
 }
@@ -67,6 +70,8 @@ pub struct Accounts {
     pub mail: Mailer,
     /// Hashes passwords.
     pub hasher: Hasher,
+    /// The outside providers and issuers.
+    pub identities: Arc<Identities>,
     /// Slows down whoever guesses.
     pub throttle: Throttle,
     /// Notes for the audit log what no transaction records.
@@ -98,6 +103,7 @@ impl Accounts {
             vault: setup.vault,
             mail,
             hasher: setup.hasher,
+            identities: setup.identities,
             throttle,
             recorder,
             settings: setup.settings,

@@ -101,7 +101,10 @@ pub async fn enter(
     let standing = standing
         .filter(|standing| standing.active)
         .ok_or_else(inactive)?;
-    let places = store::places(tx, user).await?;
+    let mut places = store::places(tx, user).await?;
+    // A provider may be trusted with some tenants only: for who came through it there are no others.
+    let provider = entering.provider.clone();
+    places.retain(|place| accounts.identities.trusts(provider.as_deref(), &place.slug));
     let last = match entering.tenant {
         Wanted::LastUsed => store::last_tenant(tx, user).await?,
         Wanted::Slug(_) | Wanted::Id(_) => None,
@@ -131,7 +134,10 @@ pub async fn enter(
         &accounts.tokens,
         accounts.settings.session_ttl,
     );
-    let opened = opened.await?;
+    let mut opened = opened.await?;
+    opened
+        .places
+        .retain(|place| accounts.identities.trusts(provider.as_deref(), &place.slug));
     store::note_login(tx, user).await?;
     let entry = Entry::new(user, "session.opened")
         .about("session", opened.session.uuid())

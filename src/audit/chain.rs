@@ -51,7 +51,7 @@ impl Row {
     }
 
     /// Feeds every field with its length, so that no two rows read alike.
-    fn feed(&self, digest: &mut Sha256) {
+    pub(super) fn feed(&self, digest: &mut Sha256) {
         let mut field = |bytes: Option<&[u8]>| {
             let length = bytes.map_or(u64::MAX, |bytes| bytes.len() as u64);
             digest.update(length.to_be_bytes());

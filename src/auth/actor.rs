@@ -1,6 +1,6 @@
 //! The one value that says on whose behalf something is done.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::{fmt::Write as _, sync::Arc, time::Instant};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -29,6 +29,8 @@ pub struct Actor {
     pub expires_at: DateTime<Utc>,
     /// In whose name changes are recorded.
     pub author: Author,
+    /// How fresh this is: the instant before it was read.
+    pub(super) as_of: Instant,
     settings: String,
     masks: String,
 }
@@ -138,6 +140,7 @@ impl Actor {
             standing: place.standing,
             expires_at,
             author,
+            as_of: Instant::now(),
             settings: String::new(),
             masks,
         };
@@ -152,6 +155,18 @@ impl Actor {
         let mut actor = Self::new(Subject::Worker, place, DateTime::<Utc>::MAX_UTC);
         actor.author = Author::System(what);
         actor
+    }
+
+    /// The same actor, by a token that ends at another time.
+    #[must_use]
+    pub(super) fn until(self: &Arc<Self>, expires_at: DateTime<Utc>) -> Arc<Self> {
+        if self.expires_at == expires_at {
+            return Arc::clone(self);
+        }
+        Arc::new(Self {
+            expires_at,
+            ..Self::clone(self)
+        })
     }
 
     /// The same actor, with changes recorded as an import's.

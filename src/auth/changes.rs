@@ -21,6 +21,8 @@ pub enum Changed {
     Person(UserId),
     /// A device's.
     Session(SessionId),
+    /// Anybody's: a signing key was retired.
+    Everybody,
 }
 
 /// Says so to all servers, which act on it within a second of the commit.
@@ -35,6 +37,7 @@ pub async fn tell(statements: &mut Statements, changed: Changed) -> Result<()> {
         Changed::Key(tenant, key) => (Some(tenant), Some(key.uuid()), None),
         Changed::Person(user) => (None, Some(user.uuid()), None),
         Changed::Session(session) => (None, None, Some(session)),
+        Changed::Everybody => (None, None, None),
     };
     // The app's login has no grant on session_id; it never changes one.
     let sql = match session {

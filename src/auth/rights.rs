@@ -29,7 +29,8 @@ impl Scope {
     }
 }
 
-/// Fields that a role may keep from the people who have it.
+/// Fields that a role may keep from the people who have it. Free text, such as notes and what activities say, is shown
+/// as it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum)]
 #[graphql(name = "SensitiveField")]
 pub enum Sensitive {
@@ -279,6 +280,13 @@ impl Rights {
     #[must_use]
     pub fn edits(&self, kind: &str) -> Scope {
         self.reach(kind).write
+    }
+
+    /// Which rows of each kind are read, written and deleted.
+    #[must_use]
+    pub fn scopes(&self) -> [[Scope; 3]; 5] {
+        self.reaches
+            .map(|reach| [reach.read, reach.write, reach.delete])
     }
 
     /// Which rows of a kind are deleted.

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod auth;
+mod identity;
 mod limits;
 mod listing;
 mod nearest;
@@ -22,6 +23,10 @@ use reader::Reader;
 
 pub use accounts::AccountsConfig;
 pub use auth::AuthConfig;
+pub use identity::{
+    ClaimNames, IdentityFile, IdentityFileError, IssuerConfig, ProviderConfig, SigningAlgorithm,
+    TenantClaim, WebAddress,
+};
 pub use limits::LimitsConfig;
 pub use listing::{listing, markdown_table};
 pub use problem::{ConfigError, Problem};
@@ -55,12 +60,14 @@ pub struct Config {
 /// What the process is about to do, which decides the variables that must be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// Serve requests: both logins of the server, and a key for tokens.
+    /// Serve requests: both logins of the server, and what seals secrets.
     Serve,
     /// Change the database: the owner's login.
     Migrate,
     /// Load data through the product's write path: both logins of the server.
     Import,
+    /// Change the keys that sign tokens: both logins of the server, and what seals secrets.
+    Keys,
     /// Develop or test: nothing, the process starts what it needs.
     Develop,
 }
@@ -111,7 +118,7 @@ impl Config {
 }
 
 fn require(reader: &mut Reader, purpose: Purpose) {
-    if matches!(purpose, Purpose::Serve | Purpose::Import) {
+    if matches!(purpose, Purpose::Serve | Purpose::Import | Purpose::Keys) {
         let why = "the address of Postgres with the login of requests (dealgraph_app)";
         reader.require_one_of(&["DEALGRAPH_DATABASE_URL"], why);
         let why = "the address of Postgres with the login of the server itself (dealgraph_system)";
@@ -121,9 +128,9 @@ fn require(reader: &mut Reader, purpose: Purpose) {
         let why = "the address of Postgres with the login that owns the tables";
         reader.require_one_of(&["DEALGRAPH_OWNER_DATABASE_URL"], why);
     }
-    if purpose == Purpose::Serve {
-        let keys = ["DEALGRAPH_AUTH_KEYS_FILE", "DEALGRAPH_AUTH_HS256_SECRET"];
-        reader.require_one_of(&keys, "a key, without which no access token can be checked");
+    if matches!(purpose, Purpose::Serve | Purpose::Keys) {
+        let why = "what seals secrets in the database: `openssl rand -base64 32` makes one";
+        reader.require_one_of(&["DEALGRAPH_ENCRYPTION_KEYS"], why);
     }
 }
 

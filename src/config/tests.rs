@@ -118,10 +118,11 @@ fn secrets_are_neither_in_errors_nor_in_the_printed_configuration() {
         ("DEALGRAPH_REDIS_URL", "rediss://:hunter2@host"),
         ("DEALGRAPH_AUTH_HS256_SECRET", "hunter2"),
         ("DEALGRAPH_AUTH_HS256_SECRETS", "hunter2"),
+        ("DEALGRAPH_ENCRYPTION_KEYS", "hunter2"),
     ]);
     assert!(!text.contains("hunter2"), "{text}");
     assert!(text.contains("DEALGRAPH_AUTH_HS256_SECRET: found an unsuitable value of 7 bytes"));
-    assert_eq!(text.lines().count(), 5);
+    assert_eq!(text.lines().count(), 6);
 
     let vars = [
         ("DEALGRAPH_DATABASE_URL", "postgres://login:hunter2@host/db"),
@@ -158,7 +159,7 @@ fn what_a_purpose_needs_is_told_when_it_is_missing_and_not_twice_when_it_is_bad(
         [
             "DEALGRAPH_SYSTEM_DATABASE_URL",
             "DEALGRAPH_DATABASE_URL",
-            "DEALGRAPH_AUTH_KEYS_FILE or DEALGRAPH_AUTH_HS256_SECRET",
+            "DEALGRAPH_ENCRYPTION_KEYS",
         ]
     );
     assert_eq!(
@@ -166,6 +167,7 @@ fn what_a_purpose_needs_is_told_when_it_is_missing_and_not_twice_when_it_is_bad(
         ["DEALGRAPH_OWNER_DATABASE_URL"]
     );
     assert_eq!(missing(&[], Purpose::Import).len(), 2);
+    assert_eq!(missing(&[], Purpose::Keys).len(), 3);
     assert!(read(&[], Purpose::Develop).is_ok());
 }
 

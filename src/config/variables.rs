@@ -48,12 +48,12 @@ pub const VARIABLES: &[Variable] = &[
     variable(
         "DEALGRAPH_DATABASE_URL",
         "",
-        "Postgres as the login `dealgraph_app`; `serve` and `import` need it",
+        "Postgres as the login `dealgraph_app`; `serve`, `import` and `keys` need it",
     ),
     variable(
         "DEALGRAPH_SYSTEM_DATABASE_URL",
         "",
-        "Postgres as the login `dealgraph_system`; `serve` and `import` need it",
+        "Postgres as the login `dealgraph_system`; `serve`, `import` and `keys` need it",
     ),
     variable(
         "DEALGRAPH_OWNER_DATABASE_URL",
@@ -92,9 +92,9 @@ pub const VARIABLES: &[Variable] = &[
         "the `aud` that access tokens carry",
     ),
     variable(
-        "DEALGRAPH_AUTH_KEYS_FILE",
+        "DEALGRAPH_ENCRYPTION_KEYS",
         "",
-        "a PEM file with an Ed25519 private key, or a folder of them, named `<kid>.pem`",
+        "what seals secrets in the database: 32 random bytes in base64, or several with commas between; the first one seals, all of them open; `serve` and `keys` need it",
     ),
     variable(
         "DEALGRAPH_AUTH_HS256_SECRET",
@@ -105,6 +105,11 @@ pub const VARIABLES: &[Variable] = &[
         "DEALGRAPH_AUTH_TOKEN_TTL_S",
         "900",
         "life of an access token, in seconds",
+    ),
+    variable(
+        "DEALGRAPH_IDENTITY_FILE",
+        "",
+        "a JSON file with the outside providers that people sign in through and the issuers whose access tokens are taken; see docs/identity.md",
     ),
     variable(
         "DEALGRAPH_REGISTRATION",

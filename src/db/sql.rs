@@ -70,6 +70,6 @@ impl Row<'_> {
 
 /// Rows per statement: Postgres takes 65,535 placeholders.
 #[must_use]
-pub fn rows_per_statement(columns: usize) -> usize {
+pub const fn rows_per_statement(columns: usize) -> usize {
     60_000 / columns
 }

@@ -19,22 +19,23 @@ use super::{
     people,
     postgres::{Postgres, PostgresOptions},
     redis::Redis,
-    token::{DATABASE, choose, tokens},
+    token::{DATABASE, choose, token_settings, vault},
 };
 use crate::{
     accounts::{self, HashCost, Hasher, Settings},
-    app::{App, Setup},
-    auth::{KeyError, TokenError, Tokens, Vault},
+    app::{App, Setup, StartError},
+    auth::{TokenError, Vault},
     clock::Clock,
     config::TraceParents,
     db::{
-        PoolOptions, StartupError, SystemReason,
+        PoolOptions, SystemReason,
         migrate::{self, MigrateError, OWNER},
     },
     demo,
     demo::Person,
     error::Error,
     graphql::{explorer, limits::Limits},
+    identities::Identities,
     import::Progress,
     mail::{Post, Way},
     members::provision,
@@ -73,12 +74,9 @@ pub enum Failure {
     /// The schema.
     #[error("{0}")]
     Migrate(#[from] MigrateError),
-    /// The database would not protect its rows, or does not answer.
+    /// The database would not protect its rows or does not answer, or its keys don't sign.
     #[error("{0}")]
-    Startup(#[from] StartupError),
-    /// The keys of tokens.
-    #[error("{0}")]
-    Key(#[from] KeyError),
+    Start(#[from] StartError),
     /// Tokens can't be made.
     #[error("{0}")]
     Token(#[from] TokenError),
@@ -180,10 +178,11 @@ async fn serve(
 ) -> Result<(), Failure> {
     let address = listener.local_addr()?;
     let prepared = prepare(options, (data, postgres, redis), address);
-    let (app, tokens) = tokio::select! {
+    let app = tokio::select! {
         prepared = prepared => prepared?,
         () = stop.cancelled() => return Ok(()),
     };
+    let tokens = Arc::clone(app.tokens());
     let mut tx = app.db().system(SystemReason::SignIn).await?;
     let known = provision::known_people(&mut tx).await?;
     drop(tx);
@@ -204,11 +203,11 @@ async fn prepare(
     options: &DevOptions,
     (data, postgres, redis): (&DataDir, &Postgres, &Redis),
     address: SocketAddr,
-) -> Result<(App, Arc<Tokens>), Failure> {
+) -> Result<App, Failure> {
     migrate::prepare_cluster(&postgres.connect_options("postgres", "postgres"), DATABASE).await?;
     say("bringing the database to this version");
     migrate::run(&postgres.connect_options(OWNER, DATABASE)).await?;
-    let tokens = tokens(data.root())?;
+    let vault = vault(data.root())?;
     let setup = Setup {
         logins: (
             postgres.connect_options("dealgraph_app", DATABASE),
@@ -216,11 +215,12 @@ async fn prepare(
         ),
         pool: PoolOptions::default(),
         redis_url: Some(redis.url()),
-        tokens: Arc::clone(&tokens),
+        vault: Arc::clone(&vault),
+        tokens: token_settings(),
         limits: options.limits.clone(),
         clock: Clock::system(),
         trace_parents: TraceParents::Ignored,
-        accounts: accounts_setup(data.root(), address),
+        accounts: accounts_setup(data.root(), address, vault),
     };
     let app = App::new(setup).await?;
     demo::load(app.db(), &Progress::on_stderr())
@@ -228,19 +228,20 @@ async fn prepare(
         .map_err(|error| Failure::Demo(error.to_string()))?;
     demo::set_passwords(app.accounts()).await?;
     migrate::analyze(&postgres.connect_options(OWNER, DATABASE)).await?;
-    Ok((app, tokens))
+    Ok(app)
 }
 
-fn accounts_setup(data: &Path, address: SocketAddr) -> accounts::Setup {
+fn accounts_setup(data: &Path, address: SocketAddr, vault: Arc<Vault>) -> accounts::Setup {
     let app_url = format!("http://{address}");
     let from = "Dealgraph <no-reply@dealgraph.example>";
     accounts::Setup {
-        vault: Arc::new(Vault::new(&Vault::generate_key()).expect("a key that was just made")),
+        vault,
         post: Post {
             way: Way::Folder(data.join("mail")),
             from: from.parse().expect("an address"),
         },
         hasher: Hasher::new(HashCost::default()).expect("the usual cost"),
+        identities: Arc::new(Identities::none()),
         settings: Settings {
             registration: true,
             session_ttl: TimeDelta::days(30),

@@ -1,12 +1,19 @@
 //! Access tokens for the people of a development cluster, which has no passwords.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    fs::OpenOptions,
+    io::{ErrorKind, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+    sync::Arc,
+};
 
 use chrono::TimeDelta;
 
 use super::{DevError, datadir, postgres::Endpoint, run::Failure};
 use crate::{
-    auth::{IssuedToken, Keys, Tokens},
+    app::TokenSettings,
+    auth::{IssuedToken, Vault},
     clock::Clock,
     db::{Db, PoolOptions, SystemReason},
     events::Hints,
@@ -42,18 +49,68 @@ pub fn connect(data_dir: &Path, hints: Hints) -> Result<Db, DevError> {
     ))
 }
 
-/// The keys of a development cluster, made at its first start.
-pub(super) fn tokens(data_dir: &Path) -> Result<Arc<Tokens>, Failure> {
-    let folder = datadir::state_of(data_dir).join("keys");
-    Keys::ensure_in(&folder)?;
-    let keys = Keys::from_folder(&folder, None)?;
-    let names = (ISSUER.to_owned(), ISSUER.to_owned());
-    Ok(Arc::new(Tokens::new(
-        keys,
-        names,
-        LIFETIME,
+/// The database of a running development cluster as the login that owns its tables, for what no other may do.
+///
+/// # Errors
+/// [`DevError`] when the cluster does not run.
+pub fn connect_as_owner(data_dir: &Path, hints: Hints) -> Result<Db, DevError> {
+    let login = Endpoint::of(data_dir)?.connect_options("dealgraph_owner", DATABASE);
+    let pools = PoolOptions {
+        size: 1,
+        system_size: 1,
+        ..PoolOptions::default()
+    };
+    Ok(Db::open(
+        (login.clone(), login),
+        &pools,
         Clock::system(),
-    )?))
+        hints,
+    ))
+}
+
+/// How development clusters make tokens.
+#[must_use]
+pub fn token_settings() -> TokenSettings {
+    TokenSettings {
+        names: (ISSUER.to_owned(), ISSUER.to_owned()),
+        lifetime: LIFETIME,
+        hs256_secret: None,
+    }
+}
+
+/// What seals the secrets of a development cluster, as `DEALGRAPH_ENCRYPTION_KEYS` takes it; made at its first use and
+/// kept beside the data, since it protects nothing that lies open there.
+///
+/// # Errors
+/// [`DevError::File`].
+pub fn encryption_keys(data_dir: &Path) -> Result<String, DevError> {
+    let path = datadir::state_of(data_dir).join("encryption.key");
+    let mut options = OpenOptions::new();
+    match options.write(true).create_new(true).mode(0o600).open(&path) {
+        Ok(mut file) => {
+            let key = Vault::generate_key();
+            file.write_all(key.as_bytes())
+                .map_err(DevError::file("write", &path))?;
+            Ok(key)
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            std::fs::read_to_string(&path).map_err(DevError::file("read", &path))
+        }
+        Err(error) => Err(DevError::file("create", &path)(error)),
+    }
+}
+
+/// The vault of a development cluster.
+///
+/// # Errors
+/// [`DevError::File`].
+pub fn vault(data_dir: &Path) -> Result<Arc<Vault>, DevError> {
+    let keys = encryption_keys(data_dir)?;
+    let bad = |bad| {
+        let path = datadir::state_of(data_dir).join("encryption.key");
+        DevError::file("use", &path)(std::io::Error::other(bad))
+    };
+    Ok(Arc::new(Vault::new(&keys).map_err(bad)?))
 }
 
 /// Makes an access token for a person of the running development cluster.
@@ -72,7 +129,9 @@ pub async fn token(
         .map_err(|_| Failure::NotRunning(data_dir.to_owned()))?;
     let people = provision::known_people(&mut tx).await?;
     let person = choose(&people, email, tenant)?;
-    Ok(tokens(data_dir)?.issue(person.user_id, person.tenant_id)?)
+    drop(tx);
+    let tokens = token_settings().open(&db, &vault(data_dir)?).await?;
+    Ok(tokens.issue(person.user_id, person.tenant_id)?)
 }
 
 pub(super) fn choose<'a>(

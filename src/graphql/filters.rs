@@ -5,6 +5,7 @@
 
 use async_graphql::{ID, InputObject};
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use super::scalars::{BigInt, Date};
 use crate::{
@@ -119,7 +120,7 @@ macro_rules! enum_filter {
         }
 
         impl $name {
-            pub(crate) fn into_conditions(self, all: &mut $crate::graphql::filters::Conditions, column: &'static str) {
+            fn into_conditions(self, all: &mut $crate::graphql::filters::Conditions, column: &'static str) {
                 let text = |kind: $kind| {
                     let async_graphql::Value::Enum(name) = async_graphql::InputType::to_value(&kind) else {
                         unreachable!("an enum's value is an enum value")
@@ -149,8 +150,7 @@ impl Conditions {
         column: &'static str,
         filter: Option<IdFilter>,
     ) -> Result<()> {
-        let Some(filter) = filter else { return Ok(()) };
-        let read = |id: ID| match ids::parse::<T>(&id) {
+        let read = |id: &ID| match ids::parse::<T>(id) {
             Ok(id) => Ok(Value::Uuid(id.uuid())),
             Err(bad) => Err(Error::invalid(
                 "INVALID_ID",
@@ -158,13 +158,24 @@ impl Conditions {
                 bad.to_string(),
             )),
         };
+        self.ids(field, column, filter, read)
+    }
+
+    fn ids(
+        &mut self,
+        field: &'static str,
+        column: &'static str,
+        filter: Option<IdFilter>,
+        read: impl Fn(&ID) -> Result<Value>,
+    ) -> Result<()> {
+        let Some(filter) = filter else { return Ok(()) };
         let (eq, neq) = (
-            filter.eq.map(read).transpose()?,
-            filter.neq.map(read).transpose()?,
+            filter.eq.as_ref().map(&read).transpose()?,
+            filter.neq.as_ref().map(&read).transpose()?,
         );
         self.compare_values(column, eq, neq);
         let (some, none) = (bounded(field, filter.r#in)?, bounded(field, filter.nin)?);
-        let all = |ids: Vec<ID>| ids.into_iter().map(read).collect::<Result<Vec<_>>>();
+        let all = |ids: Vec<ID>| ids.iter().map(&read).collect::<Result<Vec<_>>>();
         self.one_of(
             column,
             some.map(all).transpose()?,
@@ -172,6 +183,27 @@ impl Conditions {
         );
         self.null(column.into(), filter.null);
         Ok(())
+    }
+
+    /// A comparator of ids of any type; the type itself is not compared.
+    ///
+    /// # Errors
+    /// `INVALID_ID`, `TOO_MANY_VALUES`.
+    pub fn any_id(
+        &mut self,
+        field: &'static str,
+        column: &'static str,
+        filter: Option<IdFilter>,
+    ) -> Result<()> {
+        let read = |id: &ID| {
+            let uuid = id
+                .split_once(':')
+                .and_then(|(_, uuid)| Uuid::parse_str(uuid).ok());
+            let message = "expected an id like opportunity:<uuid>";
+            uuid.map(Value::Uuid)
+                .ok_or_else(|| Error::invalid("INVALID_ID", format!("filter.{field}"), message))
+        };
+        self.ids(field, column, filter, read)
     }
 
     /// A comparator of text; `normalize` makes the client's text comparable with the stored, normalised column.

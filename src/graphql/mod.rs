@@ -4,6 +4,7 @@
 //! its domain and translates the answer.
 
 mod anonymous;
+mod attempts;
 mod can;
 pub mod connection;
 mod context;
@@ -13,7 +14,7 @@ pub mod filters;
 pub mod http;
 pub mod limits;
 mod loaders;
-mod node;
+pub(crate) mod node;
 mod order;
 pub mod patch;
 pub mod scalars;
@@ -39,11 +40,12 @@ pub use schema::{Schema, sdl};
 use crate::{
     accounts::Accounts,
     audit::{Origin, Recorder},
-    auth::{Actor, People, Tokens},
+    auth::{Access, Actor, Tokens},
     db::Db,
     error::{Error, Result},
     telemetry::{self, OperationKind},
 };
+use attempts::Asked;
 use limits::Limits;
 use order::Order;
 use shape::SchemaShape;
@@ -54,8 +56,7 @@ pub struct Api {
     shape: SchemaShape,
     limits: Limits,
     db: Db,
-    tokens: Arc<Tokens>,
-    people: People,
+    access: Arc<Access>,
     recorder: Recorder,
     trusted_proxies: usize,
 }
@@ -71,16 +72,16 @@ impl Api {
         accounts: Arc<Accounts>,
     ) -> Self {
         let trusted_proxies = accounts.settings.trusted_proxies;
+        let outside = Arc::clone(&accounts.identities);
         let schema = schema::build(&limits, accounts);
         let shape = SchemaShape::from_sdl(&sdl()).expect("the schema's own text is a schema");
-        let people = People::new(db.clone());
+        let access = Arc::new(Access::new(db.clone(), tokens, recorder.clone(), outside));
         Self {
             schema,
             shape,
             limits,
             db,
-            tokens,
-            people,
+            access,
             recorder,
             trusted_proxies,
         }
@@ -110,21 +111,25 @@ impl Api {
         &self.shape
     }
 
+    /// Who somebody is, by their token or key.
+    #[must_use]
+    pub fn access(&self) -> &Arc<Access> {
+        &self.access
+    }
+
     /// Verifies a bearer token and resolves whom it stands for; `None` without a token.
     ///
     /// # Errors
     /// `Unauthenticated` or `Unavailable`.
-    pub async fn authenticate(&self, bearer: Option<&str>) -> Result<Option<Arc<Actor>>> {
-        let Some(token) = bearer else { return Ok(None) };
-        let claims = self.tokens.verify(token).map_err(|error| match error {
-            crate::auth::TokenError::Expired => {
-                Error::Unauthenticated("the token has expired, get a new one")
-            }
-            crate::auth::TokenError::Invalid | crate::auth::TokenError::NoSigningKey => {
-                Error::Unauthenticated("the token is not valid")
-            }
-        })?;
-        self.people.actor(&claims).await.map(Some)
+    pub async fn authenticate(
+        &self,
+        bearer: Option<&str>,
+        origin: &Origin,
+    ) -> Result<Option<Arc<Actor>>> {
+        match bearer {
+            Some(token) => self.access.actor(token, origin).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Runs a request whose document was scanned, parsed and measured. Without an actor only
@@ -148,7 +153,7 @@ impl Api {
         if !self.limits.introspection {
             request = request.disable_introspection();
         }
-        let (kind, order) = prepare(&mut request);
+        let (kind, order, asked) = prepare(&mut request);
         telemetry::note_operation(kind, request.operation_name.as_deref());
         telemetry::note_person(context.actor().tenant, context.actor().person());
         let span =
@@ -157,6 +162,7 @@ impl Api {
         let work = tokio::task::unconstrained(self.schema.execute(request));
         let mut response = work.instrument(span).await;
         order.arrange(&mut response.data);
+        asked.note(&context, &response);
         telemetry::note_statements(context.statements());
         response
     }
@@ -167,7 +173,7 @@ impl Api {
             .parsed_query()
             .is_ok_and(|document| anonymous::is_open(document, name.as_deref()));
         if is_open {
-            let (kind, order) = prepare(&mut request);
+            let (kind, order, _) = prepare(&mut request);
             telemetry::note_operation(kind, request.operation_name.as_deref());
             let mut response = self.schema.execute(request.disable_introspection()).await;
             order.arrange(&mut response.data);
@@ -182,17 +188,22 @@ impl Api {
     }
 }
 
-/// What the operation that will run does, and the order of its answer.
-fn prepare(request: &mut Request) -> (OperationKind, Order) {
+/// What the operation that will run does, the order of its answer, and the ids that it names.
+fn prepare(request: &mut Request) -> (OperationKind, Order, Asked) {
     let name = request.operation_name.clone();
+    let variables = std::mem::take(&mut request.variables);
     let Ok(document) = request.parsed_query() else {
-        return (OperationKind::Query, Order::default());
+        request.variables = variables;
+        return (OperationKind::Query, Order::default(), Asked::default());
     };
-    match shape::select_operation(document, name.as_deref()) {
+    let prepared = match shape::select_operation(document, name.as_deref()) {
         Ok((_, operation)) => (
             operation.node.ty.into(),
             Order::of(document, &operation.node),
+            Asked::of(document, &operation.node, &variables),
         ),
-        Err(_) => (OperationKind::Query, Order::default()),
-    }
+        Err(_) => (OperationKind::Query, Order::default(), Asked::default()),
+    };
+    request.variables = variables;
+    prepared
 }

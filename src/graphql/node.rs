@@ -14,11 +14,11 @@ use crate::{
     db::list::Record,
     error::{Error, Result},
     ids::{
-        self, ActivityId, ApiKeyId, CompanyId, ContactId, LeadId, OpportunityId, PipelineId,
-        RoleId, StageId, TeamId, Typed, UserId,
+        self, ActivityId, ApiKeyId, CompanyId, ContactId, InvitationId, LeadId, OpportunityId,
+        PipelineId, RoleId, StageId, TeamId, Typed, UserId,
     },
     leads::Lead,
-    members::{Team, User},
+    members::{Invitation, Team, User},
     opportunities::Opportunity,
     pipelines::{Pipeline, Stage},
     roles::CustomRole,
@@ -46,6 +46,8 @@ pub enum Node {
     User(User),
     /// A team.
     Team(Arc<Team>),
+    /// An invitation.
+    Invitation(Arc<Invitation>),
     /// A role of the tenant's own.
     CustomRole(Arc<CustomRole>),
     /// A program's key.
@@ -60,39 +62,50 @@ pub(super) struct NodeQuery;
 impl NodeQuery {
     /// Any object by its id; null when there is none that you may see.
     async fn node(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Node>> {
-        let (prefix, _) = id.split_once(':').unwrap_or_default();
-        match prefix {
-            CompanyId::PREFIX => Ok(load::<CompanyId, Company>(ctx, &id)
-                .await?
-                .map(Node::Company)),
-            ContactId::PREFIX => Ok(load::<ContactId, Contact>(ctx, &id)
-                .await?
-                .map(Node::Contact)),
-            LeadId::PREFIX => Ok(load::<LeadId, Lead>(ctx, &id).await?.map(Node::Lead)),
-            PipelineId::PREFIX => Ok(load::<PipelineId, Pipeline>(ctx, &id)
-                .await?
-                .map(Node::Pipeline)),
-            StageId::PREFIX => Ok(load::<StageId, Stage>(ctx, &id).await?.map(Node::Stage)),
-            OpportunityId::PREFIX => Ok(load::<OpportunityId, Opportunity>(ctx, &id)
-                .await?
-                .map(Node::Opportunity)),
-            ActivityId::PREFIX => Ok(load::<ActivityId, Activity>(ctx, &id)
-                .await?
-                .map(Node::Activity)),
-            TeamId::PREFIX => Ok(load::<TeamId, Team>(ctx, &id).await?.map(Node::Team)),
-            RoleId::PREFIX => Ok(load::<RoleId, CustomRole>(ctx, &id)
-                .await?
-                .map(Node::CustomRole)),
-            ApiKeyId::PREFIX => Ok(load::<ApiKeyId, ApiKey>(ctx, &id).await?.map(Node::ApiKey)),
-            UserId::PREFIX => Ok(User::load(ctx, Some(read::<UserId>(&id)?))
-                .await?
-                .map(Node::User)),
-            _ => Err(Error::invalid(
-                "INVALID_ID",
-                "id",
-                "expected an id like opportunity:<uuid>",
-            )),
-        }
+        find(ctx, &id).await
+    }
+}
+
+/// Any object by its id; nothing when there is none that the actor may see.
+///
+/// # Errors
+/// `INVALID_ID` when it is no id of an object.
+pub(crate) async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
+    let (prefix, _) = id.split_once(':').unwrap_or_default();
+    match prefix {
+        CompanyId::PREFIX => Ok(load::<CompanyId, Company>(ctx, id)
+            .await?
+            .map(Node::Company)),
+        ContactId::PREFIX => Ok(load::<ContactId, Contact>(ctx, id)
+            .await?
+            .map(Node::Contact)),
+        LeadId::PREFIX => Ok(load::<LeadId, Lead>(ctx, id).await?.map(Node::Lead)),
+        PipelineId::PREFIX => Ok(load::<PipelineId, Pipeline>(ctx, id)
+            .await?
+            .map(Node::Pipeline)),
+        StageId::PREFIX => Ok(load::<StageId, Stage>(ctx, id).await?.map(Node::Stage)),
+        OpportunityId::PREFIX => Ok(load::<OpportunityId, Opportunity>(ctx, id)
+            .await?
+            .map(Node::Opportunity)),
+        ActivityId::PREFIX => Ok(load::<ActivityId, Activity>(ctx, id)
+            .await?
+            .map(Node::Activity)),
+        TeamId::PREFIX => Ok(load::<TeamId, Team>(ctx, id).await?.map(Node::Team)),
+        RoleId::PREFIX => Ok(load::<RoleId, CustomRole>(ctx, id)
+            .await?
+            .map(Node::CustomRole)),
+        ApiKeyId::PREFIX => Ok(load::<ApiKeyId, ApiKey>(ctx, id).await?.map(Node::ApiKey)),
+        InvitationId::PREFIX => Ok(load::<InvitationId, Invitation>(ctx, id)
+            .await?
+            .map(Node::Invitation)),
+        UserId::PREFIX => Ok(User::load(ctx, Some(read::<UserId>(id)?))
+            .await?
+            .map(Node::User)),
+        _ => Err(Error::invalid(
+            "INVALID_ID",
+            "id",
+            "expected an id like opportunity:<uuid>",
+        )),
     }
 }
 

@@ -52,6 +52,30 @@ impl ScalarType for Date {
     }
 }
 
+/// Any JSON value, as it was recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JsonValue(serde_json::Value);
+
+impl JsonValue {
+    /// The value, or nothing for null.
+    #[must_use]
+    pub fn some(value: serde_json::Value) -> Option<Self> {
+        (!value.is_null()).then_some(Self(value))
+    }
+}
+
+/// Any JSON value, as it was recorded: a text, a number, a list or an object.
+#[Scalar(name = "JSON")]
+impl ScalarType for JsonValue {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        Ok(Self(value.into_json()?))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::from_json(self.0.clone()).unwrap_or_default()
+    }
+}
+
 /// An amount of money in one currency.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Money {

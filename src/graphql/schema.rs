@@ -11,14 +11,17 @@ use crate::{
     accounts::{AccountMutation, AccountQuery, Accounts},
     activities::{ActivityMutation, ActivityQuery},
     api_keys::{ApiKeyMutation, ApiKeyQuery},
+    audit::AuditQuery,
     companies::{CompanyMutation, CompanyQuery},
     contacts::{ContactMutation, ContactQuery},
+    identities::{IdentityMutation, IdentityQuery},
     leads::{LeadMutation, LeadQuery},
-    members::MemberQuery,
+    members::{InvitationMutation, InvitationQuery, MemberMutation, MemberQuery, TeamMutation},
     opportunities::{OpportunityMutation, OpportunityQuery},
     pipelines::{PipelineMutation, PipelineQuery},
     roles::{RoleMutation, RoleQuery},
-    tenants::TenantQuery,
+    second_factor::{SecondFactorMutation, SecondFactorQuery},
+    tenants::{TenantMutation, TenantQuery},
 };
 
 /// The executable schema.
@@ -30,6 +33,7 @@ pub struct Query(
     NodeQuery,
     TenantQuery,
     MemberQuery,
+    InvitationQuery,
     RoleQuery,
     ApiKeyQuery,
     CompanyQuery,
@@ -39,11 +43,18 @@ pub struct Query(
     OpportunityQuery,
     ActivityQuery,
     AccountQuery,
+    AuditQuery,
+    IdentityQuery,
+    SecondFactorQuery,
 );
 
 /// Everything that can be changed. Each field is one transaction; several fields run one after the other.
 #[derive(Default, MergedObject)]
 pub struct Mutation(
+    TenantMutation,
+    MemberMutation,
+    InvitationMutation,
+    TeamMutation,
     RoleMutation,
     ApiKeyMutation,
     CompanyMutation,
@@ -53,6 +64,8 @@ pub struct Mutation(
     OpportunityMutation,
     ActivityMutation,
     AccountMutation,
+    IdentityMutation,
+    SecondFactorMutation,
 );
 
 /// Builds the schema of a server.

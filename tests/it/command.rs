@@ -71,7 +71,7 @@ async fn a_variable_that_is_unknown_bad_or_missing_is_named() {
     for name in [
         "DEALGRAPH_DATABASE_URL",
         "DEALGRAPH_SYSTEM_DATABASE_URL",
-        "DEALGRAPH_AUTH_KEYS_FILE",
+        "DEALGRAPH_ENCRYPTION_KEYS",
     ] {
         assert!(missing.contains(name), "{missing}");
     }

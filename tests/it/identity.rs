@@ -8,14 +8,15 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, raw_sql};
 use std::time::Instant;
 
-use crate::harness::{A, AUDIENCE, Answer, B, ISSUER, Side, Who, World, key_folder, test};
+use crate::harness::{A, AUDIENCE, Answer, B, ISSUER, Side, Who, World, signing_key, test};
 
-/// The key id of the keys that the harness makes.
-const KID: &str = "dev-1";
+/// The signing key of the server.
+async fn pem() -> &'static str {
+    &signing_key().await.pem
+}
 
-/// The signing key of the server, as its file holds it.
-async fn pem() -> String {
-    std::fs::read_to_string(key_folder().await.join(format!("{KID}.pem"))).expect("the key file")
+async fn kid() -> &'static str {
+    &signing_key().await.kid
 }
 
 #[expect(
@@ -33,7 +34,7 @@ fn claims(side: Side, who: Who) -> Value {
 /// Signs as the server does.
 async fn signed(claims: &Value) -> String {
     let header = Header {
-        kid: Some(KID.to_owned()),
+        kid: Some(kid().await.to_owned()),
         ..Header::new(Algorithm::EdDSA)
     };
     let key = EncodingKey::from_ed_pem(pem().await.as_bytes()).expect("the key file holds a key");
@@ -86,9 +87,10 @@ fn a_token_of_ours_is_taken_and_the_same_one_damaged_is_not() {
         let [header, payload, signature] = token.split('.').collect::<Vec<_>>()[..] else {
             panic!("{token}")
         };
+        let kid = kid().await;
         let none = |alg: &str| {
             segment(&format!(
-                "{{\"alg\":\"{alg}\",\"typ\":\"JWT\",\"kid\":\"{KID}\"}}"
+                "{{\"alg\":\"{alg}\",\"typ\":\"JWT\",\"kid\":\"{kid}\"}}"
             ))
         };
         for alg in ["none", "None", "NONE", "nOnE", "", "EdDSA2"] {
@@ -137,7 +139,7 @@ fn the_algorithm_is_the_keys_and_the_key_is_looked_up_and_nothing_else() {
         let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
         for secret in [pem.as_bytes(), body.as_bytes(), pem.trim().as_bytes(), b""] {
             for algorithm in [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512] {
-                for kid in [KID, "hs256"] {
+                for kid in [kid().await, "hs256"] {
                     let header = Header {
                         kid: Some(kid.to_owned()),
                         ..Header::new(algorithm)
@@ -150,14 +152,16 @@ fn the_algorithm_is_the_keys_and_the_key_is_looked_up_and_nothing_else() {
             }
         }
         let key = EncodingKey::from_ed_pem(pem.as_bytes()).unwrap();
+        let known = kid().await;
         for kid in [
             "",
-            "dev-2",
-            "../dev-1",
-            "dev-1.pem",
+            &known[1..],
+            &format!("../{known}"),
+            &format!("{known}.pem"),
             "/etc/passwd",
             "' OR 1=1 --",
-            "DEV-1",
+            &format!("' OR kid = '{known}"),
+            &known.to_uppercase(),
             &"k".repeat(4_000),
         ] {
             let header = Header {
@@ -177,7 +181,7 @@ fn the_algorithm_is_the_keys_and_the_key_is_looked_up_and_nothing_else() {
         // A key that comes with the token is not asked.
         let other = rogue_key();
         let header = Header {
-            kid: Some(KID.to_owned()),
+            kid: Some(kid().await.to_owned()),
             jku: Some("http://127.0.0.1:1/jwks".to_owned()),
             x5u: Some("http://127.0.0.1:1/cert".to_owned()),
             ..Header::new(Algorithm::EdDSA)
@@ -255,7 +259,7 @@ fn every_claim_counts() {
                     json!({ "tid": sound["tid"] }),
                 ],
             ),
-            ("iat", vec![json!("x"), json!(null)]),
+            ("iat", vec![json!("x"), json!(null), json!(now + 60)]),
         ] {
             for value in bad {
                 let mut claims = sound.clone();
@@ -269,7 +273,7 @@ fn every_claim_counts() {
             }
         }
         // Clocks differ by seconds.
-        for (claim, value) in [("exp", now - 2), ("nbf", now + 2)] {
+        for (claim, value) in [("exp", now - 2), ("nbf", now + 2), ("iat", now + 2)] {
             let mut claims = sound.clone();
             claims[claim] = json!(value);
             assert_eq!(
@@ -288,7 +292,8 @@ fn claims_that_are_said_twice_or_in_disguise_are_refused() {
         let (own, other) = (claims(A, Who::Viewer), claims(B, Who::Admin));
         let key = EncodingKey::from_ed_pem(pem().await.as_bytes()).unwrap();
         let header = segment(&format!(
-            "{{\"alg\":\"EdDSA\",\"typ\":\"JWT\",\"kid\":\"{KID}\"}}"
+            "{{\"alg\":\"EdDSA\",\"typ\":\"JWT\",\"kid\":\"{}\"}}",
+            kid().await
         ));
         let own = own.to_string();
         let twice = own.replace('}', &format!(",\"tid\":{}}}", other["tid"]));
@@ -374,9 +379,11 @@ fn a_membership_that_ends_or_changes_does_so_within_a_second_while_the_token_goe
             let rep = world.a(Who::Rep);
             rep.send("{ viewer { role } }", json!({})).await;
             let user = A.user(Who::Rep).uuid();
+            let tenant = A.uuid("tenant", 1);
             let sql = format!(
-                "UPDATE memberships SET {change} WHERE tenant_id = '{}' AND user_id = '{user}'",
-                A.uuid("tenant", 1)
+                "BEGIN; UPDATE memberships SET {change} WHERE tenant_id = '{tenant}' AND user_id = '{user}';
+                 INSERT INTO access_changes (change_id, tenant_id, user_id) VALUES (gen_random_uuid(), '{tenant}', '{user}');
+                 COMMIT"
             );
             raw_sql(AssertSqlSafe(sql))
                 .execute(&mut superuser)

@@ -12,31 +12,41 @@
     reason = "rows of the catalogue are read once, where they are judged"
 )]
 
+mod access;
 mod accounts;
 mod activities;
+mod api_keys;
 mod architecture;
+mod audit;
 mod budgets;
+mod can;
 mod command;
 mod companies;
 mod contacts;
 mod defaults;
+mod escalation;
 mod events;
 mod explain;
 mod harness;
 mod http;
+mod identities;
 mod identity;
 mod isolation;
 mod leads;
+mod masks;
 mod members;
 mod opportunities;
-
 mod pipelines;
 mod policies;
 mod pool;
 mod readme;
 mod records;
 mod reported;
+mod roles;
 mod schema;
+mod second_factor;
 mod snapshot;
+mod teams;
 mod tenant_bound;
+mod tenants;
 mod viewer;

@@ -36,7 +36,7 @@ pub(super) async fn run(
     let token = bearer(&parts.headers)?;
     let request = prepare(api, call, &parts.method, outcome)?.data(origin.clone());
     let executed = timeout_at(*deadline, async {
-        let actor = api.authenticate(token).await?;
+        let actor = api.authenticate(token, origin).await?;
         Ok::<_, Problem>(api.execute(actor, request).await)
     });
     // A resolver that panics must not take the connection with it: the client deserves an answer.

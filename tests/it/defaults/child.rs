@@ -18,7 +18,7 @@ use tokio::{
 };
 use url::Url;
 
-use crate::harness::{A, AUDIENCE, Database, ISSUER, Who, World, key_folder};
+use crate::harness::{A, AUDIENCE, Database, ISSUER, Who, World, encryption_key};
 
 /// Nothing that the server does takes as long as this, unless it hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -234,7 +234,7 @@ pub(crate) async fn serve_command(database: &Database, (app, system): (&str, &st
     let mut command = binary();
     command
         .arg("serve")
-        .env("DEALGRAPH_AUTH_KEYS_FILE", key_folder().await);
+        .env("DEALGRAPH_ENCRYPTION_KEYS", encryption_key().await);
     command
         .env("DEALGRAPH_AUTH_ISSUER", ISSUER)
         .env("DEALGRAPH_AUTH_AUDIENCE", AUDIENCE);

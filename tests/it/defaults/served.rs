@@ -10,6 +10,7 @@ use dealgraph::{
     db::{Db, PoolOptions},
     events::Hints,
     graphql::limits::Limits,
+    identities::Identities,
 };
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -57,7 +58,7 @@ impl Served {
             hints,
             redis_url,
             parts,
-            accounts_setup(&mail_folder()),
+            accounts_setup(&mail_folder(), Identities::none()).await,
         )
         .await
         .expect("the logins are plain");
@@ -93,6 +94,27 @@ impl Served {
             .await
             .expect("the server answers");
         response.json().await.expect("an answer is JSON")
+    }
+
+    /// The status of a document's answer, and the answer.
+    pub(crate) async fn ask(&self, token: &str, document: &str) -> (u16, Value) {
+        let response = self
+            .http
+            .post(&self.url)
+            .bearer_auth(token)
+            .header("accept", "application/graphql-response+json")
+            .json(&json!({ "query": document }))
+            .send()
+            .await
+            .expect("the server answers");
+        let status = response.status().as_u16();
+        (status, response.json().await.expect("an answer is JSON"))
+    }
+
+    /// Gets a path without any credentials.
+    pub(crate) async fn get(&self, path: &str) -> reqwest::Response {
+        let url = self.url.replace("/graphql", path);
+        self.http.get(url).send().await.expect("the server answers")
     }
 
     /// Ends it.

@@ -13,12 +13,13 @@ use chrono::TimeDelta;
 use dealgraph::{
     accounts::{self, Accounts, HashCost, Hasher, Settings},
     app::App,
-    auth::{Keys, Tokens, Vault},
+    auth::{KeyRing, Tokens},
     clock::Clock,
     config::TraceParents,
     db::{Db, PoolOptions},
     events::Hints,
     graphql::limits::Limits,
+    identities::Identities,
     ids::UserId,
     mail::{Post, Way},
 };
@@ -29,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Database, Planner, Side, Who,
-    database::key_folder,
+    database::vault,
     factory::CANARY,
     logs::Logs,
     statements::{Statements, unbound},
@@ -75,25 +76,20 @@ pub(crate) struct Answer {
 }
 
 impl World {
-    pub(super) async fn new(logs: Logs) -> Self {
+    pub(super) async fn new(logs: Logs, identities: Identities) -> Self {
         let database = Database::of_world().await;
         let statements = Statements::default();
         let db = open(&database, 4).await;
         let observed = statements.clone();
         let db = db.observed(move |sql| observed.record(sql));
-        let keys = Keys::from_folder(key_folder().await, None).expect("the keys can be read");
-        let names = (ISSUER.to_owned(), AUDIENCE.to_owned());
-        let tokens = Tokens::new(keys, names, TimeDelta::minutes(10), Clock::system())
-            .expect("the keys sign");
-        let tokens = Arc::new(tokens);
-
+        let tokens = tokens_over(&db).await;
         let parts = (
             Arc::clone(&tokens),
             Limits::default(),
             TraceParents::Ignored,
         );
         let mails = mail_folder();
-        let setup = accounts_setup(&mails);
+        let setup = accounts_setup(&mails, identities).await;
         let app = App::over(db.clone(), Hints::default(), None, parts, setup)
             .await
             .expect("the logins are plain");
@@ -221,7 +217,7 @@ impl World {
 }
 
 /// How worlds keep accounts: quick hashes, and mails in a folder.
-pub(crate) fn accounts_setup(mails: &Path) -> accounts::Setup {
+pub(crate) async fn accounts_setup(mails: &Path, identities: Identities) -> accounts::Setup {
     let cost = HashCost {
         memory_kib: 256,
         passes: 1,
@@ -230,7 +226,7 @@ pub(crate) fn accounts_setup(mails: &Path) -> accounts::Setup {
         waiting: 200,
     };
     accounts::Setup {
-        vault: Arc::new(Vault::new(&Vault::generate_key()).expect("a key")),
+        vault: vault(),
         post: Post {
             way: Way::Folder(mails.to_owned()),
             from: "Dealgraph <no-reply@dealgraph.example>"
@@ -238,6 +234,7 @@ pub(crate) fn accounts_setup(mails: &Path) -> accounts::Setup {
                 .expect("an address"),
         },
         hasher: Hasher::new(cost).expect("a cost"),
+        identities: Arc::new(identities),
         settings: Settings {
             registration: true,
             session_ttl: TimeDelta::days(30),
@@ -251,6 +248,17 @@ pub(crate) fn accounts_setup(mails: &Path) -> accounts::Setup {
 pub(crate) fn mail_folder() -> PathBuf {
     let name = format!("mail-{:032x}", fastrand::u128(..));
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+/// What makes and checks tokens by the keys of a database.
+pub(crate) async fn tokens_over(db: &Db) -> Arc<Tokens> {
+    let ring = KeyRing::open(db.clone(), vault(), None)
+        .await
+        .expect("the keys can be read");
+    let names = (ISSUER.to_owned(), AUDIENCE.to_owned());
+    let clock = db.clock().clone();
+    let tokens = Tokens::new(ring, names, TimeDelta::minutes(10), clock);
+    Arc::new(tokens.expect("the keys sign"))
 }
 
 /// The product's own access to a database, with so many connections for people.
@@ -269,6 +277,12 @@ pub(crate) async fn open(database: &Database, size: u32) -> Db {
 }
 
 impl Client<'_> {
+    /// The same client with another token.
+    pub(crate) fn with_token(mut self, token: String) -> Self {
+        self.token = Some(token);
+        self
+    }
+
     /// Sends a document with its variables, by POST.
     pub(crate) async fn send(&self, document: &str, variables: Value) -> Answer {
         let body = json!({ "query": document, "variables": variables });

@@ -5,17 +5,24 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use dealgraph::{
-    auth::Keys,
-    db::migrate,
+    auth::{KeyRing, Vault},
+    clock::Clock,
+    db::{Db, PoolOptions, migrate},
     dev::{
         DevError,
         datadir::{Contents, DataDir},
+        encryption_keys,
         postgres::{Postgres, PostgresOptions},
     },
+    events::Hints,
 };
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, postgres::PgConnectOptions, raw_sql};
 use tokio::sync::OnceCell;
@@ -32,7 +39,8 @@ static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
 /// The cluster, with a template that is migrated and one that also holds the two tenants.
 pub(crate) struct Cluster {
     postgres: Postgres,
-    keys: PathBuf,
+    encryption_keys: String,
+    signing_key: SigningKey,
     databases: AtomicU32,
     filled: OnceCell<()>,
     _data: DataDir,
@@ -60,11 +68,11 @@ impl Cluster {
         let postgres = Postgres::start(&data, &options, &|_| {})
             .await
             .expect("a private Postgres starts");
-        let keys = data.state().join("keys");
-        Keys::ensure_in(&keys).expect("the data folder can be written");
-        let cluster = Self {
+        let mut cluster = Self {
             postgres,
-            keys,
+            // The same that commands find which are pointed to the data folder.
+            encryption_keys: encryption_keys(data.root()).expect("the data folder can be written"),
+            signing_key: SigningKey::default(),
             databases: AtomicU32::new(0),
             filled: OnceCell::new(),
             _data: data,
@@ -82,6 +90,7 @@ impl Cluster {
         migrate::run(&owner)
             .await
             .expect("the migrations and policies apply to an empty database");
+        cluster.signing_key = cluster.make_signing_key().await;
         cluster
             .run("CREATE DATABASE world TEMPLATE migrated OWNER dealgraph_owner")
             .await;
@@ -89,6 +98,39 @@ impl Cluster {
         factory::arrange(&mut world).await;
         world.close().await.expect("the connection ends");
         cluster
+    }
+
+    /// Lets the product make its first key, so that all databases of tests have the same one.
+    async fn make_signing_key(&self) -> SigningKey {
+        let login = |user| self.postgres.connect_options(user, "migrated");
+        let db = Db::open(
+            (login("dealgraph_app"), login("dealgraph_system")),
+            &PoolOptions::default(),
+            Clock::system(),
+            Hints::default(),
+        );
+        let vault = self.vault();
+        KeyRing::open(db.clone(), Arc::clone(&vault), None)
+            .await
+            .expect("a key is made");
+        db.close().await;
+        let mut superuser = self.connect("migrated").await;
+        let (kid, sealed): (String, Vec<u8>) =
+            sqlx::query_as("SELECT kid, private_key FROM signing_keys")
+                .fetch_one(&mut superuser)
+                .await
+                .expect("there is one key");
+        superuser.close().await.expect("the connection ends");
+        let der = vault
+            .open(&format!("signing_key:{kid}"), &sealed)
+            .expect("it is sealed for its row");
+        let body = STANDARD.encode(der);
+        let pem = format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n");
+        SigningKey { kid, pem }
+    }
+
+    fn vault(&self) -> Arc<Vault> {
+        Arc::new(Vault::new(&self.encryption_keys).expect("a key of its own making"))
     }
 
     async fn connect(&self, database: &str) -> PgConnection {
@@ -174,9 +216,27 @@ impl Database {
     }
 }
 
-/// Where the keys are that sign the tokens of all worlds.
-pub(crate) async fn key_folder() -> &'static Path {
-    &Cluster::get().await.keys
+/// What signs the tokens of all worlds, for tests that make their own.
+#[derive(Debug, Default)]
+pub(crate) struct SigningKey {
+    pub(crate) kid: String,
+    /// The private half, PKCS#8 in PEM.
+    pub(crate) pem: String,
+}
+
+/// The key in the database of every test.
+pub(crate) async fn signing_key() -> &'static SigningKey {
+    &Cluster::get().await.signing_key
+}
+
+/// What opens the secrets in the databases of all tests, as the configuration takes it.
+pub(crate) async fn encryption_key() -> &'static str {
+    &Cluster::get().await.encryption_keys
+}
+
+/// The vault of all tests, once there is a database.
+pub(crate) fn vault() -> Arc<Vault> {
+    CLUSTER.get().expect("a database was made before").vault()
 }
 
 /// A data folder that no other test run holds.

@@ -121,7 +121,7 @@ impl Schema {
     pub(crate) fn is_leaf(&self, of: &str) -> bool {
         self.enums.contains_key(of)
             || [
-                "ID", "String", "Int", "Float", "Boolean", "BigInt", "Date", "DateTime",
+                "ID", "String", "Int", "Float", "Boolean", "BigInt", "Date", "DateTime", "JSON",
             ]
             .contains(&of)
     }

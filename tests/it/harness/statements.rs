@@ -28,14 +28,54 @@ pub(crate) const TENANT_TABLES: [&str; 21] = [
 ];
 
 /// Statements of the system login that look across tenants, each for a reason.
-const BEYOND_TENANTS: [(&str, &str); 6] = [
+const BEYOND_TENANTS: [(&str, &str); 16] = [
+    (
+        "SELECT t.tenant_id, t.required_provider, t.second_factor_required FROM tenants t WHERE t.slug",
+        "sign-in: which tenant it is about is known by its slug",
+    ),
+    (
+        "SELECT t.second_factor_required FROM memberships m",
+        "sign-in: a second factor is the person's, and any of their tenants can want it",
+    ),
+    (
+        "SELECT o.tenant_id",
+        "audit: whether an id that was refused belongs to another tenant",
+    ),
+    (
+        WAITING,
+        "placement: whose records are to be moved is looked for in all tenants at once",
+    ),
+    (
+        "SELECT t.slug, t.name, t.status, t.created_at, t.delete_after, t.suspended_because, (SELECT count(*) FROM memberships",
+        "the operator lists all tenants, with the number of their members",
+    ),
+    (
+        "SELECT t.tenant_id, t.slug, t.name, t.status, t.base_currency, t.time_zone, t.locale, t.fiscal_year_start, t.lost_reason_required, t.warmness_threshold, t.second_factor_required, t.required_provider, t.suspended_because, t.delete_after, t.quota_members, t.quota_teams, t.quota_roles, t.quota_api_keys, t.created_at, t.version FROM tenants t WHERE t.s",
+        "the operator names a tenant by its slug, or looks for those that are due",
+    ),
+    (
+        "SELECT t.tenant_id, t.slug FROM tenants t",
+        "audit: an operator verifies the logs of all tenants",
+    ),
     (
         "SELECT m.tenant_id, m.user_id FROM memberships m WHERE m.status = 'ACTIVE' AND m.user_id = ANY(",
         "audit: what happens to a person is noted in each of their tenants",
     ),
     (
-        "SELECT m.role, m.role_id, r.permissions, r.masks, m.team_path, t.status AS standing FROM memberships",
-        "sign-in: a person's tenant is equated with the membership's",
+        "SELECT t.status AS standing, t.delete_after, m.status",
+        "access: the login of requests, which judges plans, has no grant on people and sessions",
+    ),
+    (
+        "SELECT t.status AS standing, t.delete_after, k.role",
+        "access: the same for keys, so that both are read alike",
+    ),
+    (
+        "UPDATE memberships m SET last_seen_at",
+        "last use: only the system login may set it",
+    ),
+    (
+        "UPDATE api_keys k SET last_used_at",
+        "last use: only the system login may set it",
     ),
     (
         "SELECT t.tenant_id, t.slug, t.name, m.role, t.second_factor_required, t.required_provider FROM memberships m",
@@ -53,6 +93,17 @@ const BEYOND_TENANTS: [(&str, &str); 6] = [
         "SELECT m.user_id, m.email, m.name, m.role, m.tenant_id, t.slug",
         "development clusters list who may sign in",
     ),
+];
+
+/// What the server asks by itself every other second.
+const WAITING: &str =
+    "SELECT m.tenant_id, m.user_id, m.updated_at FROM memberships m WHERE m.moving";
+/// Statements that a server runs by itself every so often, and not for a request.
+const BY_THE_WAY: [&str; 4] = [
+    WAITING,
+    "SELECT change_id, tenant_id, user_id, session_id FROM access_changes",
+    "DELETE FROM access_changes",
+    "SELECT kid, public_key",
 ];
 
 /// Tables beyond tenants, which the system login alone reaches.
@@ -101,8 +152,15 @@ impl Statements {
         self.lock().texts.clone()
     }
 
-    /// What `work` comes to, and the statements that ran meanwhile.
+    /// What `work` comes to, and the statements that ran meanwhile, but for those that a server runs by itself.
     pub(crate) async fn during<T>(&self, work: impl Future<Output = T>) -> (T, Vec<String>) {
+        let (done, mut statements) = self.all_during(work).await;
+        statements.retain(|sql| !BY_THE_WAY.iter().any(|start| sql.starts_with(start)));
+        (done, statements)
+    }
+
+    /// What `work` comes to, and all statements that ran meanwhile.
+    pub(crate) async fn all_during<T>(&self, work: impl Future<Output = T>) -> (T, Vec<String>) {
         let before = self.lock().texts.len();
         let done = work.await;
         (done, self.lock().texts[before..].to_vec())

@@ -139,10 +139,24 @@ INSERT INTO api_keys (tenant_id, api_key_id, name, name_normalized, hint, secret
 SELECT pg_temp.id('tenant', 1), pg_temp.id('apiKey', 1), name, lower(name), 'dgk_none', '', 'VIEWER', pg_temp.at(0), pg_temp.author('api_keys')
 FROM (SELECT 'Key' || pg_temp.mark('api_keys')) m(name);
 
--- The chain begins after the row, as it does in a tenant that is older than the chain.
+-- The first link of the chain, put together here once more and apart from the product.
 INSERT INTO audit_log (tenant_id, seq, audit_id, occurred_at, actor, action, changes, request_id, hash)
-VALUES (pg_temp.id('tenant', 1), 0, pg_temp.id('auditEntry', 1), pg_temp.at(0), pg_temp.author('audit_log'), 'company.created', '{}',
+VALUES (pg_temp.id('tenant', 1), 1, pg_temp.id('auditEntry', 1), pg_temp.at(0), pg_temp.author('audit_log'), 'company.created', '{}',
         'arranged' || pg_temp.mark('audit_log'), '');
+UPDATE audit_log SET hash = sha256(sha256(
+    int8send(16) || uuid_send(audit_id)
+    || int8send(8) || int8send((extract(epoch FROM occurred_at) * 1000000)::bigint)
+    || int8send(octet_length(actor)) || convert_to(actor, 'UTF8')
+    || int8send(octet_length(action)) || convert_to(action, 'UTF8')
+    -- No entity and no id; after the changes no address and no user agent.
+    || int8send(-1) || int8send(-1)
+    || int8send(octet_length(changes)) || convert_to(changes, 'UTF8')
+    || int8send(-1) || int8send(-1)
+    || int8send(octet_length(request_id)) || convert_to(request_id, 'UTF8')))
+WHERE tenant_id = pg_temp.id('tenant', 1);
+UPDATE tenant_seq SET last_audit = 1, audit_hash = (SELECT hash FROM audit_log WHERE tenant_id = pg_temp.id('tenant', 1))
+WHERE tenant_id = pg_temp.id('tenant', 1);
+
 
 -- What is beyond tenants, once: it is reached by nobody, and so by nobody of A.
 INSERT INTO recovery_codes (user_id, code_hash) VALUES (pg_temp.member(8), '') ON CONFLICT DO NOTHING;

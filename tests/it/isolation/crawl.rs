@@ -96,7 +96,7 @@ fn shown_tables(schema: &Schema) -> BTreeSet<&'static str> {
 }
 
 /// One document per root field.
-fn documents(schema: &Schema, side: Side) -> Vec<String> {
+pub(crate) fn documents(schema: &Schema, side: Side) -> Vec<String> {
     let roots = schema
         .fields("Query")
         .iter()

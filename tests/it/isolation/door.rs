@@ -42,7 +42,7 @@ const SETTINGS: [&str; 22] = [
 ];
 
 /// What the door claims for an actor, read from the other side of it.
-pub(super) async fn claims(db: &Db, actor: Arc<Actor>) -> Vec<Claim> {
+pub(crate) async fn claims(db: &Db, actor: Arc<Actor>) -> Vec<Claim> {
     let session = db.read_session(actor);
     let read = session.run(async |tx| {
         let mut claims = Vec::new();
@@ -63,7 +63,7 @@ pub(super) async fn claims(db: &Db, actor: Arc<Actor>) -> Vec<Claim> {
 }
 
 /// Makes the claims in the transaction of a connection.
-pub(super) async fn claim(connection: &mut PgConnection, claims: &[Claim]) {
+pub(crate) async fn claim(connection: &mut PgConnection, claims: &[Claim]) {
     for (name, value) in claims {
         sqlx::query("SELECT set_config($1, $2, true)")
             .bind(name)

@@ -2,6 +2,6 @@
 
 mod api;
 mod catalogue;
-mod crawl;
-mod door;
+pub(crate) mod crawl;
+pub(crate) mod door;
 mod matrix;

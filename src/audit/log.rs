@@ -1,0 +1,222 @@
+//! The log as it is read: an entry, and what lists of them can be sorted by.
+
+use async_graphql::Enum;
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value as Json};
+use uuid::Uuid;
+
+use crate::{
+    auth::{Rights, Sensitive},
+    db::{OrderField, Value, ValueKind, list::Record},
+    ids::AuditEntryId,
+};
+
+/// An entry of the audit log.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct AuditEntry {
+    #[sqlx(rename = "audit_id")]
+    pub(super) id: AuditEntryId,
+    pub(super) seq: i64,
+    pub(super) occurred_at: DateTime<Utc>,
+    pub(super) actor: String,
+    pub(super) action: String,
+    pub(super) entity: Option<String>,
+    pub(super) entity_id: Option<Uuid>,
+    pub(super) changes: String,
+    pub(super) address: Option<String>,
+    pub(super) user_agent: Option<String>,
+    pub(super) request_id: String,
+}
+
+/// A field with its values, as a reader may see them.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Change {
+    pub(super) field: String,
+    pub(super) before: Json,
+    pub(super) after: Json,
+    pub(super) masked: bool,
+}
+
+impl AuditEntry {
+    /// The fields that changed, without the values that the reader's rights keep back.
+    pub(super) fn changes_for(&self, rights: &Rights) -> Vec<Change> {
+        let fields: Map<String, Json> = serde_json::from_str(&self.changes).unwrap_or_default();
+        let change = |(name, sides): (String, Json)| {
+            let masked = !may_be_shown(&name, rights);
+            let side = |n: usize| match sides.get(n) {
+                Some(value) if !masked => named_for_clients(value.clone()),
+                _ => Json::Null,
+            };
+            Change {
+                before: side(0),
+                after: side(1),
+                field: camel_case(&name),
+                masked,
+            }
+        };
+        fields.into_iter().map(change).collect()
+    }
+
+    /// What the entry is about, by the prefix of its kind's ids.
+    pub(super) fn subject(&self) -> Option<String> {
+        let (entity, id) = (self.entity.as_deref()?, self.entity_id?);
+        // A member is known by the person.
+        let prefix = if entity == "member" { "user" } else { entity };
+        Some(format!("{prefix}:{}", id.hyphenated()))
+    }
+}
+
+/// The log says values under the names of columns; which of them are sensitive shows in these.
+fn may_be_shown(field: &str, rights: &Rights) -> bool {
+    let field = field.to_ascii_lowercase();
+    let has = |parts: &[&str]| parts.iter().any(|part| field.contains(part));
+    let is = |what: Sensitive| match what {
+        Sensitive::Amounts => has(&["amount", "revenue", "weighted"]),
+        Sensitive::Emails => has(&["email", "contact_methods"]),
+        Sensitive::Phones => has(&["phone", "mobile", "contact_methods"]),
+    };
+    Sensitive::ALL
+        .into_iter()
+        .all(|what| rights.shows(what) || !is(what))
+}
+
+/// `owner_id` is `ownerId` in the API.
+fn camel_case(name: &str) -> String {
+    let mut words = name.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |mut name, word| {
+        let mut letters = word.chars();
+        name.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        name + letters.as_str()
+    })
+}
+
+fn named_for_clients(value: Json) -> Json {
+    match value {
+        Json::Object(fields) => fields
+            .into_iter()
+            .map(|(name, value)| (camel_case(&name), named_for_clients(value)))
+            .collect(),
+        Json::Array(items) => items.into_iter().map(named_for_clients).collect(),
+        other => other,
+    }
+}
+
+/// What the log can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum AuditOrderField {
+    /// As it was written: entries are numbered without gaps.
+    Seq,
+    /// When it happened.
+    OccurredAt,
+}
+
+impl OrderField for AuditOrderField {
+    fn column(self) -> &'static str {
+        match self {
+            Self::Seq => "seq",
+            Self::OccurredAt => "occurred_at",
+        }
+    }
+
+    fn kind(self) -> ValueKind {
+        match self {
+            Self::Seq => ValueKind::Int,
+            Self::OccurredAt => ValueKind::Time,
+        }
+    }
+}
+
+impl Record for AuditEntry {
+    const KIND: &'static str = "auditEntry";
+    const TABLE: &'static str = "audit_log";
+    const ID_COLUMN: &'static str = "audit_id";
+    const COLUMNS: &'static str = "t.audit_id, t.seq, t.occurred_at, t.actor, t.action, t.entity, t.entity_id, \
+        t.changes, t.address, t.user_agent, t.request_id";
+    const ARCHIVES: bool = false;
+    type Order = AuditOrderField;
+
+    fn key(&self) -> Uuid {
+        crate::ids::Typed::uuid(self.id)
+    }
+
+    fn sort_value(&self, field: AuditOrderField) -> Option<Value> {
+        Some(match field {
+            AuditOrderField::Seq => Value::Int(self.seq),
+            AuditOrderField::OccurredAt => Value::Time(self.occurred_at),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn entry(changes: Json) -> AuditEntry {
+        AuditEntry {
+            id: AuditEntryId::new(),
+            seq: 1,
+            occurred_at: DateTime::UNIX_EPOCH,
+            actor: "user:1".to_owned(),
+            action: "lead.updated".to_owned(),
+            entity: Some("member".to_owned()),
+            entity_id: Some(Uuid::nil()),
+            changes: changes.to_string(),
+            address: None,
+            user_agent: None,
+            request_id: "r".to_owned(),
+        }
+    }
+
+    fn shown(masks: &[Sensitive]) -> Vec<(String, Json)> {
+        let entry = entry(json!({
+            "estimated_amount_minor": [1, 2], "email": ["a•••@b.example", null], "phone": [null, "•••78"],
+            "contact_methods": [null, [{ "opted_out_at": null }]], "owner_id": ["user:1", "user:2"],
+        }));
+        let rights = Rights::parse(&[], masks).expect("a role without permissions");
+        let changes = entry.changes_for(&rights);
+        changes
+            .into_iter()
+            .map(|change| {
+                (
+                    change.field,
+                    json!([change.before, change.after, change.masked]),
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_a_role_masks_is_not_read_from_the_log() {
+        let all = shown(&[]);
+        assert_eq!(
+            json!(all),
+            json!([
+                ["contactMethods", [null, [{ "optedOutAt": null }], false]],
+                ["email", ["a•••@b.example", null, false]],
+                ["estimatedAmountMinor", [1, 2, false]],
+                ["ownerId", ["user:1", "user:2", false]],
+                ["phone", [null, "•••78", false]],
+            ])
+        );
+        let hidden = |mask| -> Vec<String> {
+            let changes = shown(&[mask]).into_iter();
+            let masked = changes.filter(|(_, sides)| *sides == json!([null, null, true]));
+            masked.map(|(field, _)| field).collect()
+        };
+        assert_eq!(hidden(Sensitive::Amounts), ["estimatedAmountMinor"]);
+        assert_eq!(hidden(Sensitive::Emails), ["contactMethods", "email"]);
+        assert_eq!(hidden(Sensitive::Phones), ["contactMethods", "phone"]);
+    }
+
+    #[test]
+    fn a_member_is_named_by_the_person() {
+        let subject = entry(json!({})).subject();
+        assert_eq!(
+            subject.as_deref(),
+            Some("user:00000000-0000-0000-0000-000000000000")
+        );
+    }
+}

@@ -1,0 +1,215 @@
+//! What a server knows of changed rights: who changed when it heard of it, and until when it surely missed nothing.
+//!
+//! Nothing is thrown out of a cache when somebody changes: what was read before the change was heard of does not count
+//! any more. So a reading that was under way meanwhile can't slip in afterwards.
+
+use std::{
+    collections::HashMap,
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::{
+    auth::Subject,
+    ids::{SessionId, TenantId, Typed as _},
+};
+
+/// What was read so long ago, and not confirmed since, is read again. A little less than the second that is promised.
+pub(super) const TRUSTED_FOR: Duration = Duration::from_millis(900);
+/// How long changes are remembered. Whatever is older than this may have changed.
+pub(super) const REMEMBERED_FOR: Duration = Duration::from_secs(600);
+/// After a silence of this length changes may have come and gone unheard.
+const LONGEST_SILENCE: Duration = Duration::from_secs(15);
+
+/// Whose rights changed, as the rows of `access_changes` say it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Target {
+    Everybody,
+    Tenant(TenantId),
+    /// A person or a key in a tenant.
+    Member(TenantId, Uuid),
+    Person(Uuid),
+    Session(SessionId),
+}
+
+impl Target {
+    /// What a row is about.
+    pub(super) fn of(
+        tenant: Option<TenantId>,
+        user: Option<Uuid>,
+        session: Option<SessionId>,
+    ) -> Self {
+        match (tenant, user, session) {
+            (_, _, Some(session)) => Self::Session(session),
+            (Some(tenant), Some(user), None) => Self::Member(tenant, user),
+            (Some(tenant), None, None) => Self::Tenant(tenant),
+            (None, Some(user), None) => Self::Person(user),
+            (None, None, None) => Self::Everybody,
+        }
+    }
+
+    /// All that concerns somebody in a tenant.
+    fn concerning(tenant: TenantId, subject: Subject) -> impl Iterator<Item = Self> {
+        let (id, person, session) = match subject {
+            Subject::Person(user, session) => (Some(user.uuid()), Some(user.uuid()), session),
+            Subject::Key(key) => (Some(key.uuid()), None, None),
+            Subject::Worker => (None, None, None),
+        };
+        [
+            Some(Self::Everybody),
+            Some(Self::Tenant(tenant)),
+            id.map(|id| Self::Member(tenant, id)),
+            person.map(Self::Person),
+            session.map(Self::Session),
+        ]
+        .into_iter()
+        .flatten()
+    }
+}
+
+/// What was heard.
+pub(super) struct News {
+    heard: RwLock<Heard>,
+    told: watch::Sender<()>,
+}
+
+#[derive(Default)]
+struct Heard {
+    changes: HashMap<Target, Instant>,
+    /// When the last reading that succeeded began.
+    until: Option<Instant>,
+}
+
+impl News {
+    pub(super) fn new() -> Self {
+        Self {
+            heard: RwLock::default(),
+            told: watch::Sender::new(()),
+        }
+    }
+
+    /// Takes in what a reading found that began at `began`.
+    pub(super) fn hear(&self, began: Instant, targets: impl IntoIterator<Item = Target>) {
+        let mut heard = self.write();
+        let is_silent = |last: Instant| began.duration_since(last) > LONGEST_SILENCE;
+        let missed = heard
+            .until
+            .is_none_or(is_silent)
+            .then_some(Target::Everybody);
+        let now = Instant::now();
+        let mut is_new = false;
+        for target in targets.into_iter().chain(missed) {
+            heard.changes.insert(target, now);
+            is_new = true;
+        }
+        if is_new {
+            heard
+                .changes
+                .retain(|_, at| now.duration_since(*at) < REMEMBERED_FOR);
+        }
+        heard.until = Some(began);
+        drop(heard);
+        if is_new {
+            self.told.send_replace(());
+        }
+    }
+
+    /// Until when what was read of somebody at `as_of` may be relied on; `None` when it may not. `since` is when it
+    /// was last found to be good, which is `as_of` at first.
+    pub(super) fn trusted_until(
+        &self,
+        (tenant, subject): (TenantId, Subject),
+        as_of: Instant,
+        since: Instant,
+    ) -> Option<Instant> {
+        let heard = self.read();
+        let now = Instant::now();
+        let until = heard.until.map_or(as_of, |until| until.max(as_of)) + TRUSTED_FOR;
+        let is_remembered = now.duration_since(since) < REMEMBERED_FOR;
+        let is_changed = |target| heard.changes.get(&target).is_some_and(|at| *at >= since);
+        let is_good =
+            until > now && is_remembered && !Target::concerning(tenant, subject).any(is_changed);
+        is_good.then_some(until)
+    }
+
+    /// Wakes whenever there is news of anybody.
+    pub(super) fn listen(&self) -> watch::Receiver<()> {
+        self.told.subscribe()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Heard> {
+        self.heard.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Heard> {
+        self.heard.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{ApiKeyId, UserId};
+
+    #[test]
+    fn each_change_concerns_those_that_it_names_and_nobody_else() {
+        let (tenant, other) = (TenantId::new(), TenantId::new());
+        let (user, session, key) = (UserId::new(), SessionId::new(), ApiKeyId::new());
+        let device = Subject::Person(user, Some(session));
+        let all = [
+            (tenant, device),
+            (tenant, Subject::Person(user, None)),
+            (other, device),
+            (tenant, Subject::Person(UserId::new(), None)),
+            (tenant, Subject::Key(key)),
+        ];
+        for (target, hit) in [
+            (Target::Everybody, [true; 5]),
+            (Target::Tenant(tenant), [true, true, false, true, true]),
+            (
+                Target::Member(tenant, user.uuid()),
+                [true, true, false, false, false],
+            ),
+            (
+                Target::Person(user.uuid()),
+                [true, true, true, false, false],
+            ),
+            (Target::Session(session), [true, false, true, false, false]),
+            (
+                Target::Member(tenant, key.uuid()),
+                [false, false, false, false, true],
+            ),
+        ] {
+            let news = News::new();
+            news.hear(Instant::now(), []);
+            let read = Instant::now();
+            news.hear(Instant::now(), [target]);
+            let concerns = all.map(|who| news.trusted_until(who, read, read).is_none());
+            assert_eq!(concerns, hit, "{target:?}");
+            let again = Instant::now();
+            assert!(news.trusted_until(all[0], again, again).is_some());
+        }
+    }
+
+    #[test]
+    fn without_news_nothing_is_trusted_for_long_and_after_a_silence_nothing_of_before() {
+        let who = (TenantId::new(), Subject::Key(ApiKeyId::new()));
+        let news = News::new();
+        let now = Instant::now();
+        let ago = |time| now.checked_sub(time).expect("the machine runs for longer");
+        assert!(news.trusted_until(who, now, now).is_some());
+        let old = ago(TRUSTED_FOR);
+        assert!(news.trusted_until(who, old, old).is_none());
+        news.hear(ago(LONGEST_SILENCE * 2), []);
+        let read = Instant::now();
+        assert!(news.trusted_until(who, read, read).is_some());
+        news.hear(Instant::now(), []);
+        assert!(news.trusted_until(who, read, read).is_none(), "a silence");
+        let read = Instant::now();
+        news.hear(Instant::now(), []);
+        assert!(news.trusted_until(who, read, read).is_some());
+    }
+}

@@ -1,0 +1,46 @@
+//! Why somebody with a good token is nobody here.
+
+use crate::error::Error;
+
+/// Why; the tenant's audit log says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// There is no such tenant (any more), and so no log either.
+    NoTenant,
+    /// The time of the tenant is up.
+    TenantGone,
+    /// The person is not an active member.
+    NotAMember,
+    /// The device was signed out.
+    SessionEnded,
+    /// There is no such key.
+    NoKey,
+    /// The key was revoked, or its time is up.
+    KeyEnded,
+}
+
+impl Refusal {
+    /// The word in the audit log; none where there is nobody to tell, or where anybody could fill the log.
+    pub(super) const fn word(self) -> Option<&'static str> {
+        match self {
+            Self::NoTenant | Self::NoKey => None,
+            Self::TenantGone => Some("TENANT_GONE"),
+            Self::NotAMember => Some("NOT_A_MEMBER"),
+            Self::SessionEnded => Some("SESSION_ENDED"),
+            Self::KeyEnded => Some("KEY_ENDED"),
+        }
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Unauthenticated(match refusal {
+            Refusal::NoTenant | Refusal::TenantGone | Refusal::NotAMember => {
+                "this person is not an active member of this tenant (any more)"
+            }
+            Refusal::SessionEnded => "the session has ended, sign in again",
+            Refusal::NoKey => "the API key is not valid",
+            Refusal::KeyEnded => "the API key was revoked or has expired",
+        })
+    }
+}
