@@ -152,6 +152,15 @@ impl World {
         }
     }
 
+    /// Somebody who may be told of both tenants.
+    pub(crate) fn anybody(&self, token: Option<String>) -> Client<'_> {
+        Client {
+            world: self,
+            side: Side::B,
+            token,
+        }
+    }
+
     /// Judges what the test did by the way, and takes the world down.
     pub(super) async fn finish(self) {
         self.stop.cancel();

@@ -60,6 +60,12 @@ static JUDGED: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
 /// A connection of the product's login to the database with many rows.
 pub(crate) struct Planner(PgConnection);
 
+/// Sessions name the tenant that they are in, and belong to none.
+fn names_tenant_table(sql: &str) -> bool {
+    let mut words = sql.split(|c: char| !c.is_alphanumeric() && c != '_');
+    words.any(|word| TENANT_TABLES.contains(&word))
+}
+
 /// A filter of a list that has no other.
 struct OnlyFilter<'s> {
     table: &'s str,
@@ -99,6 +105,7 @@ impl Planner {
                 && sql.contains("tenant_id = $");
             reads
                 && !is_beyond_tenants(sql)
+                && names_tenant_table(sql)
                 && JUDGED
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)

@@ -1,0 +1,116 @@
+//! Tries are counted by all servers together, in Redis, and by each alone when Redis is away.
+
+use std::path::Path;
+
+use dealgraph::{
+    cache::{Counter, Throttle},
+    dev::{
+        DevError,
+        datadir::{Contents, DataDir},
+        redis::Redis,
+    },
+    error::Error,
+};
+use futures_util::future::join_all;
+
+use crate::harness::test;
+
+async fn open_data() -> DataDir {
+    for run in 0..16 {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("throttle-{run}"));
+        match DataDir::open(&path, Contents::Fresh, &|_| {}).await {
+            Err(DevError::InUse { .. }) => {}
+            opened => return opened.expect("a data folder for Redis"),
+        }
+    }
+    panic!("too many test runs at the same time");
+}
+
+/// Waits until a server has found its Redis, which it does at its first use.
+async fn warm(throttle: &Throttle, redis: &redis::Client) {
+    let mut connection = redis
+        .get_multiplexed_async_connection()
+        .await
+        .expect("Redis answers");
+    for n in 0..200 {
+        let counter = Counter::account("warm", &n.to_string());
+        throttle.begin(&counter).await.expect("a first try");
+        let keys: i64 = redis::cmd("DBSIZE")
+            .query_async(&mut connection)
+            .await
+            .expect("a number");
+        if keys > 0 {
+            let _: () = redis::cmd("FLUSHALL")
+                .query_async(&mut connection)
+                .await
+                .expect("emptied");
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("Redis is not used");
+}
+
+#[test]
+fn servers_count_together_and_go_on_alone_from_what_they_know() {
+    test(async |_| {
+        let data = open_data().await;
+        let redis = Redis::start(&data, &|_| {})
+            .await
+            .expect("a private Redis starts");
+        let client = redis::Client::open(redis.url()).expect("an address");
+        let servers = [
+            Throttle::new(Some(&redis.url())),
+            Throttle::new(Some(&redis.url())),
+        ];
+        for server in &servers {
+            warm(server, &client).await;
+        }
+        let counter = Counter::account("sign-in", "ada@example.com");
+        let tries = (0..40).map(|n: usize| servers[n % 2].begin(&counter));
+        let begun = join_all(tries).await;
+        assert_eq!(begun.iter().filter(|begun| begun.is_ok()).count(), 5);
+        assert!(matches!(
+            servers[0].begin(&counter).await,
+            Err(Error::TooManyAttempts { retry_after_s: 1 })
+        ));
+
+        // The keys end by themselves, and hold no address.
+        let mut connection = client
+            .get_multiplexed_async_connection()
+            .await
+            .expect("Redis answers");
+        let keys: Vec<String> = redis::cmd("KEYS")
+            .arg("*")
+            .query_async(&mut connection)
+            .await
+            .expect("keys");
+        assert_eq!(keys.len(), 1);
+        assert!(!keys[0].contains("ada") && keys[0].contains(":account:"));
+        let left: i64 = redis::cmd("PTTL")
+            .arg(&keys[0])
+            .query_async(&mut connection)
+            .await
+            .expect("a time");
+        assert!((3_500_000..3_700_000).contains(&left), "{left}");
+
+        // Success on one server is success on all.
+        servers[1].clear(&counter).await;
+        for _ in 0..4 {
+            servers[0].begin(&counter).await.expect("it begins anew");
+        }
+        let network = Counter::network("sign-in", [192, 0, 2, 1].into());
+        for _ in 0..50 {
+            servers[0].begin(&network).await.expect("no guess");
+            servers[1].give_back(&network).await;
+        }
+
+        redis.stop().await;
+        // The fifth try of all servers, and the wait after it.
+        servers[0].begin(&counter).await.expect("the last free one");
+        assert!(
+            servers[0].begin(&counter).await.is_err(),
+            "without Redis nobody gets in unasked"
+        );
+    });
+}
