@@ -52,10 +52,12 @@ async fn slug(world: &World, side: Side) -> String {
 /// Who is linked beside whom the world begins with: subjects at issuers, with the persons here.
 async fn links(world: &World) -> Vec<(String, dealgraph::ids::UserId)> {
     let mut superuser = world.database.superuser().await;
-    sqlx::query_as("SELECT subject, user_id FROM identities WHERE issuer LIKE 'http:%' ORDER BY subject")
-        .fetch_all(&mut superuser)
-        .await
-        .expect("the links are read")
+    sqlx::query_as(
+        "SELECT subject, user_id FROM identities WHERE issuer LIKE 'http:%' ORDER BY subject",
+    )
+    .fetch_all(&mut superuser)
+    .await
+    .expect("the links are read")
 }
 
 /// How often something stands in the audit log of a tenant.
