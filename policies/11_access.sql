@@ -45,7 +45,7 @@ GRANT INSERT (
     created_at, created_by
 ) ON invitations TO dealgraph_app;
 GRANT UPDATE (
-    secret_hash, sent_at, sent_count, expires_at, revoked_at, version
+    team_id, secret_hash, sent_at, sent_count, expires_at, revoked_at, version
 ) ON invitations TO dealgraph_app;
 DROP POLICY IF EXISTS invitations_read_tenant ON invitations;
 CREATE POLICY invitations_read_tenant ON invitations AS RESTRICTIVE FOR SELECT TO dealgraph_app
@@ -78,7 +78,7 @@ CREATE POLICY invitations_delete_tenant ON invitations AS RESTRICTIVE FOR DELETE
 DROP POLICY IF EXISTS invitations_delete_scope ON invitations;
 CREATE POLICY invitations_delete_scope ON invitations FOR DELETE TO dealgraph_app
     USING (role_id IS NOT NULL AND (accepted_at IS NOT NULL OR revoked_at IS NOT NULL));
-GRANT SELECT ON invitations TO dealgraph_system;
+GRANT SELECT, INSERT ON invitations TO dealgraph_system;
 GRANT UPDATE (accepted_at, accepted_by, version) ON invitations TO dealgraph_system;
 DROP POLICY IF EXISTS invitations_system ON invitations;
 CREATE POLICY invitations_system ON invitations TO dealgraph_system USING (true) WITH CHECK (true);
@@ -93,7 +93,7 @@ GRANT INSERT (
     expires_at, rotated_from, created_at, created_by
 ) ON api_keys TO dealgraph_app;
 GRANT UPDATE (
-    name, name_normalized, team_path, expires_at, revoked_at, version
+    name, name_normalized, team_id, team_path, expires_at, revoked_at, version
 ) ON api_keys TO dealgraph_app;
 DROP POLICY IF EXISTS api_keys_read_tenant ON api_keys;
 CREATE POLICY api_keys_read_tenant ON api_keys AS RESTRICTIVE FOR SELECT TO dealgraph_app

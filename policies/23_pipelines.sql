@@ -78,3 +78,12 @@ CREATE POLICY stages_delete_scope ON stages FOR DELETE TO dealgraph_app
     USING (true);
 DROP POLICY IF EXISTS stages_owner ON stages;
 CREATE POLICY stages_owner ON stages TO dealgraph_owner USING (true) WITH CHECK (true);
+
+-- Whether an id that somebody was told is none belongs to another tenant is asked afterwards, for both tenants' audit
+-- logs. For that the system reads whose an id is, and no other column.
+GRANT SELECT (tenant_id, pipeline_id) ON pipelines TO dealgraph_system;
+DROP POLICY IF EXISTS pipelines_system ON pipelines;
+CREATE POLICY pipelines_system ON pipelines FOR SELECT TO dealgraph_system USING (true);
+GRANT SELECT (tenant_id, stage_id) ON stages TO dealgraph_system;
+DROP POLICY IF EXISTS stages_system ON stages;
+CREATE POLICY stages_system ON stages FOR SELECT TO dealgraph_system USING (true);

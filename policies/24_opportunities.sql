@@ -162,3 +162,9 @@ CREATE POLICY opportunity_stage_history_update_scope ON opportunity_stage_histor
     WITH CHECK (strpos(visible_to, app.edits('opportunities')) > 0 OR strpos(visible_to, app.me()) > 0);
 DROP POLICY IF EXISTS opportunity_stage_history_owner ON opportunity_stage_history;
 CREATE POLICY opportunity_stage_history_owner ON opportunity_stage_history TO dealgraph_owner USING (true) WITH CHECK (true);
+
+-- Whether an id that somebody was told is none belongs to another tenant is asked afterwards, for both tenants' audit
+-- logs. For that the system reads whose an id is, and no other column.
+GRANT SELECT (tenant_id, opportunity_id) ON opportunities TO dealgraph_system;
+DROP POLICY IF EXISTS opportunities_system ON opportunities;
+CREATE POLICY opportunities_system ON opportunities FOR SELECT TO dealgraph_system USING (true);

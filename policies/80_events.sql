@@ -17,11 +17,14 @@ CREATE POLICY tenant_seq_owner ON tenant_seq TO dealgraph_owner USING (true) WIT
 ALTER TABLE events ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 REVOKE ALL ON events FROM PUBLIC, dealgraph_app, dealgraph_system;
 GRANT INSERT ON events TO dealgraph_app;
-GRANT SELECT ON events TO dealgraph_system;
+GRANT SELECT, INSERT ON events TO dealgraph_system;
 DROP POLICY IF EXISTS events_append ON events;
 CREATE POLICY events_append ON events FOR INSERT TO dealgraph_app
     WITH CHECK (tenant_id = app.tenant_for_writers());
 DROP POLICY IF EXISTS events_system ON events;
 CREATE POLICY events_system ON events FOR SELECT TO dealgraph_system USING (true);
+-- Becoming a member is told too, and happens before there is an actor.
+DROP POLICY IF EXISTS events_append_system ON events;
+CREATE POLICY events_append_system ON events FOR INSERT TO dealgraph_system WITH CHECK (true);
 DROP POLICY IF EXISTS events_owner ON events;
 CREATE POLICY events_owner ON events TO dealgraph_owner USING (true) WITH CHECK (true);

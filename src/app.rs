@@ -27,6 +27,7 @@ use crate::{
     events::Hints,
     graphql::{self, Api, http::Outcome, limits::Limits},
     mail::{Mailer, Sending},
+    members::placement,
     server::{self, ServerLimits},
     telemetry::{self, RequestLine},
 };
@@ -216,8 +217,10 @@ impl App {
         let tasks = TaskTracker::new();
         let after = CancellationToken::new();
         tasks.spawn(self.hints.send(self.redis_url, after.clone()));
+        tasks.spawn(placement::run(self.db.clone(), after.clone()));
         let (access, until) = (self.access, after.clone());
         tasks.spawn(async move { access.run(until).await });
+        tasks.spawn(Arc::clone(&self.accounts).sweep(after.clone()));
         tasks.close();
         let served = server::serve(listener, self.router, ServerLimits::default(), stop).await;
         after.cancel();

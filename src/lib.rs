@@ -31,6 +31,9 @@
 //! A mutation's field is one [`db::Db::write`]: lock, rule, write, events, commit; what it answers is read afterwards
 //! from a fresh snapshot.
 
+// The schema's roots are one future within another per domain, and there are many domains.
+#![recursion_limit = "256"]
+
 pub mod accounts;
 pub mod activities;
 pub mod api_keys;

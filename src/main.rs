@@ -22,6 +22,7 @@ use dealgraph::{
     import,
     mail::{Post, Way},
     telemetry,
+    tenants::command::{self, TenantCommand},
 };
 use sqlx::postgres::PgConnectOptions;
 use tokio::signal::unix::{SignalKind, signal};
@@ -69,6 +70,15 @@ enum Command {
         /// The development cluster's folder.
         #[arg(long, default_value = ".dealgraph")]
         data_dir: PathBuf,
+    },
+    /// Manages tenants, for the operator of the platform.
+    Tenant {
+        #[command(subcommand)]
+        command: TenantCommand,
+        /// The development cluster's folder; without it the database of DEALGRAPH_SYSTEM_DATABASE_URL is used, and for
+        /// `purge` that of DEALGRAPH_OWNER_DATABASE_URL.
+        #[arg(long, global = true)]
+        data_dir: Option<PathBuf>,
     },
     /// Looks after the audit log.
     Audit {
@@ -159,6 +169,7 @@ async fn main() -> ExitCode {
             tenant,
             data_dir,
         } => token(email, tenant, data_dir).await,
+        Command::Tenant { command, data_dir } => manage_tenants(command, data_dir).await,
         Command::Audit {
             what:
                 Audit::Verify {
@@ -225,7 +236,7 @@ async fn serve() -> Outcome {
     };
     let mut app = App::new(setup).await?;
     if config.server.explorer {
-        app = app.with(explorer::router());
+        app = app.with(explorer::router().merge(accounts::pages::router()));
     }
     let listener = tokio::net::TcpListener::bind(config.server.listen).await?;
     tracing::info!(address = %listener.local_addr()?, "listening");
@@ -314,6 +325,29 @@ async fn import_maven(dir: PathBuf, tenant: String, data_dir: Option<PathBuf>) -
     let db = open(data_dir)?;
     let summary = import::maven::import(&db, &dir, &tenant, import::Progress::on_stderr()).await?;
     print(&summary.to_string());
+    Ok(())
+}
+
+async fn manage_tenants(command: TenantCommand, data_dir: Option<PathBuf>) -> Outcome {
+    let config = Config::from_env(Purpose::Develop)?;
+    let (name, url) = match command.is_owners() {
+        true => ("DEALGRAPH_OWNER_DATABASE_URL", &config.database.owner_url),
+        false => ("DEALGRAPH_SYSTEM_DATABASE_URL", &config.database.system_url),
+    };
+    let hints = dealgraph::events::Hints::default();
+    let db = match (data_dir, url) {
+        (Some(data_dir), _) if command.is_owners() => dev::connect_as_owner(&data_dir, hints)?,
+        (Some(data_dir), _) => dev::connect(&data_dir, hints)?,
+        (None, Some(url)) => {
+            let login: PgConnectOptions = url.expose().parse()?;
+            let logins = (login.clone(), login);
+            dealgraph::db::Db::open(logins, &pool(&config), Clock::system(), hints)
+        }
+        (None, None) => return Err(format!("{name} is not set").into()),
+    };
+    let line = |line: String| print(&(line + "\n"));
+    command::run(command, &db, config.accounts.app_url.as_str(), line).await?;
+    db.close().await;
     Ok(())
 }
 

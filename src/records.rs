@@ -65,6 +65,15 @@ pub struct Ownership {
     pub team_path: Option<String>,
 }
 
+impl Ownership {
+    /// Gives the record to a person, to be placed where that person stands now; also when it is theirs already.
+    pub fn place_with(&mut self, owner: UserId) {
+        self.owner_id = Some(owner);
+        // No team has an empty path: the verb that changes the record finds a difference and looks the place up.
+        self.team_path = Some(String::new());
+    }
+}
+
 /// A record with stamps that row-level security judges by its `visible_to`.
 pub trait Kept: Record {
     /// The record's stamps.
@@ -105,7 +114,8 @@ pub async fn place_owners<'a>(
         .bind(tx.tenant())
         .push(" AND user_id = ANY(")
         .bind(owners)
-        .push(")");
+        // Who leaves gets nothing more; their records are being passed on.
+        .push(") AND status <> 'LEAVING'");
     let paths: std::collections::HashMap<UserId, Option<String>> = tx
         .all::<(UserId, Option<String>)>(sql)
         .await?
@@ -122,6 +132,41 @@ pub async fn place_owners<'a>(
         record.team_path.clone_from(path);
     }
     Ok(())
+}
+
+/// The next records that a person owns, in the order of their ids; with a place only those that are not there.
+///
+/// # Errors
+/// The database.
+pub async fn owned_by<R: Kept>(
+    tx: &mut Tx,
+    owner: UserId,
+    but_not_at: Option<Option<&str>>,
+    (after, limit): (Uuid, i64),
+) -> Result<Vec<Uuid>> {
+    let mut sql = Sql::new("SELECT t.")
+        .push(R::ID_COLUMN)
+        .push(" FROM ")
+        .push(R::TABLE)
+        .push(" t WHERE t.tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND t.owner_id = ")
+        .bind(owner);
+    if let Some(place) = but_not_at {
+        sql = sql
+            .push(" AND t.team_path IS DISTINCT FROM ")
+            .bind(place.map(str::to_owned));
+    }
+    let sql = sql
+        .push(" AND t.")
+        .push(R::ID_COLUMN)
+        .push(" > ")
+        .bind(after)
+        .push(" ORDER BY t.")
+        .push(R::ID_COLUMN)
+        .push(" LIMIT ")
+        .bind(limit);
+    tx.column(sql).await
 }
 
 /// Refuses another row of a kind that the tenant has a quota for, once it is reached; `counted` is the condition, if

@@ -6,12 +6,23 @@
 
 mod graphql;
 pub mod hasher;
+mod letters;
 mod model;
 pub mod one_time;
+pub mod pages;
+pub mod password;
+pub mod profile;
+pub mod refresh;
+pub mod register;
+mod rules;
 mod service;
 pub mod sessions;
 mod sign_in;
+mod slug;
 mod store;
+mod sweep;
+pub mod switch;
+pub mod verify;
 
 pub use graphql::{AccountMutation, AccountQuery, AccountsExt, Session, SignInPayload};
 pub use hasher::{HashCost, Hasher};

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How long there is between password and second factor.
-const SECOND_FACTOR_WITHIN: TimeDelta = TimeDelta::minutes(10);
+pub(super) const SECOND_FACTOR_WITHIN: TimeDelta = TimeDelta::minutes(10);
 
 /// What somebody signs in with.
 pub struct Credentials {
@@ -148,7 +148,7 @@ pub async fn enter(
 }
 
 /// The place somebody gets into. Without a wish: where they were last, else wherever their way of signing in suffices.
-fn choose<'p>(
+pub(super) fn choose<'p>(
     places: &'p [Place],
     entering: &Entering,
     last: Option<TenantId>,

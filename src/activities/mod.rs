@@ -121,7 +121,7 @@ pub async fn update(
     let mut after = before.clone();
     change(&mut after.fields)?;
     after.fields.check(Some(&before.fields), tx.now())?;
-    if after.fields.ownership.owner_id != before.fields.ownership.owner_id {
+    if after.fields.ownership != before.fields.ownership {
         records::place_owners(tx, [&mut after.fields.ownership]).await?;
     }
     let (links, seen) = match targets {

@@ -3,6 +3,7 @@
 //! Every write leaves its entries by itself: the door in `db/` appends one for each event of the transaction. What
 //! has no event (a sign-in, a refusal) is appended by whoever sees it, through a [`Recorder`] where nobody may wait.
 
+mod attempts;
 mod chain;
 mod entry;
 mod folding;
@@ -13,6 +14,7 @@ mod recorder;
 mod redact;
 mod verify;
 
+pub(crate) use attempts::{MOST_IDS, NamedId, Suspicion};
 pub(crate) use chain::append;
 pub use entry::{Changes, Entry};
 pub use graphql::{AuditFilter, AuditOrder, AuditQuery};

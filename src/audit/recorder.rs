@@ -18,7 +18,12 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{Entry, Origin, chain, folding::Folding};
+use super::{
+    Entry, Origin,
+    attempts::{self, Suspicion, Watch},
+    chain,
+    folding::Folding,
+};
 use crate::{
     clock::Clock,
     db::{Db, Sql, SystemReason},
@@ -72,6 +77,7 @@ enum Message {
 #[derive(Clone)]
 pub struct Recorder {
     queue: mpsc::Sender<Message>,
+    suspicions: mpsc::Sender<Suspicion>,
     lost: Arc<AtomicU64>,
     clock: Clock,
 }
@@ -80,6 +86,7 @@ pub struct Recorder {
 pub struct Recording {
     queue: mpsc::Sender<Message>,
     task: JoinHandle<()>,
+    watch: JoinHandle<()>,
 }
 
 impl Recorder {
@@ -88,8 +95,10 @@ impl Recorder {
     pub fn start(db: Db) -> (Self, Recording) {
         let (queue, notes) = mpsc::channel(QUEUE);
         let lost = Arc::new(AtomicU64::new(0));
+        let (suspicions, watched) = mpsc::channel(attempts::QUEUE);
         let recorder = Self {
             queue: queue.clone(),
+            suspicions,
             lost: Arc::clone(&lost),
             clock: db.clock().clone(),
         };
@@ -99,8 +108,12 @@ impl Recorder {
             lost,
             losses: (0, Instant::now()),
         };
+        // The watch notes what it finds, in a recorder that keeps no task alive by itself.
+        let notes_of_watch = recorder.without_watch();
+        let watch = Watch::new(writer.db.clone(), notes_of_watch);
+        let watch = tokio::spawn(watch.run(watched));
         let task = tokio::spawn(writer.run(notes));
-        (recorder, Recording { queue, task })
+        (recorder, Recording { queue, task, watch })
     }
 
     /// Notes something; never waits.
@@ -116,6 +129,21 @@ impl Recorder {
         }
     }
 
+    /// Leaves ids to be looked at, which somebody was told are none; never waits.
+    pub(crate) fn suspect(&self, suspicion: Suspicion) {
+        if self.suspicions.try_send(suspicion).is_err() {
+            tracing::debug!("unknown ids not looked up");
+        }
+    }
+
+    /// The same recorder, which suspects nobody.
+    fn without_watch(&self) -> Self {
+        Self {
+            suspicions: mpsc::channel(1).0,
+            ..self.clone()
+        }
+    }
+
     /// Waits until what was noted so far is written, or lost.
     pub async fn flush(&self) {
         let (done, written) = oneshot::channel();
@@ -128,6 +156,8 @@ impl Recorder {
 impl Recording {
     /// Writes what is left, the counts with it, and ends.
     pub async fn finish(self) {
+        // What nobody has looked at yet is not looked at any more; the answers are long gone.
+        self.watch.abort();
         let (done, written) = oneshot::channel();
         if self.queue.send(Message::Finish(done)).await.is_ok() {
             _ = written.await;

@@ -290,7 +290,7 @@ impl<'k> Chain<'k> {
         let mut next = Sha256::new();
         next.update(&self.done.hash);
         next.update(link.digest.finalize());
-        if next.finalize().as_slice() != link.hash {
+        if next.finalize()[..] != link.hash[..] {
             return Err(Broken::Changed {
                 from: link.from,
                 to: link.to,

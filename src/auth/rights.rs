@@ -282,6 +282,13 @@ impl Rights {
         self.reach(kind).write
     }
 
+    /// Which rows of each kind are read, written and deleted.
+    #[must_use]
+    pub fn scopes(&self) -> [[Scope; 3]; 5] {
+        self.reaches
+            .map(|reach| [reach.read, reach.write, reach.delete])
+    }
+
     /// Which rows of a kind are deleted.
     #[must_use]
     pub fn deletes(&self, kind: &str) -> Scope {

@@ -89,7 +89,7 @@ pub async fn update(
         list::require::<Company>(tx, parent, "parentCompanyId").await?;
         store::refuse_loop(tx, id, after.fields.parent_company_id).await?;
     }
-    if after.fields.ownership.owner_id != before.fields.ownership.owner_id {
+    if after.fields.ownership != before.fields.ownership {
         records::place_owners(tx, [&mut after.fields.ownership]).await?;
     }
     if after.fields == before.fields {

@@ -170,7 +170,7 @@ async fn check_references(tx: &mut Tx, before: &Contact, after: &mut Contact) ->
         list::require::<Contact>(tx, is.reports_to_id.map(|id| id.uuid()), "reportsToId").await?;
         store::refuse_loop(tx, before.id, is.reports_to_id).await?;
     }
-    if is.ownership.owner_id != was.ownership.owner_id {
+    if is.ownership != was.ownership {
         records::place_owners(tx, [&mut is.ownership]).await?;
     }
     Ok(())

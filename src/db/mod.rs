@@ -76,6 +76,8 @@ pub enum SystemReason {
     Keys,
     /// What all servers must hear of is read across tenants.
     AccessChanges,
+    /// Records that follow a person who left or changed teams are found across tenants, to be placed for each.
+    Placement,
     /// Tenants are suspended, resumed and scheduled for deletion from outside of them.
     TenantLifecycle,
     /// When somebody was last here is written for many at once, beside their requests.

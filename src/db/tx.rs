@@ -15,7 +15,7 @@ use crate::{
     audit::{self, Entry, Origin},
     auth::Actor,
     error::Result,
-    events::Event,
+    events::{self, Event},
     ids::TenantId,
     telemetry,
 };
@@ -245,6 +245,24 @@ impl SystemTx {
     ) -> Result<()> {
         let place = (tenant, self.now);
         audit::append(self, place, 0, (entries, origin)).await?;
+        Ok(())
+    }
+
+    /// Appends to a tenant's event log and audit log what happens before somebody is an actor, such as becoming a
+    /// member; every event has an entry by itself. Like [`Self::audit`] it comes last.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn tell(
+        &mut self,
+        tenant: TenantId,
+        author: &str,
+        (events, mut entries): (Vec<Event>, Vec<Entry>),
+        origin: &Origin,
+    ) -> Result<()> {
+        entries.extend(events.iter().map(|event| Entry::of(event, author)));
+        let place = (tenant, self.now);
+        events::append_story(self, place, author, (events, entries), origin).await?;
         Ok(())
     }
 

@@ -20,4 +20,4 @@ mod token;
 
 pub use error::DevError;
 pub use run::{DevOptions, Failure, run};
-pub use token::{connect, encryption_keys, token, token_settings, vault};
+pub use token::{connect, connect_as_owner, encryption_keys, token, token_settings, vault};

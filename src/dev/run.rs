@@ -192,7 +192,9 @@ async fn serve(
         data.root(),
         &tokens.issue(example.user_id, example.tenant_id)?.token,
     );
-    let routes = people::router(app.db().clone(), tokens).merge(explorer::router());
+    let routes = people::router(app.db().clone(), tokens)
+        .merge(explorer::router())
+        .merge(accounts::pages::router());
     println!("ready http://{address}/graphql");
     Ok(app.with(routes).serve(listener, stop).await?)
 }
@@ -224,6 +226,7 @@ async fn prepare(
     demo::load(app.db(), &Progress::on_stderr())
         .await
         .map_err(|error| Failure::Demo(error.to_string()))?;
+    demo::set_passwords(app.accounts()).await?;
     migrate::analyze(&postgres.connect_options(OWNER, DATABASE)).await?;
     Ok(app)
 }
@@ -261,7 +264,8 @@ fn greet(address: SocketAddr, data: &Path, token: &str) {
         let role = async_graphql::resolver_utils::enum_value(*role).to_string();
         println!("  {email:<30} {role:<10} {tenant:<8} {about}");
     }
-    println!("\n  explorer   http://{address}/");
+    println!("\n  password   {} for everybody", demo::PASSWORD);
+    println!("  explorer   http://{address}/");
     println!("  mails      {}", data.join("mail").display());
     println!("  a token    dealgraph token --email {}", EXAMPLE.0);
     println!(

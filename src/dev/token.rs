@@ -49,6 +49,25 @@ pub fn connect(data_dir: &Path, hints: Hints) -> Result<Db, DevError> {
     ))
 }
 
+/// The database of a running development cluster as the login that owns its tables, for what no other may do.
+///
+/// # Errors
+/// [`DevError`] when the cluster does not run.
+pub fn connect_as_owner(data_dir: &Path, hints: Hints) -> Result<Db, DevError> {
+    let login = Endpoint::of(data_dir)?.connect_options("dealgraph_owner", DATABASE);
+    let pools = PoolOptions {
+        size: 1,
+        system_size: 1,
+        ..PoolOptions::default()
+    };
+    Ok(Db::open(
+        (login.clone(), login),
+        &pools,
+        Clock::system(),
+        hints,
+    ))
+}
+
 /// How development clusters make tokens.
 #[must_use]
 pub fn token_settings() -> TokenSettings {

@@ -7,5 +7,5 @@ mod hints;
 mod outbox;
 
 pub use hints::Hints;
-pub(crate) use outbox::append;
 pub use outbox::{Event, EventKind};
+pub(crate) use outbox::{append, append_story};

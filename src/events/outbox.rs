@@ -1,12 +1,14 @@
 //! Appending to the event log, with numbers that have no holes.
 
+use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
 use crate::{
-    audit::{self, Origin},
-    db::{Sql, Tx},
+    audit::{self, Entry, Origin},
+    db::{Sql, Statements, Tx},
     error::Result,
+    ids::TenantId,
 };
 
 /// What happened to a record.
@@ -80,6 +82,45 @@ pub struct Event {
     pub visible_after: Option<String>,
 }
 
+impl Event {
+    /// Something that happened to what has no row scope, such as a member or a team: all of the tenant may know. With
+    /// both sides given, what did not change is left out.
+    #[must_use]
+    pub fn of_all(
+        kind: EventKind,
+        entity: &'static str,
+        (id, version): (Uuid, i32),
+        (before, after): (Option<Json>, Option<Json>),
+    ) -> Self {
+        let visible = |side: &Option<Json>| side.as_ref().map(|_| "|".to_owned());
+        let (visible_before, visible_after) = (visible(&before), visible(&after));
+        let (mut old, mut new, mut changed) = (before, after, Vec::new());
+        if let (Some(Json::Object(old)), Some(Json::Object(new))) = (&mut old, &mut new) {
+            let same: Vec<String> = new
+                .iter()
+                .filter(|(name, value)| old.get(*name) == Some(*value))
+                .map(|(name, _)| name.clone())
+                .collect();
+            for name in same {
+                old.remove(&name);
+                new.remove(&name);
+            }
+            changed = new.keys().cloned().collect();
+        }
+        Self {
+            kind,
+            entity,
+            id,
+            version,
+            changed,
+            before: old,
+            after: new,
+            visible_before,
+            visible_after,
+        }
+    }
+}
+
 /// Columns of an event row.
 const COLUMNS: usize = 14;
 
@@ -87,16 +128,27 @@ const COLUMNS: usize = 14;
 /// last thing before COMMIT: the counter's row lock then lasts for one flush, and a rollback gives the numbers back, so
 /// a tenant's visible events are always 1..n.
 pub(crate) async fn append(tx: &mut Tx, origin: &Origin) -> Result<Option<i64>> {
-    let (events, entries) = tx.take_story();
+    let story = tx.take_story();
+    let (place, author) = ((tx.tenant(), tx.now()), tx.author());
+    append_story(tx, place, &author, story, origin).await
+}
+
+/// The same for a transaction that keeps no story of its own.
+pub(crate) async fn append_story(
+    statements: &mut Statements,
+    (tenant, now): (TenantId, DateTime<Utc>),
+    author: &str,
+    (events, entries): (Vec<Event>, Vec<Entry>),
+    origin: &Origin,
+) -> Result<Option<i64>> {
     if entries.is_empty() {
         return Ok(None);
     }
-    let place = (tx.tenant(), tx.now());
-    let last = audit::append(tx, place, events.len(), (entries, origin)).await?;
+    let place = (tenant, now);
+    let last = audit::append(statements, place, events.len(), (entries, origin)).await?;
     if events.is_empty() {
         return Ok(None);
     }
-    let (tenant, author, now) = (tx.tenant(), tx.author(), tx.now());
     let first = last - events.len() as i64 + 1;
     let mut numbered = events.into_iter().zip(first..).peekable();
     while numbered.peek().is_some() {
@@ -107,7 +159,7 @@ pub(crate) async fn append(tx: &mut Tx, origin: &Origin) -> Result<Option<i64>> 
         let chunk = numbered
             .by_ref()
             .take(crate::db::rows_per_statement(COLUMNS));
-        tx.execute(sql.rows(chunk, |mut row, (event, seq)| {
+        let sql = sql.rows(chunk, |mut row, (event, seq)| {
             row.bind(tenant)
                 .bind(seq)
                 .bind(event.kind)
@@ -119,11 +171,11 @@ pub(crate) async fn append(tx: &mut Tx, origin: &Origin) -> Result<Option<i64>> 
                 .bind(event.after)
                 .bind(event.visible_before)
                 .bind(event.visible_after)
-                .bind(author.clone())
+                .bind(author.to_owned())
                 .bind(origin.request_id.clone())
                 .bind(now);
-        }))
-        .await?;
+        });
+        statements.execute(sql).await?;
     }
     Ok(Some(last))
 }

@@ -155,6 +155,9 @@ impl<R: Record + OutputType> Listing<R> {
         let page = request
             .read(async |tx| list::page(tx, &query).await)
             .await?;
+        if page.items.is_empty() {
+            request.found_nothing();
+        }
         Ok(Connection {
             page: Arc::new(page),
             listing: Self {

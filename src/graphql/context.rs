@@ -1,7 +1,7 @@
 //! What a request carries: the actor, its snapshot of the database and its loaders. Nothing of it outlives the request.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicU32, Ordering},
 };
 
@@ -16,7 +16,7 @@ use crate::{
         Db, ReadSession, Tx,
         list::{Count, ListQuery, Page, Record, Relation},
     },
-    error::Result,
+    error::{Error, Result},
 };
 
 /// The context of one request, in its data as `Arc<RequestContext>`.
@@ -28,6 +28,16 @@ pub struct RequestContext {
     origin: Origin,
     recorder: Recorder,
     written: AtomicU32,
+    slips: Mutex<Slips>,
+}
+
+/// What went wrong for the one who asks; a client may not have asked for the errors, so the answer need not say it.
+#[derive(Debug, Default)]
+pub(super) struct Slips {
+    /// Why writes were refused, in their order.
+    pub(super) refused: Vec<String>,
+    /// Whether a write named a record that is not there, or a list was empty.
+    pub(super) absent: bool,
 }
 
 impl RequestContext {
@@ -41,6 +51,7 @@ impl RequestContext {
             origin,
             recorder,
             written: AtomicU32::new(0),
+            slips: Mutex::default(),
         }
     }
 
@@ -94,7 +105,23 @@ impl RequestContext {
             self.written.fetch_add(tx.count(), Ordering::Relaxed);
             done
         };
-        self.db.write(&self.actor, &self.origin, counted).await
+        let written = self.db.write(&self.actor, &self.origin, counted).await;
+        match &written {
+            Err(error @ Error::Forbidden(_)) => self.slips().refused.push(error.to_string()),
+            Err(Error::NotFound { .. }) => self.found_nothing(),
+            _ => {}
+        }
+        written
+    }
+
+    /// Notes that something was asked for that is not there.
+    pub(super) fn found_nothing(&self) {
+        self.slips().absent = true;
+    }
+
+    /// What went wrong so far.
+    pub(super) fn slips(&self) -> MutexGuard<'_, Slips> {
+        self.slips.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Loads a record by id, batched with all that the request asks for at the same time.

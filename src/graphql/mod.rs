@@ -4,6 +4,7 @@
 //! its domain and translates the answer.
 
 mod anonymous;
+mod attempts;
 mod can;
 pub mod connection;
 mod context;
@@ -44,6 +45,7 @@ use crate::{
     error::{Error, Result},
     telemetry::{self, OperationKind},
 };
+use attempts::Asked;
 use limits::Limits;
 use order::Order;
 use shape::SchemaShape;
@@ -151,7 +153,7 @@ impl Api {
         if !self.limits.introspection {
             request = request.disable_introspection();
         }
-        let (kind, order) = prepare(&mut request);
+        let (kind, order, asked) = prepare(&mut request);
         telemetry::note_operation(kind, request.operation_name.as_deref());
         telemetry::note_person(context.actor().tenant, context.actor().person());
         let span =
@@ -160,6 +162,7 @@ impl Api {
         let work = tokio::task::unconstrained(self.schema.execute(request));
         let mut response = work.instrument(span).await;
         order.arrange(&mut response.data);
+        asked.note(&context, &response);
         telemetry::note_statements(context.statements());
         response
     }
@@ -170,7 +173,7 @@ impl Api {
             .parsed_query()
             .is_ok_and(|document| anonymous::is_open(document, name.as_deref()));
         if is_open {
-            let (kind, order) = prepare(&mut request);
+            let (kind, order, _) = prepare(&mut request);
             telemetry::note_operation(kind, request.operation_name.as_deref());
             let mut response = self.schema.execute(request.disable_introspection()).await;
             order.arrange(&mut response.data);
@@ -185,17 +188,22 @@ impl Api {
     }
 }
 
-/// What the operation that will run does, and the order of its answer.
-fn prepare(request: &mut Request) -> (OperationKind, Order) {
+/// What the operation that will run does, the order of its answer, and the ids that it names.
+fn prepare(request: &mut Request) -> (OperationKind, Order, Asked) {
     let name = request.operation_name.clone();
+    let variables = std::mem::take(&mut request.variables);
     let Ok(document) = request.parsed_query() else {
-        return (OperationKind::Query, Order::default());
+        request.variables = variables;
+        return (OperationKind::Query, Order::default(), Asked::default());
     };
-    match shape::select_operation(document, name.as_deref()) {
+    let prepared = match shape::select_operation(document, name.as_deref()) {
         Ok((_, operation)) => (
             operation.node.ty.into(),
             Order::of(document, &operation.node),
+            Asked::of(document, &operation.node, &variables),
         ),
-        Err(_) => (OperationKind::Query, Order::default()),
-    }
+        Err(_) => (OperationKind::Query, Order::default(), Asked::default()),
+    };
+    request.variables = variables;
+    prepared
 }

@@ -14,11 +14,11 @@ use crate::{
     db::list::Record,
     error::{Error, Result},
     ids::{
-        self, ActivityId, ApiKeyId, CompanyId, ContactId, LeadId, OpportunityId, PipelineId,
-        RoleId, StageId, TeamId, Typed, UserId,
+        self, ActivityId, ApiKeyId, CompanyId, ContactId, InvitationId, LeadId, OpportunityId,
+        PipelineId, RoleId, StageId, TeamId, Typed, UserId,
     },
     leads::Lead,
-    members::{Team, User},
+    members::{Invitation, Team, User},
     opportunities::Opportunity,
     pipelines::{Pipeline, Stage},
     roles::CustomRole,
@@ -46,6 +46,8 @@ pub enum Node {
     User(User),
     /// A team.
     Team(Arc<Team>),
+    /// An invitation.
+    Invitation(Arc<Invitation>),
     /// A role of the tenant's own.
     CustomRole(Arc<CustomRole>),
     /// A program's key.
@@ -93,6 +95,9 @@ pub(crate) async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
             .await?
             .map(Node::CustomRole)),
         ApiKeyId::PREFIX => Ok(load::<ApiKeyId, ApiKey>(ctx, id).await?.map(Node::ApiKey)),
+        InvitationId::PREFIX => Ok(load::<InvitationId, Invitation>(ctx, id)
+            .await?
+            .map(Node::Invitation)),
         UserId::PREFIX => Ok(User::load(ctx, Some(read::<UserId>(id)?))
             .await?
             .map(Node::User)),

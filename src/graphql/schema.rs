@@ -16,12 +16,12 @@ use crate::{
     contacts::{ContactMutation, ContactQuery},
     identities::{IdentityMutation, IdentityQuery},
     leads::{LeadMutation, LeadQuery},
-    members::MemberQuery,
+    members::{InvitationMutation, InvitationQuery, MemberMutation, MemberQuery, TeamMutation},
     opportunities::{OpportunityMutation, OpportunityQuery},
     pipelines::{PipelineMutation, PipelineQuery},
     roles::{RoleMutation, RoleQuery},
     second_factor::{SecondFactorMutation, SecondFactorQuery},
-    tenants::TenantQuery,
+    tenants::{TenantMutation, TenantQuery},
 };
 
 /// The executable schema.
@@ -33,6 +33,7 @@ pub struct Query(
     NodeQuery,
     TenantQuery,
     MemberQuery,
+    InvitationQuery,
     RoleQuery,
     ApiKeyQuery,
     CompanyQuery,
@@ -50,6 +51,10 @@ pub struct Query(
 /// Everything that can be changed. Each field is one transaction; several fields run one after the other.
 #[derive(Default, MergedObject)]
 pub struct Mutation(
+    TenantMutation,
+    MemberMutation,
+    InvitationMutation,
+    TeamMutation,
     RoleMutation,
     ApiKeyMutation,
     CompanyMutation,

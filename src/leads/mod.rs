@@ -14,7 +14,7 @@ use crate::{
     db::{Tx, list},
     error::Result,
     events::EventKind,
-    ids::{LeadId, Typed as _},
+    ids::{LeadId, Typed as _, UserId},
     records::{self, Stamps},
 };
 
@@ -76,7 +76,25 @@ pub async fn update(
     change(&mut after.fields)?;
     after.fields.follow_from(&before.fields)?;
     after.fields.check()?;
-    if after.fields.ownership.owner_id != before.fields.ownership.owner_id {
+    write(tx, before, after).await
+}
+
+/// Gives a lead of a person to another one, or brings it to where the same person stands now; also a converted one.
+///
+/// # Errors
+/// `NOT_FOUND`, `FORBIDDEN`.
+pub async fn pass_on(tx: &mut Tx, id: LeadId, (from, to): (UserId, UserId)) -> Result<Lead> {
+    let before: Lead = records::lock(tx, id.uuid(), None).await?;
+    let mut after = before.clone();
+    if after.fields.ownership.owner_id == Some(from) {
+        after.fields.ownership.place_with(to);
+    }
+    write(tx, before, after).await
+}
+
+async fn write(tx: &mut Tx, before: Lead, mut after: Lead) -> Result<Lead> {
+    let id = before.id;
+    if after.fields.ownership != before.fields.ownership {
         records::place_owners(tx, [&mut after.fields.ownership]).await?;
     }
     if after.fields == before.fields {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
-use super::{Member, MemberOrderField, MembershipStatus, Team};
+use super::{Member, MemberOrderField, MembershipStatus, Team, model::TeamOrderField};
 use crate::{
     api_keys::ApiKey,
     auth::Role,
@@ -83,6 +83,11 @@ impl Member {
         ctx.request().load(self.role_id.map(|id| id.uuid())).await
     }
 
+    /// What the person is called at work.
+    async fn title(&self) -> Option<&str> {
+        self.title.as_deref()
+    }
+
     /// The team the person is in.
     async fn team(&self, ctx: &Context<'_>) -> Result<Option<Arc<Team>>> {
         ctx.request().load(self.team_id.map(|id| id.uuid())).await
@@ -102,6 +107,60 @@ impl Member {
     async fn created_at(&self) -> DateTime<Utc> {
         self.created_at
     }
+
+    /// Who takes over the records of a person who is LEAVING.
+    async fn successor(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        User::load(ctx, self.successor_id).await
+    }
+
+    /// Whether records are still being moved: to the successor of a person who is LEAVING, or to their new place in the
+    /// tree of teams.
+    async fn moving(&self, ctx: &Context<'_>) -> Result<bool> {
+        let leaves = self.status == MembershipStatus::Leaving;
+        Ok(leaves || self.records_to_move(ctx).await? > 0)
+    }
+
+    /// How many of the person's records that you may see are still to be moved.
+    async fn records_to_move(&self, ctx: &Context<'_>) -> Result<i32> {
+        if !self.moving {
+            return Ok(0);
+        }
+        let left = ctx
+            .request()
+            .read(async |tx| super::misplaced(tx, self).await)
+            .await?;
+        Ok(i32::try_from(left).unwrap_or(i32::MAX))
+    }
+
+    /// Counts changes from 1.
+    async fn version(&self) -> i32 {
+        self.version
+    }
+
+    /// What you may do with this membership, as far as that can be told before you try: the last admin stays, and
+    /// nobody changes who may do more than they may.
+    async fn can(&self, ctx: &Context<'_>) -> MembershipCan {
+        let actor = ctx.request().actor();
+        let stays = self.status != MembershipStatus::Leaving;
+        let may =
+            stays && actor.may("users:write") && (self.role != Role::Admin || actor.may("admin"));
+        MembershipCan {
+            update: may,
+            suspend: may && actor.person() != Some(self.user_id),
+            remove: may,
+        }
+    }
+}
+
+/// What you may do with a membership.
+#[derive(SimpleObject)]
+struct MembershipCan {
+    /// Change its role, team or title.
+    update: bool,
+    /// Keep the person out, or let them in again.
+    suspend: bool,
+    /// Take the person out for good.
+    remove: bool,
 }
 
 /// A team. Teams form a tree; who leads a team also sees what its sub-teams own.
@@ -115,6 +174,16 @@ impl Team {
     /// What it is called.
     async fn name(&self) -> &str {
         &self.name
+    }
+
+    /// When it was made.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.created_at
+    }
+
+    /// Counts changes from 1.
+    async fn version(&self) -> i32 {
+        self.version
     }
 
     /// The team above it.
@@ -217,7 +286,7 @@ impl ChangeAuthor {
 
 enum_filter! {
     /// Compares a role.
-    pub RoleFilter(Role)
+    RoleFilter(Role)
 }
 
 enum_filter! {
@@ -262,6 +331,26 @@ impl Filter for MembershipFilter {
     }
 }
 
+/// Which teams.
+#[derive(Debug, Default, InputObject)]
+pub(super) struct TeamFilter {
+    /// By the team above; `null: true` finds those on top.
+    parent_id: Option<IdFilter>,
+}
+
+impl Filter for TeamFilter {
+    fn predicate(self) -> Result<Predicate> {
+        let mut all = Conditions::default();
+        all.id::<TeamId>("parentId", "parent_team_id", self.parent_id)?;
+        all.finish::<Self>(None, None, None)
+    }
+}
+
+const BY_PATH: OrderTerm<TeamOrderField> = OrderTerm {
+    field: TeamOrderField::Path,
+    direction: Direction::Asc,
+};
+
 /// One criterion of the order of members.
 #[derive(Debug, InputObject)]
 pub struct MembershipOrder {
@@ -300,6 +389,28 @@ impl MemberQuery {
     /// A team by its id; null when there is none.
     async fn team(&self, ctx: &Context<'_>, id: TeamId) -> Result<Option<Arc<Team>>> {
         ctx.request().load(Some(id.uuid())).await
+    }
+
+    /// The teams of the tenant, each right before its sub-teams.
+    async fn teams(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        filter: Option<TeamFilter>,
+    ) -> Result<Connection<Team>> {
+        let args = ListArgs {
+            first,
+            after,
+            last,
+            before,
+            filter,
+            order_by: None::<Vec<OrderTerm<TeamOrderField>>>,
+            include_archived: true,
+        };
+        Listing::read(ctx, args.query(ctx.request().actor().tenant, BY_PATH)?).await
     }
 
     /// The members of the tenant, by name unless ordered otherwise.

@@ -130,7 +130,8 @@ pub(super) async fn require_reason(
     deal: &Opportunity,
     field: &'static str,
 ) -> Result<()> {
-    if deal.standing.lost_reason.is_none() && tenants::own(tx).await?.lost_reason_required {
+    if deal.standing.lost_reason.is_none() && tenants::own(tx).await?.settings.lost_reason_required
+    {
         return Err(Error::invalid(
             "LOST_REASON_REQUIRED",
             field,

@@ -13,6 +13,7 @@ mod loader;
 mod model;
 mod mutation;
 mod next_action;
+mod pass_on;
 mod people;
 mod record;
 mod store;
@@ -30,6 +31,7 @@ pub use model::{
 };
 pub use mutation::OpportunityMutation;
 pub use next_action::{complete_next_action, set_next_action};
+pub use pass_on::{of_person, pass_on};
 pub use people::{set_collaborators, set_contacts};
 pub use record::OpportunityOrderField;
 
@@ -140,7 +142,7 @@ pub async fn update(
             if deal.fields.primary_contact_id != before.primary_contact_id {
                 people::include_primary_contact(tx, deal).await?;
             }
-            if deal.fields.ownership.owner_id != before.ownership.owner_id {
+            if deal.fields.ownership != before.ownership {
                 records::place_owners(tx, [&mut deal.fields.ownership]).await?;
             }
             match probability {

@@ -1,5 +1,7 @@
 //! All SQL that only deals need.
 
+use uuid::Uuid;
+
 use super::{
     history::StageChange,
     model::{DealContact, DealUser, Opportunity},
@@ -7,7 +9,7 @@ use super::{
 use crate::{
     db::{Row, Sql, Tx, list::Record as _, rows_per_statement},
     error::{Error, Result},
-    ids::{ContactId, OpportunityId},
+    ids::{ContactId, OpportunityId, UserId},
     pipelines::Stage,
     text::normalize,
 };
@@ -212,6 +214,47 @@ pub(super) async fn delete_users(tx: &mut Tx, id: OpportunityId) -> Result<()> {
         .bind(id);
     tx.execute(sql).await?;
     Ok(())
+}
+
+/// The people added to a deal.
+pub(super) async fn users_of(tx: &mut Tx, id: OpportunityId) -> Result<Vec<DealUser>> {
+    let sql = Sql::new("SELECT user_id, role FROM opportunity_users WHERE tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND opportunity_id = ")
+        .bind(id)
+        .push(" ORDER BY user_id");
+    let rows = tx.all::<(UserId, Option<String>)>(sql).await?;
+    Ok(rows
+        .into_iter()
+        .map(|(user_id, role)| DealUser { user_id, role })
+        .collect())
+}
+
+/// The next deals that a person owns, acts next in, or was added to.
+pub(super) async fn of_person(
+    tx: &mut Tx,
+    person: UserId,
+    (after, limit): (Uuid, i64),
+) -> Result<Vec<Uuid>> {
+    let sql = Sql::new("SELECT t.opportunity_id FROM opportunities t WHERE t.tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND t.owner_id = ")
+        .bind(person)
+        .push(" AND t.opportunity_id > ")
+        .bind(after)
+        .push(" UNION SELECT a.opportunity_id FROM opportunities a WHERE a.tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND a.next_action_owner_id = ")
+        .bind(person)
+        .push(" AND a.opportunity_id > ")
+        .bind(after)
+        .push(" UNION SELECT u.opportunity_id FROM opportunity_users u WHERE u.tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND u.user_id = ")
+        .bind(person)
+        .push(" AND u.opportunity_id > ")
+        .bind(after);
+    tx.column(sql.push(" ORDER BY 1 LIMIT ").bind(limit)).await
 }
 
 fn pairs<'a, T>(deals: Vec<(&'a Opportunity, &'a [T])>) -> Vec<(&'a Opportunity, &'a T)> {

@@ -2,14 +2,20 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Object};
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
-use super::{Tenant, TenantStatus, model};
+use super::{
+    Quotas, Tenant, TenantStatus, lifecycle,
+    quota::{self, Usage},
+};
 use crate::{
     auth::{Actor, Role, Sensitive},
-    error::Result,
-    graphql::ContextExt as _,
+    error::{Error, Result},
+    graphql::{
+        ContextExt as _, UserError,
+        patch::{patch, patch_required},
+    },
     ids::{TenantId, Typed as _},
     members::User,
     roles::{self, CustomRole, ScopeOfKind},
@@ -30,7 +36,7 @@ impl Tenant {
 
     /// What it is called.
     async fn name(&self) -> &str {
-        &self.name
+        &self.settings.name
     }
 
     /// Whether it is at work.
@@ -40,37 +46,135 @@ impl Tenant {
 
     /// The currency it reports in, by its ISO 4217 code.
     async fn base_currency(&self) -> &str {
-        &self.base_currency
+        &self.settings.base_currency
     }
 
     /// Its time zone, by its IANA name; days begin and end in it.
     async fn time_zone(&self) -> &str {
-        &self.time_zone
+        &self.settings.time_zone
     }
 
     /// Its language and region (BCP 47).
     async fn locale(&self) -> &str {
-        &self.locale
+        &self.settings.locale
     }
 
     /// The month its fiscal year starts in, 1 to 12.
     async fn fiscal_year_start(&self) -> i32 {
-        self.fiscal_year_start.into()
+        self.settings.fiscal_year_start.into()
     }
 
     /// Whether losing a deal needs a reason.
     async fn lost_reason_required(&self) -> bool {
-        self.lost_reason_required
+        self.settings.lost_reason_required
     }
 
     /// From which warmness score on (0 to 100) a contact counts as warm.
     async fn warmness_threshold(&self) -> i32 {
-        self.warmness_threshold.into()
+        self.settings.warmness_threshold.into()
+    }
+
+    /// Whether everybody needs a second factor to sign in.
+    async fn second_factor_required(&self) -> bool {
+        self.settings.second_factor_required
+    }
+
+    /// The outside provider that everybody has to sign in through, by its key; null when passwords are accepted.
+    async fn required_provider(&self) -> Option<&str> {
+        self.settings.required_provider.as_deref()
+    }
+
+    /// How many of some things it may have, and how many it has; null for all but admins.
+    async fn quotas(&self, ctx: &Context<'_>) -> Result<Option<TenantQuotas>> {
+        // An admin, and not the right: in a suspended tenant nobody has that.
+        if ctx.request().actor().role != Role::Admin {
+            return Ok(None);
+        }
+        let usage = ctx
+            .request()
+            .read(async |tx| quota::usage(tx).await)
+            .await?;
+        Ok(Some(TenantQuotas::new(&self.quotas, usage)))
+    }
+
+    /// When its data may be removed; null unless it is about to be deleted.
+    async fn delete_after(&self) -> Option<DateTime<Utc>> {
+        self.delete_after
+    }
+
+    /// Why it is suspended; null for all but admins.
+    async fn suspended_because(&self, ctx: &Context<'_>) -> Option<&str> {
+        let is_admin = ctx.request().actor().role == Role::Admin;
+        self.suspended_because.as_deref().filter(|_| is_admin)
     }
 
     /// Since when it exists.
     async fn created_at(&self) -> DateTime<Utc> {
         self.created_at
+    }
+
+    /// Counts changes from 1.
+    async fn version(&self) -> i32 {
+        self.version
+    }
+
+    /// What you may do with it.
+    async fn can(&self, ctx: &Context<'_>) -> TenantCan {
+        let actor = ctx.request().actor();
+        let is_admin = actor.role == Role::Admin && actor.person().is_some();
+        TenantCan {
+            update: actor.may("admin"),
+            schedule_deletion: is_admin && self.status == TenantStatus::Active,
+            cancel_deletion: is_admin && self.status == TenantStatus::Deleting,
+        }
+    }
+}
+
+/// What you may do with the tenant.
+#[derive(SimpleObject)]
+struct TenantCan {
+    /// Change its settings.
+    update: bool,
+    /// Schedule its end.
+    schedule_deletion: bool,
+    /// Call its end off.
+    cancel_deletion: bool,
+}
+
+/// How many of some things a tenant may have, and how many it has.
+#[derive(SimpleObject)]
+struct TenantQuotas {
+    /// Members who may sign in and open invitations, together.
+    members: Quota,
+    /// Teams.
+    teams: Quota,
+    /// Roles of its own.
+    roles: Quota,
+    /// Keys that work.
+    api_keys: Quota,
+}
+
+/// How many of something there may be, and are.
+#[derive(SimpleObject)]
+struct Quota {
+    /// How many there may be.
+    limit: i32,
+    /// How many there are.
+    used: i32,
+}
+
+impl TenantQuotas {
+    fn new(limits: &Quotas, usage: Usage) -> Self {
+        let quota = |limit: i32, used: i64| Quota {
+            limit,
+            used: i32::try_from(used).unwrap_or(i32::MAX),
+        };
+        Self {
+            members: quota(limits.quota_members, usage.members),
+            teams: quota(limits.quota_teams, usage.teams),
+            roles: quota(limits.quota_roles, usage.roles),
+            api_keys: quota(limits.quota_api_keys, usage.api_keys),
+        }
     }
 }
 
@@ -92,7 +196,7 @@ impl Viewer {
 
     /// The tenant that your token is for.
     async fn tenant(&self, ctx: &Context<'_>) -> Result<Tenant> {
-        ctx.request().read(async |tx| model::own(tx).await).await
+        ctx.request().read(async |tx| super::own(tx).await).await
     }
 
     /// Your role.
@@ -147,6 +251,137 @@ impl TenantQuery {
 
     /// The tenant that your token is for.
     async fn tenant(&self, ctx: &Context<'_>) -> Result<Tenant> {
-        ctx.request().read(async |tx| model::own(tx).await).await
+        ctx.request().read(async |tx| super::own(tx).await).await
+    }
+}
+
+/// A change to the tenant. Leave a field out to keep it.
+#[derive(Debug, InputObject)]
+struct TenantUpdateInput {
+    /// The version that the change was made for; another one answers CONFLICT.
+    expected_version: Option<i32>,
+    /// What it is called.
+    name: Option<String>,
+    /// The currency it reports in, by its ISO 4217 code.
+    base_currency: Option<String>,
+    /// Its time zone, by its IANA name.
+    time_zone: Option<String>,
+    /// Its language and region (BCP 47).
+    locale: Option<String>,
+    /// The month its fiscal year starts in, 1 to 12.
+    fiscal_year_start: Option<i16>,
+    /// Whether losing a deal needs a reason.
+    lost_reason_required: Option<bool>,
+    /// From which warmness score on (0 to 100) a contact counts as warm.
+    warmness_threshold: Option<i16>,
+    /// Whether everybody needs a second factor to sign in.
+    second_factor_required: Option<bool>,
+    /// The outside provider that everybody has to sign in through, by its key; null accepts passwords again.
+    required_provider: MaybeUndefined<String>,
+}
+
+/// Scheduling the end of the tenant.
+#[derive(Debug, InputObject)]
+struct TenantScheduleDeletionInput {
+    /// The tenant's short name, typed to confirm.
+    slug: String,
+    /// Days until its data may be removed, 7 to 90.
+    #[graphql(default_with = "lifecycle::USUAL_GRACE")]
+    grace_days: i32,
+    /// The version that the change was made for; another one answers CONFLICT.
+    expected_version: Option<i32>,
+}
+
+/// Calling the end of the tenant off.
+#[derive(Debug, InputObject)]
+struct TenantCancelDeletionInput {
+    /// The version that the change was made for; another one answers CONFLICT.
+    expected_version: Option<i32>,
+}
+
+/// What a change to the tenant came to.
+#[derive(SimpleObject)]
+struct TenantPayload {
+    /// The tenant after the change; after a CONFLICT as it is now; null when the change was refused.
+    tenant: Option<Tenant>,
+    /// What has to be mended; empty when the change was made.
+    user_errors: Vec<UserError>,
+}
+
+impl TenantPayload {
+    async fn new(ctx: &Context<'_>, outcome: Result<Tenant>) -> async_graphql::Result<Self> {
+        let (tenant, error) = match outcome {
+            Ok(tenant) => (Some(tenant), None),
+            Err(error @ Error::Conflict { .. }) => {
+                let now = ctx.request().read(async |tx| super::own(tx).await);
+                (Some(now.await?), Some(error))
+            }
+            Err(error) if error.is_users() => (None, Some(error)),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Self {
+            tenant,
+            user_errors: error.as_ref().map(UserError::from).into_iter().collect(),
+        })
+    }
+}
+
+/// Changing the tenant that your token is for.
+#[derive(Default)]
+pub struct TenantMutation;
+
+#[Object]
+impl TenantMutation {
+    /// Changes the settings of the tenant.
+    async fn tenant_update(
+        &self,
+        ctx: &Context<'_>,
+        input: TenantUpdateInput,
+    ) -> async_graphql::Result<TenantPayload> {
+        let version = input.expected_version;
+        let outcome = ctx.request().write(async |tx| {
+            super::update(tx, version, |settings| {
+                patch_required(input.name, &mut settings.name);
+                patch_required(input.base_currency, &mut settings.base_currency);
+                patch_required(input.time_zone, &mut settings.time_zone);
+                patch_required(input.locale, &mut settings.locale);
+                patch_required(input.fiscal_year_start, &mut settings.fiscal_year_start);
+                patch_required(
+                    input.lost_reason_required,
+                    &mut settings.lost_reason_required,
+                );
+                patch_required(input.warmness_threshold, &mut settings.warmness_threshold);
+                let second = &mut settings.second_factor_required;
+                patch_required(input.second_factor_required, second);
+                patch(input.required_provider, &mut settings.required_provider);
+            })
+            .await
+        });
+        TenantPayload::new(ctx, outcome.await).await
+    }
+
+    /// Schedules the end of the tenant, with all it has. Until then it can only be read, and the end be called off.
+    async fn tenant_schedule_deletion(
+        &self,
+        ctx: &Context<'_>,
+        input: TenantScheduleDeletionInput,
+    ) -> async_graphql::Result<TenantPayload> {
+        let request = ctx.request();
+        let by = (request.db(), &**request.actor(), request.origin());
+        let outcome =
+            lifecycle::schedule_deletion(by, &input.slug, input.grace_days, input.expected_version);
+        TenantPayload::new(ctx, outcome.await).await
+    }
+
+    /// Calls the end of the tenant off.
+    async fn tenant_cancel_deletion(
+        &self,
+        ctx: &Context<'_>,
+        input: TenantCancelDeletionInput,
+    ) -> async_graphql::Result<TenantPayload> {
+        let request = ctx.request();
+        let by = (request.db(), &**request.actor(), request.origin());
+        let outcome = lifecycle::cancel_deletion(by, input.expected_version);
+        TenantPayload::new(ctx, outcome.await).await
     }
 }

@@ -12,6 +12,7 @@
     reason = "rows of the catalogue are read once, where they are judged"
 )]
 
+mod access;
 mod accounts;
 mod activities;
 mod api_keys;
@@ -23,6 +24,7 @@ mod command;
 mod companies;
 mod contacts;
 mod defaults;
+mod escalation;
 mod events;
 mod explain;
 mod harness;
@@ -44,5 +46,7 @@ mod roles;
 mod schema;
 mod second_factor;
 mod snapshot;
+mod teams;
 mod tenant_bound;
+mod tenants;
 mod viewer;

@@ -96,6 +96,27 @@ impl Served {
         response.json().await.expect("an answer is JSON")
     }
 
+    /// The status of a document's answer, and the answer.
+    pub(crate) async fn ask(&self, token: &str, document: &str) -> (u16, Value) {
+        let response = self
+            .http
+            .post(&self.url)
+            .bearer_auth(token)
+            .header("accept", "application/graphql-response+json")
+            .json(&json!({ "query": document }))
+            .send()
+            .await
+            .expect("the server answers");
+        let status = response.status().as_u16();
+        (status, response.json().await.expect("an answer is JSON"))
+    }
+
+    /// Gets a path without any credentials.
+    pub(crate) async fn get(&self, path: &str) -> reqwest::Response {
+        let url = self.url.replace("/graphql", path);
+        self.http.get(url).send().await.expect("the server answers")
+    }
+
     /// Ends it.
     pub(crate) async fn stop(self) {
         self.stop.cancel();

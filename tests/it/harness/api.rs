@@ -217,7 +217,7 @@ pub(crate) async fn accounts_setup(mails: &Path, identities: Identities) -> acco
         waiting: 200,
     };
     accounts::Setup {
-        vault: vault().await,
+        vault: vault(),
         post: Post {
             way: Way::Folder(mails.to_owned()),
             from: "Dealgraph <no-reply@dealgraph.example>"
@@ -243,7 +243,7 @@ pub(crate) fn mail_folder() -> PathBuf {
 
 /// What makes and checks tokens by the keys of a database.
 pub(crate) async fn tokens_over(db: &Db) -> Arc<Tokens> {
-    let ring = KeyRing::open(db.clone(), vault().await, None)
+    let ring = KeyRing::open(db.clone(), vault(), None)
         .await
         .expect("the keys can be read");
     let names = (ISSUER.to_owned(), AUDIENCE.to_owned());
@@ -268,6 +268,12 @@ pub(crate) async fn open(database: &Database, size: u32) -> Db {
 }
 
 impl Client<'_> {
+    /// The same client with another token.
+    pub(crate) fn with_token(mut self, token: String) -> Self {
+        self.token = Some(token);
+        self
+    }
+
     /// Sends a document with its variables, by POST.
     pub(crate) async fn send(&self, document: &str, variables: Value) -> Answer {
         let body = json!({ "query": document, "variables": variables });

@@ -95,6 +95,11 @@ pub(crate) fn global_id(kind: &str, id: uuid::Uuid) -> String {
 
 /// The kind of record that a mutation or a root field is about: its name begins with it.
 pub(crate) fn kind_of_operation(name: &str) -> &'static str {
+    match name {
+        "memberInvite" | "acceptInvitation" => return "invitation",
+        name if name.starts_with("membership") => return UserId::PREFIX,
+        _ => {}
+    }
     // The type of the roles that tenants make is not called like the built-in ones.
     let name = name.strip_prefix("Custom").unwrap_or(name);
     let kinds = KINDS
@@ -110,6 +115,8 @@ pub(crate) fn kind_of_field(name: &str) -> &'static str {
     let name = name.trim_end_matches('s').trim_end_matches("Id");
     match name {
         "owner" | "nextActionOwner" => return UserId::PREFIX,
+        "successor" => return UserId::PREFIX,
+        "parent" => return "team",
         "reportsTo" => return "contact",
         // Another deal of the same stage.
         "after" | "before" => return "opportunity",

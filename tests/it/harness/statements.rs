@@ -28,7 +28,7 @@ pub(crate) const TENANT_TABLES: [&str; 21] = [
 ];
 
 /// Statements of the system login that look across tenants, each for a reason.
-const BEYOND_TENANTS: [(&str, &str); 10] = [
+const BEYOND_TENANTS: [(&str, &str); 16] = [
     (
         "SELECT t.tenant_id, t.required_provider, t.second_factor_required FROM tenants t WHERE t.slug",
         "sign-in: which tenant it is about is known by its slug",
@@ -36,6 +36,22 @@ const BEYOND_TENANTS: [(&str, &str); 10] = [
     (
         "SELECT t.second_factor_required FROM memberships m",
         "sign-in: a second factor is the person's, and any of their tenants can want it",
+    ),
+    (
+        "SELECT o.tenant_id",
+        "audit: whether an id that was refused belongs to another tenant",
+    ),
+    (
+        WAITING,
+        "placement: whose records are to be moved is looked for in all tenants at once",
+    ),
+    (
+        "SELECT t.slug, t.name, t.status, t.created_at, t.delete_after, t.suspended_because, (SELECT count(*) FROM memberships",
+        "the operator lists all tenants, with the number of their members",
+    ),
+    (
+        "SELECT t.tenant_id, t.slug, t.name, t.status, t.base_currency, t.time_zone, t.locale, t.fiscal_year_start, t.lost_reason_required, t.warmness_threshold, t.second_factor_required, t.required_provider, t.suspended_because, t.delete_after, t.quota_members, t.quota_teams, t.quota_roles, t.quota_api_keys, t.created_at, t.version FROM tenants t WHERE t.s",
+        "the operator names a tenant by its slug, or looks for those that are due",
     ),
     (
         "SELECT t.tenant_id, t.slug FROM tenants t",
@@ -66,13 +82,25 @@ const BEYOND_TENANTS: [(&str, &str); 10] = [
         "sign-in: a person chooses among the tenants they are in",
     ),
     (
+        "SELECT slug FROM tenants WHERE slug = ANY(",
+        "registration: whether a short name is taken by any tenant",
+    ),
+    (
+        "UPDATE memberships SET name = ",
+        "accounts: a person's name is copied into each of their tenants",
+    ),
+    (
         "SELECT m.user_id, m.email, m.name, m.role, m.tenant_id, t.slug",
         "development clusters list who may sign in",
     ),
 ];
 
+/// What the server asks by itself every other second.
+const WAITING: &str =
+    "SELECT m.tenant_id, m.user_id, m.updated_at FROM memberships m WHERE m.moving";
 /// Statements that a server runs by itself every so often, and not for a request.
-const BY_THE_WAY: [&str; 3] = [
+const BY_THE_WAY: [&str; 4] = [
+    WAITING,
     "SELECT change_id, tenant_id, user_id, session_id FROM access_changes",
     "DELETE FROM access_changes",
     "SELECT kid, public_key",

@@ -1,10 +1,14 @@
 //! Members, teams and the viewer, as everybody who calls the API knows them.
 
+mod change;
+mod invitations;
+mod removal;
+
 use dealgraph::ids::TeamId;
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{A, Who, test},
+    harness::{A, Answer, Client, Who, World, test},
     records::walk,
 };
 
@@ -135,4 +139,52 @@ fn people_and_teams_are_read_by_id_and_nested_both_ways() {
             json!({ "nodes": [{ "user": { "id": A.user(Who::Manager) }, "team": { "id": west } }], "pageInfo": { "hasNextPage": true }, "totalCount": 3 })
         );
     });
+}
+
+/// Runs a mutation with its one input and asks for these fields beside the errors.
+pub(crate) async fn act(client: &Client<'_>, mutation: &str, input: Value, fields: &str) -> Answer {
+    let of = match mutation {
+        "teamDelete" => "TeamRefInput".to_owned(),
+        "invitationRevoke" => "InvitationRefInput".to_owned(),
+        name => format!("{}{}Input", name[..1].to_uppercase(), &name[1..]),
+    };
+    let document = format!(
+        "mutation($input: {of}!) {{ {mutation}(input: $input) {{ {fields} userErrors {{ code field message }} }} }}"
+    );
+    client.send(&document, json!({ "input": input })).await
+}
+
+/// The code of the first error of a mutation, empty when there is none.
+pub(crate) async fn refusal(client: &Client<'_>, mutation: &str, input: Value) -> String {
+    let answer = act(client, mutation, input, "").await;
+    answer.user_error(mutation).0
+}
+
+/// Runs SQL that no policy binds.
+pub(crate) async fn arrange(world: &World, sql: &str) {
+    let mut superuser = world.database.superuser().await;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()))
+        .execute(&mut superuser)
+        .await
+        .expect("the arrangement fits");
+}
+
+/// Reads one value that no policy hides.
+pub(crate) async fn count(world: &World, sql: &str) -> i64 {
+    let mut superuser = world.database.superuser().await;
+    sqlx::query_scalar(sqlx::AssertSqlSafe(sql.to_owned()))
+        .fetch_one(&mut superuser)
+        .await
+        .expect("the question fits")
+}
+
+/// Lets everybody with the tenant's role 1, who stand in the team West, do this and nothing else.
+pub(crate) async fn let_closers(world: &World, permissions: &[&str]) {
+    let permissions = permissions.join(",");
+    let role = A.uuid("role", 1);
+    arrange(
+        world,
+        &format!("UPDATE roles SET permissions = string_to_array('{permissions}', ','), masks = '{{}}' WHERE role_id = '{role}'"),
+    )
+    .await;
 }

@@ -1,0 +1,223 @@
+//! Taking an invitation: the mailed secret and a proof of who takes it make a member.
+//!
+//! The secret shows that its bearer reads the mail of the address. That is enough to make an account for the address,
+//! and not enough to open one that exists: mails are forwarded, and an account opens other tenants too.
+
+use super::{Invitation, InvitationSecret, store};
+use crate::{
+    accounts::{self, Accounts, Entering, SignedIn, Wanted},
+    audit::{Entry, Origin},
+    auth::{self, Changed},
+    db::{SystemReason, SystemTx, list::Record as _},
+    error::{Error, Result},
+    events::{Event, EventKind},
+    ids::{Typed as _, UserId},
+    members::{Member, model::word, store as members},
+    text::{Text, normalize_email},
+};
+
+/// The fewest and the most characters of a password.
+const PASSWORD_CHARS: std::ops::RangeInclusive<usize> = 12..=256;
+
+/// Somebody with an invitation.
+pub struct Newcomer {
+    /// The secret as it was mailed.
+    pub token: String,
+    /// The name, of somebody who has no account yet.
+    pub name: Option<String>,
+    /// The password: the one to have, or the one that the person has.
+    pub password: Option<String>,
+    /// Who is signed in already.
+    pub signed_in: Option<UserId>,
+}
+
+/// How the newcomer will be known.
+enum Identity {
+    New { name: String, hash: String },
+    Known(Known),
+}
+
+#[derive(Clone, sqlx::FromRow)]
+pub(super) struct Known {
+    pub(super) user_id: UserId,
+    pub(super) email: String,
+    pub(super) name: String,
+    pub(super) password_hash: Option<String>,
+}
+
+/// Makes a member of somebody who was invited, and lets them in.
+///
+/// # Errors
+/// `INVALID_TOKEN`, `INVITATION_USED`, `INVITATION_EXPIRED`, `INVITATION_REVOKED`, `ALREADY_MEMBER`; `BLANK`,
+/// `TOO_LONG`, `WEAK_PASSWORD` of somebody new; `PASSWORD_REQUIRED`, `INVALID_CREDENTIALS`, `TOO_MANY_ATTEMPTS` of
+/// somebody with an account; `TENANT_SUSPENDED`, `TENANT_DELETING`. With `SSO_REQUIRED` the person is a member and signs
+/// in through the tenant's provider.
+pub async fn accept(accounts: &Accounts, newcomer: Newcomer, origin: &Origin) -> Result<SignedIn> {
+    let secret = InvitationSecret::parse(&newcomer.token).ok_or_else(not_good)?;
+    let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+    let invitation = usable(&mut tx, &secret).await?;
+    let normalized = normalize_email(&invitation.email, "token")?;
+    let known = store::person(&mut tx, &normalized).await?;
+    // Hashing takes its time, and nothing is held meanwhile.
+    drop(tx);
+    let identity = match known {
+        Some(known) => {
+            prove(accounts, &known, &newcomer, (&normalized, origin)).await?;
+            Identity::Known(known)
+        }
+        None => Identity::New {
+            name: required_name(newcomer.name)?,
+            hash: accounts
+                .hasher
+                .hash(&required_password(newcomer.password)?)
+                .await?,
+        },
+    };
+    let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+    members::take_turns(&mut tx, secret.tenant).await?;
+    let invitation = usable(&mut tx, &secret).await?;
+    let user = join(
+        &mut tx,
+        (&secret, &invitation),
+        (identity, &normalized),
+        origin,
+    )
+    .await?;
+    let entering = Entering {
+        user,
+        tenant: Wanted::Id(secret.tenant),
+        second_factor: false,
+        provider: None,
+    };
+    let entered = accounts::enter(accounts, &mut tx, entering, origin).await;
+    match entered {
+        Err(error) if error.code() != "SSO_REQUIRED" => Err(error),
+        entered => {
+            tx.commit().await?;
+            entered
+        }
+    }
+}
+
+/// The invitation that a secret opens, locked, if it can be taken now.
+async fn usable(tx: &mut SystemTx, secret: &InvitationSecret) -> Result<Invitation> {
+    let invitation = store::opened_by(tx, secret).await?.ok_or_else(not_good)?;
+    let refused = |code, message| Err(Error::invalid(code, "token", message));
+    if invitation.accepted_at.is_some() {
+        return refused("INVITATION_USED", "this invitation was accepted already");
+    }
+    if invitation.revoked_at.is_some() {
+        return refused("INVITATION_REVOKED", "this invitation was taken back");
+    }
+    if invitation.is_expired(tx.now()) {
+        let message = "this invitation has expired, ask for another one";
+        return refused("INVITATION_EXPIRED", message);
+    }
+    match store::tenant_status(tx, secret.tenant).await?.as_deref() {
+        Some("ACTIVE") => Ok(invitation),
+        Some("SUSPENDED") => Err(Error::TenantSuspended),
+        _ => Err(Error::TenantDeleting),
+    }
+}
+
+/// Somebody with an account shows that it is theirs: by being signed in, or by its password.
+async fn prove(
+    accounts: &Accounts,
+    known: &Known,
+    newcomer: &Newcomer,
+    (normalized, origin): (&str, &Origin),
+) -> Result<()> {
+    if newcomer.signed_in == Some(known.user_id) {
+        return Ok(());
+    }
+    let Some(password) = &newcomer.password else {
+        let message = "there is an account with this address: give its password, or sign in first";
+        return Err(Error::invalid("PASSWORD_REQUIRED", "password", message));
+    };
+    let attempt = accounts.attempt("sign-in", normalized, origin).await?;
+    let hash = known.password_hash.as_deref();
+    if !accounts.hasher.verify(password, hash).await? {
+        let message = "there is an account with this address, and this is not its password";
+        return Err(Error::invalid("INVALID_CREDENTIALS", "password", message));
+    }
+    attempt.succeeded().await;
+    Ok(())
+}
+
+async fn join(
+    tx: &mut SystemTx,
+    (secret, invitation): (&InvitationSecret, &Invitation),
+    (identity, normalized): (Identity, &str),
+    origin: &Origin,
+) -> Result<UserId> {
+    let tenant = secret.tenant;
+    let (user, email, name) = match identity {
+        Identity::Known(known) => (known.user_id, known.email, known.name),
+        Identity::New { name, hash } => {
+            let (user, email) = (UserId::new(), invitation.email.clone());
+            let is_new = store::add_person(tx, (user, &email, normalized), (&name, hash)).await?;
+            if !is_new {
+                let message = "there is an account with this address by now, give its password";
+                return Err(Error::invalid("PASSWORD_REQUIRED", "password", message));
+            }
+            (user, email, name)
+        }
+    };
+    store::verify_address(tx, user).await?;
+    if !store::join(tx, secret, invitation, (user, &email, &name)).await? {
+        let message = "you are a member of this tenant already";
+        return Err(Error::invalid("ALREADY_MEMBER", "token", message));
+    }
+    store::accepted(tx, secret, user).await?;
+    auth::tell(tx, Changed::Member(tenant, user)).await?;
+    let mut after = invitation.clone();
+    (after.accepted_at, after.accepted_by) = (Some(tx.now()), Some(user));
+    let taken = Event::of_all(
+        EventKind::Accepted,
+        Invitation::KIND,
+        (invitation.invitation_id.uuid(), invitation.version + 1),
+        (Some(invitation.told()), Some(after.told())),
+    );
+    let told = serde_json::json!({
+        "role": word(invitation.role), "custom_role_id": invitation.role_id, "team_id": invitation.team_id,
+    });
+    let came = Event::of_all(
+        EventKind::Created,
+        Member::KIND,
+        (user.uuid(), 1),
+        (None, Some(told)),
+    );
+    let entry = Entry::new(user, "member.joined").about(Member::KIND, user.uuid());
+    let entry = entry.noting("invited_by", invitation.created_by.clone());
+    tx.tell(
+        tenant,
+        &user.to_string(),
+        (vec![taken, came], vec![entry]),
+        origin,
+    )
+    .await?;
+    Ok(user)
+}
+
+fn required_name(name: Option<String>) -> Result<String> {
+    let mut name = name.unwrap_or_default();
+    Text::line("name").required(&mut name)?;
+    Ok(name)
+}
+
+fn required_password(password: Option<String>) -> Result<String> {
+    let password = password.unwrap_or_default();
+    match PASSWORD_CHARS.contains(&password.chars().count()) {
+        true => Ok(password),
+        false => {
+            let (least, most) = (PASSWORD_CHARS.start(), PASSWORD_CHARS.end());
+            let message = format!("expected a password of {least} to {most} characters");
+            Err(Error::invalid("WEAK_PASSWORD", "password", message))
+        }
+    }
+}
+
+fn not_good() -> Error {
+    let message = "this is no invitation, or a newer one was sent";
+    Error::invalid("INVALID_TOKEN", "token", message)
+}

@@ -1,0 +1,159 @@
+//! Invitations in the schema.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, InputObject, Object};
+use chrono::{DateTime, Utc};
+
+use super::{Invitation, InvitationOrderField, InvitationStatus};
+use crate::{
+    auth::Role,
+    db::{Direction, OrderTerm, Predicate},
+    error::Result,
+    graphql::{Connection, ContextExt as _, Filter, ListArgs, Listing},
+    ids::{InvitationId, Typed as _},
+    members::{ChangeAuthor, Team, User},
+    roles::CustomRole,
+};
+
+/// A person who was asked to join the tenant.
+#[Object]
+impl Invitation {
+    /// The id, as `invitation:<uuid>`.
+    pub async fn id(&self) -> InvitationId {
+        self.invitation_id
+    }
+
+    /// The address it was sent to.
+    async fn email(&self) -> &str {
+        &self.email
+    }
+
+    /// What the person will be allowed to do.
+    async fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The role that the tenant made, when the role is CUSTOM.
+    async fn custom_role(&self, ctx: &Context<'_>) -> Result<Option<Arc<CustomRole>>> {
+        ctx.request().load(self.role_id.map(|id| id.uuid())).await
+    }
+
+    /// The team the person will be in.
+    async fn team(&self, ctx: &Context<'_>) -> Result<Option<Arc<Team>>> {
+        ctx.request().load(self.team_id.map(|id| id.uuid())).await
+    }
+
+    /// How it stands.
+    async fn status(&self, ctx: &Context<'_>) -> InvitationStatus {
+        self.standing(ctx.request().db().clock().now())
+    }
+
+    /// When it was sent last.
+    async fn sent_at(&self) -> DateTime<Utc> {
+        self.sent_at
+    }
+
+    /// How often it was sent.
+    async fn sent_count(&self) -> i32 {
+        self.sent_count
+    }
+
+    /// Until when it can be accepted.
+    async fn expires_at(&self) -> DateTime<Utc> {
+        self.expires_at
+    }
+
+    /// When it was accepted.
+    async fn accepted_at(&self) -> Option<DateTime<Utc>> {
+        self.accepted_at
+    }
+
+    /// Who accepted it.
+    async fn accepted_by(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        User::load(ctx, self.accepted_by).await
+    }
+
+    /// When it was taken back.
+    async fn revoked_at(&self) -> Option<DateTime<Utc>> {
+        self.revoked_at
+    }
+
+    /// When the person was invited.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.created_at
+    }
+
+    /// Who invited them.
+    async fn created_by(&self) -> ChangeAuthor {
+        ChangeAuthor::new(&self.created_by)
+    }
+
+    /// Counts changes from 1.
+    async fn version(&self) -> i32 {
+        self.version
+    }
+}
+
+/// Which invitations.
+#[derive(Debug, Default, InputObject)]
+pub(super) struct InvitationFilter {
+    /// Those that stand so now.
+    status: Option<InvitationStatus>,
+    #[graphql(skip)]
+    now: DateTime<Utc>,
+}
+
+impl Filter for InvitationFilter {
+    fn predicate(self) -> Result<Predicate> {
+        let all = self.status.map(|status| status.predicate(self.now));
+        Ok(Predicate::All(all.into_iter().collect()))
+    }
+}
+
+const USUAL_ORDER: OrderTerm<InvitationOrderField> = OrderTerm {
+    field: InvitationOrderField::CreatedAt,
+    direction: Direction::Desc,
+};
+
+/// Reading invitations.
+#[derive(Default)]
+pub struct InvitationQuery;
+
+#[Object]
+impl InvitationQuery {
+    /// An invitation by its id; null when there is none that you may see.
+    async fn invitation(
+        &self,
+        ctx: &Context<'_>,
+        id: InvitationId,
+    ) -> Result<Option<Arc<Invitation>>> {
+        ctx.request().load(Some(id.uuid())).await
+    }
+
+    /// Invitations, the newest first; seen by those who may invite.
+    async fn invitations(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        filter: Option<InvitationFilter>,
+    ) -> Result<Connection<Invitation>> {
+        let filter = filter.map(|filter| InvitationFilter {
+            now: ctx.request().db().clock().now(),
+            ..filter
+        });
+        let args = ListArgs {
+            first,
+            after,
+            last,
+            before,
+            filter,
+            order_by: None::<Vec<OrderTerm<InvitationOrderField>>>,
+            include_archived: true,
+        };
+        Listing::read(ctx, args.query(ctx.request().actor().tenant, USUAL_ORDER)?).await
+    }
+}
