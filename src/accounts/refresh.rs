@@ -64,14 +64,15 @@ pub async fn refresh(accounts: &Accounts, token: &str, origin: &Origin) -> Resul
         return Err(end_stolen(accounts, tx, &family, origin).await?);
     }
     let standing = store::standing(&mut tx, family.user).await?;
-    let places = store::places(&mut tx, family.user).await?;
+    let entering = family.entering();
+    let provider = entering.provider.as_deref();
+    let places = sign_in::places(accounts, &mut tx, (family.user, provider)).await?;
     let is_active = standing.as_ref().is_some_and(|standing| standing.active);
     let has_second_factor = standing.is_some_and(|standing| standing.has_second_factor);
     let place = places.iter().find(|place| place.tenant == family.tenant);
     let Some(place) = place.filter(|_| is_active) else {
         return Err(end(accounts, tx, &family, (Ended::NoAccess, ended()), origin).await?);
     };
-    let entering = family.entering();
     if let Err(error) = sign_in::choose(std::slice::from_ref(place), &entering, None) {
         return Err(end(
             accounts,

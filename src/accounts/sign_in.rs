@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{
     Accounts, Entering, Place, SecondFactorStep, SignedIn, Wanted,
     one_time::{self, Purpose},
-    sessions::{self, NewSession},
+    sessions::{self, NewSession, OpenedSession},
     store,
 };
 use crate::{
@@ -101,10 +101,7 @@ pub async fn enter(
     let standing = standing
         .filter(|standing| standing.active)
         .ok_or_else(inactive)?;
-    let mut places = store::places(tx, user).await?;
-    // A provider may be trusted with some tenants only: for who came through it there are no others.
-    let provider = entering.provider.clone();
-    places.retain(|place| accounts.identities.trusts(provider.as_deref(), &place.slug));
+    let places = places(accounts, tx, (user, entering.provider.as_deref())).await?;
     let last = match entering.tenant {
         Wanted::LastUsed => store::last_tenant(tx, user).await?,
         Wanted::Slug(_) | Wanted::Id(_) => None,
@@ -134,10 +131,10 @@ pub async fn enter(
         &accounts.tokens,
         accounts.settings.session_ttl,
     );
-    let mut opened = opened.await?;
-    opened
-        .places
-        .retain(|place| accounts.identities.trusts(provider.as_deref(), &place.slug));
+    let opened = OpenedSession {
+        places,
+        ..opened.await?
+    };
     store::note_login(tx, user).await?;
     let entry = Entry::new(user, "session.opened")
         .about("session", opened.session.uuid())
@@ -145,6 +142,18 @@ pub async fn enter(
         .noting("second_factor", entering.second_factor);
     tx.audit(tenant, vec![entry], origin).await?;
     Ok(SignedIn::Session(Box::new(opened)))
+}
+
+/// The tenants for somebody who came through a provider, or by a password. A provider may be trusted with some tenants
+/// only: for who came through it there are no others.
+pub(super) async fn places(
+    accounts: &Accounts,
+    tx: &mut SystemTx,
+    (user, provider): (UserId, Option<&str>),
+) -> Result<Vec<Place>> {
+    let mut places = store::places(tx, user).await?;
+    places.retain(|place| accounts.identities.trusts(provider, &place.slug));
+    Ok(places)
 }
 
 /// The place somebody gets into. Without a wish: where they were last, else wherever their way of signing in suffices.

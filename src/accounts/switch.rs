@@ -4,7 +4,7 @@ use super::{
     Accounts, Entering, SignedIn, Wanted,
     refresh::ended,
     sessions::{self, OpenedSession},
-    sign_in, store,
+    sign_in,
 };
 use crate::{
     audit::{Entry, Origin},
@@ -32,7 +32,8 @@ pub async fn switch_tenant(
         tenant,
         ..family.entering()
     };
-    let places = store::places(&mut tx, user).await?;
+    let provider = entering.provider.as_deref();
+    let places = sign_in::places(accounts, &mut tx, (user, provider)).await?;
     let place = sign_in::choose(&places, &entering, None)?;
     if place.second_factor_required && !family.second_factor {
         let entering = Entering {

@@ -39,8 +39,43 @@ async function findAccount(_, id) {
   };
 }
 
+// What was issued before new keys came stays good, so it is kept beside the provider.
+const kept = new Map();
+class Adapter {
+  constructor(model) {
+    this.model = model;
+  }
+  key(id) {
+    return `${this.model}:${id}`;
+  }
+  async upsert(id, payload) {
+    kept.set(this.key(id), payload);
+  }
+  async find(id) {
+    return kept.get(this.key(id));
+  }
+  async findByUid(uid) {
+    return [...kept].find(([key, payload]) => key.startsWith(`${this.model}:`) && payload.uid === uid)?.[1];
+  }
+  async findByUserCode() {
+    return undefined;
+  }
+  async consume(id) {
+    kept.get(this.key(id)).consumed = Math.floor(Date.now() / 1000);
+  }
+  async destroy(id) {
+    kept.delete(this.key(id));
+  }
+  async revokeByGrantId(grantId) {
+    for (const [key, payload] of kept) {
+      if (payload.grantId === grantId) kept.delete(key);
+    }
+  }
+}
+
 async function provider() {
   const made = new Provider(issuer, {
+    adapter: Adapter,
     jwks: await keys(),
     findAccount,
     claims: { openid: ["sub"], email: ["email", "email_verified"], profile: [] },

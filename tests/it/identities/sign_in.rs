@@ -278,6 +278,19 @@ fn a_provider_opens_only_the_tenants_it_is_trusted_with() {
         let opened = session(&sign_in(world, "elsewhere", &both).await);
         assert_eq!(opened["tenants"], json!([opened["tenant"]]));
         assert_eq!(opened["tenant"]["slug"], "elsewhere");
+        let text = |name: &str| opened[name].as_str().expect("a token").to_owned();
+        let client = world.stranger(Some(text("accessToken")));
+        let document = "mutation($input: SwitchTenantInput!) { switchTenant(input: $input) { \
+            session { accessToken } userErrors { code field } } }";
+        let input = json!({ "input": { "slug": slug(world, B).await } });
+        let switched = client.send(document, input).await;
+        assert_eq!(switched.user_error("switchTenant").0, "NOT_FOUND");
+        let document = "mutation($input: RefreshSessionInput!) { refreshSession(input: $input) { \
+            session { tenants { slug } } userErrors { code field } } }";
+        let input = json!({ "input": { "refreshToken": text("refreshToken") } });
+        let refreshed = world.stranger(None).query_with(document, input).await;
+        let tenants = &refreshed["refreshSession"]["session"]["tenants"];
+        assert_eq!(*tenants, json!([{ "slug": "elsewhere" }]));
     });
 }
 
