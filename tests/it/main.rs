@@ -15,6 +15,7 @@
 mod activities;
 mod api_keys;
 mod architecture;
+mod attacks;
 mod audit;
 mod budgets;
 mod can;

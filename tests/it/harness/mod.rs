@@ -8,6 +8,7 @@ mod logs;
 mod people;
 mod plans;
 mod samples;
+mod secrets;
 mod statements;
 
 pub(crate) use api::{AUDIENCE, Answer, Client, ISSUER, World, open, tokens_over};
