@@ -5,8 +5,10 @@ ALTER TABLE users
     ADD COLUMN password_hash       text,
     ADD COLUMN password_changed_at timestamptz,
     ADD COLUMN email_verified_at   timestamptz,
-    -- Encrypted; counts as a second factor once it was confirmed with a first code.
+    -- Encrypted. An app that is being set up is not in use before a first code of it was shown; until then the one
+    -- before it goes on.
     ADD COLUMN totp_secret         bytea,
+    ADD COLUMN totp_pending        bytea,
     ADD COLUMN totp_confirmed_at   timestamptz,
     -- The last time step a code was taken for: no code works twice (RFC 6238, section 5.2).
     ADD COLUMN totp_last_step      bigint NOT NULL DEFAULT 0;
@@ -43,6 +45,8 @@ CREATE TABLE refresh_tokens (
     token_hash          bytea PRIMARY KEY,
     session_id          uuid NOT NULL REFERENCES sessions ON DELETE CASCADE,
     generation          integer NOT NULL,
+    -- The generation that it was got with.
+    parent              integer NOT NULL,
     issued_at           timestamptz NOT NULL,
     used_at             timestamptz,
     CONSTRAINT refresh_tokens_generation_key UNIQUE (session_id, generation)
@@ -53,7 +57,7 @@ CREATE TABLE one_time_tokens (
     token_hash          bytea PRIMARY KEY,
     purpose             text NOT NULL
                         CONSTRAINT one_time_tokens_purpose_check
-                        CHECK (purpose IN ('VERIFY_EMAIL', 'RESET_PASSWORD', 'SECOND_FACTOR', 'PROVIDER_SIGN_IN')),
+                        CHECK (purpose IN ('REGISTER', 'VERIFY_EMAIL', 'RESET_PASSWORD', 'SECOND_FACTOR', 'PROVIDER_SIGN_IN')),
     user_id             uuid REFERENCES users ON DELETE CASCADE,
     data                jsonb NOT NULL DEFAULT '{}',
     attempts            integer NOT NULL DEFAULT 0,

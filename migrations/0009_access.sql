@@ -127,5 +127,6 @@ CREATE TABLE api_keys (
 );
 CREATE INDEX api_keys_created_idx ON api_keys (tenant_id, created_at, api_key_id);
 CREATE INDEX api_keys_name_idx ON api_keys (tenant_id, name_normalized, api_key_id);
+CREATE INDEX api_keys_revoked_idx ON api_keys (tenant_id, revoked_at);
 CREATE INDEX api_keys_role_idx ON api_keys (tenant_id, role_id) WHERE role_id IS NOT NULL;
 CREATE INDEX api_keys_team_idx ON api_keys (tenant_id, team_id) WHERE team_id IS NOT NULL;

@@ -17,13 +17,16 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    accounts::{self, Accounts},
     audit::{Recorder, Recording},
     auth::{Access, KeyError, KeyRing, TokenError, Tokens, Vault, keys},
+    cache::Throttle,
     clock::Clock,
     config::{Secret, TraceParents},
     db::{self, Db, PoolOptions, StartupError},
     events::Hints,
     graphql::{self, Api, http::Outcome, limits::Limits},
+    mail::{Mailer, Sending},
     server::{self, ServerLimits},
     telemetry::{self, RequestLine},
 };
@@ -49,6 +52,8 @@ pub struct Setup {
     pub clock: Clock,
     /// Whether callers' traces are continued.
     pub trace_parents: TraceParents,
+    /// How accounts are kept.
+    pub accounts: accounts::Setup,
 }
 
 /// How tokens are made and checked.
@@ -98,6 +103,8 @@ pub struct App {
     router: Router,
     hints: Hints,
     recording: Recording,
+    accounts: Arc<Accounts>,
+    sending: Sending,
     redis_url: Option<String>,
 }
 
@@ -112,7 +119,7 @@ impl App {
         db::check(&db).await?;
         let tokens = setup.tokens.open(&db, &setup.vault).await?;
         let parts = (tokens, setup.limits, setup.trace_parents);
-        Ok(Self::over(db, hints, setup.redis_url, parts).await?)
+        Ok(Self::over(db, hints, setup.redis_url, parts, setup.accounts).await?)
     }
 
     /// Puts a server together over a database that is open already.
@@ -124,10 +131,25 @@ impl App {
         hints: Hints,
         redis_url: Option<String>,
         (tokens, limits, trace_parents): (Arc<Tokens>, Limits, TraceParents),
+        setup: accounts::Setup,
     ) -> Result<Self, StartupError> {
         db::check(&db).await?;
         let (recorder, recording) = Recorder::start(db.clone());
-        let api = Arc::new(Api::new(db.clone(), Arc::clone(&tokens), limits, recorder));
+        let (mailer, sending) = Mailer::start(setup.post.clone(), db.clock().clone());
+        let accounts = Arc::new(Accounts::new(
+            db.clone(),
+            setup,
+            (Arc::clone(&tokens), mailer),
+            (Throttle::new(redis_url.as_deref()), recorder.clone()),
+        ));
+        let api = Api::new(
+            db.clone(),
+            Arc::clone(&tokens),
+            limits,
+            recorder,
+            Arc::clone(&accounts),
+        );
+        let api = Arc::new(api);
         let access = Arc::clone(api.access());
         let health = Health {
             db: db.clone(),
@@ -151,6 +173,8 @@ impl App {
             router,
             hints,
             recording,
+            accounts,
+            sending,
             redis_url,
         })
     }
@@ -159,6 +183,12 @@ impl App {
     #[must_use]
     pub fn db(&self) -> &Db {
         &self.db
+    }
+
+    /// The accounts.
+    #[must_use]
+    pub fn accounts(&self) -> &Arc<Accounts> {
+        &self.accounts
     }
 
     /// What makes and checks its tokens.
@@ -188,10 +218,13 @@ impl App {
         tasks.spawn(self.hints.send(self.redis_url, after.clone()));
         let (access, until) = (self.access, after.clone());
         tasks.spawn(async move { access.run(until).await });
+        tasks.spawn(Arc::clone(&self.accounts).sweep(after.clone()));
         tasks.close();
         let served = server::serve(listener, self.router, ServerLimits::default(), stop).await;
         after.cancel();
         tasks.wait().await;
+        self.accounts.finish().await;
+        self.sending.finish().await;
         self.recording.finish().await;
         self.db.close().await;
         served

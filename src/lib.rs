@@ -4,10 +4,11 @@
 //! - [`tenants`], [`members`], [`roles`], [`api_keys`], [`companies`], [`contacts`], [`leads`], [`pipelines`], [`opportunities`],
 //!   [`activities`]: the domains, all alike inside. `mod.rs` has the verbs, `model.rs` the types and rules (pure),
 //!   `store.rs` the SQL, `graphql.rs` the schema, and one file per business act. [`records`] is what they share.
+//! - [`accounts`]: people beyond tenants: registering, signing in, sessions. [`mail`]: what is sent to them.
 //! - [`auth`]: who is asking. Token -> claims -> actor; the built-in roles.
 //! - [`db`]: the only owner of connections, and the one door from an actor to row-level security.
 //! - [`graphql`]: the thin shell. Schema, request context, loaders, filters, connections, limits, HTTP.
-//! - [`events`]: what happened, numbered per tenant in commit order.
+//! - [`events`]: what happened, numbered per tenant in commit order. [`cache`]: what servers remember together.
 //! - [`server`]: the accept loop. [`app`]: everything put together. [`config`], [`telemetry`].
 //! - [`dev`], [`demo`], [`import`]: one command on one machine, and real data to look at.
 //! - [`ids`], [`text`], [`money`], [`clock`], [`error`]: the small words everything is said in.
@@ -30,11 +31,13 @@
 //! A mutation's field is one [`db::Db::write`]: lock, rule, write, events, commit; what it answers is read afterwards
 //! from a fresh snapshot.
 
+pub mod accounts;
 pub mod activities;
 pub mod api_keys;
 pub mod app;
 pub mod audit;
 pub mod auth;
+pub mod cache;
 pub mod clock;
 pub mod companies;
 pub mod config;
@@ -45,15 +48,18 @@ pub mod dev;
 pub mod error;
 pub mod events;
 pub mod graphql;
+pub mod identities;
 pub mod ids;
 pub mod import;
 pub mod leads;
+pub mod mail;
 pub mod members;
 pub mod money;
 pub mod opportunities;
 pub mod pipelines;
 pub mod records;
 pub mod roles;
+pub mod second_factor;
 pub mod server;
 pub mod telemetry;
 pub mod tenants;

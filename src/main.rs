@@ -5,6 +5,7 @@ use std::{io::Write as _, path::PathBuf, process::ExitCode, sync::Arc};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use clap::{Parser, Subcommand};
 use dealgraph::{
+    accounts::{self, HashCost, Hasher, Settings},
     app::{App, Setup, TokenSettings},
     audit,
     auth::{
@@ -12,12 +13,15 @@ use dealgraph::{
         keys::{self, KeyState},
     },
     clock::Clock,
-    config::{self, Config, Purpose},
+    config::{self, Config, IdentityFile, Purpose},
     db::{Db, PoolOptions, migrate},
     dev::{self, DevOptions},
     events::Hints,
     graphql::{self, explorer, limits::Limits},
-    import, telemetry,
+    identities::Identities,
+    import,
+    mail::{Post, Way},
+    telemetry,
 };
 use sqlx::postgres::PgConnectOptions;
 use tokio::signal::unix::{SignalKind, signal};
@@ -204,11 +208,12 @@ async fn run_dev(port: u16, data_dir: PathBuf, fresh: bool) -> Outcome {
 async fn serve() -> Outcome {
     let config = Config::from_env(Purpose::Serve)?;
     let _telemetry = telemetry::init(&config.telemetry)?;
+    let vault = vault(&config)?;
     let setup = Setup {
         logins: logins(&config)?,
         pool: pool(&config),
         redis_url: config.redis.url.as_ref().map(|url| url.expose().clone()),
-        vault: vault(&config)?,
+        vault: Arc::clone(&vault),
         tokens: token_settings(&config)?,
         limits: Limits {
             introspection: config.server.introspection,
@@ -216,10 +221,11 @@ async fn serve() -> Outcome {
         },
         clock: Clock::system(),
         trace_parents: config.telemetry.trace_parents,
+        accounts: accounts_setup(&config, vault)?,
     };
     let mut app = App::new(setup).await?;
     if config.server.explorer {
-        app = app.with(explorer::router());
+        app = app.with(explorer::router().merge(accounts::pages::router()));
     }
     let listener = tokio::net::TcpListener::bind(config.server.listen).await?;
     tracing::info!(address = %listener.local_addr()?, "listening");
@@ -338,6 +344,53 @@ fn pool(config: &Config) -> PoolOptions {
         acquire_timeout: config.database.acquire_timeout,
         prepared: config.database.statement_cache > 0,
     }
+}
+
+fn accounts_setup(
+    config: &Config,
+    vault: Arc<Vault>,
+) -> Result<accounts::Setup, Box<dyn std::error::Error>> {
+    let set = &config.accounts;
+    let way = match &set.mail_url {
+        Some(url) => Way::parse(url.expose())?,
+        None => {
+            tracing::warn!("no mails are sent: DEALGRAPH_MAIL_URL is not set");
+            Way::Nowhere
+        }
+    };
+    Ok(accounts::Setup {
+        vault,
+        post: Post {
+            way,
+            from: set.mail_from.clone(),
+        },
+        hasher: Hasher::new(HashCost::default())?,
+        identities: Arc::new(identities(config)?),
+        settings: Settings {
+            registration: set.registration,
+            session_ttl: TimeDelta::from_std(set.session_ttl)?,
+            app_url: set.app_url.clone(),
+            trusted_proxies: config.server.trusted_proxies,
+        },
+    })
+}
+
+fn identities(config: &Config) -> Result<Identities, Box<dyn std::error::Error>> {
+    let file = match &config.auth.identity_file {
+        Some(file) => IdentityFile::read(file)?,
+        None => IdentityFile::default(),
+    };
+    let ours = &config.auth.issuer;
+    if file
+        .issuers
+        .iter()
+        .any(|issuer| issuer.issuer.as_str() == ours)
+    {
+        return Err(
+            format!("the identity file names our own issuer as an outside one: {ours}").into(),
+        );
+    }
+    Ok(Identities::new(file, Clock::system())?)
 }
 
 fn vault(config: &Config) -> Result<Arc<Vault>, Box<dyn std::error::Error>> {

@@ -21,7 +21,8 @@ use crate::Outcome;
 /// A request that is sent many times.
 #[derive(Clone)]
 pub(crate) struct Question {
-    authorization: HeaderValue,
+    authorization: Option<HeaderValue>,
+    forwarded_for: Option<HeaderValue>,
     body: Bytes,
 }
 
@@ -29,7 +30,22 @@ impl Question {
     pub(crate) fn new(token: &str, document: &str, variables: &serde_json::Value) -> Outcome<Self> {
         let body = serde_json::json!({ "query": document, "variables": variables }).to_string();
         Ok(Self {
-            authorization: HeaderValue::try_from(format!("Bearer {token}"))?,
+            authorization: Some(HeaderValue::try_from(format!("Bearer {token}"))?),
+            forwarded_for: None,
+            body: body.into(),
+        })
+    }
+
+    /// A request of somebody without a token, who comes from an address through a proxy.
+    pub(crate) fn anonymous(
+        address: &str,
+        document: &str,
+        variables: &serde_json::Value,
+    ) -> Outcome<Self> {
+        let body = serde_json::json!({ "query": document, "variables": variables }).to_string();
+        Ok(Self {
+            authorization: None,
+            forwarded_for: Some(HeaderValue::try_from(address)?),
             body: body.into(),
         })
     }
@@ -55,13 +71,19 @@ impl Connection {
 
     /// Asks, reads the answer to its end and refuses one that is not good.
     pub(crate) async fn ask(&mut self, question: &Question) -> Outcome<Bytes> {
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(Method::POST)
             .uri("/graphql")
             .header(HOST, self.host.clone())
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            .header(AUTHORIZATION, question.authorization.clone())
             .body(Full::new(question.body.clone()))?;
+        let headers = request.headers_mut();
+        if let Some(authorization) = &question.authorization {
+            headers.insert(AUTHORIZATION, authorization.clone());
+        }
+        if let Some(address) = &question.forwarded_for {
+            headers.insert("x-forwarded-for", address.clone());
+        }
         self.sender.ready().await?;
         let response = self.sender.send_request(request).await?;
         let status = response.status();

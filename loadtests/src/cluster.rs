@@ -21,7 +21,7 @@ use dealgraph::{
     events::Hints,
     ids::{TenantId, Typed as _, UserId},
 };
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use uuid::Uuid;
 
 use crate::{Options, Outcome, say};
@@ -76,6 +76,20 @@ impl Cluster {
         Ok(())
     }
 
+    /// Makes a database of this version anew.
+    pub(crate) async fn migrate_anew(&self, database: &str) -> Outcome<()> {
+        self.superuser_of("postgres")
+            .await?
+            .execute(AssertSqlSafe(format!(
+                "DROP DATABASE IF EXISTS {database} WITH (FORCE)"
+            )))
+            .await?;
+        let superuser = self.postgres.connect_options("postgres", "postgres");
+        migrate::prepare_cluster(&superuser, database).await?;
+        migrate::run(&self.postgres.connect_options(OWNER, database)).await?;
+        Ok(())
+    }
+
     /// Connects to a database as somebody whom no policy stops: for making data and for judging answers.
     pub(crate) async fn superuser_of(&self, database: &str) -> Outcome<PgConnection> {
         Ok(
@@ -88,9 +102,9 @@ impl Cluster {
         self.superuser_of(DATABASE).await
     }
 
-    /// The product's own access to the database, with a connection for each of its logins.
-    pub(crate) fn db(&self) -> Db {
-        let login = |login| self.postgres.connect_options(login, DATABASE);
+    /// The product's own access to a database, with a connection for people and one for itself.
+    pub(crate) fn db(&self, database: &str) -> Db {
+        let login = |login| self.postgres.connect_options(login, database);
         let options = PoolOptions {
             size: 1,
             system_size: 1,
@@ -104,16 +118,18 @@ impl Cluster {
         )
     }
 
-    /// What makes tokens that the server takes: both use the keys in the database.
-    pub(crate) async fn tokens(&self) -> Outcome<Arc<Tokens>> {
+    /// What makes tokens that a server over the same database takes: both use the keys in it.
+    pub(crate) async fn tokens(&self, db: &Db) -> Outcome<Arc<Tokens>> {
         let vault = dev::vault(self.data.root())?;
-        Ok(dev::token_settings().open(&self.db(), &vault).await?)
+        Ok(dev::token_settings().open(db, &vault).await?)
     }
 
     /// An access token for a person in a tenant.
     pub(crate) async fn token(&self, user: Uuid, tenant: Uuid) -> Outcome<String> {
-        let tokens = self.tokens().await?;
+        let db = self.db(DATABASE);
+        let tokens = self.tokens(&db).await?;
         let issued = tokens.issue(UserId::from_uuid(user), TenantId::from_uuid(tenant))?;
+        db.close().await;
         Ok(issued.token)
     }
 

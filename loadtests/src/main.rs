@@ -15,11 +15,13 @@ mod pgbench;
 mod report;
 mod script;
 mod server;
+mod sign_in;
+mod verify;
 mod workload;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use cluster::Cluster;
 use server::Server;
 use tokio::signal::unix::{SignalKind, signal};
@@ -32,30 +34,41 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 #[derive(Parser)]
 #[command(name = "dealgraph-loadtests", version)]
 struct Options {
+    #[command(subcommand)]
+    what: Option<What>,
     /// For how many seconds there is load, all rounds together.
-    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(20..=3600))]
+    #[arg(long, global = true, default_value_t = 120, value_parser = clap::value_parser!(u64).range(20..=3600))]
     seconds: u64,
     /// How often each workload is measured; the medians count.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=15))]
+    #[arg(long, global = true, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=15))]
     rounds: u64,
     /// How many users ask at the same time, each over a connection of its own.
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=48))]
+    #[arg(long, global = true, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=48))]
     users: u16,
     /// Only these workloads: board, one, due, move, and latency for the two due lists side by side.
     #[arg(long, value_delimiter = ',')]
     only: Vec<workload::Kind>,
     /// Where the cluster and its data are kept for the next time; the build's folder unless said otherwise.
-    #[arg(long)]
+    #[arg(long, global = true)]
     data_dir: Option<PathBuf>,
     /// Makes the data anew.
-    #[arg(long)]
+    #[arg(long, global = true)]
     fresh: bool,
     /// The folder of Postgres' programs, if not a usual one.
-    #[arg(long)]
+    #[arg(long, global = true)]
     pg_bin: Option<PathBuf>,
     /// The executable to measure, for comparing two builds; the one built with this one unless said otherwise.
-    #[arg(long)]
+    #[arg(long, global = true)]
     server: Option<PathBuf>,
+}
+
+/// What else can be measured.
+#[derive(Debug, Clone, Copy, Subcommand)]
+enum What {
+    /// What it costs to get from a bearer token to an actor.
+    Verify,
+    /// Queries with and without fifty sign-ins a second beside them.
+    SignIn,
 }
 
 impl Options {
@@ -84,7 +97,7 @@ async fn run(options: Options) -> Outcome<()> {
         _ = terminated.recv() => return Err("interrupted".into()),
     };
     let measured = tokio::select! {
-        measured = measure(&options, &cluster) => measured,
+        measured = measure_what(&options, &cluster) => measured,
         died = cluster.wait_died() => Err(died.into()),
         _ = interrupted.recv() => Err("interrupted".into()),
         _ = terminated.recv() => Err("interrupted".into()),
@@ -92,6 +105,14 @@ async fn run(options: Options) -> Outcome<()> {
     };
     cluster.stop().await;
     measured
+}
+
+async fn measure_what(options: &Options, cluster: &Cluster) -> Outcome<()> {
+    match options.what {
+        None => measure(options, cluster).await,
+        Some(What::Verify) => verify::run(cluster).await,
+        Some(What::SignIn) => sign_in::run(options, cluster).await,
+    }
 }
 
 async fn measure(options: &Options, cluster: &Cluster) -> Outcome<()> {

@@ -81,6 +81,7 @@ impl Server {
             )
             .env("DEALGRAPH_REDIS_URL", cluster.redis_url())
             .env("DEALGRAPH_ENCRYPTION_KEYS", cluster.encryption_keys()?)
+            .env("DEALGRAPH_TRUST_FORWARDED_FOR", "1")
             .env("DEALGRAPH_POOL_SIZE", connections.to_string())
             .stdin(Stdio::null())
             .stdout(lines.try_clone()?)

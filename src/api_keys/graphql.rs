@@ -15,7 +15,7 @@ use crate::{
         filters::{Conditions, DateTimeFilter, IdFilter, TextFilter},
     },
     ids::{ApiKeyId, RoleId, TeamId, Typed as _},
-    members::{ChangeAuthor, RoleFilter, Team},
+    members::{ChangeAuthor, Team},
     roles::CustomRole,
     text::normalize,
 };
@@ -133,11 +133,7 @@ pub struct ApiKeyFilter {
     id: Option<IdFilter>,
     /// By name, without regard to case.
     name: Option<TextFilter>,
-    /// By role.
-    role: Option<RoleFilter>,
-    /// By the time it ends.
-    expires_at: Option<DateTimeFilter>,
-    /// By the time it was revoked.
+    /// By the time it was revoked; `{ null: true }` are those that were not.
     revoked_at: Option<DateTimeFilter>,
 }
 
@@ -146,10 +142,6 @@ impl Filter for ApiKeyFilter {
         let mut all = Conditions::default();
         all.id::<ApiKeyId>("id", "api_key_id", self.id)?;
         all.text("name", "name_normalized", self.name, normalize)?;
-        if let Some(role) = self.role {
-            role.into_conditions(&mut all, "role");
-        }
-        all.time("expiresAt", "expires_at", self.expires_at)?;
         all.time("revokedAt", "revoked_at", self.revoked_at)?;
         all.finish(self.and, self.or, self.not)
     }

@@ -8,7 +8,7 @@ use super::secret;
 use crate::ids::{ApiKeyId, TenantId, Typed as _};
 
 /// What every key begins with.
-pub const PREFIX: &str = "dgk_";
+pub(super) const PREFIX: &str = "dgk_";
 /// Characters that tell keys apart in a list, the prefix included.
 const HINT_CHARS: usize = 4;
 

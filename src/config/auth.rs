@@ -1,6 +1,6 @@
 //! The settings of access tokens.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use super::{Secret, reader::Reader};
 use crate::auth::Vault;
@@ -16,6 +16,8 @@ pub struct AuthConfig {
     pub encryption_keys: Option<Secret<String>>,
     /// The secret of HS256; tokens of that algorithm are refused without it.
     pub hs256_secret: Option<Secret<String>>,
+    /// The file that names outside providers and issuers, if there is one.
+    pub identity_file: Option<PathBuf>,
     /// Life of an access token.
     pub token_ttl: Duration,
 }
@@ -36,6 +38,9 @@ impl AuthConfig {
                 "a random text of at least 32 bytes",
                 |value| value.len() >= 32,
             ),
+            identity_file: reader.optional("DEALGRAPH_IDENTITY_FILE", "a path", |value| {
+                Some(value.into())
+            }),
             token_ttl: Duration::from_secs(ttl_s.into()),
         }
     }

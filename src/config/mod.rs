@@ -2,7 +2,9 @@
 //!
 //! An unknown variable is an error, because a mistyped name would otherwise leave a setting at its default in silence.
 
+mod accounts;
 mod auth;
+mod identity;
 mod limits;
 mod listing;
 mod nearest;
@@ -19,7 +21,12 @@ use std::path::PathBuf;
 
 use reader::Reader;
 
+pub use accounts::AccountsConfig;
 pub use auth::AuthConfig;
+pub use identity::{
+    ClaimNames, IdentityFile, IdentityFileError, IssuerConfig, ProviderConfig, SigningAlgorithm,
+    TenantClaim, WebAddress,
+};
 pub use limits::LimitsConfig;
 pub use listing::{listing, markdown_table};
 pub use problem::{ConfigError, Problem};
@@ -40,6 +47,8 @@ pub struct Config {
     pub redis: RedisConfig,
     /// Access tokens.
     pub auth: AuthConfig,
+    /// People's accounts.
+    pub accounts: AccountsConfig,
     /// Limits of GraphQL requests.
     pub limits: LimitsConfig,
     /// Logs and traces.
@@ -100,6 +109,7 @@ impl Config {
             database: DatabaseConfig::read(reader),
             redis: RedisConfig::read(reader),
             auth: AuthConfig::read(reader),
+            accounts: AccountsConfig::read(reader),
             limits: LimitsConfig::read(reader),
             telemetry: TelemetryConfig::read(reader),
             pg_bin: reader.optional("DEALGRAPH_PG_BIN", "a folder", |value| Some(value.into())),

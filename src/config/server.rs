@@ -13,6 +13,8 @@ pub struct ServerConfig {
     pub explorer: bool,
     /// Whether people who are signed in may read the schema.
     pub introspection: bool,
+    /// How many proxies are trusted to say where a request comes from.
+    pub trusted_proxies: usize,
 }
 
 impl ServerConfig {
@@ -25,6 +27,17 @@ impl ServerConfig {
             ),
             explorer: reader.switch("DEALGRAPH_EXPLORER"),
             introspection: reader.switch("DEALGRAPH_INTROSPECTION"),
+            trusted_proxies: reader.setting(
+                "DEALGRAPH_TRUST_FORWARDED_FOR",
+                "off, or a number of proxies from 1 to 10",
+                |value| match value {
+                    "off" => Some(0),
+                    number => number
+                        .parse()
+                        .ok()
+                        .filter(|number| (1..=10).contains(number)),
+                },
+            ),
         }
     }
 }

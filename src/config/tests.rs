@@ -43,6 +43,12 @@ fn defaults_come_from_the_table_and_every_variable_of_it_is_read() {
         ("dealgraph", "dealgraph")
     );
     assert_eq!(config.auth.token_ttl, Duration::from_secs(900));
+    assert!(config.accounts.registration && config.accounts.mail_url.is_none());
+    assert_eq!(
+        config.accounts.session_ttl,
+        Duration::from_secs(30 * 86_400)
+    );
+    assert_eq!(config.server.trusted_proxies, 0);
     assert!(config.limits.depth.is_none() && config.limits.timeout.is_none());
     assert_eq!(config.telemetry.log_format, LogFormat::Auto);
     assert_eq!(config.telemetry.trace_parents, TraceParents::Ignored);

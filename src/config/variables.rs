@@ -41,6 +41,11 @@ pub const VARIABLES: &[Variable] = &[
         "`off` hides the schema from people who are signed in; without a token it is always hidden",
     ),
     variable(
+        "DEALGRAPH_TRUST_FORWARDED_FOR",
+        "off",
+        "how many proxies in front of the server add to `x-forwarded-for`; `off` takes the connection's own address",
+    ),
+    variable(
         "DEALGRAPH_DATABASE_URL",
         "",
         "Postgres as the login `dealgraph_app`; `serve`, `import` and `keys` need it",
@@ -100,6 +105,36 @@ pub const VARIABLES: &[Variable] = &[
         "DEALGRAPH_AUTH_TOKEN_TTL_S",
         "900",
         "life of an access token, in seconds",
+    ),
+    variable(
+        "DEALGRAPH_IDENTITY_FILE",
+        "",
+        "a JSON file with the outside providers that people sign in through and the issuers whose access tokens are taken; see docs/identity.md",
+    ),
+    variable(
+        "DEALGRAPH_REGISTRATION",
+        "on",
+        "`off` keeps strangers from registering; then people come in by invitation only",
+    ),
+    variable(
+        "DEALGRAPH_SESSION_TTL_S",
+        "2592000",
+        "life of a session, in seconds, however often it is refreshed",
+    ),
+    variable(
+        "DEALGRAPH_MAIL_URL",
+        "",
+        "where mails go: `smtps://login:password@host`, `smtp://host?tls=required` or `file:///folder`; without it none is sent",
+    ),
+    variable(
+        "DEALGRAPH_MAIL_FROM",
+        "dealgraph@localhost",
+        "the sender of mails",
+    ),
+    variable(
+        "DEALGRAPH_APP_URL",
+        "http://127.0.0.1:8080",
+        "where people find the frontend; mailed links begin with it",
     ),
     variable(
         "DEALGRAPH_LIMIT_BODY_BYTES",

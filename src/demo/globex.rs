@@ -102,11 +102,11 @@ const RENEWALS: &[&str] = &[
 pub(super) async fn load(db: &Db, progress: &Progress) -> Result<(), ImportError> {
     let tenant = NewTenant {
         id: Ids::tenant(SLUG),
-        slug: SLUG,
-        name: "Globex",
-        base_currency: CURRENCY,
-        time_zone: "Europe/Berlin",
-        locale: "de-DE",
+        slug: SLUG.to_owned(),
+        name: "Globex".to_owned(),
+        base_currency: CURRENCY.to_owned(),
+        time_zone: "Europe/Berlin".to_owned(),
+        locale: "de-DE".to_owned(),
     };
     let ids = Ids::new(tenant.id, "demo");
     let (teams, members) = staff(ids);

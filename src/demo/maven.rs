@@ -24,11 +24,11 @@ const STAFF: (u32, u32) = (3, 8);
 pub(super) async fn load(db: &Db, progress: &Progress) -> Result<(), ImportError> {
     let tenant = NewTenant {
         id: Ids::tenant(SLUG),
-        slug: SLUG,
-        name: "Maven Sales",
-        base_currency: "USD",
-        time_zone: "America/New_York",
-        locale: "en-US",
+        slug: SLUG.to_owned(),
+        name: "Maven Sales".to_owned(),
+        base_currency: "USD".to_owned(),
+        time_zone: "America/New_York".to_owned(),
+        locale: "en-US".to_owned(),
     };
     let rows = Rows::read(&Files::embedded())?;
     let ids = Ids::new(tenant.id, SOURCE);

@@ -17,7 +17,7 @@ mod people;
 mod story;
 mod world;
 
-pub use people::{PEOPLE, Person, people};
+pub use people::{PASSWORD, PEOPLE, Person, people, set_passwords};
 
 use crate::{
     db::Db,

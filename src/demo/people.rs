@@ -1,8 +1,9 @@
 //! The people of the demo, for signing in as somebody.
 
 use crate::{
+    accounts::Accounts,
     auth::Role,
-    db::{Db, SystemReason},
+    db::{Db, Sql, SystemReason},
     error::Result,
     import::Ids,
     members::provision::{self, KnownPerson, NewMember, NewTeam, NewTenant},
@@ -179,5 +180,34 @@ pub(super) async fn provision(db: &Db, tenant: &NewTenant, teams: &[NewTeam]) ->
     provision::tenant(&mut tx, tenant).await?;
     provision::teams(&mut tx, tenant.id, teams).await?;
     provision::members(&mut tx, tenant.id, &members).await?;
+    tx.commit().await
+}
+
+/// The password of everybody in the demo. Long enough, and known to all: there is nothing to protect.
+pub const PASSWORD: &str = "dealgraph-demo";
+
+/// Gives the password to those of [`PEOPLE`] who have none.
+///
+/// # Errors
+/// The database.
+pub async fn set_passwords(accounts: &Accounts) -> Result<()> {
+    let hash = accounts.hasher.hash(PASSWORD).await?;
+    let mut addresses: Vec<String> = PEOPLE
+        .iter()
+        .map(|person| person.email.to_owned())
+        .collect();
+    addresses.sort();
+    let mut tx = accounts.db.system(SystemReason::Provisioning).await?;
+    let now = tx.now();
+    let sql = Sql::new("UPDATE users SET password_hash = ")
+        .bind(hash)
+        .push(", password_changed_at = ")
+        .bind(now)
+        .push(", email_verified_at = coalesce(email_verified_at, ")
+        .bind(now)
+        .push(") WHERE password_hash IS NULL AND email_normalized = ANY(")
+        .bind(addresses)
+        .push(")");
+    tx.execute(sql).await?;
     tx.commit().await
 }

@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use chrono::TimeDelta;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -21,8 +22,9 @@ use super::{
     token::{DATABASE, choose, token_settings, vault},
 };
 use crate::{
+    accounts::{self, HashCost, Hasher, Settings},
     app::{App, Setup, StartError},
-    auth::TokenError,
+    auth::{TokenError, Vault},
     clock::Clock,
     config::TraceParents,
     db::{
@@ -33,7 +35,9 @@ use crate::{
     demo::Person,
     error::Error,
     graphql::{explorer, limits::Limits},
+    identities::Identities,
     import::Progress,
+    mail::{Post, Way},
     members::provision,
 };
 
@@ -173,7 +177,7 @@ async fn serve(
     stop: CancellationToken,
 ) -> Result<(), Failure> {
     let address = listener.local_addr()?;
-    let prepared = prepare(options, (data, postgres, redis));
+    let prepared = prepare(options, (data, postgres, redis), address);
     let app = tokio::select! {
         prepared = prepared => prepared?,
         () = stop.cancelled() => return Ok(()),
@@ -188,7 +192,9 @@ async fn serve(
         data.root(),
         &tokens.issue(example.user_id, example.tenant_id)?.token,
     );
-    let routes = people::router(app.db().clone(), tokens).merge(explorer::router());
+    let routes = people::router(app.db().clone(), tokens)
+        .merge(explorer::router())
+        .merge(accounts::pages::router());
     println!("ready http://{address}/graphql");
     Ok(app.with(routes).serve(listener, stop).await?)
 }
@@ -196,10 +202,12 @@ async fn serve(
 async fn prepare(
     options: &DevOptions,
     (data, postgres, redis): (&DataDir, &Postgres, &Redis),
+    address: SocketAddr,
 ) -> Result<App, Failure> {
     migrate::prepare_cluster(&postgres.connect_options("postgres", "postgres"), DATABASE).await?;
     say("bringing the database to this version");
     migrate::run(&postgres.connect_options(OWNER, DATABASE)).await?;
+    let vault = vault(data.root())?;
     let setup = Setup {
         logins: (
             postgres.connect_options("dealgraph_app", DATABASE),
@@ -207,18 +215,40 @@ async fn prepare(
         ),
         pool: PoolOptions::default(),
         redis_url: Some(redis.url()),
-        vault: vault(data.root())?,
+        vault: Arc::clone(&vault),
         tokens: token_settings(),
         limits: options.limits.clone(),
         clock: Clock::system(),
         trace_parents: TraceParents::Ignored,
+        accounts: accounts_setup(data.root(), address, vault),
     };
     let app = App::new(setup).await?;
     demo::load(app.db(), &Progress::on_stderr())
         .await
         .map_err(|error| Failure::Demo(error.to_string()))?;
+    demo::set_passwords(app.accounts()).await?;
     migrate::analyze(&postgres.connect_options(OWNER, DATABASE)).await?;
     Ok(app)
+}
+
+fn accounts_setup(data: &Path, address: SocketAddr, vault: Arc<Vault>) -> accounts::Setup {
+    let app_url = format!("http://{address}");
+    let from = "Dealgraph <no-reply@dealgraph.example>";
+    accounts::Setup {
+        vault,
+        post: Post {
+            way: Way::Folder(data.join("mail")),
+            from: from.parse().expect("an address"),
+        },
+        hasher: Hasher::new(HashCost::default()).expect("the usual cost"),
+        identities: Arc::new(Identities::none()),
+        settings: Settings {
+            registration: true,
+            session_ttl: TimeDelta::days(30),
+            app_url: app_url.parse().expect("a web address"),
+            trusted_proxies: 0,
+        },
+    }
 }
 
 fn greet(address: SocketAddr, data: &Path, token: &str) {
@@ -234,7 +264,9 @@ fn greet(address: SocketAddr, data: &Path, token: &str) {
         let role = async_graphql::resolver_utils::enum_value(*role).to_string();
         println!("  {email:<30} {role:<10} {tenant:<8} {about}");
     }
-    println!("\n  explorer   http://{address}/");
+    println!("\n  password   {} for everybody", demo::PASSWORD);
+    println!("  explorer   http://{address}/");
+    println!("  mails      {}", data.join("mail").display());
     println!("  a token    dealgraph token --email {}", EXAMPLE.0);
     println!(
         "  a query    curl -s http://{address}/graphql -H 'content-type: application/json' \\"

@@ -120,7 +120,7 @@ macro_rules! enum_filter {
         }
 
         impl $name {
-            pub(crate) fn into_conditions(self, all: &mut $crate::graphql::filters::Conditions, column: &'static str) {
+            fn into_conditions(self, all: &mut $crate::graphql::filters::Conditions, column: &'static str) {
                 let text = |kind: $kind| {
                     let async_graphql::Value::Enum(name) = async_graphql::InputType::to_value(&kind) else {
                         unreachable!("an enum's value is an enum value")

@@ -3,6 +3,7 @@
 //! Nothing here knows a rule of the business. A resolver of a domain translates its arguments, calls one verb of
 //! its domain and translates the answer.
 
+mod anonymous;
 mod attempts;
 mod can;
 pub mod connection;
@@ -23,7 +24,7 @@ pub mod shape;
 
 use std::sync::Arc;
 
-use async_graphql::{Request, Response, parser::types::Selection};
+use async_graphql::{Request, Response};
 use tracing::Instrument as _;
 
 pub use can::RecordRights;
@@ -37,6 +38,7 @@ pub use node::Node;
 pub use schema::{Schema, sdl};
 
 use crate::{
+    accounts::Accounts,
     audit::{Origin, Recorder},
     auth::{Access, Actor, Tokens},
     db::Db,
@@ -56,15 +58,24 @@ pub struct Api {
     db: Db,
     access: Arc<Access>,
     recorder: Recorder,
+    trusted_proxies: usize,
 }
 
 impl Api {
     /// Builds the schema over a database.
     #[must_use]
-    pub fn new(db: Db, tokens: Arc<Tokens>, limits: Limits, recorder: Recorder) -> Self {
-        let schema = schema::build(&limits);
+    pub fn new(
+        db: Db,
+        tokens: Arc<Tokens>,
+        limits: Limits,
+        recorder: Recorder,
+        accounts: Arc<Accounts>,
+    ) -> Self {
+        let trusted_proxies = accounts.settings.trusted_proxies;
+        let outside = Arc::clone(&accounts.identities);
+        let schema = schema::build(&limits, accounts);
         let shape = SchemaShape::from_sdl(&sdl()).expect("the schema's own text is a schema");
-        let access = Arc::new(Access::new(db.clone(), tokens, recorder.clone()));
+        let access = Arc::new(Access::new(db.clone(), tokens, recorder.clone(), outside));
         Self {
             schema,
             shape,
@@ -72,7 +83,14 @@ impl Api {
             db,
             access,
             recorder,
+            trusted_proxies,
         }
+    }
+
+    /// How many proxies in front of the server are trusted to say where a request comes from.
+    #[must_use]
+    pub fn trusted_proxies(&self) -> usize {
+        self.trusted_proxies
     }
 
     /// The limits on requests.
@@ -114,7 +132,8 @@ impl Api {
         }
     }
 
-    /// Runs a request whose document was scanned, parsed and measured. Without an actor only `__typename` is answered.
+    /// Runs a request whose document was scanned, parsed and measured. Without an actor only
+    /// what signing in takes is answered.
     pub async fn execute(&self, actor: Option<Arc<Actor>>, mut request: Request) -> Response {
         let Some(actor) = actor else {
             return self.execute_anonymous(request).await;
@@ -149,16 +168,16 @@ impl Api {
     }
 
     async fn execute_anonymous(&self, mut request: Request) -> Response {
-        let harmless = request.parsed_query().is_ok_and(|document| {
-            document.fragments.is_empty()
-                && document.operations.iter().all(|(_, operation)| {
-                    operation.node.selection_set.node.items.iter().all(|item| {
-                        matches!(&item.node, Selection::Field(field) if field.node.name.node == "__typename")
-                    })
-                })
-        });
-        if harmless {
-            return self.schema.execute(request).await;
+        let name = request.operation_name.clone();
+        let is_open = request
+            .parsed_query()
+            .is_ok_and(|document| anonymous::is_open(document, name.as_deref()));
+        if is_open {
+            let (kind, order, _) = prepare(&mut request);
+            telemetry::note_operation(kind, request.operation_name.as_deref());
+            let mut response = self.schema.execute(request.disable_introspection()).await;
+            order.arrange(&mut response.data);
+            return response;
         }
         let error = Error::Unauthenticated(
             "sign in first: send an access token as `Authorization: Bearer …`",

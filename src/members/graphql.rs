@@ -217,7 +217,7 @@ impl ChangeAuthor {
 
 enum_filter! {
     /// Compares a role.
-    pub RoleFilter(Role)
+    RoleFilter(Role)
 }
 
 enum_filter! {

@@ -5,5 +5,5 @@ mod model;
 pub mod provision;
 
 pub(crate) use graphql::USUAL_ORDER;
-pub use graphql::{ChangeAuthor, MemberQuery, MembershipFilter, MembershipOrder, RoleFilter, User};
+pub use graphql::{ChangeAuthor, MemberQuery, MembershipFilter, MembershipOrder, User};
 pub use model::{Member, MemberOrderField, MembershipStatus, Team};

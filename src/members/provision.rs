@@ -17,11 +17,11 @@ use crate::{
 #[expect(missing_docs, reason = "the names say it")]
 pub struct NewTenant {
     pub id: TenantId,
-    pub slug: &'static str,
-    pub name: &'static str,
-    pub base_currency: &'static str,
-    pub time_zone: &'static str,
-    pub locale: &'static str,
+    pub slug: String,
+    pub name: String,
+    pub base_currency: String,
+    pub time_zone: String,
+    pub locale: String,
 }
 
 /// A person to become a member.
@@ -63,15 +63,15 @@ pub async fn tenant(tx: &mut SystemTx, new: &NewTenant) -> Result<()> {
     )
     .bind(new.id)
     .push(", ")
-    .bind(new.slug)
+    .bind(new.slug.clone())
     .push(", ")
-    .bind(new.name)
+    .bind(new.name.clone())
     .push(", ")
-    .bind(new.base_currency)
+    .bind(new.base_currency.clone())
     .push(", ")
-    .bind(new.time_zone)
+    .bind(new.time_zone.clone())
     .push(", ")
-    .bind(new.locale)
+    .bind(new.locale.clone())
     .push(", ")
     .bind(now)
     .push(", ")

@@ -5,6 +5,7 @@
 mod graphql;
 mod model;
 mod store;
+mod usual;
 
 use serde_json::json;
 

@@ -29,26 +29,28 @@ use crate::{
 /// # Errors
 /// `INVALID_ROLE` on `role` when there is an id without CUSTOM or CUSTOM without an id; `NOT_FOUND` on `customRoleId`.
 pub async fn rights(tx: &mut Tx, role: Role, custom_role: Option<RoleId>) -> Result<Rights> {
-    match (role, custom_role) {
-        (Role::Custom, Some(id)) => {
-            let role: Option<CustomRole> = list::find(tx, id.uuid()).await?;
-            let role = role.ok_or(Error::NotFound {
-                kind: CustomRole::KIND,
-                field: "customRoleId",
-            })?;
-            Ok(role.fields.rights())
-        }
-        (Role::Custom, None) => Err(Error::invalid(
-            "INVALID_ROLE",
-            "role",
-            "CUSTOM needs a `customRoleId`",
-        )),
-        (_, Some(_)) => Err(Error::invalid(
+    let Some(id) = custom_role else {
+        return match role {
+            Role::Custom => Err(Error::invalid(
+                "INVALID_ROLE",
+                "role",
+                "CUSTOM needs a `customRoleId`",
+            )),
+            built_in => Ok(built_in.rights()),
+        };
+    };
+    let found: Option<CustomRole> = list::find(tx, id.uuid()).await?;
+    let found = found.ok_or(Error::NotFound {
+        kind: CustomRole::KIND,
+        field: "customRoleId",
+    })?;
+    match role {
+        Role::Custom => Ok(found.fields.rights()),
+        _ => Err(Error::invalid(
             "INVALID_ROLE",
             "role",
             "a `customRoleId` needs the role CUSTOM",
         )),
-        (built_in, None) => Ok(built_in.rights()),
     }
 }
 

@@ -7,6 +7,7 @@ use dealgraph::{
     api_keys::{self, NewApiKey, narrowed},
     audit::Origin,
     auth::{Actor, Place, Rights, Role, Standing, Subject},
+    clock::Clock,
     ids::{ApiKeyId, CompanyId, RoleId, TeamId, Typed as _},
 };
 use serde_json::{Value, json};
@@ -38,6 +39,10 @@ async fn run(world: &World, sql: String) {
     let mut superuser = world.database.superuser().await;
     let done = raw_sql(AssertSqlSafe(sql)).execute(&mut superuser).await;
     done.expect("the arrangement fits");
+}
+
+fn now() -> DateTime<Utc> {
+    Clock::system().now()
 }
 
 fn time(value: &Value) -> DateTime<Utc> {
@@ -76,7 +81,7 @@ fn a_key_is_shown_once_and_only_its_hash_is_kept() {
             key["createdBy"],
             json!({ "kind": "USER", "user": { "id": A.user(Who::Admin) } })
         );
-        let days = (time(&key["expiresAt"]) - Utc::now()).num_hours();
+        let days = (time(&key["expiresAt"]) - now()).num_hours();
         assert!((719..=720).contains(&days), "{days}");
         let everywhere: Vec<String> = sqlx::query_scalar(
             "SELECT to_jsonb(t)::text FROM api_keys t UNION ALL SELECT to_jsonb(t)::text FROM events t UNION ALL SELECT to_jsonb(t)::text FROM audit_log t")
@@ -225,7 +230,7 @@ fn a_key_ends_earlier_but_never_later_and_is_revoked_for_good() {
                 .extend(with.as_object().expect("an object").clone());
             admin.send(UPDATE, json!({ "input": input })).await
         };
-        let at = |days| (Utc::now() + TimeDelta::days(days)).to_rfc3339();
+        let at = |days| (now() + TimeDelta::days(days)).to_rfc3339();
         assert_eq!(
             change(json!({ "expiresAt": at(11) }))
                 .await
@@ -327,7 +332,7 @@ fn a_rotated_key_goes_on_for_the_overlap_and_has_one_successor() {
             (&new["rotatedFrom"]["id"], &new["rotatedFrom"]["status"]),
             (&key["id"], &json!("ACTIVE"))
         );
-        let left = (time(&new["rotatedFrom"]["expiresAt"]) - Utc::now()).num_minutes();
+        let left = (time(&new["rotatedFrom"]["expiresAt"]) - now()).num_minutes();
         assert!((23 * 60..=24 * 60).contains(&left), "{left} minutes");
         let twice = admin
             .send(ROTATE, json!({ "input": { "id": key["id"] } }))
@@ -452,7 +457,7 @@ fn program(rights: Rights, expires_at: DateTime<Utc>) -> Arc<Actor> {
 #[test]
 fn a_key_makes_no_stronger_and_no_longer_living_key() {
     test(async |world| {
-        let soon = Utc::now() + TimeDelta::days(2);
+        let soon = now() + TimeDelta::days(2);
         let permissions = ["leads:read:all", "users:read", "integrations:write"].map(str::to_owned);
         let rights = Rights::parse(&permissions, &[]).expect("sound");
         let key = program(rights, soon);

@@ -15,7 +15,7 @@ const MAY_SAY: [(&str, &[&str]); 8] = [
     ),
     ("redis::", &["events/", "cache/", "dev/"]),
     ("jsonwebtoken", &["auth/"]),
-    ("reqwest", &["integrations/", "telemetry/", "auth/jwks"]),
+    ("reqwest", &["integrations/", "telemetry/", "auth/fetch"]),
     ("env::var(", &["config/"]),
     ("Utc::now", &["clock.rs"]),
 ];

@@ -128,6 +128,13 @@ fn every_mutation_costs_what_it_did() {
         opportunityRestore 5
         opportunityDelete 9
         stageDelete 8
+        roleCreate 7
+        roleUpdate 6
+        roleDelete 8
+        apiKeyCreate 6
+        apiKeyUpdate 6
+        apiKeyRotate 9
+        apiKeyRevoke 6
         activityCreate 9
         activityUpdate 7
         activityComplete 8
@@ -225,7 +232,7 @@ impl Mutations {
             .filter(|field| field.name != "userErrors");
         let written: String = payload
             .map(|field| {
-                if field.of.name == "ID" {
+                if self.schema.is_leaf(&field.of.name) {
                     format!("{} ", field.name)
                 } else {
                     format!("{} {{ id }} ", field.name)
@@ -342,6 +349,25 @@ impl Mutations {
             ("opportunityRestore", made("opportunity")),
             ("opportunityDelete", made("opportunity")),
             ("stageDelete", made("stage")),
+            (
+                "roleCreate",
+                with(
+                    "role",
+                    json!({ "name": "Made", "permissions": ["leads:read:all", "users:read"], "masks": ["PHONES"] }),
+                ),
+            ),
+            ("roleUpdate", with("role", json!({ "masks": [] }))),
+            ("roleDelete", made("role")),
+            (
+                "apiKeyCreate",
+                json!({ "name": "Made", "role": "VIEWER", "expiresInDays": 30 }),
+            ),
+            (
+                "apiKeyUpdate",
+                json!({ "id": id("apiKey", 1), "name": "Made anew" }),
+            ),
+            ("apiKeyRotate", json!({ "id": id("apiKey", 1) })),
+            ("apiKeyRevoke", json!({ "id": id("apiKey", 1) })),
             (
                 "activityCreate",
                 with(

@@ -224,11 +224,11 @@ fn import_twice_loads_once_and_tells_what_it_repaired() {
             .expect("the database answers");
         let tenant = NewTenant {
             id: TenantId::new(),
-            slug: "acme",
-            name: "Acme",
-            base_currency: "USD",
-            time_zone: "America/New_York",
-            locale: "en-US",
+            slug: "acme".to_owned(),
+            name: "Acme".to_owned(),
+            base_currency: "USD".to_owned(),
+            time_zone: "America/New_York".to_owned(),
+            locale: "en-US".to_owned(),
         };
         provision::tenant(&mut tx, &tenant)
             .await

@@ -42,8 +42,10 @@ fn all_audits_of_the_protocol_pass() {
     });
 }
 
-/// Installs the packages of the lock file, unless they are there.
-async fn install(folder: &Path) {
+/// Installs the packages of the lock file, unless they are there; one test at a time.
+pub(crate) async fn install(folder: &Path) {
+    static INSTALLING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let _turn = INSTALLING.lock().await;
     let changed = |file: &str| {
         std::fs::metadata(folder.join(file))
             .and_then(|file| file.modified())

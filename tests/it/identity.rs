@@ -259,7 +259,7 @@ fn every_claim_counts() {
                     json!({ "tid": sound["tid"] }),
                 ],
             ),
-            ("iat", vec![json!("x"), json!(null)]),
+            ("iat", vec![json!("x"), json!(null), json!(now + 60)]),
         ] {
             for value in bad {
                 let mut claims = sound.clone();
@@ -273,7 +273,7 @@ fn every_claim_counts() {
             }
         }
         // Clocks differ by seconds.
-        for (claim, value) in [("exp", now - 2), ("nbf", now + 2)] {
+        for (claim, value) in [("exp", now - 2), ("nbf", now + 2), ("iat", now + 2)] {
             let mut claims = sound.clone();
             claims[claim] = json!(value);
             assert_eq!(

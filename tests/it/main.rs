@@ -12,6 +12,8 @@
     reason = "rows of the catalogue are read once, where they are judged"
 )]
 
+mod access;
+mod accounts;
 mod activities;
 mod api_keys;
 mod architecture;
@@ -23,10 +25,12 @@ mod command;
 mod companies;
 mod contacts;
 mod defaults;
+mod escalation;
 mod events;
 mod explain;
 mod harness;
 mod http;
+mod identities;
 mod identity;
 mod isolation;
 mod leads;
@@ -41,6 +45,7 @@ mod records;
 mod reported;
 mod roles;
 mod schema;
+mod second_factor;
 mod snapshot;
 mod tenant_bound;
 mod viewer;

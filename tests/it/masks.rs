@@ -1,8 +1,17 @@
 //! What a role keeps back is shown on no path: not in lists, not nested, not in what a change answers, not by a filter.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::Arc};
 
+use chrono::{DateTime, Utc};
 use dealgraph::ids::{CompanyId, ContactId, LeadId, OpportunityId, Typed as _};
+use dealgraph::{
+    auth::{Actor, Place, Rights, Role, Sensitive, Subject},
+    companies::Company,
+    contacts::Contact,
+    db::list::{self, Record},
+    leads::Lead,
+    opportunities::Opportunity,
+};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, raw_sql};
 
@@ -111,74 +120,63 @@ fn what_a_change_answers_is_masked_and_what_is_masked_is_not_emptied_by_it() {
         let changes = [
             (
                 "companyUpdate",
-                "Company",
+                "CompanyUpdateInput",
                 "company",
                 json!({ "id": A.id::<CompanyId>(1), "website": "https://a.example" }),
                 "id annualRevenue { amountMinor } phone contacts { nodes { email } } opportunities { nodes { amount { amountMinor } } }",
             ),
             (
                 "companyArchive",
-                "Company",
+                "CompanyRefInput",
                 "company",
                 json!({ "id": A.id::<CompanyId>(1) }),
                 "id annualRevenue { amountMinor } phone",
             ),
             (
                 "contactUpdate",
-                "Contact",
+                "ContactUpdateInput",
                 "contact",
                 json!({ "id": A.id::<ContactId>(1), "jobTitle": "CTO" }),
                 "id email phone contactMethods { kind value masked }",
             ),
             (
                 "contactRestore",
-                "Contact",
+                "ContactRefInput",
                 "contact",
                 json!({ "id": A.id::<ContactId>(1) }),
                 "id email phone contactMethods { kind value masked }",
             ),
             (
                 "leadUpdate",
-                "Lead",
+                "LeadUpdateInput",
                 "lead",
                 json!({ "id": A.id::<LeadId>(1), "title": "CTO" }),
                 "id email phone estimatedAmount { amountMinor currency }",
             ),
             (
                 "opportunityUpdate",
-                "Opportunity",
+                "OpportunityUpdateInput",
                 "opportunity",
                 json!({ "id": A.id::<OpportunityId>(1), "source": "fair" }),
                 "id amount { amountMinor } weightedAmount { amountMinor } stageHistory { amount { amountMinor } } company { phone annualRevenue { amountMinor } } primaryContact { email }",
             ),
             (
                 "opportunityWin",
-                "Opportunity",
+                "OpportunityWinInput",
                 "opportunity",
                 json!({ "id": A.id::<OpportunityId>(1) }),
                 "id amount { amountMinor } weightedAmount { amountMinor } stageHistory { amount { amountMinor } }",
             ),
             (
                 "opportunityUpdate",
-                "Opportunity",
+                "OpportunityUpdateInput",
                 "opportunity",
                 json!({ "id": A.id::<OpportunityId>(1), "expectedVersion": 99, "source": "x" }),
                 "id amount { amountMinor } weightedAmount { amountMinor }",
             ),
         ];
-        for (mutation, _, of, input, fields) in changes {
+        for (mutation, input_type, of, input, fields) in changes {
             let expects_conflict = input["expectedVersion"] == 99;
-            let input_type = match mutation {
-                "opportunityWin" => "OpportunityWinInput".to_owned(),
-                name if name.ends_with("Update") => {
-                    format!("{}{}Input", name[..1].to_uppercase(), &name[1..])
-                }
-                name => format!(
-                    "{}{}RefInput",
-                    name[..1].to_uppercase(),
-                    &name[1..name.len() - if name.ends_with("Archive") { 7 } else { 7 }]
-                ),
-            };
             let document = format!(
                 "mutation($input: {input_type}!) {{ {mutation}(input: $input) {{ {of} {{ {fields} }} userErrors {{ code field message }} }} }}"
             );
@@ -475,5 +473,51 @@ fn nobody_writes_what_they_are_not_shown_not_even_what_is_there() {
             allowed.data()["contactCreate"]["contact"]["contactMethods"][0]["value"],
             "https://a.example"
         );
+    });
+}
+
+/// A record as the database hands it to a reader, whoever resolves it.
+async fn read<R: Record + std::fmt::Debug>(world: &World, who: Who, masks: &[Sensitive]) -> String {
+    let permissions =
+        ["companies", "contacts", "leads", "opportunities"].map(|kind| format!("{kind}:read:all"));
+    let mut place = Place::of(A.tenant(), Role::Custom, None);
+    place.rights = Arc::new(Rights::parse(&permissions, masks).expect("sound"));
+    let actor = Actor::new(
+        Subject::Person(A.user(who), None),
+        place,
+        DateTime::<Utc>::MAX_UTC,
+    );
+    let session = world.db.read_session(Arc::new(actor));
+    let found = session
+        .run(async |tx| list::find::<R>(tx, A.uuid(R::KIND, 1)).await)
+        .await;
+    format!(
+        "{:?}",
+        found.expect("the database answers").expect("it is there")
+    )
+}
+
+#[test]
+fn the_database_itself_hands_out_nothing_that_is_kept_back() {
+    test(async |world| {
+        arrange(world).await;
+        let all = [Sensitive::Amounts, Sensitive::Emails, Sensitive::Phones];
+        for (what, secret) in all.into_iter().zip([AMOUNT, EMAIL, PHONE]) {
+            let others: Vec<_> = all.into_iter().filter(|other| *other != what).collect();
+            let texts = async |masks: &[Sensitive]| {
+                [
+                    read::<Company>(world, Who::Viewer, masks).await,
+                    read::<Contact>(world, Who::Viewer, masks).await,
+                    read::<Lead>(world, Who::Viewer, masks).await,
+                    read::<Opportunity>(world, Who::Viewer, masks).await,
+                ]
+                .join("\n")
+            };
+            assert!(!texts(&[what]).await.contains(secret), "{what:?}");
+            assert!(
+                texts(&others).await.contains(secret),
+                "{what:?} alone is kept back by {what:?}"
+            );
+        }
     });
 }

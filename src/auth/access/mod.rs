@@ -42,6 +42,7 @@ use crate::{
     audit::{Entry, Origin, Recorder, Whom},
     db::Db,
     error::{Error, Result},
+    identities::Identities,
     ids::{SessionId, TenantId, Typed as _, UserId},
 };
 use last_use::LastUse;
@@ -67,6 +68,7 @@ pub struct Access {
     db: Db,
     tokens: Arc<Tokens>,
     recorder: Recorder,
+    outside: Arc<Identities>,
     verified: Cache<[u8; 32], Arc<Verified>>,
     known: Cache<(TenantId, Subject), Arc<Remembered>>,
     news: News,
@@ -98,7 +100,7 @@ struct Bearer {
 impl Access {
     /// Reads through the given database. Without [`Self::run`] it works too, and reads more often.
     #[must_use]
-    pub fn new(db: Db, tokens: Arc<Tokens>, recorder: Recorder) -> Self {
+    pub fn new(db: Db, tokens: Arc<Tokens>, recorder: Recorder, outside: Arc<Identities>) -> Self {
         let verified = Cache::builder()
             .max_capacity(REMEMBERED_TOKENS)
             .time_to_idle(REMEMBERED_FOR)
@@ -111,6 +113,7 @@ impl Access {
             db,
             tokens,
             recorder,
+            outside,
             verified,
             known,
             news: News::new(),
@@ -123,7 +126,7 @@ impl Access {
     /// # Errors
     /// `Unauthenticated` when it is not good, or stands for nobody (any more); `Unavailable`.
     pub async fn actor(&self, bearer: &str, origin: &Origin) -> Result<Arc<Actor>> {
-        let bearer = self.read_bearer(bearer).await?;
+        let bearer = self.read_bearer(bearer, origin).await?;
         let remembered = self.remembered(&bearer).await?;
         let now = self.tokens.clock().now();
         match judge(&remembered.known, &bearer, now) {
@@ -181,7 +184,7 @@ impl Access {
         self.uses.write(&self.db).await;
     }
 
-    async fn read_bearer(&self, bearer: &str) -> Result<Bearer> {
+    async fn read_bearer(&self, bearer: &str, origin: &Origin) -> Result<Bearer> {
         if bearer.len() > head::MAX_TOKEN_BYTES {
             return Err(INVALID);
         }
@@ -201,12 +204,12 @@ impl Access {
                 good.map_err(told)?;
                 Bearer::of(&verified.claims)
             }
-            None => self.verify(bearer, hash).await,
+            None => self.verify(bearer, hash, origin).await,
         }
     }
 
     /// Verifies a token that was not seen before, by whoever its issuer's tokens are verified by.
-    async fn verify(&self, token: &str, hash: [u8; 32]) -> Result<Bearer> {
+    async fn verify(&self, token: &str, hash: [u8; 32], origin: &Origin) -> Result<Bearer> {
         match head::claimed_issuer(token) {
             Some(issuer) if issuer == self.tokens.issuer() => {
                 let verified = self.tokens.verify_or_search(token).await;
@@ -216,7 +219,12 @@ impl Access {
                 self.verified.insert(hash, verified).await;
                 Ok(bearer)
             }
-            _ => Err(INVALID),
+            // Not remembered: which person a name is, is asked anew after a second.
+            Some(_) => {
+                let claims = self.outside.authenticate(&self.db, token, origin).await?;
+                Bearer::of(&claims)
+            }
+            None => Err(INVALID),
         }
     }
 

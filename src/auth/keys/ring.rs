@@ -134,6 +134,8 @@ impl KeyRing {
             store::insert(&mut tx, &key, now).await?;
             tx.commit().await?;
             tracing::info!(key.id = key.kid, "a signing key was made");
+        } else {
+            drop(tx);
         }
         self.reload().await
     }

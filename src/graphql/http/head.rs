@@ -6,7 +6,7 @@ use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 
-use super::problem::Problem;
+use super::{forwarded, problem::Problem};
 use crate::audit::Origin;
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -15,8 +15,8 @@ const LONGEST_REQUEST_ID: usize = 64;
 const LONGEST_USER_AGENT: usize = 256;
 const LONGEST_TOKEN: usize = 8 * 1024;
 
-/// Where a request comes from, by its head.
-pub(super) fn origin(parts: &Parts) -> Origin {
+/// Where a request comes from, by its head and what so many trusted proxies say.
+pub(super) fn origin(parts: &Parts, trusted_proxies: usize) -> Origin {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let user_agent = parts
         .headers
@@ -24,7 +24,8 @@ pub(super) fn origin(parts: &Parts) -> Origin {
         .and_then(|value| value.to_str().ok());
     Origin {
         request_id: request_id(&parts.headers),
-        address: peer.map(|peer| peer.0.ip().to_canonical()),
+        address: forwarded::client(&parts.headers, trusted_proxies)
+            .or(peer.map(|peer| peer.0.ip().to_canonical())),
         user_agent: user_agent.map(|text| text.chars().take(LONGEST_USER_AGENT).collect()),
     }
 }
@@ -220,7 +221,7 @@ mod tests {
                 .header(REQUEST_ID, sent)
                 .body(())
                 .expect("a request");
-            origin(&request.into_parts().0).request_id
+            origin(&request.into_parts().0, 0).request_id
         };
         assert_eq!(id("req_1.a-B"), "req_1.a-B");
         for bad in ["", "a b", "a\"b", "<script>", &"x".repeat(65)] {

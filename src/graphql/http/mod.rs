@@ -12,6 +12,7 @@ mod accept;
 mod answer;
 mod body;
 mod call;
+mod forwarded;
 mod head;
 mod problem;
 mod run;
@@ -68,7 +69,7 @@ struct Arrival<'a> {
 async fn graphql(State(api): State<Arc<Api>>, request: Request) -> Response {
     let deadline = Instant::now() + api.limits().timeout;
     let (parts, body) = request.into_parts();
-    let origin = head::origin(&parts);
+    let origin = head::origin(&parts, api.trusted_proxies());
     let arrival = Arrival {
         api: &api,
         parts,

@@ -36,6 +36,7 @@ fn a_connection_that_does_not_get_to_the_point_is_closed() {
             Arc::clone(&world.tokens),
             limits_of_requests,
             Recorder::start(world.db.clone()).0,
+            Arc::clone(&world.accounts),
         ));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");

@@ -10,13 +10,14 @@ use dealgraph::{
     db::{Db, PoolOptions},
     events::Hints,
     graphql::limits::Limits,
+    identities::Identities,
 };
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::child::PATIENCE;
-use crate::harness::Database;
+use crate::harness::{Database, accounts_setup, mail_folder};
 
 /// A server in this process.
 pub(crate) struct Served {
@@ -52,9 +53,15 @@ impl Served {
             ..Limits::default()
         };
         let parts = (tokens, limits, TraceParents::Ignored);
-        let app = App::over(db.clone(), hints, redis_url, parts)
-            .await
-            .expect("the logins are plain");
+        let app = App::over(
+            db.clone(),
+            hints,
+            redis_url,
+            parts,
+            accounts_setup(&mail_folder(), Identities::none()).await,
+        )
+        .await
+        .expect("the logins are plain");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!(
             "http://{}/graphql",
@@ -87,6 +94,27 @@ impl Served {
             .await
             .expect("the server answers");
         response.json().await.expect("an answer is JSON")
+    }
+
+    /// The status of a document's answer, and the answer.
+    pub(crate) async fn ask(&self, token: &str, document: &str) -> (u16, Value) {
+        let response = self
+            .http
+            .post(&self.url)
+            .bearer_auth(token)
+            .header("accept", "application/graphql-response+json")
+            .json(&json!({ "query": document }))
+            .send()
+            .await
+            .expect("the server answers");
+        let status = response.status().as_u16();
+        (status, response.json().await.expect("an answer is JSON"))
+    }
+
+    /// Gets a path without any credentials.
+    pub(crate) async fn get(&self, path: &str) -> reqwest::Response {
+        let url = self.url.replace("/graphql", path);
+        self.http.get(url).send().await.expect("the server answers")
     }
 
     /// Ends it.

@@ -5,12 +5,14 @@
 use std::{
     collections::BTreeSet,
     fmt::Write as _,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use chrono::TimeDelta;
 use dealgraph::{
+    accounts::{self, Accounts, HashCost, Hasher, Settings},
     app::App,
     auth::{KeyRing, Tokens},
     clock::Clock,
@@ -18,6 +20,9 @@ use dealgraph::{
     db::{Db, PoolOptions},
     events::Hints,
     graphql::limits::Limits,
+    identities::Identities,
+    ids::UserId,
+    mail::{Post, Way},
 };
 use reqwest::{RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
@@ -50,6 +55,8 @@ pub(crate) struct World {
     /// What must not be kept or told; tests add what reaches a client in another way, by mail for example.
     pub(crate) secrets: Secrets,
     errors: Arc<Mutex<String>>,
+    pub(crate) accounts: Arc<Accounts>,
+    mails: PathBuf,
     logs: Logs,
     http: reqwest::Client,
     url: String,
@@ -74,7 +81,7 @@ pub(crate) struct Answer {
 }
 
 impl World {
-    pub(super) async fn new(logs: Logs) -> Self {
+    pub(super) async fn new(logs: Logs, identities: Identities) -> Self {
         let database = Database::of_world().await;
         let statements = Statements::default();
         let db = open(&database, 4).await;
@@ -86,9 +93,12 @@ impl World {
             Limits::default(),
             TraceParents::Ignored,
         );
-        let app = App::over(db.clone(), Hints::default(), None, parts)
+        let mails = mail_folder();
+        let setup = accounts_setup(&mails, identities).await;
+        let app = App::over(db.clone(), Hints::default(), None, parts, setup)
             .await
             .expect("the logins are plain");
+        let accounts = Arc::clone(app.accounts());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!(
             "http://{}/graphql",
@@ -107,6 +117,8 @@ impl World {
             statements,
             secrets: Secrets::default(),
             errors: Arc::default(),
+            accounts,
+            mails,
             logs,
             http,
             url,
@@ -157,6 +169,7 @@ impl World {
             .expect("the server does not panic")
             .expect("the server ends well");
         self.db.close().await;
+        _ = std::fs::remove_dir_all(&self.mails);
 
         let statements: BTreeSet<String> = self.statements.all().into_iter().collect();
         for sql in &statements {
@@ -217,15 +230,66 @@ impl World {
         response.json().await.expect("it is JSON")
     }
 
+    /// Where the product's mails are.
+    pub(super) fn mail_folder(&self) -> &Path {
+        &self.mails
+    }
+
+    /// Gives a person a password, as if they had set one.
+    pub(crate) async fn set_password(&self, user: UserId, password: &str) {
+        let hash = self.accounts.hasher.hash(password).await.expect("a hash");
+        let mut superuser = self.database.superuser().await;
+        sqlx::query("UPDATE users SET password_hash = $1 WHERE user_id = $2")
+            .bind(hash)
+            .bind(user)
+            .execute(&mut superuser)
+            .await
+            .expect("the person is there");
+    }
+
     /// The lines that were logged so far.
     pub(crate) fn log(&self) -> String {
         self.logs.text()
     }
 }
 
+/// How worlds keep accounts: quick hashes, and mails in a folder.
+pub(crate) async fn accounts_setup(mails: &Path, identities: Identities) -> accounts::Setup {
+    let cost = HashCost {
+        memory_kib: 256,
+        passes: 1,
+        lanes: 1,
+        at_once: 2,
+        waiting: 200,
+    };
+    accounts::Setup {
+        vault: vault(),
+        post: Post {
+            way: Way::Folder(mails.to_owned()),
+            from: "Dealgraph <no-reply@dealgraph.example>"
+                .parse()
+                .expect("an address"),
+        },
+        hasher: Hasher::new(cost).expect("a cost"),
+        identities: Arc::new(identities),
+        settings: Settings {
+            registration: true,
+            session_ttl: TimeDelta::days(30),
+            app_url: "https://app.example".parse().expect("a web address"),
+            trusted_proxies: 1,
+        },
+    }
+}
+
+/// A folder for mails that no other world has.
+pub(crate) fn mail_folder() -> PathBuf {
+    let name = format!("mail-{:032x}", fastrand::u128(..));
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
 /// What makes and checks tokens by the keys of a database.
 pub(crate) async fn tokens_over(db: &Db) -> Arc<Tokens> {
-    let ring = KeyRing::open(db.clone(), vault().await, None)
+    let ring = KeyRing::open(db.clone(), vault(), None)
         .await
         .expect("the keys can be read");
     let names = (ISSUER.to_owned(), AUDIENCE.to_owned());

@@ -234,9 +234,9 @@ pub(crate) async fn encryption_key() -> &'static str {
     &Cluster::get().await.encryption_keys
 }
 
-/// The vault of all tests.
-pub(crate) async fn vault() -> Arc<Vault> {
-    Cluster::get().await.vault()
+/// The vault of all tests, once there is a database.
+pub(crate) fn vault() -> Arc<Vault> {
+    CLUSTER.get().expect("a database was made before").vault()
 }
 
 /// A data folder that no other test run holds.

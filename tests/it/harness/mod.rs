@@ -5,13 +5,16 @@ mod database;
 mod factory;
 mod introspection;
 mod logs;
+mod mails;
 mod people;
 mod plans;
 mod samples;
 mod secrets;
 mod statements;
 
-pub(crate) use api::{AUDIENCE, Answer, Client, ISSUER, World, open, tokens_over};
+pub(crate) use api::{
+    AUDIENCE, Answer, Client, ISSUER, World, accounts_setup, mail_folder, open, tokens_over,
+};
 pub(crate) use database::{Database, encryption_key, signing_key, vault};
 pub(crate) use introspection::{Field, Schema};
 pub(crate) use people::{Side, Side::A, Side::B, Who};
@@ -19,10 +22,22 @@ pub(crate) use plans::Planner;
 pub(crate) use samples::{global_id, kind_of_field, kind_of_operation};
 pub(crate) use statements::{GLOBAL_TABLES, TENANT_TABLES, unbound};
 
+use dealgraph::identities::Identities;
 use logs::Logs;
 
 /// Runs a test in a world of its own, then judges its logs and its statements.
 pub(crate) fn test(body: impl AsyncFnOnce(&World)) {
+    test_with(
+        async || (Identities::none(), ()),
+        async |world, ()| body(world).await,
+    );
+}
+
+/// The same with outside identities, which have to be there before the server is.
+pub(crate) fn test_with<O>(
+    outside: impl AsyncFnOnce() -> (Identities, O),
+    body: impl AsyncFnOnce(&World, O),
+) {
     let logs = Logs::capture();
     let of_thread = logs.clone();
     tokio::runtime::Builder::new_multi_thread()
@@ -32,8 +47,9 @@ pub(crate) fn test(body: impl AsyncFnOnce(&World)) {
         .build()
         .expect("the system gives threads")
         .block_on(async {
-            let world = World::new(logs).await;
-            body(&world).await;
+            let (identities, outside) = outside().await;
+            let world = World::new(logs, identities).await;
+            body(&world, outside).await;
             world.finish().await;
         });
 }

@@ -28,7 +28,15 @@ pub(crate) const TENANT_TABLES: [&str; 21] = [
 ];
 
 /// Statements of the system login that look across tenants, each for a reason.
-const BEYOND_TENANTS: [(&str, &str); 8] = [
+const BEYOND_TENANTS: [(&str, &str); 13] = [
+    (
+        "SELECT t.tenant_id, t.required_provider, t.second_factor_required FROM tenants t WHERE t.slug",
+        "sign-in: which tenant it is about is known by its slug",
+    ),
+    (
+        "SELECT t.second_factor_required FROM memberships m",
+        "sign-in: a second factor is the person's, and any of their tenants can want it",
+    ),
     (
         "SELECT o.tenant_id",
         "audit: whether an id that was refused belongs to another tenant",
@@ -56,6 +64,18 @@ const BEYOND_TENANTS: [(&str, &str); 8] = [
     (
         "UPDATE api_keys k SET last_used_at",
         "last use: only the system login may set it",
+    ),
+    (
+        "SELECT t.tenant_id, t.slug, t.name, m.role, t.second_factor_required, t.required_provider FROM memberships m",
+        "sign-in: a person chooses among the tenants they are in",
+    ),
+    (
+        "SELECT slug FROM tenants WHERE slug = ANY(",
+        "registration: whether a short name is taken by any tenant",
+    ),
+    (
+        "UPDATE memberships SET name = ",
+        "accounts: a person's name is copied into each of their tenants",
     ),
     (
         "SELECT m.user_id, m.email, m.name, m.role, m.tenant_id, t.slug",

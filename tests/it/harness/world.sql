@@ -162,7 +162,7 @@ WHERE tenant_id = pg_temp.id('tenant', 1);
 INSERT INTO recovery_codes (user_id, code_hash) VALUES (pg_temp.member(8), '') ON CONFLICT DO NOTHING;
 INSERT INTO sessions (session_id, user_id, tenant_id, created_at, last_used_at, expires_at)
 VALUES (pg_temp.member(8), pg_temp.member(8), pg_temp.id('tenant', 1), pg_temp.at(0), pg_temp.at(0), pg_temp.at(0)) ON CONFLICT DO NOTHING;
-INSERT INTO refresh_tokens (token_hash, session_id, generation, issued_at) VALUES ('', pg_temp.member(8), 1, pg_temp.at(0)) ON CONFLICT DO NOTHING;
+INSERT INTO refresh_tokens (token_hash, session_id, generation, parent, issued_at) VALUES ('', pg_temp.member(8), 1, 0, pg_temp.at(0)) ON CONFLICT DO NOTHING;
 INSERT INTO one_time_tokens (token_hash, purpose, created_at, expires_at) VALUES ('', 'VERIFY_EMAIL', pg_temp.at(0), pg_temp.at(0)) ON CONFLICT DO NOTHING;
 INSERT INTO identities (issuer, subject, user_id, email, linked_at)
 VALUES ('https://elsewhere.example', '8', pg_temp.member(8), 'both@dealgraph.example', pg_temp.at(0)) ON CONFLICT DO NOTHING;

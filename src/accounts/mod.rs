@@ -1,0 +1,31 @@
+//! People as identities beyond tenants: how they register, sign in, stay signed in and prove who they are.
+//!
+//! Whatever an answer could tell about who is known here is told to nobody: an unknown address and a wrong password, a
+//! known and a new address take the same way and the same time. What depends on the difference happens off that way,
+//! as mail or in the audit log.
+
+mod graphql;
+pub mod hasher;
+mod letters;
+mod model;
+pub mod one_time;
+pub mod pages;
+pub mod password;
+pub mod profile;
+pub mod refresh;
+pub mod register;
+mod rules;
+mod service;
+pub mod sessions;
+mod sign_in;
+mod slug;
+mod store;
+mod sweep;
+pub mod switch;
+pub mod verify;
+
+pub use graphql::{AccountMutation, AccountQuery, AccountsExt, Session, SignInPayload};
+pub use hasher::{HashCost, Hasher};
+pub use model::{Entering, Place, SecondFactorStep, SignedIn, Wanted};
+pub use service::{Accounts, Attempt, Settings, Setup};
+pub use sign_in::{Credentials, enter, sign_in};

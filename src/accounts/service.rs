@@ -1,0 +1,166 @@
+//! What the acts of accounts work with: one value, shared by all requests.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+use url::Url;
+
+use super::Hasher;
+use crate::{
+    audit::{Origin, Recorder},
+    auth::{Tokens, Vault},
+    cache::{Counter, Throttle},
+    db::Db,
+    error::Result,
+    identities::Identities,
+    mail::{Mailer, Post},
+};
+
+/// So much is done at once off the way of answers; what comes on top is dropped and told in the log.
+const BACKGROUND: usize = 64;
+
+/// What a server is told about accounts.
+#[derive(Clone)]
+pub struct Setup {
+    /// Keeps secrets that must be read again.
+    pub vault: Arc<Vault>,
+    /// Where mails go.
+    pub post: Post,
+    /// Hashes passwords.
+    pub hasher: Hasher,
+    /// The outside providers and issuers.
+    pub identities: Arc<Identities>,
+    /// The rest.
+    pub settings: Settings,
+}
+
+/// How accounts are to be kept.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Whether strangers may register.
+    pub registration: bool,
+    /// How long a session lasts, however often it is refreshed.
+    pub session_ttl: TimeDelta,
+    /// Where people find the frontend; mailed links begin with it.
+    pub app_url: Url,
+    /// How many proxies in front of the server are trusted to say where a request comes from.
+    pub trusted_proxies: usize,
+}
+
+impl Settings {
+    /// The address of a mailed link. The secret is in the fragment, which no browser sends to a server.
+    #[must_use]
+    pub fn link(&self, act: &str, token: &str) -> String {
+        let base = self.app_url.as_str().trim_end_matches('/');
+        format!("{base}/account/{act}#token={token}")
+    }
+}
+
+/// The accounts service, in the data of the schema as `Arc<Accounts>`.
+pub struct Accounts {
+    /// The database.
+    pub db: Db,
+    /// Makes access tokens.
+    pub tokens: Arc<Tokens>,
+    /// Keeps secrets that must be read again.
+    pub vault: Arc<Vault>,
+    /// Sends mails.
+    pub mail: Mailer,
+    /// Hashes passwords.
+    pub hasher: Hasher,
+    /// The outside providers and issuers.
+    pub identities: Arc<Identities>,
+    /// Slows down whoever guesses.
+    pub throttle: Throttle,
+    /// Notes for the audit log what no transaction records.
+    pub recorder: Recorder,
+    /// How accounts are to be kept.
+    pub settings: Settings,
+    background: (TaskTracker, Arc<Semaphore>),
+}
+
+/// A try that was counted when it began.
+pub struct Attempt<'a> {
+    throttle: &'a Throttle,
+    account: Counter,
+    network: Option<Counter>,
+}
+
+impl Accounts {
+    /// Puts the service together.
+    #[must_use]
+    pub fn new(
+        db: Db,
+        setup: Setup,
+        (tokens, mail): (Arc<Tokens>, Mailer),
+        (throttle, recorder): (Throttle, Recorder),
+    ) -> Self {
+        Self {
+            db,
+            tokens,
+            vault: setup.vault,
+            mail,
+            hasher: setup.hasher,
+            identities: setup.identities,
+            throttle,
+            recorder,
+            settings: setup.settings,
+            background: (TaskTracker::new(), Arc::new(Semaphore::new(BACKGROUND))),
+        }
+    }
+
+    /// Begins what may be tried only so often: `act` on an account, by whoever `origin` is.
+    ///
+    /// # Errors
+    /// `TooManyAttempts`.
+    pub async fn attempt(&self, act: &str, account: &str, origin: &Origin) -> Result<Attempt<'_>> {
+        let network = origin.address.map(|address| Counter::network(act, address));
+        if let Some(network) = &network {
+            self.throttle.begin(network).await?;
+        }
+        let account = Counter::account(act, account);
+        self.throttle.begin(&account).await?;
+        Ok(Attempt {
+            throttle: &self.throttle,
+            account,
+            network,
+        })
+    }
+
+    /// Does something off the way of the answer. The end of the server waits for it.
+    pub fn later(
+        &self,
+        what: &'static str,
+        work: impl Future<Output = Result<()>> + Send + 'static,
+    ) {
+        let (tasks, places) = &self.background;
+        let Ok(place) = Arc::clone(places).try_acquire_owned() else {
+            tracing::error!(what, "not done: too much is waiting to be done");
+            return;
+        };
+        tasks.spawn(async move {
+            if let Err(error) = work.await {
+                tracing::error!(what, %error, "not done");
+            }
+            drop(place);
+        });
+    }
+
+    /// Waits for what is still being done.
+    pub async fn finish(&self) {
+        self.background.0.close();
+        self.background.0.wait().await;
+    }
+}
+
+impl Attempt<'_> {
+    /// It was no guess: the account's counter begins anew, and the network's does not grow.
+    pub async fn succeeded(self) {
+        self.throttle.clear(&self.account).await;
+        if let Some(network) = &self.network {
+            self.throttle.give_back(network).await;
+        }
+    }
+}

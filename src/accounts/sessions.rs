@@ -1,0 +1,397 @@
+//! Sessions: one per signed-in device, each a family of refresh tokens of which the last one is good.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Accounts, Entering, Place, Wanted, refresh::Kept};
+use crate::{
+    audit::{Entry, Origin, Whom},
+    auth::{Changed, IssuedToken, Tokens, secret, tell},
+    db::{Sql, SystemReason, SystemTx},
+    error::{Error, Result},
+    ids::{SessionId, TenantId, Typed as _, UserId},
+};
+
+/// What refresh tokens begin with.
+const PREFIX: &str = "dgr_";
+
+/// A session to be opened. It gets an id and secrets of its own; nothing of it comes from the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewSession {
+    /// Whose.
+    pub user: UserId,
+    /// The tenant that its access tokens are for.
+    pub tenant: TenantId,
+    /// Whether a second factor was shown.
+    pub second_factor: bool,
+    /// The outside provider it came through, if it did.
+    pub provider: Option<String>,
+}
+
+/// An open session, with what its client needs.
+#[derive(Debug, Clone)]
+pub struct OpenedSession {
+    /// Which one.
+    pub session: SessionId,
+    /// Whose.
+    pub user: UserId,
+    /// The tenant that the access token is for.
+    pub tenant: TenantId,
+    /// What requests are sent with.
+    pub access: IssuedToken,
+    /// What the next access token is got with, and until when; none when the client keeps the one it has.
+    pub refresh: Option<(String, DateTime<Utc>)>,
+    /// All tenants the person can be in.
+    pub places: Vec<Place>,
+}
+
+/// Opens a session. Whether the person may be in the tenant is the caller's to know; see [`super::enter`], which
+/// knows, and records it.
+///
+/// # Errors
+/// The database.
+pub async fn open(
+    tx: &mut SystemTx,
+    new: NewSession,
+    origin: &Origin,
+    tokens: &Tokens,
+    ttl: TimeDelta,
+) -> Result<OpenedSession> {
+    let (session, now) = (SessionId::new(), tx.now());
+    let expires_at = now + ttl;
+    let sql = Sql::new(
+        "INSERT INTO sessions (session_id, user_id, tenant_id, second_factor, provider, address, user_agent, \
+         created_at, last_used_at, expires_at) VALUES ",
+    )
+    .row(|mut row| {
+        row.bind(session)
+            .bind(new.user)
+            .bind(new.tenant)
+            .bind(new.second_factor)
+            .bind(new.provider)
+            .bind(origin.address.map(|address| address.to_string()))
+            .bind(origin.user_agent.clone())
+            .bind(now)
+            .bind(now)
+            .bind(expires_at);
+    });
+    tx.execute(sql).await?;
+    let refresh_token = add_token(tx, session, (1, 0)).await?;
+    let access = tokens
+        .issue_for(session, new.user, new.tenant)
+        .map_err(Error::internal)?;
+    Ok(OpenedSession {
+        session,
+        user: new.user,
+        tenant: new.tenant,
+        access,
+        refresh: Some((refresh_token, expires_at)),
+        places: super::store::places(tx, new.user).await?,
+    })
+}
+
+/// Adds a refresh token to a family: its number, and the number of the one that it was got with.
+pub(super) async fn add_token(
+    tx: &mut SystemTx,
+    session: SessionId,
+    (generation, parent): (i32, i32),
+) -> Result<String> {
+    let (token, now) = (secret::token(PREFIX), tx.now());
+    let sql = Sql::new(
+        "INSERT INTO refresh_tokens (token_hash, session_id, generation, parent, issued_at) VALUES ",
+    )
+    .row(|mut row| {
+        row.bind(secret::hash(&token))
+            .bind(session)
+            .bind(generation)
+            .bind(parent)
+            .bind(now);
+    });
+    tx.execute(sql).await?;
+    Ok(token)
+}
+
+/// Why a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Ended {
+    /// The person signed out.
+    SignedOut,
+    /// The person ended it from elsewhere.
+    Revoked,
+    /// The password changed.
+    PasswordChanged,
+    /// An old refresh token came back.
+    Stolen,
+    /// The person may not be in the tenant any more.
+    NoAccess,
+    /// The tenant wants a second factor that was not shown.
+    SecondFactorRequired,
+    /// The tenant wants another way of signing in.
+    ProviderRequired,
+}
+
+impl Ended {
+    fn word(self) -> &'static str {
+        match self {
+            Self::SignedOut => "SIGNED_OUT",
+            Self::Revoked => "REVOKED",
+            Self::PasswordChanged => "PASSWORD_CHANGED",
+            Self::Stolen => "STOLEN",
+            Self::NoAccess => "NO_ACCESS",
+            Self::SecondFactorRequired => "SECOND_FACTOR_REQUIRED",
+            Self::ProviderRequired => "PROVIDER_REQUIRED",
+        }
+    }
+}
+
+/// A session, locked until the transaction ends.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(super) struct Family {
+    #[sqlx(rename = "session_id")]
+    pub(super) session: SessionId,
+    #[sqlx(rename = "user_id")]
+    pub(super) user: UserId,
+    #[sqlx(rename = "tenant_id")]
+    pub(super) tenant: TenantId,
+    pub(super) second_factor: bool,
+    pub(super) provider: Option<String>,
+    pub(super) expires_at: DateTime<Utc>,
+    pub(super) ended_at: Option<DateTime<Utc>>,
+}
+
+impl Family {
+    pub(super) fn is_open(&self, now: DateTime<Utc>) -> bool {
+        self.ended_at.is_none() && self.expires_at > now
+    }
+
+    /// The person as they would come into the session's tenant again.
+    pub(super) fn entering(&self) -> Entering {
+        Entering {
+            user: self.user,
+            tenant: Wanted::Id(self.tenant),
+            second_factor: self.second_factor,
+            provider: self.provider.clone(),
+        }
+    }
+}
+
+/// One's own session in a list of them.
+#[derive(Debug, Clone, sqlx::FromRow)]
+#[expect(missing_docs, reason = "the names say it; the schema describes each")]
+pub struct Device {
+    #[sqlx(rename = "session_id")]
+    pub session: SessionId,
+    pub provider: Option<String>,
+    pub address: Option<String>,
+    pub user_agent: Option<String>,
+    pub created_at: DateTime<Utc>,
+    pub last_used_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Locks the session that a refresh token is of.
+pub(super) async fn lock_by_token(tx: &mut SystemTx, hash: &[u8]) -> Result<Option<Family>> {
+    let sql = Sql::new(
+        "SELECT session_id, user_id, tenant_id, second_factor, provider, expires_at, ended_at FROM sessions \
+         WHERE session_id = (SELECT session_id FROM refresh_tokens WHERE token_hash = ",
+    )
+    .bind(hash.to_vec())
+    .push(") FOR UPDATE");
+    tx.optional(sql).await
+}
+
+/// Locks a session of a person.
+pub(super) async fn lock(
+    tx: &mut SystemTx,
+    (user, session): (UserId, SessionId),
+) -> Result<Option<Family>> {
+    let sql = Sql::new(
+        "SELECT session_id, user_id, tenant_id, second_factor, provider, expires_at, ended_at FROM sessions \
+         WHERE session_id = ",
+    )
+    .bind(session)
+    .push(" AND user_id = ")
+    .bind(user)
+    .push(" FOR UPDATE");
+    tx.optional(sql).await
+}
+
+/// A refresh token, and the last one of its family. Read after the family was locked, so that it is the last one.
+pub(super) async fn tokens(
+    tx: &mut SystemTx,
+    session: SessionId,
+    hash: &[u8],
+) -> Result<Option<(Kept, Kept)>> {
+    let sql =
+        Sql::new("SELECT generation, parent, used_at FROM refresh_tokens WHERE token_hash = ")
+            .bind(hash.to_vec())
+            .push(" AND session_id = ")
+            .bind(session);
+    let presented = tx.optional(sql).await?;
+    let sql =
+        Sql::new("SELECT generation, parent, used_at FROM refresh_tokens WHERE session_id = ")
+            .bind(session)
+            .push(" ORDER BY generation DESC LIMIT 1");
+    Ok(presented.zip(tx.optional(sql).await?))
+}
+
+/// Marks a refresh token as used up.
+pub(super) async fn use_token(
+    tx: &mut SystemTx,
+    session: SessionId,
+    generation: i32,
+) -> Result<()> {
+    let sql = Sql::new("UPDATE refresh_tokens SET used_at = ")
+        .bind(tx.now())
+        .push(" WHERE session_id = ")
+        .bind(session)
+        .push(" AND generation = ")
+        .bind(generation);
+    tx.execute(sql).await?;
+    Ok(())
+}
+
+/// Removes the tokens of old generations.
+pub(super) async fn forget_tokens(tx: &mut SystemTx, session: SessionId, up_to: i32) -> Result<()> {
+    if up_to <= 0 {
+        return Ok(());
+    }
+    let sql = Sql::new("DELETE FROM refresh_tokens WHERE session_id = ")
+        .bind(session)
+        .push(" AND generation <= ")
+        .bind(up_to);
+    tx.execute(sql).await?;
+    Ok(())
+}
+
+/// Notes that a session was used, and from where.
+pub(super) async fn touch(tx: &mut SystemTx, session: SessionId, origin: &Origin) -> Result<()> {
+    let sql = Sql::new("UPDATE sessions SET last_used_at = ")
+        .bind(tx.now())
+        .push(", address = ")
+        .bind(origin.address.map(|address| address.to_string()))
+        .push(", user_agent = ")
+        .bind(origin.user_agent.clone())
+        .push(" WHERE session_id = ")
+        .bind(session);
+    tx.execute(sql).await?;
+    Ok(())
+}
+
+/// Moves a session into another tenant.
+pub(super) async fn move_to(tx: &mut SystemTx, session: SessionId, tenant: TenantId) -> Result<()> {
+    let sql = Sql::new("UPDATE sessions SET tenant_id = ")
+        .bind(tenant)
+        .push(", last_used_at = ")
+        .bind(tx.now())
+        .push(" WHERE session_id = ")
+        .bind(session);
+    tx.execute(sql).await?;
+    Ok(())
+}
+
+/// The open sessions of a person, the last used first.
+///
+/// # Errors
+/// The database.
+pub async fn list(tx: &mut SystemTx, user: UserId) -> Result<Vec<Device>> {
+    let now = tx.now();
+    let sql = Sql::new(
+        "SELECT session_id, provider, address, user_agent, created_at, last_used_at, expires_at FROM sessions \
+         WHERE ended_at IS NULL AND user_id = ",
+    )
+    .bind(user)
+    .push(" AND expires_at > ")
+    .bind(now)
+    .push(" ORDER BY last_used_at DESC, session_id LIMIT 200");
+    tx.all(sql).await
+}
+
+/// Ends a session.
+pub(super) async fn end(tx: &mut SystemTx, session: SessionId, because: Ended) -> Result<()> {
+    let sql = Sql::new("UPDATE sessions SET ended_at = ")
+        .bind(tx.now())
+        .push(", ended_because = ")
+        .bind(because)
+        .push(" WHERE ended_at IS NULL AND session_id = ")
+        .bind(session);
+    tx.execute(sql).await?;
+    tell(tx, Changed::Session(session)).await
+}
+
+/// Which of a person's sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// This one.
+    One(SessionId),
+    /// All.
+    All,
+    /// All but this one.
+    Others(SessionId),
+}
+
+/// Ends sessions of a person, told to all servers in the same transaction, and says which and where they were.
+///
+/// # Errors
+/// The database.
+pub async fn end_all(
+    tx: &mut SystemTx,
+    user: UserId,
+    which: Which,
+    because: Ended,
+) -> Result<Vec<(SessionId, TenantId)>> {
+    let now = tx.now();
+    let sql = Sql::new("UPDATE sessions SET ended_at = ")
+        .bind(now)
+        .push(", ended_because = ")
+        .bind(because)
+        .push(" WHERE ended_at IS NULL AND expires_at > ")
+        .bind(now)
+        .push(" AND user_id = ")
+        .bind(user);
+    let sql = match which {
+        Which::All => sql,
+        Which::One(session) => sql.push(" AND session_id = ").bind(session),
+        Which::Others(session) => sql.push(" AND session_id <> ").bind(session),
+    };
+    let ended: Vec<(SessionId, TenantId)> =
+        tx.all(sql.push(" RETURNING session_id, tenant_id")).await?;
+    for (session, _) in &ended {
+        tell(tx, Changed::Session(*session)).await?;
+    }
+    Ok(ended)
+}
+
+/// Notes for the log of the session's tenant that a session ended.
+pub(super) fn note_ended(
+    accounts: &Accounts,
+    (user, session, tenant): (UserId, SessionId, TenantId),
+    because: Ended,
+    origin: &Origin,
+) {
+    let entry = Entry::new(user, "session.ended")
+        .about("session", session.uuid())
+        .noting("reason", because.word());
+    accounts
+        .recorder
+        .note(Whom::Tenant(tenant), entry, origin.clone());
+}
+
+/// Ends sessions of a person in a transaction of their own, and says how many.
+///
+/// # Errors
+/// The database.
+pub async fn end_now(
+    accounts: &Accounts,
+    user: UserId,
+    (which, because): (Which, Ended),
+    origin: &Origin,
+) -> Result<usize> {
+    let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+    let ended = end_all(&mut tx, user, which, because).await?;
+    tx.commit().await?;
+    for (session, tenant) in &ended {
+        note_ended(accounts, (user, *session, *tenant), because, origin);
+    }
+    Ok(ended.len())
+}

@@ -1,0 +1,64 @@
+//! Going on in another tenant, with the same session.
+
+use super::{
+    Accounts, Entering, SignedIn, Wanted,
+    refresh::ended,
+    sessions::{self, OpenedSession},
+    sign_in, store,
+};
+use crate::{
+    audit::{Entry, Origin},
+    db::SystemReason,
+    error::{Error, Result},
+    ids::{SessionId, Typed as _, UserId},
+};
+
+/// Moves a session into another tenant that the person is in; the refresh token stays good.
+///
+/// # Errors
+/// `SESSION_ENDED`, `NOT_FOUND` for a tenant the person is not in, `SSO_REQUIRED`.
+pub async fn switch_tenant(
+    accounts: &Accounts,
+    (user, session): (UserId, SessionId),
+    tenant: Wanted,
+    origin: &Origin,
+) -> Result<SignedIn> {
+    let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+    let family = sessions::lock(&mut tx, (user, session)).await?;
+    let family = family
+        .filter(|family| family.is_open(tx.now()))
+        .ok_or_else(ended)?;
+    let entering = Entering {
+        tenant,
+        ..family.entering()
+    };
+    let places = store::places(&mut tx, user).await?;
+    let place = sign_in::choose(&places, &entering, None)?;
+    if place.second_factor_required && !family.second_factor {
+        let entering = Entering {
+            tenant: Wanted::Id(place.tenant),
+            ..entering
+        };
+        // The session stays where it is; showing the second factor opens one in the other tenant.
+        let step = sign_in::enter(accounts, &mut tx, entering, origin).await?;
+        tx.commit().await?;
+        return Ok(step);
+    }
+    let tenant = place.tenant;
+    sessions::move_to(&mut tx, session, tenant).await?;
+    let access = accounts
+        .tokens
+        .issue_for(session, user, tenant)
+        .map_err(Error::internal)?;
+    let entry = Entry::new(user, "session.switched").about("session", session.uuid());
+    tx.audit(tenant, vec![entry], origin).await?;
+    tx.commit().await?;
+    Ok(SignedIn::Session(Box::new(OpenedSession {
+        session,
+        user,
+        tenant,
+        access,
+        refresh: None,
+        places,
+    })))
+}

@@ -1,0 +1,69 @@
+//! Mails as files, for development and tests: one text each, and a page beside it to click through.
+
+use std::{io, path::Path};
+
+use lettre::message::Mailbox;
+use tokio::fs;
+
+use super::{Failed, Message, Place};
+
+/// Writes a mail. Its name has no address in it, because the log shows it.
+pub(super) async fn write(
+    folder: &Path,
+    from: &Mailbox,
+    message: &Message,
+    place: Place,
+) -> Result<(), Failed> {
+    let name = format!(
+        "{}-{:04}-{}",
+        place.at.format("%Y%m%dT%H%M%S%3f"),
+        place.number,
+        slug(&message.subject)
+    );
+    let text = format!(
+        "From: {from}\nTo: {}\nSubject: {}\nDate: {}\nContent-Type: text/plain; charset=utf-8\n\n{}\n",
+        line(&message.to),
+        line(&message.subject),
+        place.at.to_rfc2822(),
+        message.text
+    );
+    let written = async {
+        fs::create_dir_all(folder).await?;
+        if let Some(html) = &message.html {
+            whole(&folder.join(format!("{name}.html")), html).await?;
+        }
+        whole(&folder.join(format!("{name}.eml")), &text).await
+    };
+    written
+        .await
+        .map_err(|error: io::Error| Failed::ForGood(error.to_string()))?;
+    tracing::info!(file = %folder.join(format!("{name}.eml")).display(), "mail written");
+    Ok(())
+}
+
+/// Whoever watches the folder never sees half a file.
+async fn whole(path: &Path, text: &str) -> io::Result<()> {
+    let draft = path.with_added_extension("part");
+    fs::write(&draft, text).await?;
+    fs::rename(&draft, path).await
+}
+
+/// What a header may hold.
+pub(super) fn line(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
+fn slug(subject: &str) -> String {
+    let words: String = subject
+        .to_lowercase()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { ' ' })
+        .collect();
+    words
+        .split_whitespace()
+        .take(8)
+        .collect::<Vec<_>>()
+        .join("-")
+}
