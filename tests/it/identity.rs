@@ -11,11 +11,11 @@ use std::time::Instant;
 use crate::harness::{A, AUDIENCE, Answer, B, ISSUER, Side, Who, World, signing_key, test};
 
 /// The signing key of the server.
-async fn pem() -> &'static str {
+pub(crate) async fn pem() -> &'static str {
     &signing_key().await.pem
 }
 
-async fn kid() -> &'static str {
+pub(crate) async fn kid() -> &'static str {
     &signing_key().await.kid
 }
 
@@ -23,7 +23,7 @@ async fn kid() -> &'static str {
     clippy::disallowed_methods,
     reason = "tokens of tests are dated by the machine, as the server's are"
 )]
-fn claims(side: Side, who: Who) -> Value {
+pub(crate) fn claims(side: Side, who: Who) -> Value {
     let now = Utc::now();
     json!({
         "iss": ISSUER, "aud": AUDIENCE, "sub": side.user(who).uuid(), "tid": side.tenant().uuid(),
@@ -32,7 +32,7 @@ fn claims(side: Side, who: Who) -> Value {
 }
 
 /// Signs as the server does.
-async fn signed(claims: &Value) -> String {
+pub(crate) async fn signed(claims: &Value) -> String {
     let header = Header {
         kid: Some(kid().await.to_owned()),
         ..Header::new(Algorithm::EdDSA)
@@ -41,18 +41,18 @@ async fn signed(claims: &Value) -> String {
     jsonwebtoken::encode(&header, claims, &key).expect("the key signs")
 }
 
-fn segment(text: &str) -> String {
+pub(crate) fn segment(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(text)
 }
 
-async fn ask(world: &World, token: &str) -> Answer {
+pub(crate) async fn ask(world: &World, token: &str) -> Answer {
     world
         .stranger(Some(token.to_owned()))
         .send("{ viewer { id } }", json!({}))
         .await
 }
 
-async fn assert_refused(world: &World, what: &str, token: &str) {
+pub(crate) async fn assert_refused(world: &World, what: &str, token: &str) {
     let answer = ask(world, token).await;
     assert_eq!(
         (answer.status, answer.code()),

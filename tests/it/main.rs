@@ -17,6 +17,7 @@ mod accounts;
 mod activities;
 mod api_keys;
 mod architecture;
+mod attacks;
 mod audit;
 mod budgets;
 mod can;

@@ -4,8 +4,9 @@
 
 use std::{
     collections::BTreeSet,
+    fmt::Write as _,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -33,6 +34,7 @@ use super::{
     database::vault,
     factory::CANARY,
     logs::Logs,
+    secrets::{Secrets, everything_kept},
     statements::{Statements, unbound},
 };
 
@@ -50,6 +52,9 @@ pub(crate) struct World {
     pub(crate) db: Db,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) statements: Statements,
+    /// What must not be kept or told; tests add what reaches a client in another way, by mail for example.
+    pub(crate) secrets: Secrets,
+    errors: Arc<Mutex<String>>,
     pub(crate) accounts: Arc<Accounts>,
     mails: PathBuf,
     logs: Logs,
@@ -110,6 +115,8 @@ impl World {
             db,
             tokens,
             statements,
+            secrets: Secrets::default(),
+            errors: Arc::default(),
             accounts,
             mails,
             logs,
@@ -162,9 +169,9 @@ impl World {
     }
 
     /// Judges what the test did by the way, and takes the world down.
-    pub(super) async fn finish(self) {
+    pub(super) async fn finish(mut self) {
         self.stop.cancel();
-        let served = tokio::time::timeout(PATIENCE, self.server)
+        let served = tokio::time::timeout(PATIENCE, &mut self.server)
             .await
             .expect("the server stops when told to");
         served
@@ -190,7 +197,46 @@ impl World {
             .map(str::to_owned)
             .collect::<Vec<_>>();
         assert_eq!(leaking, [""; 0], "the log gives data away");
+        self.judge_secrets().await;
         self.database.drop().await;
+    }
+
+    /// Nothing secret stands in the log (spans are told in it), in an error, or in a row of any table.
+    async fn judge_secrets(&self) {
+        let mut superuser = self.database.superuser().await;
+        let kept = everything_kept(&mut superuser).await;
+        drop(superuser);
+        let errors = self
+            .errors
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        for (place, text) in [
+            ("the log", self.logs.text()),
+            ("an error", errors),
+            ("a table", kept),
+        ] {
+            let lines = self.secrets.given_away_by(&text);
+            assert_eq!(lines, [""; 0], "{place} gives a secret away");
+        }
+    }
+
+    /// Keeps what an answer says went wrong.
+    fn keep_errors(&self, body: &Value) {
+        let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        let payloads = body["data"].as_object().into_iter().flatten();
+        let told = payloads.map(|(_, payload)| &payload["userErrors"]);
+        for told in told.chain([&body["errors"]]).filter(|told| !told.is_null()) {
+            _ = writeln!(errors, "{told}");
+        }
+    }
+
+    /// What anybody gets at a path of the server.
+    pub(crate) async fn fetch(&self, path: &str) -> Value {
+        let url = self.url.replace("/graphql", path);
+        let response = self.http.get(url).send().await;
+        let response = response.expect("the server answers");
+        response.json().await.expect("it is JSON")
     }
 
     /// Where the product's mails are.
@@ -310,8 +356,15 @@ impl Client<'_> {
 
     /// Sends a request as this person; `sent` is all that the client says, since it may be told that again.
     pub(crate) async fn send_request(&self, request: RequestBuilder, sent: &str) -> Answer {
+        let secrets = &self.world.secrets;
+        if let Ok(sent) = serde_json::from_str(sent) {
+            secrets.learn(&sent);
+        }
         let request = match &self.token {
-            Some(token) => request.bearer_auth(token),
+            Some(token) => {
+                secrets.add(token);
+                request.bearer_auth(token)
+            }
             None => request,
         };
         let response = request.send().await.expect("the server answers");
@@ -321,6 +374,8 @@ impl Client<'_> {
             refuse_leaks(&format!("{headers:?} {body}"), sent);
         }
         let body = serde_json::from_str(&body).unwrap_or(Value::String(body));
+        secrets.learn(&body["data"]);
+        self.world.keep_errors(&body);
         Answer {
             status,
             headers,

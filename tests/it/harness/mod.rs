@@ -9,6 +9,7 @@ mod mails;
 mod people;
 mod plans;
 mod samples;
+mod secrets;
 mod statements;
 
 pub(crate) use api::{
