@@ -9,6 +9,7 @@ pub mod hasher;
 mod letters;
 mod model;
 pub mod one_time;
+pub mod operator;
 pub mod pages;
 pub mod password;
 pub mod profile;

@@ -1,0 +1,112 @@
+//! What the platform's operator does with people, from the command line: nobody inside of a tenant reaches an identity
+//! that other tenants have members by.
+
+use clap::Subcommand;
+
+use super::store;
+use crate::{
+    audit::{Entry, Origin},
+    auth::{Changed, tell},
+    db::{Db, Sql, SystemReason, SystemTx},
+    error::{Error, Result},
+    ids::{TenantId, Typed as _, UserId},
+    text::normalize_email,
+};
+
+/// In whose name the operator's acts are recorded.
+const AUTHOR: &str = "system:operator";
+
+/// What the operator wants.
+#[derive(Debug, Subcommand)]
+pub enum PersonCommand {
+    /// Tells where a person is a member and whether they may sign in.
+    Show {
+        /// The address they sign in with.
+        email: String,
+    },
+    /// Keeps a person out of all tenants, and ends their sessions at once.
+    Deactivate {
+        /// The address they sign in with.
+        email: String,
+    },
+    /// Lets a person sign in again.
+    Reactivate {
+        /// The address they sign in with.
+        email: String,
+    },
+}
+
+/// Does what the operator wants; `print` takes lines for the operator.
+///
+/// # Errors
+/// `NOT_FOUND` on `email`, `INVALID_EMAIL`, or the database.
+pub async fn run(command: PersonCommand, db: &Db, print: impl Fn(String)) -> Result<()> {
+    match command {
+        PersonCommand::Show { email } => {
+            let mut tx = db.system(SystemReason::SignIn).await?;
+            let user = find(&mut tx, &email).await?;
+            let standing = store::standing(&mut tx, user).await?;
+            let active = standing.is_some_and(|standing| standing.active);
+            print(format!("{user}\t{}", if active { "active" } else { "deactivated" }));
+            for place in store::places(&mut tx, user).await? {
+                print(format!("{}\t{:?}", place.slug, place.role));
+            }
+        }
+        PersonCommand::Deactivate { email } => {
+            let ended = set_active(db, &email, false).await?;
+            print(format!("{email}: kept out, sessions ended: {ended}"));
+        }
+        PersonCommand::Reactivate { email } => {
+            set_active(db, &email, true).await?;
+            print(format!("{email}: may sign in again"));
+        }
+    }
+    Ok(())
+}
+
+/// Lets a person in or keeps them out, on every server within a second; answers how many sessions ended.
+async fn set_active(db: &Db, email: &str, active: bool) -> Result<u64> {
+    let mut tx = db.system(SystemReason::SignIn).await?;
+    let user = find(&mut tx, email).await?;
+    let sql = Sql::new("UPDATE users SET active = ")
+        .bind(active)
+        .push(" WHERE user_id = ")
+        .bind(user);
+    tx.execute(sql).await?;
+    let ended = if active { 0 } else { end_sessions(&mut tx, user).await? };
+    tell(&mut tx, Changed::Person(user)).await?;
+
+    let action = if active { "person.reactivated" } else { "person.deactivated" };
+    let origin = Origin::process(format!("operator-{}", crate::ids::mint()));
+    for tenant in tenants(&mut tx, user).await? {
+        let entry = Entry::new(AUTHOR, action).about("user", user.uuid());
+        tx.audit(tenant, vec![entry], &origin).await?;
+    }
+    tx.commit().await?;
+    Ok(ended)
+}
+
+async fn find(tx: &mut SystemTx, email: &str) -> Result<UserId> {
+    let person = store::by_email(tx, normalize_email(email, "email")?).await?;
+    let person = person.ok_or(Error::NotFound {
+        kind: "person",
+        field: "email",
+    })?;
+    Ok(person.user_id)
+}
+
+async fn end_sessions(tx: &mut SystemTx, user: UserId) -> Result<u64> {
+    let sql = Sql::new("UPDATE sessions SET ended_because = 'DEACTIVATED', ended_at = ")
+        .bind(tx.now())
+        .push(" WHERE ended_at IS NULL AND user_id = ")
+        .bind(user);
+    tx.execute(sql).await
+}
+
+/// Where the person is a member, in the order that counters are locked in by everybody.
+async fn tenants(tx: &mut SystemTx, user: UserId) -> Result<Vec<TenantId>> {
+    let sql = Sql::new("SELECT m.tenant_id FROM memberships m WHERE m.user_id = ")
+        .bind(user)
+        .push(" ORDER BY m.tenant_id");
+    tx.column(sql).await
+}
