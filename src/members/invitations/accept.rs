@@ -16,9 +16,6 @@ use crate::{
     text::{Text, normalize_email},
 };
 
-/// The fewest and the most characters of a password.
-const PASSWORD_CHARS: std::ops::RangeInclusive<usize> = 12..=256;
-
 /// Somebody with an invitation.
 pub struct Newcomer {
     /// The secret as it was mailed.
@@ -49,7 +46,7 @@ pub(super) struct Known {
 ///
 /// # Errors
 /// `INVALID_TOKEN`, `INVITATION_USED`, `INVITATION_EXPIRED`, `INVITATION_REVOKED`, `ALREADY_MEMBER`; `BLANK`,
-/// `TOO_LONG`, `WEAK_PASSWORD` of somebody new; `PASSWORD_REQUIRED`, `INVALID_CREDENTIALS`, `TOO_MANY_ATTEMPTS` of
+/// `TOO_LONG`, `PASSWORD_TOO_SHORT`, `PASSWORD_TOO_LONG`, `PASSWORD_TOO_COMMON` of somebody new; `PASSWORD_REQUIRED`, `INVALID_CREDENTIALS`, `TOO_MANY_ATTEMPTS` of
 /// somebody with an account; `TENANT_SUSPENDED`, `TENANT_DELETING`. With `SSO_REQUIRED` the person is a member and signs
 /// in through the tenant's provider.
 pub async fn accept(accounts: &Accounts, newcomer: Newcomer, origin: &Origin) -> Result<SignedIn> {
@@ -69,7 +66,7 @@ pub async fn accept(accounts: &Accounts, newcomer: Newcomer, origin: &Origin) ->
             name: required_name(newcomer.name)?,
             hash: accounts
                 .hasher
-                .hash(&required_password(newcomer.password)?)
+                .hash(&required_password(newcomer.password, &normalized)?)
                 .await?,
         },
     };
@@ -205,16 +202,10 @@ fn required_name(name: Option<String>) -> Result<String> {
     Ok(name)
 }
 
-fn required_password(password: Option<String>) -> Result<String> {
+fn required_password(password: Option<String>, email: &str) -> Result<String> {
     let password = password.unwrap_or_default();
-    match PASSWORD_CHARS.contains(&password.chars().count()) {
-        true => Ok(password),
-        false => {
-            let (least, most) = (PASSWORD_CHARS.start(), PASSWORD_CHARS.end());
-            let message = format!("expected a password of {least} to {most} characters");
-            Err(Error::invalid("WEAK_PASSWORD", "password", message))
-        }
-    }
+    accounts::check_password(&password, email, "password")?;
+    Ok(password)
 }
 
 fn not_good() -> Error {

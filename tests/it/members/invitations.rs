@@ -286,11 +286,23 @@ fn somebody_new_needs_a_name_and_a_password_and_a_tenant_at_work() {
             ),
             (
                 json!({ "token": token, "name": "Ada" }),
-                ("WEAK_PASSWORD", "input.password"),
+                ("PASSWORD_TOO_SHORT", "input.password"),
             ),
             (
                 json!({ "token": token, "name": "Ada", "password": "short" }),
-                ("WEAK_PASSWORD", "input.password"),
+                ("PASSWORD_TOO_SHORT", "input.password"),
+            ),
+            (
+                json!({ "token": token, "name": "Ada", "password": "Password1234" }),
+                ("PASSWORD_TOO_COMMON", "input.password"),
+            ),
+            (
+                json!({ "token": token, "name": "Ada", "password": "ada@EXAMPLE.com" }),
+                ("PASSWORD_TOO_COMMON", "input.password"),
+            ),
+            (
+                json!({ "token": token, "name": "Ada", "password": "ab1c".repeat(33) }),
+                ("PASSWORD_TOO_LONG", "input.password"),
             ),
         ] {
             let (code, field) = accept(&stranger, input.clone())
