@@ -2,7 +2,11 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Accounts, Entering, Place, Wanted, refresh::Kept};
+use super::{
+    Accounts, Entering, Place, Wanted,
+    one_time::{self, Purpose},
+    refresh::Kept,
+};
 use crate::{
     audit::{Entry, Origin, Whom},
     auth::{Changed, IssuedToken, Tokens, secret, tell},
@@ -388,6 +392,10 @@ pub async fn end_now(
     origin: &Origin,
 ) -> Result<usize> {
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+    if !matches!(which, Which::One(_)) {
+        // A sign-in that waits for its second factor would be a session in a moment.
+        one_time::revoke(&mut tx, Purpose::SecondFactor, user).await?;
+    }
     let ended = end_all(&mut tx, user, which, because).await?;
     tx.commit().await?;
     for (session, tenant) in &ended {
