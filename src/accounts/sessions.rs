@@ -220,6 +220,19 @@ pub(super) async fn lock(
     tx.optional(sql).await
 }
 
+/// How a session that is open was opened: whether with a second factor, and through which provider.
+///
+/// # Errors
+/// The database.
+pub async fn strength(
+    tx: &mut SystemTx,
+    (user, session): (UserId, SessionId),
+) -> Result<Option<(bool, Option<String>)>> {
+    let family = lock(tx, (user, session)).await?;
+    let family = family.filter(|family| family.is_open(tx.now()));
+    Ok(family.map(|family| (family.second_factor, family.provider)))
+}
+
 /// A refresh token, and the last one of its family. Read after the family was locked, so that it is the last one.
 pub(super) async fn tokens(
     tx: &mut SystemTx,

@@ -5,13 +5,13 @@
 
 use super::{Invitation, InvitationSecret, store};
 use crate::{
-    accounts::{self, Accounts, Entering, SignedIn, Wanted},
+    accounts::{self, Accounts, Entering, SignedIn, Wanted, sessions},
     audit::{Entry, Origin},
     auth::{self, Changed},
     db::{SystemReason, SystemTx, list::Record as _},
     error::{Error, Result},
     events::{Event, EventKind},
-    ids::{Typed as _, UserId},
+    ids::{SessionId, Typed as _, UserId},
     members::{Member, model::word, store as members},
     text::{Text, normalize_email},
 };
@@ -24,8 +24,16 @@ pub struct Newcomer {
     pub name: Option<String>,
     /// The password: the one to have, or the one that the person has.
     pub password: Option<String>,
-    /// Who is signed in already.
-    pub signed_in: Option<UserId>,
+    /// Who is signed in already, by which session. A token without one (another issuer's) proves nothing here: it is
+    /// good for its tenant, and what is opened here is good for all.
+    pub signed_in: Option<(UserId, SessionId)>,
+}
+
+/// How the newcomer has proved who they are, which is all that the new session can say of itself.
+#[derive(Default)]
+struct Proof {
+    second_factor: bool,
+    provider: Option<String>,
 }
 
 /// How the newcomer will be known.
@@ -57,18 +65,17 @@ pub async fn accept(accounts: &Accounts, newcomer: Newcomer, origin: &Origin) ->
     let known = store::person(&mut tx, &normalized).await?;
     // Hashing takes its time, and nothing is held meanwhile.
     drop(tx);
-    let identity = match known {
+    let (identity, proof) = match known {
         Some(known) => {
-            prove(accounts, &known, &newcomer, (&normalized, origin)).await?;
-            Identity::Known(known)
+            let proof = prove(accounts, &known, &newcomer, (&normalized, origin)).await?;
+            (Identity::Known(known), proof)
         }
-        None => Identity::New {
-            name: required_name(newcomer.name)?,
-            hash: accounts
-                .hasher
-                .hash(&required_password(newcomer.password, &normalized)?)
-                .await?,
-        },
+        None => {
+            let name = required_name(newcomer.name)?;
+            let password = required_password(newcomer.password, &normalized)?;
+            let hash = accounts.hasher.hash(&password).await?;
+            (Identity::New { name, hash }, Proof::default())
+        }
     };
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
     members::take_turns(&mut tx, secret.tenant).await?;
@@ -83,8 +90,8 @@ pub async fn accept(accounts: &Accounts, newcomer: Newcomer, origin: &Origin) ->
     let entering = Entering {
         user,
         tenant: Wanted::Id(secret.tenant),
-        second_factor: false,
-        provider: None,
+        second_factor: proof.second_factor,
+        provider: proof.provider,
     };
     let entered = accounts::enter(accounts, &mut tx, entering, origin).await;
     match entered {
@@ -123,9 +130,21 @@ async fn prove(
     known: &Known,
     newcomer: &Newcomer,
     (normalized, origin): (&str, &Origin),
-) -> Result<()> {
-    if newcomer.signed_in == Some(known.user_id) {
-        return Ok(());
+) -> Result<Proof> {
+    if let Some(signed_in) = newcomer.signed_in
+        && signed_in.0 == known.user_id
+    {
+        let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+        let (second_factor, provider) =
+            sessions::strength(&mut tx, signed_in)
+                .await?
+                .ok_or(Error::Unauthenticated(
+                    "the session has ended, sign in again",
+                ))?;
+        return Ok(Proof {
+            second_factor,
+            provider,
+        });
     }
     let Some(password) = &newcomer.password else {
         let message = "there is an account with this address: give its password, or sign in first";
@@ -138,7 +157,7 @@ async fn prove(
         return Err(Error::invalid("INVALID_CREDENTIALS", "password", message));
     }
     attempt.succeeded().await;
-    Ok(())
+    Ok(Proof::default())
 }
 
 async fn join(
