@@ -8,11 +8,13 @@ use super::{Invitation, InvitationSecret, Invited, NewInvitation, Newcomer, USUA
 use crate::{
     accounts::{AccountsExt as _, SignInPayload},
     auth::Role,
+    cache::Counter,
     error::{Error, Result},
     graphql::{ContextExt as _, RequestContext, UserError, answer},
     ids::{InvitationId, RoleId, TeamId, Typed as _},
     members::{Member, invitation_mail},
     tenants,
+    text::normalize_email,
 };
 
 /// Somebody to be invited.
@@ -92,10 +94,17 @@ impl InvitationMutation {
             team: input.team_id,
             days: input.expires_in_days,
         };
+        let turn = match take_turn(ctx, &new.email).await {
+            Ok(turn) => turn,
+            Err(error) => return payload(ctx, InvitationId::new(), Err(error)).await,
+        };
         let invited = ctx
             .request()
             .write(async |tx| super::invite(tx, new).await)
             .await;
+        if !matches!(invited, Ok(Invited::New(..))) {
+            give_back(ctx, turn).await;
+        }
         match invited {
             Ok(Invited::New(invitation, secret)) => {
                 mail(ctx, &invitation, &secret).await?;
@@ -120,6 +129,15 @@ impl InvitationMutation {
         input: InvitationResendInput,
     ) -> async_graphql::Result<InvitationPayload> {
         let (id, version) = (input.id, input.expected_version);
+        let open = ctx.request().load::<Invitation>(Some(id.uuid())).await?;
+        let turn = match open {
+            Some(open) => take_turn(ctx, &open.email).await,
+            None => Ok(None),
+        };
+        let turn = match turn {
+            Ok(turn) => turn,
+            Err(error) => return payload(ctx, id, Err(error)).await,
+        };
         let sent = ctx
             .request()
             .write(async |tx| super::resend(tx, (id, version), input.expires_in_days).await)
@@ -129,7 +147,10 @@ impl InvitationMutation {
                 mail(ctx, &invitation, &secret).await?;
                 Ok(invitation)
             }
-            Err(error) => Err(error),
+            Err(error) => {
+                give_back(ctx, turn).await;
+                Err(error)
+            }
         };
         payload(ctx, id, outcome).await
     }
@@ -166,6 +187,27 @@ impl InvitationMutation {
             }),
         };
         SignInPayload::new(super::accept(ctx.accounts(), newcomer, &ctx.origin()).await)
+    }
+}
+
+/// Counts a mail to somebody who did not ask for it, before anything is written: anybody can have a tenant, and must not
+/// be able to fill a mailbox from it. Only of those who may invite, or others could use up the tries.
+async fn take_turn(ctx: &Context<'_>, email: &str) -> Result<Option<Counter>> {
+    let Ok(normalized) = normalize_email(email, "email") else {
+        return Ok(None);
+    };
+    if !ctx.request().actor().may("users:write") {
+        return Ok(None);
+    }
+    let counter = Counter::account("invitation", &normalized);
+    ctx.accounts().throttle.begin(&counter).await?;
+    Ok(Some(counter))
+}
+
+/// Nothing was mailed.
+async fn give_back(ctx: &Context<'_>, turn: Option<Counter>) {
+    if let Some(counter) = turn {
+        ctx.accounts().throttle.give_back(&counter).await;
     }
 }
 

@@ -450,3 +450,37 @@ fn only_who_may_invite_sees_invitations() {
         );
     });
 }
+
+#[test]
+fn nobody_fills_a_mailbox_with_invitations() {
+    test(async |world| {
+        let admin = world.a(Who::Admin);
+        let invitation = invite(&admin, GUEST).await;
+        let id = json!({ "id": invitation["id"] });
+        let mut codes = Vec::new();
+        for _ in 0..5 {
+            codes.push(refusal(&admin, "invitationResend", id.clone()).await);
+        }
+        assert_eq!(codes, ["", "", "", "", "TOO_MANY_ATTEMPTS"]);
+        // Nor by taking it back and inviting anew, nor from another tenant.
+        assert_eq!(refusal(&admin, "invitationRevoke", id).await, "");
+        let input = json!({ "email": GUEST.to_uppercase(), "role": "VIEWER" });
+        for client in [admin, world.b(Who::Admin)] {
+            let again = refusal(&client, "memberInvite", input.clone()).await;
+            assert_eq!(again, "TOO_MANY_ATTEMPTS");
+        }
+        // Somebody else is invited all the same, and who may not invite uses up nobody's tries.
+        let rep = world.a(Who::Rep);
+        let other = json!({ "email": "other@example.com", "role": "VIEWER" });
+        for _ in 0..6 {
+            assert_eq!(
+                refusal(&rep, "memberInvite", other.clone()).await,
+                "FORBIDDEN"
+            );
+        }
+        assert_eq!(
+            refusal(&world.a(Who::Admin), "memberInvite", other).await,
+            ""
+        );
+    });
+}
