@@ -66,6 +66,12 @@ impl Identities {
                 "this tenant is entered through its own provider only",
             ));
         }
+        // Also who comes through a provider shows one here: what others have checked is not known.
+        if door.second_factor_required {
+            return Err(Error::Unauthenticated(
+                "this tenant wants a second factor, which another issuer's token does not show: sign in",
+            ));
+        }
         let user = match recognise(&mut tx, outsider).await? {
             Recognised::Linked(user) => return Ok((door.tenant_id, user)),
             Recognised::ByAddress(user) => user,

@@ -462,3 +462,17 @@ fn an_issuer_that_was_never_reached_is_told_as_that() {
         );
     });
 }
+
+#[test]
+fn a_tenant_that_wants_a_second_factor_takes_no_tokens_that_show_none() {
+    with_issuer(async |world, outside| {
+        let token = outside.ed.sign(&outside.claims(world).await);
+        assert_taken(world, "no wish", &token).await;
+        let own = slug(world, A).await;
+        let wanted =
+            format!("UPDATE tenants SET second_factor_required = true WHERE slug = '{own}'");
+        sql(world, &wanted).await;
+        tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+        assert_refused(world, "a second factor is wanted", &token).await;
+    });
+}
