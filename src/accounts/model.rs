@@ -46,6 +46,8 @@ pub struct Entering {
     pub second_factor: bool,
     /// The outside provider that says who it is, if one does.
     pub provider: Option<String>,
+    /// Whether nothing was proved just now, and an open session says who it is.
+    pub resumed: bool,
 }
 
 /// What signing in came to.

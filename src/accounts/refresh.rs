@@ -2,14 +2,11 @@
 //! was stolen from somebody, so the whole family ends (RFC 9700, section 4.14).
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::json;
 
 use super::{
-    Accounts, Entering, SecondFactorStep, SignedIn, Wanted,
-    one_time::{self, Purpose},
+    Accounts, SignedIn,
     sessions::{self, Ended, Family, OpenedSession},
-    sign_in::{self, SECOND_FACTOR_WITHIN},
-    store,
+    sign_in, store,
 };
 use crate::{
     audit::{Entry, Origin},
@@ -84,7 +81,7 @@ pub async fn refresh(accounts: &Accounts, token: &str, origin: &Origin) -> Resul
         .await?);
     }
     if place.second_factor_required && !family.second_factor {
-        let step = second_factor_step(&mut tx, &entering, has_second_factor).await?;
+        let step = sign_in::second_factor_step(&mut tx, &entering, has_second_factor).await?;
         let because = (Ended::SecondFactorRequired, ended());
         end(accounts, tx, &family, because, origin).await?;
         return Ok(SignedIn::SecondFactor(step));
@@ -128,25 +125,6 @@ fn judge(presented: Kept, last: Kept, now: DateTime<Utc>) -> Verdict {
     } else {
         Verdict::Replayed
     }
-}
-
-/// The step that a tenant wants which began to require a second factor during the session.
-async fn second_factor_step(
-    tx: &mut SystemTx,
-    entering: &Entering,
-    has_one: bool,
-) -> Result<SecondFactorStep> {
-    let tenant = match entering.tenant {
-        Wanted::Id(tenant) => Some(tenant),
-        Wanted::Slug(_) | Wanted::LastUsed => None,
-    };
-    let data = json!({ "tenant": tenant, "provider": entering.provider });
-    let (purpose, user) = (Purpose::SecondFactor, Some(entering.user));
-    let token = one_time::issue(tx, purpose, user, data, SECOND_FACTOR_WITHIN).await?;
-    Ok(SecondFactorStep {
-        token,
-        set_up_required: !has_one,
-    })
 }
 
 /// Ends a family of which somebody has a copy, and answers what its client is told.

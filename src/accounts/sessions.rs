@@ -175,6 +175,7 @@ impl Family {
             tenant: Wanted::Id(self.tenant),
             second_factor: self.second_factor,
             provider: self.provider.clone(),
+            resumed: true,
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How long there is between password and second factor.
-pub(super) const SECOND_FACTOR_WITHIN: TimeDelta = TimeDelta::minutes(10);
+const SECOND_FACTOR_WITHIN: TimeDelta = TimeDelta::minutes(10);
 
 /// What somebody signs in with.
 pub struct Credentials {
@@ -70,6 +70,7 @@ pub async fn sign_in(
         tenant: tenant.map_or(Wanted::LastUsed, Wanted::Slug),
         second_factor: false,
         provider: None,
+        resumed: false,
     };
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
     let entered = enter(accounts, &mut tx, entering, origin).await;
@@ -109,13 +110,12 @@ pub async fn enter(
     let place = choose(&places, &entering, last)?;
     let wants_second = standing.has_second_factor || place.second_factor_required;
     if wants_second && !entering.second_factor {
-        let data = json!({ "tenant": place.tenant, "provider": entering.provider });
-        let (purpose, within) = (Purpose::SecondFactor, SECOND_FACTOR_WITHIN);
-        let token = one_time::issue(tx, purpose, Some(user), data, within).await?;
-        return Ok(SignedIn::SecondFactor(SecondFactorStep {
-            token,
-            set_up_required: !standing.has_second_factor,
-        }));
+        let entering = Entering {
+            tenant: Wanted::Id(place.tenant),
+            ..entering
+        };
+        let step = second_factor_step(tx, &entering, standing.has_second_factor).await?;
+        return Ok(SignedIn::SecondFactor(step));
     }
     let new = NewSession {
         user,
@@ -142,6 +142,27 @@ pub async fn enter(
         .noting("second_factor", entering.second_factor);
     tx.audit(tenant, vec![entry], origin).await?;
     Ok(SignedIn::Session(Box::new(opened)))
+}
+
+/// The step between who somebody is and the session, where the tenant or the person wants a second factor.
+pub(super) async fn second_factor_step(
+    tx: &mut SystemTx,
+    entering: &Entering,
+    has_one: bool,
+) -> Result<SecondFactorStep> {
+    let tenant = match entering.tenant {
+        Wanted::Id(tenant) => Some(tenant),
+        Wanted::Slug(_) | Wanted::LastUsed => None,
+    };
+    let data = json!({
+        "tenant": tenant, "provider": entering.provider, "resumed": entering.resumed,
+    });
+    let (purpose, user) = (Purpose::SecondFactor, Some(entering.user));
+    let token = one_time::issue(tx, purpose, user, data, SECOND_FACTOR_WITHIN).await?;
+    Ok(SecondFactorStep {
+        token,
+        set_up_required: !has_one,
+    })
 }
 
 /// The tenants for somebody who came through a provider, or by a password. A provider may be trusted with some tenants
@@ -263,6 +284,7 @@ mod tests {
             tenant,
             second_factor: false,
             provider: provider.map(str::to_owned),
+            resumed: false,
         };
         let last = last.map(|last| places[last].tenant);
         match choose(places, &entering, last) {

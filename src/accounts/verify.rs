@@ -138,6 +138,7 @@ async fn finish(
         tenant: Wanted::Id(tenant),
         second_factor: false,
         provider: None,
+        resumed: false,
     };
     let entered = sign_in::enter(accounts, &mut tx, entering, origin).await?;
     tx.commit().await?;

@@ -236,6 +236,7 @@ async fn let_in(
         tenant: tenant.map_or(Wanted::LastUsed, Wanted::Slug),
         second_factor: false,
         provider: Some(provider),
+        resumed: false,
     };
     let signed_in = enter(accounts, &mut tx, entering, origin).await?;
     tx.commit().await?;

@@ -40,7 +40,7 @@ struct SecondFactorSetUp {
 struct SetUpSecondFactorInput {
     /// The token of the sign-in that waits for its second factor; not when you are signed in.
     token: Option<String>,
-    /// Your password, when you are signed in and have no app yet.
+    /// Your password, when you have no app yet and are signed in or were so when the sign-in began.
     password: Option<String>,
     /// A code of the app in use, when you replace it.
     code: Option<String>,
@@ -157,7 +157,9 @@ impl SecondFactorMutation {
     ) -> async_graphql::Result<SetUpSecondFactorPayload> {
         let (accounts, origin) = (ctx.accounts(), ctx.origin());
         let outcome = match &input.token {
-            Some(token) => super::set_up_in_sign_in(accounts, token).await,
+            Some(token) => {
+                super::set_up_in_sign_in(accounts, (token, input.password), &origin).await
+            }
             None => {
                 let is_shown = input.code.is_some() || input.recovery_code.is_some();
                 let shown = is_shown.then(|| Shown::read(input.code, input.recovery_code));

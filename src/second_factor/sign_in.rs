@@ -4,7 +4,9 @@
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use super::{ACT, Enrolment, Factors, Shown, begin, note, proof, put_into_use, read};
+use super::{
+    ACT, Enrolment, Factors, Shown, begin, check_password, note, proof, put_into_use, read,
+};
 use crate::{
     accounts::{
         Accounts, Entering, SignedIn, Wanted, enter,
@@ -64,13 +66,27 @@ pub async fn complete(
     Ok(signed_in)
 }
 
-/// Begins to set up an app in the middle of a sign-in. Only for who has none: the password alone replaces nothing.
+/// Begins to set up an app in the middle of a sign-in. Only for who has none: the password alone replaces nothing. Where
+/// a session alone said who it is, whoever stole that must not make an app of theirs the person's: the password is wanted
+/// too, and who has none signs in again.
 ///
 /// # Errors
-/// `INVALID_TOKEN`, `SECOND_FACTOR_ALREADY_SET_UP`.
-pub async fn set_up_in_sign_in(accounts: &Accounts, token: &str) -> Result<Enrolment> {
+/// `INVALID_TOKEN`, `SECOND_FACTOR_ALREADY_SET_UP`; `BLANK`, `WRONG_PASSWORD`, `TOO_MANY_ATTEMPTS`.
+pub async fn set_up_in_sign_in(
+    accounts: &Accounts,
+    (token, password): (&str, Option<String>),
+    origin: &Origin,
+) -> Result<Enrolment> {
     let step = peek(accounts, token).await?;
     let factors = without_app(accounts, step.user).await?;
+    if step.data.get("resumed").and_then(Json::as_bool) == Some(true) {
+        factors.password_hash.as_ref().ok_or_else(gone)?;
+        let attempt = accounts
+            .attempt(ACT, &step.user.to_string(), origin)
+            .await?;
+        check_password(accounts, &factors, password).await?;
+        attempt.succeeded().await;
+    }
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
     let enrolment = begin(accounts, &mut tx, (step.user, &factors)).await?;
     tx.commit().await?;
@@ -143,6 +159,7 @@ async fn go_on(
         tenant: tenant.map_or(Wanted::LastUsed, |id| Wanted::Id(TenantId::from_uuid(id))),
         second_factor: true,
         provider: text("provider").map(str::to_owned),
+        resumed: false,
     };
     enter(accounts, tx, entering, origin).await
 }

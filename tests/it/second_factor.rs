@@ -573,3 +573,33 @@ fn a_session_that_showed_an_app_which_is_turned_off_has_shown_none() {
         assert!(!is_in(world, &token).await);
     });
 }
+
+#[test]
+fn whoever_has_a_session_only_makes_no_app_of_theirs_the_persons() {
+    test(async |world| {
+        let session = signed_in(world, WHO).await;
+        sql(world, "UPDATE tenants SET second_factor_required = true").await;
+        let nobody = world.stranger(None);
+        let input = json!({ "refreshToken": session["refreshToken"] });
+        let step = run(&nobody, "refreshSession", SESSION, input).await.data();
+        let step = &step["refreshSession"]["secondFactor"];
+        assert_eq!(step["setUpRequired"], json!(true), "{step}");
+        for (password, error) in [
+            (Value::Null, "BLANK"),
+            (json!("a stolen session's"), "WRONG_PASSWORD"),
+        ] {
+            let input = json!({ "token": step["token"], "password": password });
+            let refusal = set_up(&nobody, input).await;
+            assert_eq!(refused(&refusal, "setUpSecondFactor"), error);
+        }
+        let early = json!({ "token": step["token"], "code": "123456" });
+        let early = confirm(&nobody, early).await;
+        assert_eq!(refused(&early, "confirmSecondFactor"), "NOT_SET_UP");
+        let input = json!({ "token": step["token"], "password": PASSWORD });
+        let answer = set_up(&nobody, input).await.data();
+        let app = App::new(&answer["setUpSecondFactor"]["setUp"]);
+        let input = json!({ "token": step["token"], "code": app.code() });
+        let done = confirm(&nobody, input).await.data();
+        assert!(done["confirmSecondFactor"]["session"].is_object(), "{done}");
+    });
+}

@@ -34,6 +34,8 @@ pub struct Newcomer {
 struct Proof {
     second_factor: bool,
     provider: Option<String>,
+    /// Whether by a session alone.
+    resumed: bool,
 }
 
 /// How the newcomer will be known.
@@ -92,6 +94,7 @@ pub async fn accept(accounts: &Accounts, newcomer: Newcomer, origin: &Origin) ->
         tenant: Wanted::Id(secret.tenant),
         second_factor: proof.second_factor,
         provider: proof.provider,
+        resumed: proof.resumed,
     };
     let entered = accounts::enter(accounts, &mut tx, entering, origin).await;
     match entered {
@@ -144,6 +147,7 @@ async fn prove(
         return Ok(Proof {
             second_factor,
             provider,
+            resumed: true,
         });
     }
     let Some(password) = &newcomer.password else {
