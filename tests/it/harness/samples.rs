@@ -147,6 +147,18 @@ pub(crate) fn kind_of_operation(name: &str) -> &'static str {
     match name {
         // What it opens.
         "acceptInvitation" => return "session",
+        // What one does about oneself; most of it opens or ends sessions.
+        "emailVerificationResend"
+        | "passwordChange"
+        | "refreshSession"
+        | "register"
+        | "requestPasswordReset"
+        | "resetPassword"
+        | "signIn"
+        | "signOut"
+        | "switchTenant"
+        | "verifyEmail"
+        | "viewerUpdate" => return "session",
         name if name.starts_with("member") => return UserId::PREFIX,
         _ => {}
     }
