@@ -28,5 +28,6 @@ pub mod verify;
 pub use graphql::{AccountMutation, AccountQuery, AccountsExt, Session, SignInPayload};
 pub use hasher::{HashCost, Hasher};
 pub use model::{Entering, Place, SecondFactorStep, SignedIn, Wanted};
+pub(crate) use rules::check as check_password;
 pub use service::{Accounts, Attempt, Settings, Setup};
 pub use sign_in::{Credentials, enter, sign_in};

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     audit::{Entry, Origin, Whom},
-    db::SystemReason,
+    db::{SystemReason, SystemTx},
     error::{Error, Result},
     ids::{SessionId, Typed as _, UserId},
     text::normalize_email,
@@ -49,7 +49,7 @@ pub async fn change(
     if !store::set_password(&mut tx, user, hash, known.password_hash).await? {
         return Err(wrong());
     }
-    one_time::revoke(&mut tx, Purpose::ResetPassword, user).await?;
+    revoke_begun(&mut tx, user).await?;
     let which = session.map_or(Which::All, Which::Others);
     let ended = sessions::end_all(&mut tx, user, which, Ended::PasswordChanged).await?;
     tx.commit().await?;
@@ -125,7 +125,7 @@ pub async fn reset(accounts: &Accounts, token: &str, new: &str, origin: &Origin)
     let taken = one_time::take(&mut tx, Purpose::ResetPassword, token).await?;
     taken.ok_or_else(invalid_token)?;
     store::reset_password(&mut tx, user, hash).await?;
-    one_time::revoke(&mut tx, Purpose::ResetPassword, user).await?;
+    revoke_begun(&mut tx, user).await?;
     let ended = sessions::end_all(&mut tx, user, Which::All, Ended::PasswordChanged).await?;
     tx.commit().await?;
     attempt.succeeded().await;
@@ -142,6 +142,12 @@ pub async fn reset(accounts: &Accounts, token: &str, new: &str, origin: &Origin)
         .mail
         .send(letters::password_changed(&accounts.settings, &known.email));
     Ok(())
+}
+
+/// Makes useless what was begun with the old password or may still replace the new one.
+async fn revoke_begun(tx: &mut SystemTx, user: UserId) -> Result<()> {
+    one_time::revoke(tx, Purpose::ResetPassword, user).await?;
+    one_time::revoke(tx, Purpose::SecondFactor, user).await
 }
 
 fn note(accounts: &Accounts, user: UserId, action: &str, origin: &Origin) {

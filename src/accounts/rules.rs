@@ -80,7 +80,7 @@ const COMMON: &[&str] = &[
 ///
 /// # Errors
 /// `PASSWORD_TOO_SHORT`, `PASSWORD_TOO_LONG`, `PASSWORD_TOO_COMMON`.
-pub(super) fn check(password: &str, email: &str, field: &'static str) -> Result<()> {
+pub(crate) fn check(password: &str, email: &str, field: &'static str) -> Result<()> {
     let length = password.chars().count();
     if length < *LENGTH.start() {
         let message = format!("expected at least {} characters", LENGTH.start());

@@ -2,7 +2,11 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Accounts, Entering, Place, Wanted, refresh::Kept};
+use super::{
+    Accounts, Entering, Place, Wanted,
+    one_time::{self, Purpose},
+    refresh::Kept,
+};
 use crate::{
     audit::{Entry, Origin, Whom},
     auth::{Changed, IssuedToken, Tokens, secret, tell},
@@ -216,6 +220,19 @@ pub(super) async fn lock(
     tx.optional(sql).await
 }
 
+/// How a session that is open was opened: whether with a second factor, and through which provider.
+///
+/// # Errors
+/// The database.
+pub async fn strength(
+    tx: &mut SystemTx,
+    (user, session): (UserId, SessionId),
+) -> Result<Option<(bool, Option<String>)>> {
+    let family = lock(tx, (user, session)).await?;
+    let family = family.filter(|family| family.is_open(tx.now()));
+    Ok(family.map(|family| (family.second_factor, family.provider)))
+}
+
 /// A refresh token, and the last one of its family. Read after the family was locked, so that it is the last one.
 pub(super) async fn tokens(
     tx: &mut SystemTx,
@@ -388,6 +405,10 @@ pub async fn end_now(
     origin: &Origin,
 ) -> Result<usize> {
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+    if !matches!(which, Which::One(_)) {
+        // A sign-in that waits for its second factor would be a session in a moment.
+        one_time::revoke(&mut tx, Purpose::SecondFactor, user).await?;
+    }
     let ended = end_all(&mut tx, user, which, because).await?;
     tx.commit().await?;
     for (session, tenant) in &ended {

@@ -65,12 +65,17 @@ pub(super) async fn turn_on(
     Ok(tx.execute(sql).await? > 0)
 }
 
-/// Forgets the app and the recovery codes.
+/// Forgets the app and the recovery codes, and that any session showed one: a tenant that begins to want a second factor
+/// means one that the person has.
 pub(super) async fn turn_off(tx: &mut SystemTx, user: UserId) -> Result<()> {
     let sql = Sql::new(
         "UPDATE users SET totp_secret = NULL, totp_pending = NULL, totp_confirmed_at = NULL WHERE user_id = ",
     )
     .bind(user);
+    tx.execute(sql).await?;
+    let sql =
+        Sql::new("UPDATE sessions SET second_factor = false WHERE second_factor AND user_id = ")
+            .bind(user);
     tx.execute(sql).await?;
     replace_codes(tx, user, Vec::new()).await
 }

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, raw_sql};
 use totp_rs::{Builder, Secret, Totp};
 
 use crate::{
-    accounts::{PASSWORD, SESSION, address, signed_in, try_sign_in},
+    accounts::{PASSWORD, SESSION, address, is_in, signed_in, try_sign_in},
     harness::{A, Answer, Client, Who, World, test},
 };
 
@@ -526,5 +526,50 @@ fn what_happens_to_it_is_audited_and_its_secrets_are_nowhere_in_the_clear() {
                 assert!(!text.contains(told.as_str()), "{told} is told");
             }
         }
+    });
+}
+
+#[test]
+fn a_sign_in_that_waits_is_over_when_the_password_changes_or_all_devices_are_signed_out() {
+    test(async |world| {
+        signed_in(world, WHO).await;
+        sql(world, "UPDATE tenants SET second_factor_required = true").await;
+        let (me, nobody) = (world.a(WHO), world.stranger(None));
+        let none = "userErrors { code field }";
+        let passwords =
+            json!({ "currentPassword": PASSWORD, "newPassword": "a better battery horse" });
+        for (mutation, input) in [
+            ("sessionRevokeAll", json!({ "exceptCurrent": false })),
+            ("passwordChange", passwords),
+        ] {
+            let step = waiting(world).await;
+            let token = json!({ "token": step["token"] });
+            let begun = set_up(&nobody, token.clone()).await.data();
+            assert!(begun["setUpSecondFactor"]["setUp"].is_object(), "{begun}");
+            let done = run(&me, mutation, none, input).await;
+            assert_eq!(refused(&done, mutation), "");
+            let late = set_up(&nobody, token).await;
+            assert_eq!(
+                refused(&late, "setUpSecondFactor"),
+                "INVALID_TOKEN",
+                "{mutation}"
+            );
+        }
+    });
+}
+
+#[test]
+fn a_session_that_showed_an_app_which_is_turned_off_has_shown_none() {
+    test(async |world| {
+        let Protected { token, app, .. } = protected(world).await;
+        pass_half_a_minute(world).await;
+        let client = world.stranger(Some(token.clone()));
+        let input = json!({ "password": PASSWORD, "code": app.code() });
+        let off = disable(&client, input).await;
+        assert_eq!(refused(&off, "disableSecondFactor"), "");
+        assert!(is_in(world, &token).await);
+        sql(world, "UPDATE tenants SET second_factor_required = true").await;
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        assert!(!is_in(world, &token).await);
     });
 }

@@ -51,6 +51,14 @@ struct More {
     secret_hash: Option<Vec<u8>>,
     ended_at: Option<DateTime<Utc>>,
     expires_at: Option<DateTime<Utc>>,
+    #[sqlx(default)]
+    second_factor_required: bool,
+    #[sqlx(default)]
+    required_provider: Option<String>,
+    #[sqlx(default)]
+    second_factor: Option<bool>,
+    #[sqlx(default)]
+    provider: Option<String>,
 }
 
 /// Reads who somebody is. Not being anybody is an answer too.
@@ -74,7 +82,8 @@ pub(super) async fn read(db: &Db, tenant: TenantId, subject: Subject) -> Result<
 fn person(tenant: TenantId, user: UserId, session: Option<SessionId>) -> Sql {
     Sql::new(
         "SELECT t.status AS standing, t.delete_after, m.status AS membership, m.role, m.role_id, m.team_path, \
-         r.permissions, r.masks, u.active, s.ended_at, s.expires_at \
+         r.permissions, r.masks, u.active, s.ended_at, s.expires_at, t.second_factor_required, t.required_provider, \
+         s.second_factor, s.provider \
          FROM tenants t \
          LEFT JOIN memberships m ON m.tenant_id = ",
     )
@@ -113,6 +122,17 @@ impl Known {
             ends_at: None,
             secret_hash: Vec::new(),
         }
+    }
+}
+
+impl More {
+    /// Whether the tenant wants more of a session by now than was shown when it was opened. What comes without a
+    /// session is judged by whoever takes its token.
+    fn is_too_weak(&self, session: Option<SessionId>) -> bool {
+        let lacks_factor = self.second_factor_required && self.second_factor != Some(true);
+        let lacks_provider =
+            self.required_provider.is_some() && self.required_provider != self.provider;
+        session.is_some() && (lacks_factor || lacks_provider)
     }
 }
 
@@ -166,8 +186,10 @@ impl Row {
                 let is_gone = session.is_some() && expires_at.is_none();
                 if !is_member {
                     Some(Refusal::NotAMember)
+                } else if is_over || is_gone {
+                    Some(Refusal::SessionEnded)
                 } else {
-                    (is_over || is_gone).then_some(Refusal::SessionEnded)
+                    self.more.is_too_weak(session).then_some(Refusal::TooWeak)
                 }
             }
             Subject::Worker => Some(Refusal::NoTenant),

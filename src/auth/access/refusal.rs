@@ -13,6 +13,8 @@ pub(super) enum Refusal {
     NotAMember,
     /// The device was signed out.
     SessionEnded,
+    /// The tenant wants a second factor or a provider by now that the device did not sign in with.
+    TooWeak,
     /// There is no such key.
     NoKey,
     /// The key was revoked, or its time is up.
@@ -27,6 +29,7 @@ impl Refusal {
             Self::TenantGone => Some("TENANT_GONE"),
             Self::NotAMember => Some("NOT_A_MEMBER"),
             Self::SessionEnded => Some("SESSION_ENDED"),
+            Self::TooWeak => Some("SIGN_IN_TOO_WEAK"),
             Self::KeyEnded => Some("KEY_ENDED"),
         }
     }
@@ -39,6 +42,9 @@ impl From<Refusal> for Error {
                 "this person is not an active member of this tenant (any more)"
             }
             Refusal::SessionEnded => "the session has ended, sign in again",
+            Refusal::TooWeak => {
+                "this tenant wants more of a sign-in by now: refresh the session or sign in again"
+            }
             Refusal::NoKey => "the API key is not valid",
             Refusal::KeyEnded => "the API key was revoked or has expired",
         })

@@ -5,19 +5,16 @@
 
 use super::{Invitation, InvitationSecret, store};
 use crate::{
-    accounts::{self, Accounts, Entering, SignedIn, Wanted},
+    accounts::{self, Accounts, Entering, SignedIn, Wanted, sessions},
     audit::{Entry, Origin},
     auth::{self, Changed},
     db::{SystemReason, SystemTx, list::Record as _},
     error::{Error, Result},
     events::{Event, EventKind},
-    ids::{Typed as _, UserId},
+    ids::{SessionId, Typed as _, UserId},
     members::{Member, model::word, store as members},
     text::{Text, normalize_email},
 };
-
-/// The fewest and the most characters of a password.
-const PASSWORD_CHARS: std::ops::RangeInclusive<usize> = 12..=256;
 
 /// Somebody with an invitation.
 pub struct Newcomer {
@@ -27,8 +24,16 @@ pub struct Newcomer {
     pub name: Option<String>,
     /// The password: the one to have, or the one that the person has.
     pub password: Option<String>,
-    /// Who is signed in already.
-    pub signed_in: Option<UserId>,
+    /// Who is signed in already, by which session. A token without one (another issuer's) proves nothing here: it is
+    /// good for its tenant, and what is opened here is good for all.
+    pub signed_in: Option<(UserId, SessionId)>,
+}
+
+/// How the newcomer has proved who they are, which is all that the new session can say of itself.
+#[derive(Default)]
+struct Proof {
+    second_factor: bool,
+    provider: Option<String>,
 }
 
 /// How the newcomer will be known.
@@ -49,7 +54,7 @@ pub(super) struct Known {
 ///
 /// # Errors
 /// `INVALID_TOKEN`, `INVITATION_USED`, `INVITATION_EXPIRED`, `INVITATION_REVOKED`, `ALREADY_MEMBER`; `BLANK`,
-/// `TOO_LONG`, `WEAK_PASSWORD` of somebody new; `PASSWORD_REQUIRED`, `INVALID_CREDENTIALS`, `TOO_MANY_ATTEMPTS` of
+/// `TOO_LONG`, `PASSWORD_TOO_SHORT`, `PASSWORD_TOO_LONG`, `PASSWORD_TOO_COMMON` of somebody new; `PASSWORD_REQUIRED`, `INVALID_CREDENTIALS`, `TOO_MANY_ATTEMPTS` of
 /// somebody with an account; `TENANT_SUSPENDED`, `TENANT_DELETING`. With `SSO_REQUIRED` the person is a member and signs
 /// in through the tenant's provider.
 pub async fn accept(accounts: &Accounts, newcomer: Newcomer, origin: &Origin) -> Result<SignedIn> {
@@ -60,18 +65,17 @@ pub async fn accept(accounts: &Accounts, newcomer: Newcomer, origin: &Origin) ->
     let known = store::person(&mut tx, &normalized).await?;
     // Hashing takes its time, and nothing is held meanwhile.
     drop(tx);
-    let identity = match known {
+    let (identity, proof) = match known {
         Some(known) => {
-            prove(accounts, &known, &newcomer, (&normalized, origin)).await?;
-            Identity::Known(known)
+            let proof = prove(accounts, &known, &newcomer, (&normalized, origin)).await?;
+            (Identity::Known(known), proof)
         }
-        None => Identity::New {
-            name: required_name(newcomer.name)?,
-            hash: accounts
-                .hasher
-                .hash(&required_password(newcomer.password)?)
-                .await?,
-        },
+        None => {
+            let name = required_name(newcomer.name)?;
+            let password = required_password(newcomer.password, &normalized)?;
+            let hash = accounts.hasher.hash(&password).await?;
+            (Identity::New { name, hash }, Proof::default())
+        }
     };
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
     members::take_turns(&mut tx, secret.tenant).await?;
@@ -86,8 +90,8 @@ pub async fn accept(accounts: &Accounts, newcomer: Newcomer, origin: &Origin) ->
     let entering = Entering {
         user,
         tenant: Wanted::Id(secret.tenant),
-        second_factor: false,
-        provider: None,
+        second_factor: proof.second_factor,
+        provider: proof.provider,
     };
     let entered = accounts::enter(accounts, &mut tx, entering, origin).await;
     match entered {
@@ -126,9 +130,21 @@ async fn prove(
     known: &Known,
     newcomer: &Newcomer,
     (normalized, origin): (&str, &Origin),
-) -> Result<()> {
-    if newcomer.signed_in == Some(known.user_id) {
-        return Ok(());
+) -> Result<Proof> {
+    if let Some(signed_in) = newcomer.signed_in
+        && signed_in.0 == known.user_id
+    {
+        let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+        let (second_factor, provider) =
+            sessions::strength(&mut tx, signed_in)
+                .await?
+                .ok_or(Error::Unauthenticated(
+                    "the session has ended, sign in again",
+                ))?;
+        return Ok(Proof {
+            second_factor,
+            provider,
+        });
     }
     let Some(password) = &newcomer.password else {
         let message = "there is an account with this address: give its password, or sign in first";
@@ -141,7 +157,7 @@ async fn prove(
         return Err(Error::invalid("INVALID_CREDENTIALS", "password", message));
     }
     attempt.succeeded().await;
-    Ok(())
+    Ok(Proof::default())
 }
 
 async fn join(
@@ -205,16 +221,10 @@ fn required_name(name: Option<String>) -> Result<String> {
     Ok(name)
 }
 
-fn required_password(password: Option<String>) -> Result<String> {
+fn required_password(password: Option<String>, email: &str) -> Result<String> {
     let password = password.unwrap_or_default();
-    match PASSWORD_CHARS.contains(&password.chars().count()) {
-        true => Ok(password),
-        false => {
-            let (least, most) = (PASSWORD_CHARS.start(), PASSWORD_CHARS.end());
-            let message = format!("expected a password of {least} to {most} characters");
-            Err(Error::invalid("WEAK_PASSWORD", "password", message))
-        }
-    }
+    accounts::check_password(&password, email, "password")?;
+    Ok(password)
 }
 
 fn not_good() -> Error {

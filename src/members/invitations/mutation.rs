@@ -160,7 +160,10 @@ impl InvitationMutation {
             token: input.token,
             name: input.name,
             password: input.password,
-            signed_in: signed_in.and_then(|request| request.actor().person()),
+            signed_in: signed_in.and_then(|request| {
+                let actor = request.actor();
+                actor.person().zip(actor.session())
+            }),
         };
         SignInPayload::new(super::accept(ctx.accounts(), newcomer, &ctx.origin()).await)
     }

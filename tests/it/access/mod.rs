@@ -4,6 +4,7 @@ mod api_keys;
 mod keys;
 mod last_use;
 mod revocation;
+mod strength;
 mod tokens;
 
 use std::{

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{act, arrange, count, let_closers, refusal};
 use crate::{
-    accounts::{PASSWORD, SESSION},
+    accounts::{PASSWORD, SESSION, try_sign_in},
     harness::{A, Answer, B, Client, Who, World, test},
 };
 
@@ -156,17 +156,34 @@ fn an_invitation_alone_does_not_open_an_account_that_exists() {
         arrange(world, &format!("INSERT INTO memberships (tenant_id, user_id, email, name, name_normalized, role, created_at) VALUES ('{b}', '{eve}', 'eve@example.com', 'Eve', 'eve', 'VIEWER', now())")).await;
         invite(&admin, "eve@example.com").await;
         let token = world.mail_to("eve@example.com", 1).await.token();
+        // A token without a session, such as another issuer's, is good for its tenant and opens no other.
         let issued = world
             .tokens
             .issue(other, B.tenant())
             .expect("the key signs")
             .token;
-        let eve = world.b(Who::Admin).with_token(issued);
-        let answer = accept(&eve, json!({ "token": token })).await.data();
+        let weak = world.b(Who::Admin).with_token(issued);
+        let input = json!({ "token": token });
+        assert_eq!(refused(&weak, input.clone()).await, "PASSWORD_REQUIRED");
+        let answer = try_sign_in(world, "eve@example.com", PASSWORD, None).await;
+        let session = &answer.data()["signIn"]["session"];
+        let signed_in = session["accessToken"].as_str().expect("a token").to_owned();
+        let eve = world.b(Who::Admin).with_token(signed_in);
+        // A session through a provider opens no more here than the provider is trusted with.
+        arrange(world, "UPDATE sessions SET provider = 'theirs'").await;
+        assert_eq!(refused(&eve, input.clone()).await, "NOT_FOUND");
+        arrange(
+            world,
+            "UPDATE sessions SET provider = NULL, second_factor = true",
+        )
+        .await;
+        let answer = accept(&eve, input).await.data();
         assert_eq!(
             answer["acceptInvitation"]["session"]["tenant"]["id"],
             json!(A.tenant())
         );
+        let strong = "SELECT count(*) FROM sessions s JOIN users u USING (user_id) WHERE s.second_factor AND u.email = 'eve@example.com'";
+        assert_eq!(count(world, strong).await, 2, "what was shown counts on");
     });
 }
 
@@ -286,11 +303,23 @@ fn somebody_new_needs_a_name_and_a_password_and_a_tenant_at_work() {
             ),
             (
                 json!({ "token": token, "name": "Ada" }),
-                ("WEAK_PASSWORD", "input.password"),
+                ("PASSWORD_TOO_SHORT", "input.password"),
             ),
             (
                 json!({ "token": token, "name": "Ada", "password": "short" }),
-                ("WEAK_PASSWORD", "input.password"),
+                ("PASSWORD_TOO_SHORT", "input.password"),
+            ),
+            (
+                json!({ "token": token, "name": "Ada", "password": "Password1234" }),
+                ("PASSWORD_TOO_COMMON", "input.password"),
+            ),
+            (
+                json!({ "token": token, "name": "Ada", "password": "ada@EXAMPLE.com" }),
+                ("PASSWORD_TOO_COMMON", "input.password"),
+            ),
+            (
+                json!({ "token": token, "name": "Ada", "password": "ab1c".repeat(33) }),
+                ("PASSWORD_TOO_LONG", "input.password"),
             ),
         ] {
             let (code, field) = accept(&stranger, input.clone())
