@@ -10,6 +10,7 @@ use dealgraph::{
     audit::{Origin, Recorder},
     auth::{Access, Role, Tokens},
     db::{Db, SystemReason},
+    identities::Identities,
     ids::{TenantId, UserId},
     members::provision::{self, NewMember, NewTenant},
 };
@@ -51,7 +52,12 @@ pub(crate) async fn run(cluster: &Cluster) -> Outcome<()> {
     let (first, second) = (sign(&tokens)?, sign(&later)?);
 
     let (recorder, recording) = Recorder::start(db.clone());
-    let access = Arc::new(Access::new(db.clone(), tokens, recorder));
+    let access = Arc::new(Access::new(
+        db.clone(),
+        tokens,
+        recorder,
+        Arc::new(Identities::none()),
+    ));
     let stop = CancellationToken::new();
     let running = {
         let (access, stop) = (Arc::clone(&access), stop.clone());

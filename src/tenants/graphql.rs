@@ -10,12 +10,15 @@ use super::{
     quota::{self, Usage},
 };
 use crate::{
+    accounts::AccountsExt as _,
     auth::{Actor, Role, Sensitive},
+    db::Tx,
     error::{Error, Result},
     graphql::{
         ContextExt as _, UserError,
         patch::{patch, patch_required},
     },
+    identities::Identities,
     ids::{TenantId, Typed as _},
     members::User,
     roles::{self, CustomRole, ScopeOfKind},
@@ -326,6 +329,21 @@ impl TenantPayload {
     }
 }
 
+/// Refuses a provider through which nobody could come in: the setting would lock everybody out.
+async fn require_provider(tx: &mut Tx, identities: &Identities, provider: &str) -> Result<()> {
+    let tenant = super::own(tx).await?;
+    if identities.trusts(Some(provider), &tenant.slug) {
+        return Ok(());
+    }
+    let message =
+        "this server has no such provider for this tenant; `signInOptions` lists those it has";
+    Err(Error::invalid(
+        "UNKNOWN_PROVIDER",
+        "requiredProvider",
+        message,
+    ))
+}
+
 /// Changing the tenant that your token is for.
 #[derive(Default)]
 pub struct TenantMutation;
@@ -339,7 +357,12 @@ impl TenantMutation {
         input: TenantUpdateInput,
     ) -> async_graphql::Result<TenantPayload> {
         let version = input.expected_version;
+        let provider = input.required_provider.as_opt_ref().flatten().cloned();
+        let identities = &ctx.accounts().identities;
         let outcome = ctx.request().write(async |tx| {
+            if let Some(provider) = &provider {
+                require_provider(tx, identities, provider).await?;
+            }
             super::update(tx, version, |settings| {
                 patch_required(input.name, &mut settings.name);
                 patch_required(input.base_currency, &mut settings.base_currency);

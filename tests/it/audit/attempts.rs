@@ -173,7 +173,7 @@ fn an_act_that_was_refused_is_told_with_what_and_on_which_record() {
         assert_eq!(answer.user_error("companyUpdate").0, "FORBIDDEN");
         let quiet = document.replace("userErrors { code }", "__typename");
         world.a(Who::Analyst).query(&quiet).await;
-        let found = told(&world.a(Who::Admin), &[id.clone()], 2).await;
+        let found = told(&world.a(Who::Admin), std::slice::from_ref(&id), 2).await;
         for (entry, who) in found.iter().zip([Who::Viewer, Who::Analyst]) {
             assert_eq!(entry["actor"]["id"], A.user(who).to_string());
             assert_eq!(noted(entry, "operation"), "companyUpdate");

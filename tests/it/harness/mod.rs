@@ -19,7 +19,7 @@ pub(crate) use database::{Database, encryption_key, signing_key, vault};
 pub(crate) use introspection::{Field, Schema};
 pub(crate) use people::{Side, Side::A, Side::B, Who};
 pub(crate) use plans::Planner;
-pub(crate) use samples::{global_id, kind_of_field, kind_of_operation};
+pub(crate) use samples::{OF_ACCOUNTS, OF_ADMINS, global_id, kind_of_field, kind_of_operation};
 pub(crate) use statements::{GLOBAL_TABLES, TENANT_TABLES, unbound};
 
 use dealgraph::identities::Identities;
