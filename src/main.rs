@@ -5,7 +5,7 @@ use std::{io::Write as _, path::PathBuf, process::ExitCode, sync::Arc};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use clap::{Parser, Subcommand};
 use dealgraph::{
-    accounts::{self, HashCost, Hasher, Settings},
+    accounts::{self, HashCost, Hasher, Settings, operator, operator::PersonCommand},
     app::{App, Setup, TokenSettings},
     audit,
     auth::{
@@ -13,7 +13,7 @@ use dealgraph::{
         keys::{self, KeyState},
     },
     clock::Clock,
-    config::{self, Config, IdentityFile, Purpose},
+    config::{self, Config, IdentityFile, Purpose, Secret},
     db::{Db, PoolOptions, migrate},
     dev::{self, DevOptions},
     events::Hints,
@@ -77,6 +77,14 @@ enum Command {
         command: TenantCommand,
         /// The development cluster's folder; without it the database of DEALGRAPH_SYSTEM_DATABASE_URL is used, and for
         /// `purge` that of DEALGRAPH_OWNER_DATABASE_URL.
+        #[arg(long, global = true)]
+        data_dir: Option<PathBuf>,
+    },
+    /// Manages people beyond their tenants, for the operator of the platform.
+    Person {
+        #[command(subcommand)]
+        command: PersonCommand,
+        /// The development cluster's folder; without it the database of DEALGRAPH_SYSTEM_DATABASE_URL is used.
         #[arg(long, global = true)]
         data_dir: Option<PathBuf>,
     },
@@ -170,6 +178,7 @@ async fn main() -> ExitCode {
             data_dir,
         } => token(email, tenant, data_dir).await,
         Command::Tenant { command, data_dir } => manage_tenants(command, data_dir).await,
+        Command::Person { command, data_dir } => manage_people(command, data_dir).await,
         Command::Audit {
             what:
                 Audit::Verify {
@@ -239,6 +248,9 @@ async fn serve() -> Outcome {
         app = app.with(explorer::router().merge(accounts::pages::router()));
     }
     let listener = tokio::net::TcpListener::bind(config.server.listen).await?;
+    if config.accounts.mail_url.is_none() {
+        tracing::warn!("no mails are sent: DEALGRAPH_MAIL_URL is not set");
+    }
     tracing::info!(address = %listener.local_addr()?, "listening");
     let stop = CancellationToken::new();
     let mut interrupted = signal(SignalKind::interrupt())?;
@@ -334,21 +346,51 @@ async fn manage_tenants(command: TenantCommand, data_dir: Option<PathBuf>) -> Ou
         true => ("DEALGRAPH_OWNER_DATABASE_URL", &config.database.owner_url),
         false => ("DEALGRAPH_SYSTEM_DATABASE_URL", &config.database.system_url),
     };
-    let hints = dealgraph::events::Hints::default();
-    let db = match (data_dir, url) {
-        (Some(data_dir), _) if command.is_owners() => dev::connect_as_owner(&data_dir, hints)?,
-        (Some(data_dir), _) => dev::connect(&data_dir, hints)?,
-        (None, Some(url)) => {
-            let login: PgConnectOptions = url.expose().parse()?;
-            let logins = (login.clone(), login);
-            dealgraph::db::Db::open(logins, &pool(&config), Clock::system(), hints)
+    let db = match data_dir {
+        Some(data_dir) if command.is_owners() => {
+            dev::connect_as_owner(&data_dir, Hints::default())?
         }
-        (None, None) => return Err(format!("{name} is not set").into()),
+        Some(data_dir) => dev::connect(&data_dir, Hints::default())?,
+        None => as_login(&config, name, url.as_ref())?,
     };
-    let line = |line: String| print(&(line + "\n"));
-    command::run(command, &db, config.accounts.app_url.as_str(), line).await?;
+    command::run(command, &db, config.accounts.app_url.as_str(), print_line).await?;
     db.close().await;
     Ok(())
+}
+
+async fn manage_people(command: PersonCommand, data_dir: Option<PathBuf>) -> Outcome {
+    let config = Config::from_env(Purpose::Develop)?;
+    let db = match data_dir {
+        Some(data_dir) => dev::connect(&data_dir, Hints::default())?,
+        None => {
+            let url = config.database.system_url.as_ref();
+            as_login(&config, "DEALGRAPH_SYSTEM_DATABASE_URL", url)?
+        }
+    };
+    operator::run(command, &db, print_line).await?;
+    db.close().await;
+    Ok(())
+}
+
+fn print_line(line: String) {
+    print(&(line + "\n"));
+}
+
+/// A database that is only worked with as the one login of a variable.
+fn as_login(
+    config: &Config,
+    variable: &str,
+    url: Option<&Secret<String>>,
+) -> Result<Db, Box<dyn std::error::Error>> {
+    let url = url.ok_or_else(|| format!("{variable} is not set"))?;
+    let login: PgConnectOptions = url.expose().parse()?;
+    let logins = (login.clone(), login);
+    Ok(Db::open(
+        logins,
+        &pool(config),
+        Clock::system(),
+        Hints::default(),
+    ))
 }
 
 fn logins(
@@ -387,10 +429,7 @@ fn accounts_setup(
     let set = &config.accounts;
     let way = match &set.mail_url {
         Some(url) => Way::parse(url.expose())?,
-        None => {
-            tracing::warn!("no mails are sent: DEALGRAPH_MAIL_URL is not set");
-            Way::Nowhere
-        }
+        None => Way::Nowhere,
     };
     Ok(accounts::Setup {
         vault,

@@ -47,7 +47,10 @@ pub async fn run(command: PersonCommand, db: &Db, print: impl Fn(String)) -> Res
             let user = find(&mut tx, &email).await?;
             let standing = store::standing(&mut tx, user).await?;
             let active = standing.is_some_and(|standing| standing.active);
-            print(format!("{user}\t{}", if active { "active" } else { "deactivated" }));
+            print(format!(
+                "{user}\t{}",
+                if active { "active" } else { "deactivated" }
+            ));
             for place in store::places(&mut tx, user).await? {
                 print(format!("{}\t{:?}", place.slug, place.role));
             }
@@ -73,10 +76,18 @@ async fn set_active(db: &Db, email: &str, active: bool) -> Result<u64> {
         .push(" WHERE user_id = ")
         .bind(user);
     tx.execute(sql).await?;
-    let ended = if active { 0 } else { end_sessions(&mut tx, user).await? };
+    let ended = if active {
+        0
+    } else {
+        end_sessions(&mut tx, user).await?
+    };
     tell(&mut tx, Changed::Person(user)).await?;
 
-    let action = if active { "person.reactivated" } else { "person.deactivated" };
+    let action = if active {
+        "person.reactivated"
+    } else {
+        "person.deactivated"
+    };
     let origin = Origin::process(format!("operator-{}", crate::ids::mint()));
     for tenant in tenants(&mut tx, user).await? {
         let entry = Entry::new(AUTHOR, action).about("user", user.uuid());

@@ -122,7 +122,11 @@ mod tests {
                 (step(0), step(30), step(-30)),
                 (Some(own), Some(own), Some(own))
             );
-            assert_eq!((step(61), step(-61)), (None, None), "{code}");
+            assert_eq!(step(61), None, "{code}");
+            // There is no time before 1970.
+            if own > 2 {
+                assert_eq!(step(-61), None, "{code}");
+            }
         }
         for bad in [
             "",

@@ -8,6 +8,7 @@ use dealgraph::{
         register::{FirstTenant, Registration, register},
     },
     audit::Origin,
+    identities::Identities,
     mail::{Mailer, Post, Way},
 };
 use futures_util::future::join_all;
@@ -242,8 +243,7 @@ fn what_will_not_do_is_said_with_its_field() {
 fn a_server_that_takes_no_strangers_says_so() {
     test(async |world| {
         let of_world = &world.accounts;
-        let setup =
-            accounts_setup(std::path::Path::new("/nowhere"), dealgraph::identities::Identities::none()).await;
+        let setup = accounts_setup(std::path::Path::new("/nowhere"), Identities::none()).await;
         let settings = Settings {
             registration: false,
             ..setup.settings.clone()

@@ -6,6 +6,55 @@ use dealgraph::ids::{Typed as _, UserId};
 
 use super::{Field, Schema, Side, people::KINDS};
 
+/// Mutations about a person's own account, which is beyond tenants: they take no record and no version of one.
+pub(crate) const OF_ACCOUNTS: [&str; 21] = [
+    "acceptInvitation",
+    "beginProviderSignIn",
+    "completeProviderSignIn",
+    "completeSecondFactor",
+    "confirmSecondFactor",
+    "disableSecondFactor",
+    "emailVerificationResend",
+    "passwordChange",
+    "refreshSession",
+    "register",
+    "renewRecoveryCodes",
+    "requestPasswordReset",
+    "resetPassword",
+    "sessionRevoke",
+    "sessionRevokeAll",
+    "setUpSecondFactor",
+    "signIn",
+    "signOut",
+    "switchTenant",
+    "verifyEmail",
+    "viewerUpdate",
+];
+
+/// Mutations of those who run a tenant. Each has tests of its own for what it costs others and whom it tells.
+pub(crate) const OF_ADMINS: [&str; 20] = [
+    "apiKeyCreate",
+    "apiKeyRevoke",
+    "apiKeyRotate",
+    "apiKeyUpdate",
+    "invitationResend",
+    "invitationRevoke",
+    "memberInvite",
+    "membershipRemove",
+    "membershipResume",
+    "membershipSuspend",
+    "membershipUpdate",
+    "roleCreate",
+    "roleDelete",
+    "roleUpdate",
+    "teamCreate",
+    "teamDelete",
+    "teamUpdate",
+    "tenantCancelDeletion",
+    "tenantScheduleDeletion",
+    "tenantUpdate",
+];
+
 /// How deep input objects are followed to find ids in them.
 const DEPTH: usize = 3;
 
@@ -98,6 +147,18 @@ pub(crate) fn kind_of_operation(name: &str) -> &'static str {
     match name {
         // What it opens.
         "acceptInvitation" => return "session",
+        // What one does about oneself; most of it opens or ends sessions.
+        "emailVerificationResend"
+        | "passwordChange"
+        | "refreshSession"
+        | "register"
+        | "requestPasswordReset"
+        | "resetPassword"
+        | "signIn"
+        | "signOut"
+        | "switchTenant"
+        | "verifyEmail"
+        | "viewerUpdate" => return "session",
         name if name.starts_with("member") => return UserId::PREFIX,
         _ => {}
     }
