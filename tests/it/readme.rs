@@ -159,8 +159,8 @@ impl Reading<'_> {
     /// The secret in the last mail to somebody that was not read before.
     async fn mailed(&self, email: &str) -> String {
         for _ in 0..400 {
-            let mails = mails_in(&self.served.mails).into_iter();
-            let mail = mails.filter(|mail| mail.to == email).last();
+            let mails = mails_in(&self.served.mails);
+            let mail = mails.iter().rfind(|mail| mail.to == email);
             if let Some(secret) = mail.map(|mail| mail.token())
                 && !self.kept.values().any(|kept| *kept == secret)
             {
