@@ -46,7 +46,9 @@ fn a_session_that_did_not_come_through_the_required_provider_is_refused() {
     test(async |world| {
         let session = signed_in(world, Who::Rep).await;
         let token = text(&session["accessToken"]);
-        demand(world, json!({ "requiredProvider": "okta" })).await;
+        // There is no such provider, which is why no admin could say so.
+        arrange(world, "UPDATE tenants SET required_provider = 'okta'").await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
         assert!(!is_in(world, token).await, "the access token goes on");
         let email = address(world, A, Who::Rep).await;
         let again = try_sign_in(world, &email, PASSWORD, None).await;
