@@ -3,7 +3,10 @@
 -- The chain's head beside the event counter, which every writer of a tenant locks anyway.
 ALTER TABLE tenant_seq
     ADD COLUMN last_audit          bigint NOT NULL DEFAULT 0,
-    ADD COLUMN audit_hash          bytea NOT NULL DEFAULT '';
+    ADD COLUMN audit_hash          bytea NOT NULL DEFAULT '',
+    -- Whether the tenant may be changed. Every write ends with this row, so a suspension counts from its commit on,
+    -- whatever servers remember of the tenant.
+    ADD COLUMN open                boolean NOT NULL DEFAULT true;
 
 CREATE TABLE audit_log (
     tenant_id           uuid NOT NULL REFERENCES tenants ON DELETE CASCADE,

@@ -1,12 +1,14 @@
--- The event counter: any writer of a tenant moves it, and only upwards by the door in src/db.
+-- The event counter: any writer of a tenant moves it, and only upwards by the door in src/db. While a tenant is
+-- suspended or about to be deleted it stands still for all but the system, and with it every write.
 ALTER TABLE tenant_seq ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 REVOKE ALL ON tenant_seq FROM PUBLIC, dealgraph_app, dealgraph_system;
 GRANT SELECT ON tenant_seq TO dealgraph_app, dealgraph_system;
 GRANT UPDATE (last_seq, last_audit, audit_hash) ON tenant_seq TO dealgraph_app, dealgraph_system;
+GRANT UPDATE (open) ON tenant_seq TO dealgraph_system;
 GRANT INSERT ON tenant_seq TO dealgraph_system;
 DROP POLICY IF EXISTS tenant_seq_tenant ON tenant_seq;
 CREATE POLICY tenant_seq_tenant ON tenant_seq TO dealgraph_app
-    USING (tenant_id = app.tenant_for_writers()) WITH CHECK (tenant_id = app.tenant_for_writers());
+    USING (tenant_id = app.tenant_for_writers() AND open) WITH CHECK (tenant_id = app.tenant_for_writers());
 DROP POLICY IF EXISTS tenant_seq_system ON tenant_seq;
 CREATE POLICY tenant_seq_system ON tenant_seq TO dealgraph_system USING (true) WITH CHECK (true);
 DROP POLICY IF EXISTS tenant_seq_owner ON tenant_seq;

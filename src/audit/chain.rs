@@ -168,6 +168,19 @@ async fn link(
         .push(") WHERE tenant_id = ")
         .bind(tenant)
         .push(" RETURNING last_seq, last_audit, audit_hash");
-    let taken = statements.optional(sql).await?;
-    taken.ok_or_else(|| Error::internal("the tenant has no counter, or its actor may not write"))
+    match statements.optional(sql).await? {
+        Some(taken) => Ok(taken),
+        None => Err(why_not(statements, tenant).await?),
+    }
+}
+
+/// Why the counter of a tenant does not move for an actor.
+async fn why_not(statements: &mut Statements, tenant: TenantId) -> Result<Error> {
+    let sql = Sql::new("SELECT t.status FROM tenants t WHERE t.tenant_id = ").bind(tenant);
+    let status = statements.column::<String>(sql).await?;
+    Ok(match status.first().map(String::as_str) {
+        Some("SUSPENDED") => Error::TenantSuspended,
+        Some("DELETING") => Error::TenantDeleting,
+        _ => Error::internal("the tenant has no counter, or its actor may not write"),
+    })
 }

@@ -105,6 +105,12 @@ pub(super) async fn write_standing(
     (status, because, delete_after): (TenantStatus, Option<String>, Option<DateTime<Utc>>),
     quotas: Quotas,
 ) -> Result<Tenant> {
+    let is_open = status == TenantStatus::Active;
+    let counter = Sql::new("UPDATE tenant_seq SET open = ")
+        .bind(is_open)
+        .push(" WHERE tenant_id = ")
+        .bind(id);
+    tx.execute(counter).await?;
     let sql = Sql::new("UPDATE tenants t SET version = t.version + 1, status = ")
         .bind(status)
         .push(", suspended_because = ")

@@ -236,6 +236,9 @@ fn a_tenant_that_is_to_be_deleted_is_read_and_not_changed_until_its_end_is_calle
             refusal(&admin, "tenantScheduleDeletion", json!({ "slug": slug })).await,
             "TENANT_DELETING"
         );
+        // Also at once, while servers still remember the tenant as being at work: its counter stands still.
+        let late = refusal(&admin, "companyCreate", json!({ "name": "Too late" })).await;
+        assert_eq!(late, "TENANT_DELETING");
         assert_eq!(
             refusal(&world.a(Who::Manager), "tenantCancelDeletion", json!({})).await,
             "FORBIDDEN"

@@ -72,11 +72,13 @@ async fn round(db: &Db, placed: &mut Placed) -> Result<()> {
     Ok(())
 }
 
+/// In a suspended tenant nothing is written, so its people wait until it is at work again.
 async fn waiting(db: &Db) -> Result<Vec<Waiting>> {
     let mut tx = db.system(SystemReason::Placement).await?;
     tx.all(
         Sql::new(
-            "SELECT m.tenant_id, m.user_id, m.updated_at FROM memberships m WHERE m.moving LIMIT ",
+            "SELECT m.tenant_id, m.user_id, m.updated_at FROM memberships m JOIN tenants t ON t.tenant_id = m.tenant_id \
+             WHERE m.moving AND t.status = 'ACTIVE' LIMIT ",
         )
         .bind(PEOPLE),
     )

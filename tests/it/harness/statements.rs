@@ -96,8 +96,7 @@ const BEYOND_TENANTS: [(&str, &str); 16] = [
 ];
 
 /// What the server asks by itself every other second.
-const WAITING: &str =
-    "SELECT m.tenant_id, m.user_id, m.updated_at FROM memberships m WHERE m.moving";
+const WAITING: &str = "SELECT m.tenant_id, m.user_id, m.updated_at FROM memberships m JOIN tenants t ON t.tenant_id = m.tenant_id WHERE m.moving";
 /// Statements that a server runs by itself every so often, and not for a request.
 const BY_THE_WAY: [&str; 4] = [
     WAITING,
