@@ -376,7 +376,7 @@ fn redis_is_told_after_the_commit_and_its_loss_changes_nothing() {
         let create = async |name: &str| {
             let document = "mutation($name: String!) { companyCreate(input: { name: $name }) { company { id } userErrors { code } } }";
             let answer = served
-                .send(&token, document, &json!({ "name": name }))
+                .send(Some(&token), document, &json!({ "name": name }))
                 .await;
             assert!(
                 answer["data"]["companyCreate"]["company"]["id"].is_string(),

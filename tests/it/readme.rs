@@ -1,24 +1,34 @@
-//! What the README shows is true: its queries give its answers on the demo tenant, and its table of settings is the product's.
+//! What the README and the pages in `docs/` show is true: their queries give their answers on the demo tenants, and the
+//! README's table of settings is the product's.
 //!
 //! A block of GraphQL, or of a shell that posts one, may be followed by JSON: an object with `data` or `errors` is the
-//! answer, any other one the variables.
+//! answer, any other one the variables. The block may begin with lines that say:
+//!
+//! - `# as <email> in <slug>`, `# without a token` or `# with <name>`, a token that is kept: who asks;
+//! - `# <name> is mailed to <email>`: the secret in the last mail to them is kept;
+//! - `# <name> is a code of <name>`: what an authenticator app shows that has the kept secret.
+//!
+//! In an answer `"<any>"` stands for any value but null, and `"<name>"` for a text that is kept under this name:
+//! documents below get it as their variable `$name`.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
+use chrono::Utc;
 use dealgraph::{
     config, demo,
     ids::{TenantId, Typed as _, UserId},
     import::Progress,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use totp_rs::{Builder, Secret};
 use uuid::Uuid;
 
 use crate::{
     defaults::served::Served,
-    harness::{Database, World, test},
+    harness::{Database, World, mails_in, test},
 };
 
-/// As whom the README's examples are run that name nobody.
+/// As whom the examples are run that name nobody.
 const READER: (&str, &str) = ("admin@maven.example", "maven");
 
 /// A question with its variables and the answer that is promised, if one is.
@@ -32,45 +42,137 @@ struct Example {
 
 #[test]
 fn its_queries_give_its_answers() {
+    run("README.md");
+}
+
+#[test]
+fn the_page_for_tenant_admins_gives_its_answers() {
+    run("docs/tenant-admins.md");
+}
+
+#[test]
+fn the_page_for_frontends_gives_its_answers() {
+    run("docs/frontend.md");
+}
+
+/// Runs the examples of a page in their order, on fresh demo data.
+fn run(page: &str) {
     test(async |world: &World| {
         let database = Database::migrated().await;
         let served = Served::over(&database, Arc::clone(&world.tokens), None).await;
         demo::load(&served.db, &Progress::hidden())
             .await
             .expect("the demo data loads");
+        demo::set_passwords(&served.accounts)
+            .await
+            .expect("the people get their password");
 
-        let examples = examples(&readme());
-        assert!(examples.len() > 5, "the README has examples");
+        let examples = examples(page);
+        assert!(examples.len() > 5, "{page} has examples");
+        let mut reading = Reading {
+            world,
+            database,
+            served,
+            kept: Map::new(),
+        };
         for example in examples {
-            let Example {
-                line,
-                document,
-                variables,
-                answer,
-            } = &example;
-            let (user, tenant) = reader(&database, example.reader()).await;
-            let token = world
-                .tokens
-                .issue(user, tenant)
-                .expect("the key signs")
-                .token;
-            let got = served
-                .send(&token, document, variables.as_ref().unwrap_or(&json!({})))
-                .await;
-            match answer {
-                Some(answer) => assert_eq!(got, *answer, "README.md line {line} answers\n{got:#}"),
+            let got = reading.ask(&example).await;
+            let line = example.line;
+            match &example.answer {
+                Some(answer) => assert!(
+                    fits(answer, &got, &mut reading.kept),
+                    "{page} line {line} answers\n{got:#}"
+                ),
                 None => assert!(
                     got.get("errors").is_none(),
-                    "README.md line {line} answers {got}"
+                    "{page} line {line} answers {got}"
                 ),
             }
         }
-        served.stop().await;
-        database.drop().await;
+        reading.served.stop().await;
+        reading.database.drop().await;
     });
 }
 
-async fn reader(database: &Database, (email, slug): (&str, &str)) -> (UserId, TenantId) {
+/// Somebody who tries what a page shows.
+struct Reading<'w> {
+    world: &'w World,
+    database: Database,
+    served: Served,
+    kept: Map<String, Value>,
+}
+
+impl Reading<'_> {
+    async fn ask(&mut self, example: &Example) -> Value {
+        let mut token = None;
+        let mut anonymous = false;
+        for said in example.sayings() {
+            if said == "without a token" {
+                anonymous = true;
+            } else if let Some(name) = said.strip_prefix("with ") {
+                token = Some(self.kept(name));
+            } else if let Some((email, slug)) = said
+                .strip_prefix("as ")
+                .and_then(|named| named.split_once(" in "))
+            {
+                token = Some(self.token_of((email, slug)).await);
+            } else if let Some((name, email)) = said.split_once(" is mailed to ") {
+                let secret = self.mailed(email).await;
+                self.kept.insert(name.to_owned(), secret.into());
+            } else if let Some((name, secret)) = said.split_once(" is a code of ") {
+                let code = code(&self.kept(secret));
+                self.kept.insert(name.to_owned(), code.into());
+            }
+        }
+        if token.is_none() && !anonymous {
+            token = Some(self.token_of(READER).await);
+        }
+        let variables = self.variables(example);
+        self.served
+            .send(token.as_deref(), &example.document, &variables)
+            .await
+    }
+
+    /// The example's own variables, and those of its document that are kept.
+    fn variables(&self, example: &Example) -> Value {
+        let mut variables = example.variables.clone().unwrap_or_else(|| json!({}));
+        for (name, value) in &self.kept {
+            if example.document.contains(&format!("${name}:")) {
+                variables[name] = value.clone();
+            }
+        }
+        variables
+    }
+
+    fn kept(&self, name: &str) -> String {
+        let kept = self.kept.get(name).and_then(Value::as_str);
+        kept.unwrap_or_else(|| panic!("no answer above has <{name}>"))
+            .to_owned()
+    }
+
+    async fn token_of(&self, reader: (&str, &str)) -> String {
+        let (user, tenant) = member(&self.database, reader).await;
+        let issued = self.world.tokens.issue(user, tenant);
+        issued.expect("the key signs").token
+    }
+
+    /// The secret in the last mail to somebody that was not read before.
+    async fn mailed(&self, email: &str) -> String {
+        for _ in 0..400 {
+            let mails = mails_in(&self.served.mails);
+            let mail = mails.iter().rfind(|mail| mail.to == email);
+            if let Some(secret) = mail.map(|mail| mail.token())
+                && !self.kept.values().any(|kept| *kept == secret)
+            {
+                return secret;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("{email} got no mail");
+    }
+}
+
+async fn member(database: &Database, (email, slug): (&str, &str)) -> (UserId, TenantId) {
     let sql = "SELECT m.user_id, m.tenant_id FROM memberships m JOIN tenants t USING (tenant_id) WHERE m.email = $1 AND t.slug = $2";
     let mut inspector = database.superuser().await;
     let found: Option<(Uuid, Uuid)> = sqlx::query_as(sql)
@@ -83,34 +185,71 @@ async fn reader(database: &Database, (email, slug): (&str, &str)) -> (UserId, Te
     (UserId::from_uuid(user), TenantId::from_uuid(tenant))
 }
 
+/// What an authenticator app shows now.
+#[expect(clippy::disallowed_methods, reason = "an app has a clock of its own")]
+fn code(secret: &str) -> String {
+    let secret = Secret::try_from_base32(secret).expect("base32");
+    let app = Builder::new().with_secret(secret).build().expect("an app");
+    let seconds = u64::try_from(Utc::now().timestamp()).expect("after 1970");
+    app.generate(seconds).to_string()
+}
+
+/// Whether an answer is the promised one; keeps what the promise names.
+fn fits(promised: &Value, got: &Value, kept: &mut Map<String, Value>) -> bool {
+    let name = promised.as_str().and_then(|text| {
+        let name = text.strip_prefix('<')?.strip_suffix('>')?;
+        Some(name.to_owned())
+    });
+    match (name, promised, got) {
+        (Some(name), _, _) if name == "any" => !got.is_null(),
+        (Some(name), _, Value::String(_)) => {
+            kept.insert(name, got.clone());
+            true
+        }
+        (None, Value::Object(promised), Value::Object(got)) => {
+            promised.len() == got.len()
+                && promised.iter().all(|(field, promised)| {
+                    got.get(field).is_some_and(|got| fits(promised, got, kept))
+                })
+        }
+        (None, Value::Array(promised), Value::Array(got)) => {
+            promised.len() == got.len()
+                && promised
+                    .iter()
+                    .zip(got)
+                    .all(|(promised, got)| fits(promised, got, kept))
+        }
+        _ => promised == got,
+    }
+}
+
 impl Example {
-    /// The person and the tenant that the first line names: `# as <email> in <slug>`.
-    fn reader(&self) -> (&str, &str) {
-        let first = self.document.lines().next().unwrap_or_default();
-        first
-            .strip_prefix("# as ")
-            .and_then(|named| named.split_once(" in "))
-            .unwrap_or(READER)
+    /// What the lines say that the document begins with.
+    fn sayings(&self) -> impl Iterator<Item = &str> {
+        self.document
+            .lines()
+            .map_while(|line| line.strip_prefix("# "))
     }
 }
 
 #[test]
 fn its_table_of_settings_is_the_products() {
     assert!(
-        readme().contains(&config::markdown_table()),
+        text_of("README.md").contains(&config::markdown_table()),
         "put this into the README:\n{}",
         config::markdown_table()
     );
 }
 
-fn readme() -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"))
-        .expect("there is a README")
+fn text_of(page: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page))
+        .unwrap_or_else(|error| panic!("{page}: {error}"))
 }
 
-fn examples(readme: &str) -> Vec<Example> {
+fn examples(page: &str) -> Vec<Example> {
+    let text = text_of(page);
     let mut examples: Vec<Example> = Vec::new();
-    let mut lines = readme.lines().zip(1..);
+    let mut lines = text.lines().zip(1..);
     while let Some((fence, line)) = lines.next() {
         let Some(language) = fence.trim_start().strip_prefix("```") else {
             continue;
@@ -133,7 +272,7 @@ fn examples(readme: &str) -> Vec<Example> {
             }),
             ("json", Some(example)) => {
                 let value: Value = serde_json::from_str(&block)
-                    .unwrap_or_else(|error| panic!("README.md line {line}: {error}"));
+                    .unwrap_or_else(|error| panic!("{page} line {line}: {error}"));
                 let is_answer = value.get("data").is_some() || value.get("errors").is_some();
                 let place = if is_answer {
                     &mut example.answer
@@ -142,7 +281,7 @@ fn examples(readme: &str) -> Vec<Example> {
                 };
                 assert!(
                     place.replace(value).is_none(),
-                    "README.md line {line}: the query has one like this already"
+                    "{page} line {line}: the query has one like this already"
                 );
             }
             _ => {}

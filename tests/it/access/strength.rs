@@ -46,8 +46,12 @@ fn a_session_that_did_not_come_through_the_required_provider_is_refused() {
     test(async |world| {
         let session = signed_in(world, Who::Rep).await;
         let token = text(&session["accessToken"]);
-        // There is no such provider, which is why no admin could say so.
-        arrange(world, "UPDATE tenants SET required_provider = 'okta'").await;
+        // The world's server has no such provider, so an admin of it could not say this.
+        arrange(
+            world,
+            "UPDATE tenants SET required_provider = 'okta'; INSERT INTO access_changes (change_id) VALUES (gen_random_uuid())",
+        )
+        .await;
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert!(!is_in(world, token).await, "the access token goes on");
         let email = address(world, A, Who::Rep).await;

@@ -1,8 +1,9 @@
 //! The product served in this process over a database of the test's choice, with hints and a Redis of its choice.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use dealgraph::{
+    accounts::Accounts,
     app::App,
     auth::Tokens,
     clock::Clock,
@@ -22,6 +23,9 @@ use crate::harness::{Database, accounts_setup, mail_folder};
 /// A server in this process.
 pub(crate) struct Served {
     pub(crate) db: Db,
+    pub(crate) accounts: Arc<Accounts>,
+    /// The folder that its mails go to.
+    pub(crate) mails: PathBuf,
     url: String,
     http: reqwest::Client,
     stop: CancellationToken,
@@ -53,12 +57,13 @@ impl Served {
             ..Limits::default()
         };
         let parts = (tokens, limits, TraceParents::Ignored);
+        let mails = mail_folder();
         let app = App::over(
             db.clone(),
             hints,
             redis_url,
             parts,
-            accounts_setup(&mail_folder(), Identities::none()).await,
+            accounts_setup(&mails, Identities::none()).await,
         )
         .await
         .expect("the logins are plain");
@@ -68,6 +73,7 @@ impl Served {
             listener.local_addr().expect("an address")
         );
         let stop = CancellationToken::new();
+        let accounts = Arc::clone(app.accounts());
         let server = tokio::spawn(app.serve(listener, stop.clone()));
         let http = reqwest::Client::builder()
             .timeout(PATIENCE)
@@ -75,6 +81,8 @@ impl Served {
             .expect("an HTTP client");
         Self {
             db,
+            accounts,
+            mails,
             url,
             http,
             stop,
@@ -82,17 +90,19 @@ impl Served {
         }
     }
 
-    /// What a document answers whoever has the token.
-    pub(crate) async fn send(&self, token: &str, document: &str, variables: &Value) -> Value {
+    /// What a document answers whoever has the token, or nobody in particular.
+    pub(crate) async fn send(
+        &self,
+        token: Option<&str>,
+        document: &str,
+        variables: &Value,
+    ) -> Value {
         let body = json!({ "query": document, "variables": variables });
-        let response = self
-            .http
-            .post(&self.url)
-            .bearer_auth(token)
-            .json(&body)
-            .send()
-            .await
-            .expect("the server answers");
+        let mut request = self.http.post(&self.url).json(&body);
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        let response = request.send().await.expect("the server answers");
         response.json().await.expect("an answer is JSON")
     }
 

@@ -206,6 +206,11 @@ impl World {
         let mut superuser = self.database.superuser().await;
         let kept = everything_kept(&mut superuser).await;
         drop(superuser);
+        for mail in self.mails() {
+            let secrets = mail.text.split("#token=").skip(1);
+            let end = |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-');
+            secrets.for_each(|rest| self.secrets.add(rest.split(end).next().unwrap_or_default()));
+        }
         let errors = self
             .errors
             .lock()

@@ -71,7 +71,8 @@ impl World {
     }
 }
 
-fn read_all(folder: &Path) -> Vec<Mail> {
+/// All mails in a folder, the oldest first.
+pub(crate) fn read_all(folder: &Path) -> Vec<Mail> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Vec::new();
     };

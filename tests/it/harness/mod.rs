@@ -17,6 +17,7 @@ pub(crate) use api::{
 };
 pub(crate) use database::{Database, encryption_key, signing_key, vault};
 pub(crate) use introspection::{Field, Schema};
+pub(crate) use mails::read_all as mails_in;
 pub(crate) use people::{Side, Side::A, Side::B, Who};
 pub(crate) use plans::Planner;
 pub(crate) use samples::{OF_ACCOUNTS, OF_ADMINS, global_id, kind_of_field, kind_of_operation};

@@ -58,6 +58,8 @@ impl Secrets {
 
     fn take(&self, value: &Value) {
         match value {
+            // An address that is tried as a password is kept where addresses are.
+            Value::String(secret) if secret.contains('@') => {}
             Value::String(secret) => self.add(secret),
             Value::Array(items) => items.iter().for_each(|item| self.take(item)),
             other => self.learn(other),
