@@ -1,4 +1,4 @@
-//! Equal notes within a minute are one: whoever tries the same a thousand times fills neither the log nor the
+//! Equal attempts within a minute are one: whoever tries the same a thousand times fills neither the log nor the
 //! counter's row.
 //!
 //! The first of its kind is let through at once; what follows is counted, and the count is told when the minute is
@@ -14,6 +14,15 @@ use uuid::Uuid;
 
 use super::recorder::{Note, Whom};
 
+/// What anybody can bring about as often as they like. All else was done by somebody who proved that they may, and is
+/// written each time: or a flood of attempts would hide who changed a password meanwhile.
+const ATTEMPTS: [&str; 5] = [
+    "access.foreign_id",
+    "access.refused",
+    "password.reset_requested",
+    "second_factor.refused",
+    "session.refused",
+];
 /// How long equal notes are one.
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
 /// So many different notes are let through for a tenant (or a person's tenants) in one window.
@@ -54,6 +63,9 @@ pub(super) struct Folding {
 impl Folding {
     /// The note again if it is to be written now, nothing if it was only counted.
     pub(super) fn take(&mut self, note: Note, now: Instant) -> Option<Note> {
+        if !ATTEMPTS.contains(&note.entry.action.as_str()) {
+            return Some(note);
+        }
         let kind = Kind {
             whom: note.whom,
             action: note.entry.action.clone(),
@@ -188,6 +200,14 @@ mod tests {
         let written = flood.filter_map(|note| folding.take(note, now)).count();
         assert_eq!(written, KINDS);
         assert!(folding.take(note(other, 1), now).is_some());
+        let done = || Note {
+            entry: Entry::new("user:1", "password.changed"),
+            ..note(tenant, 1)
+        };
+        for _ in 0..2 {
+            let written = folding.take(done(), now);
+            assert!(written.is_some(), "what was done is hidden by the flood");
+        }
         let told = folding.rest();
         assert_eq!(told.len(), 1);
         assert_eq!(repeated(&told[0]), 5_000 - KINDS as u64);

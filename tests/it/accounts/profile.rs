@@ -106,3 +106,18 @@ fn an_address_is_confirmed_by_a_mailed_link_once() {
         );
     });
 }
+
+#[test]
+fn each_of_several_changes_within_a_minute_stands_in_the_log() {
+    test(async |world| {
+        let session = super::signed_in(world, Who::Rep).await;
+        let token = text(&session["accessToken"]);
+        for name in ["Ada", "Grace", "Ada"] {
+            let input = json!({ "name": name });
+            let act = ("viewerUpdate", "userErrors { code field }");
+            let answer = mutate(world, Some(token), act, input).await;
+            assert_eq!(answer.user_error("viewerUpdate").0, "");
+        }
+        assert_eq!(super::audited(world, "member.updated").await, 3);
+    });
+}
