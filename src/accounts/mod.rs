@@ -23,6 +23,7 @@ mod slug;
 mod store;
 mod sweep;
 pub mod switch;
+pub mod trail;
 pub mod verify;
 
 pub use graphql::{AccountMutation, AccountQuery, AccountsExt, Session, SignInPayload};

@@ -3,13 +3,13 @@
 
 use clap::Subcommand;
 
-use super::store;
+use super::{store, trail};
 use crate::{
     audit::{Entry, Origin},
     auth::{Changed, tell},
     db::{Db, Sql, SystemReason, SystemTx},
     error::{Error, Result},
-    ids::{TenantId, Typed as _, UserId},
+    ids::{Typed as _, UserId},
     text::normalize_email,
 };
 
@@ -89,10 +89,8 @@ async fn set_active(db: &Db, email: &str, active: bool) -> Result<u64> {
         "person.deactivated"
     };
     let origin = Origin::process(format!("operator-{}", crate::ids::mint()));
-    for tenant in tenants(&mut tx, user).await? {
-        let entry = Entry::new(AUTHOR, action).about("user", user.uuid());
-        tx.audit(tenant, vec![entry], &origin).await?;
-    }
+    let entry = Entry::new(AUTHOR, action).about("user", user.uuid());
+    trail::leave_entry(&mut tx, user, entry, &origin).await?;
     tx.commit().await?;
     Ok(ended)
 }
@@ -112,12 +110,4 @@ async fn end_sessions(tx: &mut SystemTx, user: UserId) -> Result<u64> {
         .push(" WHERE ended_at IS NULL AND user_id = ")
         .bind(user);
     tx.execute(sql).await
-}
-
-/// Where the person is a member, in the order that counters are locked in by everybody.
-async fn tenants(tx: &mut SystemTx, user: UserId) -> Result<Vec<TenantId>> {
-    let sql = Sql::new("SELECT m.tenant_id FROM memberships m WHERE m.user_id = ")
-        .bind(user)
-        .push(" ORDER BY m.tenant_id");
-    tx.column(sql).await
 }

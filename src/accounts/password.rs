@@ -8,7 +8,7 @@ use super::{
     one_time::{self, Purpose},
     rules,
     sessions::{self, Ended, Which},
-    store,
+    store, trail,
 };
 use crate::{
     audit::{Entry, Origin, Whom},
@@ -52,6 +52,7 @@ pub async fn change(
     revoke_begun(&mut tx, user).await?;
     let which = session.map_or(Which::All, Which::Others);
     let ended = sessions::end_all(&mut tx, user, which, Ended::PasswordChanged).await?;
+    trail::leave(&mut tx, user, "password.changed", origin).await?;
     tx.commit().await?;
     for (session, tenant) in ended {
         sessions::note_ended(
@@ -61,7 +62,6 @@ pub async fn change(
             origin,
         );
     }
-    note(accounts, user, "password.changed", origin);
     accounts
         .mail
         .send(letters::password_changed(&accounts.settings, &known.email));
@@ -127,6 +127,7 @@ pub async fn reset(accounts: &Accounts, token: &str, new: &str, origin: &Origin)
     store::reset_password(&mut tx, user, hash).await?;
     revoke_begun(&mut tx, user).await?;
     let ended = sessions::end_all(&mut tx, user, Which::All, Ended::PasswordChanged).await?;
+    trail::leave(&mut tx, user, "password.reset", origin).await?;
     tx.commit().await?;
     attempt.succeeded().await;
     for (session, tenant) in ended {
@@ -137,7 +138,6 @@ pub async fn reset(accounts: &Accounts, token: &str, new: &str, origin: &Origin)
             origin,
         );
     }
-    note(accounts, user, "password.reset", origin);
     accounts
         .mail
         .send(letters::password_changed(&accounts.settings, &known.email));
@@ -148,13 +148,6 @@ pub async fn reset(accounts: &Accounts, token: &str, new: &str, origin: &Origin)
 async fn revoke_begun(tx: &mut SystemTx, user: UserId) -> Result<()> {
     one_time::revoke(tx, Purpose::ResetPassword, user).await?;
     one_time::revoke(tx, Purpose::SecondFactor, user).await
-}
-
-fn note(accounts: &Accounts, user: UserId, action: &str, origin: &Origin) {
-    let entry = Entry::new(user, action).about("user", user.uuid());
-    accounts
-        .recorder
-        .note(Whom::TenantsOf(user), entry, origin.clone());
 }
 
 fn wrong() -> Error {

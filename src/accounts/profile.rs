@@ -1,8 +1,8 @@
 //! What a person says of themselves, the same in all their tenants.
 
-use super::{Accounts, store};
+use super::{Accounts, store, trail};
 use crate::{
-    audit::{Entry, Origin, Whom},
+    audit::{Entry, Origin},
     db::SystemReason,
     error::{Error, Result},
     ids::{Typed as _, UserId},
@@ -27,11 +27,8 @@ pub async fn rename(
         return Ok(());
     }
     store::rename(&mut tx, user, &name).await?;
-    tx.commit().await?;
     let mut entry = Entry::new(user, "member.updated").about("member", user.uuid());
     entry.changes = entry.changes.with("name", known.name.into(), name.into());
-    accounts
-        .recorder
-        .note(Whom::TenantsOf(user), entry, origin.clone());
-    Ok(())
+    trail::leave_entry(&mut tx, user, entry, origin).await?;
+    tx.commit().await
 }

@@ -12,9 +12,10 @@ use super::{
     register::{FINISH_WITHIN, Pending},
     sign_in, slug,
     store::{self, NewPerson},
+    trail,
 };
 use crate::{
-    audit::{Entry, Origin, Whom},
+    audit::Origin,
     auth::{self, Actor, Role, Subject},
     db::SystemReason,
     error::{Error, Result},
@@ -41,8 +42,8 @@ pub async fn verify_email(
     let taken = one_time::take(&mut tx, Purpose::VerifyEmail, token).await?;
     if let Some(user) = taken.and_then(|taken| taken.user) {
         store::verify_email(&mut tx, user).await?;
+        trail::leave(&mut tx, user, "email.verified", origin).await?;
         tx.commit().await?;
-        note_verified(accounts, user, origin);
         return Ok(None);
     }
     let found = one_time::peek(&mut tx, Purpose::Register, token).await?;
@@ -141,8 +142,8 @@ async fn finish(
         resumed: false,
     };
     let entered = sign_in::enter(accounts, &mut tx, entering, origin).await?;
+    trail::leave(&mut tx, user, "email.verified", origin).await?;
     tx.commit().await?;
-    note_verified(accounts, user, origin);
     Ok(entered)
 }
 
@@ -213,11 +214,4 @@ async fn furnish(
             .map(drop)
     };
     accounts.db.write(&admin, origin, work).await
-}
-
-fn note_verified(accounts: &Accounts, user: UserId, origin: &Origin) {
-    let entry = Entry::new(user, "email.verified").about("user", user.uuid());
-    accounts
-        .recorder
-        .note(Whom::TenantsOf(user), entry, origin.clone());
 }

@@ -13,7 +13,7 @@ mod store;
 use chrono::{DateTime, Utc};
 
 use crate::{
-    accounts::Accounts,
+    accounts::{Accounts, trail},
     audit::{Entry, Origin, Whom},
     auth::{Actor, Changed, secret, tell},
     db::{SystemReason, SystemTx},
@@ -120,9 +120,9 @@ pub async fn confirm(
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
     let codes = put_into_use(accounts, &mut tx, (user, &factors), code).await?;
     store::strengthen(&mut tx, person.session).await?;
+    trail::leave(&mut tx, user, "second_factor.enabled", origin).await?;
     tx.commit().await?;
     attempt.succeeded().await;
-    note(accounts, user, "second_factor.enabled", origin);
     Ok(codes)
 }
 
@@ -154,9 +154,9 @@ pub async fn disable(
     proof::check(accounts, &mut tx, (user, &factors), (&shown, origin)).await?;
     store::turn_off(&mut tx, user).await?;
     tell(&mut tx, Changed::Person(user)).await?;
+    trail::leave(&mut tx, user, "second_factor.disabled", origin).await?;
     tx.commit().await?;
     attempt.succeeded().await;
-    note(accounts, user, "second_factor.disabled", origin);
     status(accounts, user).await
 }
 
@@ -177,14 +177,10 @@ pub async fn renew_codes(
     let shown = Shown::Code(code);
     proof::check(accounts, &mut tx, (user, &factors), (&shown, origin)).await?;
     let codes = new_codes(&mut tx, user).await?;
+    let action = "second_factor.recovery_codes_renewed";
+    trail::leave(&mut tx, user, action, origin).await?;
     tx.commit().await?;
     attempt.succeeded().await;
-    note(
-        accounts,
-        user,
-        "second_factor.recovery_codes_renewed",
-        origin,
-    );
     Ok(codes)
 }
 
@@ -261,7 +257,7 @@ fn not_set_up(field: &'static str) -> Error {
     )
 }
 
-/// A second factor is the person's in all of their tenants, so each of them is told.
+/// Notes an attempt, off the answer's path, in all tenants of the person.
 fn note(accounts: &Accounts, user: UserId, action: &str, origin: &Origin) {
     let entry = Entry::new(user, action).about("user", user.uuid());
     accounts

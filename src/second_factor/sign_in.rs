@@ -4,13 +4,12 @@
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use super::{
-    ACT, Enrolment, Factors, Shown, begin, check_password, note, proof, put_into_use, read,
-};
+use super::{ACT, Enrolment, Factors, Shown, begin, check_password, proof, put_into_use, read};
 use crate::{
     accounts::{
         Accounts, Entering, SignedIn, Wanted, enter,
         one_time::{self, Purpose, Taken},
+        trail,
     },
     audit::Origin,
     db::{SystemReason, SystemTx},
@@ -53,16 +52,12 @@ pub async fn complete(
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
     proof::check(accounts, &mut tx, (step.user, &factors), (&shown, origin)).await?;
     let signed_in = go_on(accounts, &mut tx, (step.user, token), origin).await?;
+    if matches!(shown, Shown::Recovery(_)) {
+        let action = "second_factor.recovery_code_used";
+        trail::leave(&mut tx, step.user, action, origin).await?;
+    }
     tx.commit().await?;
     attempt.succeeded().await;
-    if matches!(shown, Shown::Recovery(_)) {
-        note(
-            accounts,
-            step.user,
-            "second_factor.recovery_code_used",
-            origin,
-        );
-    }
     Ok(signed_in)
 }
 
@@ -113,9 +108,9 @@ pub async fn confirm_in_sign_in(
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
     let codes = put_into_use(accounts, &mut tx, (step.user, &factors), code).await?;
     let signed_in = go_on(accounts, &mut tx, (step.user, token), origin).await?;
+    trail::leave(&mut tx, step.user, "second_factor.enabled", origin).await?;
     tx.commit().await?;
     attempt.succeeded().await;
-    note(accounts, step.user, "second_factor.enabled", origin);
     Ok((signed_in, codes))
 }
 
