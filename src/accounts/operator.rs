@@ -3,13 +3,17 @@
 
 use clap::Subcommand;
 
-use super::{store, trail};
+use super::{
+    sessions::{self, Ended, Which},
+    store, trail,
+};
 use crate::{
     audit::{Entry, Origin},
     auth::{Changed, tell},
     db::{Db, Sql, SystemReason, SystemTx},
     error::{Error, Result},
     ids::{Typed as _, UserId},
+    second_factor,
     text::normalize_email,
 };
 
@@ -31,6 +35,11 @@ pub enum PersonCommand {
     },
     /// Lets a person sign in again.
     Reactivate {
+        /// The address they sign in with.
+        email: String,
+    },
+    /// Turns off the second factor of a person who lost it with all recovery codes. Make sure that it is them.
+    ResetSecondFactor {
         /// The address they sign in with.
         email: String,
     },
@@ -63,12 +72,16 @@ pub async fn run(command: PersonCommand, db: &Db, print: impl Fn(String)) -> Res
             set_active(db, &email, true).await?;
             print(format!("{email}: may sign in again"));
         }
+        PersonCommand::ResetSecondFactor { email } => {
+            reset_second_factor(db, &email).await?;
+            print(format!("{email}: has no second factor any more"));
+        }
     }
     Ok(())
 }
 
 /// Lets a person in or keeps them out, on every server within a second; answers how many sessions ended.
-async fn set_active(db: &Db, email: &str, active: bool) -> Result<u64> {
+async fn set_active(db: &Db, email: &str, active: bool) -> Result<usize> {
     let mut tx = db.system(SystemReason::SignIn).await?;
     let user = find(&mut tx, email).await?;
     let sql = Sql::new("UPDATE users SET active = ")
@@ -79,7 +92,9 @@ async fn set_active(db: &Db, email: &str, active: bool) -> Result<u64> {
     let ended = if active {
         0
     } else {
-        end_sessions(&mut tx, user).await?
+        sessions::end_all(&mut tx, user, Which::All, Ended::Operator)
+            .await?
+            .len()
     };
     tell(&mut tx, Changed::Person(user)).await?;
 
@@ -88,11 +103,26 @@ async fn set_active(db: &Db, email: &str, active: bool) -> Result<u64> {
     } else {
         "person.deactivated"
     };
-    let origin = Origin::process(format!("operator-{}", crate::ids::mint()));
     let entry = Entry::new(AUTHOR, action).about("user", user.uuid());
-    trail::leave_entry(&mut tx, user, entry, &origin).await?;
+    trail::leave_entry(&mut tx, user, entry, &origin()).await?;
     tx.commit().await?;
     Ok(ended)
+}
+
+/// Turns a second factor off and ends all sessions, since whoever took the phone may be in one.
+async fn reset_second_factor(db: &Db, email: &str) -> Result<()> {
+    let mut tx = db.system(SystemReason::SignIn).await?;
+    let user = find(&mut tx, email).await?;
+    second_factor::forget(&mut tx, user).await?;
+    sessions::end_all(&mut tx, user, Which::All, Ended::Operator).await?;
+    tell(&mut tx, Changed::Person(user)).await?;
+    let entry = Entry::new(AUTHOR, "second_factor.disabled").about("user", user.uuid());
+    trail::leave_entry(&mut tx, user, entry, &origin()).await?;
+    tx.commit().await
+}
+
+fn origin() -> Origin {
+    Origin::process(format!("operator-{}", crate::ids::mint()))
 }
 
 async fn find(tx: &mut SystemTx, email: &str) -> Result<UserId> {
@@ -102,12 +132,4 @@ async fn find(tx: &mut SystemTx, email: &str) -> Result<UserId> {
         field: "email",
     })?;
     Ok(person.user_id)
-}
-
-async fn end_sessions(tx: &mut SystemTx, user: UserId) -> Result<u64> {
-    let sql = Sql::new("UPDATE sessions SET ended_because = 'DEACTIVATED', ended_at = ")
-        .bind(tx.now())
-        .push(" WHERE ended_at IS NULL AND user_id = ")
-        .bind(user);
-    tx.execute(sql).await
 }

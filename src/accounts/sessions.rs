@@ -132,6 +132,8 @@ pub enum Ended {
     SecondFactorRequired,
     /// The tenant wants another way of signing in.
     ProviderRequired,
+    /// The platform's operator closed the account, or took its second factor away.
+    Operator,
 }
 
 impl Ended {
@@ -144,6 +146,7 @@ impl Ended {
             Self::NoAccess => "NO_ACCESS",
             Self::SecondFactorRequired => "SECOND_FACTOR_REQUIRED",
             Self::ProviderRequired => "PROVIDER_REQUIRED",
+            Self::Operator => "OPERATOR",
         }
     }
 }

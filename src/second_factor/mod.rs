@@ -184,6 +184,14 @@ pub async fn renew_codes(
     Ok(codes)
 }
 
+/// Turns off what a person has, without any proof; for the operator, who has seen one.
+///
+/// # Errors
+/// The database.
+pub async fn forget(tx: &mut SystemTx, user: UserId) -> Result<()> {
+    store::turn_off(tx, user).await
+}
+
 async fn read(accounts: &Accounts, user: UserId) -> Result<Factors> {
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
     let factors = store::factors(&mut tx, user).await?;

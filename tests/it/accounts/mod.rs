@@ -1,6 +1,7 @@
 //! People beyond tenants: registering, signing in, staying signed in, and everybody who must not get in.
 
 mod guessing;
+mod operator;
 mod password;
 mod profile;
 mod refresh;

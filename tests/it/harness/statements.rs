@@ -28,7 +28,11 @@ pub(crate) const TENANT_TABLES: [&str; 21] = [
 ];
 
 /// Statements of the system login that look across tenants, each for a reason.
-const BEYOND_TENANTS: [(&str, &str); 16] = [
+const BEYOND_TENANTS: [(&str, &str); 17] = [
+    (
+        "SELECT m.tenant_id FROM memberships m WHERE m.user_id = $1 ORDER BY",
+        "accounts: what a person does to their account is audited in each of their tenants",
+    ),
     (
         "SELECT t.tenant_id, t.required_provider, t.second_factor_required FROM tenants t WHERE t.slug",
         "sign-in: which tenant it is about is known by its slug",
