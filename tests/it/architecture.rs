@@ -11,7 +11,7 @@ const MAY_SAY: [(&str, &[&str]); 8] = [
     ("sqlx::Pool", &["db/"]),
     (
         "PgConnectOptions",
-        &["db/", "dev/", "config/", "app.rs", "main.rs"],
+        &["db/", "dev/", "config/", "app.rs", "cli/"],
     ),
     ("redis::", &["events/", "cache/", "dev/"]),
     ("jsonwebtoken", &["auth/"]),

@@ -1,0 +1,67 @@
+//! The command line: what can be said on it, and a file per kind of command.
+
+mod arguments;
+mod databases;
+mod keys;
+mod operate;
+mod serve;
+
+use std::io::Write as _;
+
+use clap::Parser as _;
+use dealgraph::graphql;
+
+use arguments::{Audit, Cli, Command, Source};
+
+/// How a command ended; its error is one sentence for whoever typed it.
+pub(crate) type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+/// Does what the command line says.
+pub(crate) async fn run() -> Outcome {
+    match Cli::parse().command {
+        Command::Dev {
+            port,
+            data_dir,
+            fresh,
+        } => serve::run_dev(port, data_dir, fresh).await,
+        Command::Serve => serve::serve().await,
+        Command::Migrate => operate::run_migrations().await,
+        Command::Schema => {
+            print(&graphql::sdl());
+            Ok(())
+        }
+        Command::Token {
+            email,
+            tenant,
+            data_dir,
+        } => operate::token(email, tenant, data_dir).await,
+        Command::Tenant { command, data_dir } => operate::manage_tenants(command, data_dir).await,
+        Command::Person { command, data_dir } => operate::manage_people(command, data_dir).await,
+        Command::Audit {
+            what:
+                Audit::Verify {
+                    tenant,
+                    head,
+                    data_dir,
+                },
+        } => operate::verify_audit(tenant, head, data_dir).await,
+        Command::Keys { change, data_dir } => keys::change(change, data_dir).await,
+        Command::Import {
+            source:
+                Source::Maven {
+                    dir,
+                    tenant,
+                    data_dir,
+                },
+        } => operate::import_maven(dir, tenant, data_dir).await,
+    }
+}
+
+/// Prints to a reader that may have gone away, such as `head`.
+pub(crate) fn print(text: &str) {
+    _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+pub(crate) fn print_line(line: String) {
+    print(&(line + "\n"));
+}
