@@ -22,7 +22,8 @@ pub(crate) struct Script {
 
 /// Columns that each run needs anew, and what gives them.
 const MINTED: (&str, &str) = ("stage_change_id", "gen_random_uuid()");
-const NUMBERED: (&str, &str) = ("seq", ":last_seq");
+/// The column with a number of the tenant's counter, and what its UPDATE returned for the log that a row goes to.
+const NUMBERED: &str = "seq";
 /// The column that holds the instant of a writing transaction.
 const INSTANT: &str = "occurred_at";
 
@@ -78,6 +79,11 @@ impl Script {
             return Ok(());
         }
         let columns = inserted_columns(text);
+        let next_number = if text.starts_with("INSERT INTO audit_log") {
+            ":last_audit"
+        } else {
+            ":last_seq"
+        };
         let mut filled = String::with_capacity(text.len());
         let mut rest = text;
         while let Some((before, number, after)) = next_placeholder(rest) {
@@ -89,7 +95,7 @@ impl Script {
             let column = columns.get(number - 1).copied().unwrap_or_default();
             match value {
                 _ if column == MINTED.0 => filled.push_str(MINTED.1),
-                _ if column == NUMBERED.0 => filled.push_str(NUMBERED.1),
+                _ if column == NUMBERED => filled.push_str(next_number),
                 None => filled.push_str("NULL"),
                 // pgbench takes no empty value.
                 Some(value) if value.is_empty() => filled.push_str("''"),
