@@ -1,5 +1,6 @@
 -- The event counter: any writer of a tenant moves it, and only upwards by the door in src/db. While a tenant is
--- suspended or about to be deleted it stands still for all but the system, and with it every write.
+-- suspended or about to be deleted it stands still for all but the system, and with it every write. All of a tenant
+-- read how far it is, which says nothing of what happened.
 ALTER TABLE tenant_seq ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 REVOKE ALL ON tenant_seq FROM PUBLIC, dealgraph_app, dealgraph_system;
 GRANT SELECT ON tenant_seq TO dealgraph_app, dealgraph_system;
@@ -7,7 +8,10 @@ GRANT UPDATE (last_seq, last_audit, audit_hash) ON tenant_seq TO dealgraph_app, 
 GRANT UPDATE (open) ON tenant_seq TO dealgraph_system;
 GRANT INSERT ON tenant_seq TO dealgraph_system;
 DROP POLICY IF EXISTS tenant_seq_tenant ON tenant_seq;
-CREATE POLICY tenant_seq_tenant ON tenant_seq TO dealgraph_app
+DROP POLICY IF EXISTS tenant_seq_read ON tenant_seq;
+CREATE POLICY tenant_seq_read ON tenant_seq FOR SELECT TO dealgraph_app USING (tenant_id = app.tenant_id());
+DROP POLICY IF EXISTS tenant_seq_count ON tenant_seq;
+CREATE POLICY tenant_seq_count ON tenant_seq FOR UPDATE TO dealgraph_app
     USING (tenant_id = app.tenant_for_writers() AND open) WITH CHECK (tenant_id = app.tenant_for_writers());
 DROP POLICY IF EXISTS tenant_seq_system ON tenant_seq;
 CREATE POLICY tenant_seq_system ON tenant_seq TO dealgraph_system USING (true) WITH CHECK (true);
@@ -16,8 +20,10 @@ CREATE POLICY tenant_seq_owner ON tenant_seq TO dealgraph_owner USING (true) WIT
 
 -- The event log: writers append, nobody changes or deletes. Reading is the system's, because an event
 -- carries what some of the tenant may not see; the hub applies the same rule as the policies in memory.
+-- The partitions are reached through the table only: nothing is granted on them, and they have no policy.
 ALTER TABLE events ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-REVOKE ALL ON events FROM PUBLIC, dealgraph_app, dealgraph_system;
+ALTER TABLE events_default ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+REVOKE ALL ON events, events_default FROM PUBLIC, dealgraph_app, dealgraph_system;
 GRANT INSERT ON events TO dealgraph_app;
 GRANT SELECT, INSERT ON events TO dealgraph_system;
 DROP POLICY IF EXISTS events_append ON events;
@@ -30,3 +36,70 @@ DROP POLICY IF EXISTS events_append_system ON events;
 CREATE POLICY events_append_system ON events FOR INSERT TO dealgraph_system WITH CHECK (true);
 DROP POLICY IF EXISTS events_owner ON events;
 CREATE POLICY events_owner ON events TO dealgraph_owner USING (true) WITH CHECK (true);
+
+-- Which history a tenant's numbers belong to. Numbers mean nothing after a restore, which takes some of them back: the
+-- tenant's own epoch is mixed with what a copy of the database does not share (the cluster, its timeline, the
+-- database). An operator who puts back a disk's snapshot, which shows in none of these, sets the tenant's own.
+CREATE OR REPLACE FUNCTION app.epoch(of_tenant uuid) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN left(encode(sha256(convert_to(concat_ws(
+        ' ', of_tenant, (SELECT system_identifier FROM pg_control_system()),
+        (SELECT timeline_id FROM pg_control_checkpoint()),
+        (SELECT oid FROM pg_database WHERE datname = current_database())
+    ), 'UTF8')), 'hex'), 16);
+REVOKE ALL ON FUNCTION app.epoch(uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION app.epoch(uuid) TO dealgraph_app, dealgraph_system;
+
+-- Makes the partitions of today and the three days to come, and drops those whose last event is older than so many
+-- days; answers how many were dropped. All that the system login may do to the shape of a table, so it is the owner's.
+-- A partition is attached and not created in place, since that would lock out readers and writers; taking one away
+-- does, for as long as it takes or half a second, and is tried again the next time.
+CREATE OR REPLACE FUNCTION app.keep_events(days integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, public, pg_temp
+    SET lock_timeout = '500ms'
+    AS $$
+DECLARE
+    today date := (now() AT TIME ZONE 'UTC')::date;
+    oldest date := today - greatest(days, 1);
+    day date;
+    name text;
+    dropped integer := 0;
+BEGIN
+    -- One server at a time; the others find it done.
+    IF NOT pg_try_advisory_xact_lock(hashtext('app.keep_events')) THEN
+        RETURN 0;
+    END IF;
+    FOR day IN SELECT today + n FROM generate_series(0, 3) n LOOP
+        name := 'events_' || to_char(day, 'YYYYMMDD');
+        CONTINUE WHEN to_regclass('public.' || name) IS NOT NULL;
+        BEGIN
+            EXECUTE format('CREATE TABLE public.%I (LIKE public.events INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', name);
+            EXECUTE format('ALTER TABLE public.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', name);
+            EXECUTE format('ALTER TABLE public.%I ADD PRIMARY KEY (tenant_id, seq, logged_at)', name);
+            EXECUTE format('ALTER TABLE public.events ATTACH PARTITION public.%I FOR VALUES FROM (%L) TO (%L)',
+                           name, day::text || ' 00:00+00', (day + 1)::text || ' 00:00+00');
+        EXCEPTION
+            -- Rows of that day are in the default partition already; they stay there.
+            WHEN check_violation OR lock_not_available THEN NULL;
+        END;
+    END LOOP;
+    FOR name IN
+        SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+        WHERE i.inhparent = 'public.events'::regclass AND c.relname ~ '^events_[0-9]{8}$'
+          AND to_date(right(c.relname, 8), 'YYYYMMDD') < oldest
+    LOOP
+        BEGIN
+            EXECUTE format('DROP TABLE public.%I', name);
+            dropped := dropped + 1;
+        EXCEPTION
+            WHEN lock_not_available THEN NULL;
+        END;
+    END LOOP;
+    DELETE FROM events WHERE tableoid = 'public.events_default'::regclass AND logged_at < oldest;
+    RETURN dropped;
+END
+$$;
+REVOKE ALL ON FUNCTION app.keep_events(integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION app.keep_events(integer) TO dealgraph_system;
+SELECT app.keep_events(7);

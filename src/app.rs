@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Json, Router,
     extract::{Request, State},
-    http::{HeaderValue, StatusCode},
+    http::{HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
     routing::get,
@@ -24,12 +24,19 @@ use crate::{
     clock::Clock,
     config::{Secret, TraceParents},
     db::{self, Db, PoolOptions, StartupError},
-    events::Hints,
-    graphql::{self, Api, http::Outcome, limits::Limits},
+    events::{Hints, Hub, redis_answers},
+    graphql::{
+        self, Api,
+        http::{Origins, Outcome},
+        limits::Limits,
+    },
     mail::{Mailer, Sending},
     members::placement,
     server::{self, ServerLimits},
-    telemetry::{self, RequestLine},
+    telemetry::{
+        self, RequestLine,
+        metrics::{self, Metrics},
+    },
 };
 
 /// How long a health check waits for a dependency.
@@ -55,6 +62,29 @@ pub struct Setup {
     pub trace_parents: TraceParents,
     /// How accounts are kept.
     pub accounts: accounts::Setup,
+    /// How connections are served.
+    pub serving: Serving,
+}
+
+/// How connections are served, and how far back those that stay open can resume.
+#[derive(Debug, Clone)]
+pub struct Serving {
+    /// What clients may do to connections.
+    pub server: ServerLimits,
+    /// Whose pages may open sockets, beside the server's own.
+    pub origins: Origins,
+    /// How many days events are kept.
+    pub event_days: u16,
+}
+
+impl Default for Serving {
+    fn default() -> Self {
+        Self {
+            server: ServerLimits::default(),
+            origins: Origins::default(),
+            event_days: 7,
+        }
+    }
 }
 
 /// How tokens are made and checked.
@@ -101,12 +131,13 @@ pub struct App {
     db: Db,
     tokens: Arc<Tokens>,
     access: Arc<Access>,
+    api: Arc<Api>,
+    hub: Arc<Hub>,
     router: Router,
-    hints: Hints,
+    server: ServerLimits,
     recording: Recording,
     accounts: Arc<Accounts>,
     sending: Sending,
-    redis_url: Option<String>,
 }
 
 impl App {
@@ -116,11 +147,11 @@ impl App {
     /// [`StartError`].
     pub async fn new(setup: Setup) -> Result<Self, StartError> {
         let hints = Hints::default();
-        let db = Db::open(setup.logins, &setup.pool, setup.clock, hints.clone());
+        let db = Db::open(setup.logins, &setup.pool, setup.clock, hints);
         db::check(&db).await?;
         let tokens = setup.tokens.open(&db, &setup.vault).await?;
-        let parts = (tokens, setup.limits, setup.trace_parents);
-        Ok(Self::over(db, hints, setup.redis_url, parts, setup.accounts).await?)
+        let parts = (tokens, setup.limits, setup.trace_parents, setup.serving);
+        Ok(Self::over(db, setup.redis_url, parts, setup.accounts).await?)
     }
 
     /// Puts a server together over a database that is open already.
@@ -129,9 +160,8 @@ impl App {
     /// [`StartupError`].
     pub async fn over(
         db: Db,
-        hints: Hints,
         redis_url: Option<String>,
-        (tokens, limits, trace_parents): (Arc<Tokens>, Limits, TraceParents),
+        (tokens, limits, trace_parents, serving): (Arc<Tokens>, Limits, TraceParents, Serving),
         setup: accounts::Setup,
     ) -> Result<Self, StartupError> {
         db::check(&db).await?;
@@ -143,26 +173,35 @@ impl App {
             (Arc::clone(&tokens), mailer),
             (Throttle::new(redis_url.as_deref()), recorder.clone()),
         ));
+        let metrics = Arc::<Metrics>::default();
+        let hub = Arc::new(Hub::new(
+            db.clone(),
+            redis_url.clone(),
+            Arc::clone(&metrics),
+            serving.event_days,
+        ));
         let api = Api::new(
             db.clone(),
             Arc::clone(&tokens),
             limits,
             recorder,
             Arc::clone(&accounts),
+            (Arc::clone(&hub), Arc::clone(&metrics), serving.origins),
         );
         let api = Arc::new(api);
         let access = Arc::clone(api.access());
         let health = Health {
             db: db.clone(),
-            redis_url: redis_url.clone(),
+            redis_url,
         };
-        let router = graphql::router(api)
+        let router = graphql::router(Arc::clone(&api))
             .merge(keys::router(Arc::clone(&tokens)))
             .route(
                 "/health/live",
                 get(async || Json(json!({ "status": "healthy" }))),
             )
             .route("/health/ready", get(ready).with_state(health))
+            .route("/metrics", get(counts).with_state(metrics))
             .layer(middleware::from_fn_with_state(
                 trace_parents,
                 one_line_per_request,
@@ -171,12 +210,13 @@ impl App {
             db,
             tokens,
             access,
+            api,
+            hub,
             router,
-            hints,
+            server: serving.server,
             recording,
             accounts,
             sending,
-            redis_url,
         })
     }
 
@@ -216,13 +256,19 @@ impl App {
     ) -> std::io::Result<()> {
         let tasks = TaskTracker::new();
         let after = CancellationToken::new();
-        tasks.spawn(self.hints.send(self.redis_url, after.clone()));
+        let (hub, until) = (self.hub, after.clone());
+        tasks.spawn(async move { hub.run(&until).await });
         tasks.spawn(placement::run(self.db.clone(), after.clone()));
         let (access, until) = (self.access, after.clone());
         tasks.spawn(async move { access.run(until).await });
         tasks.spawn(Arc::clone(&self.accounts).sweep(after.clone()));
         tasks.close();
-        let served = server::serve(listener, self.router, ServerLimits::default(), stop).await;
+        let close = async {
+            stop.cancelled().await;
+            self.api.close().await;
+        };
+        let serve = server::serve(listener, self.router, self.server, stop.clone());
+        let (served, ()) = tokio::join!(serve, close);
         after.cancel();
         tasks.wait().await;
         self.accounts.finish().await;
@@ -262,6 +308,14 @@ async fn one_line_per_request(
     response
 }
 
+async fn counts(State(metrics): State<Arc<Metrics>>) -> Response {
+    (
+        [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)],
+        metrics.text(),
+    )
+        .into_response()
+}
+
 #[derive(Clone)]
 struct Health {
     db: Db,
@@ -275,7 +329,7 @@ async fn ready(State(health): State<Health>) -> Response {
         .unwrap_or(false);
     let redis = match &health.redis_url {
         None => "off",
-        Some(url) if Hints::reaches(url).await => "healthy",
+        Some(url) if redis_answers(url).await => "healthy",
         Some(_) => "unhealthy",
     };
     let (code, status) = match (database, redis) {

@@ -80,6 +80,8 @@ pub trait Kept: Record {
     fn stamps(&self) -> &Stamps;
     /// Who sees the record.
     fn visible_to(&self) -> &str;
+    /// What the event log keeps of the record: its columns by their names, those that filters compare among them.
+    fn columns(&self) -> Json;
     /// The record as something that activities are about, if it is.
     fn activity_target(&self) -> Option<Target> {
         None
@@ -225,6 +227,33 @@ pub async fn lock<R: Kept>(tx: &mut Tx, id: Uuid, expected_version: Option<i32>)
     }
 }
 
+/// Columns with further ones.
+#[must_use]
+pub fn with(mut columns: Json, more: Json) -> Json {
+    if let (Json::Object(columns), Json::Object(more)) = (&mut columns, more) {
+        columns.extend(more);
+    }
+    columns
+}
+
+/// The record as the event log keeps it, with its id and its times.
+fn whole<R: Kept>(record: &R) -> Map<String, Json> {
+    let Json::Object(mut columns) = record.columns() else {
+        return Map::new();
+    };
+    let Stamps {
+        archived_at,
+        created_at,
+        updated_at,
+        ..
+    } = record.stamps();
+    columns.insert(R::ID_COLUMN.to_owned(), json!(record.key()));
+    columns.insert("archived_at".to_owned(), json!(archived_at));
+    columns.insert("created_at".to_owned(), json!(created_at));
+    columns.insert("updated_at".to_owned(), json!(updated_at));
+    columns
+}
+
 /// Tells of a record that came about.
 pub fn emit_created<R: Kept>(tx: &mut Tx, record: &R, fields: &impl Serialize) {
     tx.emit(Event {
@@ -235,6 +264,8 @@ pub fn emit_created<R: Kept>(tx: &mut Tx, record: &R, fields: &impl Serialize) {
         changed: Vec::new(),
         before: None,
         after: Some(json!(fields)),
+        record: Some(Json::Object(whole(record))),
+        was: None,
         visible_before: None,
         visible_after: Some(record.visible_to().to_owned()),
     });
@@ -248,20 +279,49 @@ pub fn emit_changed<R: Kept, F: Serialize>(
     (after, new): (&R, &F),
 ) {
     let (changed, old, new) = diff(&json!(old), &json!(new));
+    let mut record = whole(after);
+    let mut was = whole(before);
+    was.retain(|column, value| record.get(column) != Some(value));
+    was.extend(old.clone());
+    record.extend(new.clone());
     tx.emit(Event {
         kind,
         entity: R::KIND,
         id: after.key(),
         version: after.stamps().version,
         changed,
-        before: Some(old),
-        after: Some(new),
+        before: Some(Json::Object(old)),
+        after: Some(Json::Object(new)),
+        record: Some(Json::Object(record)),
+        was: Some(Json::Object(was)),
         visible_before: Some(before.visible_to().to_owned()),
         visible_after: Some(after.visible_to().to_owned()),
     });
 }
 
-fn diff(before: &Json, after: &Json) -> (Vec<String>, Json, Json) {
+/// Tells of what follows for a record from a change to another one: it keeps its version. What the changed columns
+/// were before is not known.
+pub fn tell_followed<R: Kept>(
+    tx: &mut Tx,
+    (record, visible_before): (&R, String),
+    changed: &[&str],
+) {
+    tx.follow_up(Event {
+        kind: EventKind::Updated,
+        entity: R::KIND,
+        id: record.key(),
+        version: record.stamps().version,
+        changed: changed.iter().map(|&name| name.to_owned()).collect(),
+        before: None,
+        after: None,
+        record: Some(Json::Object(whole(record))),
+        was: None,
+        visible_before: Some(visible_before),
+        visible_after: Some(record.visible_to().to_owned()),
+    });
+}
+
+fn diff(before: &Json, after: &Json) -> (Vec<String>, Map<String, Json>, Map<String, Json>) {
     let (mut changed, mut old, mut new) = (Vec::new(), Map::new(), Map::new());
     for (name, value) in after.as_object().into_iter().flatten() {
         let was = before.get(name).unwrap_or(&Json::Null);
@@ -271,7 +331,7 @@ fn diff(before: &Json, after: &Json) -> (Vec<String>, Json, Json) {
             new.insert(name.clone(), value.clone());
         }
     }
-    (changed, Json::Object(old), Json::Object(new))
+    (changed, old, new)
 }
 
 /// Puts a record away: lists leave it out, everything else stays. Doing it twice changes nothing.
@@ -364,6 +424,8 @@ pub async fn delete<R: Kept>(tx: &mut Tx, id: Uuid, expected_version: Option<i32
         changed: Vec::new(),
         before: None,
         after: None,
+        record: Some(Json::Object(whole(&before))),
+        was: None,
         visible_before: Some(before.visible_to().to_owned()),
         visible_after: None,
     });

@@ -16,6 +16,7 @@ use crate::{
     db::{Tx, list, list::Record as _},
     error::{Error, Result},
     ids::Typed as _,
+    records,
 };
 
 /// Activities per statement: twenty thousand at once came close to the statement timeout.
@@ -24,16 +25,25 @@ const PER_STATEMENT: usize = 5_000;
 const NOBODY: &str = "|";
 
 /// Tells the activities about a record that it is now visible to others; `visible_to` is the record's own, and the
-/// record is locked by this transaction. Activities change neither version nor time by it, and no event tells of it.
+/// record is locked by this transaction. Activities change neither version nor time by it; events tell those who see
+/// them from now on, and those who no longer do.
 ///
 /// # Errors
 /// The database; `FORBIDDEN` when an activity would be out of the actor's reach after it.
 pub async fn follow(tx: &mut Tx, target: Target, visible_to: &str) -> Result<()> {
-    let activities = store::lock_activities_about(tx, target).await?;
-    if activities.is_empty() {
+    let mut before = store::lock_activities_about(tx, target).await?;
+    if before.is_empty() {
         return Ok(());
     }
-    restamp(tx, &activities, &Link::new(target, visible_to)).await
+    let ids: Vec<Uuid> = before.keys().copied().collect();
+    for activity in restamp(tx, &ids, &Link::new(target, visible_to)).await? {
+        if let Some(was) = before.remove(&activity.key())
+            && was != activity.visible_to
+        {
+            records::tell_followed(tx, (&activity, was), &[]);
+        }
+    }
+    Ok(())
 }
 
 /// Takes a record that is about to be deleted out of who sees the activities about it. Their links to it go with the
@@ -90,8 +100,9 @@ pub(super) async fn catch_up(
     Ok(())
 }
 
-/// Writes who sees a record into the activities about it and into their links.
-async fn restamp(tx: &mut Tx, activities: &[Uuid], record: &Link) -> Result<()> {
+/// Writes who sees a record into the activities about it and into their links; answers the activities.
+async fn restamp(tx: &mut Tx, activities: &[Uuid], record: &Link) -> Result<Vec<Activity>> {
+    let mut restamped = Vec::with_capacity(activities.len());
     for activities in activities.chunks(PER_STATEMENT) {
         let mut who = Vec::with_capacity(activities.len());
         for (id, mut links) in store::links_of(tx, activities).await? {
@@ -100,8 +111,10 @@ async fn restamp(tx: &mut Tx, activities: &[Uuid], record: &Link) -> Result<()> 
             }
             who.push((id.uuid(), who_sees(&links)));
         }
-        let visible_to = store::set_targets_visible_to(tx, who).await?;
-        store::restamp_links(tx, visible_to, record).await?;
+        let after = store::set_targets_visible_to(tx, who).await?;
+        let visible_to = after.iter().map(|a| (a.key(), a.visible_to.clone()));
+        store::restamp_links(tx, visible_to.collect(), record).await?;
+        restamped.extend(after);
     }
-    Ok(())
+    Ok(restamped)
 }

@@ -8,6 +8,7 @@ mod graphql;
 mod loader;
 mod model;
 mod store;
+mod subscription;
 mod target;
 
 use std::collections::HashMap;
@@ -21,6 +22,7 @@ pub use model::{
     Activity, ActivityDirection, ActivityFields, ActivityKind, ActivityOrderField, ActivityStatus,
     NewActivity,
 };
+pub use subscription::{ActivityEvent, ActivitySubscription};
 pub use target::{MAX_TARGETS, Target};
 
 use crate::{

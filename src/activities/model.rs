@@ -3,6 +3,7 @@
 use async_graphql::Enum;
 use chrono::{DateTime, Datelike as _, Utc};
 use serde::Serialize;
+use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use super::Target;
@@ -10,7 +11,7 @@ use crate::{
     db::{OrderField, Value, ValueKind, list::Record},
     error::{Error, Result},
     ids::{ActivityId, Typed as _},
-    records::{Kept, Ownership, Stamps},
+    records::{self, Kept, Ownership, Stamps},
     text::Text,
 };
 
@@ -273,6 +274,13 @@ impl Kept for Activity {
 
     fn visible_to(&self) -> &str {
         &self.visible_to
+    }
+
+    fn columns(&self) -> Json {
+        records::with(
+            json!(self.fields),
+            json!({ "occurred_at": self.occurred_at }),
+        )
     }
 }
 

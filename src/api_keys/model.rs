@@ -3,6 +3,7 @@
 use async_graphql::Enum;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
+use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use crate::{
@@ -209,6 +210,10 @@ impl Kept for ApiKey {
 
     fn visible_to(&self) -> &str {
         &self.visible_to
+    }
+
+    fn columns(&self) -> Json {
+        json!(self.fields)
     }
 }
 

@@ -3,7 +3,7 @@
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
-use super::{AuditEntry, AuditOrderField, log::Change};
+use super::{AuditEntry, AuditOrderField, FieldDiff};
 use crate::{
     db::{Direction, OrderTerm, Predicate},
     error::{Error, Result},
@@ -103,8 +103,8 @@ struct AuditChange {
     masked: bool,
 }
 
-impl From<Change> for AuditChange {
-    fn from(change: Change) -> Self {
+impl From<FieldDiff> for AuditChange {
+    fn from(change: FieldDiff) -> Self {
         Self {
             field: change.field,
             before: JsonValue::some(change.before),

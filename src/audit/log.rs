@@ -5,8 +5,9 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
+use super::diff::{FieldDiff, shown_to};
 use crate::{
-    auth::{Rights, Sensitive},
+    auth::Rights,
     db::{OrderField, Value, ValueKind, list::Record},
     ids::AuditEntryId,
 };
@@ -28,33 +29,15 @@ pub struct AuditEntry {
     pub(super) request_id: String,
 }
 
-/// A field with its values, as a reader may see them.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Change {
-    pub(super) field: String,
-    pub(super) before: Json,
-    pub(super) after: Json,
-    pub(super) masked: bool,
-}
-
 impl AuditEntry {
     /// The fields that changed, without the values that the reader's rights keep back.
-    pub(super) fn changes_for(&self, rights: &Rights) -> Vec<Change> {
+    pub(super) fn changes_for(&self, rights: &Rights) -> Vec<FieldDiff> {
         let fields: Map<String, Json> = serde_json::from_str(&self.changes).unwrap_or_default();
-        let change = |(name, sides): (String, Json)| {
-            let masked = !may_be_shown(&name, rights);
-            let side = |n: usize| match sides.get(n) {
-                Some(value) if !masked => named_for_clients(value.clone()),
-                _ => Json::Null,
-            };
-            Change {
-                before: side(0),
-                after: side(1),
-                field: camel_case(&name),
-                masked,
-            }
-        };
-        fields.into_iter().map(change).collect()
+        let side = |sides: &Json, n: usize| sides.get(n).cloned().unwrap_or(Json::Null);
+        let fields = fields
+            .iter()
+            .map(|(name, sides)| (name.as_str(), side(sides, 0), side(sides, 1)));
+        shown_to(rights, fields).collect()
     }
 
     /// What the entry is about, by the prefix of its kind's ids.
@@ -63,42 +46,6 @@ impl AuditEntry {
         // A member is known by the person.
         let prefix = if entity == "member" { "user" } else { entity };
         Some(format!("{prefix}:{}", id.hyphenated()))
-    }
-}
-
-/// The log says values under the names of columns; which of them are sensitive shows in these.
-fn may_be_shown(field: &str, rights: &Rights) -> bool {
-    let field = field.to_ascii_lowercase();
-    let has = |parts: &[&str]| parts.iter().any(|part| field.contains(part));
-    let is = |what: Sensitive| match what {
-        Sensitive::Amounts => has(&["amount", "revenue", "weighted"]),
-        Sensitive::Emails => has(&["email", "contact_methods"]),
-        Sensitive::Phones => has(&["phone", "mobile", "contact_methods"]),
-    };
-    Sensitive::ALL
-        .into_iter()
-        .all(|what| rights.shows(what) || !is(what))
-}
-
-/// `owner_id` is `ownerId` in the API.
-fn camel_case(name: &str) -> String {
-    let mut words = name.split('_');
-    let first = words.next().unwrap_or_default().to_owned();
-    words.fold(first, |mut name, word| {
-        let mut letters = word.chars();
-        name.extend(letters.next().map(|first| first.to_ascii_uppercase()));
-        name + letters.as_str()
-    })
-}
-
-fn named_for_clients(value: Json) -> Json {
-    match value {
-        Json::Object(fields) => fields
-            .into_iter()
-            .map(|(name, value)| (camel_case(&name), named_for_clients(value)))
-            .collect(),
-        Json::Array(items) => items.into_iter().map(named_for_clients).collect(),
-        other => other,
     }
 }
 
@@ -151,6 +98,8 @@ impl Record for AuditEntry {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+
+    use crate::auth::Sensitive;
 
     use super::*;
 

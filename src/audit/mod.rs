@@ -5,6 +5,7 @@
 
 mod attempts;
 mod chain;
+mod diff;
 mod entry;
 mod folding;
 mod graphql;
@@ -16,6 +17,7 @@ mod verify;
 
 pub(crate) use attempts::{MOST_IDS, NamedId, Suspicion};
 pub(crate) use chain::append;
+pub use diff::{FieldDiff, shown_to};
 pub use entry::{Changes, Entry};
 pub use graphql::{AuditFilter, AuditOrder, AuditQuery};
 pub use log::{AuditEntry, AuditOrderField};

@@ -35,6 +35,10 @@ pub struct Actor {
     masks: String,
 }
 
+/// A visibility class: whoever is in the same one is answered the same.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Class(String);
+
 /// Who acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Subject {
@@ -204,6 +208,31 @@ impl Actor {
     #[must_use]
     pub fn sees(&self, kind: &str) -> String {
         self.reach(self.rights.sees(kind))
+    }
+
+    /// Whether the policies would show this actor a row of a kind with this `visible_to`.
+    #[must_use]
+    pub fn sees_row(&self, kind: &str, visible_to: &str) -> bool {
+        self.reaches(self.rights.sees(kind), visible_to)
+    }
+
+    /// What this actor has in common with all who see the same rows, may do the same with them, and are shown the same
+    /// of them. Where a right reaches a team or the own rows only, it is the person's alone: rows name people.
+    /// `personal` keeps it to the person in any case.
+    #[must_use]
+    pub fn class(&self, personal: bool) -> Class {
+        let is_narrow = |scope: &Scope| matches!(scope, Scope::Own | Scope::Team);
+        let is_ones_own = personal || self.rights.scopes().as_flattened().iter().any(is_narrow);
+        let subject = match self.subject {
+            Subject::Person(..) if is_ones_own => self.me(),
+            Subject::Person(..) => "person".to_owned(),
+            Subject::Key(_) | Subject::Worker => self.me(),
+        };
+        let team = self.team_path.as_deref().filter(|_| is_ones_own);
+        Class(format!(
+            "{} {subject} {team:?} {:?} {:?} {:?} {:?}",
+            self.tenant, self.role, self.custom_role, self.standing, self.rights
+        ))
     }
 
     /// Whether the policies would let this actor change a row of a kind with this `visible_to`.

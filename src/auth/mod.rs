@@ -20,7 +20,7 @@ mod token;
 mod vault;
 
 pub use access::Access;
-pub use actor::{Actor, Author, Place, Standing, Subject};
+pub use actor::{Actor, Author, Class, Place, Standing, Subject};
 pub use api_key::ApiKeySecret;
 pub use changes::{Changed, tell};
 pub use claims::Claims;

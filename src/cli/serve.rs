@@ -5,14 +5,15 @@ use std::{path::PathBuf, sync::Arc};
 use chrono::TimeDelta;
 use dealgraph::{
     accounts::{self, HashCost, Hasher, Settings},
-    app::{App, Setup, TokenSettings},
+    app::{App, Serving, Setup, TokenSettings},
     auth::Vault,
     clock::Clock,
     config::{Config, IdentityFile, Purpose},
     dev::{self, DevOptions},
-    graphql::{explorer, limits::Limits},
+    graphql::{explorer, http::Origins, limits::Limits},
     identities::Identities,
     mail::{Post, Way},
+    server::ServerLimits,
     telemetry,
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -54,6 +55,7 @@ pub(crate) async fn serve() -> Outcome {
         clock: Clock::system(),
         trace_parents: config.telemetry.trace_parents,
         accounts: accounts_setup(&config, vault)?,
+        serving: serving(&config),
     };
     let mut app = App::new(setup).await?;
     if config.server.explorer {
@@ -77,6 +79,20 @@ pub(crate) async fn serve() -> Outcome {
     tracing::info!("draining");
     stop.cancel();
     Ok(serving.await?)
+}
+
+fn serving(config: &Config) -> Serving {
+    let set = &config.server;
+    let origins = set.allowed_origins.iter().chain([&config.accounts.app_url]);
+    Serving {
+        server: ServerLimits {
+            max_connections: set.connections,
+            max_connections_per_ip: set.connections_per_address,
+            ..ServerLimits::default()
+        },
+        origins: Origins::of(origins),
+        event_days: set.event_days,
+    }
 }
 
 pub(crate) fn accounts_setup(

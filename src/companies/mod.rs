@@ -5,11 +5,13 @@
 mod graphql;
 mod model;
 mod store;
+mod subscription;
 
 use uuid::Uuid;
 
 pub use graphql::{CompanyFilter, CompanyMutation, CompanyQuery};
 pub use model::{Company, CompanyFields, CompanyOrderField, NewCompany};
+pub use subscription::{CompanyEvent, CompanySubscription};
 
 use crate::{
     activities,

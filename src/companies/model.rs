@@ -3,6 +3,7 @@
 use async_graphql::Enum;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     error::{Error, Result},
     ids::{CompanyId, Typed as _},
     money::{MAX_MINOR, Money},
-    records::{Kept, Ownership, Stamps},
+    records::{self, Kept, Ownership, Stamps},
     text::{self, Text},
 };
 
@@ -203,6 +204,13 @@ impl Kept for Company {
 
     fn visible_to(&self) -> &str {
         &self.visible_to
+    }
+
+    fn columns(&self) -> Json {
+        records::with(
+            json!(self.fields),
+            json!({ "name_normalized": text::normalize(&self.fields.name) }),
+        )
     }
 
     fn activity_target(&self) -> Option<Target> {

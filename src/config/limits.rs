@@ -22,6 +22,12 @@ pub struct LimitsConfig {
     pub root_fields: Option<usize>,
     /// Most records that one operation may ask for.
     pub nodes: Option<usize>,
+    /// Most connections of a person that stay open.
+    pub connections_per_person: Option<usize>,
+    /// Most connections of a tenant that stay open.
+    pub connections_per_tenant: Option<usize>,
+    /// Most subscriptions on a WebSocket.
+    pub subscriptions: Option<usize>,
     /// Longest run of a request.
     pub timeout: Option<Duration>,
 }
@@ -42,6 +48,9 @@ impl LimitsConfig {
             aliases: limit("DEALGRAPH_LIMIT_ALIASES", 10_000),
             root_fields: limit("DEALGRAPH_LIMIT_ROOT_FIELDS", 1_000),
             nodes: limit("DEALGRAPH_LIMIT_NODES", 1_000_000),
+            connections_per_person: limit("DEALGRAPH_LIMIT_CONNECTIONS_PER_PERSON", 1_000_000),
+            connections_per_tenant: limit("DEALGRAPH_LIMIT_CONNECTIONS_PER_TENANT", 1_000_000),
+            subscriptions: limit("DEALGRAPH_LIMIT_SUBSCRIPTIONS", 10_000),
             timeout: reader
                 .optional_number("DEALGRAPH_LIMIT_TIMEOUT_MS", 1..=600_000)
                 .map(milliseconds),
@@ -60,6 +69,13 @@ impl From<&LimitsConfig> for Limits {
             aliases: set.aliases.unwrap_or(built_in.aliases),
             root_fields: set.root_fields.unwrap_or(built_in.root_fields),
             nodes: set.nodes.unwrap_or(built_in.nodes),
+            connections_per_person: set
+                .connections_per_person
+                .unwrap_or(built_in.connections_per_person),
+            connections_per_tenant: set
+                .connections_per_tenant
+                .unwrap_or(built_in.connections_per_tenant),
+            subscriptions: set.subscriptions.unwrap_or(built_in.subscriptions),
             timeout: set.timeout.unwrap_or(built_in.timeout),
             ..built_in
         }

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use url::Url;
+
 use super::reader::Reader;
 
 /// The HTTP server.
@@ -13,6 +15,14 @@ pub struct ServerConfig {
     pub explorer: bool,
     /// Whether people who are signed in may read the schema.
     pub introspection: bool,
+    /// Whose pages may open WebSockets, beside the server's own and the frontend's.
+    pub allowed_origins: Vec<Url>,
+    /// Most connections at a time.
+    pub connections: usize,
+    /// Most connections at a time from one address.
+    pub connections_per_address: usize,
+    /// How many days events are kept.
+    pub event_days: u16,
     /// How many proxies are trusted to say where a request comes from.
     pub trusted_proxies: usize,
 }
@@ -27,6 +37,16 @@ impl ServerConfig {
             ),
             explorer: reader.switch("DEALGRAPH_EXPLORER"),
             introspection: reader.switch("DEALGRAPH_INTROSPECTION"),
+            allowed_origins: reader.setting(
+                "DEALGRAPH_ALLOWED_ORIGINS",
+                "web addresses such as https://crm.example.com, with commas between",
+                web_addresses,
+            ),
+            connections: reader.number("DEALGRAPH_CONNECTIONS", 1..=1_000_000) as usize,
+            connections_per_address: reader
+                .number("DEALGRAPH_CONNECTIONS_PER_ADDRESS", 1..=1_000_000)
+                as usize,
+            event_days: reader.number("DEALGRAPH_EVENT_DAYS", 1..=365) as u16,
             trusted_proxies: reader.setting(
                 "DEALGRAPH_TRUST_FORWARDED_FOR",
                 "off, or a number of proxies from 1 to 10",
@@ -40,4 +60,13 @@ impl ServerConfig {
             ),
         }
     }
+}
+
+fn web_addresses(value: &str) -> Option<Vec<Url>> {
+    let addresses = value
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty());
+    let web = |text| Url::parse(text).ok().filter(Url::has_host);
+    addresses.map(web).collect()
 }

@@ -46,6 +46,26 @@ pub const VARIABLES: &[Variable] = &[
         "how many proxies in front of the server add to `x-forwarded-for`; `off` takes the connection's own address",
     ),
     variable(
+        "DEALGRAPH_ALLOWED_ORIGINS",
+        "",
+        "web addresses whose pages may open WebSockets, with commas between; those of the server itself and of `DEALGRAPH_APP_URL` always may",
+    ),
+    variable(
+        "DEALGRAPH_CONNECTIONS",
+        "10000",
+        "most connections at a time, those that stay open among them",
+    ),
+    variable(
+        "DEALGRAPH_CONNECTIONS_PER_ADDRESS",
+        "1000",
+        "most connections at a time from one address",
+    ),
+    variable(
+        "DEALGRAPH_EVENT_DAYS",
+        "7",
+        "days that events are kept: for so long a subscription can resume",
+    ),
+    variable(
         "DEALGRAPH_DATABASE_URL",
         "",
         "Postgres as the login `dealgraph_app`; `serve`, `import` and `keys` need it",
@@ -166,6 +186,21 @@ pub const VARIABLES: &[Variable] = &[
         "DEALGRAPH_LIMIT_NODES",
         "10000",
         "most records that one operation may ask for",
+    ),
+    variable(
+        "DEALGRAPH_LIMIT_CONNECTIONS_PER_PERSON",
+        "20",
+        "most WebSockets and event streams of a person or key",
+    ),
+    variable(
+        "DEALGRAPH_LIMIT_CONNECTIONS_PER_TENANT",
+        "5000",
+        "most WebSockets and event streams of a tenant",
+    ),
+    variable(
+        "DEALGRAPH_LIMIT_SUBSCRIPTIONS",
+        "64",
+        "most subscriptions on a WebSocket",
     ),
     variable(
         "DEALGRAPH_LIMIT_TIMEOUT_MS",

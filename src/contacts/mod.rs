@@ -6,6 +6,7 @@ mod graphql;
 mod methods;
 mod model;
 mod store;
+mod subscription;
 
 use std::collections::HashMap;
 
@@ -15,6 +16,7 @@ pub use graphql::{ContactFilter, ContactMutation, ContactOrder, ContactQuery};
 pub(crate) use graphql::{OF_COMPANY, OF_OPPORTUNITY, below};
 pub use methods::{ContactMethod, ContactMethodKind, NewContactMethod};
 pub use model::{Contact, ContactFields, ContactOrderField, NewContact};
+pub use subscription::{ContactEvent, ContactSubscription};
 
 use crate::{
     activities,

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use async_graphql::Enum;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use super::methods::NewContactMethod;
@@ -13,7 +14,7 @@ use crate::{
     db::{OrderField, Value, ValueKind, list::Record},
     error::{Error, Result},
     ids::{CompanyId, ContactId, Typed as _},
-    records::{Kept, Ownership, Stamps},
+    records::{self, Kept, Ownership, Stamps},
     text::{self, Text},
 };
 
@@ -195,6 +196,13 @@ impl Kept for Contact {
 
     fn visible_to(&self) -> &str {
         &self.visible_to
+    }
+
+    fn columns(&self) -> Json {
+        records::with(
+            json!(self.fields),
+            json!({ "name_normalized": self.fields.name_normalized(), "email_normalized": self.email }),
+        )
     }
 
     fn activity_target(&self) -> Option<Target> {

@@ -181,6 +181,32 @@ pub async fn find_many<R: Record>(tx: &mut Tx, ids: &[Uuid]) -> Result<Vec<R>> {
     tx.all(sql).await
 }
 
+/// Which of some records the actor sees and meet a condition. The table and the column of its id are names of the
+/// program.
+///
+/// # Errors
+/// The database.
+pub async fn matching(
+    tx: &mut Tx,
+    (table, id_column): (&'static str, &'static str),
+    ids: Vec<Uuid>,
+    filter: &Predicate,
+) -> Result<Vec<Uuid>> {
+    let mut sql = Sql::new("SELECT t.")
+        .push(id_column)
+        .push(" FROM ")
+        .push(table)
+        .push(" t WHERE t.tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND t.")
+        .push(id_column)
+        .push(" = ANY(")
+        .bind(ids)
+        .push(") AND ");
+    filter.render(sql.builder(), Alias::LIST, tx.tenant());
+    tx.column(sql).await
+}
+
 /// Refuses ids that the actor can't see, before they are written as references: a foreign key would accept
 /// another's hidden record and so tell that it exists.
 ///

@@ -40,25 +40,30 @@ const COLUMNS: [(&str, &str, Sensitive); 14] = [
 /// # Errors
 /// `FORBIDDEN`.
 pub(super) fn refuse_hidden<R: Record>(rights: &Rights, query: &ListQuery<R>) -> Result<()> {
-    if rights.masks().is_empty() {
-        return Ok(());
+    let mut columns = query.order.iter().map(|term| term.field.column());
+    if columns.any(|column| hides(rights, R::TABLE, column)) {
+        return Err(REFUSED);
     }
-    let hides = |table: &str, column: &str| {
-        let known = COLUMNS
-            .iter()
-            .find(|known| (known.0, known.1) == (table, column));
-        known.is_some_and(|(_, _, what)| !rights.shows(*what))
-    };
-    let sorted = query
-        .order
-        .iter()
-        .any(|term| hides(R::TABLE, term.field.column()));
-    if sorted || names(&query.filter, R::TABLE, &hides) {
-        return Err(Error::Forbidden(
-            "filter or sort by fields that you are not shown",
-        ));
+    refuse_hidden_filter(rights, R::TABLE, &query.filter)
+}
+
+/// The same for a condition by itself.
+///
+/// # Errors
+/// `FORBIDDEN`.
+pub(crate) fn refuse_hidden_filter(rights: &Rights, table: &str, filter: &Predicate) -> Result<()> {
+    match names(filter, table, &|table, column| hides(rights, table, column)) {
+        true => Err(REFUSED),
+        false => Ok(()),
     }
-    Ok(())
+}
+
+const REFUSED: Error = Error::Forbidden("filter or sort by fields that you are not shown");
+
+fn hides(rights: &Rights, table: &str, column: &str) -> bool {
+    let mut known = COLUMNS.iter();
+    let known = known.find(|known| (known.0, known.1) == (table, column));
+    known.is_some_and(|(_, _, what)| !rights.shows(*what))
 }
 
 /// Whether a condition names a column that is hidden, in the table or in related ones.

@@ -7,6 +7,7 @@
 //! Nothing outside this folder can reach a connection in any other way.
 
 mod constraint;
+mod judge;
 pub mod list;
 mod masked;
 pub mod migrate;
@@ -24,6 +25,8 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPool, PgPoolOptions},
 };
 
+pub use judge::Row as KnownRow;
+pub(crate) use masked::refuse_hidden_filter;
 pub use order::{Cursor, Direction, OrderField, OrderTerm, ValueKind};
 pub use predicate::{Column, Comparison, Predicate, Quantifier, Value};
 pub use session::ReadSession;
@@ -82,6 +85,8 @@ pub enum SystemReason {
     TenantLifecycle,
     /// When somebody was last here is written for many at once, beside their requests.
     LastUse,
+    /// What happened is read for all who watch, whose rights are then held against it.
+    Events,
     /// Whether the database answers.
     Health,
 }
@@ -145,6 +150,12 @@ impl Db {
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// Where it leaves word that a tenant's event log has grown.
+    #[must_use]
+    pub fn hints(&self) -> &events::Hints {
+        &self.hints
     }
 
     /// Opens a read-only snapshot for an actor, at its first use.

@@ -198,6 +198,12 @@ impl Tx {
         self.events.push(event);
     }
 
+    /// Notes what follows from something that is emitted too, and is no act of its own: those who watch are told, and
+    /// the audit log says nothing of it.
+    pub fn follow_up(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
     /// Notes something for the audit log that is no event.
     pub fn note(&mut self, entry: Entry) {
         self.entries.push(entry);

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     accounts::{self, HashCost, Hasher, Settings},
-    app::{App, Setup, StartError},
+    app::{App, Serving, Setup, StartError},
     auth::{TokenError, Vault},
     clock::Clock,
     config::TraceParents,
@@ -221,6 +221,7 @@ async fn prepare(
         clock: Clock::system(),
         trace_parents: TraceParents::Ignored,
         accounts: accounts_setup(data.root(), address, vault),
+        serving: Serving::default(),
     };
     let app = App::new(setup).await?;
     demo::load(app.db(), &Progress::on_stderr())

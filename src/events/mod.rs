@@ -1,11 +1,24 @@
-//! What happened, in the order it was committed: the numbered event log of each tenant.
+//! What happened, in the order it was committed: the numbered event log of each tenant, and following it.
 //!
-//! A verb emits events into its transaction; the door in `db/` appends them as its last statements. The table is
-//! the truth. A [`Hints`] message after the commit only tells other servers to look sooner.
+//! A verb emits events into its transaction; the door in `db/` appends them as its last statements ([`append`]). The
+//! table is the truth. A [`Hints`] message after the commit only says when to look; [`Hub`] has a [`Feed`] for each
+//! tenant that is watched here, which reads the log once for all who watch. Who is told what is [`Watched::outlook`].
 
+mod bus;
+mod cursor;
+mod feed;
 mod hints;
+mod hub;
+mod logged;
 mod outbox;
+mod outlook;
 
+pub use bus::redis_answers;
+pub use cursor::{BadCursor, Epoch, EventCursor};
+pub use feed::{Feed, FeedError};
 pub use hints::Hints;
+pub use hub::Hub;
+pub use logged::{Logged, here};
 pub use outbox::{Event, EventKind};
 pub(crate) use outbox::{append, append_story};
+pub use outlook::{Change, Outlook, Watched};

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What happened to a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "SCREAMING_SNAKE_CASE")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum EventKind {
@@ -35,6 +35,29 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// Reads a row's word. A newer server may write words that this one does not know: something changed.
+    #[must_use]
+    pub fn read(word: &str) -> Self {
+        match word {
+            "CREATED" => Self::Created,
+            "MOVED" => Self::Moved,
+            "WON" => Self::Won,
+            "LOST" => Self::Lost,
+            "REOPENED" => Self::Reopened,
+            "NEXT_ACTION_COMPLETED" => Self::NextActionCompleted,
+            "ARCHIVED" => Self::Archived,
+            "RESTORED" => Self::Restored,
+            "DELETED" => Self::Deleted,
+            "SUSPENDED" => Self::Suspended,
+            "RESUMED" => Self::Resumed,
+            "RESENT" => Self::Resent,
+            "REVOKED" => Self::Revoked,
+            "ACCEPTED" => Self::Accepted,
+            "ROTATED" => Self::Rotated,
+            _ => Self::Updated,
+        }
+    }
+
     /// The word in an audit entry's action.
     #[must_use]
     pub const fn verb(self) -> &'static str {
@@ -76,6 +99,11 @@ pub struct Event {
     pub before: Option<Json>,
     /// Those columns after.
     pub after: Option<Json>,
+    /// The whole record after it, by its columns; of a deleted one, as it was last.
+    pub record: Option<Json>,
+    /// The columns of the record that had other values before, those among them that follow from others. One that is
+    /// in `changed` and not here had a value that is not known.
+    pub was: Option<Json>,
     /// Who could see the record before; `None` when it did not exist.
     pub visible_before: Option<String>,
     /// Who can see it now; `None` when it is gone.
@@ -113,6 +141,8 @@ impl Event {
             id,
             version,
             changed,
+            record: new.clone().or_else(|| old.clone()),
+            was: old.clone(),
             before: old,
             after: new,
             visible_before,
@@ -153,7 +183,7 @@ pub(crate) async fn append_story(
     let mut numbered = events.into_iter().zip(first..).peekable();
     while numbered.peek().is_some() {
         let sql = Sql::new(
-            "INSERT INTO events (tenant_id, seq, kind, entity, entity_id, version, changed, before, after, \
+            "INSERT INTO events (tenant_id, seq, kind, entity, entity_id, version, changed, before, record, \
              visible_before, visible_after, actor, request_id, occurred_at)",
         );
         let chunk = numbered
@@ -167,8 +197,8 @@ pub(crate) async fn append_story(
                 .bind(event.id)
                 .bind(event.version)
                 .bind(event.changed)
-                .bind(event.before)
-                .bind(event.after)
+                .bind(event.was)
+                .bind(event.record)
                 .bind(event.visible_before)
                 .bind(event.visible_after)
                 .bind(author.to_owned())

@@ -41,7 +41,7 @@ pub struct ListArgs<F, O> {
 }
 
 /// How deep a filter may reach through related records; each level is a sub-query.
-const MAX_RELATION_DEPTH: u8 = 3;
+pub(super) const MAX_RELATION_DEPTH: u8 = 3;
 /// Most criteria of an order.
 const MAX_ORDER: usize = 3;
 

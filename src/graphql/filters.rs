@@ -102,6 +102,16 @@ comparators! {
     };
 }
 
+impl IdFilter {
+    /// The filter that one id meets.
+    pub(crate) fn equal_to(id: impl ToString) -> Self {
+        Self {
+            eq: Some(ID(id.to_string())),
+            ..Self::default()
+        }
+    }
+}
+
 /// Declares the comparator of an enum that is stored as text by its `as_str`.
 #[macro_export]
 macro_rules! enum_filter {

@@ -44,6 +44,14 @@ pub struct Limits {
     pub response_bytes: usize,
     /// Errors in one answer.
     pub errors: usize,
+    /// Connections that stay open, of one person or key.
+    pub connections_per_person: usize,
+    /// Connections that stay open, of one tenant.
+    pub connections_per_tenant: usize,
+    /// Subscriptions on one WebSocket.
+    pub subscriptions: usize,
+    /// Bytes of a message over a WebSocket.
+    pub socket_message_bytes: usize,
     /// From the first byte of the request's head at the handler to the last byte of the answer made.
     pub timeout: Duration,
 }
@@ -68,6 +76,10 @@ impl Default for Limits {
             operations: 10,
             response_bytes: 8 * KILO * KILO,
             errors: 5,
+            connections_per_person: 20,
+            connections_per_tenant: 5_000,
+            subscriptions: 64,
+            socket_message_bytes: 64 * KILO,
             timeout: Duration::from_secs(10),
         }
     }

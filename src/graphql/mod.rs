@@ -13,6 +13,7 @@ pub mod explorer;
 pub mod filters;
 pub mod http;
 pub mod limits;
+pub mod live;
 mod loaders;
 pub(crate) mod node;
 mod order;
@@ -21,10 +22,12 @@ pub mod scalars;
 pub mod scan;
 mod schema;
 pub mod shape;
+mod socket;
 
 use std::sync::Arc;
 
 use async_graphql::{Request, Response};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
 pub use can::RecordRights;
@@ -43,10 +46,13 @@ use crate::{
     auth::{Access, Actor, Tokens},
     db::Db,
     error::{Error, Result},
-    telemetry::{self, OperationKind},
+    events::Hub,
+    telemetry::{self, OperationKind, metrics::Metrics},
 };
 use attempts::Asked;
+use http::Origins;
 use limits::Limits;
+use live::{Admission, Failure, Live, Pass};
 use order::Order;
 use shape::SchemaShape;
 
@@ -59,6 +65,11 @@ pub struct Api {
     access: Arc<Access>,
     recorder: Recorder,
     trusted_proxies: usize,
+    live: Arc<Live>,
+    admission: Admission,
+    origins: Origins,
+    connections: TaskTracker,
+    closing: CancellationToken,
 }
 
 impl Api {
@@ -70,12 +81,19 @@ impl Api {
         limits: Limits,
         recorder: Recorder,
         accounts: Arc<Accounts>,
+        (hub, metrics, origins): (Arc<Hub>, Arc<Metrics>, Origins),
     ) -> Self {
         let trusted_proxies = accounts.settings.trusted_proxies;
         let outside = Arc::clone(&accounts.identities);
         let schema = schema::build(&limits, accounts);
         let shape = SchemaShape::from_sdl(&sdl()).expect("the schema's own text is a schema");
         let access = Arc::new(Access::new(db.clone(), tokens, recorder.clone(), outside));
+        let live = Live::new(
+            schema.clone(),
+            (db.clone(), recorder.clone()),
+            limits.clone(),
+            (hub, metrics),
+        );
         Self {
             schema,
             shape,
@@ -84,7 +102,46 @@ impl Api {
             access,
             recorder,
             trusted_proxies,
+            live,
+            admission: Admission::default(),
+            origins,
+            connections: TaskTracker::new(),
+            closing: CancellationToken::new(),
         }
+    }
+
+    /// The subscriptions.
+    pub(crate) fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
+    /// Whose pages may open a socket.
+    fn origins(&self) -> &Origins {
+        &self.origins
+    }
+
+    /// A pass for a connection that stays open.
+    fn admit(&self, actor: &Actor) -> std::result::Result<Pass, Failure> {
+        let metrics = self.live.metrics();
+        self.admission.enter(actor, &self.limits, metrics)
+    }
+
+    /// The connections that stay open.
+    fn connections(&self) -> &TaskTracker {
+        &self.connections
+    }
+
+    /// Cancelled when these have to end.
+    fn closing(&self) -> &CancellationToken {
+        &self.closing
+    }
+
+    /// Closes all connections that stay open, each with word of when to come back, and ends their subscriptions.
+    pub(crate) async fn close(&self) {
+        self.closing.cancel();
+        self.connections.close();
+        self.connections.wait().await;
+        self.live.finish().await;
     }
 
     /// How many proxies in front of the server are trusted to say where a request comes from.

@@ -3,21 +3,21 @@
 use std::sync::Arc;
 
 use async_graphql::{
-    EmptySubscription, MergedObject, SDLExportOptions, SchemaBuilder, ValidationMode,
+    MergedObject, MergedSubscription, SDLExportOptions, SchemaBuilder, ValidationMode,
 };
 
-use super::{limits::Limits, node::NodeQuery};
+use super::{limits::Limits, live::LiveQuery, node::NodeQuery};
 use crate::{
     accounts::{AccountMutation, AccountQuery, Accounts},
-    activities::{ActivityMutation, ActivityQuery},
+    activities::{ActivityMutation, ActivityQuery, ActivitySubscription},
     api_keys::{ApiKeyMutation, ApiKeyQuery},
     audit::AuditQuery,
-    companies::{CompanyMutation, CompanyQuery},
-    contacts::{ContactMutation, ContactQuery},
+    companies::{CompanyMutation, CompanyQuery, CompanySubscription},
+    contacts::{ContactMutation, ContactQuery, ContactSubscription},
     identities::{IdentityMutation, IdentityQuery},
-    leads::{LeadMutation, LeadQuery},
+    leads::{LeadMutation, LeadQuery, LeadSubscription},
     members::{InvitationMutation, InvitationQuery, MemberMutation, MemberQuery, TeamMutation},
-    opportunities::{OpportunityMutation, OpportunityQuery},
+    opportunities::{OpportunityMutation, OpportunityQuery, OpportunitySubscription},
     pipelines::{PipelineMutation, PipelineQuery},
     roles::{RoleMutation, RoleQuery},
     second_factor::{SecondFactorMutation, SecondFactorQuery},
@@ -25,12 +25,13 @@ use crate::{
 };
 
 /// The executable schema.
-pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
 /// Everything that can be read.
 #[derive(Default, MergedObject)]
 pub struct Query(
     NodeQuery,
+    LiveQuery,
     TenantQuery,
     MemberQuery,
     InvitationQuery,
@@ -68,18 +69,32 @@ pub struct Mutation(
     SecondFactorMutation,
 );
 
+/// Everything that can be watched, over a WebSocket or as server-sent events. A subscription has one top-level field.
+#[derive(Default, MergedSubscription)]
+pub struct Subscription(
+    CompanySubscription,
+    ContactSubscription,
+    LeadSubscription,
+    OpportunitySubscription,
+    ActivitySubscription,
+);
+
 /// Builds the schema of a server.
 pub(super) fn build(limits: &Limits, accounts: Arc<Accounts>) -> Schema {
     builder(limits).data(accounts).finish()
 }
 
 /// The library's own limits stay on behind ours, as a second wall.
-fn builder(limits: &Limits) -> SchemaBuilder<Query, Mutation, EmptySubscription> {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
-        .validation_mode(ValidationMode::Strict)
-        .limit_recursive_depth(limits.bracket_depth)
-        .limit_directives(limits.directives)
-        .disable_suggestions()
+fn builder(limits: &Limits) -> SchemaBuilder<Query, Mutation, Subscription> {
+    Schema::build(
+        Query::default(),
+        Mutation::default(),
+        Subscription::default(),
+    )
+    .validation_mode(ValidationMode::Strict)
+    .limit_recursive_depth(limits.bracket_depth)
+    .limit_directives(limits.directives)
+    .disable_suggestions()
 }
 
 /// The schema in the schema definition language, sorted, as `schema.graphql` holds it.

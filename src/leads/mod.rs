@@ -5,9 +5,11 @@
 mod graphql;
 mod model;
 mod store;
+mod subscription;
 
 pub use graphql::{LeadFilter, LeadMutation, LeadOrder, LeadQuery, LeadStatusFilter};
 pub use model::{Lead, LeadFields, LeadOrderField, LeadStatus, NewLead};
+pub use subscription::{LeadEvent, LeadSubscription};
 
 use crate::{
     activities,

@@ -3,6 +3,7 @@
 use async_graphql::Enum;
 use chrono::{DateTime, Datelike as _, Utc};
 use serde::Serialize;
+use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     error::{Error, Result},
     ids::{LeadId, Typed as _},
     money::Money,
-    records::{Kept, Ownership, Stamps},
+    records::{self, Kept, Ownership, Stamps},
     text::{self, Text},
 };
 
@@ -310,6 +311,16 @@ impl Kept for Lead {
 
     fn visible_to(&self) -> &str {
         &self.visible_to
+    }
+
+    fn columns(&self) -> Json {
+        records::with(
+            json!(self.fields),
+            json!({
+                "name_normalized": text::normalize(&self.fields.sorted_name()),
+                "email_normalized": self.fields.email_normalized(),
+            }),
+        )
     }
 
     fn activity_target(&self) -> Option<Target> {

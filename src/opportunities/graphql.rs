@@ -13,6 +13,7 @@ use super::{
         CollaboratorRow, Collaborators, ContactRoleRow, ContactRoles, StageChangeRow, StageHistory,
     },
     record::OpportunitySort,
+    stats::{self, PipelineStats},
 };
 use crate::{
     activities::{self, Activity, ActivityFilter, ActivityKind, ActivityOrder},
@@ -592,6 +593,17 @@ impl Filter for OpportunityFilter {
     }
 }
 
+impl OpportunityFilter {
+    /// Deals of a pipeline that meet a filter too.
+    pub(super) fn within(pipeline: PipelineId, filter: Option<Self>) -> Self {
+        Self {
+            and: filter.map(|filter| vec![filter]),
+            pipeline_id: Some(IdFilter::equal_to(pipeline)),
+            ..Self::default()
+        }
+    }
+}
+
 /// One criterion of the order of deals.
 #[derive(Debug, InputObject)]
 pub struct OpportunityOrder {
@@ -721,5 +733,17 @@ impl OpportunityQuery {
     ) -> Result<DueActions> {
         let days = ctx.request().read(async |tx| due::days(tx).await).await?;
         Ok(DueActions { scope, days })
+    }
+
+    /// The sums of a pipeline's deals that you see, by stage and by status. The subscription of the same name follows
+    /// them.
+    async fn pipeline_stats(
+        &self,
+        ctx: &Context<'_>,
+        pipeline_id: PipelineId,
+    ) -> Result<PipelineStats> {
+        ctx.request()
+            .read(async |tx| stats::of_pipeline(tx, pipeline_id).await)
+            .await
     }
 }

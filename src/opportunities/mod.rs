@@ -16,7 +16,9 @@ mod next_action;
 mod pass_on;
 mod people;
 mod record;
+mod stats;
 mod store;
+mod subscription;
 
 use std::collections::HashMap;
 
@@ -34,6 +36,8 @@ pub use next_action::{complete_next_action, set_next_action};
 pub use pass_on::{of_person, pass_on};
 pub use people::{set_collaborators, set_contacts};
 pub use record::OpportunityOrderField;
+pub use stats::PipelineStats;
+pub use subscription::{BoardEvent, OpportunityEvent, OpportunitySubscription};
 
 use crate::{
     activities,

@@ -12,7 +12,7 @@ use crate::{
     ids::{CompanyId, ContactId, OpportunityId, PipelineId, StageId, Typed as _, UserId},
     money::{MAX_MINOR, Money},
     pipelines::{Stage, StageKind},
-    records::{Ownership, Stamps},
+    records::{self, Ownership, Stamps},
     text::{self, Text},
 };
 
@@ -83,7 +83,7 @@ pub(super) struct Agenda {
 }
 
 /// How a deal stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, sqlx::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum, Serialize, sqlx::Type)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[sqlx(type_name = "text", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum OpportunityStatus {
@@ -510,17 +510,13 @@ impl Opportunity {
 
     /// All of it that an event tells of.
     pub(super) fn state(&self) -> Json {
-        let mut state = json!(self.fields);
-        for part in [
+        [
             json!(self.standing),
             json!(self.agenda),
             json!({ "people": self.people_changed }),
-        ] {
-            if let (Json::Object(all), Json::Object(part)) = (&mut state, part) {
-                all.extend(part);
-            }
-        }
-        state
+        ]
+        .into_iter()
+        .fold(json!(self.fields), records::with)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A deal as a record of the database: its columns, what lists of it are sorted by, and who sees it.
 
 use async_graphql::Enum;
+use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use super::model::Opportunity;
@@ -8,7 +9,7 @@ use crate::{
     activities::Target,
     db::{OrderField, Value, ValueKind, list::Record},
     ids::Typed as _,
-    records::{Kept, Stamps},
+    records::{self, Kept, Stamps},
     text,
 };
 
@@ -121,6 +122,13 @@ impl Kept for Opportunity {
 
     fn visible_to(&self) -> &str {
         &self.visible_to
+    }
+
+    fn columns(&self) -> Json {
+        records::with(
+            self.state(),
+            json!({ "name_normalized": text::normalize(&self.fields.name) }),
+        )
     }
 
     fn activity_target(&self) -> Option<Target> {

@@ -2,6 +2,7 @@
 
 use async_graphql::Enum;
 use serde::Serialize;
+use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use crate::{
@@ -193,6 +194,10 @@ impl Kept for Pipeline {
 
     fn visible_to(&self) -> &str {
         &self.visible_to
+    }
+
+    fn columns(&self) -> Json {
+        json!(self.fields)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use async_graphql::Enum;
 use serde::Serialize;
+use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use crate::{
@@ -127,5 +128,9 @@ impl Kept for CustomRole {
 
     fn visible_to(&self) -> &str {
         &self.visible_to
+    }
+
+    fn columns(&self) -> Json {
+        json!(self.fields)
     }
 }

@@ -5,6 +5,7 @@
 //! Never in either: tokens, e-mail addresses, bodies, documents, variables.
 
 mod log;
+pub mod metrics;
 mod notes;
 mod request_line;
 mod spans;

@@ -34,6 +34,7 @@ mod identities;
 mod identity;
 mod isolation;
 mod leads;
+mod live;
 mod masks;
 mod members;
 mod opportunities;

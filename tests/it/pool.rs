@@ -66,6 +66,8 @@ async fn touch(db: &Db, side: Side) -> Result<()> {
                 changed: Vec::new(),
                 before: None,
                 after: None,
+                record: None,
+                was: None,
                 visible_before: None,
                 visible_after: Some("|".to_owned()),
             });

@@ -3,6 +3,8 @@
 //! A link carries its activity's time, so that a record's latest activities are one index range, and who sees the
 //! activity, because a policy may not look elsewhere.
 
+use std::collections::HashMap;
+
 use uuid::Uuid;
 
 use crate::{
@@ -133,9 +135,9 @@ pub(in crate::activities) async fn relink(
 pub(in crate::activities) async fn lock_activities_about(
     tx: &mut Tx,
     target: Target,
-) -> Result<Vec<Uuid>> {
+) -> Result<HashMap<Uuid, String>> {
     let sql = Sql::new(
-        "SELECT t.activity_id FROM activities t WHERE t.activity_id IN (\
+        "SELECT t.activity_id, t.visible_to FROM activities t WHERE t.activity_id IN (\
          SELECT l.activity_id FROM activity_targets l WHERE l.tenant_id = ",
     )
     .bind(tx.tenant())
@@ -146,7 +148,8 @@ pub(in crate::activities) async fn lock_activities_about(
     .push(") AND t.tenant_id = ")
     .bind(tx.tenant())
     .push(" ORDER BY t.activity_id FOR UPDATE OF t");
-    tx.column(sql).await
+    let rows = tx.all::<(Uuid, String)>(sql).await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// Writes who sees activities into their links, and who sees a record into the links to it. In one statement: rows

@@ -122,11 +122,11 @@ pub(super) async fn update(tx: &mut Tx, activity: &Activity, links: &[Link]) -> 
         .ok_or(Error::Forbidden("change this activity"))
 }
 
-/// Writes who sees what activities are about; answers who sees the activities by that.
+/// Writes who sees what activities are about; answers the activities.
 pub(super) async fn set_targets_visible_to(
     tx: &mut Tx,
     who: Vec<(Uuid, String)>,
-) -> Result<Vec<(Uuid, String)>> {
+) -> Result<Vec<Activity>> {
     let (ids, texts): (Vec<_>, Vec<_>) = who.into_iter().unzip();
     let sql = Sql::new("UPDATE activities t SET targets_visible_to = v.who FROM unnest(")
         .bind(ids)
@@ -134,6 +134,7 @@ pub(super) async fn set_targets_visible_to(
         .bind(texts)
         .push(") AS v(id, who) WHERE t.tenant_id = ")
         .bind(tx.tenant())
-        .push(" AND t.activity_id = v.id RETURNING t.activity_id, t.visible_to");
+        .push(" AND t.activity_id = v.id RETURNING ")
+        .push(Activity::COLUMNS);
     tx.all(sql).await
 }

@@ -14,7 +14,7 @@ use crate::{
     ids::{CompanyId, ContactId, LeadId, OpportunityId, TenantId, Typed},
     leads::Lead,
     opportunities::Opportunity,
-    records::Kept,
+    records::{self, Kept},
 };
 
 /// Who sees the records, in one statement. Those that the actor can't see are left out.
@@ -80,7 +80,8 @@ fn target(kind: &str, id: Uuid) -> Target {
 }
 
 /// Moves the time of the last activity of records forward, never back. It is derived from the activities, so it
-/// counts as no change: no version, no event. Records that the actor may not edit are passed over by their policy.
+/// counts as no change and the version stays; who watches the records is told. Records that the actor may not edit are
+/// passed over by their policy.
 pub(in crate::activities) async fn move_last_activity(
     tx: &mut Tx,
     latest: HashMap<Target, DateTime<Utc>>,
@@ -88,37 +89,45 @@ pub(in crate::activities) async fn move_last_activity(
     // In the order of their ids, so that two transactions wait for each other in one direction only.
     let mut latest: Vec<_> = latest.into_iter().collect();
     latest.sort_unstable_by_key(|(target, _)| target.uuid());
-    for (kind, head, tail) in [
-        (
-            OpportunityId::PREFIX,
-            "UPDATE opportunities t SET last_activity_at = v.at FROM unnest(",
-            " AND t.opportunity_id = v.id AND (t.last_activity_at IS NULL OR t.last_activity_at < v.at)",
-        ),
-        (
-            LeadId::PREFIX,
-            "UPDATE leads t SET last_activity_at = v.at FROM unnest(",
-            " AND t.lead_id = v.id AND (t.last_activity_at IS NULL OR t.last_activity_at < v.at)",
-        ),
-        (
-            ContactId::PREFIX,
-            "UPDATE contacts t SET last_contacted_at = v.at FROM unnest(",
-            " AND t.contact_id = v.id AND (t.last_contacted_at IS NULL OR t.last_contacted_at < v.at)",
-        ),
-    ] {
-        let of_kind = latest.iter().filter(|(target, _)| target.kind() == kind);
-        let (ids, times): (Vec<Uuid>, Vec<_>) =
-            of_kind.map(|(target, at)| (target.uuid(), *at)).unzip();
-        if ids.is_empty() {
-            continue;
-        }
-        let sql = Sql::new(head)
-            .bind(ids)
-            .push(", ")
-            .bind(times)
-            .push(") AS v(id, at) WHERE t.tenant_id = ")
-            .bind(tx.tenant())
-            .push(tail);
-        tx.execute(sql).await?;
+    move_time::<OpportunityId, Opportunity>(tx, &latest, "last_activity_at").await?;
+    move_time::<LeadId, Lead>(tx, &latest, "last_activity_at").await?;
+    move_time::<ContactId, Contact>(tx, &latest, "last_contacted_at").await
+}
+
+async fn move_time<T: Typed, R: Kept>(
+    tx: &mut Tx,
+    latest: &[(Target, DateTime<Utc>)],
+    column: &'static str,
+) -> Result<()> {
+    let of_kind = latest
+        .iter()
+        .filter(|(target, _)| target.kind() == T::PREFIX);
+    let (ids, times): (Vec<Uuid>, Vec<_>) =
+        of_kind.map(|(target, at)| (target.uuid(), *at)).unzip();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let sql = Sql::new("UPDATE ")
+        .push(R::TABLE)
+        .push(" t SET ")
+        .push(column)
+        .push(" = v.at FROM unnest(")
+        .bind(ids)
+        .push(", ")
+        .bind(times)
+        .push(") AS v(id, at) WHERE t.tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND t.")
+        .push(R::ID_COLUMN)
+        .push(" = v.id AND (t.")
+        .push(column)
+        .push(" IS NULL OR t.")
+        .push(column)
+        .push(" < v.at) RETURNING ")
+        .push(R::COLUMNS);
+    for record in tx.all::<R>(sql).await? {
+        let visible_to = record.visible_to().to_owned();
+        records::tell_followed(tx, (&record, visible_to), &[column]);
     }
     Ok(())
 }

@@ -143,6 +143,28 @@ impl Access {
         }
     }
 
+    /// The same, as the database says it at or after an instant; for who was just told that something has changed.
+    ///
+    /// # Errors
+    /// As [`Self::actor`].
+    pub async fn actor_as_of(
+        &self,
+        bearer: &str,
+        origin: &Origin,
+        since: Instant,
+    ) -> Result<Arc<Actor>> {
+        let who = {
+            let bearer = self.read_bearer(bearer, origin).await?;
+            (bearer.tenant, bearer.subject)
+        };
+        if let Some(remembered) = self.known.get(&who).await
+            && remembered.known.as_of < since
+        {
+            self.known.invalidate(&who).await;
+        }
+        self.actor(bearer, origin).await
+    }
+
     /// Resolves as soon as the actor's rights may have changed or ended: what holds on to an actor for longer than a
     /// request asks [`Self::actor`] anew then.
     pub async fn changed(&self, actor: &Actor) {

@@ -115,6 +115,26 @@ impl Answer {
     }
 }
 
+impl Answer {
+    /// The answer's text, for a stream. Larger than allowed, it becomes the problem that says so.
+    pub(super) fn text(mut self, limits: &Limits) -> String {
+        self.bound_errors(limits);
+        String::from_utf8(self.body(limits)).expect("JSON is UTF-8")
+    }
+
+    fn body(&mut self, limits: &Limits) -> Vec<u8> {
+        self.json(limits.response_bytes).unwrap_or_else(|| {
+            let message = format!(
+                "the answer has more than the {} bytes allowed, ask for less",
+                limits.response_bytes
+            );
+            *self = Self::of(&Problem::document("RESPONSE_TOO_LARGE", message));
+            self.json(usize::MAX)
+                .expect("one short error has a JSON text")
+        })
+    }
+}
+
 /// Writes the answer. Larger than allowed, it becomes the problem that says so.
 pub(super) fn finish(
     mut answer: Answer,
@@ -123,16 +143,7 @@ pub(super) fn finish(
     limits: &Limits,
 ) -> Response {
     answer.bound_errors(limits);
-    let body = answer.json(limits.response_bytes).unwrap_or_else(|| {
-        let message = format!(
-            "the answer has more than the {} bytes allowed, ask for less",
-            limits.response_bytes
-        );
-        answer = Answer::of(&Problem::document("RESPONSE_TOO_LARGE", message));
-        answer
-            .json(usize::MAX)
-            .expect("one short error has a JSON text")
-    });
+    let body = answer.body(limits);
     outcome.code = answer.errors.first().map(code);
 
     let is_old_client = media == Media::Json && answer.fault == Fault::Document;
@@ -187,7 +198,7 @@ fn set_code(error: &mut ServerError, code: &str) {
 
 /// Gives an error of the executor itself a code. Of a resolver's error without one nobody has said that it may be
 /// shown, so it is logged and hidden.
-fn ensure_code(error: &mut ServerError) {
+pub(in crate::graphql) fn ensure_code(error: &mut ServerError) {
     if !code(error).is_empty() {
         return;
     }

@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 
 use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response;
 
-use super::{forwarded, problem::Problem};
+use super::{Outcome, forwarded, problem::Problem};
 use crate::audit::Origin;
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -44,6 +45,15 @@ pub fn request_id(headers: &HeaderMap) -> String {
 fn is_sane(id: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     (1..=LONGEST_REQUEST_ID).contains(&id.len()) && id.bytes().all(is_plain)
+}
+
+/// The answer with its request's id, and what the log wants to know.
+pub(super) fn identified(mut response: Response, outcome: Outcome) -> Response {
+    if let Ok(id) = HeaderValue::from_str(&outcome.request_id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response.extensions_mut().insert(outcome);
+    response
 }
 
 /// The bearer token, from the `authorization` header and nowhere else: addresses end up in logs and histories.
@@ -133,7 +143,7 @@ pub(super) fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::{HeaderValue, Request};
+    use axum::http::Request;
 
     use super::*;
 

@@ -14,8 +14,11 @@ mod body;
 mod call;
 mod forwarded;
 mod head;
+mod origins;
+mod prepare;
 mod problem;
 mod run;
+mod stream;
 
 use std::sync::Arc;
 
@@ -28,12 +31,14 @@ use axum::response::Response;
 use axum::routing::any;
 use tokio::time::Instant;
 
-use super::Api;
+use super::{Api, live::Failure, socket};
 use crate::audit::Origin;
 use accept::Media;
+pub(super) use answer::ensure_code;
 use answer::{Answer, finish};
 use call::Call;
 pub use head::request_id;
+pub use origins::Origins;
 use problem::Problem;
 
 /// What the log wants to know of an answered request; on every response as an extension.
@@ -60,7 +65,7 @@ pub fn router(api: Arc<Api>) -> Router {
 
 /// A request whose head has arrived.
 struct Arrival<'a> {
-    api: &'a Api,
+    api: &'a Arc<Api>,
     parts: Parts,
     origin: Origin,
     deadline: Instant,
@@ -68,8 +73,12 @@ struct Arrival<'a> {
 
 async fn graphql(State(api): State<Arc<Api>>, request: Request) -> Response {
     let deadline = Instant::now() + api.limits().timeout;
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let origin = head::origin(&parts, api.trusted_proxies());
+    let is_socket = socket::is_upgrade(&parts);
+    if is_socket && api.origins().allow(&parts.headers) {
+        return socket::upgrade(&api, &mut parts, origin).await;
+    }
     let arrival = Arrival {
         api: &api,
         parts,
@@ -81,9 +90,17 @@ async fn graphql(State(api): State<Arc<Api>>, request: Request) -> Response {
         ..Outcome::default()
     };
     let media = accept::negotiate(&arrival.parts.headers);
-    let answer = match media {
-        Some(_) => walk(&arrival, body, &mut outcome).await,
-        None => Err(Problem::not_acceptable()),
+    let answer = if is_socket {
+        Err(Problem::foreign_origin())
+    } else if stream::is_wanted(&arrival.parts.headers) {
+        match stream::stream(&arrival, body, &mut outcome).await {
+            Ok(response) => return head::identified(response, outcome),
+            Err(problem) => Err(problem),
+        }
+    } else if media.is_none() {
+        Err(Problem::not_acceptable())
+    } else {
+        walk(&arrival, body, &mut outcome).await
     };
     let answer = answer.unwrap_or_else(|problem| Answer::of(&problem));
     finish(answer, media.unwrap_or(Media::Json), outcome, api.limits())
@@ -92,6 +109,22 @@ async fn graphql(State(api): State<Arc<Api>>, request: Request) -> Response {
 async fn walk(arrival: &Arrival<'_>, body: Body, outcome: &mut Outcome) -> Result<Answer, Problem> {
     let call = receive(arrival, body).await?;
     run::run(arrival, call, outcome).await
+}
+
+/// Reads and measures what a message over a socket asks for.
+pub(super) fn prepare_subscription(
+    api: &Api,
+    payload: &str,
+) -> Result<async_graphql::Request, Failure> {
+    let prepared = Call::from_json(payload.as_bytes(), api.limits()).and_then(|call| {
+        prepare::prepare(
+            api,
+            call,
+            prepare::Transport::Socket,
+            &mut Outcome::default(),
+        )
+    });
+    prepared.map_err(|problem| Failure::new(problem.code, problem.message))
 }
 
 /// Reads what the request asks for, from the address or from the body.

@@ -67,6 +67,12 @@ impl Problem {
         .with(header::ALLOW, allowed)
     }
 
+    pub(super) fn foreign_origin() -> Self {
+        let message =
+            "pages of this origin may not open a socket here: see DEALGRAPH_ALLOWED_ORIGINS";
+        Self::request(StatusCode::FORBIDDEN, "ORIGIN_NOT_ALLOWED", message)
+    }
+
     pub(super) fn unauthenticated(message: impl Into<String>) -> Self {
         Self::request(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message)
     }

@@ -4,8 +4,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use dealgraph::{
     audit::Recorder,
-    graphql::{Api, limits::Limits, router},
+    events::Hub,
+    graphql::{Api, http::Origins, limits::Limits, router},
     server::{ServerLimits, serve},
+    telemetry::metrics::Metrics,
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -37,6 +39,7 @@ fn a_connection_that_does_not_get_to_the_point_is_closed() {
             limits_of_requests,
             Recorder::start(world.db.clone()).0,
             Arc::clone(&world.accounts),
+            live_parts(world),
         ));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -74,4 +77,11 @@ async fn said_before_closing(address: SocketAddr, sent: &str) -> String {
     let ended = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut said)).await;
     _ = ended.expect("the server closes it");
     String::from_utf8_lossy(&said).into_owned()
+}
+
+/// What the API needs for subscriptions, none of which are opened here.
+fn live_parts(world: &World) -> (Arc<Hub>, Arc<Metrics>, Origins) {
+    let metrics = Arc::<Metrics>::default();
+    let hub = Hub::new(world.db.clone(), None, Arc::clone(&metrics), 7);
+    (Arc::new(hub), metrics, Origins::default())
 }

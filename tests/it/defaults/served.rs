@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use dealgraph::{
     accounts::Accounts,
-    app::App,
+    app::{App, Serving},
     auth::Tokens,
     clock::Clock,
     config::TraceParents,
@@ -49,18 +49,16 @@ impl Served {
             acquire_timeout: PATIENCE,
             ..PoolOptions::default()
         };
-        let hints = Hints::default();
-        let db = Db::open(logins, &options, Clock::system(), hints.clone());
+        let db = Db::open(logins, &options, Clock::system(), Hints::default());
         // A debug build on a busy machine is no reason to give a request up.
         let limits = Limits {
             timeout: Duration::from_secs(30),
             ..Limits::default()
         };
-        let parts = (tokens, limits, TraceParents::Ignored);
+        let parts = (tokens, limits, TraceParents::Ignored, Serving::default());
         let mails = mail_folder();
         let app = App::over(
             db.clone(),
-            hints,
             redis_url,
             parts,
             accounts_setup(&mails, Identities::none()).await,

@@ -13,7 +13,7 @@ use std::{
 use chrono::TimeDelta;
 use dealgraph::{
     accounts::{self, Accounts, HashCost, Hasher, Settings},
-    app::App,
+    app::{App, Serving},
     auth::{KeyRing, Tokens},
     clock::Clock,
     config::TraceParents,
@@ -92,10 +92,11 @@ impl World {
             Arc::clone(&tokens),
             Limits::default(),
             TraceParents::Ignored,
+            Serving::default(),
         );
         let mails = mail_folder();
         let setup = accounts_setup(&mails, identities).await;
-        let app = App::over(db.clone(), Hints::default(), None, parts, setup)
+        let app = App::over(db.clone(), None, parts, setup)
             .await
             .expect("the logins are plain");
         let accounts = Arc::clone(app.accounts());
@@ -236,6 +237,18 @@ impl World {
         }
     }
 
+    /// Where its WebSockets are.
+    pub(crate) fn socket_url(&self) -> String {
+        self.url.replace("http:", "ws:")
+    }
+
+    /// Fails when there is anything of B in what a client of A got over another way than a request.
+    pub(crate) fn refuse_leaks(&self, side: Side, got: &str, sent: &str) {
+        if side == Side::A {
+            refuse_leaks(got, sent);
+        }
+    }
+
     /// What anybody gets at a path of the server.
     pub(crate) async fn fetch(&self, path: &str) -> Value {
         let url = self.url.replace("/graphql", path);
@@ -327,7 +340,17 @@ pub(crate) async fn open(database: &Database, size: u32) -> Db {
     Db::open(logins, &options, Clock::system(), Hints::default())
 }
 
-impl Client<'_> {
+impl<'w> Client<'w> {
+    /// In which world, and for which tenant.
+    pub(crate) fn place(&self) -> (&'w World, Side) {
+        (self.world, self.side)
+    }
+
+    /// The token that is sent.
+    pub(crate) fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
     /// The same client with another token.
     pub(crate) fn with_token(mut self, token: String) -> Self {
         self.token = Some(token);

@@ -28,7 +28,7 @@ pub(crate) const TENANT_TABLES: [&str; 21] = [
 ];
 
 /// Statements of the system login that look across tenants, each for a reason.
-const BEYOND_TENANTS: [(&str, &str); 17] = [
+const BEYOND_TENANTS: [(&str, &str); 18] = [
     (
         "SELECT m.tenant_id FROM memberships m WHERE m.user_id = $1 ORDER BY",
         "accounts: what a person does to their account is audited in each of their tenants",
@@ -74,6 +74,10 @@ const BEYOND_TENANTS: [(&str, &str); 17] = [
         "access: the same for keys, so that both are read alike",
     ),
     (
+        "SELECT s.tenant_id, s.last_seq, app.epoch(",
+        "events: how far the logs of all tenants are that somebody here follows",
+    ),
+    (
         "UPDATE memberships m SET last_seen_at",
         "last use: only the system login may set it",
     ),
@@ -102,8 +106,10 @@ const BEYOND_TENANTS: [(&str, &str); 17] = [
 /// What the server asks by itself every other second.
 const WAITING: &str = "SELECT m.tenant_id, m.user_id, m.updated_at FROM memberships m JOIN tenants t ON t.tenant_id = m.tenant_id WHERE m.moving";
 /// Statements that a server runs by itself every so often, and not for a request.
-const BY_THE_WAY: [&str; 4] = [
+const BY_THE_WAY: [&str; 6] = [
     WAITING,
+    "SELECT s.tenant_id, s.last_seq, app.epoch(",
+    "SELECT app.keep_events(",
     "SELECT change_id, tenant_id, user_id, session_id FROM access_changes",
     "DELETE FROM access_changes",
     "SELECT kid, public_key",

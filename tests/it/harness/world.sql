@@ -126,7 +126,7 @@ FROM generate_series(1, 4) n JOIN activities ON activity_id = pg_temp.id('activi
 
 INSERT INTO tenant_seq (tenant_id, last_seq, epoch) VALUES (pg_temp.id('tenant', 1), 1, pg_temp.id('tenant', 2));
 
-INSERT INTO events (tenant_id, seq, kind, entity, entity_id, version, after, visible_after, actor, request_id, occurred_at)
+INSERT INTO events (tenant_id, seq, kind, entity, entity_id, version, record, visible_after, actor, request_id, occurred_at)
 VALUES (pg_temp.id('tenant', 1), 1, 'CREATED', 'company', pg_temp.id('company', 1), 1, '{}', '|', 'user:' || pg_temp.member(1),
         'arranged' || pg_temp.mark('events'), pg_temp.at(0));
 

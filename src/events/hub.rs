@@ -1,0 +1,168 @@
+//! The feeds of the tenants that somebody watches on this server, and what keeps them in step whatever else fails.
+//!
+//! A hint says when to look. That none is missed is the poll's care: one statement for all live tenants, every two
+//! seconds while Redis carries hints and four times a second while it does not. It also sees when a history ended.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::{Duration, Instant},
+};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Feed, Hints,
+    bus::{Bus, Reach},
+    logged,
+};
+use crate::{db::Db, error::Result, ids::TenantId, telemetry::metrics::Metrics};
+
+/// How often the log is looked at while hints come.
+const POLLED_EVERY: Duration = Duration::from_secs(2);
+/// How often when none do.
+const POLLED_DEAF: Duration = Duration::from_millis(250);
+/// A poll that takes longer is given up.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often partitions are made and dropped.
+const KEPT_EVERY: Duration = Duration::from_secs(60 * 60);
+
+type Slot = Arc<tokio::sync::Mutex<Weak<Feed>>>;
+
+/// What this server follows.
+pub struct Hub {
+    db: Db,
+    hints: Hints,
+    bus: Bus,
+    metrics: Arc<Metrics>,
+    feeds: Mutex<HashMap<TenantId, Slot>>,
+    retention_days: u16,
+}
+
+impl Hub {
+    /// Follows nothing yet. Events older than `retention_days` are dropped.
+    #[must_use]
+    pub fn new(
+        db: Db,
+        redis_url: Option<String>,
+        metrics: Arc<Metrics>,
+        retention_days: u16,
+    ) -> Self {
+        let hints = db.hints().clone();
+        Self {
+            db,
+            bus: Bus::new(hints.clone(), redis_url),
+            hints,
+            metrics,
+            feeds: Mutex::default(),
+            retention_days,
+        }
+    }
+
+    /// A tenant's feed, followed from now on for as long as somebody holds it.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn feed(&self, tenant: TenantId) -> Result<Arc<Feed>> {
+        let slot = Arc::clone(self.feeds().entry(tenant).or_default());
+        let mut feed = slot.lock().await;
+        match feed.upgrade() {
+            Some(open) if !open.is_over() => Ok(open),
+            _ => {
+                let open = Arc::new(Feed::open(&self.db, &self.hints, tenant).await?);
+                *feed = Arc::downgrade(&open);
+                Ok(open)
+            }
+        }
+    }
+
+    /// Keeps the feeds in step until told to stop.
+    pub async fn run(&self, stop: &CancellationToken) {
+        tokio::join!(self.bus.run(stop), self.poll(stop), self.retain(stop));
+    }
+
+    async fn poll(&self, stop: &CancellationToken) {
+        let mut works = true;
+        loop {
+            let pause = match self.bus.reach() {
+                Reach::Deaf => POLLED_DEAF,
+                Reach::Alone | Reach::Hearing => POLLED_EVERY,
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+                () = self.bus.missed.notified() => {}
+            }
+            let looked = tokio::time::timeout(PATIENCE, self.look());
+            let Some(looked) = stop.run_until_cancelled(looked).await else {
+                return;
+            };
+            let looks = matches!(looked, Ok(Ok(())));
+            if looks != works {
+                match looks {
+                    true => tracing::info!("the event log can be read again"),
+                    false => tracing::warn!("the event log can't be read: subscriptions wait"),
+                }
+            }
+            works = looks;
+        }
+    }
+
+    async fn look(&self) -> Result<()> {
+        let live = self.live();
+        self.metrics.live_tenants.set(live.len() as i64);
+        if live.is_empty() {
+            return Ok(());
+        }
+        let tenants = live.keys().copied().collect();
+        for head in logged::heads(&self.db, tenants).await? {
+            let Some(feed) = live.get(&head.tenant_id) else {
+                continue;
+            };
+            if head.epoch != *feed.epoch() || head.last_seq < feed.position() {
+                tracing::warn!(tenant.id = %head.tenant_id, "the event log belongs to another history: subscribers begin anew");
+                feed.end();
+            } else if self.hints.hear(head.tenant_id, head.last_seq) {
+                self.metrics.found_by_poll.inc();
+            }
+        }
+        Ok(())
+    }
+
+    async fn retain(&self, stop: &CancellationToken) {
+        let mut next = Instant::now();
+        while stop
+            .run_until_cancelled(tokio::time::sleep_until(next.into()))
+            .await
+            .is_some()
+        {
+            if let Err(error) = logged::keep(&self.db, self.retention_days).await {
+                tracing::warn!(%error, "old events were not dropped");
+            }
+            next = Instant::now() + KEPT_EVERY;
+        }
+    }
+
+    /// The feeds that somebody holds; the others are forgotten.
+    fn live(&self) -> HashMap<TenantId, Arc<Feed>> {
+        let mut live = HashMap::new();
+        self.feeds().retain(|tenant, slot| {
+            // One that is just being opened can't be looked into, and stays.
+            let Ok(feed) = slot.try_lock() else {
+                return true;
+            };
+            match feed.upgrade() {
+                Some(feed) => {
+                    live.insert(*tenant, feed);
+                    true
+                }
+                None => Arc::strong_count(slot) > 1,
+            }
+        });
+        live
+    }
+
+    fn feeds(&self) -> MutexGuard<'_, HashMap<TenantId, Slot>> {
+        self.feeds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,139 @@
+//! What an event means to somebody who watches: the rule of the policies, and the watcher's filter, before and after.
+
+use async_graphql::Enum;
+
+use super::{EventKind, Logged};
+use crate::{auth::Actor, db::Predicate};
+
+/// What happened to a record that is watched, as far as the watcher is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum)]
+#[graphql(name = "ChangeKind")]
+pub enum Change {
+    /// Nothing. All that happened up to the cursor has been told: sent once when the subscription is live, and now and
+    /// then afterwards, so that there is a fresh cursor to resume from.
+    Synced,
+    /// It came about.
+    Created,
+    /// It changed.
+    Updated,
+    /// It moved to another stage or another place on the board.
+    Moved,
+    /// It was won.
+    Won,
+    /// It was lost.
+    Lost,
+    /// It is under way again.
+    Reopened,
+    /// Its next action was done.
+    NextActionCompleted,
+    /// It was put away.
+    Archived,
+    /// It was taken back from the archive.
+    Restored,
+    /// It is gone for good.
+    Deleted,
+    /// It was there before, and from now on it is yours to see and meets the filter.
+    EnteredView,
+    /// It is there still, and no longer yours to see or no longer meets the filter.
+    LeftView,
+}
+
+impl From<EventKind> for Change {
+    fn from(kind: EventKind) -> Self {
+        match kind {
+            EventKind::Created => Self::Created,
+            EventKind::Moved => Self::Moved,
+            EventKind::Won => Self::Won,
+            EventKind::Lost => Self::Lost,
+            EventKind::Reopened => Self::Reopened,
+            EventKind::NextActionCompleted => Self::NextActionCompleted,
+            EventKind::Archived => Self::Archived,
+            EventKind::Restored => Self::Restored,
+            EventKind::Deleted => Self::Deleted,
+            EventKind::Updated
+            | EventKind::Suspended
+            | EventKind::Resumed
+            | EventKind::Resent
+            | EventKind::Revoked
+            | EventKind::Accepted
+            | EventKind::Rotated => Self::Updated,
+        }
+    }
+}
+
+/// Which records are watched.
+#[derive(Debug, Clone)]
+pub struct Watched {
+    /// The kind as events name it, for example `opportunity`.
+    pub entity: &'static str,
+    /// The table, which is also the kind as rights name it.
+    pub table: &'static str,
+    /// The column of its id.
+    pub id_column: &'static str,
+    /// Which of them.
+    pub filter: Predicate,
+}
+
+/// What a watcher is told of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outlook {
+    /// This, or nothing.
+    Told(Option<Change>),
+    /// It depends on whether the record meets the filter now, which only the database can tell.
+    Depends {
+        /// When it does.
+        met: Change,
+        /// When it does not.
+        unmet: Option<Change>,
+    },
+}
+
+impl Watched {
+    /// What somebody is told of an event. Postgres is asked for what is shown of the record; this decides who hears of
+    /// it at all, so it follows the row scope of the policies: the substring rule on `visible_to`, before and after.
+    #[must_use]
+    pub fn outlook(&self, actor: &Actor, event: &Logged) -> Outlook {
+        if event.entity != self.entity {
+            return Outlook::Told(None);
+        }
+        let sees = |visible_to: &Option<String>| {
+            let visible_to = visible_to.as_deref();
+            visible_to.is_some_and(|visible_to| actor.sees_row(self.table, visible_to))
+        };
+        let was = match sees(&event.visible_before) {
+            true => self.filter.judge(&event.record_before()),
+            false => Some(false),
+        };
+        let is = match sees(&event.visible_after) {
+            true => self.filter.judge(&event.record),
+            false => Some(false),
+        };
+        let came = match event.visible_before {
+            Some(_) => Change::EnteredView,
+            None => Change::from(event.kind),
+        };
+        let went = match event.visible_after {
+            Some(_) => Change::LeftView,
+            None => Change::Deleted,
+        };
+        // Whether it was there is not always known. Then it may have been: telling of a change or of a loss twice does
+        // no harm, and not telling would.
+        let met = match was {
+            Some(false) => came,
+            Some(true) | None => event.kind.into(),
+        };
+        let unmet = (was != Some(false)).then_some(went);
+        match is {
+            Some(true) => Outlook::Told(Some(met)),
+            Some(false) => Outlook::Told(unmet),
+            None => Outlook::Depends { met, unmet },
+        }
+    }
+
+    /// Whether somebody could see the record before, by their rights alone.
+    #[must_use]
+    pub fn was_seen(&self, actor: &Actor, event: &Logged) -> bool {
+        let before = event.visible_before.as_deref();
+        before.is_some_and(|visible_to| actor.sees_row(self.table, visible_to))
+    }
+}

@@ -1,0 +1,142 @@
+//! From the text of a document to a request that may run, refusing at the cheapest point. Every way in goes through
+//! here: nothing else parses what clients send.
+
+use async_graphql::parser::types::{OperationDefinition, OperationType};
+use async_graphql::parser::{self, parse_query};
+use async_graphql::{Request, Value, Variables};
+
+use super::Outcome;
+use super::call::Call;
+use super::problem::Problem;
+use crate::graphql::Api;
+use crate::graphql::scan::scan;
+use crate::graphql::shape::select_operation;
+
+/// Characters of an operation's name that the log keeps.
+const LONGEST_NAME: usize = 100;
+
+/// How an operation was sent, which decides what it may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::graphql) enum Transport {
+    /// As an address.
+    Get,
+    /// As a body, for one answer.
+    Post,
+    /// As an address, for a stream of answers.
+    StreamGet,
+    /// As a body, for a stream of answers.
+    StreamPost,
+    /// Over a WebSocket.
+    Socket,
+}
+
+impl Transport {
+    /// Only what changes nothing may come by GET: addresses are followed, repeated and kept by anybody. A subscription
+    /// needs a stream, and a socket is for subscriptions: there everything else would pass by the rules of requests.
+    fn require(self, operation: OperationType) -> Result<(), Problem> {
+        match (self, operation) {
+            (Self::Get | Self::StreamGet, OperationType::Mutation) => {
+                Err(Problem::method_not_allowed(
+                    "POST",
+                    "GET runs nothing that changes anything, send a mutation with POST",
+                ))
+            }
+            (Self::Get | Self::Post, OperationType::Subscription) => Err(Problem::document(
+                "SUBSCRIPTION_UNSUPPORTED",
+                "a subscription is served over a WebSocket, or to a request that accepts text/event-stream",
+            )),
+            (Self::Socket, OperationType::Query | OperationType::Mutation) => {
+                Err(Problem::document(
+                    "SUBSCRIPTIONS_ONLY",
+                    "a socket serves subscriptions, send queries and mutations with POST",
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Parses and measures; what comes out is safe to validate and to run.
+///
+/// # Errors
+/// Whatever is wrong with the document, or with sending this kind of operation in this way.
+pub(in crate::graphql) fn prepare(
+    api: &Api,
+    call: Call,
+    transport: Transport,
+    outcome: &mut Outcome,
+) -> Result<Request, Problem> {
+    scan(&call.query, api.limits())?;
+    let document = parse_query(&call.query).map_err(|error| syntax_problem(&error))?;
+    let name = call.operation_name.as_deref();
+    let (selected, operation) = select_operation(&document, name)?;
+    outcome.operation_type = Some(word_for(operation.node.ty));
+    outcome.operation_name = selected.map(|name| name.chars().take(LONGEST_NAME).collect());
+    transport.require(operation.node.ty)?;
+    require_variables(&operation.node, &call.variables)?;
+    let measure = api
+        .shape()
+        .measure(&document, name, &call.variables, api.limits())?;
+    outcome.nodes = measure.nodes;
+
+    let mut request = Request::new(call.query).variables(call.variables);
+    request.operation_name = call.operation_name;
+    request.extensions = call.extensions;
+    request.set_parsed_query(document);
+    Ok(request)
+}
+
+/// The parser's message quotes the document; its last line says what was expected, and that is enough.
+fn syntax_problem(error: &parser::Error) -> Problem {
+    let position = error.positions().next();
+    let text = error.to_string();
+    let reason = text
+        .lines()
+        .last()
+        .unwrap_or_default()
+        .trim()
+        .trim_start_matches("= ");
+    let message = match position {
+        Some(at) => format!(
+            "syntax error at line {}, column {}: {reason}",
+            at.line, at.column
+        ),
+        None => format!("syntax error: {reason}"),
+    };
+    Problem {
+        position,
+        ..Problem::document("GRAPHQL_PARSE_FAILED", message)
+    }
+}
+
+/// The executor finds a missing variable only where it is used, in the middle of the work.
+fn require_variables(operation: &OperationDefinition, sent: &Variables) -> Result<(), Problem> {
+    for variable in &operation.variable_definitions {
+        let variable = &variable.node;
+        let is_optional = variable.var_type.node.nullable || variable.default_value.is_some();
+        let value = sent.get(&variable.name.node);
+        let is_missing = match value {
+            None => !is_optional,
+            Some(value) => *value == Value::Null && !variable.var_type.node.nullable,
+        };
+        if is_missing {
+            let message = format!(
+                "the variable ${} is required and must not be null",
+                variable.name.node
+            );
+            return Err(Problem {
+                position: Some(variable.name.pos),
+                ..Problem::document("BAD_USER_INPUT", message)
+            });
+        }
+    }
+    Ok(())
+}
+
+pub(super) const fn word_for(operation: OperationType) -> &'static str {
+    match operation {
+        OperationType::Query => "query",
+        OperationType::Mutation => "mutation",
+        OperationType::Subscription => "subscription",
+    }
+}

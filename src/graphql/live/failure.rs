@@ -1,0 +1,102 @@
+//! How a subscription ends that its client did not end, so that the client knows what to do next.
+
+use async_graphql::ServerError;
+use serde_json::{Value as Json, json};
+
+use crate::{error::Error, events::FeedError};
+
+/// Why a subscription ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// What to do, for programs.
+    pub(crate) code: &'static str,
+    /// What happened, for people.
+    pub(crate) message: String,
+    /// Where to resume.
+    pub(crate) cursor: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            cursor: None,
+        }
+    }
+
+    /// The client takes what is sent more slowly than it comes.
+    pub(crate) fn lagged(cursor: String) -> Self {
+        Self {
+            cursor: Some(cursor),
+            ..Self::new(
+                "LAGGED",
+                "messages come faster than they are taken: subscribe again after the cursor",
+            )
+        }
+    }
+
+    /// There is no going on from where the client was.
+    pub(crate) fn resync(why: &str, cursor: Option<String>) -> Self {
+        Self {
+            cursor,
+            ..Self::new(
+                "RESYNC",
+                format!(
+                    "{why}: read what you show anew, and subscribe after the `eventCursor` of that"
+                ),
+            )
+        }
+    }
+
+    /// The error that is sent.
+    pub(crate) fn to_json(&self) -> Json {
+        let mut extensions = json!({ "code": self.code });
+        if let Some(cursor) = &self.cursor {
+            extensions["cursor"] = json!(cursor);
+        }
+        json!({ "message": self.message, "extensions": extensions })
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}
+
+impl From<FeedError> for Failure {
+    fn from(error: FeedError) -> Self {
+        match error {
+            FeedError::Lost => {
+                Self::resync("what came after the cursor is not kept any more", None)
+            }
+            FeedError::Failed(error) => error.into(),
+        }
+    }
+}
+
+/// Why a subscription did not begin: what the executor or the limits say of the document, or a failure.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// The executor's errors.
+    Errors(Vec<ServerError>),
+    /// A failure.
+    Failure(Failure),
+}
+
+impl Refused {
+    /// The errors that are sent.
+    pub(crate) fn to_json(&self) -> Json {
+        match self {
+            Self::Errors(errors) => json!(errors),
+            Self::Failure(failure) => json!([failure.to_json()]),
+        }
+    }
+}
+
+impl<F: Into<Failure>> From<F> for Refused {
+    fn from(failure: F) -> Self {
+        Self::Failure(failure.into())
+    }
+}

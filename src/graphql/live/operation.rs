@@ -1,0 +1,200 @@
+//! A subscription's document with its variables: what is run for every event, once for all who asked the same.
+
+use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc};
+
+use async_graphql::{
+    Name, Request, Response, Value, Variables,
+    parser::types::{ExecutableDocument, OperationDefinition, Selection},
+};
+use futures_util::{FutureExt as _, StreamExt as _};
+use sha2::{Digest as _, Sha256};
+
+use super::{Failure, turn::Turn};
+use crate::graphql::{
+    RequestContext, Schema, http::ensure_code, limits::Limits, order::Order,
+    shape::select_operation,
+};
+
+/// Fields whose answer depends on who asks, beyond the rows and rights that they share with others.
+const PERSONAL: &[&str] = &["can", "viewer"];
+
+/// A document that is run again and again.
+pub(super) struct Operation {
+    query: String,
+    document: ExecutableDocument,
+    name: Option<String>,
+    variables: Variables,
+    order: Order,
+    /// Equal for documents that are answered alike; where to resume plays no part in it.
+    pub(super) key: [u8; 32],
+    /// Whether it has to be run for each person by themselves.
+    pub(super) is_personal: bool,
+}
+
+/// Why an operation could not be run now: the same may work later.
+#[derive(Debug)]
+pub(super) struct Later;
+
+impl Operation {
+    /// Takes a request apart that was scanned, parsed and measured.
+    pub(super) fn new(mut request: Request) -> Result<Self, Failure> {
+        let name = request.operation_name.clone();
+        let document = request
+            .parsed_query()
+            .map_err(|error| Failure::new("GRAPHQL_PARSE_FAILED", error.message.clone()))?
+            .clone();
+        let (_, operation) = select_operation(&document, name.as_deref())
+            .map_err(|refusal| Failure::new(refusal.code, refusal.message))?;
+        let mut distinct = request.variables.clone();
+        for variable in cursors(&operation.node) {
+            distinct.remove(&variable);
+        }
+        let mut key = Sha256::new();
+        for part in [
+            request.query.as_bytes(),
+            name.as_deref().unwrap_or_default().as_bytes(),
+            &serde_json::to_vec(&distinct).unwrap_or_default(),
+        ] {
+            key.update((part.len() as u64).to_be_bytes());
+            key.update(part);
+        }
+        let order = Order::of(&document, &operation.node);
+        Ok(Self {
+            is_personal: PERSONAL.iter().any(|field| names(&request.query, field)),
+            key: key.finalize().into(),
+            query: request.query,
+            name,
+            variables: request.variables,
+            order,
+            document,
+        })
+    }
+
+    /// Runs it for one turn. The executor answers nothing when the resolver has nothing to say.
+    pub(super) async fn run(
+        &self,
+        schema: &Schema,
+        context: &Arc<RequestContext>,
+        turn: Turn,
+    ) -> Option<Response> {
+        let mut request = Request::new(self.query.clone())
+            .variables(self.variables.clone())
+            .data(Arc::clone(context))
+            .data(turn)
+            .disable_introspection();
+        request.operation_name.clone_from(&self.name);
+        request.set_parsed_query(self.document.clone());
+        // Tokio would make a long poll give way in the middle of a level, and its batches would fall apart.
+        let answer = async { schema.execute_stream(request).next().await };
+        let mut response = tokio::task::unconstrained(answer).await?;
+        self.order.arrange(&mut response.data);
+        response.errors.iter_mut().for_each(ensure_code);
+        Some(response)
+    }
+
+    /// Runs it for one turn and writes the answer.
+    ///
+    /// # Errors
+    /// [`Later`] while the database does not answer.
+    pub(super) async fn render(
+        &self,
+        (schema, limits): (&Schema, &Limits),
+        context: &Arc<RequestContext>,
+        turn: Turn,
+    ) -> Result<Arc<str>, Later> {
+        let run = AssertUnwindSafe(self.run(schema, context, turn)).catch_unwind();
+        let failure = match tokio::time::timeout(limits.timeout, run).await {
+            Err(_) => return Err(Later),
+            Ok(Err(_)) => {
+                tracing::error!("a resolver of a subscription panicked");
+                Failure::new("INTERNAL", "an internal error occurred")
+            }
+            Ok(Ok(None)) => Failure::new("INTERNAL", "the subscription has nothing to say"),
+            Ok(Ok(Some(response))) => {
+                let is_away = |error: &async_graphql::ServerError| {
+                    let code = error.extensions.as_ref().and_then(|more| more.get("code"));
+                    matches!(code, Some(Value::String(code)) if code == "UNAVAILABLE" || code == "TIMEOUT")
+                };
+                if response.errors.iter().any(is_away) {
+                    return Err(Later);
+                }
+                let json = serde_json::to_string(&response).unwrap_or_default();
+                if json.len() <= limits.response_bytes {
+                    return Ok(json.into());
+                }
+                Failure::new(
+                    "RESPONSE_TOO_LARGE",
+                    format!(
+                        "the answer has more than the {} bytes allowed, ask for less",
+                        limits.response_bytes
+                    ),
+                )
+            }
+        };
+        let errors = serde_json::json!({ "data": null, "errors": [failure.to_json()] });
+        Ok(errors.to_string().into())
+    }
+}
+
+/// The variables that say after which cursor a subscription begins.
+fn cursors(operation: &OperationDefinition) -> Vec<Name> {
+    let fields = operation.selection_set.node.items.iter();
+    let arguments = fields.filter_map(|selection| match &selection.node {
+        Selection::Field(field) => field.node.get_argument("after"),
+        Selection::FragmentSpread(_) | Selection::InlineFragment(_) => None,
+    });
+    let variables = arguments.filter_map(|value| {
+        let mut variable = None;
+        _ = value.node.clone().into_const_with(|name| {
+            variable = Some(name);
+            Ok::<_, Infallible>(Value::Null)
+        });
+        variable
+    });
+    variables.collect()
+}
+
+/// Whether a document has a word. It may be an alias or stand in a text: then more is run than has to be.
+fn names(document: &str, word: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    document.match_indices(word).any(|(at, _)| {
+        let before = document[..at].chars().next_back();
+        let after = document[at + word.len()..].chars().next();
+        !before.is_some_and(is_part) && !after.is_some_and(is_part)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn operation(query: &str, variables: serde_json::Value) -> Operation {
+        let variables = Variables::from_json(variables);
+        Operation::new(Request::new(query).variables(variables)).expect("an operation")
+    }
+
+    #[test]
+    fn where_to_resume_does_not_tell_operations_apart_and_all_else_does() {
+        let query = "subscription($c: EventCursor, $n: Int) { a(after: $c, n: $n) { kind } }";
+        let key = |query, variables| operation(query, variables).key;
+        let usual = key(query, json!({ "c": "1", "n": 1 }));
+        assert_eq!(usual, key(query, json!({ "c": "2", "n": 1 })));
+        assert_eq!(usual, key(query, json!({ "n": 1 })));
+        assert_ne!(usual, key(query, json!({ "c": "1", "n": 2 })));
+        assert_ne!(
+            usual,
+            key(&query.replace("kind", "cursor"), json!({ "n": 1 }))
+        );
+    }
+
+    #[test]
+    fn what_depends_on_the_person_is_found_by_its_word() {
+        let is_personal = |query| operation(query, json!({})).is_personal;
+        assert!(is_personal("subscription { a { deal { can { edit } } } }"));
+        assert!(!is_personal(
+            "subscription { a { deal { canceled can_not } } }"
+        ));
+    }
+}

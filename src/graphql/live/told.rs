@@ -1,0 +1,141 @@
+//! What every event of a subscription says, whatever it is about.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Object, SimpleObject};
+use chrono::{DateTime, Utc};
+use serde_json::Value as Json;
+
+use crate::{
+    audit::{FieldDiff, shown_to},
+    error::Result,
+    events::{Change, EventCursor, Logged},
+    graphql::{ContextExt as _, scalars::JsonValue},
+    members::ChangeAuthor,
+    records::Kept,
+};
+
+/// An event as it concerns a visibility class.
+#[derive(Debug)]
+pub(super) struct Happening {
+    pub(super) change: Change,
+    pub(super) cursor: EventCursor,
+    /// None when nothing happened.
+    pub(super) event: Option<Arc<Logged>>,
+    /// Whether the class could see the record before, and so may be told what it was.
+    pub(super) was_seen: bool,
+}
+
+/// What the events of all kinds of records say.
+pub struct Told(pub(super) Arc<Happening>);
+
+impl Told {
+    /// The event, unless it is none of the watcher's business beyond the fact that the record is out of sight.
+    fn event(&self) -> Option<&Logged> {
+        match self.0.change {
+            Change::LeftView => None,
+            _ => self.0.event.as_deref(),
+        }
+    }
+
+    /// The record as it is now, if it is there and the watcher sees it.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn record<R: Kept>(&self, ctx: &Context<'_>) -> Result<Option<Arc<R>>> {
+        match (self.0.change, self.event()) {
+            (Change::Deleted, _) | (_, None) => Ok(None),
+            (_, Some(event)) => ctx.request().load(Some(event.id)).await,
+        }
+    }
+
+    /// A column before and after, where both are known and the watcher may know them.
+    #[must_use]
+    pub fn column(&self, name: &str) -> (Option<&Json>, Option<&Json>) {
+        let Some(event) = self.event() else {
+            return (None, None);
+        };
+        let after = event.record.get(name);
+        let before = match event.changed.iter().any(|changed| changed == name) {
+            true => event.before.get(name),
+            false => after,
+        };
+        let existed = self.0.was_seen && event.visible_before.is_some();
+        let exists = event.visible_after.is_some();
+        (before.filter(|_| existed), after.filter(|_| exists))
+    }
+}
+
+/// What the events of all kinds of records say.
+#[Object(name = "RecordEvent")]
+impl Told {
+    /// What happened, as far as you are concerned.
+    async fn kind(&self) -> Change {
+        self.0.change
+    }
+
+    /// The place after this event: keep the latest one and give it as `after` to go on from there.
+    async fn cursor(&self) -> EventCursor {
+        self.0.cursor.clone()
+    }
+
+    /// The record's id, also when it is gone or out of your sight; null when `kind` is `SYNCED`.
+    async fn record_id(&self) -> Option<ID> {
+        let event = self.0.event.as_deref()?;
+        Some(ID(format!("{}:{}", event.entity, event.id.hyphenated())))
+    }
+
+    /// The record's version after it. The record you read with the event may be a later one already.
+    async fn version(&self) -> Option<i32> {
+        self.event().map(|event| event.version)
+    }
+
+    /// The fields that changed, with what they were before; empty when the record came about, went, or was not in your
+    /// sight before.
+    async fn changes(&self, ctx: &Context<'_>) -> Vec<FieldChange> {
+        let Some(event) = self.event().filter(|_| self.0.was_seen) else {
+            return Vec::new();
+        };
+        let changed = event.changed.iter().map(|name| {
+            let value = |side: &crate::db::KnownRow| side.get(name).cloned().unwrap_or(Json::Null);
+            (name.as_str(), value(&event.before), value(&event.record))
+        });
+        shown_to(&ctx.request().actor().rights, changed)
+            .map(FieldChange::from)
+            .collect()
+    }
+
+    /// Who did it; null when it is out of your sight, or when `kind` is `SYNCED`.
+    async fn by(&self) -> Option<ChangeAuthor> {
+        Some(ChangeAuthor::new(&self.event()?.actor))
+    }
+
+    /// When.
+    async fn occurred_at(&self) -> Option<DateTime<Utc>> {
+        self.event().map(|event| event.occurred_at)
+    }
+}
+
+/// A field of a record, before and after it changed.
+#[derive(SimpleObject)]
+pub struct FieldChange {
+    /// Which field.
+    field: String,
+    /// Its value before; null when there was none or it is not known.
+    before: Option<JsonValue>,
+    /// Its value after; null when there is none.
+    after: Option<JsonValue>,
+    /// Whether your role keeps the values from you.
+    masked: bool,
+}
+
+impl From<FieldDiff> for FieldChange {
+    fn from(diff: FieldDiff) -> Self {
+        Self {
+            field: diff.field,
+            before: JsonValue::some(diff.before),
+            after: JsonValue::some(diff.after),
+            masked: diff.masked,
+        }
+    }
+}

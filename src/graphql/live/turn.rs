@@ -1,0 +1,130 @@
+//! What a subscription's resolver is run for. It never holds a stream open: it is run once to say what it watches, and
+//! then for each thing that it has to say, so that one run serves all who asked the same.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_graphql::Context;
+use futures_util::stream::{self, Iter};
+
+use super::told::{Happening, Told};
+use crate::{
+    auth::Scope,
+    db::{Predicate, refuse_hidden_filter},
+    error::{Error, Result},
+    events::{EventCursor, Watched},
+    graphql::{ContextExt as _, Filter, connection::MAX_RELATION_DEPTH},
+    records::Kept,
+};
+
+/// What a resolver of a subscription answers: one thing, or nothing while it is only asked what it watches.
+pub type Turns<T> = Iter<std::option::IntoIter<T>>;
+
+/// Why a resolver is run; in the data of its request.
+#[derive(Clone)]
+pub(super) enum Turn {
+    /// To say what is watched.
+    Plan(Planned),
+    /// To tell of this.
+    Tell(Arc<Happening>),
+    /// To work the value out anew.
+    Value,
+}
+
+/// What a subscription watches.
+#[derive(Debug)]
+pub(super) enum Plan {
+    /// What happens to records, after a place in the log.
+    Changes(Watched, Option<EventCursor>),
+    /// A value that follows from records, sent whenever it is another one.
+    Value(Watched),
+}
+
+/// Where a resolver leaves its plan.
+#[derive(Clone, Default)]
+pub(super) struct Planned(Arc<Mutex<Option<Plan>>>);
+
+impl Planned {
+    pub(super) fn take(&self) -> Option<Plan> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn put(&self, plan: Plan) -> Result<()> {
+        let mut planned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match planned.replace(plan) {
+            None => Ok(()),
+            Some(_) => Err(Error::invalid(
+                "SUBSCRIPTION_FIELDS",
+                "",
+                "a subscription has one top-level field",
+            )),
+        }
+    }
+}
+
+/// What happens to the records of a kind that the actor sees and that meet the filter.
+///
+/// # Errors
+/// `FORBIDDEN` without the right to read them, or with a filter on what is not shown; what the filter fails with.
+pub fn changes<R: Kept, E: From<Told>>(
+    ctx: &Context<'_>,
+    filter: Option<impl Filter>,
+    after: Option<EventCursor>,
+) -> Result<Turns<E>> {
+    match ctx.data_unchecked::<Turn>() {
+        Turn::Plan(planned) => {
+            planned.put(Plan::Changes(watch::<R>(ctx, filter)?, after))?;
+            Ok(nothing())
+        }
+        Turn::Tell(happening) => Ok(one(E::from(Told(Arc::clone(happening))))),
+        Turn::Value => Ok(nothing()),
+    }
+}
+
+/// A value that follows from the records of a kind that meet the filter, worked out by `compute`.
+///
+/// # Errors
+/// As [`changes`], and what `compute` fails with.
+pub async fn value<R: Kept, T>(
+    ctx: &Context<'_>,
+    filter: Option<impl Filter>,
+    compute: impl AsyncFnOnce() -> Result<T>,
+) -> Result<Turns<T>> {
+    match ctx.data_unchecked::<Turn>() {
+        Turn::Plan(planned) => {
+            planned.put(Plan::Value(watch::<R>(ctx, filter)?))?;
+            Ok(nothing())
+        }
+        Turn::Value => Ok(one(compute().await?)),
+        Turn::Tell(_) => Ok(nothing()),
+    }
+}
+
+fn watch<R: Kept>(ctx: &Context<'_>, filter: Option<impl Filter>) -> Result<Watched> {
+    let filter = filter
+        .map(Filter::predicate)
+        .transpose()?
+        .unwrap_or(Predicate::All(Vec::new()));
+    if filter.relation_depth() > MAX_RELATION_DEPTH {
+        let message = format!("expected related records to nest at most {MAX_RELATION_DEPTH} deep");
+        return Err(Error::invalid("NESTED_TOO_DEEP", "filter", message));
+    }
+    let rights = &ctx.request().actor().rights;
+    if rights.sees(R::TABLE) == Scope::None {
+        return Err(Error::Forbidden("watch records of this kind"));
+    }
+    refuse_hidden_filter(rights, R::TABLE, &filter)?;
+    Ok(Watched {
+        entity: R::KIND,
+        table: R::TABLE,
+        id_column: R::ID_COLUMN,
+        filter,
+    })
+}
+
+fn one<T>(item: T) -> Turns<T> {
+    stream::iter(Some(item))
+}
+
+fn nothing<T>() -> Turns<T> {
+    stream::iter(None)
+}
