@@ -8,11 +8,17 @@ GRANT UPDATE (last_seq, last_audit, audit_hash) ON tenant_seq TO dealgraph_app, 
 GRANT UPDATE (open) ON tenant_seq TO dealgraph_system;
 GRANT INSERT ON tenant_seq TO dealgraph_system;
 DROP POLICY IF EXISTS tenant_seq_tenant ON tenant_seq;
-DROP POLICY IF EXISTS tenant_seq_read ON tenant_seq;
-CREATE POLICY tenant_seq_read ON tenant_seq FOR SELECT TO dealgraph_app USING (tenant_id = app.tenant_id());
-DROP POLICY IF EXISTS tenant_seq_count ON tenant_seq;
-CREATE POLICY tenant_seq_count ON tenant_seq FOR UPDATE TO dealgraph_app
-    USING (tenant_id = app.tenant_for_writers() AND open) WITH CHECK (tenant_id = app.tenant_for_writers());
+DROP POLICY IF EXISTS tenant_seq_read_tenant ON tenant_seq;
+CREATE POLICY tenant_seq_read_tenant ON tenant_seq AS RESTRICTIVE FOR SELECT TO dealgraph_app
+    USING (tenant_id = app.tenant_id());
+DROP POLICY IF EXISTS tenant_seq_read_scope ON tenant_seq;
+CREATE POLICY tenant_seq_read_scope ON tenant_seq FOR SELECT TO dealgraph_app USING (true);
+DROP POLICY IF EXISTS tenant_seq_update_tenant ON tenant_seq;
+CREATE POLICY tenant_seq_update_tenant ON tenant_seq AS RESTRICTIVE FOR UPDATE TO dealgraph_app
+    USING (tenant_id = app.tenant_for_writers()) WITH CHECK (tenant_id = app.tenant_for_writers());
+DROP POLICY IF EXISTS tenant_seq_update_scope ON tenant_seq;
+CREATE POLICY tenant_seq_update_scope ON tenant_seq FOR UPDATE TO dealgraph_app
+    USING (open) WITH CHECK (true);
 DROP POLICY IF EXISTS tenant_seq_system ON tenant_seq;
 CREATE POLICY tenant_seq_system ON tenant_seq TO dealgraph_system USING (true) WITH CHECK (true);
 DROP POLICY IF EXISTS tenant_seq_owner ON tenant_seq;

@@ -20,7 +20,7 @@ use crate::{
     accounts::{self, Accounts},
     audit::{Recorder, Recording},
     auth::{Access, KeyError, KeyRing, TokenError, Tokens, Vault, keys},
-    cache::Throttle,
+    cache::{Presences, Throttle},
     clock::Clock,
     config::{Secret, TraceParents},
     db::{self, Db, PoolOptions, StartupError},
@@ -29,6 +29,7 @@ use crate::{
         self, Api,
         http::{Origins, Outcome},
         limits::Limits,
+        live::Sources,
     },
     mail::{Mailer, Sending},
     members::placement,
@@ -133,6 +134,7 @@ pub struct App {
     access: Arc<Access>,
     api: Arc<Api>,
     hub: Arc<Hub>,
+    presences: Arc<Presences>,
     router: Router,
     server: ServerLimits,
     recording: Recording,
@@ -180,13 +182,19 @@ impl App {
             Arc::clone(&metrics),
             serving.event_days,
         ));
+        let presences = Arc::new(Presences::new(redis_url.as_deref()));
+        let sources = Sources {
+            hub: Arc::clone(&hub),
+            presences: Arc::clone(&presences),
+            metrics: Arc::clone(&metrics),
+        };
         let api = Api::new(
             db.clone(),
             Arc::clone(&tokens),
             limits,
             recorder,
             Arc::clone(&accounts),
-            (Arc::clone(&hub), Arc::clone(&metrics), serving.origins),
+            (sources, serving.origins),
         );
         let api = Arc::new(api);
         let access = Arc::clone(api.access());
@@ -212,6 +220,7 @@ impl App {
             access,
             api,
             hub,
+            presences,
             router,
             server: serving.server,
             recording,
@@ -258,6 +267,8 @@ impl App {
         let after = CancellationToken::new();
         let (hub, until) = (self.hub, after.clone());
         tasks.spawn(async move { hub.run(&until).await });
+        let (presences, until) = (self.presences, after.clone());
+        tasks.spawn(async move { presences.run(&until).await });
         tasks.spawn(placement::run(self.db.clone(), after.clone()));
         let (access, until) = (self.access, after.clone());
         tasks.spawn(async move { access.run(until).await });

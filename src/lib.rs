@@ -60,6 +60,7 @@ pub mod members;
 pub mod money;
 pub mod opportunities;
 pub mod pipelines;
+pub mod presence;
 pub mod records;
 pub mod roles;
 pub mod second_factor;

@@ -46,13 +46,12 @@ use crate::{
     auth::{Access, Actor, Tokens},
     db::Db,
     error::{Error, Result},
-    events::Hub,
-    telemetry::{self, OperationKind, metrics::Metrics},
+    telemetry::{self, OperationKind},
 };
 use attempts::Asked;
 use http::Origins;
 use limits::Limits;
-use live::{Admission, Failure, Live, Pass};
+use live::{Admission, Failure, Live, Pass, Sources};
 use order::Order;
 use shape::SchemaShape;
 
@@ -81,18 +80,18 @@ impl Api {
         limits: Limits,
         recorder: Recorder,
         accounts: Arc<Accounts>,
-        (hub, metrics, origins): (Arc<Hub>, Arc<Metrics>, Origins),
+        (sources, origins): (Sources, Origins),
     ) -> Self {
         let trusted_proxies = accounts.settings.trusted_proxies;
         let outside = Arc::clone(&accounts.identities);
-        let schema = schema::build(&limits, accounts);
+        let schema = schema::build(&limits, accounts, Arc::clone(&sources.presences));
         let shape = SchemaShape::from_sdl(&sdl()).expect("the schema's own text is a schema");
         let access = Arc::new(Access::new(db.clone(), tokens, recorder.clone(), outside));
         let live = Live::new(
             schema.clone(),
             (db.clone(), recorder.clone()),
             limits.clone(),
-            (hub, metrics),
+            sources,
         );
         Self {
             schema,

@@ -12,6 +12,7 @@ use crate::{
     activities::{ActivityMutation, ActivityQuery, ActivitySubscription},
     api_keys::{ApiKeyMutation, ApiKeyQuery},
     audit::AuditQuery,
+    cache::Presences,
     companies::{CompanyMutation, CompanyQuery, CompanySubscription},
     contacts::{ContactMutation, ContactQuery, ContactSubscription},
     identities::{IdentityMutation, IdentityQuery},
@@ -19,6 +20,7 @@ use crate::{
     members::{InvitationMutation, InvitationQuery, MemberMutation, MemberQuery, TeamMutation},
     opportunities::{OpportunityMutation, OpportunityQuery, OpportunitySubscription},
     pipelines::{PipelineMutation, PipelineQuery},
+    presence::{PresenceQuery, PresenceSubscription},
     roles::{RoleMutation, RoleQuery},
     second_factor::{SecondFactorMutation, SecondFactorQuery},
     tenants::{TenantMutation, TenantQuery},
@@ -32,6 +34,7 @@ pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 pub struct Query(
     NodeQuery,
     LiveQuery,
+    PresenceQuery,
     TenantQuery,
     MemberQuery,
     InvitationQuery,
@@ -77,11 +80,12 @@ pub struct Subscription(
     LeadSubscription,
     OpportunitySubscription,
     ActivitySubscription,
+    PresenceSubscription,
 );
 
 /// Builds the schema of a server.
-pub(super) fn build(limits: &Limits, accounts: Arc<Accounts>) -> Schema {
-    builder(limits).data(accounts).finish()
+pub(super) fn build(limits: &Limits, accounts: Arc<Accounts>, presences: Arc<Presences>) -> Schema {
+    builder(limits).data(accounts).data(presences).finish()
 }
 
 /// The library's own limits stay on behind ours, as a second wall.

@@ -142,7 +142,9 @@ fn undescribed(sdl: &str) -> Vec<String> {
             let is_named = line.starts_with(|c: char| c.is_ascii_alphabetic())
                 && !line.starts_with("schema")
                 && !owner.is_empty();
-            let of_schema = line.starts_with("query:") || line.starts_with("mutation:");
+            let of_schema = ["query:", "mutation:", "subscription:"]
+                .iter()
+                .any(|root| line.starts_with(root));
             let is_builtin = line.starts_with("scalar") || owner.contains("directive");
             if is_named && !is_root && !of_schema && !is_builtin && !before.ends_with("\"\"\"") {
                 undescribed.push(format!("{owner}: {line}"));

@@ -106,7 +106,7 @@ fn an_admin_changes_the_settings_and_nonsense_is_refused_with_its_field() {
         let late = act(&admin, "tenantUpdate", input, FIELDS).await;
         assert_eq!(late.user_error("tenantUpdate").0, "CONFLICT");
         assert_eq!(late.data()["tenantUpdate"]["tenant"]["version"], 2);
-        let told = "SELECT count(*) FROM events WHERE entity = 'tenant' AND before->>'name' = 'Twin' AND after->>'name' = 'Twin & Co'";
+        let told = "SELECT count(*) FROM events WHERE entity = 'tenant' AND before->>'name' = 'Twin' AND record->>'name' = 'Twin & Co'";
         assert_eq!(count(world, told).await, 1);
         let changes =
             "SELECT count(*) FROM access_changes WHERE tenant_id IS NOT NULL AND user_id IS NULL";

@@ -76,7 +76,7 @@ pub(super) async fn stream(
     let peer = Peer::admit(access, token.to_owned(), arrival.origin.clone()).await?;
     let pass = api.admit(peer.actor()).map_err(|failure| {
         let status = axum::http::StatusCode::TOO_MANY_REQUESTS;
-        Problem::request(status, failure.code, failure.message)
+        Problem::request(status, "TOO_MANY_CONNECTIONS", failure.message)
     })?;
     let outbox = Arc::<Outbox>::default();
     let line = Line {

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use super::{
     Failure, Message, OperationId, Outbox, Parcel, Running,
-    operation::{Later, Operation},
+    operation::{Operation, Unanswered},
     outbox::Full,
     told::Happening,
     turn::Turn,
@@ -146,7 +146,7 @@ impl Audience {
         feed: &Feed,
         context: &Arc<RequestContext>,
         events: &[Arc<Logged>],
-    ) -> Result<Vec<Arc<Message>>, Later> {
+    ) -> Result<Vec<Arc<Message>>, Unanswered> {
         let happenings = self.happenings(feed, context, events).await?;
         let rendered = happenings.into_iter().map(async |happening| {
             let (seq, cursor) = (happening.cursor.seq, happening.cursor.to_string());
@@ -165,7 +165,7 @@ impl Audience {
         feed: &Feed,
         context: &Arc<RequestContext>,
         events: &[Arc<Logged>],
-    ) -> Result<Vec<Happening>, Later> {
+    ) -> Result<Vec<Happening>, Unanswered> {
         let (watched, actor) = (self.watched(), context.actor());
         let outlooks: Vec<_> = events
             .iter()
@@ -183,7 +183,7 @@ impl Audience {
                 let table = (watched.table, watched.id_column);
                 let ask = context
                     .read(async |tx| list::matching(tx, table, asked, &watched.filter).await);
-                ask.await.map_err(|_| Later)?
+                ask.await.map_err(|_| Unanswered::Later)?
             }
         };
         let happening = |(event, outlook): (&Arc<Logged>, Outlook)| {
@@ -209,7 +209,7 @@ impl Audience {
         feed: &Feed,
         context: &Arc<RequestContext>,
         seq: i64,
-    ) -> Result<Arc<Message>, Later> {
+    ) -> Result<Arc<Message>, Unanswered> {
         if let Some(known) = self
             .state()
             .synced
@@ -241,7 +241,7 @@ impl Audience {
         running: &Running,
         context: &Arc<RequestContext>,
         turn: Turn,
-    ) -> Result<Arc<str>, Later> {
+    ) -> Result<Arc<str>, Unanswered> {
         running.metrics.rendered.inc();
         let with = (&running.schema, &running.limits);
         self.operation.render(with, context, turn).await
@@ -254,7 +254,7 @@ impl Audience {
         feed: &Feed,
         context: &Arc<RequestContext>,
         events: &[Arc<Logged>],
-    ) -> Result<(), Later> {
+    ) -> Result<(), Unanswered> {
         let Some(last) = events.last().map(|event| event.seq) else {
             return Ok(());
         };
@@ -301,7 +301,7 @@ impl Audience {
         running: &Running,
         feed: &Feed,
         context: &Arc<RequestContext>,
-    ) -> Result<(), Later> {
+    ) -> Result<(), Unanswered> {
         let (position, told) = {
             let state = self.state();
             (state.position, state.told)

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Failure, Running,
     audience::{Audience, Kind},
-    operation::Later,
+    operation::Unanswered,
     turn::Turn,
 };
 use crate::{
@@ -112,7 +112,7 @@ impl Circle {
                     let why = "what happened before this is not kept any more";
                     return self.fail(&Failure::resync(why, Some(cursor)));
                 }
-                Err(FeedError::Failed(_)) => Err(Later),
+                Err(FeedError::Failed(_)) => Err(Unanswered::Later),
             };
             if told.is_err() {
                 tokio::time::sleep(PAUSE).await;
@@ -121,7 +121,7 @@ impl Circle {
     }
 
     /// Tells all audiences, and stops at each event that may change rights to have those asked for anew.
-    async fn tell(&self, running: &Running, events: &[Arc<Logged>]) -> Result<(), Later> {
+    async fn tell(&self, running: &Running, events: &[Arc<Logged>]) -> Result<(), Unanswered> {
         let changes_rights = |event: &Arc<Logged>| ACCESS.contains(&event.entity.as_str());
         for part in events.split_inclusive(changes_rights) {
             let context = self.context(running);
@@ -175,10 +175,11 @@ impl Circle {
             let context = self.context(running);
             match audience.render(running, &context, Turn::Value).await {
                 Ok(payload) => audience.send_value(running, &self.feed, payload),
-                Err(Later) => {
+                Err(Unanswered::Later) => {
                     tokio::time::sleep(PAUSE).await;
                     outdated.notify_one();
                 }
+                Err(Unanswered::Failed(failure)) => audience.fail(&failure),
             }
             drop(context);
             tokio::time::sleep(VALUE_PAUSE.max(began.elapsed() * VALUE_SHARE)).await;

@@ -9,7 +9,7 @@ use crate::{error::Error, events::FeedError};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
     /// What to do, for programs.
-    pub(crate) code: &'static str,
+    pub(crate) code: String,
     /// What happened, for people.
     pub(crate) message: String,
     /// Where to resume.
@@ -17,12 +17,22 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
-            code,
+            code: code.into(),
             message: message.into(),
             cursor: None,
         }
+    }
+
+    /// What the executor says.
+    pub(crate) fn of(error: &ServerError) -> Self {
+        let code = error.extensions.as_ref().and_then(|more| more.get("code"));
+        let code = match code {
+            Some(async_graphql::Value::String(code)) => code.as_str(),
+            _ => "INTERNAL",
+        };
+        Self::new(code, error.message.clone())
     }
 
     /// The client takes what is sent more slowly than it comes.
@@ -95,8 +105,14 @@ impl Refused {
     }
 }
 
-impl<F: Into<Failure>> From<F> for Refused {
-    fn from(failure: F) -> Self {
-        Self::Failure(failure.into())
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self::Failure(error.into())
     }
 }

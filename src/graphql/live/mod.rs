@@ -38,22 +38,24 @@ use super::{RequestContext, Schema, limits::Limits};
 use crate::{
     audit::{Origin, Recorder},
     auth::{Actor, Class},
+    cache::{Presences, Present, Stay},
     db::Db,
     events::{EventCursor, Feed, FeedError, Hub},
+    ids::UserId,
     telemetry::metrics::Metrics,
 };
 pub(crate) use admission::{Admission, Pass};
 use audience::{Audience, Behind, Kind, Subscriber};
 use circle::Circle;
 pub(crate) use failure::{Failure, Refused};
-use operation::{Later, Operation};
+use operation::{Operation, Unanswered};
 pub(crate) use outbox::{Message, OperationId, Outbox, Parcel};
 pub(crate) use peer::{Checked, Peer, rights_changed};
 use turn::{Plan, Planned, Turn};
 pub use {
     query::LiveQuery,
     told::{FieldChange, Told},
-    turn::{Turns, changes, value},
+    turn::{Turns, changes, presence, value},
 };
 
 /// A new audience begins with whoever came back after no more events than this, so that others who come back find it
@@ -71,6 +73,16 @@ pub(super) struct Running {
     pub(super) metrics: Arc<Metrics>,
 }
 
+/// Where subscriptions get what they tell of, and where they are counted.
+pub struct Sources {
+    /// What happened.
+    pub hub: Arc<Hub>,
+    /// Who looks at what.
+    pub presences: Arc<Presences>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
 impl Running {
     fn context(&self, actor: Arc<Actor>) -> Arc<RequestContext> {
         let parts = (self.db.clone(), self.recorder.clone());
@@ -82,6 +94,7 @@ impl Running {
 pub(crate) struct Live {
     running: Running,
     hub: Arc<Hub>,
+    presences: Arc<Presences>,
     circles: Mutex<HashMap<Class, Arc<Circle>>>,
     seats: AtomicU64,
     tasks: TaskTracker,
@@ -103,6 +116,8 @@ pub(crate) struct Seat {
     circle: Arc<Circle>,
     audience: Arc<Audience>,
     id: u64,
+    /// Held for as long as the client looks at a record.
+    _stay: Option<Stay>,
 }
 
 /// Where a subscription begins.
@@ -121,8 +136,13 @@ impl Live {
         schema: Schema,
         (db, recorder): (Db, Recorder),
         limits: Limits,
-        (hub, metrics): (Arc<Hub>, Arc<Metrics>),
+        sources: Sources,
     ) -> Arc<Self> {
+        let Sources {
+            hub,
+            presences,
+            metrics,
+        } = sources;
         Arc::new(Self {
             running: Running {
                 schema,
@@ -132,6 +152,7 @@ impl Live {
                 metrics,
             },
             hub,
+            presences,
             circles: Mutex::default(),
             seats: AtomicU64::new(0),
             tasks: TaskTracker::new(),
@@ -168,11 +189,15 @@ impl Live {
         let operation = Operation::new(request)?;
         let (plan, context) = self.plan(&actor, &operation).await?;
         let feed = self.hub.feed(actor.tenant).await?;
-        let (kind, asked) = match plan {
-            Plan::Changes(watched, after) => (Kind::Changes(watched), after),
-            Plan::Value(watched) => {
-                let outdated = Arc::new(Notify::new());
-                (Kind::Value { watched, outdated }, None)
+        let value = |watched| Kind::Value {
+            watched,
+            outdated: Arc::new(Notify::new()),
+        };
+        let (kind, asked, looked_at) = match plan {
+            Plan::Changes(watched, after) => (Kind::Changes(watched), after, None),
+            Plan::Value(watched) => (value(watched), None, None),
+            Plan::Presence(watched, record, announce) => {
+                (value(watched), None, Some((record, announce)))
             }
         };
         let is_interrupted = matches!(start, Start::After(_));
@@ -185,7 +210,10 @@ impl Live {
             },
         };
         let mut after = place.map_err(|error| refused(error, &feed))?;
-        let seat = self.join((&actor, &feed), operation, kind, after);
+        let mut seat = self.join((&actor, &feed), operation, kind, after);
+        if let Some((record, announce)) = looked_at {
+            seat.look_at(&record, actor.person().filter(|_| announce));
+        }
         let audience = &seat.audience;
         let is_value = match &audience.kind {
             Kind::Value { outdated, .. } => {
@@ -204,7 +232,7 @@ impl Live {
                         .take()
                         .unwrap_or_else(|| self.running.context(Arc::clone(&actor)));
                     let synced = audience.synced(&self.running, &feed, &context, after);
-                    Some(synced.await.map_err(|Later| away())?)
+                    Some(synced.await?)
                 }
             };
             let subscriber = Subscriber {
@@ -242,8 +270,7 @@ impl Live {
         let messages = seat
             .audience
             .messages(&self.running, feed, &context, &events)
-            .await
-            .map_err(|Later| away())?;
+            .await?;
         // The snapshot is not held while the client takes its time.
         drop(context);
         for message in &messages {
@@ -322,11 +349,28 @@ impl Live {
             circle,
             audience,
             id: self.seats.fetch_add(1, Ordering::Relaxed),
+            _stay: None,
         }
     }
 
     fn circles(&self) -> MutexGuard<'_, HashMap<Class, Arc<Circle>>> {
         self.circles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seat {
+    /// Wants to know who looks at a record, and looks too when it is a person.
+    fn look_at(&mut self, record: &str, person: Option<UserId>) {
+        let Kind::Value { outdated, .. } = &self.audience.kind else {
+            return;
+        };
+        let now = self.live.running.db.clock().now();
+        let who = person.map(|user| Present {
+            since_ms: now.timestamp_millis(),
+            user,
+        });
+        let place = (self.circle.feed.tenant(), record);
+        self._stay = Some(self.live.presences.enter(place, who, outdated));
     }
 }
 
@@ -353,11 +397,16 @@ impl Drop for Seat {
     }
 }
 
-fn away() -> Failure {
-    Failure::new(
-        "UNAVAILABLE",
-        "the database does not answer, try again later",
-    )
+impl From<Unanswered> for Refused {
+    fn from(unanswered: Unanswered) -> Self {
+        Self::Failure(match unanswered {
+            Unanswered::Later => Failure::new(
+                "UNAVAILABLE",
+                "the database does not answer, try again later",
+            ),
+            Unanswered::Failed(failure) => failure,
+        })
+    }
 }
 
 fn refused(error: FeedError, feed: &Feed) -> Failure {

@@ -31,9 +31,14 @@ pub(super) struct Operation {
     pub(super) is_personal: bool,
 }
 
-/// Why an operation could not be run now: the same may work later.
+/// Why an operation has no answer.
 #[derive(Debug)]
-pub(super) struct Later;
+pub(super) enum Unanswered {
+    /// It could not be run now; the same may work later.
+    Later,
+    /// What it asks for is not to be had any more.
+    Failed(Failure),
+}
 
 impl Operation {
     /// Takes a request apart that was scanned, parsed and measured.
@@ -95,16 +100,17 @@ impl Operation {
     /// Runs it for one turn and writes the answer.
     ///
     /// # Errors
-    /// [`Later`] while the database does not answer.
+    /// [`Unanswered::Later`] while the database does not answer; of a value that there is none.
     pub(super) async fn render(
         &self,
         (schema, limits): (&Schema, &Limits),
         context: &Arc<RequestContext>,
         turn: Turn,
-    ) -> Result<Arc<str>, Later> {
+    ) -> Result<Arc<str>, Unanswered> {
+        let is_value = matches!(turn, Turn::Value);
         let run = AssertUnwindSafe(self.run(schema, context, turn)).catch_unwind();
         let failure = match tokio::time::timeout(limits.timeout, run).await {
-            Err(_) => return Err(Later),
+            Err(_) => return Err(Unanswered::Later),
             Ok(Err(_)) => {
                 tracing::error!("a resolver of a subscription panicked");
                 Failure::new("INTERNAL", "an internal error occurred")
@@ -116,7 +122,10 @@ impl Operation {
                     matches!(code, Some(Value::String(code)) if code == "UNAVAILABLE" || code == "TIMEOUT")
                 };
                 if response.errors.iter().any(is_away) {
-                    return Err(Later);
+                    return Err(Unanswered::Later);
+                }
+                if let Some(error) = response.errors.first().filter(|_| is_value) {
+                    return Err(Unanswered::Failed(Failure::of(error)));
                 }
                 let json = serde_json::to_string(&response).unwrap_or_default();
                 if json.len() <= limits.response_bytes {

@@ -3,16 +3,22 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use async_graphql::Context;
+use async_graphql::{Context, ID};
 use futures_util::stream::{self, Iter};
 
 use super::told::{Happening, Told};
 use crate::{
+    activities::Activity,
     auth::Scope,
-    db::{Predicate, refuse_hidden_filter},
+    companies::Company,
+    contacts::Contact,
+    db::{Comparison, Predicate, Value, refuse_hidden_filter},
     error::{Error, Result},
     events::{EventCursor, Watched},
     graphql::{ContextExt as _, Filter, connection::MAX_RELATION_DEPTH},
+    ids::{self, ActivityId, CompanyId, ContactId, LeadId, OpportunityId, Typed},
+    leads::Lead,
+    opportunities::Opportunity,
     records::Kept,
 };
 
@@ -37,6 +43,8 @@ pub(super) enum Plan {
     Changes(Watched, Option<EventCursor>),
     /// A value that follows from records, sent whenever it is another one.
     Value(Watched),
+    /// Who looks at a record, by its id, sent whenever somebody comes or goes; and whether the watcher looks too.
+    Presence(Watched, String, bool),
 }
 
 /// Where a resolver leaves its plan.
@@ -99,6 +107,52 @@ pub async fn value<R: Kept, T>(
     }
 }
 
+/// Who looks at a record, worked out by `compute`; with `announce` whoever watches looks too.
+///
+/// # Errors
+/// `INVALID_ID`, `FORBIDDEN`, and what `compute` fails with, `NOT_FOUND` for one that the actor can't see.
+pub async fn presence<T>(
+    ctx: &Context<'_>,
+    (on, announce): (&ID, bool),
+    compute: impl AsyncFnOnce() -> Result<T>,
+) -> Result<Turns<T>> {
+    match ctx.data_unchecked::<Turn>() {
+        Turn::Plan(planned) => {
+            let watched = one_record(ctx, on)?;
+            compute().await?;
+            planned.put(Plan::Presence(watched, on.to_string(), announce))?;
+            Ok(nothing())
+        }
+        Turn::Value => Ok(one(compute().await?)),
+        Turn::Tell(_) => Ok(nothing()),
+    }
+}
+
+/// The one record that has an id.
+fn one_record(ctx: &Context<'_>, id: &ID) -> Result<Watched> {
+    let (prefix, _) = id.split_once(':').unwrap_or_default();
+    let watch = match prefix {
+        CompanyId::PREFIX => watch_one::<CompanyId, Company>,
+        ContactId::PREFIX => watch_one::<ContactId, Contact>,
+        LeadId::PREFIX => watch_one::<LeadId, Lead>,
+        OpportunityId::PREFIX => watch_one::<OpportunityId, Opportunity>,
+        ActivityId::PREFIX => watch_one::<ActivityId, Activity>,
+        _ => {
+            let message = "expected the id of a company, contact, lead, opportunity or activity";
+            return Err(Error::invalid("INVALID_ID", "on", message));
+        }
+    };
+    watch(ctx, id)
+}
+
+fn watch_one<T: Typed, R: Kept>(ctx: &Context<'_>, id: &ID) -> Result<Watched> {
+    let id = ids::parse::<T>(id)
+        .map_err(|bad| Error::invalid("INVALID_ID", "on", bad.to_string()))?
+        .uuid();
+    let is_it = Predicate::Compare(R::ID_COLUMN.into(), Comparison::Eq, Value::Uuid(id));
+    watched::<R>(ctx, is_it)
+}
+
 fn watch<R: Kept>(ctx: &Context<'_>, filter: Option<impl Filter>) -> Result<Watched> {
     let filter = filter
         .map(Filter::predicate)
@@ -108,6 +162,10 @@ fn watch<R: Kept>(ctx: &Context<'_>, filter: Option<impl Filter>) -> Result<Watc
         let message = format!("expected related records to nest at most {MAX_RELATION_DEPTH} deep");
         return Err(Error::invalid("NESTED_TOO_DEEP", "filter", message));
     }
+    watched::<R>(ctx, filter)
+}
+
+fn watched<R: Kept>(ctx: &Context<'_>, filter: Predicate) -> Result<Watched> {
     let rights = &ctx.request().actor().rights;
     if rights.sees(R::TABLE) == Scope::None {
         return Err(Error::Forbidden("watch records of this kind"));

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use dealgraph::{
     audit::Recorder,
     events::Hub,
-    graphql::{Api, http::Origins, limits::Limits, router},
+    graphql::{Api, http::Origins, limits::Limits, live::Sources, router},
     server::{ServerLimits, serve},
     telemetry::metrics::Metrics,
 };
@@ -80,8 +80,13 @@ async fn said_before_closing(address: SocketAddr, sent: &str) -> String {
 }
 
 /// What the API needs for subscriptions, none of which are opened here.
-fn live_parts(world: &World) -> (Arc<Hub>, Arc<Metrics>, Origins) {
+fn live_parts(world: &World) -> (Sources, Origins) {
     let metrics = Arc::<Metrics>::default();
     let hub = Hub::new(world.db.clone(), None, Arc::clone(&metrics), 7);
-    (Arc::new(hub), metrics, Origins::default())
+    let sources = Sources {
+        hub: Arc::new(hub),
+        presences: Arc::default(),
+        metrics,
+    };
+    (sources, Origins::default())
 }

@@ -128,10 +128,10 @@ fn a_mutation_comes_by_post_as_json_or_not_at_all() {
 }
 
 #[test]
-fn no_socket_is_opened_for_operations() {
+fn sockets_are_opened_in_one_place_and_a_subscription_has_no_single_answer() {
     test(async |world: &World| {
         let server = Child::serve(world, &[]).await;
-        for path in ["/graphql", "/graphql/ws", "/ws", "/subscriptions"] {
+        for path in ["/", "/graphql/ws", "/ws", "/subscriptions"] {
             let upgrade = server
                 .http()
                 .get(format!("http://{}{path}", server.address()))

@@ -121,7 +121,16 @@ impl Schema {
     pub(crate) fn is_leaf(&self, of: &str) -> bool {
         self.enums.contains_key(of)
             || [
-                "ID", "String", "Int", "Float", "Boolean", "BigInt", "Date", "DateTime", "JSON",
+                "ID",
+                "String",
+                "Int",
+                "Float",
+                "Boolean",
+                "BigInt",
+                "Date",
+                "DateTime",
+                "JSON",
+                "EventCursor",
             ]
             .contains(&of)
     }

@@ -111,10 +111,31 @@ pub(crate) fn documents(schema: &Schema, side: Side) -> Vec<String> {
         .collect()
 }
 
+/// One document per field that can be watched.
+pub(crate) fn subscriptions(schema: &Schema, side: Side) -> Vec<(String, String)> {
+    let roots = schema.fields("Subscription").iter();
+    roots
+        .map(|root| {
+            let text = (1..=STEPS)
+                .rev()
+                .map(|steps| document(schema, root, side, steps))
+                .find(|text| text.len() < LONGEST);
+            let text = text.expect("one step is not too long");
+            (root.name.clone(), format!("subscription {text}"))
+        })
+        .collect()
+}
+
 fn document(schema: &Schema, root: &Field, side: Side, steps: usize) -> String {
-    let arguments = root.argument("id").map_or(String::new(), |_| {
-        let kind = kind_of_operation(&root.name);
-        format!("(id: \"{}\")", global_id(kind, side.uuid(kind, 1)))
+    let named = ["id", "pipelineId", "on"].into_iter();
+    let mut named = named.filter(|name| root.argument(name).is_some_and(|id| id.of.is_required));
+    let arguments = named.next().map_or(String::new(), |name| {
+        let kind = match name {
+            "pipelineId" => "pipeline",
+            "on" => "opportunity",
+            _ => kind_of_operation(&root.name),
+        };
+        format!("({name}: \"{}\")", global_id(kind, side.uuid(kind, 1)))
     });
     let mut text = String::from("{ ");
     write_field(schema, root, &arguments, steps, &mut text);

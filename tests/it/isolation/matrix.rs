@@ -154,7 +154,8 @@ async fn tables(inspector: &mut PgConnection) -> Vec<Table> {
                 ARRAY(SELECT p.column_name::text FROM information_schema.column_privileges p
                       WHERE p.table_name = c.relname AND p.grantee = 'dealgraph_app' AND p.privilege_type = 'UPDATE')
          FROM pg_class c
-         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname <> '_sqlx_migrations'
+         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+           AND c.relname <> '_sqlx_migrations'
          ORDER BY 1",
     )
     .fetch_all(&mut *inspector)

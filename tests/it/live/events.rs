@@ -3,41 +3,8 @@
 
 use serde_json::{Value, json};
 
-use super::Socket;
-use crate::harness::{A, B, Client, Who, World, global_id, test};
-
-const DEALS: &str = "subscription($filter: OpportunityFilter, $after: EventCursor) {
-    opportunityEvents(filter: $filter, after: $after) {
-        kind cursor recordId version changes { field before after masked } by { user { name } } occurredAt
-        opportunity { id name status amount { amountMinor } stage { name } owner { name } } } }";
-
-fn deal(n: u32) -> String {
-    global_id("opportunity", A.uuid("opportunity", n))
-}
-
-async fn rename(client: &Client<'_>, n: u32, name: &str) {
-    let input = json!({ "id": deal(n), "name": name });
-    let document = "mutation($input: OpportunityUpdateInput!) { opportunityUpdate(input: $input) { userErrors { code } } }";
-    let answer = client.query_with(document, json!({ "input": input })).await;
-    assert_eq!(answer["opportunityUpdate"]["userErrors"], json!([]));
-}
-
-async fn act(client: &Client<'_>, mutation: &str, input: Value) -> Value {
-    let of = match mutation {
-        "opportunityArchive" | "opportunityRestore" | "opportunityDelete" => {
-            "OpportunityRefInput".to_owned()
-        }
-        _ => format!("{}{}Input", mutation[..1].to_uppercase(), &mutation[1..]),
-    };
-    let document = format!(
-        "mutation($input: {of}!) {{ {mutation}(input: $input) {{ userErrors {{ code message }} }} }}"
-    );
-    let answer = client
-        .query_with(&document, json!({ "input": input }))
-        .await;
-    assert_eq!(answer[mutation]["userErrors"], json!([]), "{mutation}");
-    answer
-}
+use super::{DEALS, Socket, act, deal, rename};
+use crate::harness::{A, B, Who, World, global_id, test};
 
 #[test]
 fn a_change_is_told_with_what_it_was_what_it_is_and_who_did_it() {

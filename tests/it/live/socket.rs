@@ -57,6 +57,8 @@ impl<'w> Socket<'w> {
             Err(tokio_tungstenite::tungstenite::Error::Http(response)) => {
                 Err(response.status().as_u16())
             }
+            // This client takes no answer without the subprotocol that it asked for.
+            Err(tokio_tungstenite::tungstenite::Error::Protocol(_)) => Err(406),
             Err(error) => panic!("{error}"),
         }
     }

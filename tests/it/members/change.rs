@@ -47,7 +47,7 @@ fn an_admin_changes_role_team_and_title_and_it_is_told() {
             json!({ "membership": { "role": "MANAGER", "team": { "id": A.id::<TeamId>(3) }, "title": "Lead", "version": 2, "moving": false,
                 "can": { "update": true, "suspend": true, "remove": true } }, "userErrors": [] })
         );
-        let told = "SELECT count(*) FROM events WHERE entity = 'member' AND version = 2 AND before->>'role' = 'SALES_REP' AND after->>'role' = 'MANAGER'";
+        let told = "SELECT count(*) FROM events WHERE entity = 'member' AND version = 2 AND before->>'role' = 'SALES_REP' AND record->>'role' = 'MANAGER'";
         assert_eq!(count(world, told).await, 1);
         assert_eq!(
             count(world, &changes).await,
