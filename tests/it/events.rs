@@ -203,7 +203,7 @@ const fn is_failing(n: usize) -> bool {
 }
 
 /// One write that may fail after it has told of itself.
-async fn write(db: &Db, request: &str, fails: bool) -> Result<()> {
+pub(crate) async fn write(db: &Db, request: &str, fails: bool) -> Result<()> {
     let id: CompanyId = A.id(4);
     db.write(
         &A.actor(Who::Admin),
@@ -415,7 +415,7 @@ fn redis_is_told_after_the_commit_and_its_loss_changes_nothing() {
 }
 
 /// A data folder for Redis that no other test run holds.
-async fn open_data() -> DataDir {
+pub(crate) async fn open_data() -> DataDir {
     for run in 0..MOST_RUNS {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("redis-{run}"));
         match DataDir::open(&path, Contents::Fresh, &|_| {}).await {

@@ -119,6 +119,11 @@ impl Served {
         (status, response.json().await.expect("an answer is JSON"))
     }
 
+    /// Where its WebSockets are.
+    pub(crate) fn socket_url(&self) -> String {
+        self.url.replace("http:", "ws:")
+    }
+
     /// Gets a path without any credentials.
     pub(crate) async fn get(&self, path: &str) -> reqwest::Response {
         let url = self.url.replace("/graphql", path);

@@ -249,6 +249,14 @@ impl World {
         }
     }
 
+    /// The text that anybody gets at a path of the server.
+    pub(crate) async fn fetch_text(&self, path: &str) -> String {
+        let url = self.url.replace("/graphql", path);
+        let response = self.http.get(url).send().await;
+        let response = response.expect("the server answers");
+        response.text().await.expect("it is text")
+    }
+
     /// What anybody gets at a path of the server.
     pub(crate) async fn fetch(&self, path: &str) -> Value {
         let url = self.url.replace("/graphql", path);

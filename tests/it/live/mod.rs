@@ -1,10 +1,14 @@
 //! Subscriptions: every subscriber sees every change that it may see, once, in order.
 
 mod events;
+mod filters;
+mod history;
 mod isolation;
 mod presence;
 mod protocol;
 mod rights;
+mod rule;
+mod servers;
 pub(crate) mod socket;
 mod stats;
 
