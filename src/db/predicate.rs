@@ -175,6 +175,10 @@ impl Predicate {
                     bind(sql, value);
                 });
             }
+            // An empty list has no type, and nothing is in it.
+            Self::In(_, values) if values.is_empty() => {
+                sql.push("false");
+            }
             Self::In(column, values) => {
                 push_indexed(sql, alias, *column, |sql| {
                     sql.push(" = ANY(");

@@ -219,8 +219,8 @@ pub(crate) async fn write(db: &Db, request: &str, fails: bool) -> Result<()> {
                 after: None,
                 record: None,
                 was: None,
-                visible_before: None,
-                visible_after: None,
+                visible_before: Some("|".to_owned()),
+                visible_after: Some("|".to_owned()),
             });
             let sql =
                 Sql::new("SELECT count(*) FROM companies t WHERE t.tenant_id = ").bind(tx.tenant());

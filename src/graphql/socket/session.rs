@@ -34,7 +34,7 @@ const PING_EVERY: Duration = Duration::from_secs(20);
 /// Without one for so long the client is gone.
 const SILENCE: Duration = Duration::from_secs(45);
 /// How long a client may take nothing of what is sent.
-const SEND_PATIENCE: Duration = Duration::from_secs(10);
+const SEND_PATIENCE: Duration = Duration::from_secs(20);
 /// Clients come back within this after a restart, each at another moment.
 const RETURN_WITHIN_MS: u64 = 5_000;
 

@@ -4,9 +4,9 @@ use std::{collections::VecDeque, time::Duration};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
+    MaybeTlsStream, WebSocketStream, client_async, connect_async,
     tungstenite::{Message, client::IntoClientRequest as _, http::HeaderValue},
 };
 
@@ -68,6 +68,31 @@ impl<'w> Socket<'w> {
         let (world, side) = client.place();
         let mut socket = Self::raw(&world.socket_url()).await;
         socket.world = Some((world, side));
+        socket.init(client.token().expect("a token")).await;
+        socket
+    }
+
+    /// A socket whose client takes little at a time, so that what is not read soon waits at the server.
+    pub(crate) async fn narrow(client: &Client<'w>) -> Self {
+        let (world, side) = client.place();
+        let url = world.socket_url();
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4_096).expect("a small buffer");
+        let address = url.trim_start_matches("ws://").trim_end_matches("/graphql");
+        let stream = socket.connect(address.parse().expect("an address")).await;
+        let stream = MaybeTlsStream::Plain(stream.expect("the server listens"));
+        let mut request = url.into_client_request().expect("a request");
+        let protocol = HeaderValue::from_static("graphql-transport-ws");
+        request
+            .headers_mut()
+            .insert("sec-websocket-protocol", protocol);
+        let (frames, _) = client_async(request, stream).await.expect("a WebSocket");
+        let mut socket = Self {
+            frames,
+            waiting: VecDeque::new(),
+            world: Some((world, side)),
+            sent: String::new(),
+        };
         socket.init(client.token().expect("a token")).await;
         socket
     }
@@ -183,12 +208,17 @@ impl<'w> Socket<'w> {
 
     /// Whether nothing more comes for a moment.
     pub(crate) async fn is_silent(&mut self) -> bool {
-        self.waiting.is_empty() && tokio::time::timeout(SILENCE, self.next()).await.is_err()
+        if !self.waiting.iter().all(is_synced) {
+            return false;
+        }
+        let said = async { while self.next().await.is_ok_and(|message| is_synced(&message)) {} };
+        tokio::time::timeout(SILENCE, said).await.is_err()
     }
 
     async fn next(&mut self) -> Result<Value, (u16, String)> {
+        let until = tokio::time::Instant::now() + PATIENCE;
         loop {
-            let frame = tokio::time::timeout(PATIENCE, self.frames.next()).await;
+            let frame = tokio::time::timeout_at(until, self.frames.next()).await;
             match frame.expect("something comes") {
                 Some(Ok(Message::Text(text))) => {
                     if let Some((world, side)) = self.world {
@@ -206,4 +236,10 @@ impl<'w> Socket<'w> {
             }
         }
     }
+}
+
+/// Whether a message only tells how far all is told.
+fn is_synced(message: &Value) -> bool {
+    let events = message["payload"]["data"].as_object();
+    events.is_some_and(|events| events.values().all(|event| event["kind"] == "SYNCED"))
 }
