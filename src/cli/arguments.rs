@@ -22,6 +22,9 @@ pub(crate) enum Command {
         /// The port on 127.0.0.1.
         #[arg(long, default_value_t = 8080)]
         port: u16,
+        /// How many servers to start, on this port and the next ones: what is written at one is told at all.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=4))]
+        servers: u8,
         /// Where everything is kept.
         #[arg(long, default_value = ".dealgraph")]
         data_dir: PathBuf,

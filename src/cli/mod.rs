@@ -21,9 +21,10 @@ pub(crate) async fn run() -> Outcome {
     match Cli::parse().command {
         Command::Dev {
             port,
+            servers,
             data_dir,
             fresh,
-        } => serve::run_dev(port, data_dir, fresh).await,
+        } => serve::run_dev((port, servers), data_dir, fresh).await,
         Command::Serve => serve::serve().await,
         Command::Migrate => operate::run_migrations().await,
         Command::Schema => {

@@ -24,12 +24,17 @@ use super::{
     databases::{logins, pool},
 };
 
-pub(crate) async fn run_dev(port: u16, data_dir: PathBuf, fresh: bool) -> Outcome {
+pub(crate) async fn run_dev(
+    (port, servers): (u16, u8),
+    data_dir: PathBuf,
+    fresh: bool,
+) -> Outcome {
     let config = Config::from_env(Purpose::Develop)?;
     let _telemetry = telemetry::init(&config.telemetry)?;
     let limits = Limits::from(&config.limits);
     let options = DevOptions {
         port,
+        servers,
         data_dir,
         fresh,
         pg_bin: config.pg_bin,

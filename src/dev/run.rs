@@ -10,6 +10,7 @@ use chrono::TimeDelta;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
+    task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -49,6 +50,8 @@ const EXAMPLE: (&str, &str) = ("admin@maven.example", "maven");
 pub struct DevOptions {
     /// The port on 127.0.0.1.
     pub port: u16,
+    /// How many servers, on that port and the next ones.
+    pub servers: u8,
     /// Where everything is kept.
     pub data_dir: PathBuf,
     /// Whether to begin anew.
@@ -123,7 +126,10 @@ pub async fn run(options: DevOptions) -> Result<(), Failure> {
 }
 
 async fn start_and_serve(options: &DevOptions, stop: CancellationToken) -> Result<(), Failure> {
-    let listener = listen(options.port).await?;
+    let mut listeners = Vec::new();
+    for port in options.port..options.port.saturating_add(options.servers.into()) {
+        listeners.push(listen(port).await?);
+    }
     let contents = if options.fresh {
         Contents::Fresh
     } else {
@@ -143,7 +149,7 @@ async fn start_and_serve(options: &DevOptions, stop: CancellationToken) -> Resul
         }
     };
     let served = tokio::select! {
-        served = serve(options, (&data, &postgres, &redis), listener, stop.clone()) => served,
+        served = serve(options, (&data, &postgres, &redis), listeners, stop.clone()) => served,
         // While it starts, a stop is noticed here; once it serves, it drains by itself.
         () = stopped_before_serving(&stop) => Ok(()),
         died = postgres.wait_died() => Err(died.into()),
@@ -173,10 +179,12 @@ async fn listen(port: u16) -> Result<TcpListener, Failure> {
 async fn serve(
     options: &DevOptions,
     (data, postgres, redis): (&DataDir, &Postgres, &Redis),
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     stop: CancellationToken,
 ) -> Result<(), Failure> {
-    let address = listener.local_addr()?;
+    let addresses = listeners.iter().map(TcpListener::local_addr);
+    let addresses = addresses.collect::<Result<Vec<_>, _>>()?;
+    let address = addresses[0];
     let prepared = prepare(options, (data, postgres, redis), address);
     let app = tokio::select! {
         prepared = prepared => prepared?,
@@ -192,11 +200,27 @@ async fn serve(
         data.root(),
         &tokens.issue(example.user_id, example.tenant_id)?.token,
     );
-    let routes = people::router(app.db().clone(), tokens)
-        .merge(explorer::router())
-        .merge(accounts::pages::router());
-    println!("ready http://{address}/graphql");
-    Ok(app.with(routes).serve(listener, stop).await?)
+    let mut apps = vec![app];
+    while apps.len() < listeners.len() {
+        let setup = setup(options, (data, postgres, redis), address)?;
+        apps.push(App::new(setup).await?);
+    }
+    let mut serving = JoinSet::new();
+    for (app, listener) in apps.into_iter().zip(listeners) {
+        let routes = people::router(app.db().clone(), Arc::clone(&tokens))
+            .merge(explorer::router())
+            .merge(accounts::pages::router());
+        serving.spawn(app.with(routes).serve(listener, stop.clone()));
+    }
+    for address in addresses {
+        println!("ready http://{address}/graphql");
+    }
+    while let Some(served) = serving.join_next().await {
+        // One that ends by itself takes the others with it.
+        stop.cancel();
+        served.map_err(std::io::Error::other)??;
+    }
+    Ok(())
 }
 
 async fn prepare(
@@ -207,8 +231,22 @@ async fn prepare(
     migrate::prepare_cluster(&postgres.connect_options("postgres", "postgres"), DATABASE).await?;
     say("bringing the database to this version");
     migrate::run(&postgres.connect_options(OWNER, DATABASE)).await?;
+    let app = App::new(setup(options, (data, postgres, redis), address)?).await?;
+    demo::load(app.db(), &Progress::on_stderr())
+        .await
+        .map_err(|error| Failure::Demo(error.to_string()))?;
+    demo::set_passwords(app.accounts()).await?;
+    migrate::analyze(&postgres.connect_options(OWNER, DATABASE)).await?;
+    Ok(app)
+}
+
+fn setup(
+    options: &DevOptions,
+    (data, postgres, redis): (&DataDir, &Postgres, &Redis),
+    address: SocketAddr,
+) -> Result<Setup, Failure> {
     let vault = vault(data.root())?;
-    let setup = Setup {
+    Ok(Setup {
         logins: (
             postgres.connect_options("dealgraph_app", DATABASE),
             postgres.connect_options("dealgraph_system", DATABASE),
@@ -222,14 +260,7 @@ async fn prepare(
         trace_parents: TraceParents::Ignored,
         accounts: accounts_setup(data.root(), address, vault),
         serving: Serving::default(),
-    };
-    let app = App::new(setup).await?;
-    demo::load(app.db(), &Progress::on_stderr())
-        .await
-        .map_err(|error| Failure::Demo(error.to_string()))?;
-    demo::set_passwords(app.accounts()).await?;
-    migrate::analyze(&postgres.connect_options(OWNER, DATABASE)).await?;
-    Ok(app)
+    })
 }
 
 fn accounts_setup(data: &Path, address: SocketAddr, vault: Arc<Vault>) -> accounts::Setup {
