@@ -8,7 +8,8 @@
 //! - [`auth`]: who is asking. Token -> claims -> actor; the built-in roles.
 //! - [`db`]: the only owner of connections, and the one door from an actor to row-level security.
 //! - [`graphql`]: the thin shell. Schema, request context, loaders, filters, connections, limits, HTTP.
-//! - [`events`]: what happened, numbered per tenant in commit order. [`cache`]: what servers remember together.
+//! - [`events`]: what happened, numbered per tenant in commit order, and reading along. [`graphql::live`]: subscriptions.
+//! - [`cache`]: what servers remember together. [`presence`]: who is looking at a record.
 //! - [`server`]: the accept loop. [`app`]: everything put together. [`config`], [`telemetry`].
 //! - [`dev`], [`demo`], [`import`]: one command on one machine, and real data to look at.
 //! - [`ids`], [`text`], [`money`], [`clock`], [`error`]: the small words everything is said in.
@@ -30,6 +31,15 @@
 //!
 //! A mutation's field is one [`db::Db::write`]: lock, rule, write, events, commit; what it answers is read afterwards
 //! from a fresh snapshot.
+//!
+//! # The walk of an event
+//! 1. The door appends it as the last thing before COMMIT, with the tenant's next number: no holes, in commit order.
+//! 2. After the commit a hint says how far the log is: in this process, and by Redis to the other servers.
+//! 3. A [`events::Feed`] per tenant and server reads what is new, once. The poll of the [`events::Hub`] finds what no
+//!    hint told of.
+//! 4. Each visibility class that watches holds it against its rights and filters in memory ([`events::Watched`]).
+//! 5. What remains is answered by the executor under row-level security, once per document and class.
+//! 6. The answer goes into the queue of each client, and over its WebSocket or event stream.
 
 // The schema's roots are one future within another per domain, and there are many domains.
 #![recursion_limit = "256"]

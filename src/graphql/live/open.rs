@@ -1,0 +1,188 @@
+//! How a subscription begins: it is planned, told what it missed, and enters where all others are told.
+
+use std::{sync::Arc, time::Duration};
+
+use async_graphql::Request;
+use tokio::sync::Notify;
+
+use super::{
+    Failure, Live, OperationId, Outbox, Refused, Seat,
+    audience::{Behind, Kind, Subscriber},
+    operation::{Operation, Unanswered},
+    turn::{Plan, Planned, Turn},
+};
+use crate::{
+    auth::Actor,
+    events::{EventCursor, Feed, FeedError},
+    graphql::RequestContext,
+};
+
+/// Where what an operation has to say is sent.
+#[derive(Clone)]
+pub(crate) struct Line {
+    /// The operation, by its client's name for it.
+    pub(crate) operation: OperationId,
+    /// The client's queue.
+    pub(crate) outbox: Arc<Outbox>,
+}
+
+/// Where a subscription begins.
+#[derive(Debug, Clone)]
+pub(crate) enum Start {
+    /// Where its argument says, or now; the client is told when it is live.
+    Asked,
+    /// After an event, silently: it was only interrupted.
+    After(i64),
+    /// After a cursor that the transport brought.
+    Cursor(EventCursor),
+}
+
+impl Live {
+    /// Begins a subscription: plans it, tells what was missed, and enters it where all others are told. When this
+    /// returns, everything that is committed from now on will arrive.
+    ///
+    /// # Errors
+    /// What the executor refuses; `RESYNC` when there is no going on from the cursor; `UNAVAILABLE`.
+    pub(crate) async fn open(
+        self: &Arc<Self>,
+        actor: Arc<Actor>,
+        request: Request,
+        (line, start): (Line, Start),
+    ) -> Result<Seat, Refused> {
+        let operation = Operation::new(request)?;
+        let (plan, context) = self.plan(&actor, &operation).await?;
+        let feed = self.hub.feed(actor.tenant).await?;
+        let value = |watched| Kind::Value {
+            watched,
+            outdated: Arc::new(Notify::new()),
+        };
+        let (kind, asked, looked_at) = match plan {
+            Plan::Changes(watched, after) => (Kind::Changes(watched), after, None),
+            Plan::Value(watched) => (value(watched), None, None),
+            Plan::Presence(watched, record, announce) => {
+                (value(watched), None, Some((record, announce)))
+            }
+        };
+        let is_interrupted = matches!(start, Start::After(_));
+        let place = match start {
+            Start::After(seq) => Ok(seq),
+            Start::Cursor(cursor) => feed.place(&cursor).await,
+            Start::Asked => match asked {
+                Some(cursor) => feed.place(&cursor).await,
+                None => Ok(feed.position()),
+            },
+        };
+        let mut after = place.map_err(|error| refused(error, &feed))?;
+        let mut seat = self.join((&actor, &feed), operation, kind, after);
+        if let Some((record, announce)) = looked_at {
+            seat.look_at(&record, actor.person().filter(|_| announce));
+        }
+        let audience = &seat.audience;
+        let is_value = match &audience.kind {
+            Kind::Value { outdated, .. } => {
+                outdated.notify_one();
+                after = i64::MIN;
+                true
+            }
+            Kind::Changes(_) => false,
+        };
+        let mut context = Some(context);
+        loop {
+            let first = match is_value || is_interrupted {
+                true => None,
+                false => {
+                    let context = context
+                        .take()
+                        .unwrap_or_else(|| self.running.context(Arc::clone(&actor)));
+                    let synced = audience.synced(&self.running, &feed, &context, after);
+                    Some(synced.await?)
+                }
+            };
+            let subscriber = Subscriber {
+                operation: Arc::clone(&line.operation),
+                outbox: Arc::clone(&line.outbox),
+                actor: Arc::clone(&actor),
+                after,
+            };
+            let Err(Behind) = audience.enter(seat.id, subscriber, first) else {
+                return Ok(seat);
+            };
+            after = self.catch_up(&seat, &actor, &line, after).await?;
+        }
+    }
+
+    /// Tells a subscriber a page of what came after an event; answers how far that is.
+    async fn catch_up(
+        &self,
+        seat: &Seat,
+        actor: &Arc<Actor>,
+        line: &Line,
+        after: i64,
+    ) -> Result<i64, Refused> {
+        let feed = &seat.circle.feed;
+        let events = feed
+            .read(after)
+            .await
+            .map_err(|error| refused(error, feed))?;
+        let Some(last) = events.last() else {
+            // The audience is further than the feed for a moment only.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            return Ok(after);
+        };
+        let context = self.running.context(Arc::clone(actor));
+        let messages = seat
+            .audience
+            .messages(&self.running, feed, &context, &events)
+            .await?;
+        // The snapshot is not held while the client takes its time.
+        drop(context);
+        for message in &messages {
+            let sent = line.outbox.send(&line.operation, message).await;
+            sent.map_err(|_| Failure::new("GONE", "the client is gone"))?;
+        }
+        Ok(last.seq)
+    }
+
+    /// Has the resolver say what it watches.
+    async fn plan(
+        &self,
+        actor: &Arc<Actor>,
+        operation: &Operation,
+    ) -> Result<(Plan, Arc<RequestContext>), Refused> {
+        let context = self.running.context(Arc::clone(actor));
+        let planned = Planned::default();
+        let turn = Turn::Plan(planned.clone());
+        let response = operation.run(&self.running.schema, &context, turn).await;
+        if let Some(response) = response {
+            return Err(Refused::Errors(response.errors));
+        }
+        match planned.take() {
+            Some(plan) => Ok((plan, context)),
+            None => {
+                Err(Failure::new("SUBSCRIPTION_FIELDS", "there is nothing to subscribe to").into())
+            }
+        }
+    }
+}
+
+impl From<Unanswered> for Refused {
+    fn from(unanswered: Unanswered) -> Self {
+        Self::Failure(match unanswered {
+            Unanswered::Later => Failure::new(
+                "UNAVAILABLE",
+                "the database does not answer, try again later",
+            ),
+            Unanswered::Failed(failure) => failure,
+        })
+    }
+}
+
+fn refused(error: FeedError, feed: &Feed) -> Failure {
+    match error {
+        FeedError::Lost => Failure::resync(
+            "there is no going on from this cursor",
+            Some(feed.cursor(feed.position()).to_string()),
+        ),
+        FeedError::Failed(error) => error.into(),
+    }
+}
