@@ -1,0 +1,281 @@
+//! What there is to do with records, invented at random.
+
+use serde_json::{Value as Json, json};
+use uuid::Uuid;
+
+use super::book::{Book, Known, Stock};
+use crate::soak::{
+    kind::Kind,
+    world::{ADMIN, NORTHERNER, SOUTHERNER, Tenant},
+};
+
+/// A mutation to be asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Act {
+    pub(crate) mutation: &'static str,
+    pub(crate) of: Option<(Kind, Uuid)>,
+    pub(crate) expected: Option<i32>,
+    pub(crate) mark: Option<String>,
+    pub(crate) input: Json,
+}
+
+impl Act {
+    /// Something that is done with none of the records that are watched.
+    pub(crate) fn aside(mutation: &'static str, input: Json) -> Self {
+        Self {
+            mutation,
+            of: None,
+            expected: None,
+            mark: None,
+            input,
+        }
+    }
+
+    pub(crate) fn is_creation(&self) -> bool {
+        self.of.is_some() && self.mutation.ends_with("Create")
+    }
+
+    /// What is to be shown of the payload.
+    pub(crate) fn shown(&self) -> &'static str {
+        match self.of {
+            None => "",
+            Some(_) if self.mutation.ends_with("Delete") => "deletedId",
+            Some(_) if self.mutation == "opportunityCompleteNextAction" => {
+                "opportunity { version archivedAt } activity { id }"
+            }
+            Some((Kind::Company, _)) => "company { version archivedAt }",
+            Some((Kind::Contact, _)) => "contact { version archivedAt }",
+            Some((Kind::Lead, _)) => "lead { version archivedAt }",
+            Some((Kind::Opportunity, _)) => "opportunity { version archivedAt }",
+            Some((Kind::Activity, _)) => "activity { version archivedAt }",
+        }
+    }
+}
+
+/// Half of what is done concerns deals.
+const KINDS: [Kind; 8] = [
+    Kind::Opportunity,
+    Kind::Opportunity,
+    Kind::Opportunity,
+    Kind::Opportunity,
+    Kind::Activity,
+    Kind::Lead,
+    Kind::Contact,
+    Kind::Company,
+];
+
+pub(crate) fn invent(
+    dice: &mut fastrand::Rng,
+    tenant: &Tenant,
+    book: &mut Book,
+    author: usize,
+) -> Act {
+    let kind = KINDS[dice.usize(..KINDS.len())];
+    let ground = Ground {
+        tenant,
+        book,
+        author,
+    };
+    let known = match (book.stock(kind), dice.u8(..100)) {
+        (Stock::Few, 0..50) | (Stock::Enough, 0..12) | (Stock::Many, 0..2) => None,
+        _ => book.pick(dice, kind),
+    };
+    match known {
+        None => ground.create(dice, kind),
+        Some(known) => ground.change(dice, known),
+    }
+}
+
+/// What acts are invented upon.
+pub(crate) struct Ground<'a> {
+    pub(crate) tenant: &'a Tenant,
+    pub(crate) book: &'a Book,
+    pub(crate) author: usize,
+}
+
+impl Ground<'_> {
+    fn create(&self, dice: &mut fastrand::Rng, kind: Kind) -> Act {
+        let id = Uuid::from_u128(dice.u128(..));
+        let id = uuid::Builder::from_random_bytes(id.into_bytes()).into_uuid();
+        let mark = mark(dice);
+        let mut input = self.fields(dice, kind);
+        input["id"] = json!(kind.id(id));
+        input[kind.mark_field()] = json!(mark);
+        match kind {
+            Kind::Contact | Kind::Lead => input["firstName"] = json!("Kim"),
+            Kind::Activity => input["kind"] = json!("CALL"),
+            Kind::Opportunity => input["stageId"] = self.stage(dice),
+            Kind::Company => {}
+        }
+        Act {
+            mutation: named(kind, "Create"),
+            of: Some((kind, id)),
+            expected: None,
+            mark: Some(mark),
+            input,
+        }
+    }
+
+    fn change(&self, dice: &mut fastrand::Rng, known: Known) -> Act {
+        let kind = known.kind;
+        let verb = match dice.u8(..100) {
+            0..7 => "Archive",
+            7..14 => "Restore",
+            14..18 => "Delete",
+            _ if known.is_archived && dice.bool() => "Restore",
+            _ if kind == Kind::Opportunity && dice.u8(..100) < 65 => {
+                return self.advance(dice, known);
+            }
+            _ if kind == Kind::Activity && dice.u8(..4) == 0 => "Complete",
+            _ => "Update",
+        };
+        let mut input = json!({});
+        let mut text = None;
+        if verb == "Update" {
+            input = self.fields(dice, kind);
+            let mark = mark(dice);
+            input[kind.mark_field()] = json!(mark);
+            text = Some(mark);
+        }
+        // An update leaves a text that nothing else leaves, so it may do without the version.
+        let is_careful = verb != "Update" || dice.u8(..4) > 0;
+        act(named(kind, verb), known, text, input, is_careful)
+    }
+
+    /// What is done with deals alone.
+    fn advance(&self, dice: &mut fastrand::Rng, known: Known) -> Act {
+        let next = || json!({ "at": "2031-05-01T09:00:00Z", "kind": "CALL", "details": "Ask again" });
+        let other = self.book.pick(dice, Kind::Opportunity).map_or(known.id, |other| other.id);
+        let other = json!(Kind::Opportunity.id(other));
+        let (mutation, input) = match dice.u8(..16) {
+            0..5 => ("opportunityMoveStage", json!({ "stageId": self.stage(dice) })),
+            5 => ("opportunityWin", json!({})),
+            6 => ("opportunityLose", json!({ "reason": "price" })),
+            7 | 8 => ("opportunityReopen", json!({})),
+            9 => ("opportunityReorder", json!({ "afterId": other })),
+            10 => ("opportunityReorder", json!({ "beforeId": other })),
+            11 => ("opportunitySetNextAction", json!({ "nextAction": next() })),
+            12 => {
+                let next = if dice.bool() { next() } else { Json::Null };
+                let input = json!({ "outcome": "Done", "next": next });
+                ("opportunityCompleteNextAction", input)
+            }
+            13 => ("opportunitySetNextAction", json!({ "nextAction": null })),
+            _ => {
+                let person = dice.usize(..self.tenant.people.len());
+                let with = json!([{ "userId": self.person(person), "role": "helper" }]);
+                let with = if dice.u8(..3) == 0 { json!([]) } else { with };
+                ("opportunitySetCollaborators", json!({ "collaborators": with }))
+            }
+        };
+        act(mutation, known, None, input, true)
+    }
+
+    /// Something to write into a record beside its mark; now and then it gets another owner.
+    fn fields(&self, dice: &mut fastrand::Rng, kind: Kind) -> Json {
+        let mut fields = json!({});
+        if dice.u8(..10) < 4 {
+            let owners = [ADMIN, NORTHERNER, SOUTHERNER, self.author];
+            fields["ownerId"] = self.person(owners[dice.usize(..owners.len())]);
+        }
+        let money = |dice: &mut fastrand::Rng| json!({ "amountMinor": dice.u32(..90_000), "currency": "USD" });
+        let company = |dice: &mut fastrand::Rng| {
+            let known = self.book.pick(dice, Kind::Company);
+            json!(known.map(|known| Kind::Company.id(known.id)))
+        };
+        match kind {
+            Kind::Company => fields["industry"] = json!(["steel", "paper"][dice.usize(..2)]),
+            Kind::Contact => {
+                fields["warmnessScore"] = json!(dice.u8(..=100));
+                fields["companyId"] = company(dice);
+            }
+            Kind::Lead => {
+                let statuses = ["NEW", "CONTACTED", "QUALIFIED", "NURTURING"];
+                fields["status"] = json!(statuses[dice.usize(..4)]);
+                fields["estimatedAmount"] = money(dice);
+            }
+            Kind::Opportunity => {
+                fields["amount"] = money(dice);
+                if dice.bool() {
+                    fields["companyId"] = company(dice);
+                }
+            }
+            Kind::Activity => {
+                fields["body"] = json!(format!("Talked of {}", dice.u16(..)));
+                if dice.bool() {
+                    let of = [Kind::Opportunity, Kind::Lead, Kind::Contact, Kind::Company];
+                    let targets = of.into_iter().filter_map(|kind| self.book.pick(dice, kind));
+                    let targets: Vec<String> = targets.map(|known| known.kind.id(known.id)).collect();
+                    let some = dice.usize(..=targets.len());
+                    fields["targetIds"] = json!(targets[..some]);
+                }
+            }
+        }
+        fields
+    }
+
+    fn stage(&self, dice: &mut fastrand::Rng) -> Json {
+        let pipelines = &self.tenant.pipelines;
+        let stages = &pipelines[usize::from(dice.u8(..4) == 0)].stages;
+        json!(format!("stage:{}", stages[dice.usize(..stages.len())]))
+    }
+
+    fn person(&self, person: usize) -> Json {
+        json!(format!("user:{}", self.tenant.people[person].sight.user))
+    }
+}
+
+fn act(
+    mutation: &'static str,
+    known: Known,
+    mark: Option<String>,
+    mut input: Json,
+    is_careful: bool,
+) -> Act {
+    // One whose version is not known is met as if it were at its first: a conflict tells what it is at.
+    let expected = is_careful.then(|| known.version.unwrap_or(1));
+    input["id"] = json!(known.kind.id(known.id));
+    if let Some(expected) = expected {
+        input["expectedVersion"] = json!(expected);
+    }
+    Act {
+        mutation,
+        of: Some((known.kind, known.id)),
+        expected,
+        mark,
+        input,
+    }
+}
+
+/// A text that no other write leaves; a third of them begin with the letter that a filter asks for.
+fn mark(dice: &mut fastrand::Rng) -> String {
+    let letter = ["a", "b", "c"][dice.usize(..3)];
+    format!("{letter} {:016x}", dice.u64(..))
+}
+
+pub(crate) fn named(kind: Kind, verb: &str) -> &'static str {
+    let names: [&'static str; 6] = match kind {
+        Kind::Company => ["companyCreate", "companyUpdate", "companyArchive", "companyRestore", "companyDelete", ""],
+        Kind::Contact => ["contactCreate", "contactUpdate", "contactArchive", "contactRestore", "contactDelete", ""],
+        Kind::Lead => ["leadCreate", "leadUpdate", "leadArchive", "leadRestore", "leadDelete", ""],
+        Kind::Opportunity => [
+            "opportunityCreate",
+            "opportunityUpdate",
+            "opportunityArchive",
+            "opportunityRestore",
+            "opportunityDelete",
+            "",
+        ],
+        Kind::Activity => [
+            "activityCreate",
+            "activityUpdate",
+            "activityArchive",
+            "activityRestore",
+            "activityDelete",
+            "activityComplete",
+        ],
+    };
+    let verbs = ["Create", "Update", "Archive", "Restore", "Delete", "Complete"];
+    let place = verbs.iter().position(|known| *known == verb).unwrap_or(1);
+    names[place]
+}
