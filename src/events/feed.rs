@@ -83,6 +83,8 @@ impl Feed {
             kind: "tenant",
             field: "id",
         })?;
+        // Whoever comes back with an older place need not wait for the next hint to be told what is there.
+        hints.hear(tenant, head.last_seq);
         Ok(Self {
             tenant,
             db: db.clone(),
@@ -208,13 +210,15 @@ impl Feed {
 
     /// Reads a page; the first event after a number has the next one, or it was dropped.
     async fn contiguous(&self, after: i64) -> Result<Vec<Arc<Logged>>, FeedError> {
+        // Noted before the database is asked: others may read on meanwhile.
+        let known = self.position();
         let events = logged::read(&self.db, self.tenant, after).await?;
         let is_whole = events
             .iter()
             .zip(after + 1..)
             .all(|(event, number)| event.seq == number);
         // What is known to have been there, and is not, was dropped too.
-        if !is_whole || (events.is_empty() && after < self.position()) {
+        if !is_whole || (events.is_empty() && after < known) {
             return Err(FeedError::Lost);
         }
         Ok(events)

@@ -114,12 +114,17 @@ impl Hub {
         if live.is_empty() {
             return Ok(());
         }
-        let tenants = live.keys().copied().collect();
-        for head in logged::heads(&self.db, tenants).await? {
-            let Some(feed) = live.get(&head.tenant_id) else {
+        // Noted before the database is asked: what is read meanwhile is news to the answer.
+        let positions: HashMap<_, _> = live
+            .iter()
+            .map(|(tenant, feed)| (*tenant, feed.position()))
+            .collect();
+        for head in logged::heads(&self.db, positions.keys().copied().collect()).await? {
+            let tenant = head.tenant_id;
+            let Some((feed, position)) = live.get(&tenant).zip(positions.get(&tenant)) else {
                 continue;
             };
-            if head.epoch != *feed.epoch() || head.last_seq < feed.position() {
+            if head.epoch != *feed.epoch() || head.last_seq < *position {
                 tracing::warn!(tenant.id = %head.tenant_id, "the event log belongs to another history: subscribers begin anew");
                 feed.end();
             } else if self.hints.hear(head.tenant_id, head.last_seq) {
