@@ -247,7 +247,8 @@ impl Audience {
         self.operation.render(with, context, turn).await
     }
 
-    /// Tells all of events, unless they were told already.
+    /// Tells all of events, unless they were told already. An audience that came about while the events were read may
+    /// be further behind than where they begin: it is left for the next time, or it would miss what lies between.
     pub(super) async fn tell(
         &self,
         running: &Running,
@@ -255,10 +256,13 @@ impl Audience {
         context: &Arc<RequestContext>,
         events: &[Arc<Logged>],
     ) -> Result<(), Later> {
-        let Some(last) = events.last().map(|event| event.seq) else {
+        let (Some(first), Some(last)) = (events.first(), events.last()) else {
             return Ok(());
         };
-        let position = self.position();
+        let (position, last) = (self.position(), last.seq);
+        if position + 1 < first.seq {
+            return Ok(());
+        }
         let fresh = events.partition_point(|event| event.seq <= position);
         let events = &events[fresh..];
         let messages = match &self.kind {
@@ -342,6 +346,8 @@ impl Audience {
             .subscribers
             .extract_if(|_, subscriber| is_concerned(&subscriber.actor));
         for (_, subscriber) in concerned {
+            // Who came from a server that was quicker has been told more than that.
+            let seq = seq.max(subscriber.after);
             let parcel = Parcel::Recheck(subscriber.operation, seq, since);
             subscriber.outbox.put(parcel);
         }

@@ -137,7 +137,9 @@ impl Circle {
                 .metrics
                 .note_lag(context.db().clock().now() - last.occurred_at);
             if changes_rights(last) {
-                for audience in &audiences {
+                // Those further on were interrupted when they were here, and those further behind are not here yet.
+                let here = |audience: &&Arc<Audience>| audience.position() == last.seq;
+                for audience in audiences.iter().filter(here) {
                     audience.recheck(last.seq, |actor| concerns(last, actor));
                 }
             }
