@@ -19,6 +19,9 @@ pub(crate) struct Stored {
     pub(crate) is_archived: bool,
 }
 
+/// A deal's event says with it that its people changed; it is no column, and begins anew each time.
+const FLAG: &str = "people";
+
 #[derive(Default)]
 pub(super) struct Records(HashMap<(Kind, Uuid), State>);
 
@@ -97,6 +100,7 @@ impl Last {
         let before = event.row_before();
         let lost = before
             .iter()
+            .filter(|(column, _)| *column != FLAG)
             .find(|(column, value)| self.row.get(*column).is_some_and(|last| last != *value));
         lost.map(|(column, value)| {
             let (seq, last) = (self.seq, &self.row[column]);

@@ -70,6 +70,9 @@ pub(crate) fn invent(
     book: &mut Book,
     author: usize,
 ) -> Act {
+    if author == ADMIN && dice.u16(..) < 400 {
+        return aside(dice, tenant);
+    }
     let kind = KINDS[dice.usize(..KINDS.len())];
     let ground = Ground {
         tenant,
@@ -84,6 +87,16 @@ pub(crate) fn invent(
         None => ground.create(dice, kind),
         Some(known) => ground.change(dice, known),
     }
+}
+
+/// What has everybody's rights looked up anew, and changes none.
+fn aside(dice: &mut fastrand::Rng, tenant: &Tenant) -> Act {
+    let text = format!("Changed to {}", dice.u32(..));
+    if dice.bool() {
+        return Act::aside("tenantUpdate", json!({ "name": text }));
+    }
+    let role = format!("role:{}", tenant.masking_role);
+    Act::aside("roleUpdate", json!({ "id": role, "description": text }))
 }
 
 /// What acts are invented upon.
