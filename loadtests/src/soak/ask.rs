@@ -79,13 +79,22 @@ impl Asker {
         })
     }
 
+    /// Connects to one that runs.
+    async fn connect(&mut self) -> Outcome<Connection> {
+        let first = self.dice.usize(..self.addresses.len());
+        for place in first..first + self.addresses.len() {
+            let address = self.addresses[place % self.addresses.len()];
+            if let Ok(connection) = Connection::open(address).await {
+                return Ok(connection);
+            }
+        }
+        Err("no server runs".into())
+    }
+
     async fn exchange(&mut self, question: &Question) -> Outcome<(StatusCode, Json)> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => {
-                let server = self.dice.usize(..self.addresses.len());
-                Connection::open(self.addresses[server]).await?
-            }
+            None => self.connect().await?,
         };
         let exchanged = timeout(PATIENCE, connection.exchange(question)).await;
         let (status, body) = exchanged.map_err(|_| "no answer came")??;
@@ -107,16 +116,30 @@ impl Answer {
 }
 
 fn judge(status: StatusCode, answer: &Json, act: &str) -> Answer {
-    let code = |error: &Json| error["extensions"]["code"].as_str().unwrap_or_default().to_owned();
-    let errors: Vec<String> = answer["errors"].as_array().into_iter().flatten().map(code).collect();
+    let code = |error: &Json| {
+        error["extensions"]["code"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let errors: Vec<String> = answer["errors"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(code)
+        .collect();
     if status.is_server_error() || errors.iter().any(|code| VAGUE.contains(&code.as_str())) {
         return Answer::vague(format!("{status} {}", errors.join(" ")));
     }
     let payload = &answer["data"][act];
-    let refused = payload["userErrors"].as_array().and_then(|errors| errors.first());
+    let refused = payload["userErrors"]
+        .as_array()
+        .and_then(|errors| errors.first());
     let ending = match (errors.first(), refused) {
         (Some(code), _) => Ending::Refused(code.clone()),
-        (None, Some(error)) => Ending::Refused(error["code"].as_str().unwrap_or_default().to_owned()),
+        (None, Some(error)) => {
+            Ending::Refused(error["code"].as_str().unwrap_or_default().to_owned())
+        }
         (None, None) if payload.is_object() => Ending::Done(None),
         (None, None) => Ending::Unknown(format!("{status} {answer}")),
     };

@@ -9,7 +9,14 @@ use super::{ask::Asker, history::Violation, kind::uuid_of};
 use crate::Outcome;
 
 /// As a card shows them; the rest of a record plays no part on a board.
-const SHOWN: [&str; 6] = ["name", "version", "status", "boardPosition", "stage", "amount"];
+const SHOWN: [&str; 6] = [
+    "name",
+    "version",
+    "status",
+    "boardPosition",
+    "stage",
+    "amount",
+];
 const QUERY: &str = "query($filter: OpportunityFilter, $after: String) { eventCursor
     opportunities(filter: $filter, first: 100, after: $after) {
         nodes { id version name status archivedAt boardPosition stage { id } amount { amountMinor } }
@@ -34,7 +41,9 @@ impl Board {
         let filter = json!({ "pipelineId": { "eq": format!("pipeline:{pipeline}") } });
         let (mut after, mut cursor) = (Json::Null, None);
         loop {
-            let page = asker.query(QUERY, &json!({ "filter": filter, "after": after })).await?;
+            let page = asker
+                .query(QUERY, &json!({ "filter": filter, "after": after }))
+                .await?;
             let at = page["eventCursor"].as_str().ok_or("there is no cursor")?;
             cursor.get_or_insert_with(|| at.to_owned());
             let deals = &page["opportunities"];
@@ -57,7 +66,8 @@ impl Board {
             return;
         }
         let card = SHOWN.map(|field| (field.to_owned(), record[field].clone()));
-        self.cards.insert(id, Json::Object(card.into_iter().collect()));
+        self.cards
+            .insert(id, Json::Object(card.into_iter().collect()));
     }
 
     pub(crate) fn clear(&mut self) {

@@ -116,8 +116,16 @@ impl Faults {
             }
             Fault::FlushRedis => self.site.tell_redis("FLUSHALL").await,
             Fault::CutRedis => self.site.tell_redis("CLIENT KILL TYPE pubsub").await,
-            Fault::CutPostgres => self.site.restart_postgres(Signal::SIGINT).await.map(|()| true),
-            Fault::CrashPostgres => self.site.restart_postgres(Signal::SIGQUIT).await.map(|()| true),
+            Fault::CutPostgres => self
+                .site
+                .restart_postgres(Signal::SIGINT)
+                .await
+                .map(|()| true),
+            Fault::CrashPostgres => self
+                .site
+                .restart_postgres(Signal::SIGQUIT)
+                .await
+                .map(|()| true),
             Fault::KillSessions => self.kill_sessions().await.map(|()| true),
         }
     }

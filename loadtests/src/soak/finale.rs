@@ -3,12 +3,11 @@
 use std::{collections::HashMap, time::Duration};
 
 use serde_json::json;
-use uuid::Uuid;
 
 use super::{
     Scene,
     history::{Ending, Event, Violation, Write},
-    kind::Kind,
+    kind::{Kind, mint},
     log,
     sight::Expected,
     wait_for_all,
@@ -50,10 +49,12 @@ pub(super) async fn play(
     let mut database = cluster.superuser_of(DATABASE).await?;
     let before = log::counter(&mut database, scene.tenant.id).await?;
     let mut writer = Writer::new(&scene.desk, FINISHER, dice.fork());
-    for act in last_acts(scene) {
+    for act in last_acts(scene, dice) {
         let ending = writer.carry_out(act.clone()).await?;
         if !matches!(ending, Ending::Done(_)) {
-            return Ok(Some(format!("everything is whole, and {act:?} ended with {ending:?}")));
+            return Ok(Some(format!(
+                "everything is whole, and {act:?} ended with {ending:?}"
+            )));
         }
     }
     scene.writes.extend(writer.into_writes());
@@ -62,20 +63,24 @@ pub(super) async fn play(
     log::events(&mut database, scene.tenant.id, before, take).await?;
     let mut goals = HashMap::new();
     for (watch, _) in &scene.reached {
-        let told = last.iter().filter(|event| matches!(watch.expects(event), Expected::Told(_)));
+        let told = last
+            .iter()
+            .filter(|event| matches!(watch.expects(event), Expected::Told(_)));
         let goal = told.map(|event| event.seq).max().unwrap_or(0);
         goals.insert(watch.name.clone(), goal);
     }
     let waited = wait_for_all(&[&*scene], PATIENCE, |watch| goals[&watch.name]).await;
-    Ok(waited.err().map(|late| format!("{late} is not told of the last writes")))
+    Ok(waited
+        .err()
+        .map(|late| format!("{late} is not told of the last writes")))
 }
 
-fn last_acts(scene: &Scene) -> Vec<Act> {
+fn last_acts(scene: &Scene, dice: &mut fastrand::Rng) -> Vec<Act> {
     let user = |person: usize| json!(format!("user:{}", scene.tenant.people[person].sight.user));
     let stage = json!(format!("stage:{}", scene.tenant.pipelines[0].stages[0]));
     let mut acts = Vec::new();
     let mut create = |kind: Kind, owner: usize| {
-        let id = Uuid::now_v7();
+        let id = mint(dice);
         let mark = format!("a last {id}");
         let mut input = json!({ "id": kind.id(id), "ownerId": user(owner) });
         input[kind.mark_field()] = json!(mark);

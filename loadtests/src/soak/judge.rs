@@ -27,11 +27,17 @@ pub(super) async fn scene(
     stats.count_many("subscriptions", tracks.len() as u64);
     stats.count_many("resyncs", (segments - tracks.len()) as u64);
     note_slowest(&scene, stats);
-    let followed = tracks.into_iter().map(|track| Followed::new(track.watch, track.segments));
+    let followed = tracks
+        .into_iter()
+        .map(|track| Followed::new(track.watch, track.segments));
     let mut history = History::new(scene.writes, followed.collect());
     log::events(&mut database, tenant, 0, |event| {
         stats.count("events");
-        stats.count(&format!("event {} {}", event.kind.map_or("other", |kind| kind.word()), event.word));
+        stats.count(&format!(
+            "event {} {}",
+            event.kind.map_or("other", |kind| kind.word()),
+            event.word
+        ));
         history.take(event);
     })
     .await?;
@@ -41,10 +47,22 @@ pub(super) async fn scene(
 }
 
 fn note_slowest(scene: &Scene, stats: &Stats) {
-    let answered = scene.writes.iter().filter(|write| matches!(write.ending, Ending::Done(_)));
-    let slowest = answered.map(|write| write.at.1 - write.at.0).max().unwrap_or_default();
-    let what = format!("ms the slowest acknowledged write of {} took", scene.tenant.slug);
-    stats.count_many(&what, u64::try_from(slowest.as_millis()).unwrap_or(u64::MAX));
+    let answered = scene
+        .writes
+        .iter()
+        .filter(|write| matches!(write.ending, Ending::Done(_)));
+    let slowest = answered
+        .map(|write| write.at.1 - write.at.0)
+        .max()
+        .unwrap_or_default();
+    let what = format!(
+        "ms the slowest acknowledged write of {} took",
+        scene.tenant.slug
+    );
+    stats.count_many(
+        &what,
+        u64::try_from(slowest.as_millis()).unwrap_or(u64::MAX),
+    );
 }
 
 /// What clients show that followed events from a snapshot on is what a query shows now.
@@ -57,13 +75,19 @@ async fn boards(
     let mut violations = Vec::new();
     for (number, person) in tenant.people.iter().enumerate() {
         let mut asker = tenant.asker(number, &desk.addresses, dice.fork());
-        let theirs = tracks.iter().filter(|track| track.watch.sight.user == person.sight.user);
+        let theirs = tracks
+            .iter()
+            .filter(|track| track.watch.sight.user == person.sight.user);
         for track in theirs {
             let Some(board) = &track.board else { continue };
             let (now, _) = Board::read(board.pipeline, &mut asker).await?;
             stats.count_many("cards compared", now.len() as u64);
             let name = &track.watch.name;
-            violations.extend(board.differs(&now).map(|how| format!("the board of {name}: {how}")));
+            violations.extend(
+                board
+                    .differs(&now)
+                    .map(|how| format!("the board of {name}: {how}")),
+            );
         }
     }
     Ok(violations)

@@ -68,9 +68,17 @@ impl Kind {
     }
 }
 
+/// A new id, by the dice.
+pub(crate) fn mint(dice: &mut fastrand::Rng) -> Uuid {
+    uuid::Builder::from_random_bytes(dice.u128(..).to_be_bytes()).into_uuid()
+}
+
 /// The bare id in a text such as `company:<uuid>`.
 pub(crate) fn uuid(text: &str) -> Option<Uuid> {
-    text.rsplit_once(':').map_or(text, |(_, id)| id).parse().ok()
+    text.rsplit_once(':')
+        .map_or(text, |(_, id)| id)
+        .parse()
+        .ok()
 }
 
 /// The same of an answer's field.

@@ -34,7 +34,9 @@ struct Logged {
 impl Logged {
     fn event(self) -> Outcome<Event> {
         let row = |text: Option<String>| -> Outcome<Option<Row>> {
-            let json = text.map(|text| serde_json::from_str::<Json>(&text)).transpose()?;
+            let json = text
+                .map(|text| serde_json::from_str::<Json>(&text))
+                .transpose()?;
             Ok(json.and_then(|json| json.as_object().cloned()))
         };
         Ok(Event {
@@ -81,7 +83,10 @@ pub(crate) async fn events(
 /// Where a tenant's counter is.
 pub(crate) async fn counter(database: &mut PgConnection, tenant: Uuid) -> Outcome<i64> {
     let sql = "SELECT last_seq FROM tenant_seq WHERE tenant_id = $1";
-    Ok(sqlx::query_scalar(sql).bind(tenant).fetch_one(database).await?)
+    Ok(sqlx::query_scalar(sql)
+        .bind(tenant)
+        .fetch_one(database)
+        .await?)
 }
 
 /// All records of a tenant.

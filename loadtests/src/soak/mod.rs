@@ -83,7 +83,10 @@ pub(crate) async fn run(options: &crate::Options, soak: Options) -> Outcome<()> 
     cluster.migrate().await?;
     let mut tenants = Vec::new();
     for (slug, writers) in TENANTS {
-        tenants.push((Arc::new(Tenant::provision(&cluster, slug).await?), writers));
+        tenants.push((
+            Arc::new(Tenant::provision(&cluster, slug, &mut dice).await?),
+            writers,
+        ));
     }
     let site = Site::open(cluster, executable, &mut dice).await?;
     let stats = Arc::<Stats>::default();
@@ -136,7 +139,9 @@ async fn perform(
         }
         scenes.push(scene);
     }
-    wait_for_all(&scenes.iter().collect::<Vec<_>>(), START_PATIENCE, |_| 0).await.map_err(|late| format!("{late} was not told where it begins"))?;
+    wait_for_all(&scenes.iter().collect::<Vec<_>>(), START_PATIENCE, |_| 0)
+        .await
+        .map_err(|late| format!("{late} was not told where it begins"))?;
 
     say("writing, watching and breaking");
     let (stop, heal) = (CancellationToken::new(), CancellationToken::new());
@@ -187,7 +192,8 @@ async fn perform(
 impl Scene {
     fn follow(&mut self, client: &Client) {
         for track in client.tracks() {
-            self.reached.push((track.watch.clone(), Arc::clone(&track.reached)));
+            self.reached
+                .push((track.watch.clone(), Arc::clone(&track.reached)));
         }
     }
 }
@@ -195,7 +201,9 @@ impl Scene {
 /// How far the farthest subscriber is.
 fn farthest(scenes: &[Scene]) -> i64 {
     let all = scenes.iter().flat_map(|scene| &scene.reached);
-    all.map(|(_, reached)| reached.load(Ordering::Relaxed)).max().unwrap_or(0)
+    all.map(|(_, reached)| reached.load(Ordering::Relaxed))
+        .max()
+        .unwrap_or(0)
 }
 
 /// Waits until all who watch are as far as they are to be; answers who is not in time.

@@ -4,7 +4,10 @@
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
-use super::{history::Event, kind::{Kind, known_word, uuid}};
+use super::{
+    history::Event,
+    kind::{Kind, known_word, uuid},
+};
 
 pub(crate) type Row = Map<String, Json>;
 

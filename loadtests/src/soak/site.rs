@@ -34,7 +34,11 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    pub(crate) async fn open(cluster: Cluster, executable: PathBuf, dice: &mut fastrand::Rng) -> Outcome<Self> {
+    pub(crate) async fn open(
+        cluster: Cluster,
+        executable: PathBuf,
+        dice: &mut fastrand::Rng,
+    ) -> Outcome<Self> {
         let mut launches = Vec::new();
         for log in LOGS {
             launches.push(Launch {
@@ -121,7 +125,9 @@ impl Site {
         let path = url.strip_prefix("redis+unix://").unwrap_or(&url);
         let told = async {
             let mut stream = UnixStream::connect(path).await?;
-            stream.write_all(format!("{command}\r\n").as_bytes()).await?;
+            stream
+                .write_all(format!("{command}\r\n").as_bytes())
+                .await?;
             let mut answer = [0; 1];
             stream.read_exact(&mut answer).await?;
             std::io::Result::Ok(answer[0])

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::{
     ask::{Addresses, Asker},
+    kind::mint,
     sight::{Scope, Sight},
 };
 use crate::{
@@ -70,11 +71,15 @@ const STAGES: [(&str, &str, i32); 5] = [
 
 impl Tenant {
     /// Makes a tenant with its people, as the system.
-    pub(crate) async fn provision(cluster: &Cluster, slug: &'static str) -> Outcome<Self> {
-        let id = Uuid::now_v7();
+    pub(crate) async fn provision(
+        cluster: &Cluster,
+        slug: &'static str,
+        dice: &mut fastrand::Rng,
+    ) -> Outcome<Self> {
+        let id = mint(dice);
         let tenant = TenantId::from_uuid(id);
-        let team = |name: &str| {
-            let id = TeamId::from_uuid(Uuid::now_v7());
+        let mut team = |name: &str| {
+            let id = TeamId::from_uuid(mint(dice));
             NewTeam {
                 id,
                 name: name.to_owned(),
@@ -83,14 +88,15 @@ impl Tenant {
             }
         };
         let teams = [team("North"), team("South")];
-        let users: Vec<Uuid> = PEOPLE.iter().map(|_| Uuid::now_v7()).collect();
-        let member = |(&user, (name, role, team)): (&Uuid, (&str, Role, Option<usize>))| NewMember {
-            user: UserId::from_uuid(user),
-            email: format!("{name}@{slug}.example"),
-            name: format!("{name} of {slug}"),
-            role,
-            team: team.map(|team| teams[team].clone()),
-        };
+        let users: Vec<Uuid> = PEOPLE.iter().map(|_| mint(dice)).collect();
+        let member =
+            |(&user, (name, role, team)): (&Uuid, (&str, Role, Option<usize>))| NewMember {
+                user: UserId::from_uuid(user),
+                email: format!("{name}@{slug}.example"),
+                name: format!("{name} of {slug}"),
+                role,
+                team: team.map(|team| teams[team].clone()),
+            };
         let members: Vec<NewMember> = users.iter().zip(PEOPLE).map(member).collect();
         let new = NewTenant {
             id: tenant,
@@ -122,16 +128,16 @@ impl Tenant {
             }));
         }
         db.close().await;
-        let pipeline = || Pipeline {
-            id: Uuid::now_v7(),
-            stages: STAGES.iter().map(|_| Uuid::now_v7()).collect(),
+        let mut pipeline = || Pipeline {
+            id: mint(dice),
+            stages: STAGES.iter().map(|_| mint(dice)).collect(),
         };
         Ok(Self {
             slug,
             id,
             people,
             pipelines: vec![pipeline(), pipeline()],
-            masking_role: Uuid::now_v7(),
+            masking_role: mint(dice),
         })
     }
 
@@ -147,11 +153,21 @@ impl Tenant {
                 .collect();
             let name = format!("Pipeline {number}");
             let id = format!("pipeline:{}", pipeline.id);
-            let input = json!({ "id": id, "name": name, "preferred": number == 0, "stages": stages });
+            let input =
+                json!({ "id": id, "name": name, "preferred": number == 0, "stages": stages });
             acts.push(("pipelineCreate", input));
         }
-        let kinds = ["companies", "contacts", "leads", "opportunities", "activities"];
-        let permissions: Vec<String> = kinds.iter().map(|kind| format!("{kind}:read:all")).collect();
+        let kinds = [
+            "companies",
+            "contacts",
+            "leads",
+            "opportunities",
+            "activities",
+        ];
+        let permissions: Vec<String> = kinds
+            .iter()
+            .map(|kind| format!("{kind}:read:all"))
+            .collect();
         let role = format!("role:{}", self.masking_role);
         let input = json!({ "id": role, "name": "No amounts", "permissions": permissions, "masks": ["AMOUNTS"] });
         acts.push(("roleCreate", input));

@@ -3,7 +3,10 @@
 use uuid::Uuid;
 
 use super::{Event, Violation};
-use crate::soak::{kind::SYNCED, sight::{Expected, Watch}};
+use crate::soak::{
+    kind::SYNCED,
+    sight::{Expected, Watch},
+};
 
 /// What a subscriber was told of one thing.
 #[derive(Debug, Clone)]
@@ -59,7 +62,9 @@ impl Followed {
                     _ => telling.seq > last,
                 };
                 if !is_in_order {
-                    return Some(format!("{name} was told {telling:?} after all up to {last}"));
+                    return Some(format!(
+                        "{name} was told {telling:?} after all up to {last}"
+                    ));
                 }
                 last = telling.seq;
             }
@@ -70,23 +75,33 @@ impl Followed {
     pub(super) fn take(&mut self, event: &Event) -> Option<Violation> {
         let unasked = self.move_to(event.seq);
         let (segment, next) = self.at;
-        let Some(segment) = self.segments.get(segment).filter(|now| now.start < event.seq) else {
+        let Some(segment) = self
+            .segments
+            .get(segment)
+            .filter(|now| now.start < event.seq)
+        else {
             return unasked;
         };
-        let told = segment.tellings.get(next).filter(|told| told.seq == event.seq);
+        let told = segment
+            .tellings
+            .get(next)
+            .filter(|told| told.seq == event.seq);
         let name = &self.watch.name;
         let violation = match (self.watch.expects(event), told) {
             (Expected::Nothing | Expected::Unknown, None) => None,
-            (Expected::Nothing, Some(told)) => {
-                Some(format!("{name} was told {told:?}, which is not theirs to know: {event}"))
-            }
-            (Expected::Told(word), None) => {
-                Some(format!("{name} was not told {word} of {event}; next was {:?}", segment.tellings.get(next)))
-            }
-            (Expected::Told(word), Some(told)) if told.word != word => {
-                Some(format!("{name} was told {told:?} instead of {word} of {event}"))
-            }
-            (_, Some(told)) => told.misleads(event).map(|what| format!("{name} was told {told:?} {what} of {event}")),
+            (Expected::Nothing, Some(told)) => Some(format!(
+                "{name} was told {told:?}, which is not theirs to know: {event}"
+            )),
+            (Expected::Told(word), None) => Some(format!(
+                "{name} was not told {word} of {event}; next was {:?}",
+                segment.tellings.get(next)
+            )),
+            (Expected::Told(word), Some(told)) if told.word != word => Some(format!(
+                "{name} was told {told:?} instead of {word} of {event}"
+            )),
+            (_, Some(told)) => told
+                .misleads(event)
+                .map(|what| format!("{name} was told {told:?} {what} of {event}")),
         };
         self.at.1 += usize::from(told.is_some());
         unasked.or(violation)
@@ -104,7 +119,9 @@ impl Followed {
                 Some(telling) if telling.word == SYNCED && telling.seq <= seq => self.at.1 += 1,
                 Some(telling) if telling.seq < seq => {
                     let name = &self.watch.name;
-                    violation = Some(format!("{name} was told {telling:?}, which did not happen then"));
+                    violation = Some(format!(
+                        "{name} was told {telling:?}, which did not happen then"
+                    ));
                     self.at.1 += 1;
                 }
                 Some(_) => break,

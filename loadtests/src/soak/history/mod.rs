@@ -110,7 +110,8 @@ impl History {
     pub(crate) fn take(&mut self, event: &Event) {
         if event.seq != self.last + 1 {
             let last = self.last;
-            self.violations.push(format!("the log has {event} right after event {last}"));
+            self.violations
+                .push(format!("the log has {event} right after event {last}"));
         }
         self.last = event.seq;
         self.violations.extend(self.writes.take(event));
@@ -124,8 +125,9 @@ impl History {
     pub(crate) fn finish(mut self, counter: i64, stored: Vec<Stored>) -> Vec<Violation> {
         if self.last != counter {
             let last = self.last;
-            self.violations
-                .push(format!("the log ends with event {last}, its counter is at {counter}"));
+            self.violations.push(format!(
+                "the log ends with event {last}, its counter is at {counter}"
+            ));
         }
         self.violations.extend(self.writes.finish());
         self.violations.extend(self.records.finish(stored));

@@ -35,6 +35,7 @@ struct Last {
     version: i32,
     row: Row,
     visible_to: Option<String>,
+    request: String,
 }
 
 impl Records {
@@ -52,6 +53,7 @@ impl Records {
                 version: event.version,
                 row: event.row.clone(),
                 visible_to: event.visible_after.clone(),
+                request: event.request.clone(),
             }),
         };
         self.0.insert((kind, event.id), state);
@@ -67,14 +69,18 @@ impl Records {
                     "{row:?} is stored, and event {} left version {} for {:?}: {:?}",
                     last.seq, last.version, last.visible_to, last.row
                 )),
-                Some(State::Gone) => violations.push(format!("{row:?} is stored after it was deleted")),
+                Some(State::Gone) => {
+                    violations.push(format!("{row:?} is stored after it was deleted"))
+                }
                 None => violations.push(format!("{row:?} is stored without an event")),
             }
         }
         for ((kind, id), state) in self.0 {
             if let State::There(Last { seq, version, .. }) = state {
                 let id = kind.id(id);
-                violations.push(format!("{id} is not stored, event {seq} left it at version {version}"));
+                violations.push(format!(
+                    "{id} is not stored, event {seq} left it at version {version}"
+                ));
             }
         }
         violations
@@ -82,7 +88,8 @@ impl Records {
 }
 
 fn begins(event: &Event) -> Option<Violation> {
-    let is_beginning = event.word == "CREATED" && event.version == 1 && event.visible_before.is_none();
+    let is_beginning =
+        event.word == "CREATED" && event.version == 1 && event.visible_before.is_none();
     (!is_beginning).then(|| format!("{event} is the first of its record"))
 }
 
@@ -91,11 +98,19 @@ impl Last {
         let step = i32::from(!event.is_followed());
         if event.word == "CREATED" || event.version != self.version + step {
             let (seq, version) = (self.seq, self.version);
-            return Some(format!("{event} follows event {seq} that left version {version}"));
+            return Some(format!(
+                "{event} follows event {seq} that left version {version}"
+            ));
         }
         if event.visible_before != self.visible_to {
             let (seq, seen) = (self.seq, &self.visible_to);
-            return Some(format!("{event} follows event {seq} after which it was seen by {seen:?}"));
+            return Some(format!(
+                "{event} follows event {seq} after which it was seen by {seen:?}"
+            ));
+        }
+        // A transaction may tell of what followed on the way, and then of its change since it began.
+        if event.request == self.request {
+            return None;
         }
         let before = event.row_before();
         let lost = before
@@ -109,7 +124,10 @@ impl Last {
     }
 
     fn is(&self, stored: &Stored) -> bool {
-        let mark = self.row.get(stored.kind.mark()).and_then(|mark| mark.as_str());
+        let mark = self
+            .row
+            .get(stored.kind.mark())
+            .and_then(|mark| mark.as_str());
         let is_archived = self.row.get("archived_at").is_some_and(|at| !at.is_null());
         self.version == stored.version
             && mark == Some(&stored.mark)

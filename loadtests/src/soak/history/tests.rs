@@ -73,7 +73,13 @@ fn world() -> World {
             write(2, update, Some(1), "b", Ending::Done(Some(2))),
             write(3, update, None, "c", Ending::Unknown("cut off".to_owned())),
             write(4, update, Some(3), "d", Ending::Done(None)),
-            write(5, update, Some(1), "e", Ending::Refused("CONFLICT".to_owned())),
+            write(
+                5,
+                update,
+                Some(1),
+                "e",
+                Ending::Refused("CONFLICT".to_owned()),
+            ),
         ],
         tellings: vec![
             told(1, "CREATED"),
@@ -144,14 +150,24 @@ fn a_history_in_order_is_none_to_complain_about() {
     assert_eq!(world().judge(), Vec::<Violation>::new());
     let mut narrow = world();
     narrow.filter = Some(Filter::StartsWith("name", "b"));
-    narrow.tellings = vec![told(2, "ENTERED_VIEW"), told(3, "LEFT_VIEW"), told(4, SYNCED)];
+    narrow.tellings = vec![
+        told(2, "ENTERED_VIEW"),
+        told(3, "LEFT_VIEW"),
+        told(4, SYNCED),
+    ];
     assert_eq!(narrow.judge(), Vec::<Violation>::new());
 }
 
 #[test]
 fn a_subscriber_who_missed_something_is_found() {
-    finds(|world| drop(world.tellings.remove(1)), "was not told UPDATED of event 2");
-    finds(|world| drop(world.tellings.remove(0)), "was not told CREATED of event 1");
+    finds(
+        |world| world.tellings.retain(|told| told.seq != 2),
+        "was not told UPDATED of event 2",
+    );
+    finds(
+        |world| world.tellings.retain(|told| told.seq != 1),
+        "was not told CREATED of event 1",
+    );
     // Up to its last cursor only: what comes after that may be on its way.
     let mut behind = world();
     behind.tellings.truncate(3);
@@ -164,21 +180,39 @@ fn a_subscriber_who_missed_something_is_found() {
 
 #[test]
 fn a_subscriber_who_was_told_twice_or_in_another_order_is_found() {
-    finds(|world| world.tellings.insert(1, told(1, "CREATED")), "was told");
+    finds(
+        |world| world.tellings.insert(1, told(1, "CREATED")),
+        "was told",
+    );
     finds(|world| world.tellings.swap(0, 1), "after all up to 2");
-    finds(|world| world.tellings.insert(0, told(2, SYNCED)), "after all up to 2");
+    finds(
+        |world| world.tellings.insert(0, told(2, SYNCED)),
+        "after all up to 2",
+    );
 }
 
 #[test]
 fn a_subscriber_who_was_told_something_else_is_found() {
     finds(|world| world.tellings[1].word = "WON", "instead of UPDATED");
-    finds(|world| world.tellings[4].word = "UPDATED", "instead of LEFT_VIEW");
-    finds(|world| world.tellings[1].version = Some(7), "with another version");
+    finds(
+        |world| world.tellings[4].word = "UPDATED",
+        "instead of LEFT_VIEW",
+    );
+    finds(
+        |world| world.tellings[1].version = Some(7),
+        "with another version",
+    );
     finds(|world| world.tellings[1].id = None, "with another record");
-    finds(|world| world.tellings[1].shown = Some(1), "as it was before");
+    finds(
+        |world| world.tellings[1].shown = Some(1),
+        "as it was before",
+    );
     let not_theirs = |world: &mut World| world.events[3].visible_before = seen_by(OTHER);
     finds(not_theirs, "not theirs to know");
-    finds(|world| world.tellings.push(told(9, "UPDATED")), "did not happen");
+    finds(
+        |world| world.tellings.push(told(9, "UPDATED")),
+        "did not happen",
+    );
 }
 
 #[test]
@@ -189,33 +223,72 @@ fn a_log_with_a_hole_is_found() {
 
 #[test]
 fn events_and_writes_that_do_not_belong_together_are_found() {
-    finds(|world| drop(world.writes.remove(2)), "nobody asked for event 3");
-    finds(|world| world.writes[1].request = "r9".to_owned(), "has no event");
+    finds(
+        |world| drop(world.writes.remove(2)),
+        "nobody asked for event 3",
+    );
+    finds(
+        |world| world.writes[1].request = "r9".to_owned(),
+        "has no event",
+    );
     finds(
         |world| world.writes[1].ending = Ending::Refused("CONFLICT".to_owned()),
         "was refused with CONFLICT",
     );
-    finds(|world| world.writes[1].mark = Some("x".to_owned()), "another text");
-    finds(|world| world.writes[1].ending = Ending::Done(Some(7)), "another version");
-    finds(|world| world.events[2].request = "r2".to_owned(), "done twice");
-    finds(|world| world.events[3].request = "r2".to_owned(), "stands apart");
+    finds(
+        |world| world.writes[1].mark = Some("x".to_owned()),
+        "another text",
+    );
+    finds(
+        |world| world.writes[1].ending = Ending::Done(Some(7)),
+        "another version",
+    );
+    finds(
+        |world| world.events[2].request = "r2".to_owned(),
+        "done twice",
+    );
+    finds(
+        |world| world.events[3].request = "r2".to_owned(),
+        "stands apart",
+    );
 }
 
 #[test]
 fn a_lost_update_is_found() {
     finds(|world| world.events[2].version = 2, "that left version 2");
-    finds(|world| world.events[2].before = Some(row("a")), "an update is lost");
-    finds(|world| world.writes[3].expected = Some(2), "not made upon the version");
-    finds(|world| world.events[2].visible_before = seen_by(OTHER), "after which it was seen by");
+    finds(
+        |world| world.events[2].before = Some(row("a")),
+        "an update is lost",
+    );
+    finds(
+        |world| world.writes[3].expected = Some(2),
+        "not made upon the version",
+    );
+    finds(
+        |world| world.events[2].visible_before = seen_by(OTHER),
+        "after which it was seen by",
+    );
 }
 
 #[test]
 fn what_is_stored_and_what_is_logged_have_to_be_the_same() {
     finds(|world| world.stored.clear(), "is not stored");
-    finds(|world| world.stored[0].version = 3, "is stored, and event 4 left");
-    finds(|world| world.stored[0].mark = "c".to_owned(), "is stored, and event 4 left");
-    finds(|world| world.stored[0].is_archived = true, "is stored, and event 4 left");
-    finds(|world| world.stored[0].id = OTHER, "is stored without an event");
+    finds(
+        |world| world.stored[0].version = 3,
+        "is stored, and event 4 left",
+    );
+    finds(
+        |world| world.stored[0].mark = "c".to_owned(),
+        "is stored, and event 4 left",
+    );
+    finds(
+        |world| world.stored[0].is_archived = true,
+        "is stored, and event 4 left",
+    );
+    finds(
+        |world| world.stored[0].id = OTHER,
+        "is stored without an event",
+    );
     let deleted = |world: &mut World| world.events[3].visible_after = None;
     finds(deleted, "is stored after it was deleted");
 }

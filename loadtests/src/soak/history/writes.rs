@@ -1,6 +1,9 @@
 //! What writers were answered against what the log has: by the name of their request, which the log keeps.
 
-use std::{collections::{HashMap, HashSet}, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use uuid::Uuid;
 
@@ -67,21 +70,27 @@ impl Writes {
         }
         let last = found.last.replace(event.seq);
         if last.is_some_and(|last| last + 1 != event.seq) {
-            return Some(format!("{event} stands apart from {last:?} of the same transaction"));
+            return Some(format!(
+                "{event} stands apart from {last:?} of the same transaction"
+            ));
         }
         if event.word == "CREATED" {
             self.created.insert(event.id);
         }
         let is_own = write.of.is_some_and(|(kind, id)| event.is_of(kind, id));
         if is_own && !event.is_followed() {
-            found.own.push((event.version, event.mark().map(str::to_owned)));
+            found
+                .own
+                .push((event.version, event.mark().map(str::to_owned)));
         }
         None
     }
 
     pub(super) fn finish(self) -> Vec<Violation> {
         let judged = self.by_request.values();
-        judged.filter_map(|(write, found)| self.judge(write, found)).collect()
+        judged
+            .filter_map(|(write, found)| self.judge(write, found))
+            .collect()
     }
 
     fn judge(&self, write: &Write, found: &Found) -> Option<Violation> {
@@ -104,7 +113,10 @@ impl Writes {
         if write.mark.is_some() && write.mark != *mark {
             return wrong("a write left another text");
         }
-        if write.expected.is_some_and(|expected| expected + 1 != *version) {
+        if write
+            .expected
+            .is_some_and(|expected| expected + 1 != *version)
+        {
             return wrong("a write was not made upon the version that it was meant for");
         }
         match write.ending {

@@ -29,7 +29,13 @@ use crate::{
 /// A server gives a sign of life more often than this.
 const SILENCE: Duration = Duration::from_secs(50);
 /// How a connection may end while servers and databases are stopped and started.
-const USUAL_ENDS: [&str; 5] = ["cut", "closed", "closed with 1012", "closed with 1013", "completed"];
+const USUAL_ENDS: [&str; 5] = [
+    "cut",
+    "closed",
+    "closed with 1012",
+    "closed with 1013",
+    "completed",
+];
 /// How an operation may.
 const USUAL_FAILURES: [&str; 2] = ["UNAVAILABLE", "TIMEOUT"];
 
@@ -148,7 +154,10 @@ impl Client {
 
     fn take(&mut self, operation: u64, payload: &Json) {
         let Some(place) = self.place(operation) else {
-            return self.crowd.stats.complain(format!("nobody asked for {payload}"));
+            return self
+                .crowd
+                .stats
+                .complain(format!("nobody asked for {payload}"));
         };
         self.crowd.told.fetch_add(1, Ordering::Relaxed);
         if let Err(violation) = self.tracks[place].take(payload) {
@@ -160,7 +169,9 @@ impl Client {
     async fn fail(&mut self, line: &mut Line, operation: u64, error: &Json) -> Outcome<()> {
         let place = self.place(operation).ok_or("nobody asked for it")?;
         let code = error["extensions"]["code"].as_str().unwrap_or_default();
-        self.crowd.stats.count(&format!("subscriptions ended with {code}"));
+        self.crowd
+            .stats
+            .count(&format!("subscriptions ended with {code}"));
         let track = &mut self.tracks[place];
         match code {
             "LAGGED" => {
@@ -169,7 +180,10 @@ impl Client {
             }
             "RESYNC" => {
                 let name = &track.watch.name;
-                eprintln!("· {name} begins anew after {:?}: {}", track.cursor, error["message"]);
+                eprintln!(
+                    "· {name} begins anew after {:?}: {}",
+                    track.cursor, error["message"]
+                );
                 track.forget();
             }
             _ if USUAL_FAILURES.contains(&code) => {
@@ -177,7 +191,9 @@ impl Client {
             }
             _ => {
                 let name = &track.watch.name;
-                self.crowd.stats.complain(format!("{name} ended with {error}"));
+                self.crowd
+                    .stats
+                    .complain(format!("{name} ended with {error}"));
             }
         }
         if track.cursor.is_none() && track.board.is_some() {

@@ -25,12 +25,21 @@ struct Subject {
 }
 
 /// Everybody watches everything over one socket, something over a stream, and something else over a slow socket.
-pub(crate) fn clients(tenant: &Tenant, crowd: &Arc<Crowd>, dice: &mut fastrand::Rng) -> Vec<Client> {
+pub(crate) fn clients(
+    tenant: &Tenant,
+    crowd: &Arc<Crowd>,
+    dice: &mut fastrand::Rng,
+) -> Vec<Client> {
     let mut clients = Vec::new();
     for (number, person) in tenant.people.iter().enumerate() {
         let mut add = |transport: Transport, subjects: Vec<Subject>| {
             let tracks = subjects.into_iter().map(|subject| {
-                let place = format!("{} of {} over {transport:?} {}", person.name, tenant.slug, clients.len());
+                let place = format!(
+                    "{} of {} over {transport:?} {}",
+                    person.name,
+                    tenant.slug,
+                    clients.len()
+                );
                 subject.for_person(person, &place)
             });
             clients.push(Client {
@@ -65,7 +74,9 @@ fn subject(kind: Kind) -> Subject {
 fn board(tenant: &Tenant) -> Subject {
     let id = tenant.pipelines[0].id;
     Subject {
-        field: format!("boardEvents(after: $after, filter: $filter, pipelineId: \"pipeline:{id}\")"),
+        field: format!(
+            "boardEvents(after: $after, filter: $filter, pipelineId: \"pipeline:{id}\")"
+        ),
         meets: Some(Filter::Refers("pipeline_id", id)),
         has_board: true,
         ..subject(Kind::Opportunity)
@@ -97,15 +108,27 @@ fn filtered(tenant: &Tenant) -> Vec<Subject> {
         ..board(tenant)
     };
     vec![
-        narrow(Kind::Opportunity, json!({ "status": { "eq": "OPEN" } }), Filter::Is("status", words(&["OPEN"]))),
+        narrow(
+            Kind::Opportunity,
+            json!({ "status": { "eq": "OPEN" } }),
+            Filter::Is("status", words(&["OPEN"])),
+        ),
         narrow(
             Kind::Opportunity,
             json!({ "ownerId": { "eq": format!("user:{owner}") } }),
             Filter::Refers("owner_id", owner),
         ),
         on_board,
-        narrow(Kind::Opportunity, json!({ "company": { "industry": { "eq": "steel" } } }), Filter::Unknowable),
-        narrow(Kind::Company, json!({ "industry": { "eq": "steel" } }), Filter::Is("industry", words(&["steel"]))),
+        narrow(
+            Kind::Opportunity,
+            json!({ "company": { "industry": { "eq": "steel" } } }),
+            Filter::Unknowable,
+        ),
+        narrow(
+            Kind::Company,
+            json!({ "industry": { "eq": "steel" } }),
+            Filter::Is("industry", words(&["steel"])),
+        ),
         narrow(
             Kind::Contact,
             json!({ "warmnessScore": { "gte": 50 } }),
@@ -116,7 +139,11 @@ fn filtered(tenant: &Tenant) -> Vec<Subject> {
             json!({ "status": { "in": ["NEW", "CONTACTED"] } }),
             Filter::Is("status", words(&["NEW", "CONTACTED"])),
         ),
-        narrow(Kind::Activity, json!({ "status": { "eq": "PLANNED" } }), Filter::Is("status", words(&["PLANNED"]))),
+        narrow(
+            Kind::Activity,
+            json!({ "status": { "eq": "PLANNED" } }),
+            Filter::Is("status", words(&["PLANNED"])),
+        ),
     ]
 }
 

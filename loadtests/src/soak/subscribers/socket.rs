@@ -22,7 +22,9 @@ pub(super) struct Socket(WebSocketStream<TcpStream>);
 impl Socket {
     pub(super) async fn open(address: SocketAddr, token: &str, is_narrow: bool) -> Outcome<Self> {
         let opened = tokio::time::timeout(PATIENCE, Self::greet(address, token, is_narrow));
-        opened.await.map_err(|_| "the socket did not open in time")?
+        opened
+            .await
+            .map_err(|_| "the socket did not open in time")?
     }
 
     async fn greet(address: SocketAddr, token: &str, is_narrow: bool) -> Outcome<Self> {
@@ -34,11 +36,15 @@ impl Socket {
         stream.set_nodelay(true)?;
         let mut request = format!("ws://{address}/graphql").into_client_request()?;
         let protocol = HeaderValue::from_static("graphql-transport-ws");
-        request.headers_mut().insert("sec-websocket-protocol", protocol);
+        request
+            .headers_mut()
+            .insert("sec-websocket-protocol", protocol);
         let (socket, _) = client_async(request, stream).await?;
         let mut socket = Self(socket);
         let payload = json!({ "authorization": format!("Bearer {token}") });
-        socket.say(json!({ "type": "connection_init", "payload": payload })).await?;
+        socket
+            .say(json!({ "type": "connection_init", "payload": payload }))
+            .await?;
         match socket.hear().await {
             Heard::Other => Ok(socket),
             Heard::Closed(why) => Err(why.into()),
@@ -49,7 +55,8 @@ impl Socket {
     pub(super) async fn subscribe(&mut self, wanted: &Wanted) -> Outcome<()> {
         let payload = json!({ "query": wanted.document, "variables": wanted.variables });
         let id = wanted.operation.to_string();
-        self.say(json!({ "type": "subscribe", "id": id, "payload": payload })).await
+        self.say(json!({ "type": "subscribe", "id": id, "payload": payload }))
+            .await
     }
 
     pub(super) async fn hear(&mut self) -> Heard {
@@ -74,7 +81,10 @@ fn read(text: &str) -> Heard {
     let Ok(mut message) = serde_json::from_str::<Json>(text) else {
         return Heard::Closed(format!("not JSON: {text}"));
     };
-    let id = message["id"].as_str().and_then(|id| id.parse().ok()).unwrap_or_default();
+    let id = message["id"]
+        .as_str()
+        .and_then(|id| id.parse().ok())
+        .unwrap_or_default();
     match message["type"].as_str() {
         Some("next") => Heard::Next(id, message["payload"].take()),
         Some("error") => Heard::Failed(id, message["payload"][0].take()),

@@ -31,7 +31,9 @@ impl Drop for Stream {
 impl Stream {
     pub(super) async fn open(address: SocketAddr, token: &str, wanted: &Wanted) -> Outcome<Self> {
         let opened = timeout(PATIENCE, Self::ask(address, token, wanted));
-        opened.await.map_err(|_| "the stream did not begin in time")?
+        opened
+            .await
+            .map_err(|_| "the stream did not begin in time")?
     }
 
     async fn ask(address: SocketAddr, token: &str, wanted: &Wanted) -> Outcome<Self> {
@@ -50,7 +52,9 @@ impl Stream {
         if let Some(id) = resumed.as_str() {
             request = request.header("last-event-id", id);
         }
-        let response = sender.send_request(request.body(Full::new(body.into()))?).await?;
+        let response = sender
+            .send_request(request.body(Full::new(body.into()))?)
+            .await?;
         let status = response.status();
         let stream = Self {
             body: response.into_body(),
@@ -88,8 +92,16 @@ impl Stream {
 }
 
 fn read(event: &str, operation: u64) -> Heard {
-    let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-    match (field("event:"), field("data:").map(serde_json::from_str::<Json>)) {
+    let field = |name: &str| {
+        event
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .map(str::trim)
+    };
+    match (
+        field("event:"),
+        field("data:").map(serde_json::from_str::<Json>),
+    ) {
         (Some("next"), Some(Ok(mut answer))) => {
             // How it ends is an answer of errors alone.
             if answer.get("data").is_none() {

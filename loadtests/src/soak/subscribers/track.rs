@@ -64,7 +64,9 @@ impl Track {
         if payload.get("errors").is_some() {
             return Err(wrong("errors"));
         }
-        let told = payload["data"].as_object().and_then(|data| data.values().next());
+        let told = payload["data"]
+            .as_object()
+            .and_then(|data| data.values().next());
         let told = told.ok_or_else(|| wrong("nothing"))?;
         let cursor = told["cursor"].as_str().ok_or_else(|| wrong("no cursor"))?;
         let seq = place(cursor).ok_or_else(|| wrong("no number"))?;

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::book::{Book, Known, Stock};
 use crate::soak::{
-    kind::Kind,
+    kind::{Kind, mint},
     world::{ADMIN, NORTHERNER, SOUTHERNER, Tenant},
 };
 
@@ -108,8 +108,7 @@ pub(crate) struct Ground<'a> {
 
 impl Ground<'_> {
     fn create(&self, dice: &mut fastrand::Rng, kind: Kind) -> Act {
-        let id = Uuid::from_u128(dice.u128(..));
-        let id = uuid::Builder::from_random_bytes(id.into_bytes()).into_uuid();
+        let id = mint(dice);
         let mark = mark(dice);
         let mut input = self.fields(dice, kind);
         input["id"] = json!(kind.id(id));
@@ -157,11 +156,18 @@ impl Ground<'_> {
 
     /// What is done with deals alone.
     fn advance(&self, dice: &mut fastrand::Rng, known: Known) -> Act {
-        let next = || json!({ "at": "2031-05-01T09:00:00Z", "kind": "CALL", "details": "Ask again" });
-        let other = self.book.pick(dice, Kind::Opportunity).map_or(known.id, |other| other.id);
+        let next =
+            || json!({ "at": "2031-05-01T09:00:00Z", "kind": "CALL", "details": "Ask again" });
+        let other = self
+            .book
+            .pick(dice, Kind::Opportunity)
+            .map_or(known.id, |other| other.id);
         let other = json!(Kind::Opportunity.id(other));
         let (mutation, input) = match dice.u8(..16) {
-            0..5 => ("opportunityMoveStage", json!({ "stageId": self.stage(dice) })),
+            0..5 => (
+                "opportunityMoveStage",
+                json!({ "stageId": self.stage(dice) }),
+            ),
             5 => ("opportunityWin", json!({})),
             6 => ("opportunityLose", json!({ "reason": "price" })),
             7 | 8 => ("opportunityReopen", json!({})),
@@ -178,7 +184,10 @@ impl Ground<'_> {
                 let person = dice.usize(..self.tenant.people.len());
                 let with = json!([{ "userId": self.person(person), "role": "helper" }]);
                 let with = if dice.u8(..3) == 0 { json!([]) } else { with };
-                ("opportunitySetCollaborators", json!({ "collaborators": with }))
+                (
+                    "opportunitySetCollaborators",
+                    json!({ "collaborators": with }),
+                )
             }
         };
         act(mutation, known, None, input, true)
@@ -218,7 +227,8 @@ impl Ground<'_> {
                 if dice.bool() {
                     let of = [Kind::Opportunity, Kind::Lead, Kind::Contact, Kind::Company];
                     let targets = of.into_iter().filter_map(|kind| self.book.pick(dice, kind));
-                    let targets: Vec<String> = targets.map(|known| known.kind.id(known.id)).collect();
+                    let targets: Vec<String> =
+                        targets.map(|known| known.kind.id(known.id)).collect();
                     let some = dice.usize(..=targets.len());
                     fields["targetIds"] = json!(targets[..some]);
                 }
@@ -268,9 +278,30 @@ fn mark(dice: &mut fastrand::Rng) -> String {
 
 pub(crate) fn named(kind: Kind, verb: &str) -> &'static str {
     let names: [&'static str; 6] = match kind {
-        Kind::Company => ["companyCreate", "companyUpdate", "companyArchive", "companyRestore", "companyDelete", ""],
-        Kind::Contact => ["contactCreate", "contactUpdate", "contactArchive", "contactRestore", "contactDelete", ""],
-        Kind::Lead => ["leadCreate", "leadUpdate", "leadArchive", "leadRestore", "leadDelete", ""],
+        Kind::Company => [
+            "companyCreate",
+            "companyUpdate",
+            "companyArchive",
+            "companyRestore",
+            "companyDelete",
+            "",
+        ],
+        Kind::Contact => [
+            "contactCreate",
+            "contactUpdate",
+            "contactArchive",
+            "contactRestore",
+            "contactDelete",
+            "",
+        ],
+        Kind::Lead => [
+            "leadCreate",
+            "leadUpdate",
+            "leadArchive",
+            "leadRestore",
+            "leadDelete",
+            "",
+        ],
         Kind::Opportunity => [
             "opportunityCreate",
             "opportunityUpdate",
@@ -288,7 +319,9 @@ pub(crate) fn named(kind: Kind, verb: &str) -> &'static str {
             "activityComplete",
         ],
     };
-    let verbs = ["Create", "Update", "Archive", "Restore", "Delete", "Complete"];
+    let verbs = [
+        "Create", "Update", "Archive", "Restore", "Delete", "Complete",
+    ];
     let place = verbs.iter().position(|known| *known == verb).unwrap_or(1);
     names[place]
 }

@@ -43,7 +43,10 @@ impl Book {
     }
 
     pub(crate) fn learn(&mut self, kind: Kind, id: Uuid, version: Option<i32>, is_archived: bool) {
-        let known = self.0.iter_mut().find(|known| (known.kind, known.id) == (kind, id));
+        let known = self
+            .0
+            .iter_mut()
+            .find(|known| (known.kind, known.id) == (kind, id));
         match known {
             // Answers overtake each other.
             Some(known) if version.is_some() && known.version > version => {}
@@ -58,7 +61,11 @@ impl Book {
     }
 
     pub(crate) fn doubt(&mut self, kind: Kind, id: Uuid) {
-        if let Some(known) = self.0.iter_mut().find(|known| (known.kind, known.id) == (kind, id)) {
+        if let Some(known) = self
+            .0
+            .iter_mut()
+            .find(|known| (known.kind, known.id) == (kind, id))
+        {
             known.version = None;
         }
     }

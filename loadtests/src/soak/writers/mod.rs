@@ -23,7 +23,9 @@ use acts::Act;
 use book::Book;
 
 /// Who writes: most is done by who may do everything.
-const AUTHORS: [usize; 8] = [ADMIN, MANAGER, ADMIN, NORTHERNER, ADMIN, SOUTHERNER, ADMIN, ADMIN];
+const AUTHORS: [usize; 8] = [
+    ADMIN, MANAGER, ADMIN, NORTHERNER, ADMIN, SOUTHERNER, ADMIN, ADMIN,
+];
 /// How often a creation whose answer was lost is asked for again.
 const RETRIES: usize = 3;
 
@@ -99,10 +101,13 @@ impl Writer {
         let attempts = if act.is_creation() { RETRIES } else { 1 };
         for attempt in 1.. {
             let ending = self.attempt(&act).await?;
-            if !matches!(ending, Ending::Unknown(_)) || attempt == attempts {
+            if !matches!(ending, Ending::Unknown(_)) {
                 return Ok(ending);
             }
-            tokio::time::sleep(Duration::from_millis(self.dice.u64(20..400))).await;
+            tokio::time::sleep(Duration::from_millis(self.dice.u64(20..200))).await;
+            if attempt == attempts {
+                return Ok(ending);
+            }
         }
         Ok(Ending::Unknown("never asked".to_owned()))
     }
@@ -153,7 +158,9 @@ impl Writer {
         };
         let mut book = self.desk.book();
         let record = &answer.payload[kind.word()];
-        let version = record["version"].as_i64().and_then(|version| i32::try_from(version).ok());
+        let version = record["version"]
+            .as_i64()
+            .and_then(|version| i32::try_from(version).ok());
         if let Some(activity) = uuid_of(&answer.payload["activity"]["id"])
             && activity != id
         {
