@@ -2,7 +2,9 @@
 //! asked for and what came of it.
 
 pub(crate) mod acts;
-pub(crate) mod book;
+mod book;
+mod ground;
+mod invent;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -85,7 +87,7 @@ impl Writer {
         while !stop.is_cancelled() {
             let invented = {
                 let mut book = self.desk.book();
-                acts::invent(&mut self.dice, &self.desk.tenant, &mut book, self.author)
+                invent::invent(&mut self.dice, &self.desk.tenant, &mut book, self.author)
             };
             self.carry_out(invented).await?;
         }
