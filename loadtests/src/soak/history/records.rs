@@ -19,8 +19,9 @@ pub(crate) struct Stored {
     pub(crate) is_archived: bool,
 }
 
-/// A deal's event says with it that its people changed; it is no column, and begins anew each time.
-const FLAG: &str = "people";
+/// What an event need not have found as the one before left it: that a deal's people changed is said anew each time, and
+/// what an activity is about goes with those records when they are deleted.
+const LOOSE: [&str; 2] = ["people", "target_ids"];
 
 #[derive(Default)]
 pub(super) struct Records(HashMap<(Kind, Uuid), State>);
@@ -115,7 +116,7 @@ impl Last {
         let before = event.row_before();
         let lost = before
             .iter()
-            .filter(|(column, _)| *column != FLAG)
+            .filter(|(column, _)| !LOOSE.contains(&column.as_str()))
             .find(|(column, value)| self.row.get(*column).is_some_and(|last| last != *value));
         lost.map(|(column, value)| {
             let (seq, last) = (self.seq, &self.row[column]);
