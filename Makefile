@@ -6,7 +6,7 @@ DATA = .dealgraph
 # Where rustup puts cargo, for shells that were not told.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: run test bench check fmt clippy deny clean-data
+.PHONY: run test bench soak check fmt clippy deny clean-data
 
 # Runs Dealgraph with a Postgres and a Redis of its own, after installing what is missing. The shell gives
 # its place to dealgraph, so that Ctrl-C and signals reach it.
@@ -25,6 +25,13 @@ bench:
 	@sh .ci/bootstrap run
 	cargo build --release --locked --workspace
 	@exec "$${CARGO_TARGET_DIR:-target}/release/dealgraph-loadtests" $(ARGS)
+
+# Kills servers, Redis and Postgres at random under load for five minutes, and holds what everybody saw against the log.
+# A shorter one, or one again: make soak ARGS="--seconds 20 --seed 7"
+soak:
+	@sh .ci/bootstrap run
+	cargo build --release --locked --workspace
+	@exec "$${CARGO_TARGET_DIR:-target}/release/dealgraph-loadtests" soak $(ARGS)
 
 # What CI checks before the tests.
 check: fmt clippy deny

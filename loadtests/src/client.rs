@@ -23,6 +23,7 @@ use crate::Outcome;
 pub(crate) struct Question {
     authorization: Option<HeaderValue>,
     forwarded_for: Option<HeaderValue>,
+    request_id: Option<HeaderValue>,
     body: Bytes,
 }
 
@@ -32,6 +33,7 @@ impl Question {
         Ok(Self {
             authorization: Some(HeaderValue::try_from(format!("Bearer {token}"))?),
             forwarded_for: None,
+            request_id: None,
             body: body.into(),
         })
     }
@@ -46,8 +48,15 @@ impl Question {
         Ok(Self {
             authorization: None,
             forwarded_for: Some(HeaderValue::try_from(address)?),
+            request_id: None,
             body: body.into(),
         })
+    }
+
+    /// The same request under a name, which the event log keeps.
+    pub(crate) fn named(mut self, request_id: &str) -> Outcome<Self> {
+        self.request_id = Some(HeaderValue::try_from(request_id)?);
+        Ok(self)
     }
 }
 
@@ -71,6 +80,16 @@ impl Connection {
 
     /// Asks, reads the answer to its end and refuses one that is not good.
     pub(crate) async fn ask(&mut self, question: &Question) -> Outcome<Bytes> {
+        let (status, body) = self.exchange(question).await?;
+        if status == StatusCode::OK && is_good(&body) {
+            return Ok(body);
+        }
+        let start: String = String::from_utf8_lossy(&body).chars().take(500).collect();
+        Err(format!("the server answered {status}: {start}").into())
+    }
+
+    /// Asks and reads the answer to its end, whatever it is.
+    pub(crate) async fn exchange(&mut self, question: &Question) -> Outcome<(StatusCode, Bytes)> {
         let mut request = Request::builder()
             .method(Method::POST)
             .uri("/graphql")
@@ -84,15 +103,14 @@ impl Connection {
         if let Some(address) = &question.forwarded_for {
             headers.insert("x-forwarded-for", address.clone());
         }
+        if let Some(id) = &question.request_id {
+            headers.insert("x-request-id", id.clone());
+        }
         self.sender.ready().await?;
         let response = self.sender.send_request(request).await?;
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();
-        if status == StatusCode::OK && is_good(&body) {
-            return Ok(body);
-        }
-        let start: String = String::from_utf8_lossy(&body).chars().take(500).collect();
-        Err(format!("the server answered {status}: {start}").into())
+        Ok((status, body))
     }
 }
 

@@ -21,6 +21,10 @@ use dealgraph::{
     events::Hints,
     ids::{TenantId, Typed as _, UserId},
 };
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use uuid::Uuid;
 
@@ -34,34 +38,70 @@ const SHARED_BUFFERS: &str = "1GB";
 /// A running cluster.
 pub(crate) struct Cluster {
     data: DataDir,
+    postgres_options: PostgresOptions,
     postgres: Postgres,
     redis: Redis,
 }
 
 impl Cluster {
     pub(crate) async fn start(options: &Options) -> Outcome<Self> {
-        let folder = match &options.data_dir {
-            Some(folder) => folder.clone(),
-            None => beside_the_build()?,
-        };
         let contents = if options.fresh {
             Contents::Fresh
         } else {
             Contents::Keep
         };
+        Self::start_in("loadtests", contents, SHARED_BUFFERS, options).await
+    }
+
+    /// Starts one that has nothing in it and keeps to itself, beside the one that is measured.
+    pub(crate) async fn start_empty(folder: &str, options: &Options) -> Outcome<Self> {
+        Self::start_in(folder, Contents::Fresh, "256MB", options).await
+    }
+
+    async fn start_in(
+        folder: &str,
+        contents: Contents,
+        shared_buffers: &str,
+        options: &Options,
+    ) -> Outcome<Self> {
+        let folder = match &options.data_dir {
+            Some(folder) => folder.clone(),
+            None => beside_the_build(folder)?,
+        };
         let data = DataDir::open(&folder, contents, &say).await?;
         let postgres_options = PostgresOptions {
             bin_dir: options.pg_bin.clone(),
-            shared_buffers: SHARED_BUFFERS.to_owned(),
+            shared_buffers: shared_buffers.to_owned(),
             ..PostgresOptions::default()
         };
         let postgres = Postgres::start(&data, &postgres_options, &say).await?;
         let redis = Redis::start(&data, &say).await?;
         Ok(Self {
             data,
+            postgres_options,
             postgres,
             redis,
         })
+    }
+
+    /// Stops Postgres by a signal (INT cuts its sessions, QUIT leaves the rest to recovery) and starts it anew.
+    pub(crate) async fn restart_postgres(&mut self, signal: Signal) -> Outcome<()> {
+        end(self.postgres.pid(), signal)?;
+        _ = self.postgres.wait_died().await;
+        self.postgres = Postgres::start(&self.data, &self.postgres_options, &|_| {}).await?;
+        Ok(())
+    }
+
+    /// Kills Redis; what it knew is gone.
+    pub(crate) async fn kill_redis(&mut self) -> Outcome<()> {
+        end(self.redis.pid(), Signal::SIGKILL)?;
+        _ = self.redis.wait_died().await;
+        Ok(())
+    }
+
+    pub(crate) async fn start_redis(&mut self) -> Outcome<()> {
+        self.redis = Redis::start(&self.data, &|_| {}).await?;
+        Ok(())
     }
 
     /// Brings the database to this version, making it if there is none.
@@ -193,9 +233,13 @@ impl Cluster {
     }
 }
 
+fn end(pid: u32, signal: Signal) -> Outcome<()> {
+    Ok(kill(Pid::from_raw(pid.cast_signed()), signal)?)
+}
+
 /// `target/loadtests`, for an executable at `target/release/dealgraph-loadtests`.
-fn beside_the_build() -> Outcome<PathBuf> {
+fn beside_the_build(folder: &str) -> Outcome<PathBuf> {
     let executable = std::env::current_exe()?;
     let target = executable.ancestors().nth(2).unwrap_or(Path::new("."));
-    Ok(target.join("loadtests"))
+    Ok(target.join(folder))
 }

@@ -16,6 +16,7 @@ mod report;
 mod script;
 mod server;
 mod sign_in;
+mod soak;
 mod verify;
 mod workload;
 
@@ -36,9 +37,9 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 struct Options {
     #[command(subcommand)]
     what: Option<What>,
-    /// For how many seconds there is load, all rounds together.
-    #[arg(long, global = true, default_value_t = 120, value_parser = clap::value_parser!(u64).range(20..=3600))]
-    seconds: u64,
+    /// For how many seconds there is load, all rounds together: 120 for measuring, 300 for the soak.
+    #[arg(long, global = true, value_parser = clap::value_parser!(u64).range(20..=3600))]
+    seconds: Option<u64>,
     /// How often each workload is measured; the medians count.
     #[arg(long, global = true, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=15))]
     rounds: u64,
@@ -69,9 +70,15 @@ enum What {
     Verify,
     /// Queries with and without fifty sign-ins a second beside them.
     SignIn,
+    /// Whether subscribers are told of everything, once and in order, while servers, Redis and Postgres are killed.
+    Soak(soak::Options),
 }
 
 impl Options {
+    fn seconds(&self) -> u64 {
+        self.seconds.unwrap_or(120)
+    }
+
     fn wants(&self, kind: workload::Kind) -> bool {
         self.only.is_empty() || self.only.contains(&kind)
     }
@@ -91,6 +98,14 @@ async fn main() -> ExitCode {
 async fn run(options: Options) -> Outcome<()> {
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;
+    if let Some(What::Soak(soak)) = options.what {
+        // What it starts dies with us.
+        return tokio::select! {
+            done = soak::run(&options, soak) => done,
+            _ = interrupted.recv() => Err("interrupted".into()),
+            _ = terminated.recv() => Err("interrupted".into()),
+        };
+    }
     let cluster = tokio::select! {
         started = Cluster::start(&options) => started?,
         _ = interrupted.recv() => return Err("interrupted".into()),
@@ -112,6 +127,7 @@ async fn measure_what(options: &Options, cluster: &Cluster) -> Outcome<()> {
         None => measure(options, cluster).await,
         Some(What::Verify) => verify::run(cluster).await,
         Some(What::SignIn) => sign_in::run(options, cluster).await,
+        Some(What::Soak(_)) => Ok(()),
     }
 }
 
@@ -183,7 +199,7 @@ fn round_length(options: &Options, workloads: &[Arc<Workload>]) -> Duration {
         .count() as u64;
     let warm_ups = (count + beside * options.rounds) * WARM_UP.as_secs();
     let rounds = (count + beside) * options.rounds;
-    Duration::from_secs((options.seconds.saturating_sub(warm_ups) / rounds.max(1)).max(1))
+    Duration::from_secs((options.seconds().saturating_sub(warm_ups) / rounds.max(1)).max(1))
 }
 
 /// Tells on stderr what goes on; the figures alone are on stdout.

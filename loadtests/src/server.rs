@@ -38,6 +38,16 @@ pub(crate) fn executable(options: &Options) -> Outcome<PathBuf> {
     .into())
 }
 
+/// How a server is started.
+pub(crate) struct Launch {
+    pub(crate) executable: PathBuf,
+    pub(crate) address: SocketAddr,
+    /// The name of its log.
+    pub(crate) log: &'static str,
+    /// What it is told beside where its database is.
+    pub(crate) settings: Vec<(&'static str, String)>,
+}
+
 /// A running `dealgraph serve`. Dropping it kills it.
 pub(crate) struct Server {
     child: Child,
@@ -53,16 +63,27 @@ impl Server {
         executable: &Path,
         connections: u32,
     ) -> Outcome<Self> {
-        let address = free_address()?;
-        let log = cluster.logs().join("serve.log");
+        let launch = Launch {
+            executable: executable.to_owned(),
+            address: free_address()?,
+            log: "serve.log",
+            settings: vec![("DEALGRAPH_POOL_SIZE", connections.to_string())],
+        };
+        let server = Self::launch(cluster, &launch).await?;
+        server.clear_log()?;
+        Ok(server)
+    }
+
+    /// Starts it at an address, and waits until it answers. Its log goes on where it was.
+    pub(crate) async fn launch(cluster: &Cluster, launch: &Launch) -> Outcome<Self> {
+        let log = cluster.logs().join(launch.log);
         // Appended to, so that it can be emptied while the server writes to it.
         let lines = OpenOptions::new().create(true).append(true).open(&log)?;
-        lines.set_len(0)?;
         // It dies with us, also when we are killed: a leftover would keep its database connections.
         let mut command = Command::new("setpriv");
         command
             .args(["--pdeathsig", "TERM", "--"])
-            .arg(executable)
+            .arg(&launch.executable)
             .arg("serve");
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("DEALGRAPH_") {
@@ -70,7 +91,7 @@ impl Server {
             }
         }
         command
-            .env("DEALGRAPH_LISTEN", address.to_string())
+            .env("DEALGRAPH_LISTEN", launch.address.to_string())
             .env(
                 "DEALGRAPH_DATABASE_URL",
                 cluster.server_url("dealgraph_app"),
@@ -82,7 +103,7 @@ impl Server {
             .env("DEALGRAPH_REDIS_URL", cluster.redis_url())
             .env("DEALGRAPH_ENCRYPTION_KEYS", cluster.encryption_keys()?)
             .env("DEALGRAPH_TRUST_FORWARDED_FOR", "1")
-            .env("DEALGRAPH_POOL_SIZE", connections.to_string())
+            .envs(launch.settings.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(lines.try_clone()?)
             .stderr(lines)
@@ -93,7 +114,7 @@ impl Server {
         let mut server = Self {
             child,
             pid,
-            address,
+            address: launch.address,
             log,
         };
         server.wait_ready().await?;
@@ -129,6 +150,11 @@ impl Server {
         } else {
             Err(format!("the server ended with {status}").into())
         }
+    }
+
+    /// Kills it, as a crash would end it.
+    pub(crate) async fn kill(mut self) -> Outcome<()> {
+        Ok(self.child.kill().await?)
     }
 
     async fn wait_ready(&mut self) -> Outcome<()> {

@@ -53,7 +53,7 @@ pub(crate) async fn run(options: &Options, cluster: &Cluster) -> Outcome<()> {
     let queries = Arc::new(queries.ok_or("there is such a workload")?);
     let executable = server::executable(options)?;
     let server = Server::start(cluster, &executable, u32::from(options.users)).await?;
-    let length = Duration::from_secs((options.seconds / (2 * options.rounds)).max(3));
+    let length = Duration::from_secs((options.seconds() / (2 * options.rounds)).max(3));
     attack::run(&server, &queries, options.users, WARM_UP).await?;
     println!(
         "| round | sign-ins/s asked | made | refused | their p50 ms | queries/s | p50 ms | p99 ms |"

@@ -6,6 +6,7 @@ mod history;
 mod isolation;
 mod presence;
 mod protocol;
+mod returns;
 mod rights;
 mod rule;
 mod servers;
@@ -14,9 +15,11 @@ mod stats;
 
 pub(crate) use socket::Socket;
 
+use std::sync::LazyLock;
+
 use serde_json::{Value, json};
 
-use crate::harness::{A, Client, global_id};
+use crate::harness::{A, Client, Schema, global_id};
 
 /// What happens to deals, with all that an event says.
 pub(crate) const DEALS: &str = "subscription($filter: OpportunityFilter, $after: EventCursor) {
@@ -41,8 +44,8 @@ pub(crate) async fn act(client: &Client<'_>, mutation: &str, input: Value) -> Va
 
 /// The document of a mutation, by the name of its input.
 pub(crate) fn document(mutation: &str) -> String {
-    let schema = crate::harness::Schema::of_server();
-    let field = schema
+    static SCHEMA: LazyLock<Schema> = LazyLock::new(Schema::of_server);
+    let field = SCHEMA
         .fields("Mutation")
         .iter()
         .find(|field| field.name == mutation)

@@ -1,0 +1,227 @@
+//! A bounded soak: real servers, writers and subscribers, faults at random, and a checker that holds all they saw against
+//! the log.
+//!
+//! Two servers run over one Postgres and one Redis. Writers do all there is to do with records, subscribers of every role
+//! follow what they may see, and meanwhile servers, Redis, Postgres and connections are killed. Then everything is made
+//! whole, a last write of each kind is waited for, and [`history`] judges. The seed decides what is done in which order
+//! by each; how they interleave is the machine's.
+
+mod ask;
+mod board;
+mod faults;
+mod finale;
+mod history;
+mod judge;
+mod kind;
+mod log;
+mod sight;
+mod site;
+mod stats;
+mod subscribers;
+mod world;
+mod writers;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use clap::Args;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    faults::Faults,
+    history::Write,
+    sight::Watch,
+    site::Site,
+    stats::Stats,
+    subscribers::{Client, Crowd, Track},
+    world::Tenant,
+    writers::{Desk, Writer},
+};
+use crate::{Outcome, cluster::Cluster, say, server};
+
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Options {
+    /// What the dice begin with; another one each time unless said.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// After so many events it ends, also when there is time left.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(i64).range(1_000..=10_000_000))]
+    events: i64,
+}
+
+const SECONDS: u64 = 300;
+/// How long subscribers may take to be told where they begin.
+const START_PATIENCE: Duration = Duration::from_secs(30);
+/// The tenants with how many write in each. The second one is there to be told nothing of the first.
+const TENANTS: [(&str, usize); 2] = [("soak", 8), ("aside", 2)];
+
+/// A tenant with those who write in it and those who watch it.
+struct Scene {
+    tenant: Arc<Tenant>,
+    desk: Arc<Desk>,
+    writers: usize,
+    writes: Vec<Write>,
+    /// How far those are who watch.
+    reached: Vec<(Watch, Arc<AtomicI64>)>,
+}
+
+pub(crate) async fn run(options: &crate::Options, soak: Options) -> Outcome<()> {
+    let seed = soak.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
+    println!("seed {seed}");
+    let mut dice = fastrand::Rng::with_seed(seed);
+    let executable = server::executable(options)?;
+    let cluster = Cluster::start_empty("soak", options).await?;
+    cluster.migrate().await?;
+    let mut tenants = Vec::new();
+    for (slug, writers) in TENANTS {
+        tenants.push((
+            Arc::new(Tenant::provision(&cluster, slug, &mut dice).await?),
+            writers,
+        ));
+    }
+    let site = Site::open(cluster, executable, &mut dice).await?;
+    let stats = Arc::<Stats>::default();
+    let time = Duration::from_secs(options.seconds.unwrap_or(SECONDS));
+    let violations = perform(site, tenants, (&stats, &mut dice), (time, soak.events)).await?;
+    print!("{stats}");
+    match violations.first() {
+        None => {
+            println!("PASS (seed {seed})");
+            Ok(())
+        }
+        Some(first) => {
+            for other in violations.iter().skip(1).take(20) {
+                eprintln!("also: {other}");
+            }
+            let count = violations.len();
+            Err(format!("seed {seed}: {count} violations, the first: {first}").into())
+        }
+    }
+}
+
+async fn perform(
+    site: Site,
+    tenants: Vec<(Arc<Tenant>, usize)>,
+    (stats, dice): (&Arc<Stats>, &mut fastrand::Rng),
+    (time, events): (Duration, i64),
+) -> Outcome<Vec<history::Violation>> {
+    let addresses = site.addresses();
+    let crowd = Arc::new(Crowd {
+        addresses: addresses.clone(),
+        stats: Arc::clone(stats),
+        is_calm: AtomicBool::new(false),
+        told: AtomicU64::new(0),
+        stop: CancellationToken::new(),
+    });
+    let mut scenes = Vec::new();
+    let mut watching = JoinSet::new();
+    for (place, (tenant, writers)) in tenants.into_iter().enumerate() {
+        let desk = Desk::new(Arc::clone(&tenant), addresses.clone(), Arc::clone(stats));
+        let mut scene = Scene {
+            writes: finale::set_up(&desk, dice).await?,
+            tenant,
+            desk,
+            writers,
+            reached: Vec::new(),
+        };
+        for client in subscribers::clients(&scene.tenant, &crowd, dice) {
+            scene.follow(&client);
+            watching.spawn(async move { (place, client.run().await) });
+        }
+        scenes.push(scene);
+    }
+    wait_for_all(&scenes.iter().collect::<Vec<_>>(), START_PATIENCE, |_| 0)
+        .await
+        .map_err(|late| format!("{late} was not told where it begins"))?;
+
+    say("writing, watching and breaking");
+    let (stop, heal) = (CancellationToken::new(), CancellationToken::new());
+    let mut writing = JoinSet::new();
+    for (place, scene) in scenes.iter().enumerate() {
+        for number in 0..scene.writers {
+            let writer = Writer::new(&scene.desk, place * 100 + number, dice.fork());
+            let stop = stop.clone();
+            writing.spawn(async move { (place, writer.run(stop).await) });
+        }
+    }
+    let faults = tokio::spawn(Faults::new(site, Arc::clone(stats), dice.fork()).run(heal.clone()));
+    let until = Instant::now() + time;
+    while Instant::now() < until && !faults.is_finished() && farthest(&scenes) < events {
+        sleep(Duration::from_millis(100)).await;
+    }
+
+    say("making everything whole");
+    heal.cancel();
+    let site = faults.await??;
+    stop.cancel();
+    while let Some(wrote) = writing.join_next().await {
+        let (place, writes) = wrote?;
+        scenes[place].writes.extend(writes?);
+    }
+    crowd.is_calm.store(true, Ordering::Relaxed);
+    say("waiting until all subscribers are told of the last writes");
+    let mut violations = Vec::new();
+    for scene in &mut scenes {
+        violations.extend(finale::play(scene, &site.cluster, dice).await?);
+    }
+    crowd.stop.cancel();
+    let mut told: Vec<Vec<Track>> = scenes.iter().map(|_| Vec::new()).collect();
+    while let Some(watched) = watching.join_next().await {
+        let (place, tracks) = watched?;
+        told[place].extend(tracks);
+    }
+    say("judging");
+    stats.count_many("deliveries", crowd.told.load(Ordering::Relaxed));
+    violations.extend(stats.violations());
+    for (scene, tracks) in scenes.into_iter().zip(told) {
+        violations.extend(judge::scene(scene, tracks, &site.cluster, stats, dice).await?);
+    }
+    site.close().await?;
+    Ok(violations)
+}
+
+impl Scene {
+    fn follow(&mut self, client: &Client) {
+        for track in client.tracks() {
+            self.reached
+                .push((track.watch.clone(), Arc::clone(&track.reached)));
+        }
+    }
+}
+
+/// How far the farthest subscriber is.
+fn farthest(scenes: &[Scene]) -> i64 {
+    let all = scenes.iter().flat_map(|scene| &scene.reached);
+    all.map(|(_, reached)| reached.load(Ordering::Relaxed))
+        .max()
+        .unwrap_or(0)
+}
+
+/// Waits until all who watch are as far as they are to be; answers who is not in time.
+async fn wait_for_all(
+    scenes: &[&Scene],
+    patience: Duration,
+    goal: impl Fn(&Watch) -> i64,
+) -> Result<(), String> {
+    let until = Instant::now() + patience;
+    for (watch, reached) in scenes.iter().flat_map(|scene| &scene.reached) {
+        let goal = goal(watch);
+        while reached.load(Ordering::Relaxed) < goal {
+            if Instant::now() > until {
+                let at = reached.load(Ordering::Relaxed);
+                return Err(format!("{} (at {at} of {goal})", watch.name));
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,207 @@
+//! The life of a subscriber.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use serde_json::Value as Json;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Track,
+    line::{Heard, Line, Transport},
+};
+use crate::{
+    Outcome,
+    soak::{
+        ask::{Addresses, Asker},
+        board::Board,
+        stats::Stats,
+        world::Person,
+    },
+};
+
+/// A server gives a sign of life more often than this.
+const SILENCE: Duration = Duration::from_secs(50);
+/// How a connection may end while servers and databases are stopped and started.
+const USUAL_ENDS: [&str; 5] = [
+    "cut",
+    "closed",
+    "closed with 1012",
+    "closed with 1013",
+    "completed",
+];
+/// How an operation may.
+const USUAL_FAILURES: [&str; 2] = ["UNAVAILABLE", "TIMEOUT"];
+
+/// What all subscribers have in common.
+pub(crate) struct Crowd {
+    pub(crate) addresses: Addresses,
+    pub(crate) stats: Arc<Stats>,
+    /// Whether nobody cuts their own connection or dawdles any more.
+    pub(crate) is_calm: AtomicBool,
+    pub(crate) told: AtomicU64,
+    pub(crate) stop: CancellationToken,
+}
+
+pub(crate) struct Client {
+    pub(super) crowd: Arc<Crowd>,
+    pub(super) person: Arc<Person>,
+    pub(super) asker: Asker,
+    pub(super) transport: Transport,
+    pub(super) dice: fastrand::Rng,
+    pub(super) tracks: Vec<Track>,
+    /// Counts operations, so that none is taken for an earlier one.
+    pub(super) round: u64,
+}
+
+/// So many operations a client can have.
+const MOST: u64 = 64;
+
+impl Client {
+    /// Subscribes until told to stop; answers what it was told.
+    pub(crate) async fn run(mut self) -> Vec<Track> {
+        let stop = self.crowd.stop.clone();
+        stop.run_until_cancelled(self.live()).await;
+        self.tracks
+    }
+
+    pub(crate) fn tracks(&self) -> &[Track] {
+        &self.tracks
+    }
+
+    async fn live(&mut self) {
+        loop {
+            match self.open().await {
+                Ok(line) => {
+                    let end = self.listen(line).await;
+                    self.crowd.stats.count(&format!("connections {end}"));
+                    if !USUAL_ENDS.contains(&end.as_str()) && end != "dropped" {
+                        let name = self.person.name;
+                        let why = format!("the connection of {name} was {end}");
+                        self.crowd.stats.complain(why);
+                    }
+                }
+                Err(_) => self.crowd.stats.count("attempts to connect"),
+            }
+            self.crowd.stats.count("reconnects");
+            sleep(Duration::from_millis(self.dice.u64(5..400))).await;
+        }
+    }
+
+    async fn open(&mut self) -> Outcome<Line> {
+        let Self {
+            tracks,
+            asker,
+            round,
+            ..
+        } = self;
+        for track in tracks.iter_mut().filter(|track| track.cursor.is_none()) {
+            if let Some(board) = &mut track.board {
+                let (read, cursor) = Board::read(board.pipeline, asker).await?;
+                *board = read;
+                track.begin_at(&cursor)?;
+            }
+        }
+        *round += 1;
+        let wanted = tracks.iter().zip(*round * MOST..);
+        let wanted: Vec<_> = wanted.map(|(track, id)| track.wanted(id)).collect();
+        let server = self.dice.usize(..self.crowd.addresses.len());
+        let to = (self.crowd.addresses[server], self.person.token.as_str());
+        Line::open(self.transport, to, &wanted).await
+    }
+
+    /// Listens until the connection ends; answers how.
+    async fn listen(&mut self, mut line: Line) -> String {
+        let until = Instant::now() + Duration::from_millis(self.dice.u64(1_000..25_000));
+        loop {
+            let is_calm = self.crowd.is_calm.load(Ordering::Relaxed);
+            let heard = tokio::select! {
+                heard = timeout(SILENCE, line.hear()) => heard,
+                // As a client whose network is gone.
+                () = sleep_until(until), if !is_calm => return "dropped".to_owned(),
+            };
+            let heard = heard.unwrap_or_else(|_| Heard::Closed("silent".to_owned()));
+            let taken = match heard {
+                Heard::Closed(why) => return why,
+                Heard::Other => Ok(()),
+                Heard::Next(operation, payload) => {
+                    self.take(operation, &payload);
+                    Ok(())
+                }
+                Heard::Failed(operation, error) => self.fail(&mut line, operation, &error).await,
+            };
+            if taken.is_err() {
+                return "cut".to_owned();
+            }
+            let dawdles = self.transport == Transport::SlowSocket && self.dice.u16(..) < 200;
+            if dawdles && !is_calm {
+                sleep(Duration::from_millis(self.dice.u64(500..6_000))).await;
+            }
+        }
+    }
+
+    /// The place of an operation's track, unless it is one of an earlier round.
+    fn place(&self, operation: u64) -> Option<usize> {
+        let place = usize::try_from(operation % MOST).ok()?;
+        (place < self.tracks.len()).then_some(place)
+    }
+
+    fn take(&mut self, operation: u64, payload: &Json) {
+        let Some(place) = self.place(operation) else {
+            return self
+                .crowd
+                .stats
+                .complain(format!("nobody asked for {payload}"));
+        };
+        self.crowd.told.fetch_add(1, Ordering::Relaxed);
+        if let Err(violation) = self.tracks[place].take(payload) {
+            self.crowd.stats.complain(violation);
+        }
+    }
+
+    /// An operation ended and its connection did not: it is resumed where the server says.
+    async fn fail(&mut self, line: &mut Line, operation: u64, error: &Json) -> Outcome<()> {
+        let place = self.place(operation).ok_or("nobody asked for it")?;
+        let code = error["extensions"]["code"].as_str().unwrap_or_default();
+        self.crowd
+            .stats
+            .count(&format!("subscriptions ended with {code}"));
+        let track = &mut self.tracks[place];
+        match code {
+            "LAGGED" => {
+                let cursor = error["extensions"]["cursor"].as_str();
+                track.cursor = Some(cursor.ok_or("there is no cursor")?.to_owned());
+            }
+            "RESYNC" => {
+                let name = &track.watch.name;
+                eprintln!(
+                    "· {name} begins anew after {:?}: {}",
+                    track.cursor, error["message"]
+                );
+                track.forget();
+            }
+            _ if USUAL_FAILURES.contains(&code) => {
+                sleep(Duration::from_millis(200)).await;
+            }
+            _ => {
+                let name = &track.watch.name;
+                self.crowd
+                    .stats
+                    .complain(format!("{name} ended with {error}"));
+            }
+        }
+        if track.cursor.is_none() && track.board.is_some() {
+            return Err("a board is read anew".into());
+        }
+        self.round += 1;
+        let operation = self.round * MOST + place as u64;
+        let wanted = self.tracks[place].wanted(operation);
+        line.subscribe(&wanted).await
+    }
+}
