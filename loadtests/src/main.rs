@@ -11,6 +11,7 @@ mod client;
 mod cluster;
 mod cpu;
 mod data;
+mod live;
 mod pgbench;
 mod report;
 mod script;
@@ -31,7 +32,7 @@ use workload::Workload;
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Measures requests per second, and the same statements by pgbench beside them.
-#[derive(Parser)]
+#[derive(Clone, Parser)]
 #[command(name = "dealgraph-loadtests", version)]
 struct Options {
     #[command(subcommand)]
@@ -69,6 +70,18 @@ enum What {
     Verify,
     /// Queries with and without fifty sign-ins a second beside them.
     SignIn,
+    /// Subscriptions: one event to many, many a second, memory, statements, and what events cost writers.
+    Live {
+        /// Sockets that are open at the same time, here and at the bare server each.
+        #[arg(long, default_value_t = 10_000)]
+        sockets: usize,
+    },
+    /// Holds sockets for `live`.
+    #[command(hide = true)]
+    Crowd,
+    /// Sends to sockets for `live`, and does nothing else.
+    #[command(hide = true)]
+    BareBroadcast,
 }
 
 impl Options {
@@ -89,10 +102,15 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Outcome<()> {
+    match options.what {
+        Some(What::Crowd) => return live::attend::run().await,
+        Some(What::BareBroadcast) => return live::bare::run().await,
+        _ => {}
+    }
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;
     let cluster = tokio::select! {
-        started = Cluster::start(&options) => started?,
+        started = start(&options) => started?,
         _ = interrupted.recv() => return Err("interrupted".into()),
         _ = terminated.recv() => return Err("interrupted".into()),
     };
@@ -107,11 +125,20 @@ async fn run(options: Options) -> Outcome<()> {
     measured
 }
 
+async fn start(options: &Options) -> Outcome<Cluster> {
+    let cluster = Cluster::start(options).await?;
+    match options.what {
+        Some(What::Live { .. }) => cluster.date_commits(options).await,
+        _ => Ok(cluster),
+    }
+}
+
 async fn measure_what(options: &Options, cluster: &Cluster) -> Outcome<()> {
     match options.what {
-        None => measure(options, cluster).await,
+        None | Some(What::Crowd | What::BareBroadcast) => measure(options, cluster).await,
         Some(What::Verify) => verify::run(cluster).await,
         Some(What::SignIn) => sign_in::run(options, cluster).await,
+        Some(What::Live { sockets }) => live::run(options, cluster, sockets).await,
     }
 }
 

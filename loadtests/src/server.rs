@@ -53,6 +53,16 @@ impl Server {
         executable: &Path,
         connections: u32,
     ) -> Outcome<Self> {
+        Self::start_with(cluster, executable, connections, &[]).await
+    }
+
+    /// The same with further settings.
+    pub(crate) async fn start_with(
+        cluster: &Cluster,
+        executable: &Path,
+        connections: u32,
+        settings: &[(&'static str, String)],
+    ) -> Outcome<Self> {
         let address = free_address()?;
         let log = cluster.logs().join("serve.log");
         // Appended to, so that it can be emptied while the server writes to it.
@@ -83,6 +93,7 @@ impl Server {
             .env("DEALGRAPH_ENCRYPTION_KEYS", cluster.encryption_keys()?)
             .env("DEALGRAPH_TRUST_FORWARDED_FOR", "1")
             .env("DEALGRAPH_POOL_SIZE", connections.to_string())
+            .envs(settings.iter().map(|(name, value)| (*name, value.as_str())))
             .stdin(Stdio::null())
             .stdout(lines.try_clone()?)
             .stderr(lines)
