@@ -101,6 +101,10 @@ pub(crate) async fn run() -> Outcome<()> {
 }
 
 /// Takes whatever a client says first and second for the right thing.
+#[expect(
+    clippy::result_large_err,
+    reason = "the library says what a refusal is"
+)]
 async fn greet(stream: TcpStream) -> Outcome<Frames> {
     stream.set_nodelay(true)?;
     let choose = |_: &Request, mut response: Response| {

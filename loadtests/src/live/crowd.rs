@@ -16,8 +16,8 @@ const DOCUMENT: &str = "subscription { opportunityEvents { kind cursor recordId 
     changes { field before after } opportunity { id name stage { name } } } }";
 /// Between looks at what came; looking takes time from those who are looked at.
 const PAUSE: Duration = Duration::from_millis(300);
-/// What has not come by then is lost.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// When nothing has come for so long, the rest is lost.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The sockets.
 pub(super) struct Crowd {
@@ -61,18 +61,21 @@ impl Crowd {
         self.sockets
     }
 
-    /// What each socket got, once all of them have so many events, or so long that the rest won't come.
+    /// What each socket got, once all of them have so many events or nothing comes any more.
     pub(super) async fn gather(&mut self, events: usize) -> Outcome<Vec<Vec<Sample>>> {
-        let deadline = Instant::now() + PATIENCE;
+        let mut heard_at = Instant::now();
         let mut gathered = vec![Vec::new(); self.sockets];
         loop {
             sleep(PAUSE).await;
             // Looked at once more after all have all: an event that comes twice would come now.
             let is_complete = gathered.iter().all(|samples| samples.len() >= events);
             for (all, new) in gathered.iter_mut().zip(self.take().await?) {
+                if !new.is_empty() {
+                    heard_at = Instant::now();
+                }
                 all.extend(new);
             }
-            if is_complete || Instant::now() > deadline || self.broken.is_some() {
+            if is_complete || heard_at.elapsed() > PATIENCE || self.broken.is_some() {
                 return Ok(gathered);
             }
         }

@@ -8,7 +8,7 @@ use super::{
     Stage,
     bare::Bare,
     crowd::Crowd,
-    delivery::{Delivery, Told},
+    delivery::{Delivery, Faults, Told},
     sample::now,
     socket::renumbered,
     table::{Row, Table, thousands},
@@ -75,6 +75,10 @@ pub(super) async fn run(
             .beside(theirs.said(), after.beside(&theirs))
             .goal("p99 < 100", after.p99 < P99_MS),
     );
+    table.note(format!(
+        "One event: the first socket has it {:.1} ms after the commit, from the bare server {:.1} ms after it was told.",
+        after.min, theirs.min
+    ));
 
     let (mut ours, mut theirs) = (Sustained::default(), Sustained::default());
     for _ in 0..BLOCKS {
@@ -83,10 +87,10 @@ pub(super) async fn run(
             per_second: PER_SECOND,
             length: length / BLOCKS,
         };
-        ours.add_ours(stage, &mut crowd, pace).await?;
-        table.check("ten events a second", ours.delivery.faults, &crowd);
-        theirs.add_theirs(&mut other, pace.count()).await?;
-        table.check("ten a second, bare", theirs.delivery.faults, &other.crowd);
+        let faults = ours.add_ours(stage, &mut crowd, pace).await?;
+        table.check("ten events a second", faults, &crowd);
+        let faults = theirs.add_theirs(&mut other, pace.count()).await?;
+        table.check("ten a second, bare", faults, &other.crowd);
     }
     report(&count, ours, theirs, table);
     other.crowd.leave().await?;
@@ -129,7 +133,7 @@ impl Sustained {
         stage: &mut Stage<'_>,
         crowd: &mut Crowd,
         pace: Pace,
-    ) -> Outcome<()> {
+    ) -> Outcome<Faults> {
         let read = |stage: &Stage<'_>, crowd: &Crowd| {
             let used = cpu::Used::now(stage.server.pid(), stage.cluster.postgres_pid());
             (used, cpu::own(crowd.pid()))
@@ -137,21 +141,24 @@ impl Sustained {
         let before = read(stage, crowd);
         let delivery = stage.steady(crowd, pace).await?.1;
         let after = read(stage, crowd);
+        let faults = delivery.faults;
         self.delivery.add(delivery);
         self.server += after.0.since(before.0).server;
         self.database += after.0.since(before.0).postgres;
         self.clients += after.1.saturating_sub(before.1);
-        Ok(())
+        Ok(faults)
     }
 
-    async fn add_theirs(&mut self, other: &mut Other, count: usize) -> Outcome<()> {
+    async fn add_theirs(&mut self, other: &mut Other, count: usize) -> Outcome<Faults> {
         let read = |other: &Other| (cpu::own(other.bare.pid()), cpu::own(other.crowd.pid()));
         let before = read(other);
-        self.delivery.add(other.tell(count).await?);
+        let delivery = other.tell(count).await?;
         let after = read(other);
+        let faults = delivery.faults;
+        self.delivery.add(delivery);
         self.server += after.0.saturating_sub(before.0);
         self.clients += after.1.saturating_sub(before.1);
-        Ok(())
+        Ok(faults)
     }
 
     /// Microseconds of processor per message and socket, in words, and the server's alone.

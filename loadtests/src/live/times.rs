@@ -3,6 +3,7 @@
 /// Milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Times {
+    pub(super) min: f64,
     pub(super) p50: f64,
     pub(super) p99: f64,
     pub(super) max: f64,
@@ -19,6 +20,7 @@ impl Times {
             found.map_or(f64::NAN, |found| found as f64 / 1e3)
         };
         Self {
+            min: at(0.0),
             p50: at(0.5),
             p99: at(0.99),
             max: at(1.0),
@@ -30,6 +32,7 @@ impl Times {
         let of =
             |figure: fn(&Self) -> f64| crate::report::median(rounds.iter().map(figure).collect());
         Self {
+            min: of(|times| times.min),
             p50: of(|times| times.p50),
             p99: of(|times| times.p99),
             max: of(|times| times.max),
