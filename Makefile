@@ -6,7 +6,7 @@ DATA = .dealgraph
 # Where rustup puts cargo, for shells that were not told.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: run test bench soak check fmt clippy deny clean-data
+.PHONY: run test bench bench-live soak check fmt clippy deny clean-data
 
 # Runs Dealgraph with a Postgres and a Redis of its own, after installing what is missing. The shell gives
 # its place to dealgraph, so that Ctrl-C and signals reach it.
@@ -32,6 +32,13 @@ soak:
 	@sh .ci/bootstrap run
 	cargo build --release --locked --workspace
 	@exec "$${CARGO_TARGET_DIR:-target}/release/dealgraph-loadtests" soak $(ARGS)
+
+# Measures subscriptions with ten thousand sockets, beside a bare server that sends the same bytes to as many. Takes about
+# four minutes after the first time.
+bench-live:
+	@sh .ci/bootstrap run
+	cargo build --release --locked --workspace
+	@exec "$${CARGO_TARGET_DIR:-target}/release/dealgraph-loadtests" live $(ARGS)
 
 # What CI checks before the tests.
 check: fmt clippy deny

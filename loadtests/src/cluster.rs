@@ -104,6 +104,33 @@ impl Cluster {
         Ok(())
     }
 
+    /// Has Postgres note when each transaction was committed, which it does only from a start on.
+    pub(crate) async fn date_commits(self, options: &Options) -> Outcome<Self> {
+        let mut database = self.superuser_of("postgres").await?;
+        let dated: String = sqlx::query_scalar("SHOW track_commit_timestamp")
+            .fetch_one(&mut database)
+            .await?;
+        if dated == "on" {
+            return Ok(self);
+        }
+        database
+            .execute("ALTER SYSTEM SET track_commit_timestamp = on")
+            .await?;
+        database.close().await?;
+        self.stop().await;
+        let options = Options {
+            fresh: false,
+            ..options.clone()
+        };
+        let cluster = Self::start(&options).await?;
+        // Others who use this cluster later begin without it.
+        let mut database = cluster.superuser_of("postgres").await?;
+        database
+            .execute("ALTER SYSTEM RESET track_commit_timestamp")
+            .await?;
+        Ok(cluster)
+    }
+
     /// Brings the database to this version, making it if there is none.
     pub(crate) async fn migrate(&self) -> Outcome<()> {
         migrate::prepare_cluster(

@@ -1,9 +1,11 @@
 //! Who used the processors: the server, Postgres or the users. Read from /proc (see proc(5)).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Clock ticks per second, the same on every Linux that Debian runs on.
 const TICKS: u64 = 100;
+/// The parent of the kernel's threads.
+const KERNEL: u32 = 2;
 
 /// Processor time, so far or between two readings.
 #[derive(Debug, Clone, Copy, Default)]
@@ -43,6 +45,45 @@ impl Used {
     }
 }
 
+/// What everybody else used, who disturbs what is measured.
+pub(crate) struct Others {
+    used: Duration,
+    at: Instant,
+}
+
+impl Others {
+    pub(crate) fn now() -> Self {
+        let all = processes();
+        let mut ours = vec![std::process::id()];
+        while let Some(more) = all
+            .iter()
+            .find(|process| ours.contains(&process.parent) && !ours.contains(&process.id))
+        {
+            ours.push(more.id);
+        }
+        // Threads of the kernel work for us as well.
+        let is_other = |process: &&Process| {
+            !ours.contains(&process.id) && process.id != KERNEL && process.parent != KERNEL
+        };
+        Self {
+            used: all
+                .iter()
+                .filter(is_other)
+                .map(|process| process.own + process.children)
+                .sum(),
+            at: Instant::now(),
+        }
+    }
+
+    /// Which part of all processors that was since then.
+    pub(crate) fn share(&self) -> f64 {
+        let now = Self::now();
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let used = now.used.saturating_sub(self.used).as_secs_f64();
+        used / (now.at - self.at).as_secs_f64() / processors as f64
+    }
+}
+
 struct Process {
     id: u32,
     parent: u32,
@@ -50,7 +91,8 @@ struct Process {
     children: Duration,
 }
 
-fn own(id: u32) -> Duration {
+/// The processor time of a process so far.
+pub(crate) fn own(id: u32) -> Duration {
     read(id).map_or(Duration::ZERO, |process| process.own)
 }
 

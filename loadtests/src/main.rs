@@ -11,6 +11,7 @@ mod client;
 mod cluster;
 mod cpu;
 mod data;
+mod live;
 mod pgbench;
 mod report;
 mod script;
@@ -32,7 +33,7 @@ use workload::Workload;
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Measures requests per second, and the same statements by pgbench beside them.
-#[derive(Parser)]
+#[derive(Clone, Parser)]
 #[command(name = "dealgraph-loadtests", version)]
 struct Options {
     #[command(subcommand)]
@@ -72,6 +73,18 @@ enum What {
     SignIn,
     /// Whether subscribers are told of everything, once and in order, while servers, Redis and Postgres are killed.
     Soak(soak::Options),
+    /// Subscriptions: one event to many, many a second, memory, statements, and what events cost writers.
+    Live {
+        /// Sockets that are open at the same time, here and at the bare server each.
+        #[arg(long, default_value_t = 10_000)]
+        sockets: usize,
+    },
+    /// Holds sockets for `live`.
+    #[command(hide = true)]
+    Crowd,
+    /// Sends to sockets for `live`, and does nothing else.
+    #[command(hide = true)]
+    BareBroadcast,
 }
 
 impl Options {
@@ -96,6 +109,11 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: Options) -> Outcome<()> {
+    match options.what {
+        Some(What::Crowd) => return live::attend::run().await,
+        Some(What::BareBroadcast) => return live::bare::run().await,
+        _ => {}
+    }
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;
     if let Some(What::Soak(soak)) = options.what {
@@ -107,7 +125,7 @@ async fn run(options: Options) -> Outcome<()> {
         };
     }
     let cluster = tokio::select! {
-        started = Cluster::start(&options) => started?,
+        started = start(&options) => started?,
         _ = interrupted.recv() => return Err("interrupted".into()),
         _ = terminated.recv() => return Err("interrupted".into()),
     };
@@ -122,12 +140,21 @@ async fn run(options: Options) -> Outcome<()> {
     measured
 }
 
+async fn start(options: &Options) -> Outcome<Cluster> {
+    let cluster = Cluster::start(options).await?;
+    match options.what {
+        Some(What::Live { .. }) => cluster.date_commits(options).await,
+        _ => Ok(cluster),
+    }
+}
+
 async fn measure_what(options: &Options, cluster: &Cluster) -> Outcome<()> {
     match options.what {
-        None => measure(options, cluster).await,
+        None | Some(What::Crowd | What::BareBroadcast) => measure(options, cluster).await,
         Some(What::Verify) => verify::run(cluster).await,
         Some(What::SignIn) => sign_in::run(options, cluster).await,
         Some(What::Soak(_)) => Ok(()),
+        Some(What::Live { sockets }) => live::run(options, cluster, sockets).await,
     }
 }
 

@@ -132,7 +132,7 @@ fn compared(rounds: &[Round]) -> String {
     format!("{limit:.0} | {ratio:.2}")
 }
 
-fn median(mut figures: Vec<f64>) -> f64 {
+pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     let middle = figures.len() / 2;
     match figures.len() {
@@ -143,7 +143,7 @@ fn median(mut figures: Vec<f64>) -> f64 {
 }
 
 /// The processors, as the system names them.
-fn machine() -> String {
+pub(crate) fn machine() -> String {
     let known = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = known
         .lines()

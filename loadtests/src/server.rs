@@ -63,11 +63,22 @@ impl Server {
         executable: &Path,
         connections: u32,
     ) -> Outcome<Self> {
+        Self::start_with(cluster, executable, connections, &[]).await
+    }
+
+    /// The same with further settings.
+    pub(crate) async fn start_with(
+        cluster: &Cluster,
+        executable: &Path,
+        connections: u32,
+        settings: &[(&'static str, String)],
+    ) -> Outcome<Self> {
+        let pool = ("DEALGRAPH_POOL_SIZE", connections.to_string());
         let launch = Launch {
             executable: executable.to_owned(),
             address: free_address()?,
             log: "serve.log",
-            settings: vec![("DEALGRAPH_POOL_SIZE", connections.to_string())],
+            settings: settings.iter().cloned().chain([pool]).collect(),
         };
         let server = Self::launch(cluster, &launch).await?;
         server.clear_log()?;

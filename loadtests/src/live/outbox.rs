@@ -1,0 +1,90 @@
+//! What recording events costs those who write: pgbench with the product's own statements, with and without the one
+//! that appends the event.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use sqlx::PgConnection;
+
+use super::table::{Row, Table};
+use crate::{
+    Outcome, capture,
+    cluster::Cluster,
+    pgbench, report,
+    script::Script,
+    workload::{self, Kind},
+};
+
+/// Pairs of rounds.
+const ROUNDS: usize = 5;
+const MOST_PERCENT: f64 = 20.0;
+
+/// The statements of a move, as they are.
+pub(super) async fn script(
+    cluster: &Cluster,
+    executable: &Path,
+    database: &mut PgConnection,
+) -> Outcome<Script> {
+    let everything = workload::all(database, cluster).await?;
+    let moves: Vec<_> = everything
+        .into_iter()
+        .filter(|workload| workload.kind == Kind::Move)
+        .map(Arc::new)
+        .collect();
+    let scripts = capture::scripts(cluster, executable, database, &moves).await?;
+    Ok(scripts.into_iter().next().ok_or("nothing was captured")?)
+}
+
+pub(super) async fn run(
+    cluster: &Cluster,
+    with: &Script,
+    (clients, length): (u16, Duration),
+    table: &mut Table,
+) -> Outcome<()> {
+    let without = without_events(with)?;
+    let (mut made, mut parts) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        // Whoever comes second finds a busier disk, so both do in turns.
+        let (recording, silent) = if round % 2 == 0 {
+            let recording = pgbench::run(cluster, with, clients, length).await?;
+            (
+                recording,
+                pgbench::run(cluster, &without, clients, length).await?,
+            )
+        } else {
+            let silent = pgbench::run(cluster, &without, clients, length).await?;
+            (pgbench::run(cluster, with, clients, length).await?, silent)
+        };
+        made.push((recording, silent));
+        parts.push(100.0 * (1.0 - recording / silent));
+    }
+    let middle = |of: fn(&(f64, f64)) -> f64| report::median(made.iter().map(of).collect());
+    let cost = report::median(parts);
+    table.add(
+        Row::new(
+            "moves a second by pgbench, with / without appending the event",
+            format!(
+                "{:.0} / {:.0}, {cost:.0} % less",
+                middle(|made| made.0),
+                middle(|made| made.1)
+            ),
+        )
+        .goal("< 20 % less", cost < MOST_PERCENT),
+    );
+    Ok(())
+}
+
+/// The same transaction without its event. The counter stands still meanwhile, or the log would have holes.
+fn without_events(with: &Script) -> Outcome<Script> {
+    const COUNTED: &str = "SET last_seq = last_seq + :";
+    let is_event = |line: &str| line.starts_with("INSERT INTO events");
+    if !with.text.lines().any(is_event) || !with.text.contains(COUNTED) {
+        return Err("the captured statements append no events".into());
+    }
+    let lines = with.text.lines().filter(|line| !is_event(line));
+    let text: String = lines.map(|line| format!("{line}\n")).collect();
+    Ok(Script {
+        text: text.replace(COUNTED, "SET last_seq = last_seq + 0 * :"),
+        variables: with.variables.clone(),
+        statements: with.statements,
+    })
+}
