@@ -259,10 +259,7 @@ async fn touch_everything(world: &World) {
 fn a_filter_in_memory_comes_to_what_the_database_says() {
     test(async |world: &World| {
         touch_everything(world).await;
-        let seed = std::env::var("SEED")
-            .ok()
-            .and_then(|seed| seed.parse().ok());
-        let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+        let seed = super::seed();
         let mut rng = Rng::with_seed(seed);
         let mut superuser = world.database.superuser().await;
         let actor = A.actor(Who::Admin);

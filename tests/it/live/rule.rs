@@ -94,10 +94,10 @@ async fn shuffle(rng: &mut Rng, superuser: &mut PgConnection) {
             );
         }
     }
-    let shared = rng
-        .bool()
-        .then(|| format!("u:{}|", member(rng)))
-        .unwrap_or_default();
+    let shared = match rng.bool() {
+        true => format!("u:{}|", member(rng)),
+        false => String::new(),
+    };
     _ = write!(
         sql,
         "UPDATE opportunities SET shared_with = '{shared}' WHERE tenant_id = '{tenant}';"
@@ -136,10 +136,7 @@ async fn shown(
 #[test]
 fn who_is_told_of_an_event_is_whom_postgres_shows_the_record() {
     test(async |world: &World| {
-        let seed = std::env::var("SEED")
-            .ok()
-            .and_then(|seed| seed.parse().ok());
-        let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+        let seed = super::seed();
         let mut rng = Rng::with_seed(seed);
         let mut superuser = world.database.superuser().await;
         let (mut some, mut none) = (0, 0);
