@@ -40,6 +40,7 @@ use call::Call;
 pub use head::request_id;
 pub use origins::Origins;
 use problem::Problem;
+use stream::Reply;
 
 /// What the log wants to know of an answered request; on every response as an extension.
 #[derive(Debug, Clone, Default)]
@@ -90,11 +91,16 @@ async fn graphql(State(api): State<Arc<Api>>, request: Request) -> Response {
         ..Outcome::default()
     };
     let media = accept::negotiate(&arrival.parts.headers);
+    let takes_stream = stream::is_accepted(&arrival.parts.headers);
     let answer = if is_socket {
         Err(Problem::foreign_origin())
-    } else if stream::is_wanted(&arrival.parts.headers) {
+    } else if takes_stream {
         match stream::stream(&arrival, body, &mut outcome).await {
-            Ok(response) => return head::identified(response, outcome),
+            Ok(Reply::Stream(response)) => return head::identified(response, outcome),
+            Ok(Reply::Once(answer)) if media.is_none() => {
+                return head::identified(stream::once(answer, &api), outcome);
+            }
+            Ok(Reply::Once(answer)) => Ok(answer),
             Err(problem) => Err(problem),
         }
     } else if media.is_none() {
@@ -103,7 +109,12 @@ async fn graphql(State(api): State<Arc<Api>>, request: Request) -> Response {
         walk(&arrival, body, &mut outcome).await
     };
     let answer = answer.unwrap_or_else(|problem| Answer::of(&problem));
-    finish(answer, media.unwrap_or(Media::Json), outcome, api.limits())
+    // Who takes nothing but a stream learns by the status that there is none.
+    let media = media.unwrap_or(match takes_stream {
+        true => Media::GraphqlResponse,
+        false => Media::Json,
+    });
+    finish(answer, media, outcome, api.limits())
 }
 
 async fn walk(arrival: &Arrival<'_>, body: Body, outcome: &mut Outcome) -> Result<Answer, Problem> {

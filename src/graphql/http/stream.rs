@@ -42,8 +42,16 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 /// How long a browser waits before it comes back, in milliseconds at the most; each is told another time.
 const RETURN_WITHIN_MS: u64 = 3_000;
 
-/// Whether a request wants its answer as a stream of events.
-pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
+/// What a request is answered with that takes a stream.
+pub(super) enum Reply {
+    /// A subscription.
+    Stream(Response),
+    /// Anything else has one answer, which clients that take JSON too get as that.
+    Once(Answer),
+}
+
+/// Whether a request takes a stream of events as its answer.
+pub(super) fn is_accepted(headers: &HeaderMap) -> bool {
     let values = headers.get_all(header::ACCEPT).iter();
     let mut media = values
         .filter_map(|value| value.to_str().ok())
@@ -57,7 +65,7 @@ pub(super) async fn stream(
     arrival: &Arrival<'_>,
     body: Body,
     outcome: &mut Outcome,
-) -> Result<Response, Problem> {
+) -> Result<Reply, Problem> {
     let Arrival { api, parts, .. } = arrival;
     let call = receive(arrival, body).await?;
     let transport = match parts.method {
@@ -66,8 +74,9 @@ pub(super) async fn stream(
     };
     let request = prepare(api, call, transport, outcome)?;
     if outcome.operation_type != Some("subscription") {
-        let answer = run::execute(arrival, request, outcome).await?;
-        return Ok(once(answer, api));
+        return run::execute(arrival, request, outcome)
+            .await
+            .map(Reply::Once);
     }
     let token = head::bearer(&parts.headers)?.ok_or(Error::Unauthenticated(
         "sign in first: send an access token as `Authorization: Bearer …`",
@@ -99,7 +108,8 @@ pub(super) async fn stream(
         let event = body.recv().await?;
         Some((Ok::<_, Infallible>(event), body))
     };
-    Ok(response(futures_util::stream::unfold(body, next)))
+    let events = futures_util::stream::unfold(body, next);
+    Ok(Reply::Stream(response(events)))
 }
 
 /// Where a browser says that it was.
@@ -243,7 +253,7 @@ impl Query {
 }
 
 /// One answer as a stream.
-fn once(answer: Answer, api: &Api) -> Response {
+pub(super) fn once(answer: Answer, api: &Api) -> Response {
     let payload = answer.text(api.limits());
     let text = format!("event: next\ndata: {payload}\n\nevent: complete\ndata:\n\n");
     response(futures_util::stream::iter([Ok::<_, Infallible>(

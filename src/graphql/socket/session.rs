@@ -35,6 +35,8 @@ const PING_EVERY: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_secs(45);
 /// How long a client may take nothing of what is sent.
 const SEND_PATIENCE: Duration = Duration::from_secs(20);
+/// How long the other end may take to close.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 /// Clients come back within this after a restart, each at another moment.
 const RETURN_WITHIN_MS: u64 = 5_000;
 
@@ -388,7 +390,11 @@ async fn receive(socket: &mut WebSocket) -> Result<Option<Incoming>, End> {
             Err(Close::bad_message("expected text, not binary frames").into())
         }
         Some(Ok(Frame::Ping(_) | Frame::Pong(_))) => Ok(None),
-        Some(Ok(Frame::Close(_))) => Err(End::Gone),
+        Some(Ok(Frame::Close(_))) => {
+            // The answer to it leaves when the socket is read on.
+            _ = timeout(CLOSE_PATIENCE, socket.next()).await;
+            Err(End::Gone)
+        }
         Some(Err(error)) => Err(broken(&error)),
     }
 }
@@ -428,5 +434,5 @@ async fn close(mut socket: WebSocket, why: Close) {
         while let Some(Ok(_)) = socket.next().await {}
         Ok::<_, axum::Error>(())
     };
-    _ = timeout(Duration::from_secs(2), said).await;
+    _ = timeout(CLOSE_PATIENCE, said).await;
 }
