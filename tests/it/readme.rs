@@ -2,7 +2,8 @@
 //! README's table of settings is the product's.
 //!
 //! A block of GraphQL, or of a shell that posts one, may be followed by JSON: an object with `data` or `errors` is the
-//! answer, any other one the variables. The block may begin with lines that say:
+//! answer, any other one the variables. The answer of a subscription is its first event, and one answer more after any
+//! block is the next event of the latest subscription. The block may begin with lines that say:
 //!
 //! - `# as <email> in <slug>`, `# without a token` or `# with <name>`, a token that is kept: who asks;
 //! - `# <name> is mailed to <email>`: the secret in the last mail to them is kept;
@@ -26,10 +27,13 @@ use uuid::Uuid;
 use crate::{
     defaults::served::Served,
     harness::{Database, World, mails_in, test},
+    live::Socket,
 };
 
 /// As whom the examples are run that name nobody.
 const READER: (&str, &str) = ("admin@maven.example", "maven");
+/// What the examples call their subscriptions.
+const OPERATION: &str = "example";
 
 /// A question with its variables and the answer that is promised, if one is.
 #[derive(Default)]
@@ -38,6 +42,8 @@ struct Example {
     document: String,
     variables: Option<Value>,
     answer: Option<Value>,
+    /// What the latest subscription tells then.
+    events: Vec<Value>,
 }
 
 #[test]
@@ -53,6 +59,11 @@ fn the_page_for_tenant_admins_gives_its_answers() {
 #[test]
 fn the_page_for_frontends_gives_its_answers() {
     run("docs/frontend.md");
+}
+
+#[test]
+fn the_page_for_dashboards_gives_its_answers() {
+    run("docs/live.md");
 }
 
 /// Runs the examples of a page in their order, on fresh demo data.
@@ -74,6 +85,7 @@ fn run(page: &str) {
             database,
             served,
             kept: Map::new(),
+            followed: None,
         };
         for example in examples {
             let got = reading.ask(&example).await;
@@ -88,6 +100,13 @@ fn run(page: &str) {
                     "{page} line {line} answers {got}"
                 ),
             }
+            for event in &example.events {
+                let told = reading.told().await;
+                assert!(
+                    fits(event, &told, &mut reading.kept),
+                    "{page} line {line} tells\n{told:#}"
+                );
+            }
         }
         reading.served.stop().await;
         reading.database.drop().await;
@@ -100,6 +119,8 @@ struct Reading<'w> {
     database: Database,
     served: Served,
     kept: Map<String, Value>,
+    /// The socket of the latest subscription.
+    followed: Option<Socket<'w>>,
 }
 
 impl Reading<'_> {
@@ -128,9 +149,26 @@ impl Reading<'_> {
             token = Some(self.token_of(READER).await);
         }
         let variables = self.variables(example);
+        if example.is_subscription() {
+            let token = token.expect("whoever follows has a token");
+            let mut socket = Socket::at(&self.served.socket_url(), &token).await;
+            socket.ask(OPERATION, &example.document, variables).await;
+            self.followed = Some(socket);
+            return self.told().await;
+        }
         self.served
             .send(token.as_deref(), &example.document, &variables)
             .await
+    }
+
+    /// What the latest subscription tells next.
+    async fn told(&mut self) -> Value {
+        let socket = self.followed.as_mut().expect("a subscription above");
+        let mut message = socket.message(OPERATION).await;
+        match message["type"].as_str() {
+            Some("next") => message["payload"].take(),
+            _ => json!({ "errors": message["payload"] }),
+        }
     }
 
     /// The example's own variables, and those of its document that are kept.
@@ -230,6 +268,12 @@ impl Example {
             .lines()
             .map_while(|line| line.strip_prefix("# "))
     }
+
+    fn is_subscription(&self) -> bool {
+        let mut lines = self.document.lines();
+        let first = lines.find(|line| !line.starts_with('#'));
+        first.is_some_and(|line| line.starts_with("subscription"))
+    }
 }
 
 #[test]
@@ -274,6 +318,10 @@ fn examples(page: &str) -> Vec<Example> {
                 let value: Value = serde_json::from_str(&block)
                     .unwrap_or_else(|error| panic!("{page} line {line}: {error}"));
                 let is_answer = value.get("data").is_some() || value.get("errors").is_some();
+                if is_answer && example.answer.is_some() {
+                    example.events.push(value);
+                    continue;
+                }
                 let place = if is_answer {
                     &mut example.answer
                 } else {
