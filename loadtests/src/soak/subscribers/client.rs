@@ -141,7 +141,7 @@ impl Client {
             }
             let dawdles = self.transport == Transport::SlowSocket && self.dice.u16(..) < 200;
             if dawdles && !is_calm {
-                sleep(Duration::from_millis(self.dice.u64(500..6_000))).await;
+                sleep(Duration::from_millis(self.dice.u64(1_000..9_000))).await;
             }
         }
     }

@@ -24,7 +24,8 @@ struct Subject {
     has_board: bool,
 }
 
-/// Everybody watches everything over one socket, something over a stream, and something else over a slow socket.
+/// Everybody watches everything over one socket, something over each of two streams, and everything and the rest over a
+/// slow socket.
 pub(crate) fn clients(
     tenant: &Tenant,
     crowd: &Arc<Crowd>,
@@ -56,7 +57,8 @@ pub(crate) fn clients(
         add(Socket, all(tenant));
         add(Stream, vec![all(tenant).swap_remove(number % 6)]);
         add(Stream, vec![narrow.swap_remove(number % 3)]);
-        add(SlowSocket, narrow);
+        let everything = all(tenant).into_iter().chain(narrow);
+        add(SlowSocket, everything.collect());
     }
     clients
 }

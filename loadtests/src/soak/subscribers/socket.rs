@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use futures_util::{SinkExt as _, StreamExt as _};
+use nix::sys::socket::{setsockopt, sockopt::TcpMaxSeg};
 use serde_json::{Value as Json, json};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::{
@@ -14,8 +15,10 @@ use super::line::{Heard, Wanted};
 use crate::Outcome;
 
 const PATIENCE: Duration = Duration::from_secs(8);
-/// So little is taken in by who reads slowly.
+/// So little is taken in by who reads slowly, in bytes.
 const NARROW: u32 = 4 * 1024;
+/// So little comes at a time to them. Without it the kernel keeps megabytes for who does not read.
+const SEGMENT: u32 = 536;
 
 pub(super) struct Socket(WebSocketStream<TcpStream>);
 
@@ -31,6 +34,7 @@ impl Socket {
         let socket = TcpSocket::new_v4()?;
         if is_narrow {
             socket.set_recv_buffer_size(NARROW)?;
+            setsockopt(&socket, TcpMaxSeg, &SEGMENT)?;
         }
         let stream = socket.connect(address).await?;
         stream.set_nodelay(true)?;
