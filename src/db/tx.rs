@@ -193,7 +193,11 @@ impl Tx {
     }
 
     /// Notes that something happened; it is told, and stands in the audit log, when and if this transaction commits.
+    ///
+    /// What only followed for the same record before is a part of it.
     pub fn emit(&mut self, event: Event) {
+        self.events
+            .retain(|earlier| !(earlier.only_follows() && earlier.is_about_the_same(&event)));
         self.entries.push(Entry::of(&event, &self.author()));
         self.events.push(event);
     }

@@ -111,6 +111,17 @@ pub struct Event {
 }
 
 impl Event {
+    /// Whether it only follows from another one: nobody did anything to the record itself.
+    pub(crate) fn only_follows(&self) -> bool {
+        let is_there = self.visible_before.is_some() && self.visible_after.is_some();
+        is_there && self.before.is_none() && self.after.is_none()
+    }
+
+    /// Whether it is about the same record.
+    pub(crate) fn is_about_the_same(&self, other: &Self) -> bool {
+        (self.entity, self.id) == (other.entity, other.id)
+    }
+
     /// Something that happened to what has no row scope, such as a member or a team: all of the tenant may know. With
     /// both sides given, what did not change is left out.
     #[must_use]

@@ -148,7 +148,7 @@ impl Stream {
     async fn serve(
         &mut self,
         request: async_graphql::Request,
-        (line, start): (Line, Start),
+        (mut line, start): (Line, Start),
     ) -> Result<(), Over> {
         let retry = format!("retry: {}\n:\n\n", fastrand::u64(500..RETURN_WITHIN_MS));
         self.send(retry).await?;
@@ -170,6 +170,8 @@ impl Stream {
                         };
                         self.send(format!("{id}event: next\ndata: {}\n\n", message.payload)).await?;
                     }
+                    // The last word of an opening that was interrupted.
+                    Parcel::Opened(id, _) if !Arc::ptr_eq(&id, &line.operation) => {}
                     Parcel::Opened(_, opened) => match *opened {
                         Ok(opened) => seat = Some(opened),
                         Err(refused) => return self.fail(refused.to_json()).await,
@@ -179,6 +181,7 @@ impl Stream {
                         self.check(Some(since)).await?;
                         changed = self.peer.changed();
                         drop(seat.take());
+                        line.operation = OperationId::from("");
                         opening = self.open(query.again(), (line.clone(), Start::After(seq)));
                     }
                 },

@@ -267,6 +267,22 @@ impl Open {
         opening.abort_handle()
     }
 
+    /// Goes on with an operation after an event. It becomes another one of the same name, so that what its first opening
+    /// has left to say can't be taken for the word of this one.
+    fn reopen(&mut self, id: &str, seq: i64) {
+        let Some(operation) = self.operations.remove(id) else {
+            return;
+        };
+        let again = OperationId::from(id);
+        let opening = self.open(&again, &operation.payload, Start::After(seq));
+        let operation = Operation {
+            id: again,
+            payload: operation.payload.clone(),
+            state: State::Opening(opening),
+        };
+        self.operations.insert(id.into(), operation);
+    }
+
     /// Sends what waits, as much as there is, in one go.
     async fn deliver(
         &mut self,
@@ -318,13 +334,8 @@ impl Open {
                 }
             },
             Parcel::Recheck(id, seq, since) => {
-                if self.check(Some(since), changed).await? == Checked::Same
-                    && let Some(operation) = self.operations.get(&*id)
-                {
-                    let opening = self.open(&operation.id, &operation.payload, Start::After(seq));
-                    if let Some(operation) = self.operations.get_mut(&*id) {
-                        operation.state = State::Opening(opening);
-                    }
+                if self.check(Some(since), changed).await? == Checked::Same {
+                    self.reopen(&id, seq);
                 }
                 Ok(None)
             }

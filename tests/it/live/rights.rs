@@ -302,3 +302,22 @@ fn a_board_is_followed_card_by_card() {
         );
     });
 }
+
+#[test]
+fn completing_a_next_action_is_told_of_its_deal_once() {
+    test(async |world: &World| {
+        let mut socket = Socket::open(&world.a(Who::Analyst)).await;
+        let query = "subscription { opportunityEvents { kind changes { field before } opportunity { lastActivityAt } } }";
+        socket.subscribe("1", query, json!({})).await;
+        let next = json!({ "at": "2030-01-15T15:00:00Z", "kind": "EMAIL" });
+        let input =
+            json!({ "id": deal(1), "expectedVersion": 1, "outcome": "Spoke", "next": next });
+        act(&world.a(Who::Admin), "opportunityCompleteNextAction", input).await;
+        let event = socket.event("1").await;
+        assert_eq!(event["kind"], "NEXT_ACTION_COMPLETED", "{event}");
+        let moved = json!({ "field": "lastActivityAt", "before": null });
+        let changes = event["changes"].as_array().expect("a list");
+        assert!(changes.contains(&moved), "{event}");
+        assert!(socket.is_silent().await, "it is told once");
+    });
+}
