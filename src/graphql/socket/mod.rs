@@ -20,8 +20,9 @@ use super::Api;
 use crate::audit::Origin;
 use session::Session;
 
-/// Buffers of a socket, in bytes; the usual 128 kB are for few sockets with much to say.
-const BUFFER: usize = 4 * 1024;
+/// What is read at a time, in bytes; the usual 128 kB are for few sockets with much to say. It is cleared before every
+/// look for something new, and kept by every socket.
+const BUFFER: usize = 1024;
 /// How much may wait to be written; a message more than that breaks the socket.
 const LARGEST_WAITING: usize = 32 * 1024 * 1024;
 

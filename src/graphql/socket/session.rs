@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -172,13 +173,19 @@ impl Session {
 impl Open {
     async fn serve(&mut self) -> End {
         let closing = self.api.closing().clone();
+        // Begun once: all sockets wait in one list for it, under one lock.
+        let mut closing = pin!(closing.cancelled());
         let mut changed = self.peer.changed();
         let mut heard_at = Instant::now();
         // Sockets that were opened together need not be asked together.
         let first = tokio::time::Instant::now() + PING_EVERY.mul_f32(0.5 + fastrand::f32() / 2.0);
         let mut ping = tokio::time::interval_at(first, PING_EVERY);
         loop {
+            // What waits to be sent comes first, since that is why most are woken, by the thousand. It can't keep the client
+            // from being heard for long: who is told more than the socket takes is told that it lags.
             let served = tokio::select! {
+                biased;
+                parcel = self.outbox.next() => self.deliver(parcel, &mut changed).await,
                 received = receive(&mut self.socket) => {
                     heard_at = Instant::now();
                     match received {
@@ -187,9 +194,8 @@ impl Open {
                         Err(end) => Err(end),
                     }
                 }
-                parcel = self.outbox.next() => self.deliver(parcel, &mut changed).await,
                 () = &mut changed => self.check(None, &mut changed).await.map(drop),
-                () = closing.cancelled() => Err(restarting().into()),
+                () = &mut closing => Err(restarting().into()),
                 _ = ping.tick() => {
                     if heard_at.elapsed() > SILENCE {
                         Err(End::Gone)
