@@ -6,7 +6,7 @@ DATA = .dealgraph
 # Where rustup puts cargo, for shells that were not told.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: run test bench bench-live soak check fmt clippy deny clean-data
+.PHONY: run test bench bench-live bench-peers soak check fmt clippy deny clean-data
 
 # Runs Dealgraph with a Postgres and a Redis of its own, after installing what is missing. The shell gives
 # its place to dealgraph, so that Ctrl-C and signals reach it.
@@ -39,6 +39,13 @@ bench-live:
 	@sh .ci/bootstrap run
 	cargo build --release --locked --workspace
 	@exec "$${CARGO_TARGET_DIR:-target}/release/dealgraph-loadtests" live $(ARGS)
+
+# Measures Dealgraph beside PostGraphile on the same tables and policies, and pgbench with the same statements, in turns.
+# Needs npm. Takes some eight minutes after the first time.
+bench-peers:
+	@sh .ci/bootstrap test
+	cargo build --release --locked --workspace
+	@exec "$${CARGO_TARGET_DIR:-target}/release/dealgraph-loadtests" peers $(ARGS)
 
 # What CI checks before the tests.
 check: fmt clippy deny

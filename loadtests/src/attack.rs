@@ -1,6 +1,7 @@
 //! Users that ask as fast as they are answered, run by goose.
 
 use std::{
+    net::SocketAddr,
     sync::{Arc, Mutex as StdMutex, PoisonError},
     time::Duration,
 };
@@ -17,7 +18,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::{Outcome, client::Connection, server::Server, workload::Workload};
+use crate::{Outcome, client::Connection, workload::Workload};
 
 /// The label that goose keeps the times under.
 const METHOD: &str = "POST";
@@ -31,6 +32,17 @@ pub(crate) struct Attacked {
     pub(crate) per_second: f64,
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
+}
+
+/// What can be asked.
+pub(crate) trait Target {
+    /// Where it listens.
+    fn address(&self) -> SocketAddr;
+
+    /// Empties its log, so that a round does not pay for the one before.
+    fn clear_log(&self) -> Outcome<()> {
+        Ok(())
+    }
 }
 
 /// What all users share.
@@ -50,7 +62,7 @@ struct User {
 
 /// Lets that many users ask for that long.
 pub(crate) async fn run(
-    server: &Server,
+    server: &impl Target,
     workload: &Arc<Workload>,
     users: u16,
     length: Duration,
@@ -58,7 +70,7 @@ pub(crate) async fn run(
     server.clear_log()?;
     let mut connected = Vec::with_capacity(users.into());
     for _ in 0..users {
-        let connection = server.connect().await?;
+        let connection = Connection::open(server.address()).await?;
         connected.push(Mutex::new(User {
             connection,
             turn: 0,
@@ -106,7 +118,11 @@ pub(crate) async fn run(
     })
 }
 
-fn configuration(server: &Server, users: u16, length: Duration) -> Outcome<GooseConfiguration> {
+fn configuration(
+    server: &impl Target,
+    users: u16,
+    length: Duration,
+) -> Outcome<GooseConfiguration> {
     let options = [
         format!("--host=http://{}", server.address()),
         format!("--users={users}"),

@@ -8,9 +8,12 @@ use crate::{
     Outcome,
     client::Connection,
     server::Server,
-    workload::{Kind, Variant, Workload},
+    workload::{ABOVE, Kind, Variant, Workload},
 };
 
+/// The first deals of a stage in board order.
+const OF_STAGE: &str = "SELECT opportunity_id FROM opportunities WHERE tenant_id = $1 AND stage_id = $2 AND archived_at IS NULL \
+    ORDER BY board_position, opportunity_id LIMIT 50";
 /// Objects on a board: 50 deals, each with an owner, a contact, its company, and 5 activities with their owners.
 const BOARD_OBJECTS: usize = 50 * (1 + 3 + 2 * 5);
 
@@ -31,8 +34,13 @@ pub(crate) async fn answers(
         let right = match workload.kind {
             Kind::Board => board(&mut connection, database, variant).await?,
             Kind::One => one(&mut connection, database, variant).await?,
+            Kind::List => listed(&mut connection, database, variant).await?,
             Kind::Due | Kind::Latency => due(&mut connection, database, variant).await?,
+            Kind::Deep => deep(&mut connection, database, variant).await?,
             Kind::Move => moved(&mut connection, database, variant).await?,
+            Kind::Create => created(&mut connection, variant).await?,
+            // Its parts are checked by themselves.
+            Kind::Mixed => Ok(()),
         };
         right.map_err(wrong)?;
     }
@@ -47,13 +55,7 @@ async fn board(
     variant: &Variant,
 ) -> Judged {
     let deals = &ask(connection, variant, 0).await?["data"]["opportunities"]["nodes"];
-    let expected = ids(
-        database,
-        "SELECT opportunity_id FROM opportunities WHERE tenant_id = $1 AND stage_id = $2 \
-         ORDER BY board_position, opportunity_id LIMIT 50",
-        variant,
-    )
-    .await?;
+    let expected = ids(database, OF_STAGE, variant).await?;
     let found = objects(deals);
     Ok(same(&ids_in(deals), &expected).and_then(|()| {
         if found == BOARD_OBJECTS {
@@ -62,6 +64,47 @@ async fn board(
             Err(format!("{found} objects instead of {BOARD_OBJECTS}"))
         }
     }))
+}
+
+async fn deep(
+    connection: &mut Connection,
+    database: &mut PgConnection,
+    variant: &Variant,
+) -> Judged {
+    let deals = &ask(connection, variant, 0).await?["data"]["opportunities"]["nodes"];
+    Ok(same(
+        &ids_in(deals),
+        &ids(database, OF_STAGE, variant).await?,
+    ))
+}
+
+async fn listed(
+    connection: &mut Connection,
+    database: &mut PgConnection,
+    variant: &Variant,
+) -> Judged {
+    let deals = &ask(connection, variant, 0).await?["data"]["opportunities"]["nodes"];
+    let expected: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT opportunity_id FROM opportunities WHERE tenant_id = $1 AND status = 'OPEN' AND archived_at IS NULL \
+         AND amount_minor > $2 ORDER BY amount_minor DESC, opportunity_id DESC LIMIT 50",
+    )
+    .bind(variant.tenant)
+    .bind(ABOVE)
+    .fetch_all(database)
+    .await?;
+    let expected = expected.into_iter().map(|id| format!("opportunity:{id}"));
+    Ok(same(&ids_in(deals), &expected.collect::<Vec<_>>()))
+}
+
+async fn created(connection: &mut Connection, variant: &Variant) -> Judged {
+    let answer = ask(connection, variant, 0).await?;
+    let contact = &answer["data"]["contactCreate"]["contact"];
+    Ok(
+        match contact["lastName"] == "Lovelace" && contact["owner"]["id"].is_string() {
+            true => Ok(()),
+            false => Err(format!("{answer} instead of a contact")),
+        },
+    )
 }
 
 async fn one(

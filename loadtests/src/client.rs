@@ -24,6 +24,7 @@ pub(crate) struct Question {
     authorization: Option<HeaderValue>,
     forwarded_for: Option<HeaderValue>,
     request_id: Option<HeaderValue>,
+    settings: Option<HeaderValue>,
     body: Bytes,
 }
 
@@ -34,6 +35,7 @@ impl Question {
             authorization: Some(HeaderValue::try_from(format!("Bearer {token}"))?),
             forwarded_for: None,
             request_id: None,
+            settings: None,
             body: body.into(),
         })
     }
@@ -49,6 +51,23 @@ impl Question {
             authorization: None,
             forwarded_for: Some(HeaderValue::try_from(address)?),
             request_id: None,
+            settings: None,
+            body: body.into(),
+        })
+    }
+
+    /// One to PostGraphile, with the settings of Postgres that say who asks.
+    pub(crate) fn of_settings(
+        settings: &serde_json::Value,
+        document: &str,
+        variables: &serde_json::Value,
+    ) -> Outcome<Self> {
+        let body = serde_json::json!({ "query": document, "variables": variables }).to_string();
+        Ok(Self {
+            authorization: None,
+            forwarded_for: None,
+            request_id: None,
+            settings: Some(HeaderValue::try_from(settings.to_string())?),
             body: body.into(),
         })
     }
@@ -102,6 +121,9 @@ impl Connection {
         }
         if let Some(address) = &question.forwarded_for {
             headers.insert("x-forwarded-for", address.clone());
+        }
+        if let Some(settings) = &question.settings {
+            headers.insert("x-settings", settings.clone());
         }
         if let Some(id) = &question.request_id {
             headers.insert("x-request-id", id.clone());

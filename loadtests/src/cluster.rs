@@ -207,7 +207,12 @@ impl Cluster {
 
     /// The address of the database for pgbench.
     pub(crate) fn url(&self, login: &str) -> String {
-        self.postgres.url(login, DATABASE)
+        self.url_of(login, DATABASE)
+    }
+
+    /// The same for another database.
+    pub(crate) fn url_of(&self, login: &str, database: &str) -> String {
+        self.postgres.url(login, database)
     }
 
     /// The same for the server, whose URLs can't have a login without a host.
@@ -215,6 +220,13 @@ impl Cluster {
         let url = self.url(login);
         let place = url.split_once('?').map_or("", |(_, place)| place);
         format!("postgresql:///{DATABASE}?{place}&user={login}")
+    }
+
+    /// Where it listens: the folder of its socket, and its port.
+    pub(crate) fn socket(&self) -> Outcome<(PathBuf, u16)> {
+        let options = self.postgres.connect_options("postgres", DATABASE);
+        let folder = options.get_socket().ok_or("the cluster has no socket")?;
+        Ok((folder.clone(), options.get_port()))
     }
 
     pub(crate) fn redis_url(&self) -> String {

@@ -16,7 +16,7 @@ pub(crate) struct Used {
 }
 
 impl Used {
-    pub(crate) fn now(server: u32, postgres: u32) -> Self {
+    pub(crate) fn now(server: &[u32], postgres: u32) -> Self {
         let postgres = processes()
             .into_iter()
             .filter(|process| process.id == postgres || process.parent == postgres)
@@ -30,7 +30,7 @@ impl Used {
             })
             .sum();
         Self {
-            server: own(server),
+            server: server.iter().map(|id| own(*id)).sum(),
             postgres,
             users: own(std::process::id()),
         }
@@ -119,4 +119,16 @@ fn read(id: u32) -> Option<Process> {
         own: time(11, 12)?,
         children: time(13, 14)?,
     })
+}
+
+/// How much memory of processes is in use, in megabytes.
+pub(crate) fn resident_mb(ids: &[u32]) -> f64 {
+    let kilobytes = |id: &u32| {
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))?;
+        line.trim().split(' ').next()?.parse::<f64>().ok()
+    };
+    ids.iter().filter_map(kilobytes).sum::<f64>() / 1024.0
 }

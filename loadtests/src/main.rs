@@ -11,7 +11,9 @@ mod client;
 mod cluster;
 mod cpu;
 mod data;
+mod fair;
 mod live;
+mod peers;
 mod pgbench;
 mod report;
 mod script;
@@ -47,7 +49,7 @@ struct Options {
     /// How many users ask at the same time, each over a connection of its own.
     #[arg(long, global = true, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=48))]
     users: u16,
-    /// Only these workloads: board, one, due, move, and latency for the two due lists side by side.
+    /// Only these workloads.
     #[arg(long, value_delimiter = ',')]
     only: Vec<workload::Kind>,
     /// Where the cluster and its data are kept for the next time; the build's folder unless said otherwise.
@@ -71,6 +73,10 @@ enum What {
     Verify,
     /// Queries with and without fifty sign-ins a second beside them.
     SignIn,
+    /// Dealgraph, `PostGraphile` and pgbench in turns, on the same tables and policies.
+    Peers,
+    /// What a tenant that asks for as much as it can does to another one.
+    Fair,
     /// Whether subscribers are told of everything, once and in order, while servers, Redis and Postgres are killed.
     Soak(soak::Options),
     /// Subscriptions: one event to many, many a second, memory, statements, and what events cost writers.
@@ -153,6 +159,8 @@ async fn measure_what(options: &Options, cluster: &Cluster) -> Outcome<()> {
         None | Some(What::Crowd | What::BareBroadcast) => measure(options, cluster).await,
         Some(What::Verify) => verify::run(cluster).await,
         Some(What::SignIn) => sign_in::run(options, cluster).await,
+        Some(What::Peers) => peers::run(options, cluster).await,
+        Some(What::Fair) => fair::run(options, cluster).await,
         Some(What::Soak(_)) => Ok(()),
         Some(What::Live { sockets }) => live::run(options, cluster, sockets).await,
     }
@@ -193,12 +201,12 @@ async fn measure(options: &Options, cluster: &Cluster) -> Outcome<()> {
             } else {
                 options.users
             };
-            let before = cpu::Used::now(server.pid(), cluster.postgres_pid());
+            let before = cpu::Used::now(&[server.pid()], cluster.postgres_pid());
             let attacked = attack::run(&server, workload, users, length).await?;
-            let used = cpu::Used::now(server.pid(), cluster.postgres_pid()).since(before);
-            let limit = match workload.is_alone() {
-                true => None,
-                false => Some(pgbench::run(cluster, script, users, length).await?),
+            let used = cpu::Used::now(&[server.pid()], cluster.postgres_pid()).since(before);
+            let limit = match workload.is_repeatable() {
+                false => None,
+                true => Some(pgbench::run(cluster, script, users, length).await?),
             };
             let done = report::Round {
                 attacked,
@@ -222,7 +230,7 @@ fn round_length(options: &Options, workloads: &[Arc<Workload>]) -> Duration {
     let count = workloads.len() as u64;
     let beside = workloads
         .iter()
-        .filter(|workload| !workload.is_alone())
+        .filter(|workload| workload.is_repeatable())
         .count() as u64;
     let warm_ups = (count + beside * options.rounds) * WARM_UP.as_secs();
     let rounds = (count + beside) * options.rounds;

@@ -4,11 +4,36 @@ use std::{process::Stdio, time::Duration};
 
 use tokio::process::Command;
 
-use crate::{Outcome, WARM_UP, cluster::Cluster, script::Script};
+use crate::{
+    Outcome, WARM_UP,
+    cluster::{Cluster, DATABASE},
+    script::Script,
+};
+
+/// Who connects, and to what.
+pub(crate) struct Login {
+    pub(crate) name: &'static str,
+    pub(crate) database: &'static str,
+}
 
 /// How often each second what it asks of the cluster could be done, after a warm-up like the server's.
 pub(crate) async fn run(
     cluster: &Cluster,
+    script: &Script,
+    clients: u16,
+    length: Duration,
+) -> Outcome<f64> {
+    let login = Login {
+        name: "dealgraph_app",
+        database: DATABASE,
+    };
+    run_as(cluster, &login, script, clients, length).await
+}
+
+/// The same as another login, or in another database.
+pub(crate) async fn run_as(
+    cluster: &Cluster,
+    login: &Login,
     script: &Script,
     clients: u16,
     length: Duration,
@@ -32,7 +57,7 @@ pub(crate) async fn run(
         command.arg("-D").arg(format!("{name}={value}"));
     }
     command
-        .arg(cluster.url("dealgraph_app"))
+        .arg(cluster.url_of(login.name, login.database))
         .env("LC_ALL", "C")
         .stdin(Stdio::null())
         .kill_on_drop(true);

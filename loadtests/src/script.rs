@@ -16,6 +16,8 @@ pub(crate) struct Script {
     pub(crate) text: String,
     /// Names and values of its variables.
     pub(crate) variables: Vec<(String, String)>,
+    /// What the settings of each captured request were.
+    pub(crate) settings: Vec<Vec<(String, String)>>,
     /// How many statements a request runs, beside BEGIN, settings and the end.
     pub(crate) statements: usize,
 }
@@ -32,6 +34,10 @@ const INSTANT: &str = "occurred_at";
 pub(crate) fn write(requests: &[Vec<Statement>]) -> Outcome<Script> {
     let mut script = Script {
         statements: counted(requests),
+        settings: requests
+            .iter()
+            .map(|request| settings_of(request))
+            .collect(),
         ..Script::default()
     };
     writeln!(script.text, "\\set variant :client_id % {}", requests.len())?;
@@ -55,6 +61,19 @@ fn counted(requests: &[Vec<Statement>]) -> usize {
             .count()
     };
     requests.iter().map(of_one).max().unwrap_or_default()
+}
+
+/// The settings that a request's first transaction begins with.
+fn settings_of(request: &[Statement]) -> Vec<(String, String)> {
+    let begin = request
+        .iter()
+        .find(|statement| statement.text.starts_with("BEGIN"));
+    let parts = begin.into_iter().flat_map(|begin| begin.text.split(';'));
+    let setting = |part: &str| {
+        let (name, value) = part.trim().strip_prefix("SET LOCAL ")?.split_once(" = ")?;
+        Some((name.to_owned(), value.trim_matches('\'').to_owned()))
+    };
+    parts.filter_map(setting).collect()
 }
 
 fn is_frame(text: &str) -> bool {

@@ -17,7 +17,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::{Options, Outcome, client::Connection, cluster::Cluster};
+use crate::{Options, Outcome, attack::Target, client::Connection, cluster::Cluster};
 
 const START_PATIENCE: Duration = Duration::from_secs(20);
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
@@ -114,6 +114,8 @@ impl Server {
             .env("DEALGRAPH_REDIS_URL", cluster.redis_url())
             .env("DEALGRAPH_ENCRYPTION_KEYS", cluster.encryption_keys()?)
             .env("DEALGRAPH_TRUST_FORWARDED_FOR", "1")
+            // A few people ask as fast as they are answered: counted, and never refused.
+            .env("DEALGRAPH_LIMIT_POINTS", "measure")
             .envs(launch.settings.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(lines.try_clone()?)
@@ -139,15 +141,6 @@ impl Server {
     /// A new connection to it.
     pub(crate) async fn connect(&self) -> Outcome<Connection> {
         Connection::open(self.address).await
-    }
-
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Empties its log, which grows by a line per request.
-    pub(crate) fn clear_log(&self) -> Outcome<()> {
-        Ok(OpenOptions::new().write(true).open(&self.log)?.set_len(0)?)
     }
 
     /// Lets it drain and end.
@@ -194,6 +187,17 @@ impl Server {
     }
 }
 
-fn free_address() -> Outcome<SocketAddr> {
+impl Target for Server {
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Empties its log, which grows by a line per request.
+    fn clear_log(&self) -> Outcome<()> {
+        Ok(OpenOptions::new().write(true).open(&self.log)?.set_len(0)?)
+    }
+}
+
+pub(crate) fn free_address() -> Outcome<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }

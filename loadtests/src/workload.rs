@@ -12,11 +12,23 @@ const BOARD: &str = "query Board($stage: ID!) { \
     opportunities(first: 50, filter: { stageId: { eq: $stage } }, orderBy: [{ field: BOARD_POSITION }]) { nodes { \
         id name status probability amount { amountMinor currency } expectedCloseOn stageEnteredAt version \
         owner { id name email } \
-        primaryContact { id name jobTitle email company { id name industry } } \
+        primaryContact { id firstName lastName jobTitle email company { id name industry } } \
         activities(first: 5) { nodes { id kind subject occurredAt owner { id name } } } \
     } } }";
 const ONE: &str = "query One($id: ID!) { \
     opportunity(id: $id) { id name status amount { amountMinor currency } owner { id name email } } }";
+const LIST: &str = "query List($above: BigInt!) { opportunities(first: 50, \
+        filter: { status: { eq: OPEN }, amountMinor: { gt: $above } }, orderBy: [{ field: AMOUNT, direction: DESC }]) { \
+        nodes { id name status amount { amountMinor currency } owner { id name } company { id name } } \
+        pageInfo { hasNextPage endCursor } } }";
+const DEEP: &str = "query Deep($stage: ID!) { \
+    opportunities(first: 50, filter: { stageId: { eq: $stage } }, orderBy: [{ field: BOARD_POSITION }]) { nodes { \
+        id name status amount { amountMinor currency } owner { id name } \
+        company { id name owner { id name } opportunities(first: 3) { nodes { id name status owner { id name } } } } \
+    } } }";
+const CREATE: &str = "mutation Create($input: ContactCreateInput!) { contactCreate(input: $input) { \
+        contact { id firstName lastName version owner { id name } } userErrors { code message field } \
+    } }";
 const DUE: &str = "query Due { dueActions(scope: ALL) { overdue(first: 25) { nodes { \
         id name nextAction { at kind details } owner { id name } \
     } } } }";
@@ -39,10 +51,18 @@ pub(crate) enum Kind {
     Board,
     /// A deal with its owner.
     One,
+    /// The 50 largest open deals above an amount, with owner and company.
+    List,
     /// The 25 that are overdue longest, with owner.
     Due,
+    /// A board whose companies have their owners and latest deals, six levels deep.
+    Deep,
     /// A deal moves to another stage.
     Move,
+    /// A contact is created.
+    Create,
+    /// Nine reads (six deals, two lists, one board) to one move.
+    Mixed,
     /// The due lists of a small and a large tenant, one user.
     Latency,
 }
@@ -64,6 +84,11 @@ pub(crate) struct Variant {
 }
 
 impl Workload {
+    /// Whether pgbench can do the same: of what creates something or does one thing after another, no script is made.
+    pub(crate) fn is_repeatable(&self) -> bool {
+        !matches!(self.kind, Kind::Create | Kind::Mixed | Kind::Latency)
+    }
+
     /// Whether a single user asks and only the time that takes is of interest.
     pub(crate) fn is_alone(&self) -> bool {
         self.kind == Kind::Latency
@@ -85,28 +110,52 @@ pub(crate) async fn all(database: &mut PgConnection, cluster: &Cluster) -> Outco
     };
     let mut boards = Vec::new();
     let mut ones = Vec::new();
+    let mut lists = Vec::new();
     let mut dues = Vec::new();
+    let mut deeps = Vec::new();
     for tenant in [LARGE, LARGE, LARGE, LARGE].into_iter().chain(SMALL) {
         let i = boards.len() as i32;
         let stage = id(database, (4, tenant, i % 4)).await?;
         let deal = id(database, (7, tenant, 7 + 113 * i)).await?;
         let typed = json!({ "stage": format!("stage:{stage}") });
-        boards.push(variant(database, cluster, tenant, (Some(stage), BOARD, &[typed])).await?);
+        boards.push(
+            variant(
+                database,
+                cluster,
+                tenant,
+                (Some(stage), BOARD, std::slice::from_ref(&typed)),
+            )
+            .await?,
+        );
+        deeps.push(variant(database, cluster, tenant, (Some(stage), DEEP, &[typed])).await?);
+        let typed = json!({ "above": ABOVE });
+        lists.push(variant(database, cluster, tenant, (None, LIST, &[typed])).await?);
         let typed = json!({ "id": format!("opportunity:{deal}") });
         ones.push(variant(database, cluster, tenant, (Some(deal), ONE, &[typed])).await?);
         dues.push(variant(database, cluster, tenant, (None, DUE, &[Json::Null])).await?);
     }
     let mut moves = Vec::new();
+    let mut creates = Vec::new();
     for tenant in MOVED {
         moves.push(moving(database, cluster, tenant).await?);
+        let owner = id(database, (2, tenant, 1)).await?;
+        let typed = json!({ "input": {
+            "firstName": "Ada", "lastName": "Lovelace", "jobTitle": "Engineer", "ownerId": format!("user:{owner}"),
+        } });
+        creates.push(variant(database, cluster, tenant, (Some(owner), CREATE, &[typed])).await?);
     }
+    let mixed = mixed(&boards, &ones, &lists, &moves);
     let small = variant(database, cluster, DUE_SMALL, (None, DUE, &[Json::Null])).await?;
     let large = variant(database, cluster, DUE_LARGE, (None, DUE, &[Json::Null])).await?;
     Ok(vec![
         workload(Kind::Board, "board", boards),
         workload(Kind::One, "one", ones),
+        workload(Kind::List, "list", lists),
         workload(Kind::Due, "due list", dues),
+        workload(Kind::Deep, "deep board", deeps),
         workload(Kind::Move, "move stage", moves),
+        workload(Kind::Create, "create contact", creates),
+        workload(Kind::Mixed, "mixed", mixed),
         workload(Kind::Latency, SMALL_DUE_LIST, vec![small]),
         workload(Kind::Latency, LARGE_DUE_LIST, vec![large]),
     ])
@@ -115,6 +164,44 @@ pub(crate) async fn all(database: &mut PgConnection, cluster: &Cluster) -> Outco
 /// The names of the two due lists that are compared.
 pub(crate) const SMALL_DUE_LIST: &str = "due list of 1,000 deals, one user";
 pub(crate) const LARGE_DUE_LIST: &str = "due list of 100,000 deals, one user";
+
+/// Each user reads in one tenant and moves a deal in another one now and then, to and fro.
+fn mixed(
+    boards: &[Variant],
+    ones: &[Variant],
+    lists: &[Variant],
+    moves: &[Variant],
+) -> Vec<Variant> {
+    let users = moves.iter().take(48).enumerate();
+    let variant = |(i, moved): (usize, &Variant)| {
+        let question = |of: &[Variant]| of[i % of.len()].questions[0].clone();
+        let round = |moved: &Question| {
+            let [one, list, board] = [ones, lists, boards].map(question);
+            let (a, b, c) = (one.clone(), one.clone(), one.clone());
+            [
+                a,
+                list.clone(),
+                b,
+                c,
+                board,
+                one.clone(),
+                list,
+                one.clone(),
+                one,
+                moved.clone(),
+            ]
+        };
+        Variant {
+            tenant: moved.tenant,
+            about: moved.about,
+            questions: moved.questions.iter().flat_map(round).collect(),
+        }
+    };
+    users.map(variant).collect()
+}
+
+/// What a deal of the list is worth more than, in minor units.
+pub(crate) const ABOVE: i64 = 1_000_000;
 
 /// An open deal that goes to and fro between two stages.
 async fn moving(database: &mut PgConnection, cluster: &Cluster, tenant: i32) -> Outcome<Variant> {

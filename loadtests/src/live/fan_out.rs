@@ -135,7 +135,7 @@ impl Sustained {
         pace: Pace,
     ) -> Outcome<Faults> {
         let read = |stage: &Stage<'_>, crowd: &Crowd| {
-            let used = cpu::Used::now(stage.server.pid(), stage.cluster.postgres_pid());
+            let used = cpu::Used::now(&[stage.server.pid()], stage.cluster.postgres_pid());
             (used, cpu::own(crowd.pid()))
         };
         let before = read(stage, crowd);

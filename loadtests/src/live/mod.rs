@@ -7,6 +7,7 @@
 pub(crate) mod attend;
 pub(crate) mod bare;
 mod commit;
+mod counter;
 mod crowd;
 mod delivery;
 mod fan_out;
@@ -30,6 +31,7 @@ use sqlx::PgConnection;
 
 use crate::{
     Options, Outcome,
+    attack::Target as _,
     cluster::Cluster,
     cpu, data, say,
     server::{self, Server},
@@ -96,6 +98,8 @@ pub(crate) async fn run(options: &Options, cluster: &Cluster, sockets: usize) ->
     stage.server.stop().await?;
     say("what appending events costs");
     outbox::run(cluster, &script, (users, unit / 40), &mut table).await?;
+    say("what the counter of a tenant costs");
+    counter::run(cluster, (users, unit / 20), &mut table).await?;
 
     print!("{}", table.render(options, cluster, load.share()));
     match table.faults() {

@@ -85,6 +85,7 @@ fn without_events(with: &Script) -> Outcome<Script> {
     Ok(Script {
         text: text.replace(COUNTED, "SET last_seq = last_seq + 0 * :"),
         variables: with.variables.clone(),
+        settings: with.settings.clone(),
         statements: with.statements,
     })
 }

@@ -11,7 +11,7 @@ use super::{
     table::{Row, Table},
     writes::Pace,
 };
-use crate::{Outcome, say};
+use crate::{Outcome, attack::Target as _, say};
 
 /// Slow enough that no two events are worked out together.
 const PACE: Pace = Pace {
