@@ -114,10 +114,10 @@ pub async fn place_owners<'a>(
     }
     let sql = Sql::new("SELECT user_id, team_path FROM memberships WHERE tenant_id = ")
         .bind(tx.tenant())
-        .push(" AND user_id = ANY(")
-        .bind(owners)
+        .push(" AND user_id")
+        .one_of(&owners)
         // Who leaves gets nothing more; their records are being passed on.
-        .push(") AND status <> 'LEAVING'");
+        .push(" AND status <> 'LEAVING'");
     let paths: std::collections::HashMap<UserId, Option<String>> = tx
         .all::<(UserId, Option<String>)>(sql)
         .await?

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     Activity, ActivityDirection, ActivityFields, ActivityKind, ActivityOrderField, ActivityStatus,
-    NewActivity, Target, loader::TargetsOf,
+    NewActivity, Target, loader::TargetsOf, projection::SHAPE,
 };
 use crate::{
     companies::Company,
@@ -25,6 +25,7 @@ use crate::{
         UserError, answer,
         filters::{Conditions, DateTimeFilter, IdFilter},
         patch::{patch, patch_required},
+        projection::{self, Found},
     },
     ids::{ActivityId, Typed as _, UserId},
     leads::Lead,
@@ -310,7 +311,7 @@ impl From<ActivityOrder> for OrderTerm<ActivityOrderField> {
     }
 }
 
-const USUAL_ORDER: OrderTerm<ActivityOrderField> = OrderTerm {
+pub(super) const USUAL_ORDER: OrderTerm<ActivityOrderField> = OrderTerm {
     field: ActivityOrderField::OccurredAt,
     direction: Direction::Desc,
 };
@@ -322,8 +323,8 @@ pub struct ActivityQuery;
 #[Object]
 impl ActivityQuery {
     /// An activity by its id; null when there is none that you may see.
-    async fn activity(&self, ctx: &Context<'_>, id: ActivityId) -> Result<Option<Arc<Activity>>> {
-        ctx.request().load(Some(id.uuid())).await
+    async fn activity(&self, ctx: &Context<'_>, id: ActivityId) -> Result<Option<Found<Activity>>> {
+        projection::find(ctx, &SHAPE, id.uuid()).await
     }
 
     /// Activities, the latest first unless ordered otherwise.
@@ -348,7 +349,8 @@ impl ActivityQuery {
             order_by,
             include_archived,
         };
-        Listing::read(ctx, args.query(ctx.request().actor().tenant, USUAL_ORDER)?).await
+        let query = args.query(ctx.request().actor().tenant, USUAL_ORDER)?;
+        projection::list(ctx, &SHAPE, query).await
     }
 }
 

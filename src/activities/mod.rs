@@ -7,6 +7,7 @@ mod follow;
 mod graphql;
 mod loader;
 mod model;
+mod projection;
 mod store;
 mod subscription;
 mod target;
@@ -22,6 +23,7 @@ pub use model::{
     Activity, ActivityDirection, ActivityFields, ActivityKind, ActivityOrderField, ActivityStatus,
     NewActivity,
 };
+pub(crate) use projection::listed;
 pub use subscription::{ActivityEvent, ActivitySubscription};
 pub use target::{MAX_TARGETS, Target};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
-use super::{Company, CompanyFields, CompanyOrderField, NewCompany};
+use super::{Company, CompanyFields, CompanyOrderField, NewCompany, projection::SHAPE};
 use crate::{
     activities::{self, Activity, ActivityFilter, ActivityOrder},
     auth::{Rights, Sensitive},
@@ -17,6 +17,7 @@ use crate::{
         UserError, answer,
         filters::{Conditions, DateTimeFilter, IdFilter, IntFilter, TextFilter},
         patch::{patch, patch_money, patch_or_default, patch_required, refuse_masked},
+        projection::{self, Found},
         scalars::{Money, MoneyInput},
     },
     ids::{CompanyId, Typed as _, UserId},
@@ -26,7 +27,7 @@ use crate::{
     text::{normalize, verbatim},
 };
 
-static SUBSIDIARIES: Relation = Relation {
+pub(super) static SUBSIDIARIES: Relation = Relation {
     name: "company.subsidiaries",
     link: None,
     key: "t.parent_company_id",
@@ -358,7 +359,7 @@ impl From<CompanyOrder> for OrderTerm<CompanyOrderField> {
     }
 }
 
-const USUAL_ORDER: OrderTerm<CompanyOrderField> = OrderTerm {
+pub(super) const USUAL_ORDER: OrderTerm<CompanyOrderField> = OrderTerm {
     field: CompanyOrderField::CreatedAt,
     direction: Direction::Desc,
 };
@@ -370,8 +371,8 @@ pub struct CompanyQuery;
 #[Object]
 impl CompanyQuery {
     /// A company by its id; null when there is none that you may see.
-    async fn company(&self, ctx: &Context<'_>, id: CompanyId) -> Result<Option<Arc<Company>>> {
-        ctx.request().load(Some(id.uuid())).await
+    async fn company(&self, ctx: &Context<'_>, id: CompanyId) -> Result<Option<Found<Company>>> {
+        projection::find(ctx, &SHAPE, id.uuid()).await
     }
 
     /// Companies, the newest first unless ordered otherwise.
@@ -396,7 +397,8 @@ impl CompanyQuery {
             order_by,
             include_archived,
         };
-        Listing::read(ctx, args.query(ctx.request().actor().tenant, USUAL_ORDER)?).await
+        let query = args.query(ctx.request().actor().tenant, USUAL_ORDER)?;
+        projection::list(ctx, &SHAPE, query).await
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod graphql;
 mod model;
+mod projection;
 mod store;
 mod subscription;
 
@@ -11,6 +12,7 @@ use uuid::Uuid;
 
 pub use graphql::{CompanyFilter, CompanyMutation, CompanyQuery};
 pub use model::{Company, CompanyFields, CompanyOrderField, NewCompany};
+pub(crate) use projection::SHAPE;
 pub use subscription::{CompanyEvent, CompanySubscription};
 
 use crate::{

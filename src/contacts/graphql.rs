@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use super::{
     Contact, ContactFields, ContactMethod, ContactOrderField, NewContact, NewContactMethod,
     methods::{self, ContactMethodInput, MethodsOfContact},
+    projection::SHAPE,
 };
 use crate::{
     activities::{self, Activity, ActivityFilter, ActivityOrder},
@@ -23,6 +24,7 @@ use crate::{
         UserError, answer,
         filters::{Conditions, DateTimeFilter, IdFilter, IntFilter, TextFilter},
         patch::{self, patch, patch_or_default, patch_required},
+        projection::{self, Found},
     },
     ids::{CompanyId, ContactId, Typed as _, UserId},
     members::{ChangeAuthor, User},
@@ -38,7 +40,7 @@ pub(crate) static OF_COMPANY: Relation = Relation {
     key: "t.company_id",
 };
 
-static REPORTS_TO: Relation = Relation {
+pub(super) static REPORTS_TO: Relation = Relation {
     name: "contact.directReports",
     link: None,
     key: "t.reports_to_id",
@@ -355,7 +357,7 @@ impl From<ContactOrder> for OrderTerm<ContactOrderField> {
     }
 }
 
-const USUAL_ORDER: OrderTerm<ContactOrderField> = OrderTerm {
+pub(super) const USUAL_ORDER: OrderTerm<ContactOrderField> = OrderTerm {
     field: ContactOrderField::CreatedAt,
     direction: Direction::Desc,
 };
@@ -367,8 +369,8 @@ pub struct ContactQuery;
 #[Object]
 impl ContactQuery {
     /// A contact by its id; null when there is none that you may see.
-    async fn contact(&self, ctx: &Context<'_>, id: ContactId) -> Result<Option<Arc<Contact>>> {
-        ctx.request().load(Some(id.uuid())).await
+    async fn contact(&self, ctx: &Context<'_>, id: ContactId) -> Result<Option<Found<Contact>>> {
+        projection::find(ctx, &SHAPE, id.uuid()).await
     }
 
     /// Contacts, the newest first unless ordered otherwise. Whom to call next ("my 500"): filter by your own `ownerId`
@@ -395,7 +397,8 @@ impl ContactQuery {
             order_by,
             include_archived,
         };
-        Listing::read(ctx, args.query(ctx.request().actor().tenant, USUAL_ORDER)?).await
+        let query = args.query(ctx.request().actor().tenant, USUAL_ORDER)?;
+        projection::list(ctx, &SHAPE, query).await
     }
 }
 

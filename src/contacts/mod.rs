@@ -5,6 +5,7 @@
 mod graphql;
 mod methods;
 mod model;
+mod projection;
 mod store;
 mod subscription;
 
@@ -16,6 +17,7 @@ pub use graphql::{ContactFilter, ContactMutation, ContactOrder, ContactQuery};
 pub(crate) use graphql::{OF_COMPANY, OF_OPPORTUNITY, below};
 pub use methods::{ContactMethod, ContactMethodKind, NewContactMethod};
 pub use model::{Contact, ContactFields, ContactOrderField, NewContact};
+pub(crate) use projection::{SHAPE, listed};
 pub use subscription::{ContactEvent, ContactSubscription};
 
 use crate::{

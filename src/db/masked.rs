@@ -60,10 +60,15 @@ pub(crate) fn refuse_hidden_filter(rights: &Rights, table: &str, filter: &Predic
 
 const REFUSED: Error = Error::Forbidden("filter or sort by fields that you are not shown");
 
-fn hides(rights: &Rights, table: &str, column: &str) -> bool {
+/// What a column tells that a role may keep back.
+pub(super) fn sensitivity(table: &str, column: &str) -> Option<Sensitive> {
     let mut known = COLUMNS.iter();
     let known = known.find(|known| (known.0, known.1) == (table, column));
-    known.is_some_and(|(_, _, what)| !rights.shows(*what))
+    known.map(|(_, _, what)| *what)
+}
+
+fn hides(rights: &Rights, table: &str, column: &str) -> bool {
+    sensitivity(table, column).is_some_and(|what| !rights.shows(what))
 }
 
 /// Whether a condition names a column that is hidden, in the table or in related ones.

@@ -3,9 +3,10 @@
 use std::{borrow::Cow, sync::Arc};
 
 use async_graphql::{
-    Context, ContextSelectionSet, Object, OutputType, Positioned, ServerResult, SimpleObject,
-    TypeName, Value, parser::types::Field, registry,
+    Context, ContextSelectionSet, InputType, Object, OutputType, Positioned, ServerResult,
+    SimpleObject, TypeName, Value, parser::types::Field, registry,
 };
+use bytes::Bytes;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
@@ -44,6 +45,31 @@ pub struct ListArgs<F, O> {
 pub(super) const MAX_RELATION_DEPTH: u8 = 3;
 /// Most criteria of an order.
 const MAX_ORDER: usize = 3;
+
+impl<F: Filter + InputType, O: InputType> ListArgs<F, O> {
+    /// Reads the arguments of a field.
+    ///
+    /// # Errors
+    /// `INVALID_PAGE` when one is of a wrong type, which the executor would have refused.
+    pub(super) fn of(ctx: &Context<'_>) -> Result<Self> {
+        fn argument<T: InputType>(ctx: &Context<'_>, name: &'static str) -> Result<T> {
+            let value = ctx.param_value::<T>(name, None);
+            value
+                .map(|(_, value)| value)
+                .map_err(|error| Error::invalid("INVALID_PAGE", name, error.message))
+        }
+        let archived = argument::<Option<bool>>(ctx, "includeArchived")?;
+        Ok(Self {
+            first: argument(ctx, "first")?,
+            after: argument(ctx, "after")?,
+            last: argument(ctx, "last")?,
+            before: argument(ctx, "before")?,
+            filter: argument(ctx, "filter")?,
+            order_by: argument(ctx, "orderBy")?,
+            include_archived: archived.unwrap_or(false),
+        })
+    }
+}
 
 impl<F: Filter, O> ListArgs<F, O> {
     /// Checks the arguments and makes a query of them. `usual` is the order when the client names none.
@@ -158,15 +184,14 @@ impl<R: Record + OutputType> Listing<R> {
         if page.items.is_empty() {
             request.found_nothing();
         }
-        Ok(Connection {
-            page: Arc::new(page),
-            listing: Self {
-                query,
-                below: None,
-                tenant: request.actor().tenant,
-                counted: OnceCell::new(),
-            },
-        })
+        let listing = Self {
+            query,
+            below: None,
+            tenant: request.actor().tenant,
+            counted: OnceCell::new(),
+        };
+        let page = Arc::new(page);
+        Ok(Connection(Answer::Rows(Box::new(Rows { page, listing }))))
     }
 
     /// Reads a parent's page, in one statement with the same field of its siblings.
@@ -188,7 +213,7 @@ impl<R: Record + OutputType> Listing<R> {
             tenant: request.actor().tenant,
             counted: OnceCell::new(),
         };
-        Ok(Connection { page, listing })
+        Ok(Connection(Answer::Rows(Box::new(Rows { page, listing }))))
     }
 
     fn cursor(&self, record: &R) -> String {
@@ -223,9 +248,47 @@ impl<R: Record + OutputType> Listing<R> {
     }
 }
 
+/// A page of a list, or what was asked of it.
+pub struct Connection<R: Record>(Answer<R>);
+
+enum Answer<R: Record> {
+    /// The executor has to ask it for its fields.
+    Rows(Box<Rows<R>>),
+    /// All that was asked for, in JSON.
+    Written(Bytes),
+}
+
+impl<R: Record> Connection<R> {
+    /// One whose answer is written already.
+    pub(super) fn written(text: Bytes) -> Self {
+        Self(Answer::Written(text))
+    }
+}
+
+impl<R: Record + OutputType> OutputType for Connection<R> {
+    fn type_name() -> Cow<'static, str> {
+        <Rows<R> as OutputType>::type_name()
+    }
+
+    fn create_type_info(registry: &mut registry::Registry) -> String {
+        <Rows<R> as OutputType>::create_type_info(registry)
+    }
+
+    async fn resolve(
+        &self,
+        ctx: &ContextSelectionSet<'_>,
+        field: &Positioned<Field>,
+    ) -> ServerResult<Value> {
+        match &self.0 {
+            Answer::Rows(rows) => OutputType::resolve(&**rows, ctx, field).await,
+            Answer::Written(text) => Ok(Value::Binary(text.clone())),
+        }
+    }
+}
+
 /// A page of a list.
-pub struct Connection<R: Record> {
-    page: Arc<Page<R>>,
+struct Rows<R: Record> {
+    page: Arc<Page<Arc<R>>>,
     listing: Listing<R>,
 }
 
@@ -270,7 +333,7 @@ pub struct PageInfo {
     end_cursor: Option<String>,
 }
 
-impl<R: Record + OutputType> TypeName for Connection<R> {
+impl<R: Record + OutputType> TypeName for Rows<R> {
     fn type_name() -> Cow<'static, str> {
         format!("{}Connection", <R as OutputType>::type_name()).into()
     }
@@ -284,7 +347,7 @@ impl<R: Record + OutputType> TypeName for Edge<R> {
 
 /// A page of a list.
 #[Object(name_type)]
-impl<R: Record + OutputType> Connection<R> {
+impl<R: Record + OutputType> Rows<R> {
     /// The rows.
     async fn nodes(&self) -> Vec<Boxed<'_, R>> {
         self.page.items.iter().map(Boxed).collect()

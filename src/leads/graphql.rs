@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
-use super::{Lead, LeadFields, LeadOrderField, LeadStatus, NewLead};
+use super::{Lead, LeadFields, LeadOrderField, LeadStatus, NewLead, projection::SHAPE};
 use crate::{
     activities::{self, Activity, ActivityFilter, ActivityOrder},
     auth::{Rights, Sensitive},
@@ -13,10 +13,11 @@ use crate::{
     enum_filter,
     error::Result,
     graphql::{
-        Connection, ContextExt as _, DeletePayload, Filter, ListArgs, Listing, RecordRights,
-        UserError, answer,
+        Connection, ContextExt as _, DeletePayload, Filter, ListArgs, RecordRights, UserError,
+        answer,
         filters::{Conditions, DateTimeFilter, IdFilter, TextFilter},
         patch::{patch, patch_money, patch_or_default, patch_required, refuse_masked},
+        projection::{self, Found},
         scalars::{Money, MoneyInput},
     },
     ids::{LeadId, Typed as _, UserId},
@@ -269,8 +270,8 @@ pub struct LeadQuery;
 #[Object]
 impl LeadQuery {
     /// A lead by its id; null when there is none that you may see.
-    async fn lead(&self, ctx: &Context<'_>, id: LeadId) -> Result<Option<Arc<Lead>>> {
-        ctx.request().load(Some(id.uuid())).await
+    async fn lead(&self, ctx: &Context<'_>, id: LeadId) -> Result<Option<Found<Lead>>> {
+        projection::find(ctx, &SHAPE, id.uuid()).await
     }
 
     /// Leads, the newest first unless ordered otherwise.
@@ -295,7 +296,8 @@ impl LeadQuery {
             order_by,
             include_archived,
         };
-        Listing::read(ctx, args.query(ctx.request().actor().tenant, USUAL_ORDER)?).await
+        let query = args.query(ctx.request().actor().tenant, USUAL_ORDER)?;
+        projection::list(ctx, &SHAPE, query).await
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod graphql;
 mod model;
+mod projection;
 mod store;
 mod subscription;
 

@@ -240,7 +240,7 @@ pub struct ChangeAuthor {
 
 /// Kinds of authors of changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-enum AuthorKind {
+pub(super) enum AuthorKind {
     /// A person.
     User,
     /// A program with a key.
@@ -251,17 +251,24 @@ enum AuthorKind {
     System,
 }
 
+impl AuthorKind {
+    /// Reads what a record's stamps say, with the source where that says more.
+    pub(super) fn of(author: &str) -> (Self, Option<&str>) {
+        let (what, source) = author.split_once(':').unwrap_or((author, author));
+        match what {
+            "user" => (Self::User, None),
+            "apiKey" => (Self::ApiKey, None),
+            "import" => (Self::Import, Some(source)),
+            _ => (Self::System, Some(source)),
+        }
+    }
+}
+
 impl ChangeAuthor {
     /// Reads what a record's stamps say.
     pub(crate) fn new(author: &str) -> Self {
         let (user, api_key) = (author.parse().ok(), author.parse().ok());
-        let (what, source) = author.split_once(':').unwrap_or((author, author));
-        let (kind, source) = match what {
-            "user" => (AuthorKind::User, None),
-            "apiKey" => (AuthorKind::ApiKey, None),
-            "import" => (AuthorKind::Import, Some(source)),
-            _ => (AuthorKind::System, Some(source)),
-        };
+        let (kind, source) = AuthorKind::of(author);
         Self {
             kind,
             source: source.map(str::to_owned),

@@ -11,6 +11,7 @@ mod invitations;
 mod model;
 mod mutation;
 pub mod placement;
+mod projection;
 pub mod provision;
 mod remove;
 mod store;
@@ -27,6 +28,7 @@ pub use invitations::{
 };
 pub use model::{MAX_TEAM_DEPTH, Member, MemberOrderField, MembershipStatus, Team};
 pub use mutation::{MemberMutation, TeamMutation};
+pub(crate) use projection::{USER_SHAPE, stamp};
 pub use remove::remove;
 pub use suspend::{resume, suspend};
 pub use teams::{create as create_team, delete as delete_team, update as update_team};

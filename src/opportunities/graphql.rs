@@ -12,6 +12,7 @@ use super::{
     loader::{
         CollaboratorRow, Collaborators, ContactRoleRow, ContactRoles, StageChangeRow, StageHistory,
     },
+    projection::SHAPE,
     record::OpportunitySort,
     stats::{self, PipelineStats},
 };
@@ -32,6 +33,7 @@ use crate::{
             BigIntFilter, Conditions, DateFilter, DateTimeFilter, IdFilter, IntFilter, TextFilter,
         },
         page_request,
+        projection::{self, Found},
         scalars::{BigInt, Date, Money},
     },
     ids::{
@@ -623,7 +625,7 @@ impl From<OpportunityOrder> for OrderTerm<OpportunitySort> {
     }
 }
 
-const USUAL_ORDER: OrderTerm<OpportunitySort> = OrderTerm {
+pub(super) const USUAL_ORDER: OrderTerm<OpportunitySort> = OrderTerm {
     field: OpportunitySort::Field(OpportunityOrderField::CreatedAt),
     direction: Direction::Desc,
 };
@@ -643,11 +645,8 @@ impl DueActions {
     ) -> Result<Connection<Opportunity>> {
         let actor = ctx.request().actor();
         let page = page_request((first, after), (None, None), actor.tenant, &due::order())?;
-        Listing::read(
-            ctx,
-            due::query((self.scope, bucket, self.days), actor, page),
-        )
-        .await
+        let query = due::query((self.scope, bucket, self.days), actor, page);
+        projection::list(ctx, &SHAPE, query).await
     }
 }
 
@@ -696,8 +695,8 @@ impl OpportunityQuery {
         &self,
         ctx: &Context<'_>,
         id: OpportunityId,
-    ) -> Result<Option<Arc<Opportunity>>> {
-        ctx.request().load(Some(id.uuid())).await
+    ) -> Result<Option<Found<Opportunity>>> {
+        projection::find(ctx, &SHAPE, id.uuid()).await
     }
 
     /// Deals, the newest first unless ordered otherwise.
@@ -722,7 +721,8 @@ impl OpportunityQuery {
             order_by,
             include_archived,
         };
-        Listing::read(ctx, args.query(ctx.request().actor().tenant, USUAL_ORDER)?).await
+        let query = args.query(ctx.request().actor().tenant, USUAL_ORDER)?;
+        projection::list(ctx, &SHAPE, query).await
     }
 
     /// Deals whose next action is overdue, due today or later.

@@ -39,10 +39,10 @@ impl Batch for StageHistory {
     type Value = Vec<StageChangeRow>;
 
     async fn load(tx: &mut Tx, keys: &[Uuid]) -> Result<HashMap<Uuid, Self::Value>> {
-        let sql = Sql::new("SELECT h.* FROM unnest(")
-            .bind(keys.to_vec())
+        let sql = Sql::new("SELECT h.* FROM ")
+            .keys(keys)
             .push(
-                ") AS k(key) CROSS JOIN LATERAL (SELECT t.opportunity_id, t.stage_change_id, t.from_stage_id, \
+                " CROSS JOIN LATERAL (SELECT t.opportunity_id, t.stage_change_id, t.from_stage_id, \
                  t.to_stage_id, t.from_status, t.to_status, \
                  CASE WHEN app.shows('amounts') THEN t.amount_minor END AS amount_minor, \
                  CASE WHEN app.shows('amounts') THEN t.amount_currency END AS amount_currency, t.probability, \
@@ -75,9 +75,9 @@ impl Batch for ContactRoles {
             "SELECT t.opportunity_id, t.contact_id, t.role FROM opportunity_contacts t WHERE t.tenant_id = ",
         )
         .bind(tx.tenant())
-        .push(" AND t.opportunity_id = ANY(")
-        .bind(keys.to_vec())
-        .push(") ORDER BY t.created_at, t.contact_id");
+        .push(" AND t.opportunity_id")
+        .one_of(keys)
+        .push(" ORDER BY t.created_at, t.contact_id");
         let rows = tx.all::<ContactRoleRow>(sql).await?;
         Ok(group(rows, |row| row.opportunity_id))
     }
@@ -99,9 +99,9 @@ impl Batch for Collaborators {
     async fn load(tx: &mut Tx, keys: &[Uuid]) -> Result<HashMap<Uuid, Self::Value>> {
         let sql = Sql::new("SELECT t.opportunity_id, t.user_id, t.role FROM opportunity_users t WHERE t.tenant_id = ")
             .bind(tx.tenant())
-            .push(" AND t.opportunity_id = ANY(")
-            .bind(keys.to_vec())
-            .push(") ORDER BY t.created_at, t.user_id");
+            .push(" AND t.opportunity_id")
+            .one_of(keys)
+            .push(" ORDER BY t.created_at, t.user_id");
         let rows = tx.all::<CollaboratorRow>(sql).await?;
         Ok(group(rows, |row| row.opportunity_id))
     }

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use super::{
     NewPipeline, NewStage, Pipeline, PipelineOrderField, Stage, StageKind, StageOrderField,
     model::PipelineFields,
+    projection::{SHAPE, STAGE_SHAPE},
 };
 use crate::{
     db::{
@@ -19,6 +20,7 @@ use crate::{
         Connection, ContextExt as _, DeletePayload, Filter, ListArgs, Listing, UserError, answer,
         filters::{Conditions, IdFilter, TextFilter},
         patch::{patch, patch_required},
+        projection::{self, Found},
     },
     ids::{PipelineId, StageId, Typed as _},
     members::ChangeAuthor,
@@ -27,11 +29,28 @@ use crate::{
     text::verbatim,
 };
 
-static STAGES: Relation = Relation {
+pub(super) static STAGES: Relation = Relation {
     name: "pipeline.stages",
     link: None,
     key: "t.pipeline_id",
 };
+
+/// All stages of a pipeline in their order; there are never more than a page.
+pub(super) fn stages_in_order() -> ListQuery<Stage> {
+    ListQuery {
+        filter: Predicate::All(Vec::new()),
+        order: vec![OrderTerm {
+            field: StageOrderField::Position,
+            direction: Direction::Asc,
+        }],
+        page: PageRequest {
+            size: MAX_PAGE,
+            from: None,
+            backward: false,
+        },
+        include_archived: true,
+    }
+}
 
 /// A way that deals go, stage by stage.
 #[Object]
@@ -58,22 +77,7 @@ impl Pipeline {
 
     /// Its stages in their order.
     async fn stages(&self, ctx: &Context<'_>) -> Result<Connection<Stage>> {
-        let order = vec![OrderTerm {
-            field: StageOrderField::Position,
-            direction: Direction::Asc,
-        }];
-        let page = PageRequest {
-            size: MAX_PAGE,
-            from: None,
-            backward: false,
-        };
-        let query = ListQuery {
-            filter: Predicate::All(Vec::new()),
-            order,
-            page,
-            include_archived: true,
-        };
-        Listing::below(ctx, &STAGES, self.id.uuid(), query).await
+        Listing::below(ctx, &STAGES, self.id.uuid(), stages_in_order()).await
     }
 
     /// The deals in it.
@@ -254,13 +258,13 @@ pub struct PipelineQuery;
 #[Object]
 impl PipelineQuery {
     /// A pipeline by its id; null when there is none.
-    async fn pipeline(&self, ctx: &Context<'_>, id: PipelineId) -> Result<Option<Arc<Pipeline>>> {
-        ctx.request().load(Some(id.uuid())).await
+    async fn pipeline(&self, ctx: &Context<'_>, id: PipelineId) -> Result<Option<Found<Pipeline>>> {
+        projection::find(ctx, &SHAPE, id.uuid()).await
     }
 
     /// A stage by its id; null when there is none.
-    async fn stage(&self, ctx: &Context<'_>, id: StageId) -> Result<Option<Arc<Stage>>> {
-        ctx.request().load(Some(id.uuid())).await
+    async fn stage(&self, ctx: &Context<'_>, id: StageId) -> Result<Option<Found<Stage>>> {
+        projection::find(ctx, &STAGE_SHAPE, id.uuid()).await
     }
 
     /// Pipelines in the tenant's own order unless ordered otherwise.
@@ -285,7 +289,8 @@ impl PipelineQuery {
             order_by,
             include_archived,
         };
-        Listing::read(ctx, args.query(ctx.request().actor().tenant, USUAL_ORDER)?).await
+        let query = args.query(ctx.request().actor().tenant, USUAL_ORDER)?;
+        projection::list(ctx, &SHAPE, query).await
     }
 }
 

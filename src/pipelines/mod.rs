@@ -4,6 +4,7 @@
 
 mod graphql;
 mod model;
+mod projection;
 mod store;
 mod usual;
 
@@ -14,6 +15,7 @@ pub use model::{
     NewPipeline, NewStage, Pipeline, PipelineFields, PipelineOrderField, Stage, StageFields,
     StageKind, StageOrderField,
 };
+pub(crate) use projection::{SHAPE, STAGE_SHAPE};
 
 use crate::{
     db::{Tx, list},

@@ -35,9 +35,9 @@ pub(in crate::activities) async fn links_of(tx: &mut Tx, activities: &[Uuid]) ->
          FROM activity_targets l WHERE l.tenant_id = ",
     )
     .bind(tx.tenant())
-    .push(" AND l.activity_id = ANY(")
-    .bind(activities.to_vec())
-    .push(") ORDER BY l.activity_id, l.target_id");
+    .push(" AND l.activity_id")
+    .one_of(activities)
+    .push(" ORDER BY l.activity_id, l.target_id");
     let mut links = Links::with_capacity(activities.len());
     for (activity, company, contact, lead, opportunity, visible_to) in
         tx.all::<LinkRow>(sql).await?
@@ -111,9 +111,8 @@ pub(in crate::activities) async fn relink(
             .bind(tx.tenant())
             .push(" AND l.activity_id = ")
             .bind(activity.id)
-            .push(" AND l.target_id = ANY(")
-            .bind(gone)
-            .push(")");
+            .push(" AND l.target_id")
+            .one_of(&gone);
         tx.execute(sql).await?;
     }
     if old.len() > gone.len() {

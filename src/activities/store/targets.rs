@@ -65,9 +65,7 @@ fn arm<T: Typed, R: Kept>(sql: Sql, tenant: TenantId, ids: Vec<Uuid>) -> Sql {
         .bind(tenant)
         .push(" AND t.")
         .push(R::ID_COLUMN)
-        .push(" = ANY(")
-        .bind(ids)
-        .push(")")
+        .one_of(&ids)
 }
 
 fn target(kind: &str, id: Uuid) -> Target {

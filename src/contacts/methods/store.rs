@@ -33,9 +33,9 @@ pub(super) async fn of(
          WHEN 'URL' THEN true WHEN 'SOCIAL' THEN true ELSE app.shows('phones') END) s(shown) WHERE t.tenant_id = ",
     )
     .bind(tx.tenant())
-    .push(" AND t.contact_id = ANY(")
-    .bind(contacts.to_vec())
-    .push(") ORDER BY t.contact_id, t.position");
+    .push(" AND t.contact_id")
+    .one_of(contacts)
+    .push(" ORDER BY t.contact_id, t.position");
     let mut methods: HashMap<Uuid, Vec<ContactMethod>> = HashMap::with_capacity(contacts.len());
     for row in tx.all::<OfContact>(sql).await? {
         methods.entry(row.contact_id).or_default().push(row.method);

@@ -110,7 +110,7 @@ fn what_a_class_watches_costs_the_same_for_one_and_for_many() {
                 .await;
             let reads = statements.iter().filter(|sql| {
                 sql.contains(
-                    "FROM opportunities t WHERE t.tenant_id = $1 AND t.opportunity_id = ANY(",
+                    "FROM opportunities t WHERE t.tenant_id = $1 AND t.opportunity_id IN (",
                 )
             });
             costs.push(reads.count());

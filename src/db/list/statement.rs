@@ -1,0 +1,208 @@
+//! The statements that read lists, whatever columns they read of them.
+
+use sqlx::{Postgres, QueryBuilder};
+use uuid::Uuid;
+
+use super::{ListQuery, Page, Record, Relation};
+use crate::{
+    auth::Sensitive,
+    db::{
+        Predicate, Sql, Tx,
+        masked::{self, refuse_hidden},
+        order::Rendering,
+        predicate::Alias,
+    },
+    error::Result,
+};
+
+/// What is read of each row.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Selected<'a> {
+    /// All of a record: its columns as the program's text has them.
+    All(&'static str),
+    /// Some columns by their names, without what the actor is not shown.
+    Some(&'a [&'static str]),
+}
+
+impl Selected<'_> {
+    fn push(self, sql: &mut Sql, table: &'static str) {
+        let sql = sql.builder();
+        let columns = match self {
+            Self::All(columns) => {
+                sql.push(columns);
+                return;
+            }
+            Self::Some(columns) => columns,
+        };
+        for (i, column) in columns.iter().enumerate() {
+            if i > 0 {
+                sql.push(", ");
+            }
+            match masked::sensitivity(table, column) {
+                Some(what) => push_masked(sql, column, what),
+                None => {
+                    sql.push("t.").push(column);
+                }
+            }
+        }
+    }
+}
+
+fn push_masked(sql: &mut QueryBuilder<Postgres>, column: &'static str, what: Sensitive) {
+    sql.push("CASE WHEN app.shows('")
+        .push(what.word())
+        .push("') THEN t.")
+        .push(column)
+        .push(" END");
+}
+
+/// Rows by their ids.
+pub(super) fn many(
+    tx: &Tx,
+    (table, id_column): (&'static str, &'static str),
+    ids: &[Uuid],
+    selected: Selected<'_>,
+) -> Sql {
+    let mut sql = Sql::new("SELECT ");
+    selected.push(&mut sql, table);
+    sql.push(" FROM ")
+        .push(table)
+        .push(" t WHERE t.tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND t.")
+        .push(id_column)
+        .one_of(ids)
+}
+
+/// A page of a list.
+pub(super) fn page<R: Record>(
+    tx: &Tx,
+    query: &ListQuery<R>,
+    selected: Selected<'_>,
+) -> Result<Sql> {
+    refuse_hidden(&tx.actor().rights, query)?;
+    let mut sql = Sql::new("SELECT ");
+    selected.push(&mut sql, R::TABLE);
+    sql = sql.push(" FROM ").push(R::TABLE).push(" t WHERE ");
+    push_conditions(&mut sql, tx, query, &[]);
+    push_end(&mut sql, query, &[]);
+    Ok(sql)
+}
+
+/// The same page of the list of each parent; the parent's key is the first column.
+pub(super) fn pages<R: Record>(
+    tx: &Tx,
+    relation: &Relation,
+    parents: &[Uuid],
+    query: &ListQuery<R>,
+    selected: Selected<'_>,
+) -> Result<Sql> {
+    refuse_hidden(&tx.actor().rights, query)?;
+    let copies = relation.link.as_ref().map_or(&[][..], |link| link.copies);
+    let mut sql = Sql::new("SELECT k.key AS parent_key, c.* FROM ")
+        .keys(parents)
+        .push(" CROSS JOIN LATERAL (SELECT ");
+    selected.push(&mut sql, R::TABLE);
+    push_related::<R>(&mut sql, tx, relation);
+    sql = sql.push(" AND ");
+    push_conditions(&mut sql, tx, query, copies);
+    push_end(&mut sql, query, copies);
+    Ok(sql.push(") c"))
+}
+
+impl<R: Record> ListQuery<R> {
+    /// Makes a page of the rows that a statement gave: there is one more than asked for when there are further ones.
+    pub(super) fn assemble<T>(&self, mut rows: Vec<T>) -> Page<T> {
+        let more = rows.len() as i64 > self.page.size;
+        rows.truncate(self.page.size as usize);
+        if self.page.backward {
+            rows.reverse();
+        }
+        let came_from = self.page.from.is_some();
+        let (has_previous, has_next) = if self.page.backward {
+            (more, came_from)
+        } else {
+            (came_from, more)
+        };
+        Page {
+            items: rows,
+            has_previous,
+            has_next,
+        }
+    }
+}
+
+/// ` FROM … WHERE <belongs to k.key>`
+pub(super) fn push_related<R: Record>(sql: &mut Sql, tx: &Tx, relation: &Relation) {
+    let sql = sql.builder();
+    match &relation.link {
+        Some(link) => {
+            sql.push(" FROM ")
+                .push(link.table)
+                .push(" l JOIN ")
+                .push(R::TABLE)
+                .push(" t ON t.tenant_id = ");
+            sql.push_bind(tx.tenant());
+            sql.push(" AND ")
+                .push(link.on)
+                .push(" WHERE l.tenant_id = ");
+            sql.push_bind(tx.tenant());
+            sql.push(" AND ");
+        }
+        None => {
+            sql.push(" FROM ").push(R::TABLE).push(" t WHERE ");
+        }
+    }
+    sql.push(relation.key).push(" = k.key");
+}
+
+/// The tenant, the filter and whether archived rows count.
+pub(super) fn push_filter<R: Record>(sql: &mut Sql, tx: &Tx, query: &ListQuery<R>) {
+    let sql = sql.builder();
+    sql.push("t.tenant_id = ");
+    sql.push_bind(tx.tenant());
+    if R::ARCHIVES && !query.include_archived {
+        sql.push(" AND t.archived_at IS NULL");
+    }
+    if !matches!(&query.filter, Predicate::All(parts) if parts.is_empty()) {
+        sql.push(" AND ");
+        query.filter.render(sql, Alias::LIST, tx.tenant());
+    }
+}
+
+fn push_conditions<R: Record>(
+    sql: &mut Sql,
+    tx: &Tx,
+    query: &ListQuery<R>,
+    copies: &'static [(&'static str, &'static str)],
+) {
+    push_filter(sql, tx, query);
+    if let Some(cursor) = &query.page.from {
+        sql.builder().push(" AND ");
+        rendering::<R>(query, copies).push_after(sql.builder(), cursor);
+    }
+}
+
+/// The order and the limit: one row more than asked for, to tell whether there are further ones.
+fn push_end<R: Record>(
+    sql: &mut Sql,
+    query: &ListQuery<R>,
+    copies: &'static [(&'static str, &'static str)],
+) {
+    let builder: &mut QueryBuilder<Postgres> = sql.builder();
+    rendering::<R>(query, copies).push_order(builder);
+    builder.push(" LIMIT ");
+    builder.push_bind(query.page.size + 1);
+}
+
+fn rendering<'a, R: Record>(
+    query: &'a ListQuery<R>,
+    replaced: &'static [(&'static str, &'static str)],
+) -> Rendering<'a, R::Order> {
+    Rendering {
+        order: &query.order,
+        id_column: R::ID_COLUMN,
+        backward: query.page.backward,
+        replaced,
+    }
+}

@@ -1,0 +1,438 @@
+//! What is to be read and written, made of the document below a field.
+
+use std::collections::HashMap;
+
+use async_graphql::{
+    Context, ContextSelectionSet, Name, Positioned,
+    parser::types::{Field, Selection, SelectionSet},
+};
+use uuid::Uuid;
+
+use super::{
+    field::{Kind, Projected, Shape},
+    page::Source,
+};
+
+/// All of it.
+pub(super) struct Plan {
+    pub(super) root: Root,
+    /// The columns that the levels read; levels of records that are looked up by id share those of their table, so that
+    /// what one of them has read serves the others.
+    pub(super) columns: Vec<Columns>,
+}
+
+pub(super) enum Root {
+    Record(Uuid, Link),
+    Page(Below),
+}
+
+/// Columns of a table, in the order they are read.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Columns {
+    pub(super) of: (&'static str, &'static str),
+    pub(super) names: Vec<&'static str>,
+}
+
+/// Rows that are read together, and what hangs on each of them.
+pub(super) struct Level {
+    pub(super) shape: &'static Shape,
+    /// Which of the plan's columns.
+    pub(super) columns: usize,
+    pub(super) links: Vec<Link>,
+    pub(super) lists: Vec<Below>,
+}
+
+/// Records that rows name.
+pub(super) struct Link {
+    pub(super) key: Naming,
+    pub(super) level: Level,
+    pub(super) fields: Vec<Written>,
+}
+
+/// How a row names a record.
+#[derive(Clone, Copy)]
+pub(super) enum Naming {
+    /// By its id at a place.
+    Id(usize),
+    /// In a text at a place.
+    Text(usize, fn(&str) -> Option<Uuid>),
+}
+
+/// A page of records below each row.
+pub(super) struct Below {
+    pub(super) source: Source,
+    pub(super) level: Level,
+    /// The places of the columns that it is sorted by; only when cursors are asked for.
+    pub(super) order: Vec<usize>,
+    pub(super) is_counted: bool,
+    pub(super) parts: Vec<(Key, Part)>,
+}
+
+/// A key with its quotes and colon.
+pub(super) type Key = Box<[u8]>;
+
+/// A field of an answer.
+pub(super) struct Written {
+    pub(super) key: Key,
+    pub(super) what: What,
+}
+
+pub(super) enum What {
+    Value(Kind, usize, usize),
+    TypeName(String),
+    /// Fields of the same row; null when one of the columns is.
+    Object(Vec<usize>, Vec<Written>),
+    /// One of the level's links.
+    Link(usize),
+    /// One of the level's lists.
+    List(usize),
+    /// What may be done with the row, by the column that says who sees it.
+    Rights(usize, Vec<(Key, Right)>),
+}
+
+pub(super) enum Right {
+    Update,
+    Delete,
+    TypeName,
+}
+
+/// A field of a connection.
+pub(super) enum Part {
+    Nodes(Vec<Written>),
+    Edges(Vec<(Key, Edge)>),
+    PageInfo(Vec<(Key, Info)>),
+    TotalCount,
+    IsEstimate,
+    TypeName(String),
+}
+
+pub(super) enum Edge {
+    Node(Vec<Written>),
+    Cursor,
+    TypeName(String),
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Info {
+    HasNext,
+    HasPrevious,
+    Start,
+    End,
+    TypeName,
+}
+
+impl Plan {
+    /// What is asked of a page, or none if the executor has to answer.
+    pub(super) fn of_page(ctx: &Context<'_>, source: Source) -> Option<Self> {
+        let mut planner = Planner::default();
+        let set = ctx.with_selection_set(&ctx.item.node.selection_set);
+        let page = planner.page(&set, source)?;
+        Some(Self {
+            root: Root::Page(page),
+            columns: planner.columns,
+        })
+    }
+
+    /// What is asked of a record, or none if the executor has to answer.
+    pub(super) fn of_record(ctx: &Context<'_>, shape: &'static Shape, id: Uuid) -> Option<Self> {
+        let mut planner = Planner::default();
+        let set = ctx.with_selection_set(&ctx.item.node.selection_set);
+        let link = planner.link(&set, shape, Naming::Id(0))?;
+        Some(Self {
+            root: Root::Record(id, link),
+            columns: planner.columns,
+        })
+    }
+}
+
+#[derive(Default)]
+struct Planner {
+    columns: Vec<Columns>,
+    /// Of records that are looked up by id: which columns, by table.
+    shared: HashMap<&'static str, usize>,
+}
+
+/// Where a selection finds its fields.
+#[derive(Clone, Copy)]
+struct Fields {
+    type_name: &'static str,
+    field: fn(&str) -> Option<Projected>,
+}
+
+impl Planner {
+    fn level(&mut self, shape: &'static Shape, columns: usize) -> Level {
+        self.column(columns, shape.id_column);
+        Level {
+            shape,
+            columns,
+            links: Vec::new(),
+            lists: Vec::new(),
+        }
+    }
+
+    fn new_columns(&mut self, shape: &'static Shape) -> usize {
+        self.columns.push(Columns {
+            of: shape.key(),
+            names: Vec::new(),
+        });
+        self.columns.len() - 1
+    }
+
+    /// The place of a column.
+    fn column(&mut self, columns: usize, name: &'static str) -> usize {
+        let names = &mut self.columns[columns].names;
+        let known = names.iter().position(|known| *known == name);
+        known.unwrap_or_else(|| {
+            names.push(name);
+            names.len() - 1
+        })
+    }
+
+    fn link(
+        &mut self,
+        set: &ContextSelectionSet<'_>,
+        shape: &'static Shape,
+        key: Naming,
+    ) -> Option<Link> {
+        let columns = match self.shared.get(shape.table) {
+            Some(columns) => *columns,
+            None => {
+                let columns = self.new_columns(shape);
+                self.shared.insert(shape.table, columns);
+                columns
+            }
+        };
+        let mut level = self.level(shape, columns);
+        let fields = self.record(set, &mut level)?;
+        Some(Link { key, level, fields })
+    }
+
+    fn record(&mut self, set: &ContextSelectionSet<'_>, level: &mut Level) -> Option<Vec<Written>> {
+        let source = Fields {
+            type_name: level.shape.type_name,
+            field: level.shape.field,
+        };
+        let mut fields = Vec::new();
+        self.fields(set, source, level, &mut fields)?;
+        Some(fields)
+    }
+
+    fn fields(
+        &mut self,
+        set: &ContextSelectionSet<'_>,
+        source: Fields,
+        level: &mut Level,
+        fields: &mut Vec<Written>,
+    ) -> Option<()> {
+        for field in Flat::of(set, source.type_name)? {
+            let key = key(field);
+            if fields.iter().any(|known| known.key == key) {
+                return None;
+            }
+            let below = set.with_field(field);
+            let below = below.with_selection_set(&field.node.selection_set);
+            let what = match name(field) {
+                "__typename" => What::TypeName(source.type_name.to_owned()),
+                name => match (source.field)(name)? {
+                    Projected::Value(kind, column) => {
+                        let at = self.column(level.columns, column);
+                        let other = match kind {
+                            Kind::Joined(other) => self.column(level.columns, other),
+                            _ => at,
+                        };
+                        What::Value(kind, at, other)
+                    }
+                    Projected::Object(type_name, present, field) => {
+                        let present = present.iter();
+                        let present = present
+                            .map(|column| self.column(level.columns, column))
+                            .collect();
+                        let mut inner = Vec::new();
+                        self.fields(&below, Fields { type_name, field }, level, &mut inner)?;
+                        What::Object(present, inner)
+                    }
+                    Projected::One(shape, column) => {
+                        let key = Naming::Id(self.column(level.columns, column));
+                        let link = self.link(&below, shape, key)?;
+                        level.links.push(link);
+                        What::Link(level.links.len() - 1)
+                    }
+                    Projected::Named(shape, column, read) => {
+                        let key = Naming::Text(self.column(level.columns, column), read);
+                        let link = self.link(&below, shape, key)?;
+                        level.links.push(link);
+                        What::Link(level.links.len() - 1)
+                    }
+                    Projected::Page(source) => {
+                        let page = self.page(&below, source(&set.with_field(field)).ok()?)?;
+                        level.lists.push(page);
+                        What::List(level.lists.len() - 1)
+                    }
+                    Projected::Rights => {
+                        let at = self.column(level.columns, "visible_to");
+                        What::Rights(at, rights(&below)?)
+                    }
+                },
+            };
+            fields.push(Written { key, what });
+        }
+        Some(())
+    }
+
+    fn page(&mut self, set: &ContextSelectionSet<'_>, source: Source) -> Option<Below> {
+        let shape = source.shape();
+        let columns = self.new_columns(shape);
+        let mut level = self.level(shape, columns);
+        let (mut parts, mut has_cursors, mut is_counted) = (Vec::new(), false, false);
+        for field in Flat::of(set, &format!("{}Connection", shape.type_name))? {
+            let below = set.with_field(field);
+            let below = below.with_selection_set(&field.node.selection_set);
+            let part = match name(field) {
+                "nodes" => Part::Nodes(self.record(&below, &mut level)?),
+                "edges" => {
+                    let edges = self.edges(&below, &mut level)?;
+                    has_cursors |= edges.iter().any(|(_, edge)| matches!(edge, Edge::Cursor));
+                    Part::Edges(edges)
+                }
+                "pageInfo" => {
+                    let info = page_info(&below)?;
+                    has_cursors |= info
+                        .iter()
+                        .any(|(_, info)| matches!(info, Info::Start | Info::End));
+                    Part::PageInfo(info)
+                }
+                "totalCount" => Part::TotalCount,
+                "totalCountIsEstimate" => Part::IsEstimate,
+                "__typename" => Part::TypeName(format!("{}Connection", shape.type_name)),
+                _ => return None,
+            };
+            is_counted |= matches!(part, Part::TotalCount | Part::IsEstimate);
+            push_once(&mut parts, key(field), part)?;
+        }
+        let order = match has_cursors {
+            true => source.order(),
+            false => Vec::new(),
+        };
+        let order = order.into_iter();
+        let order = order.map(|name| self.column(columns, name)).collect();
+        Some(Below {
+            source,
+            level,
+            order,
+            is_counted,
+            parts,
+        })
+    }
+
+    fn edges(
+        &mut self,
+        set: &ContextSelectionSet<'_>,
+        level: &mut Level,
+    ) -> Option<Vec<(Key, Edge)>> {
+        let type_name = format!("{}Edge", level.shape.type_name);
+        let mut edges = Vec::new();
+        for field in Flat::of(set, &type_name)? {
+            let below = set.with_field(field);
+            let below = below.with_selection_set(&field.node.selection_set);
+            let edge = match name(field) {
+                "node" => Edge::Node(self.record(&below, level)?),
+                "cursor" => Edge::Cursor,
+                "__typename" => Edge::TypeName(type_name.clone()),
+                _ => return None,
+            };
+            push_once(&mut edges, key(field), edge)?;
+        }
+        Some(edges)
+    }
+}
+
+fn page_info(set: &ContextSelectionSet<'_>) -> Option<Vec<(Key, Info)>> {
+    let mut parts = Vec::new();
+    for field in Flat::of(set, "PageInfo")? {
+        let info = match name(field) {
+            "hasNextPage" => Info::HasNext,
+            "hasPreviousPage" => Info::HasPrevious,
+            "startCursor" => Info::Start,
+            "endCursor" => Info::End,
+            "__typename" => Info::TypeName,
+            _ => return None,
+        };
+        push_once(&mut parts, key(field), info)?;
+    }
+    Some(parts)
+}
+
+fn rights(set: &ContextSelectionSet<'_>) -> Option<Vec<(Key, Right)>> {
+    let mut parts = Vec::new();
+    for field in Flat::of(set, "RecordRights")? {
+        let right = match name(field) {
+            "update" => Right::Update,
+            "delete" => Right::Delete,
+            "__typename" => Right::TypeName,
+            _ => return None,
+        };
+        push_once(&mut parts, key(field), right)?;
+    }
+    Some(parts)
+}
+
+/// A key that is asked for twice has to be merged, which is the executor's business.
+fn push_once<T>(parts: &mut Vec<(Key, T)>, key: Key, part: T) -> Option<()> {
+    if parts.iter().any(|(known, _)| *known == key) {
+        return None;
+    }
+    parts.push((key, part));
+    Some(())
+}
+
+fn name(field: &Positioned<Field>) -> &str {
+    field.node.name.node.as_str()
+}
+
+/// Names are letters, digits and underscores, so nothing in them needs escaping.
+fn key(field: &Positioned<Field>) -> Key {
+    let name: &Name = &field.node.response_key().node;
+    format!("\"{name}\":").into_bytes().into_boxed_slice()
+}
+
+/// The fields of a selection with its fragments laid out.
+struct Flat<'a>(Vec<&'a Positioned<Field>>);
+
+impl<'a> Flat<'a> {
+    fn of(set: &ContextSelectionSet<'a>, type_name: &str) -> Option<Vec<&'a Positioned<Field>>> {
+        let mut flat = Self(Vec::new());
+        flat.add(set, &set.item.node, type_name)?;
+        Some(flat.0)
+    }
+
+    /// `@skip` and `@include` were judged before anything runs; what is left of them says nothing any more. Fragments on
+    /// interfaces are the executor's business.
+    fn add(
+        &mut self,
+        ctx: &ContextSelectionSet<'a>,
+        set: &'a SelectionSet,
+        type_name: &str,
+    ) -> Option<()> {
+        for selection in &set.items {
+            match &selection.node {
+                Selection::Field(field) => self.0.push(field),
+                Selection::InlineFragment(inline) => {
+                    let condition = inline.node.type_condition.as_ref();
+                    if condition.is_some_and(|condition| condition.node.on.node != *type_name) {
+                        return None;
+                    }
+                    self.add(ctx, &inline.node.selection_set.node, type_name)?;
+                }
+                Selection::FragmentSpread(spread) => {
+                    let name = &spread.node.fragment_name.node;
+                    let fragment = ctx.query_env.fragments.get(name)?;
+                    if fragment.node.type_condition.node.on.node != *type_name {
+                        return None;
+                    }
+                    self.add(ctx, &fragment.node.selection_set.node, type_name)?;
+                }
+            }
+        }
+        Some(())
+    }
+}
