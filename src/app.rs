@@ -26,7 +26,7 @@ use crate::{
     db::{self, Db, PoolOptions, StartupError},
     events::{Hints, Hub, redis_answers},
     graphql::{
-        self, Api,
+        self, Api, Spending,
         http::{Origins, Outcome},
         limits::Limits,
         live::Sources,
@@ -188,13 +188,14 @@ impl App {
             presences: Arc::clone(&presences),
             metrics: Arc::clone(&metrics),
         };
+        let spending = Spending::new(limits.points, redis_url.as_deref());
         let api = Api::new(
             db.clone(),
             Arc::clone(&tokens),
             limits,
             recorder,
             Arc::clone(&accounts),
-            (sources, serving.origins),
+            (sources, spending, serving.origins),
         );
         let api = Arc::new(api);
         let access = Arc::clone(api.access());

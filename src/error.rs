@@ -62,6 +62,9 @@ pub enum Error {
         /// When to try again, in seconds.
         retry_after_s: u64,
     },
+    /// The tenant has so much under way that this could not begin.
+    #[error("your tenant has too much under way at once, try again in a moment")]
+    Busy,
     /// Something that this server depends on does not answer.
     #[error("{0} does not answer, try again later")]
     Unavailable(&'static str),
@@ -133,6 +136,7 @@ impl Error {
             Self::TenantDeleting => "TENANT_DELETING",
             Self::Quota { .. } => "QUOTA_EXCEEDED",
             Self::TooManyAttempts { .. } => "TOO_MANY_ATTEMPTS",
+            Self::Busy => "TENANT_BUSY",
             Self::Unavailable(_) => "UNAVAILABLE",
             Self::Internal(_) => "INTERNAL",
         }

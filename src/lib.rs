@@ -3,7 +3,8 @@
 //! # The house
 //! - [`tenants`], [`members`], [`roles`], [`api_keys`], [`companies`], [`contacts`], [`leads`], [`pipelines`], [`opportunities`],
 //!   [`activities`]: the domains, all alike inside. `mod.rs` has the verbs, `model.rs` the types and rules (pure),
-//!   `store.rs` the SQL, `graphql.rs` the schema, and one file per business act. [`records`] is what they share.
+//!   `store.rs` the SQL, `graphql.rs` the schema, `projection.rs` which of its fields are plain columns, and one file per
+//!   business act. [`records`] is what they share.
 //! - [`accounts`]: people beyond tenants: registering, signing in, sessions. [`mail`]: what is sent to them.
 //! - [`auth`]: who is asking. Token -> claims -> actor; the built-in roles.
 //! - [`db`]: the only owner of connections, and the one door from an actor to row-level security.
@@ -22,7 +23,9 @@
 //! 3. [`graphql::shape`] measures the parsed document: depth, aliases, how many objects it could answer.
 //! 4. [`graphql::Api::authenticate`]: the token's claims become an [`auth::Actor`], once.
 //! 5. [`graphql::RequestContext`] carries the actor, loaders and a [`db::ReadSession`].
-//! 6. A resolver in a domain's `graphql.rs` translates its arguments and asks for a page or a record.
+//! 6. A resolver in a domain's `graphql.rs` translates its arguments and asks for a page or a record. Where all that is
+//!    asked of it follows from columns, `graphql/projection` reads just these and writes the JSON; else the executor
+//!    asks whole records for each field.
 //! 7. The first statement begins one read-only snapshot, in one message with the actor's settings; all further
 //!    ones of the request take turns on it.
 //! 8. [`db::list`] renders the statement: the tenant, the filter, the keyset, the limit. Postgres adds the policies.

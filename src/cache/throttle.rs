@@ -6,24 +6,23 @@
 
 use std::{
     net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::aio::ConnectionManager;
 use sha2::{Digest as _, Sha256};
 
-use super::counts::{Count, Counts};
+use super::{
+    counts::{Count, Counts},
+    reach::Reach,
+};
 use crate::error::{Error, Result};
 
 /// The longest wait between two tries.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
 /// How long a counter is kept after the last wait.
 const KEPT: Duration = Duration::from_secs(60 * 60);
-/// No try waits longer than this for Redis.
-const PATIENCE: Duration = Duration::from_millis(50);
-/// How long a Redis that did not answer is left alone.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// Answers how long to wait, in milliseconds, and how often it was tried; a try that may be made is counted.
 const BEGIN: &str = "
@@ -97,8 +96,7 @@ impl Counter {
 pub struct Throttle(Arc<Inner>);
 
 struct Inner {
-    redis: Option<ConnectionManager>,
-    away_until: Mutex<Option<Instant>>,
+    reach: Reach,
     counts: Counts,
 }
 
@@ -107,8 +105,7 @@ impl Throttle {
     #[must_use]
     pub fn new(redis_url: Option<&str>) -> Self {
         Self(Arc::new(Inner {
-            redis: redis_url.and_then(manager),
-            away_until: Mutex::new(None),
+            reach: Reach::new(redis_url, "attempts are counted by this server alone"),
             counts: Counts::default(),
         }))
     }
@@ -152,13 +149,12 @@ impl Throttle {
     /// Forgets all tries: somebody proved who they are.
     pub async fn clear(&self, counter: &Counter) {
         self.0.counts.clear(&counter.name);
-        let Some(mut redis) = self.reachable() else {
-            return;
+        let forget = async |mut redis: ConnectionManager| {
+            let mut command = redis::cmd("DEL");
+            command.arg(counter.key());
+            command.query_async::<i64>(&mut redis).await
         };
-        let mut command = redis::cmd("DEL");
-        command.arg(counter.key());
-        let done = tokio::time::timeout(PATIENCE, command.query_async::<i64>(&mut redis)).await;
-        self.note_absence(matches!(done, Ok(Ok(_))));
+        self.0.reach.ask(forget).await;
     }
 
     /// Takes one try back: it was no guess.
@@ -174,59 +170,12 @@ impl Throttle {
         counter: &Counter,
         arguments: &[String],
     ) -> Option<T> {
-        let mut redis = self.reachable()?;
-        let mut command = redis::cmd("EVAL");
-        command.arg(script).arg(1).arg(counter.key()).arg(arguments);
-        let answer = tokio::time::timeout(PATIENCE, command.query_async::<T>(&mut redis)).await;
-        let answer = match answer {
-            Ok(Ok(answer)) => Some(answer),
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "attempts are counted by this server alone");
-                None
-            }
-            Err(_) => {
-                tracing::warn!("attempts are counted by this server alone: redis is slow");
-                None
-            }
+        let ask = async |mut redis: ConnectionManager| {
+            let mut command = redis::cmd("EVAL");
+            command.arg(script).arg(1).arg(counter.key()).arg(arguments);
+            command.query_async::<T>(&mut redis).await
         };
-        self.note_absence(answer.is_some());
-        answer
-    }
-
-    fn reachable(&self) -> Option<ConnectionManager> {
-        let redis = self.0.redis.as_ref()?;
-        let away = *self
-            .0
-            .away_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let is_away = away.is_some_and(|until| until > Instant::now());
-        (!is_away).then(|| redis.clone())
-    }
-
-    fn note_absence(&self, answered: bool) {
-        let until = (!answered).then(|| Instant::now() + PAUSE);
-        *self
-            .0
-            .away_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = until;
-    }
-}
-
-fn manager(url: &str) -> Option<ConnectionManager> {
-    let config = ConnectionManagerConfig::new()
-        .set_number_of_retries(1)
-        .set_connection_timeout(Some(PATIENCE))
-        .set_response_timeout(Some(PATIENCE));
-    let opened = redis::Client::open(url)
-        .and_then(|client| ConnectionManager::new_lazy_with_config(client, config));
-    match opened {
-        Ok(manager) => Some(manager),
-        Err(error) => {
-            tracing::warn!(%error, "attempts are counted by this server alone");
-            None
-        }
+        self.0.reach.ask(ask).await
     }
 }
 

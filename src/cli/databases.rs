@@ -63,6 +63,7 @@ pub(crate) fn logins(
 pub(crate) fn pool(config: &Config) -> PoolOptions {
     PoolOptions {
         size: config.database.pool_size,
+        tenant_share: config.database.tenant_connections,
         system_size: config.database.system_pool_size,
         acquire_timeout: config.database.acquire_timeout,
         prepared: config.database.statement_cache > 0,

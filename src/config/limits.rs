@@ -3,7 +3,16 @@
 use std::time::Duration;
 
 use super::{reader::Reader, typed::milliseconds};
-use crate::graphql::limits::Limits;
+use crate::{
+    cache::Allowance,
+    graphql::{
+        Spend,
+        limits::{Limits, Points},
+    },
+};
+
+/// More points than anybody could spend.
+const MOST_POINTS: u32 = 1_000_000_000;
 
 /// Limits of a GraphQL request; `None` leaves the limit as the server has it built in.
 #[derive(Debug, Clone)]
@@ -28,6 +37,12 @@ pub struct LimitsConfig {
     pub connections_per_tenant: Option<usize>,
     /// Most subscriptions on a WebSocket.
     pub subscriptions: Option<usize>,
+    /// Whether requests beyond the points are refused.
+    pub spend: Option<Spend>,
+    /// The points of a person or key: how many there can be, and how many come back each second.
+    pub points_of_person: (Option<usize>, Option<usize>),
+    /// The same for a tenant.
+    pub points_of_tenant: (Option<usize>, Option<usize>),
     /// Longest run of a request.
     pub timeout: Option<Duration>,
 }
@@ -51,6 +66,23 @@ impl LimitsConfig {
             connections_per_person: limit("DEALGRAPH_LIMIT_CONNECTIONS_PER_PERSON", 1_000_000),
             connections_per_tenant: limit("DEALGRAPH_LIMIT_CONNECTIONS_PER_TENANT", 1_000_000),
             subscriptions: limit("DEALGRAPH_LIMIT_SUBSCRIPTIONS", 10_000),
+            points_of_person: (
+                limit("DEALGRAPH_LIMIT_PERSON_POINTS", MOST_POINTS),
+                limit("DEALGRAPH_LIMIT_PERSON_POINTS_PER_SECOND", MOST_POINTS),
+            ),
+            points_of_tenant: (
+                limit("DEALGRAPH_LIMIT_TENANT_POINTS", MOST_POINTS),
+                limit("DEALGRAPH_LIMIT_TENANT_POINTS_PER_SECOND", MOST_POINTS),
+            ),
+            spend: reader.optional(
+                "DEALGRAPH_LIMIT_POINTS",
+                "enforce or measure",
+                |word| match word {
+                    "enforce" => Some(Spend::Enforce),
+                    "measure" => Some(Spend::Measure),
+                    _ => None,
+                },
+            ),
             timeout: reader
                 .optional_number("DEALGRAPH_LIMIT_TIMEOUT_MS", 1..=600_000)
                 .map(milliseconds),
@@ -76,9 +108,24 @@ impl From<&LimitsConfig> for Limits {
                 .connections_per_tenant
                 .unwrap_or(built_in.connections_per_tenant),
             subscriptions: set.subscriptions.unwrap_or(built_in.subscriptions),
+            points: Points {
+                spend: set.spend.unwrap_or(built_in.points.spend),
+                of_person: allowance(set.points_of_person, built_in.points.of_person),
+                of_tenant: allowance(set.points_of_tenant, built_in.points.of_tenant),
+            },
             timeout: set.timeout.unwrap_or(built_in.timeout),
             ..built_in
         }
+    }
+}
+
+fn allowance(
+    (burst, per_second): (Option<usize>, Option<usize>),
+    built_in: Allowance,
+) -> Allowance {
+    Allowance {
+        burst: burst.map_or(built_in.burst, |points| points as u64),
+        per_second: per_second.map_or(built_in.per_second, |points| points as u64),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The settings of logs and traces.
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use url::Url;
 
 use super::reader::Reader;
@@ -28,7 +28,7 @@ pub enum TraceParents {
 /// Logs and traces.
 #[derive(Debug, Clone)]
 pub struct TelemetryConfig {
-    /// What is logged, in the grammar of `tracing_subscriber::EnvFilter`; checked.
+    /// What is logged, in the grammar of `tracing_subscriber::filter::Targets`; checked.
     pub log: String,
     /// How log lines look.
     pub log_format: LogFormat,
@@ -73,13 +73,14 @@ impl TelemetryConfig {
 /// The filter's own grammar takes a bare word for a target, so that `inof` would silence the log; such words are refused.
 fn is_log_filter(value: &str) -> bool {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-    let is_simple = |part: &&str| !part.contains(['=', '[', ']', '{', '}']);
+    let is_simple = |part: &&str| !part.contains('=');
     let levels_only = value.split(',').filter(is_simple).all(|part| {
         LEVELS
             .iter()
             .any(|level| part.trim().eq_ignore_ascii_case(level))
     });
-    levels_only && EnvFilter::builder().with_regex(false).parse(value).is_ok()
+    let names_spans = value.contains(['[', '{']);
+    levels_only && !names_spans && value.parse::<Targets>().is_ok()
 }
 
 /// The exporter has no TLS and would send a user and a password in the clear.

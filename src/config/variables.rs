@@ -82,6 +82,11 @@ pub const VARIABLES: &[Variable] = &[
     ),
     variable("DEALGRAPH_POOL_SIZE", "16", "connections for requests"),
     variable(
+        "DEALGRAPH_TENANT_CONNECTIONS",
+        "2",
+        "connections of those that a tenant has at a time while other tenants are at work",
+    ),
+    variable(
         "DEALGRAPH_SYSTEM_POOL_SIZE",
         "4",
         "connections for the server's own work",
@@ -201,6 +206,31 @@ pub const VARIABLES: &[Variable] = &[
         "DEALGRAPH_LIMIT_SUBSCRIPTIONS",
         "64",
         "most subscriptions on a WebSocket",
+    ),
+    variable(
+        "DEALGRAPH_LIMIT_POINTS",
+        "enforce",
+        "`enforce` refuses requests of those who have no points left, `measure` only tells them",
+    ),
+    variable(
+        "DEALGRAPH_LIMIT_PERSON_POINTS",
+        "100000",
+        "most points that a person or key can have; one is an object of an answer",
+    ),
+    variable(
+        "DEALGRAPH_LIMIT_PERSON_POINTS_PER_SECOND",
+        "5000",
+        "points that come back to them each second",
+    ),
+    variable(
+        "DEALGRAPH_LIMIT_TENANT_POINTS",
+        "1000000",
+        "most points that all of a tenant can have together",
+    ),
+    variable(
+        "DEALGRAPH_LIMIT_TENANT_POINTS_PER_SECOND",
+        "50000",
+        "points that come back to them each second",
     ),
     variable(
         "DEALGRAPH_LIMIT_TIMEOUT_MS",

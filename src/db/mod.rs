@@ -7,6 +7,7 @@
 //! Nothing outside this folder can reach a connection in any other way.
 
 mod constraint;
+mod gate;
 mod judge;
 pub mod list;
 mod masked;
@@ -25,6 +26,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPool, PgPoolOptions},
 };
 
+use gate::Gate;
 pub use judge::Row as KnownRow;
 pub(crate) use masked::refuse_hidden_filter;
 pub use order::{Cursor, Direction, OrderField, OrderTerm, ValueKind};
@@ -47,6 +49,8 @@ use crate::{
 pub struct PoolOptions {
     /// Connections for people's requests.
     pub size: u32,
+    /// Connections of those that a tenant has at a time while other tenants are at work.
+    pub tenant_share: u32,
     /// Connections for the system.
     pub system_size: u32,
     /// How long a request waits for a connection.
@@ -59,6 +63,7 @@ impl Default for PoolOptions {
     fn default() -> Self {
         Self {
             size: 16,
+            tenant_share: 2,
             system_size: 4,
             acquire_timeout: std::time::Duration::from_secs(2),
             prepared: true,
@@ -104,6 +109,7 @@ struct Running {
 #[derive(Clone)]
 pub struct Db {
     app: PgPool,
+    gate: Gate,
     system: PgPool,
     clock: Clock,
     hints: events::Hints,
@@ -127,6 +133,7 @@ impl Db {
                 .test_before_acquire(false)
         };
         Self {
+            gate: Gate::new(options.size, options.tenant_share, options.acquire_timeout),
             app: pool(options.size).connect_lazy_with(app.application_name("dealgraph")),
             system: pool(options.system_size)
                 .connect_lazy_with(system.application_name("dealgraph-system")),
@@ -179,12 +186,8 @@ impl Db {
             Standing::Suspended => return Err(Error::TenantSuspended),
             Standing::Deleting => return Err(Error::TenantDeleting),
         }
-        let statements = begin(
-            &self.app,
-            format!("BEGIN; {}", actor.settings()),
-            self.running.clone(),
-        )
-        .await?;
+        let sql = format!("BEGIN; {}{}", actor.settings(), actor.writing());
+        let statements = self.begin_of(actor, sql).await?;
         let mut tx = Tx::new(statements, Arc::clone(actor), self.clock.now());
         let done = work(&mut tx).await?;
         let seq = events::append(&mut tx, origin).await?;
@@ -227,7 +230,14 @@ impl Db {
             actor.settings(),
             actor.masks()
         );
-        begin(&self.app, sql, self.running.clone()).await
+        self.begin_of(actor, sql).await
+    }
+
+    /// Begins when it is the actor's tenant's turn.
+    async fn begin_of(&self, actor: &Actor, sql: String) -> Result<Statements> {
+        let permit = self.gate.enter(actor.tenant).await?;
+        let statements = begin(&self.app, sql, self.running.clone()).await?;
+        Ok(statements.holding(permit))
     }
 }
 

@@ -10,7 +10,7 @@ use sqlx::{FromRow, Postgres, Row as _, Transaction, postgres::PgRow};
 
 use tracing::{Instrument as _, Span};
 
-use super::{Running, Sql, constraint::translate};
+use super::{Running, Sql, constraint::translate, gate::Permit};
 use crate::{
     audit::{self, Entry, Origin},
     auth::Actor,
@@ -25,6 +25,8 @@ pub struct Statements {
     transaction: Transaction<'static, Postgres>,
     count: u32,
     running: Running,
+    /// Let go after the transaction.
+    permit: Option<Permit>,
 }
 
 impl Statements {
@@ -33,6 +35,15 @@ impl Statements {
             transaction,
             count: 0,
             running,
+            permit: None,
+        }
+    }
+
+    /// The same, keeping its place among the transactions of a tenant to its end.
+    pub(super) fn holding(self, permit: Permit) -> Self {
+        Self {
+            permit: Some(permit),
+            ..self
         }
     }
 
@@ -135,7 +146,14 @@ impl Statements {
     }
 
     async fn commit(self) -> Result<()> {
-        self.transaction.commit().await.map_err(translate)
+        let Self {
+            transaction,
+            permit,
+            ..
+        } = self;
+        let committed = transaction.commit().await;
+        drop(permit);
+        committed.map_err(translate)
     }
 
     fn note(&mut self, sql: &Sql) -> Span {

@@ -2,13 +2,13 @@
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU32, Ordering},
+    atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
 use async_graphql::Context;
 use uuid::Uuid;
 
-use super::loaders::Loaders;
+use super::{loaders::Loaders, projection::Known};
 use crate::{
     audit::{Origin, Recorder},
     auth::{Actor, Sensitive},
@@ -25,9 +25,11 @@ pub struct RequestContext {
     db: Db,
     session: Arc<ReadSession>,
     loaders: Loaders,
+    known: Known,
     origin: Origin,
     recorder: Recorder,
     written: AtomicU32,
+    written_objects: AtomicU64,
     slips: Mutex<Slips>,
 }
 
@@ -48,9 +50,11 @@ impl RequestContext {
             db,
             loaders: Loaders::new(Arc::clone(&session)),
             session,
+            known: Known::default(),
             origin,
             recorder,
             written: AtomicU32::new(0),
+            written_objects: AtomicU64::new(0),
             slips: Mutex::default(),
         }
     }
@@ -100,6 +104,7 @@ impl RequestContext {
     pub async fn write<T>(&self, work: impl AsyncFnOnce(&mut Tx) -> Result<T>) -> Result<T> {
         self.session.refresh().await;
         self.loaders.forget();
+        self.known.forget();
         let counted = async |tx: &mut Tx| {
             let done = work(tx).await;
             self.written.fetch_add(tx.count(), Ordering::Relaxed);
@@ -124,6 +129,11 @@ impl RequestContext {
         self.slips.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What the quick path has looked up.
+    pub(super) fn known(&self) -> &Known {
+        &self.known
+    }
+
     /// Loads a record by id, batched with all that the request asks for at the same time.
     ///
     /// # Errors
@@ -142,7 +152,7 @@ impl RequestContext {
         place: (usize, usize),
         parent: Uuid,
         query: &ListQuery<R>,
-    ) -> Result<Arc<Page<R>>> {
+    ) -> Result<Arc<Page<Arc<R>>>> {
         self.loaders
             .pages(relation, place, query)
             .load(parent)
@@ -169,6 +179,16 @@ impl RequestContext {
     /// The database.
     pub async fn load_with<L: super::loaders::Batch>(&self, key: Uuid) -> Result<L::Value> {
         self.loaders.custom::<L>().load(key).await
+    }
+
+    /// Notes objects that the quick path has written into the answer.
+    pub(super) fn note_written(&self, objects: u64) {
+        self.written_objects.fetch_add(objects, Ordering::Relaxed);
+    }
+
+    /// How many objects the quick path has written.
+    pub(super) fn written_objects(&self) -> u64 {
+        self.written_objects.load(Ordering::Relaxed)
     }
 
     /// How many statements the request ran so far.

@@ -4,6 +4,9 @@
 
 use std::time::Duration;
 
+use super::spending::Spend;
+use crate::cache::Allowance;
+
 const KILO: usize = 1024;
 
 /// What one request may bring and ask for. The defaults let every screen of a CRM through and no known attack.
@@ -52,6 +55,8 @@ pub struct Limits {
     pub subscriptions: usize,
     /// Bytes of a message over a WebSocket.
     pub socket_message_bytes: usize,
+    /// Points that people, keys and tenants have for their requests.
+    pub points: Points,
     /// From the first byte of the request's head at the handler to the last byte of the answer made.
     pub timeout: Duration,
 }
@@ -80,7 +85,37 @@ impl Default for Limits {
             connections_per_tenant: 5_000,
             subscriptions: 64,
             socket_message_bytes: 64 * KILO,
+            points: Points::default(),
             timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// How many points there are for requests; one is an object of an answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Points {
+    /// Whether those who have none left are refused.
+    pub spend: Spend,
+    /// Those of one person or key in a tenant.
+    pub of_person: Allowance,
+    /// Those of all of a tenant together.
+    pub of_tenant: Allowance,
+}
+
+impl Default for Points {
+    /// A person may open a board of fifty deals with all that hangs on them a hundred times at once and seven times a
+    /// second after that; ten people as busy as that fill what their tenant has.
+    fn default() -> Self {
+        Self {
+            spend: Spend::Enforce,
+            of_person: Allowance {
+                burst: 100_000,
+                per_second: 5_000,
+            },
+            of_tenant: Allowance {
+                burst: 1_000_000,
+                per_second: 50_000,
+            },
         }
     }
 }

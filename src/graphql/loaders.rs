@@ -50,7 +50,7 @@ enum Key {
 }
 
 pub(super) type ByIdLoader<R> = cached::Loader<Uuid, Result<Option<Arc<R>>>, ById<R>>;
-pub(super) type PagesLoader<R> = non_cached::Loader<Uuid, Result<Arc<Page<R>>>, Pages<R>>;
+pub(super) type PagesLoader<R> = non_cached::Loader<Uuid, Result<Arc<Page<Arc<R>>>>, Pages<R>>;
 pub(super) type CountsLoader<R> = non_cached::Loader<Uuid, Result<Count>, Counts<R>>;
 pub(super) type CustomLoader<L> = cached::Loader<Uuid, Result<<L as Batch>::Value>, Custom<L>>;
 
@@ -169,8 +169,8 @@ pub(super) struct Pages<R: Record> {
     query: ListQuery<R>,
 }
 
-impl<R: Record> BatchFn<Uuid, Result<Arc<Page<R>>>> for Pages<R> {
-    async fn load(&mut self, keys: &[Uuid]) -> HashMap<Uuid, Result<Arc<Page<R>>>> {
+impl<R: Record> BatchFn<Uuid, Result<Arc<Page<Arc<R>>>>> for Pages<R> {
+    async fn load(&mut self, keys: &[Uuid]) -> HashMap<Uuid, Result<Arc<Page<Arc<R>>>>> {
         let found = self
             .session
             .run(async |tx| list::pages(tx, self.relation, keys, &self.query).await)

@@ -18,11 +18,13 @@ mod loaders;
 pub(crate) mod node;
 mod order;
 pub mod patch;
+pub(crate) mod projection;
 pub mod scalars;
 pub mod scan;
 mod schema;
 pub mod shape;
 mod socket;
+mod spending;
 
 use std::sync::Arc;
 
@@ -39,6 +41,7 @@ pub use http::router;
 pub use loaders::Batch;
 pub use node::Node;
 pub use schema::{Schema, sdl};
+pub use spending::{RateLimit, Spend, Spending};
 
 use crate::{
     accounts::Accounts,
@@ -66,6 +69,7 @@ pub struct Api {
     trusted_proxies: usize,
     live: Arc<Live>,
     admission: Admission,
+    spending: Arc<Spending>,
     origins: Origins,
     connections: TaskTracker,
     closing: CancellationToken,
@@ -80,11 +84,19 @@ impl Api {
         limits: Limits,
         recorder: Recorder,
         accounts: Arc<Accounts>,
-        (sources, origins): (Sources, Origins),
+        (sources, spending, origins): (Sources, Spending, Origins),
     ) -> Self {
         let trusted_proxies = accounts.settings.trusted_proxies;
         let outside = Arc::clone(&accounts.identities);
-        let schema = schema::build(&limits, accounts, Arc::clone(&sources.presences));
+        let spending = Arc::new(spending);
+        let schema = schema::build(
+            &limits,
+            (
+                accounts,
+                Arc::clone(&sources.presences),
+                Arc::clone(&spending),
+            ),
+        );
         let shape = SchemaShape::from_sdl(&sdl()).expect("the schema's own text is a schema");
         let access = Arc::new(Access::new(db.clone(), tokens, recorder.clone(), outside));
         let live = Live::new(
@@ -103,6 +115,7 @@ impl Api {
             trusted_proxies,
             live,
             admission: Admission::default(),
+            spending,
             origins,
             connections: TaskTracker::new(),
             closing: CancellationToken::new(),
@@ -117,6 +130,11 @@ impl Api {
     /// Whose pages may open a socket.
     fn origins(&self) -> &Origins {
         &self.origins
+    }
+
+    /// What requests cost.
+    fn spending(&self) -> &Spending {
+        &self.spending
     }
 
     /// A pass for a connection that stays open.
@@ -188,11 +206,15 @@ impl Api {
         }
     }
 
-    /// Runs a request whose document was scanned, parsed and measured. Without an actor only
-    /// what signing in takes is answered.
-    pub async fn execute(&self, actor: Option<Arc<Actor>>, mut request: Request) -> Response {
+    /// Runs a request whose document was scanned, parsed and measured; tells how many objects the answer has too.
+    /// Without an actor only what signing in takes is answered.
+    pub async fn execute(
+        &self,
+        actor: Option<Arc<Actor>>,
+        mut request: Request,
+    ) -> (Response, u64) {
         let Some(actor) = actor else {
-            return self.execute_anonymous(request).await;
+            return (self.execute_anonymous(request).await, 0);
         };
         let origin = request
             .data
@@ -220,7 +242,8 @@ impl Api {
         order.arrange(&mut response.data);
         asked.note(&context, &response);
         telemetry::note_statements(context.statements());
-        response
+        let objects = spending::objects(&response.data) + context.written_objects();
+        (response, objects)
     }
 
     async fn execute_anonymous(&self, mut request: Request) -> Response {

@@ -6,7 +6,7 @@ use async_graphql::{
     MergedObject, MergedSubscription, SDLExportOptions, SchemaBuilder, ValidationMode,
 };
 
-use super::{limits::Limits, live::LiveQuery, node::NodeQuery};
+use super::{limits::Limits, live::LiveQuery, node::NodeQuery, spending::Spending};
 use crate::{
     accounts::{AccountMutation, AccountQuery, Accounts},
     activities::{ActivityMutation, ActivityQuery, ActivitySubscription},
@@ -84,8 +84,12 @@ pub struct Subscription(
 );
 
 /// Builds the schema of a server.
-pub(super) fn build(limits: &Limits, accounts: Arc<Accounts>, presences: Arc<Presences>) -> Schema {
-    builder(limits).data(accounts).data(presences).finish()
+pub(super) fn build(
+    limits: &Limits,
+    (accounts, presences, spending): (Arc<Accounts>, Arc<Presences>, Arc<Spending>),
+) -> Schema {
+    let builder = builder(limits).data(accounts).data(presences);
+    builder.data(spending).finish()
 }
 
 /// The library's own limits stay on behind ours, as a second wall.

@@ -1,9 +1,12 @@
 //! Log lines on standard error: text for a person at a terminal, JSON for everything else.
 
-use std::io::{self, IsTerminal as _};
+use std::{
+    io::{self, IsTerminal as _},
+    str::FromStr as _,
+};
 
 use tracing::Subscriber;
-use tracing_subscriber::{EnvFilter, Layer, fmt::MakeWriter, registry::LookupSpan};
+use tracing_subscriber::{Layer, filter::Targets, fmt::MakeWriter, registry::LookupSpan};
 
 use super::TelemetryError;
 use crate::config::{LogFormat, TelemetryConfig};
@@ -16,11 +19,10 @@ where
     S: Subscriber + for<'span> LookupSpan<'span>,
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    // The filter is the layer's own, so that a quiet log does not also cut off the traces.
-    let filter = EnvFilter::builder()
-        .with_regex(false)
-        .parse(&config.log)
-        .map_err(|_| TelemetryError::Filter(config.log.clone()))?;
+    // The filter is the layer's own, so that a quiet log does not also cut off the traces. It looks at targets only:
+    // one that can look at spans takes part whenever a request's span is entered, which is at every step of it.
+    let filter =
+        Targets::from_str(&config.log).map_err(|_| TelemetryError::Filter(config.log.clone()))?;
     let is_terminal = io::stderr().is_terminal();
     let as_text = match config.log_format {
         LogFormat::Auto => is_terminal,

@@ -15,7 +15,7 @@ use crate::{
     db::Tx,
     error::{Error, Result},
     graphql::{
-        ContextExt as _, UserError,
+        ContextExt as _, RateLimit, Spending, UserError,
         patch::{patch, patch_required},
     },
     identities::Identities,
@@ -30,6 +30,12 @@ impl Tenant {
     /// The id, as `tenant:<uuid>`.
     async fn id(&self) -> TenantId {
         self.tenant_id
+    }
+
+    /// What is left of what all of the tenant may ask for together.
+    async fn rate_limit(&self, ctx: &Context<'_>) -> RateLimit {
+        let [_, tenant] = spending(ctx).balances(ctx.request().actor());
+        tenant
     }
 
     /// The short name in addresses.
@@ -235,10 +241,20 @@ impl Viewer {
         self.0.rights.holds(&permission)
     }
 
+    /// What is left of what you may ask for; each answer tells it too, in `extensions.cost`.
+    async fn rate_limit(&self, ctx: &Context<'_>) -> RateLimit {
+        let [own, _] = spending(ctx).balances(&self.0);
+        own
+    }
+
     /// When your token ends; get a new one before.
     async fn token_expires_at(&self) -> DateTime<Utc> {
         self.0.expires_at
     }
+}
+
+fn spending<'a>(ctx: &Context<'a>) -> &'a Arc<Spending> {
+    ctx.data_unchecked::<Arc<Spending>>()
 }
 
 /// Reading the tenant and the viewer.

@@ -233,11 +233,15 @@ fn answers_are_in_the_order_of_the_question() {
         let expected = format!(
             "{{\"data\":{{\"z\":{{\"nodes\":[{{\"parent\":{{\"name\":\"Company 1\",\"id\":\"{company}\"}},\"name\":\"Company 2\"}}]}},\
              \"__typename\":\"Query\",\"a\":{{\"slug\":\"side-a0a0\",\"name\":\"Twin\"}},\
-             \"m\":{{\"role\":\"ADMIN\",\"tenant\":{{\"name\":\"Twin\"}}}},\"b\":\"Query\",\"z2\":\"Query\"}}}}"
+             \"m\":{{\"role\":\"ADMIN\",\"tenant\":{{\"name\":\"Twin\"}}}},\"b\":\"Query\",\"z2\":\"Query\"}}"
         );
-        assert_eq!(text(document).await, expected);
+        let begins = |text: String, expected: &str| {
+            let (data, _) = text.split_once(",\"extensions\"").expect("what it cost");
+            assert_eq!(data, expected);
+        };
+        begins(text(document).await, &expected);
         let swapped = text("{ b: __typename a: __typename } ").await;
-        assert_eq!(swapped, "{\"data\":{\"b\":\"Query\",\"a\":\"Query\"}}");
+        begins(swapped, "{\"data\":{\"b\":\"Query\",\"a\":\"Query\"}");
     });
 }
 
@@ -294,8 +298,8 @@ fn introspection_is_for_people_who_are_signed_in_and_can_be_turned_off() {
                 assert_eq!(told.status().as_u16(), 401, "{document} without a token");
             }
             assert_eq!(
-                server.query("{ __typename }").await.body,
-                json!({ "data": { "__typename": "Query" } })
+                server.query("{ __typename }").await.body["data"],
+                json!({ "__typename": "Query" })
             );
             assert!(server.stop().await.success());
         }

@@ -88,7 +88,11 @@ fn run(page: &str) {
             followed: None,
         };
         for example in examples {
-            let got = reading.ask(&example).await;
+            let mut got = reading.ask(&example).await;
+            // What it cost is told by docs/limits.md, once.
+            if let Some(answer) = got.as_object_mut() {
+                answer.remove("extensions");
+            }
             let line = example.line;
             match &example.answer {
                 Some(answer) => assert!(

@@ -80,7 +80,7 @@ await run({
 
   async 'a query is answered and complete'() {
     const answers = follow(client(), {}, '{ viewer { role } }');
-    assert.deepEqual(await answers.next(), { data: { viewer: { role: 'ADMIN' } } });
+    assert.deepEqual((await answers.next()).data, { viewer: { role: 'ADMIN' } });
     assert.deepEqual(await answers.over.next(), {});
   },
 

@@ -1,18 +1,18 @@
 //! What a client gets to read: the executor's answer or a problem, coded, bounded and with the right status.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io::Write as _};
 
-use async_graphql::{Name, ServerError, Value};
+use async_graphql::{ServerError, Value};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use serde::Serialize;
 
 use super::Outcome;
 use super::accept::Media;
 use super::head::REQUEST_ID;
-use super::problem::{Fault, Problem, status_of};
-use crate::graphql::limits::Limits;
+use super::problem::{Fault, Problem, limit_headers, status_of};
+use super::written;
+use crate::graphql::{limits::Limits, spending::Spent};
 
 const LONGEST_MESSAGE: usize = 300;
 
@@ -67,14 +67,10 @@ impl Answer {
         }
     }
 
-    /// Adds what the request could have cost.
-    pub(super) fn tell_cost(&mut self, nodes: usize) {
-        let cost = Value::Object(
-            [(Name::new("nodes"), Value::from(nodes))]
-                .into_iter()
-                .collect(),
-        );
-        self.extensions.insert("cost".to_owned(), cost);
+    /// Adds what the request has cost, and what is left.
+    pub(super) fn tell_cost(&mut self, spent: &Spent) {
+        self.extensions.insert("cost".to_owned(), spent.told());
+        self.headers.extend(limit_headers(&spent.balance));
     }
 
     fn bound_errors(&mut self, limits: &Limits) {
@@ -92,26 +88,34 @@ impl Answer {
     }
 
     fn json(&self, limit: usize) -> Option<Vec<u8>> {
-        #[derive(Serialize)]
-        struct Envelope<'a> {
-            #[serde(skip_serializing_if = "<[ServerError]>::is_empty")]
-            errors: &'a [ServerError],
-            #[serde(skip_serializing_if = "Option::is_none")]
-            data: Option<&'a Value>,
-            #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-            extensions: &'a BTreeMap<String, Value>,
-        }
-        let envelope = Envelope {
-            errors: &self.errors,
-            data: self.data.as_ref(),
-            extensions: &self.extensions,
-        };
         let mut body = Bounded {
             bytes: Vec::with_capacity(1_024),
             limit,
         };
-        serde_json::to_writer(&mut body, &envelope).ok()?;
+        self.write(&mut body).ok()?;
         Some(body.bytes)
+    }
+
+    fn write(&self, body: &mut Bounded) -> std::io::Result<()> {
+        let mut lead: &[u8] = b"{";
+        if !self.errors.is_empty() {
+            body.write_all(b"{\"errors\":")?;
+            serde_json::to_writer(&mut *body, &self.errors)?;
+            lead = b",";
+        }
+        if let Some(data) = &self.data {
+            body.write_all(lead)?;
+            body.write_all(b"\"data\":")?;
+            written::write(data, body)?;
+            lead = b",";
+        }
+        if !self.extensions.is_empty() {
+            body.write_all(lead)?;
+            body.write_all(b"\"extensions\":")?;
+            serde_json::to_writer(&mut *body, &self.extensions)?;
+            lead = b",";
+        }
+        body.write_all(if lead == b"{" { b"{}" } else { b"}" })
     }
 }
 
@@ -168,7 +172,11 @@ pub(super) fn finish(
     if status == StatusCode::UNAUTHORIZED {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
-    if status == StatusCode::SERVICE_UNAVAILABLE {
+    let is_later = [
+        StatusCode::SERVICE_UNAVAILABLE,
+        StatusCode::TOO_MANY_REQUESTS,
+    ];
+    if is_later.contains(&status) {
         headers
             .entry(header::RETRY_AFTER)
             .or_insert(HeaderValue::from_static("1"));
@@ -404,15 +412,5 @@ mod tests {
             (400, Some("RESPONSE_TOO_LARGE"))
         );
         assert!(seen.json.get("data").is_none());
-    }
-
-    #[tokio::test]
-    async fn the_cost_is_told_on_demand() {
-        let mut answer = Answer::executed(Executed::new(value!({})));
-        answer.tell_cost(7);
-        assert_eq!(
-            seen(answer, Media::Json).await.json["extensions"]["cost"],
-            serde_json::json!({ "nodes": 7 })
-        );
     }
 }

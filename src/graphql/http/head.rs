@@ -11,7 +11,6 @@ use super::{Outcome, forwarded, problem::Problem};
 use crate::audit::Origin;
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const ASKS_FOR_COST: HeaderName = HeaderName::from_static("x-dealgraph-cost");
 const LONGEST_REQUEST_ID: usize = 64;
 const LONGEST_USER_AGENT: usize = 256;
 const LONGEST_TOKEN: usize = 8 * 1024;
@@ -90,13 +89,6 @@ pub(super) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
         return Err(Problem::unauthenticated(message));
     }
     Ok(Some(token))
-}
-
-/// Whether the answer should tell what the request could have cost.
-pub(super) fn asks_for_cost(headers: &HeaderMap) -> bool {
-    headers
-        .get(ASKS_FOR_COST)
-        .is_some_and(|value| value.as_bytes() == b"1")
 }
 
 /// Passes a body that is said to be JSON in UTF-8, sent as it is.

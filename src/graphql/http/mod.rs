@@ -19,6 +19,7 @@ mod prepare;
 mod problem;
 mod run;
 mod stream;
+mod written;
 
 use std::sync::Arc;
 
@@ -53,8 +54,10 @@ pub struct Outcome {
     pub operation_name: Option<String>,
     /// The code of the first error of the answer.
     pub code: Option<String>,
-    /// What the request could have cost.
+    /// Objects that the answer could have had.
     pub nodes: usize,
+    /// Points that the request reserves.
+    pub price: u64,
 }
 
 /// Serves `/graphql`.

@@ -11,6 +11,7 @@ use super::problem::Problem;
 use crate::graphql::Api;
 use crate::graphql::scan::scan;
 use crate::graphql::shape::select_operation;
+use crate::graphql::spending;
 
 /// Characters of an operation's name that the log keeps.
 const LONGEST_NAME: usize = 100;
@@ -78,6 +79,7 @@ pub(in crate::graphql) fn prepare(
         .shape()
         .measure(&document, name, &call.variables, api.limits())?;
     outcome.nodes = measure.nodes;
+    outcome.price = spending::price(operation.node.ty.into(), &measure);
 
     let mut request = Request::new(call.query).variables(call.variables);
     request.operation_name = call.operation_name;

@@ -3,6 +3,7 @@
 use async_graphql::Pos;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 
+use crate::cache::{Allowance, Balance, Overdrawn};
 use crate::error::Error;
 use crate::graphql::limits::Refusal;
 
@@ -73,6 +74,21 @@ impl Problem {
         Self::request(StatusCode::FORBIDDEN, "ORIGIN_NOT_ALLOWED", message)
     }
 
+    /// Somebody has too few points left.
+    pub(super) fn rate_limited(price: u64, overdrawn: Overdrawn) -> Self {
+        let seconds = overdrawn.wait.as_millis().div_ceil(1000).max(1);
+        let available = overdrawn.balance.available;
+        let message = format!(
+            "the request may cost {price} points and {available} are left: try again in {seconds} s, or ask for less at once"
+        );
+        let mut problem = Self::request(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", message);
+        problem.headers.extend(limit_headers(&overdrawn.balance));
+        problem
+            .headers
+            .push((header::RETRY_AFTER, number(seconds as u64)));
+        problem
+    }
+
     pub(super) fn unauthenticated(message: impl Into<String>) -> Self {
         Self::request(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message)
     }
@@ -86,6 +102,27 @@ impl Problem {
         self.headers.push((name, HeaderValue::from_static(value)));
         self
     }
+}
+
+/// How a bucket of points stands, as `RateLimit-*` headers; the reset is the time until it is full, in seconds.
+pub(super) fn limit_headers(balance: &Balance) -> [(HeaderName, HeaderValue); 3] {
+    let Allowance { burst, per_second } = balance.allowance;
+    let missing = burst.saturating_sub(balance.available);
+    [
+        (HeaderName::from_static("ratelimit-limit"), number(burst)),
+        (
+            HeaderName::from_static("ratelimit-remaining"),
+            number(balance.available),
+        ),
+        (
+            HeaderName::from_static("ratelimit-reset"),
+            number(missing.div_ceil(per_second.max(1))),
+        ),
+    ]
+}
+
+fn number(number: u64) -> HeaderValue {
+    HeaderValue::from(number)
 }
 
 impl From<Refusal> for Problem {
@@ -105,7 +142,7 @@ pub(super) fn status_of(code: &str) -> StatusCode {
     match code {
         "UNAUTHENTICATED" => StatusCode::UNAUTHORIZED,
         "FORBIDDEN" => StatusCode::FORBIDDEN,
-        "RATE_LIMITED" => StatusCode::TOO_MANY_REQUESTS,
+        "RATE_LIMITED" | "TENANT_BUSY" => StatusCode::TOO_MANY_REQUESTS,
         "UNAVAILABLE" => StatusCode::SERVICE_UNAVAILABLE,
         "TIMEOUT" => StatusCode::GATEWAY_TIMEOUT,
         "INTERNAL" => StatusCode::INTERNAL_SERVER_ERROR,

@@ -9,7 +9,7 @@ use tokio::time::timeout_at;
 
 use super::answer::Answer;
 use super::call::Call;
-use super::head::{asks_for_cost, bearer};
+use super::head::bearer;
 use super::prepare::{Transport, prepare, word_for};
 use super::problem::Problem;
 use super::{Arrival, Outcome};
@@ -47,17 +47,29 @@ pub(super) async fn execute(
     let request = request.data(origin.clone());
     let executed = timeout_at(*deadline, async {
         let actor = api.authenticate(token, origin).await?;
-        Ok::<_, Problem>(api.execute(actor, request).await)
+        // Who has not said who they are pays by waiting, attempt by attempt.
+        let reserved = match &actor {
+            Some(actor) => {
+                let reserved = api.spending().reserve(actor, outcome.price).await;
+                Some(
+                    reserved
+                        .map_err(|overdrawn| Problem::rate_limited(outcome.price, overdrawn))?,
+                )
+            }
+            None => None,
+        };
+        let (response, objects) = api.execute(actor, request).await;
+        Ok::<_, Problem>((response, reserved.map(|reserved| reserved.settle(objects))))
     });
     // A resolver that panics must not take the connection with it: the client deserves an answer.
-    let response = match AssertUnwindSafe(executed).catch_unwind().await {
-        Ok(Ok(response)) => response?,
+    let (response, spent) = match AssertUnwindSafe(executed).catch_unwind().await {
+        Ok(Ok(executed)) => executed?,
         Ok(Err(_)) => return Err(timed_out(api, outcome)),
         Err(_) => return Err(panicked(&outcome.request_id)),
     };
     let mut answer = Answer::executed(response);
-    if asks_for_cost(&parts.headers) {
-        answer.tell_cost(outcome.nodes);
+    if let Some(spent) = spent {
+        answer.tell_cost(&spent);
     }
     Ok(answer)
 }

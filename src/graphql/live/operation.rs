@@ -119,7 +119,8 @@ impl Operation {
             Ok(Ok(Some(response))) => {
                 let is_away = |error: &async_graphql::ServerError| {
                     let code = error.extensions.as_ref().and_then(|more| more.get("code"));
-                    matches!(code, Some(Value::String(code)) if code == "UNAVAILABLE" || code == "TIMEOUT")
+                    let is_away = ["UNAVAILABLE", "TENANT_BUSY", "TIMEOUT"];
+                    matches!(code, Some(Value::String(code)) if is_away.contains(&code.as_str()))
                 };
                 if response.errors.iter().any(is_away) {
                     return Err(Unanswered::Later);

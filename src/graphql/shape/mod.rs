@@ -30,6 +30,8 @@ pub struct Measure {
     pub nodes: usize,
     /// Field values that the answer could hold at most: the work of resolving and sending it.
     pub cost: usize,
+    /// Top-level fields, fragments expanded.
+    pub root_fields: usize,
     /// How deep fields nest, introspection aside.
     pub depth: usize,
     /// Aliases, fragments expanded.

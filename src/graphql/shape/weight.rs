@@ -77,6 +77,7 @@ impl Weight {
         Measure {
             nodes: self.nodes,
             cost: self.values,
+            root_fields: self.own_fields,
             depth: self.depth,
             aliases: self.aliases,
             selections: self.selections,

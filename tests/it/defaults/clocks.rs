@@ -5,7 +5,13 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use dealgraph::{
     audit::Recorder,
     events::Hub,
-    graphql::{Api, http::Origins, limits::Limits, live::Sources, router},
+    graphql::{
+        Api, Spending,
+        http::Origins,
+        limits::{Limits, Points},
+        live::Sources,
+        router,
+    },
     server::{ServerLimits, serve},
     telemetry::metrics::Metrics,
 };
@@ -80,7 +86,7 @@ async fn said_before_closing(address: SocketAddr, sent: &str) -> String {
 }
 
 /// What the API needs for subscriptions, none of which are opened here.
-fn live_parts(world: &World) -> (Sources, Origins) {
+fn live_parts(world: &World) -> (Sources, Spending, Origins) {
     let metrics = Arc::<Metrics>::default();
     let hub = Hub::new(world.db.clone(), None, Arc::clone(&metrics), 7);
     let sources = Sources {
@@ -88,5 +94,6 @@ fn live_parts(world: &World) -> (Sources, Origins) {
         presences: Arc::default(),
         metrics,
     };
-    (sources, Origins::default())
+    let spending = Spending::new(Points::default(), None);
+    (sources, spending, Origins::default())
 }

@@ -39,6 +39,16 @@ impl Served {
         tokens: Arc<Tokens>,
         redis_url: Option<String>,
     ) -> Self {
+        Self::within(database, tokens, redis_url, Limits::default()).await
+    }
+
+    /// The same within other limits.
+    pub(crate) async fn within(
+        database: &Database,
+        tokens: Arc<Tokens>,
+        redis_url: Option<String>,
+        limits: Limits,
+    ) -> Self {
         let logins = (
             database.options("dealgraph_app").await,
             database.options("dealgraph_system").await,
@@ -53,7 +63,7 @@ impl Served {
         // A debug build on a busy machine is no reason to give a request up.
         let limits = Limits {
             timeout: Duration::from_secs(30),
-            ..Limits::default()
+            ..limits
         };
         let parts = (tokens, limits, TraceParents::Ignored, Serving::default());
         let mails = mail_folder();

@@ -6,7 +6,10 @@ use std::{
     sync::{Arc, Mutex, Once, PoisonError},
 };
 
-use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+use tracing_subscriber::{
+    Layer as _, filter::Targets, fmt::MakeWriter, layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
 thread_local! {
     static HERE: RefCell<Option<Logs>> = const { RefCell::new(None) };
@@ -22,11 +25,12 @@ impl Logs {
         static SUBSCRIBER: Once = Once::new();
         SUBSCRIBER.call_once(|| {
             // As talkative as can be, but for the driver, which also speaks of what the harness itself runs.
-            let filter = EnvFilter::new("info,dealgraph=trace,sqlx=warn");
-            tracing_subscriber::fmt()
+            let filter: Targets = "info,dealgraph=trace,sqlx=warn".parse().expect("a filter");
+            let lines = tracing_subscriber::fmt::layer()
                 .json()
-                .with_env_filter(filter)
-                .with_writer(OfThread)
+                .with_writer(OfThread);
+            tracing_subscriber::registry()
+                .with(lines.with_filter(filter))
                 .init();
         });
         let logs = Self::default();

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use dealgraph::{
+    audit::Origin,
     auth::Actor,
     clock::Clock,
-    db::{self, Db, PoolOptions, Sql, StartupError},
+    db::{self, Db, PoolOptions, Sql, StartupError, Tx},
+    error::Result,
     events::Hints,
     ids::Typed as _,
 };
@@ -41,25 +43,29 @@ const SETTINGS: [&str; 22] = [
     "app.masks",
 ];
 
-/// What the door claims for an actor, read from the other side of it.
+/// What the door claims for an actor, read from the other side of it: whoever writes is told which rows may be changed,
+/// whoever reads which values are kept back.
 pub(crate) async fn claims(db: &Db, actor: Arc<Actor>) -> Vec<Claim> {
+    let origin = Origin::process("claims".to_owned());
+    let (written, kept) = SETTINGS.split_at(SETTINGS.len() - 1);
+    let told = db.write(&actor, &origin, async |tx| settings(tx, written).await);
+    let mut claims = told.await.expect("settings can be read");
     let session = db.read_session(actor);
-    let read = session.run(async |tx| {
-        let mut claims = Vec::new();
-        for name in SETTINGS {
-            let sql = Sql::new("SELECT coalesce(current_setting(")
-                .bind(name)
-                .push(", true), '')");
-            claims.extend(
-                tx.column::<String>(sql)
-                    .await?
-                    .into_iter()
-                    .map(|value| (name, value)),
-            );
-        }
-        Ok(claims)
-    });
-    read.await.expect("settings can be read")
+    let kept = session.run(async |tx| settings(tx, kept).await).await;
+    claims.extend(kept.expect("settings can be read"));
+    claims
+}
+
+async fn settings(tx: &mut Tx, names: &[&'static str]) -> Result<Vec<Claim>> {
+    let mut claims = Vec::new();
+    for &name in names {
+        let sql = Sql::new("SELECT coalesce(current_setting(")
+            .bind(name)
+            .push(", true), '')");
+        let values = tx.column::<String>(sql).await?;
+        claims.extend(values.into_iter().map(|value| (name, value)));
+    }
+    Ok(claims)
 }
 
 /// Makes the claims in the transaction of a connection.

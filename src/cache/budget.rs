@@ -1,0 +1,285 @@
+//! What somebody may ask for over time: a bucket of points that fills up steadily (a token bucket), one for all servers.
+//!
+//! Redis keeps the bucket. A server takes points out of it in leases and spends those by itself, so that most requests
+//! cost no trip; what it took and did not use is lost to the others until the bucket has filled up again, which is a
+//! small part of it. While Redis is away or slow each server keeps buckets of its own, as large.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use redis::aio::ConnectionManager;
+
+use super::reach::Reach;
+
+/// A lease is this part of a bucket, or what is needed at once if that is more.
+const LEASE: u64 = 50;
+/// Unused points that come back are kept up to this part of a bucket; more is put back into it at the next trip.
+const KEPT: u64 = 10;
+/// So many buckets are known before those that have filled up again are forgotten.
+const MOST: usize = 10_000;
+
+/// Fills the bucket up to now and puts back what was not used; takes what is wanted if what is needed is there. Answers what was taken, what is left, and
+/// else in how many milliseconds what is needed will be there.
+const TAKE: &str = "
+local now = redis.call('TIME')
+now = now[1] * 1000 + math.floor(now[2] / 1000)
+local burst, rate, need, want, back = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local known = redis.call('HMGET', KEYS[1], 'points', 'at')
+local points = tonumber(known[1] or ARGV[1])
+points = math.min(burst, points + back + math.max(0, now - tonumber(known[2] or now)) * rate / 1000)
+local taken, wait = 0, 0
+if points >= need then taken = math.floor(math.min(want, points)) else wait = math.ceil((need - points) * 1000 / rate) end
+points = points - taken
+redis.call('HSET', KEYS[1], 'points', tostring(points), 'at', now)
+redis.call('PEXPIRE', KEYS[1], math.ceil(burst * 1000 / rate) + 1000)
+return { taken, math.floor(points), wait }";
+
+/// How large a bucket is and how fast it fills up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    /// Points it holds.
+    pub burst: u64,
+    /// Points that come back each second.
+    pub per_second: u64,
+}
+
+/// Whose bucket, and how large it is.
+#[derive(Debug, Clone)]
+pub struct Bucket {
+    /// Its name, unique among all: `tenant:<id>`, `person:<tenant>:<id>`.
+    pub name: String,
+    /// Its size.
+    pub allowance: Allowance,
+}
+
+/// How a bucket stands, as far as this server knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Balance {
+    /// Its size.
+    pub allowance: Allowance,
+    /// Points that are there.
+    pub available: u64,
+}
+
+/// There are not enough points yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overdrawn {
+    /// When there will be.
+    pub wait: Duration,
+    /// How it stands meanwhile.
+    pub balance: Balance,
+}
+
+/// The buckets of everybody.
+pub struct Budget {
+    reach: Reach,
+    known: Mutex<HashMap<String, Known>>,
+}
+
+/// What this server has of a bucket and knows of it.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    /// Points that were leased and are not spent.
+    leased: u64,
+    /// Points beyond these, to be put back.
+    back: u64,
+    /// What was left in the bucket, and when.
+    left: f64,
+    at: Instant,
+}
+
+impl Known {
+    fn full(allowance: Allowance, now: Instant) -> Self {
+        Self {
+            leased: 0,
+            back: 0,
+            left: allowance.burst as f64,
+            at: now,
+        }
+    }
+
+    fn left_at(&self, allowance: Allowance, now: Instant) -> f64 {
+        let since = now.saturating_duration_since(self.at).as_secs_f64();
+        (self.left + since * allowance.per_second as f64).min(allowance.burst as f64)
+    }
+
+    fn balance(&self, allowance: Allowance, now: Instant) -> Balance {
+        let available = self.left_at(allowance, now) as u64 + self.leased + self.back;
+        Balance {
+            allowance,
+            available: available.min(allowance.burst),
+        }
+    }
+
+    /// Takes points out of the bucket that this server keeps by itself.
+    fn take_alone(
+        &mut self,
+        allowance: Allowance,
+        need: u64,
+        now: Instant,
+    ) -> Result<(), Duration> {
+        let left = self.left_at(allowance, now) + std::mem::take(&mut self.back) as f64;
+        (self.left, self.at) = (left.min(allowance.burst as f64), now);
+        let lacking = need as f64 - self.left;
+        if lacking > 0.0 {
+            return Err(Duration::from_secs_f64(
+                lacking / allowance.per_second as f64,
+            ));
+        }
+        self.left -= need as f64;
+        Ok(())
+    }
+}
+
+impl Budget {
+    /// Buckets in Redis if there is one.
+    #[must_use]
+    pub fn new(redis_url: Option<&str>) -> Self {
+        Self {
+            reach: Reach::new(redis_url, "points are counted by this server alone"),
+            known: Mutex::default(),
+        }
+    }
+
+    /// Takes points out of a bucket. More than it can ever hold counts as all that it holds.
+    ///
+    /// # Errors
+    /// [`Overdrawn`] when they are not there yet; then none are taken.
+    pub async fn take(&self, bucket: &Bucket, points: u64) -> Result<Balance, Overdrawn> {
+        let allowance = bucket.allowance;
+        let (points, now) = (points.min(allowance.burst), Instant::now());
+        let (need, back) = {
+            let mut known = self.known(now);
+            let own = known
+                .entry(bucket.name.clone())
+                .or_insert_with(|| Known::full(allowance, now));
+            if own.leased >= points {
+                own.leased -= points;
+                return Ok(own.balance(allowance, now));
+            }
+            (points - own.leased, own.back)
+        };
+        let asked = self.ask(bucket, need, back).await;
+        let mut known = self.known(now);
+        let own = known
+            .entry(bucket.name.clone())
+            .or_insert_with(|| Known::full(allowance, now));
+        let wait = match asked {
+            Some((taken, left, wait)) => {
+                (own.left, own.at) = (left as f64, Instant::now());
+                own.leased += taken;
+                own.back = own.back.saturating_sub(back);
+                // Somebody else may have spent what was leased meanwhile; what that lacks is paid by the next one.
+                match taken >= need {
+                    true => {
+                        own.leased = own.leased.saturating_sub(points);
+                        Ok(())
+                    }
+                    false => Err(Duration::from_millis(wait)),
+                }
+            }
+            None => own.take_alone(allowance, need, now).map(|()| {
+                own.leased = own.leased.saturating_sub(points - need);
+            }),
+        };
+        let balance = own.balance(allowance, Instant::now());
+        wait.map(|()| balance)
+            .map_err(|wait| Overdrawn { wait, balance })
+    }
+
+    /// Gives back what was taken and not used.
+    pub fn give_back(&self, bucket: &Bucket, points: u64) -> Balance {
+        let (allowance, now) = (bucket.allowance, Instant::now());
+        let mut known = self.known(now);
+        let own = known
+            .entry(bucket.name.clone())
+            .or_insert_with(|| Known::full(allowance, now));
+        let all = own.leased + points;
+        own.leased = all.min(allowance.burst / KEPT);
+        own.back = (own.back + all - own.leased).min(allowance.burst);
+        own.balance(allowance, now)
+    }
+
+    /// How a bucket stands.
+    #[must_use]
+    pub fn balance(&self, bucket: &Bucket) -> Balance {
+        let (allowance, now) = (bucket.allowance, Instant::now());
+        let known = self.known(now);
+        let own = known.get(&bucket.name).copied();
+        own.unwrap_or_else(|| Known::full(allowance, now))
+            .balance(allowance, now)
+    }
+
+    async fn ask(&self, bucket: &Bucket, need: u64, back: u64) -> Option<(u64, u64, u64)> {
+        let Allowance { burst, per_second } = bucket.allowance;
+        let want = need.max(burst / LEASE);
+        let ask = async |mut redis: ConnectionManager| {
+            let mut command = redis::cmd("EVAL");
+            command.arg(TAKE).arg(1);
+            command.arg(format!("dealgraph:budget:{{{}}}", bucket.name));
+            command.arg(&[burst, per_second, need, want, back][..]);
+            command.query_async(&mut redis).await
+        };
+        self.reach.ask(ask).await
+    }
+
+    /// All that is known. A bucket that would be full by now need not be remembered.
+    fn known(&self, now: Instant) -> MutexGuard<'_, HashMap<String, Known>> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() > MOST {
+            known.retain(|_, own| now.saturating_duration_since(own.at) < Duration::from_secs(60));
+        }
+        known
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: Allowance = Allowance {
+        burst: 100,
+        per_second: 10,
+    };
+
+    fn bucket(name: &str) -> Bucket {
+        Bucket {
+            name: name.to_owned(),
+            allowance: SMALL,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_bucket_is_emptied_and_says_when_there_is_more() {
+        let budget = Budget::new(None);
+        let (ada, bob) = (bucket("ada"), bucket("bob"));
+        assert_eq!(budget.balance(&ada).available, 100);
+        for _ in 0..9 {
+            assert!(budget.take(&ada, 10).await.is_ok());
+        }
+        let overdrawn = budget.take(&ada, 30).await.expect_err("20 are missing");
+        assert!(
+            (1_500..=2_000).contains(&overdrawn.wait.as_millis()),
+            "{overdrawn:?}"
+        );
+        assert!(
+            budget.take(&ada, 10).await.is_ok(),
+            "what was refused took nothing"
+        );
+        assert!(budget.take(&bob, 100).await.is_ok(), "another's is another");
+    }
+
+    #[tokio::test]
+    async fn what_comes_back_can_be_spent_again_and_more_than_all_is_all() {
+        let budget = Budget::new(None);
+        let ada = bucket("ada");
+        assert!(budget.take(&ada, 1_000_000).await.is_ok());
+        assert!(budget.take(&ada, 20).await.is_err());
+        assert!(budget.give_back(&ada, 20).available >= 20);
+        assert!(budget.take(&ada, 20).await.is_ok());
+        assert!(budget.take(&ada, 20).await.is_err());
+    }
+}

@@ -1,0 +1,195 @@
+//! What requests cost: each reserves the points that it could come to before it runs, and gets back what it did not come
+//! to. One point is one object of the answer, so the price follows from the page sizes, as at Shopify and GitHub; a
+//! mutation costs ten more for each of its fields.
+
+use async_graphql::{Name, SimpleObject, Value, indexmap::IndexMap};
+
+use super::{limits::Points, shape::Measure};
+use crate::{
+    auth::Actor,
+    cache::{Allowance, Balance, Bucket, Budget, Overdrawn},
+    telemetry::OperationKind,
+};
+
+/// What a field that changes something costs beside its answer.
+const WRITE: u64 = 10;
+
+/// Whether requests are counted, and whether one that is too many is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spend {
+    /// Counted, told, and refused when there is nothing left.
+    Enforce,
+    /// Counted and told; nothing is refused.
+    Measure,
+}
+
+/// The accounts of everybody.
+pub struct Spending {
+    points: Points,
+    budget: Budget,
+}
+
+/// What a request has reserved.
+pub(super) struct Reserved<'a> {
+    spending: &'a Spending,
+    buckets: [Bucket; 2],
+    price: u64,
+}
+
+/// What is left of what you, or all of your tenant together, may ask for.
+#[derive(Debug, Clone, Copy, SimpleObject)]
+pub struct RateLimit {
+    /// The most points there can be.
+    limit: i32,
+    /// How many there are now.
+    remaining: i32,
+    /// How many come back each second.
+    restore_rate: i32,
+}
+
+impl From<Balance> for RateLimit {
+    fn from(balance: Balance) -> Self {
+        let number = |points: u64| i32::try_from(points).unwrap_or(i32::MAX);
+        Self {
+            limit: number(balance.allowance.burst),
+            remaining: number(balance.available),
+            restore_rate: number(balance.allowance.per_second),
+        }
+    }
+}
+
+/// What a request costs before it runs.
+pub(super) fn price(kind: OperationKind, measure: &Measure) -> u64 {
+    let writes = match kind {
+        OperationKind::Mutation => measure.root_fields as u64 * WRITE,
+        OperationKind::Query | OperationKind::Subscription => 0,
+    };
+    1 + measure.nodes as u64 + writes
+}
+
+impl Spending {
+    /// Buckets of these sizes, in Redis if there is one.
+    #[must_use]
+    pub fn new(points: Points, redis_url: Option<&str>) -> Self {
+        Self {
+            points,
+            budget: Budget::new(redis_url),
+        }
+    }
+
+    /// Reserves the price of a request, of the person's or key's points and of the tenant's.
+    ///
+    /// # Errors
+    /// When one of both has not enough left.
+    pub(super) async fn reserve(
+        &self,
+        actor: &Actor,
+        price: u64,
+    ) -> Result<Reserved<'_>, Overdrawn> {
+        let reserved = Reserved {
+            spending: self,
+            buckets: self.buckets(actor),
+            price,
+        };
+        let [own, tenant] = &reserved.buckets;
+        let taken = match self.budget.take(own, price).await {
+            Ok(_) => self.budget.take(tenant, price).await.inspect_err(|_| {
+                self.budget.give_back(own, price);
+            }),
+            overdrawn => overdrawn,
+        };
+        match (taken, self.points.spend) {
+            (Err(overdrawn), Spend::Enforce) => Err(overdrawn),
+            _ => Ok(reserved),
+        }
+    }
+
+    /// How the actor's own bucket stands, and the tenant's.
+    #[must_use]
+    pub fn balances(&self, actor: &Actor) -> [RateLimit; 2] {
+        let buckets = self.buckets(actor);
+        buckets.map(|bucket| self.budget.balance(&bucket).into())
+    }
+
+    fn buckets(&self, actor: &Actor) -> [Bucket; 2] {
+        let bucket = |name, allowance: Allowance| Bucket { name, allowance };
+        [
+            bucket(
+                format!("{}:{}", actor.tenant, actor.author),
+                self.points.of_person,
+            ),
+            bucket(actor.tenant.to_string(), self.points.of_tenant),
+        ]
+    }
+}
+
+/// What a request came to, for its answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spent {
+    price: u64,
+    actual: u64,
+    /// Of both buckets the one that is emptier.
+    pub(super) balance: Balance,
+}
+
+impl Reserved<'_> {
+    /// Gives back what the answer did not come to.
+    pub(super) fn settle(self, objects: u64) -> Spent {
+        let actual = (objects + 1).min(self.price);
+        let budget = &self.spending.budget;
+        let balances = self
+            .buckets
+            .map(|bucket| budget.give_back(&bucket, self.price - actual));
+        Spent {
+            price: self.price,
+            actual,
+            balance: emptier(balances),
+        }
+    }
+}
+
+fn emptier([own, tenant]: [Balance; 2]) -> Balance {
+    let part = |balance: &Balance| balance.available as f64 / balance.allowance.burst.max(1) as f64;
+    match part(&own) <= part(&tenant) {
+        true => own,
+        false => tenant,
+    }
+}
+
+impl Spent {
+    /// As `extensions.cost` tells it.
+    pub(super) fn told(&self) -> Value {
+        let Allowance { burst, per_second } = self.balance.allowance;
+        let parts = [
+            ("requested", self.price),
+            ("actual", self.actual),
+            ("limit", burst),
+            ("remaining", self.balance.available),
+            ("restoreRate", per_second),
+        ];
+        let entries = parts.map(|(name, points)| (Name::new(name), Value::from(points)));
+        Value::Object(IndexMap::from_iter(entries))
+    }
+}
+
+/// The objects in an answer, but for those that the quick path has written and counted itself.
+pub(super) fn objects(data: &Value) -> u64 {
+    match data {
+        Value::Object(fields) => 1 + fields.values().map(objects).sum::<u64>(),
+        Value::List(items) => items.iter().map(objects).sum(),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::value;
+
+    use super::*;
+
+    #[test]
+    fn objects_are_counted_wherever_they_are() {
+        let answer = value!({ "a": [{ "b": {} }, null, { "c": [1, { "d": "x" }] }], "e": 1 });
+        assert_eq!(objects(&answer), 5);
+    }
+}

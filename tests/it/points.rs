@@ -1,0 +1,184 @@
+//! Requests are paid for in points: told always, given back where they were not needed, shared by all servers, and no
+//! fault of Redis stands in anybody's way.
+
+use std::sync::Arc;
+
+use dealgraph::{
+    cache::Allowance,
+    dev::redis::Redis,
+    graphql::{
+        Spend,
+        limits::{Limits, Points},
+    },
+};
+use serde_json::{Value, json};
+
+use crate::{
+    defaults::served::Served,
+    events::open_data,
+    harness::{Who, World, test},
+};
+
+const BOARD: &str = "{ opportunities(first: 50) { nodes { name owner { name } activities(first: 5) { nodes { subject } } } } }";
+const LITTLE: &str = "{ viewer { id } }";
+
+fn limits(person: u64, tenant: u64, spend: Spend) -> Limits {
+    let slowly = |burst| Allowance {
+        burst,
+        per_second: 1,
+    };
+    Limits {
+        points: Points {
+            spend,
+            of_person: slowly(person),
+            of_tenant: slowly(tenant),
+        },
+        ..Limits::default()
+    }
+}
+
+async fn served(world: &World, redis: Option<String>, limits: Limits) -> Served {
+    Served::within(&world.database, Arc::clone(&world.tokens), redis, limits).await
+}
+
+fn cost(answer: &Value, part: &str) -> u64 {
+    let cost = &answer["extensions"]["cost"][part];
+    cost.as_u64()
+        .unwrap_or_else(|| panic!("no {part} in {answer}"))
+}
+
+#[test]
+fn every_answer_says_what_it_cost_and_what_is_left() {
+    test(async |world| {
+        let admin = world.a(Who::Admin);
+        let answer = admin.send(BOARD, json!({})).await;
+        let deals = answer.data()["opportunities"]["nodes"]
+            .as_array()
+            .map_or(0, Vec::len);
+        assert_eq!(
+            cost(&answer.body, "requested"),
+            351,
+            "as docs/limits.md has it"
+        );
+        let objects = answer.body["data"].to_string().matches('{').count() as u64;
+        assert_eq!(cost(&answer.body, "actual"), objects + 1, "what it came to");
+        assert!(deals > 0 && objects < 350);
+        let (limit, remaining) = (cost(&answer.body, "limit"), cost(&answer.body, "remaining"));
+        assert_eq!((limit, cost(&answer.body, "restoreRate")), (100_000, 5_000));
+        let header = |name: &str| answer.headers[name].to_str().expect("text").to_owned();
+        assert_eq!(header("ratelimit-limit"), limit.to_string());
+        assert_eq!(header("ratelimit-remaining"), remaining.to_string());
+        let until_full = (limit - remaining).div_ceil(5_000);
+        assert_eq!(header("ratelimit-reset"), until_full.to_string());
+
+        let whole = admin
+            .send(
+                "{ opportunities(first: 50) { nodes { name name owner { name } } } }",
+                json!({}),
+            )
+            .await;
+        let objects = whole.body["data"].to_string().matches('{').count() as u64;
+        assert_eq!(
+            cost(&whole.body, "actual"),
+            objects + 1,
+            "by the executor too"
+        );
+        let asked = "{ viewer { rateLimit { limit remaining restoreRate } tenant { rateLimit { limit } } } }";
+        let told = &admin.query(asked).await["viewer"];
+        assert_eq!(told["rateLimit"]["limit"], json!(100_000));
+        assert_eq!(told["tenant"]["rateLimit"]["limit"], json!(1_000_000));
+
+        let write = "mutation { companyCreate(input: { name: \"A\" }) { company { id } userErrors { code } } }";
+        let written = admin.send(write, json!({})).await;
+        assert!(
+            cost(&written.body, "requested") >= 11,
+            "a write costs more than its answer"
+        );
+        let nobody = world.stranger(None).send(LITTLE, json!({})).await;
+        assert_eq!((nobody.status, nobody.body.get("extensions")), (401, None));
+    });
+}
+
+#[test]
+fn who_has_nothing_left_is_refused_and_nobody_else_is() {
+    test(async |world| {
+        let [ada, bob] = [Who::Admin, Who::Manager].map(|who| world.a(who));
+        let (ada, bob) = (ada.token().expect("a token"), bob.token().expect("a token"));
+        let server = served(world, None, limits(800, 10_000, Spend::Enforce)).await;
+        let mut answered = 0;
+        let refused = loop {
+            let (status, answer) = server.ask(ada, BOARD).await;
+            if status != 200 {
+                break (status, answer);
+            }
+            answered += 1;
+            assert!(answered < 100, "there is an end");
+        };
+        assert!(answered > 1, "what was not needed came back");
+        assert_eq!(refused.0, 429);
+        assert_eq!(refused.1["errors"][0]["extensions"]["code"], "RATE_LIMITED");
+        assert_eq!(
+            server.ask(ada, LITTLE).await.0,
+            200,
+            "less can be asked for"
+        );
+        assert_eq!(
+            server.ask(bob, BOARD).await.0,
+            200,
+            "another has points of their own"
+        );
+        server.stop().await;
+
+        let server = served(world, None, limits(100_000, 360, Spend::Enforce)).await;
+        while server.ask(ada, BOARD).await.0 == 200 {}
+        assert_eq!(
+            server.ask(bob, BOARD).await.0,
+            429,
+            "the tenant has no more"
+        );
+        let other = world.b(Who::Admin);
+        let other = other.token().expect("a token");
+        assert_eq!(server.ask(other, BOARD).await.0, 200, "another tenant has");
+        server.stop().await;
+
+        let server = served(world, None, limits(400, 400, Spend::Measure)).await;
+        for _ in 0..20 {
+            let (status, answer) = server.ask(ada, BOARD).await;
+            assert_eq!((status, cost(&answer, "limit")), (200, 400), "only told");
+        }
+        server.stop().await;
+    });
+}
+
+#[test]
+fn servers_share_the_points_and_go_on_by_themselves_without_redis() {
+    test(async |world| {
+        let data = open_data().await;
+        let redis = Redis::start(&data, &|_| {}).await.expect("a Redis");
+        let ada = world.a(Who::Admin);
+        let ada = ada.token().expect("a token");
+        let few = || limits(2_000, 1_000_000, Spend::Enforce);
+        let one = served(world, Some(redis.url()), few()).await;
+        let two = served(world, Some(redis.url()), few()).await;
+        while one.ask(ada, BOARD).await.0 == 200 {}
+        let mut more = 0;
+        while two.ask(ada, BOARD).await.0 == 200 {
+            more += 1;
+            assert!(more < 20, "the second server has a bucket of its own");
+        }
+        redis.stop().await;
+        let (status, answer) = two.ask(ada, LITTLE).await;
+        assert!(status == 200 || status == 429, "{answer}");
+        let bob = world.a(Who::Manager);
+        let bob = bob.token().expect("a token");
+        for _ in 0..3 {
+            assert_eq!(
+                one.ask(bob, BOARD).await.0,
+                200,
+                "without Redis each counts by itself"
+            );
+        }
+        one.stop().await;
+        two.stop().await;
+    });
+}
