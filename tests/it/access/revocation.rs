@@ -197,13 +197,13 @@ fn while_the_watch_works_a_person_is_read_once_and_without_it_about_once_a_secon
 fn who_holds_on_to_an_actor_is_told_when_it_may_have_changed_and_not_before() {
     test(async |world| {
         let (access, _, recording) = access(world);
+        // The first reading of changes says that anything may have happened before it.
+        let rep = actor(&access, &token(world, Who::Rep)).await.unwrap();
         let stop = CancellationToken::new();
         let running = {
             let (access, stop) = (Arc::clone(&access), stop.clone());
             tokio::spawn(async move { access.run(stop).await })
         };
-        // The first reading of changes says that anything may have happened before it.
-        let rep = actor(&access, &token(world, Who::Rep)).await.unwrap();
         let began = timeout(PROMISED + MARGIN, access.changed(&rep)).await;
         assert!(began.is_ok(), "the watch begins");
 
