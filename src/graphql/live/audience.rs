@@ -59,6 +59,8 @@ struct State {
     subscribers: HashMap<u64, Subscriber>,
     /// Who is here, or on the way.
     seats: usize,
+    /// Why nobody is told anything any more.
+    ended: Option<Failure>,
 }
 
 /// One operation of one client.
@@ -86,6 +88,7 @@ impl Audience {
                 synced: None,
                 subscribers: HashMap::new(),
                 seats: 0,
+                ended: None,
             }),
         }
     }
@@ -124,6 +127,12 @@ impl Audience {
         first: Option<Arc<Message>>,
     ) -> Result<(), Behind> {
         let mut state = self.state();
+        // It may have ended while this one was on the way.
+        if let Some(failure) = &state.ended {
+            let failed = Parcel::Failed(subscriber.operation, failure.clone());
+            subscriber.outbox.put(failed);
+            return Ok(());
+        }
         let is_resuming = matches!(self.kind, Kind::Changes(_));
         if is_resuming && subscriber.after < state.kept_after {
             return Err(Behind);
@@ -326,6 +335,12 @@ impl Audience {
             }
         }
         Ok(())
+    }
+
+    /// Ends all operations, and those of whoever is on the way, for one reason.
+    pub(super) fn end(&self, failure: &Failure) {
+        self.state().ended = Some(failure.clone());
+        self.fail(failure);
     }
 
     /// Ends all operations, for one reason.

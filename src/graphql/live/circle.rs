@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -45,6 +45,8 @@ pub(super) struct Circle {
     audiences: Mutex<HashMap<[u8; 32], Arc<Audience>>>,
     joined: Notify,
     pub(super) closed: CancellationToken,
+    /// Why there is no going on.
+    ended: OnceLock<Failure>,
 }
 
 impl Circle {
@@ -56,6 +58,7 @@ impl Circle {
             audiences: Mutex::default(),
             joined: Notify::new(),
             closed: CancellationToken::new(),
+            ended: OnceLock::new(),
         }
     }
 
@@ -64,8 +67,13 @@ impl Circle {
     }
 
     pub(super) fn add(&self, audience: Arc<Audience>) {
-        self.audiences().insert(audience.operation.key, audience);
+        self.audiences()
+            .insert(audience.operation.key, Arc::clone(&audience));
         self.joined.notify_one();
+        // One that comes while all others are ended may have been overlooked.
+        if let Some(failure) = self.ended.get() {
+            audience.end(failure);
+        }
     }
 
     /// Whether no audience is left after this one went, if it is empty.
@@ -189,9 +197,10 @@ impl Circle {
     }
 
     fn fail(&self, failure: &Failure) {
+        _ = self.ended.set(failure.clone());
         self.closed.cancel();
         for audience in self.all() {
-            audience.fail(failure);
+            audience.end(failure);
         }
     }
 
