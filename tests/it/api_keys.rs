@@ -637,7 +637,7 @@ fn a_revoked_or_wrong_key_opens_nothing() {
             .a(Who::Admin)
             .query_with(REVOKE, json!({ "input": { "id": key["id"] } }))
             .await;
-        tokio::time::sleep(std::time::Duration::from_millis(1_050)).await;
+        tokio::time::sleep(std::time::Duration::from_millis(1_600)).await;
         assert_eq!(ask(secret).await.code(), "UNAUTHENTICATED");
     });
 }

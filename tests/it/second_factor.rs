@@ -253,7 +253,7 @@ fn guesses_end_after_five_with_a_sign_in_and_slow_down_the_next_one() {
         let slowed = refused(&complete(world, input).await, "completeSecondFactor");
         assert_eq!(slowed, "TOO_MANY_ATTEMPTS");
         // After the wait the first sign-in is over all the same.
-        tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+        tokio::time::sleep(std::time::Duration::from_millis(1_600)).await;
         let input = json!({ "token": step["token"], "code": app.code() });
         let over = refused(&complete(world, input).await, "completeSecondFactor");
         assert_eq!(over, "INVALID_TOKEN");
@@ -569,7 +569,7 @@ fn a_session_that_showed_an_app_which_is_turned_off_has_shown_none() {
         assert_eq!(refused(&off, "disableSecondFactor"), "");
         assert!(is_in(world, &token).await);
         sql(world, "UPDATE tenants SET second_factor_required = true").await;
-        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        tokio::time::sleep(std::time::Duration::from_millis(1_600)).await;
         assert!(!is_in(world, &token).await);
     });
 }

@@ -226,7 +226,7 @@ fn a_tenant_that_is_to_be_deleted_is_read_and_not_changed_until_its_end_is_calle
             "DELETING"
         );
         assert!(scheduled["tenantScheduleDeletion"]["tenant"]["deleteAfter"].is_string());
-        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        tokio::time::sleep(Duration::from_millis(1_600)).await;
         world.a(Who::Rep).query("{ leads { nodes { id } } }").await;
         assert_eq!(
             refusal(&admin, "tenantUpdate", json!({ "name": "x" })).await,
@@ -248,7 +248,7 @@ fn a_tenant_that_is_to_be_deleted_is_read_and_not_changed_until_its_end_is_calle
             refusal(&admin, "tenantCancelDeletion", json!({})).await,
             "NOT_SCHEDULED"
         );
-        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        tokio::time::sleep(Duration::from_millis(1_600)).await;
         assert_eq!(
             refusal(&admin, "tenantUpdate", json!({ "name": "x" })).await,
             ""
@@ -267,7 +267,7 @@ fn in_a_suspended_tenant_everything_is_read_and_every_kind_of_write_refused() {
             reason: "unpaid".to_owned(),
         };
         operate(world, suspend).await.expect("it is at work");
-        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        tokio::time::sleep(Duration::from_millis(1_600)).await;
         let read = "{ tenant { status suspendedBecause } companies { totalCount } leads { totalCount } memberships { totalCount } teams { totalCount } }";
         let seen = world.a(Who::Admin).query(read).await;
         assert_eq!(
@@ -294,7 +294,7 @@ fn in_a_suspended_tenant_everything_is_read_and_every_kind_of_write_refused() {
         operate(world, TenantCommand::Resume { slug })
             .await
             .expect("it is suspended");
-        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        tokio::time::sleep(Duration::from_millis(1_600)).await;
         assert_eq!(
             refusal(
                 &world.a(Who::Admin),
@@ -395,7 +395,7 @@ fn a_purge_takes_what_is_due_whole_and_nothing_else() {
         };
         let others = count(world, &theirs(B.tenant().uuid())).await;
         arrange(world, &format!("UPDATE tenants SET delete_after = now() - interval '1 second' WHERE tenant_id = '{tenant}'")).await;
-        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        tokio::time::sleep(Duration::from_millis(1_600)).await;
         assert_eq!(
             world
                 .a(Who::Admin)

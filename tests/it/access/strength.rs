@@ -18,7 +18,7 @@ async fn demand(world: &World, settings: Value) {
     let answer = act(&admin, "tenantUpdate", settings, "tenant { id }").await;
     assert_eq!(answer.user_error("tenantUpdate").0, "");
     // As soon as is promised, also of the one server of a test, which has no watch running.
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    tokio::time::sleep(Duration::from_millis(1_600)).await;
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn a_session_that_did_not_come_through_the_required_provider_is_refused() {
             "UPDATE tenants SET required_provider = 'okta'; INSERT INTO access_changes (change_id) VALUES (gen_random_uuid())",
         )
         .await;
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(Duration::from_millis(1_600)).await;
         assert!(!is_in(world, token).await, "the access token goes on");
         let email = address(world, A, Who::Rep).await;
         let again = try_sign_in(world, &email, PASSWORD, None).await;

@@ -366,7 +366,7 @@ fn a_token_opens_the_tenant_that_it_names_to_its_members_alone() {
         let required =
             format!("UPDATE tenants SET required_provider = 'acme' WHERE slug = '{own}'");
         sql(world, &required).await;
-        tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+        tokio::time::sleep(std::time::Duration::from_millis(1_600)).await;
         assert_refused(
             world,
             "a tenant with a provider of its own",
@@ -472,7 +472,7 @@ fn a_tenant_that_wants_a_second_factor_takes_no_tokens_that_show_none() {
         let wanted =
             format!("UPDATE tenants SET second_factor_required = true WHERE slug = '{own}'");
         sql(world, &wanted).await;
-        tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+        tokio::time::sleep(std::time::Duration::from_millis(1_600)).await;
         assert_refused(world, "a second factor is wanted", &token).await;
     });
 }

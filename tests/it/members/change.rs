@@ -428,12 +428,12 @@ fn a_suspended_member_is_out_and_comes_back() {
             kept["membershipSuspend"]["membership"]["status"],
             "SUSPENDED"
         );
-        tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+        tokio::time::sleep(std::time::Duration::from_millis(1_600)).await;
         assert_eq!(rep.send("{ viewer { id } }", json!({})).await.status, 401);
         let them = json!({ "userId": A.user(Who::Rep) });
         let back = act(&admin, "membershipResume", them, fields).await.data();
         assert_eq!(back["membershipResume"]["membership"]["status"], "ACTIVE");
-        tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+        tokio::time::sleep(std::time::Duration::from_millis(1_600)).await;
         rep.query("{ viewer { id } }").await;
         let told = "SELECT count(*) FROM events WHERE entity = 'member' AND kind IN ('SUSPENDED', 'RESUMED')";
         assert_eq!(count(world, told).await, 2);

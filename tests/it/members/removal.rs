@@ -161,7 +161,7 @@ fn who_is_removed_is_out_at_once_and_all_they_had_passes_to_the_successor() {
             (&payload["removedUserId"], &payload["userErrors"]),
             (&json!(rep), &json!([]))
         );
-        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        tokio::time::sleep(Duration::from_millis(1_600)).await;
         assert_eq!(
             world
                 .a(Who::Rep)
