@@ -34,6 +34,8 @@ pub(super) struct Reserved<'a> {
     spending: &'a Spending,
     buckets: [Bucket; 2],
     price: u64,
+    /// What was taken: the price, or nothing when it was not there and is only told.
+    taken: u64,
 }
 
 /// What is left of what you, or all of your tenant together, may ask for.
@@ -86,22 +88,25 @@ impl Spending {
         actor: &Actor,
         price: u64,
     ) -> Result<Reserved<'_>, Overdrawn> {
-        let reserved = Reserved {
-            spending: self,
-            buckets: self.buckets(actor),
-            price,
-        };
-        let [own, tenant] = &reserved.buckets;
+        let buckets = self.buckets(actor);
+        let [own, tenant] = &buckets;
         let taken = match self.budget.take(own, price).await {
             Ok(_) => self.budget.take(tenant, price).await.inspect_err(|_| {
                 self.budget.give_back(own, price);
             }),
             overdrawn => overdrawn,
         };
-        match (taken, self.points.spend) {
-            (Err(overdrawn), Spend::Enforce) => Err(overdrawn),
-            _ => Ok(reserved),
-        }
+        let taken = match (taken, self.points.spend) {
+            (Err(overdrawn), Spend::Enforce) => return Err(overdrawn),
+            (Err(_), Spend::Measure) => 0,
+            (Ok(_), _) => price,
+        };
+        Ok(Reserved {
+            spending: self,
+            buckets,
+            price,
+            taken,
+        })
     }
 
     /// How the actor's own bucket stands, and the tenant's.
@@ -139,7 +144,7 @@ impl Reserved<'_> {
         let budget = &self.spending.budget;
         let balances = self
             .buckets
-            .map(|bucket| budget.give_back(&bucket, self.price - actual));
+            .map(|bucket| budget.give_back(&bucket, self.taken.saturating_sub(actual)));
         Spent {
             price: self.price,
             actual,

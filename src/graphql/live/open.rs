@@ -86,7 +86,8 @@ impl Live {
             }
             Kind::Changes(_) => false,
         };
-        let mut context = Some(context);
+        // Who is told nothing first lets the snapshot of the plan go: it would hold one connection and wait for another.
+        let mut context = Some(context).filter(|_| !is_value && !is_interrupted);
         loop {
             let first = match is_value || is_interrupted {
                 true => None,
