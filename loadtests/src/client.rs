@@ -29,14 +29,22 @@ pub(crate) struct Question {
 }
 
 impl Question {
-    pub(crate) fn new(token: &str, document: &str, variables: &serde_json::Value) -> Outcome<Self> {
+    /// One that says nothing of who asks.
+    fn plain(document: &str, variables: &serde_json::Value) -> Self {
         let body = serde_json::json!({ "query": document, "variables": variables }).to_string();
-        Ok(Self {
-            authorization: Some(HeaderValue::try_from(format!("Bearer {token}"))?),
+        Self {
+            authorization: None,
             forwarded_for: None,
             request_id: None,
             settings: None,
             body: body.into(),
+        }
+    }
+
+    pub(crate) fn new(token: &str, document: &str, variables: &serde_json::Value) -> Outcome<Self> {
+        Ok(Self {
+            authorization: Some(HeaderValue::try_from(format!("Bearer {token}"))?),
+            ..Self::plain(document, variables)
         })
     }
 
@@ -46,13 +54,9 @@ impl Question {
         document: &str,
         variables: &serde_json::Value,
     ) -> Outcome<Self> {
-        let body = serde_json::json!({ "query": document, "variables": variables }).to_string();
         Ok(Self {
-            authorization: None,
             forwarded_for: Some(HeaderValue::try_from(address)?),
-            request_id: None,
-            settings: None,
-            body: body.into(),
+            ..Self::plain(document, variables)
         })
     }
 
@@ -62,13 +66,9 @@ impl Question {
         document: &str,
         variables: &serde_json::Value,
     ) -> Outcome<Self> {
-        let body = serde_json::json!({ "query": document, "variables": variables }).to_string();
         Ok(Self {
-            authorization: None,
-            forwarded_for: None,
-            request_id: None,
             settings: Some(HeaderValue::try_from(settings.to_string())?),
-            body: body.into(),
+            ..Self::plain(document, variables)
         })
     }
 
