@@ -142,10 +142,13 @@ fn who_has_nothing_left_is_refused_and_nobody_else_is() {
         server.stop().await;
 
         let server = served(world, None, limits(400, 400, Spend::Measure)).await;
+        let mut left = 400;
         for _ in 0..20 {
             let (status, answer) = server.ask(ada, BOARD).await;
             assert_eq!((status, cost(&answer, "limit")), (200, 400), "only told");
+            left = cost(&answer, "remaining");
         }
+        assert!(left < 351, "what was not taken does not come back: {left}");
         server.stop().await;
     });
 }
