@@ -5,7 +5,7 @@ GRANT SELECT ON tenants TO dealgraph_app, dealgraph_system;
 GRANT INSERT ON tenants TO dealgraph_system;
 GRANT UPDATE (
     name, base_currency, time_zone, locale, fiscal_year_start, lost_reason_required, warmness_threshold,
-    second_factor_required, required_provider, updated_at, version
+    second_factor_required, required_provider, trusted_documents_only, updated_at, version
 ) ON tenants TO dealgraph_app;
 GRANT UPDATE (
     status, suspended_because, delete_after, quota_members, quota_teams, quota_roles, quota_api_keys, updated_at, version

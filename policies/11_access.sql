@@ -90,7 +90,7 @@ REVOKE ALL ON api_keys FROM PUBLIC, dealgraph_app, dealgraph_system;
 GRANT SELECT ON api_keys TO dealgraph_app;
 GRANT INSERT (
     tenant_id, api_key_id, name, name_normalized, hint, secret_hash, role, role_id, permissions, team_id, team_path,
-    expires_at, rotated_from, created_at, created_by
+    expires_at, rotated_from, trusted_documents_only, created_at, created_by
 ) ON api_keys TO dealgraph_app;
 GRANT UPDATE (
     name, name_normalized, team_id, team_path, expires_at, revoked_at, version

@@ -4,7 +4,7 @@
 ALTER TABLE tenant_seq ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 REVOKE ALL ON tenant_seq FROM PUBLIC, dealgraph_app, dealgraph_system;
 GRANT SELECT ON tenant_seq TO dealgraph_app, dealgraph_system;
-GRANT UPDATE (last_seq, last_audit, audit_hash) ON tenant_seq TO dealgraph_app, dealgraph_system;
+GRANT UPDATE (last_seq, last_audit, audit_hash, changed) ON tenant_seq TO dealgraph_app, dealgraph_system;
 GRANT UPDATE (open) ON tenant_seq TO dealgraph_system;
 GRANT INSERT ON tenant_seq TO dealgraph_system;
 DROP POLICY IF EXISTS tenant_seq_tenant ON tenant_seq;

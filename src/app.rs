@@ -20,13 +20,13 @@ use crate::{
     accounts::{self, Accounts},
     audit::{Recorder, Recording},
     auth::{Access, KeyError, KeyRing, TokenError, Tokens, Vault, keys},
-    cache::{Presences, Throttle},
+    cache::{Answers, Presences, Texts, Throttle},
     clock::Clock,
     config::{Secret, TraceParents},
     db::{self, Db, PoolOptions, StartupError},
     events::{Hints, Hub, redis_answers},
     graphql::{
-        self, Api, Spending,
+        self, Api, Caching, Spending, Trusted,
         http::{Origins, Outcome},
         limits::Limits,
         live::Sources,
@@ -76,6 +76,12 @@ pub struct Serving {
     pub origins: Origins,
     /// How many days events are kept.
     pub event_days: u16,
+    /// How many bytes of answers are kept in this process; none with 0.
+    pub cache_bytes: u64,
+    /// What answers cost at least that are kept, in points.
+    pub cache_from_points: u64,
+    /// The documents that the operator has listed.
+    pub trusted: Arc<Trusted>,
 }
 
 impl Default for Serving {
@@ -84,6 +90,9 @@ impl Default for Serving {
             server: ServerLimits::default(),
             origins: Origins::default(),
             event_days: 7,
+            cache_bytes: 64 << 20,
+            cache_from_points: 20,
+            trusted: Arc::default(),
         }
     }
 }
@@ -189,13 +198,21 @@ impl App {
             metrics: Arc::clone(&metrics),
         };
         let spending = Spending::new(limits.points, redis_url.as_deref());
+        let answers =
+            |bytes| Answers::new(bytes, redis_url.as_deref(), Arc::clone(&accounts.vault));
+        let caching = Caching {
+            answers: (serving.cache_bytes > 0).then(|| answers(serving.cache_bytes)),
+            from_points: serving.cache_from_points,
+        };
+        let documents = (Texts::new(redis_url.as_deref()), serving.trusted);
         let api = Api::new(
             db.clone(),
             Arc::clone(&tokens),
             limits,
             recorder,
             Arc::clone(&accounts),
-            (sources, spending, serving.origins),
+            (sources, spending, caching, documents),
+            serving.origins,
         );
         let api = Arc::new(api);
         let access = Arc::clone(api.access());

@@ -12,7 +12,7 @@
 //! - [`events`]: what happened, numbered per tenant in commit order, and reading along. [`graphql::live`]: subscriptions.
 //! - [`cache`]: what servers remember together. [`presence`]: who is looking at a record.
 //! - [`server`]: the accept loop. [`app`]: everything put together. [`config`], [`telemetry`].
-//! - [`dev`], [`demo`], [`import`]: one command on one machine, and real data to look at.
+//! - [`cli`]: the command line. [`dev`], [`demo`], [`import`]: one command on one machine, and real data to look at.
 //! - [`ids`], [`text`], [`money`], [`clock`], [`error`]: the small words everything is said in.
 //!
 //! Beside `src`: `migrations/` says how tables came about, `policies/` says who may see what now.
@@ -54,6 +54,7 @@ pub mod app;
 pub mod audit;
 pub mod auth;
 pub mod cache;
+pub mod cli;
 pub mod clock;
 pub mod companies;
 pub mod config;

@@ -73,12 +73,16 @@ impl Server {
         connections: u32,
         settings: &[(&'static str, String)],
     ) -> Outcome<Self> {
-        let pool = ("DEALGRAPH_POOL_SIZE", connections.to_string());
+        // Answers are worked out each time, unless it is the cache that is measured.
+        let usual = [
+            ("DEALGRAPH_POOL_SIZE", connections.to_string()),
+            ("DEALGRAPH_CACHE_BYTES", "0".to_owned()),
+        ];
         let launch = Launch {
             executable: executable.to_owned(),
             address: free_address()?,
             log: "serve.log",
-            settings: settings.iter().cloned().chain([pool]).collect(),
+            settings: usual.into_iter().chain(settings.iter().cloned()).collect(),
         };
         let server = Self::launch(cluster, &launch).await?;
         server.clear_log()?;

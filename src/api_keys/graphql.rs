@@ -78,6 +78,11 @@ impl ApiKey {
         ctx.request().load(self.fields.rotated_from).await
     }
 
+    /// Whether it runs only the documents that the operator of the server has listed.
+    async fn trusted_documents_only(&self) -> bool {
+        self.fields.trusted_documents_only
+    }
+
     /// When it was revoked.
     async fn revoked_at(&self) -> Option<DateTime<Utc>> {
         self.fields.revoked_at
@@ -224,6 +229,9 @@ struct ApiKeyCreateInput {
     expires_at: Option<DateTime<Utc>>,
     /// In how many days it ends, instead of a time.
     expires_in_days: Option<i32>,
+    /// Whether it runs only the documents that the operator of the server has listed.
+    #[graphql(default)]
+    trusted_documents_only: bool,
 }
 
 /// A change to a key.
@@ -300,6 +308,7 @@ impl ApiKeyMutation {
             team: input.team_id,
             expires_at: input.expires_at,
             expires_in_days: input.expires_in_days,
+            trusted_documents_only: input.trusted_documents_only,
         };
         let outcome = ctx.request().write(async |tx| super::create(tx, new).await);
         secret_payload(ctx, None, outcome.await).await

@@ -36,6 +36,7 @@ pub struct NewApiKey {
     pub team: Option<TeamId>,
     pub expires_at: Option<DateTime<Utc>>,
     pub expires_in_days: Option<i32>,
+    pub trusted_documents_only: bool,
 }
 
 /// Makes a key. The secret is returned once and kept nowhere.
@@ -64,6 +65,7 @@ pub async fn create(tx: &mut Tx, new: NewApiKey) -> Result<(ApiKey, ApiKeySecret
         team_path: team.map(|team| team.path),
         expires_at,
         rotated_from: None,
+        trusted_documents_only: new.trusted_documents_only,
         revoked_at: None,
     };
     fields.check()?;
@@ -105,8 +107,11 @@ fn refuse_stronger(tx: &Tx, key: &KeyFields, role: &Rights) -> Result<()> {
     }
     let is_key = matches!(actor.subject, Subject::Key(_));
     let ends = key.expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC);
-    match is_key && ends > actor.expires_at {
-        true => Err(Error::Forbidden("make keys that outlive your own")),
+    if is_key && ends > actor.expires_at {
+        return Err(Error::Forbidden("make keys that outlive your own"));
+    }
+    match is_key && actor.trusted_documents_only && !key.trusted_documents_only {
+        true => Err(Error::Forbidden("make keys that run any document")),
         false => Ok(()),
     }
 }

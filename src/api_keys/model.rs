@@ -47,6 +47,7 @@ pub(super) struct KeyFields {
     pub(super) team_path: Option<String>,
     pub(super) expires_at: Option<DateTime<Utc>>,
     pub(super) rotated_from: Option<Uuid>,
+    pub(super) trusted_documents_only: bool,
     pub(super) revoked_at: Option<DateTime<Utc>>,
 }
 
@@ -185,7 +186,7 @@ impl Record for ApiKey {
     const ID_COLUMN: &'static str = "api_key_id";
     // Who may read one key may read all. Keys keep no stamp of their last change; the audit log does.
     const COLUMNS: &'static str = "t.api_key_id, t.name, t.role, t.role_id, t.permissions, t.team_id, t.team_path, \
-        t.expires_at, t.rotated_from, t.revoked_at, t.hint, t.last_used_at, t.last_used_from, '|' AS visible_to, \
+        t.expires_at, t.rotated_from, t.trusted_documents_only, t.revoked_at, t.hint, t.last_used_at, t.last_used_from, '|' AS visible_to, \
         NULL::timestamptz AS archived_at, t.created_at, t.created_by, t.created_at AS updated_at, \
         t.created_by AS updated_by, t.version";
     const ARCHIVES: bool = false;
@@ -245,6 +246,7 @@ mod tests {
             team_path: None,
             expires_at: Some(now + day),
             rotated_from: None,
+            trusted_documents_only: false,
             revoked_at: None,
         };
         assert!(key.end_earlier(now + day * 2, now).is_err());

@@ -12,7 +12,7 @@ use crate::{
 pub(super) async fn insert(tx: &mut Tx, key: &ApiKey, secret: &ApiKeySecret) -> Result<ApiKey> {
     let sql = Sql::new(
         "INSERT INTO api_keys AS t (tenant_id, api_key_id, name, name_normalized, hint, secret_hash, role, role_id, \
-         permissions, team_id, team_path, expires_at, rotated_from, created_at, created_by) VALUES ",
+         permissions, team_id, team_path, expires_at, rotated_from, trusted_documents_only, created_at, created_by) VALUES ",
     );
     let (tenant, f, s) = (tx.tenant(), &key.fields, &key.stamps);
     let sql = sql.row(|mut row| {
@@ -29,6 +29,7 @@ pub(super) async fn insert(tx: &mut Tx, key: &ApiKey, secret: &ApiKeySecret) -> 
             .bind(f.team_path.clone())
             .bind(f.expires_at)
             .bind(f.rotated_from)
+            .bind(f.trusted_documents_only)
             .bind(s.created_at)
             .bind(s.created_by.clone());
     });

@@ -3,6 +3,8 @@
 //! The rows of one transaction are one link: `hash = sha256(hash before || digest of the rows)`. The counter's row holds
 //! the head, and the same UPDATE that takes the numbers computes the next one, so a link costs no statement of its own.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
@@ -80,24 +82,39 @@ pub(super) fn digest<'r>(rows: impl IntoIterator<Item = &'r Row>) -> [u8; 32] {
 }
 
 /// Takes the numbers of a transaction's events and audit entries and appends the entries; returns the last number
-/// of the events. Must be the last but the events themselves before COMMIT: the counter's row lock lasts from here.
+/// of the events. The kinds of records that events and entries are about count as changed from here on. Must be the last
+/// but the events themselves before COMMIT: the counter's row lock lasts from here.
 ///
 /// # Errors
 /// The database.
 pub(crate) async fn append(
     statements: &mut Statements,
     (tenant, now): (TenantId, DateTime<Utc>),
-    events: usize,
+    events: &[&'static str],
     (entries, origin): (Vec<Entry>, &Origin),
 ) -> Result<i64> {
-    let rows = entries
+    let rows: Vec<_> = entries
         .into_iter()
         .map(|entry| Row::new(super::redact::redacted(entry), origin, now))
         .collect();
-    append_rows(statements, tenant, events, rows).await
+    let entities = rows.iter().filter_map(|row| row.entity.clone());
+    let changes = Changes {
+        events: events.len(),
+        kinds: entities
+            .chain(events.iter().map(|kind| (*kind).to_owned()))
+            .collect(),
+    };
+    append_rows(statements, tenant, changes, rows).await
 }
 
-/// Appends what was noted at different times by different requests.
+/// What a transaction has changed beside the log.
+#[derive(Default)]
+struct Changes {
+    events: usize,
+    kinds: BTreeSet<String>,
+}
+
+/// Appends what was noted at different times by different requests, and is no change of what it is about.
 ///
 /// # Errors
 /// The database.
@@ -113,17 +130,23 @@ pub(super) async fn append_notes(
             note.at,
         )
     };
-    append_rows(statements, tenant, 0, notes.iter().map(row).collect()).await?;
+    append_rows(
+        statements,
+        tenant,
+        Changes::default(),
+        notes.iter().map(row).collect(),
+    )
+    .await?;
     Ok(())
 }
 
 async fn append_rows(
     statements: &mut Statements,
     tenant: TenantId,
-    events: usize,
+    changes: Changes,
     rows: Vec<Row>,
 ) -> Result<i64> {
-    let (last_event, last_entry, hash) = link(statements, tenant, events, &rows).await?;
+    let (last_event, last_entry, hash) = link(statements, tenant, changes, &rows).await?;
     let first = last_entry - rows.len() as i64 + 1;
     let mut numbered = rows.into_iter().zip(first..).peekable();
     while numbered.peek().is_some() {
@@ -156,16 +179,27 @@ async fn append_rows(
 async fn link(
     statements: &mut Statements,
     tenant: TenantId,
-    events: usize,
+    changes: Changes,
     rows: &[Row],
 ) -> Result<(i64, i64, Vec<u8>)> {
-    let sql = Sql::new("UPDATE tenant_seq SET last_seq = last_seq + ")
-        .bind(events as i64)
+    let entries = rows.len() as i64;
+    let mut sql = Sql::new("UPDATE tenant_seq SET last_seq = last_seq + ")
+        .bind(changes.events as i64)
         .push(", last_audit = last_audit + ")
-        .bind(rows.len() as i64)
+        .bind(entries)
         .push(", audit_hash = sha256(audit_hash || ")
         .bind(digest(rows).to_vec())
-        .push(") WHERE tenant_id = ")
+        .push("), changed = changed");
+    for kind in changes.kinds {
+        sql = sql
+            .push(" || jsonb_build_object(")
+            .bind(kind)
+            .push("::text, last_audit + ")
+            .bind(entries)
+            .push(")");
+    }
+    let sql = sql
+        .push(" WHERE tenant_id = ")
         .bind(tenant)
         .push(" RETURNING last_seq, last_audit, audit_hash");
     match statements.optional(sql).await? {

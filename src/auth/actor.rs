@@ -25,6 +25,8 @@ pub struct Actor {
     pub team_path: Option<String>,
     /// Whether the tenant may be changed.
     pub standing: Standing,
+    /// Whether only documents that the operator has listed are run for them.
+    pub trusted_documents_only: bool,
     /// When the token ends.
     pub expires_at: DateTime<Utc>,
     /// In whose name changes are recorded.
@@ -39,6 +41,14 @@ pub struct Actor {
 /// A visibility class: whoever is in the same one is answered the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Class(String);
+
+impl Class {
+    /// A text that no other class has.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
 
 /// Who acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -143,6 +153,7 @@ impl Actor {
             rights,
             team_path: place.team_path,
             standing: place.standing,
+            trusted_documents_only: false,
             expires_at,
             author,
             as_of: Instant::now(),
@@ -234,6 +245,22 @@ impl Actor {
         Class(format!(
             "{} {subject} {team:?} {:?} {:?} {:?} {:?}",
             self.tenant, self.role, self.custom_role, self.standing, self.rights
+        ))
+    }
+
+    /// What this actor has in common with all who read the same rows and are shown the same of them, whatever they may do
+    /// with them: what Postgres is told of who reads.
+    #[must_use]
+    pub fn reading_class(&self) -> Class {
+        let sees = KINDS.map(|kind| self.sees(kind));
+        // Who sees all rows of a kind, or none, sees them whoever they are.
+        let is_narrow = |reach: &String| !matches!(reach.as_str(), "|" | "none");
+        let me = sees.iter().any(is_narrow).then(|| self.me());
+        Class(format!(
+            "{} reads {sees:?} {me:?} {:?} {}",
+            self.tenant,
+            self.rights.permissions(),
+            self.masks
         ))
     }
 

@@ -56,6 +56,11 @@ impl Reach {
         answer
     }
 
+    /// Whether it would be asked now.
+    pub(super) fn is_there(&self) -> bool {
+        self.reachable().is_some()
+    }
+
     fn reachable(&self) -> Option<ConnectionManager> {
         let redis = self.redis.as_ref()?;
         let away = *self

@@ -2,10 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::{accounts::operator::PersonCommand, audit, config, tenants::command::TenantCommand};
 use clap::{Parser, Subcommand};
-use dealgraph::{
-    accounts::operator::PersonCommand, audit, config, tenants::command::TenantCommand,
-};
 
 /// A GraphQL, multi-tenant CRM platform under Postgres row-level security.
 #[derive(Parser)]

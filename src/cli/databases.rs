@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use dealgraph::{
+use crate::{
     clock::Clock,
     config::{Config, Purpose, Secret},
     db::{Db, PoolOptions},

@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use dealgraph::{
+use crate::{
     auth::keys::{self, KeyState},
     clock::Clock,
     config::{Config, Purpose},
@@ -11,6 +10,7 @@ use dealgraph::{
     dev,
     events::Hints,
 };
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use super::{
     Outcome,

@@ -6,18 +6,34 @@ mod keys;
 mod operate;
 mod serve;
 
-use std::io::Write as _;
+use std::{io::Write as _, process::ExitCode};
 
+use crate::graphql;
 use clap::Parser as _;
-use dealgraph::graphql;
 
 use arguments::{Audit, Cli, Command, Source};
+
+/// Does what the command line says, and tells what went wrong.
+///
+/// The runtime is made here and not in `main.rs`: the compiler turns a future into code where it is run, and all of
+/// them once more in an executable that ran them itself.
+#[tokio::main]
+#[must_use]
+pub async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("dealgraph: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
 /// How a command ended; its error is one sentence for whoever typed it.
 pub(crate) type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 /// Does what the command line says.
-pub(crate) async fn run() -> Outcome {
+async fn run() -> Outcome {
     match Cli::parse().command {
         Command::Dev {
             port,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use dealgraph::{
+use crate::{
     accounts::operator::{self, PersonCommand},
     audit,
     config::{Config, Purpose},

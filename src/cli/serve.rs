@@ -2,20 +2,20 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use chrono::TimeDelta;
-use dealgraph::{
+use crate::{
     accounts::{self, HashCost, Hasher, Settings},
     app::{App, Serving, Setup, TokenSettings},
     auth::Vault,
     clock::Clock,
     config::{Config, IdentityFile, Purpose},
     dev::{self, DevOptions},
-    graphql::{explorer, http::Origins, limits::Limits},
+    graphql::{Trusted, explorer, http::Origins, limits::Limits},
     identities::Identities,
     mail::{Post, Way},
     server::ServerLimits,
     telemetry,
 };
+use chrono::TimeDelta;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -51,12 +51,13 @@ pub(crate) async fn serve() -> Outcome {
         tokens: token_settings(&config)?,
         limits: Limits {
             introspection: config.server.introspection,
+            trusted_documents_only: config.server.documents_only,
             ..Limits::from(&config.limits)
         },
         clock: Clock::system(),
         trace_parents: config.telemetry.trace_parents,
         accounts: accounts_setup(&config, vault)?,
-        serving: serving(&config),
+        serving: serving(&config)?,
     };
     let mut app = App::new(setup).await?;
     if config.server.explorer {
@@ -82,10 +83,17 @@ pub(crate) async fn serve() -> Outcome {
     Ok(serving.await?)
 }
 
-fn serving(config: &Config) -> Serving {
+fn serving(config: &Config) -> Result<Serving, Box<dyn std::error::Error>> {
     let set = &config.server;
+    let trusted = match &set.documents {
+        Some(path) => Trusted::read(path)?,
+        None if set.documents_only => {
+            return Err("DEALGRAPH_DOCUMENTS_ONLY is on and DEALGRAPH_DOCUMENTS lists none".into());
+        }
+        None => Trusted::default(),
+    };
     let origins = set.allowed_origins.iter().chain([&config.accounts.app_url]);
-    Serving {
+    Ok(Serving {
         server: ServerLimits {
             max_connections: set.connections,
             max_connections_per_ip: set.connections_per_address,
@@ -93,7 +101,10 @@ fn serving(config: &Config) -> Serving {
         },
         origins: Origins::of(origins),
         event_days: set.event_days,
-    }
+        cache_bytes: config.cache.bytes,
+        cache_from_points: config.cache.from_points,
+        trusted: Arc::new(trusted),
+    })
 }
 
 pub(crate) fn accounts_setup(

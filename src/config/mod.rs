@@ -32,7 +32,7 @@ pub use listing::{listing, markdown_table};
 pub use problem::{ConfigError, Problem};
 pub use secret::Secret;
 pub use server::ServerConfig;
-pub use stores::{DatabaseConfig, RedisConfig};
+pub use stores::{CacheConfig, DatabaseConfig, RedisConfig};
 pub use telemetry::{LogFormat, TelemetryConfig, TraceParents};
 pub use variables::{PREFIX, VARIABLES, Variable};
 
@@ -45,6 +45,8 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// Redis.
     pub redis: RedisConfig,
+    /// The answers that are kept.
+    pub cache: CacheConfig,
     /// Access tokens.
     pub auth: AuthConfig,
     /// People's accounts.
@@ -108,6 +110,7 @@ impl Config {
             server: ServerConfig::read(reader),
             database: DatabaseConfig::read(reader),
             redis: RedisConfig::read(reader),
+            cache: CacheConfig::read(reader),
             auth: AuthConfig::read(reader),
             accounts: AccountsConfig::read(reader),
             limits: LimitsConfig::read(reader),

@@ -1,6 +1,6 @@
 //! The settings of the HTTP server. Their defaults, as those of every section, are in the table of `variables`.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use url::Url;
 
@@ -15,6 +15,10 @@ pub struct ServerConfig {
     pub explorer: bool,
     /// Whether people who are signed in may read the schema.
     pub introspection: bool,
+    /// A file that lists documents.
+    pub documents: Option<PathBuf>,
+    /// Whether only listed documents are run.
+    pub documents_only: bool,
     /// Whose pages may open WebSockets, beside the server's own and the frontend's.
     pub allowed_origins: Vec<Url>,
     /// Most connections at a time.
@@ -37,6 +41,10 @@ impl ServerConfig {
             ),
             explorer: reader.switch("DEALGRAPH_EXPLORER"),
             introspection: reader.switch("DEALGRAPH_INTROSPECTION"),
+            documents: reader.optional("DEALGRAPH_DOCUMENTS", "the path of a file", |path| {
+                Some(PathBuf::from(path))
+            }),
+            documents_only: reader.switch("DEALGRAPH_DOCUMENTS_ONLY"),
             allowed_origins: reader.setting(
                 "DEALGRAPH_ALLOWED_ORIGINS",
                 "web addresses such as https://crm.example.com, with commas between",

@@ -54,6 +54,24 @@ impl DatabaseConfig {
     }
 }
 
+/// The answers that are kept.
+#[derive(Debug, Clone)]
+pub struct CacheConfig {
+    /// Bytes of answers kept in the process; 0 keeps none.
+    pub bytes: u64,
+    /// What an answer costs at least to be kept, in points.
+    pub from_points: u64,
+}
+
+impl CacheConfig {
+    pub(super) fn read(reader: &mut Reader) -> Self {
+        Self {
+            bytes: u64::from(reader.number("DEALGRAPH_CACHE_BYTES", 0..=u32::MAX)),
+            from_points: u64::from(reader.number("DEALGRAPH_CACHE_FROM_POINTS", 1..=1_000_000)),
+        }
+    }
+}
+
 /// Redis.
 #[derive(Debug, Clone)]
 pub struct RedisConfig {

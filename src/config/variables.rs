@@ -104,7 +104,27 @@ pub const VARIABLES: &[Variable] = &[
     variable(
         "DEALGRAPH_REDIS_URL",
         "",
-        "Redis, `redis://` or `redis+unix://`; events are announced to other servers through it",
+        "Redis, `redis://` or `redis+unix://`; servers share through it what they announce, count and keep",
+    ),
+    variable(
+        "DEALGRAPH_DOCUMENTS",
+        "",
+        "a file that lists GraphQL documents by ids that clients may send in their place: `{\"<id>\": \"<text>\"}`, or Apollo's manifest",
+    ),
+    variable(
+        "DEALGRAPH_DOCUMENTS_ONLY",
+        "off",
+        "`on` runs nothing but the documents in `DEALGRAPH_DOCUMENTS`; tenants and keys can want that for themselves",
+    ),
+    variable(
+        "DEALGRAPH_CACHE_BYTES",
+        "67108864",
+        "bytes of answers that the process keeps to answer the same again while nothing changes; `0` keeps none",
+    ),
+    variable(
+        "DEALGRAPH_CACHE_FROM_POINTS",
+        "20",
+        "what a query costs at least for its answer to be kept, in points",
     ),
     variable(
         "DEALGRAPH_AUTH_ISSUER",

@@ -8,6 +8,7 @@
 
 mod constraint;
 mod gate;
+mod glance;
 mod judge;
 pub mod list;
 mod masked;
@@ -27,6 +28,7 @@ use sqlx::{
 };
 
 use gate::Gate;
+pub use glance::Glances;
 pub use judge::Row as KnownRow;
 pub(crate) use masked::refuse_hidden_filter;
 pub use order::{Cursor, Direction, OrderField, OrderTerm, ValueKind};

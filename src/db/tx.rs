@@ -272,7 +272,7 @@ impl SystemTx {
         origin: &Origin,
     ) -> Result<()> {
         let place = (tenant, self.now);
-        audit::append(self, place, 0, (entries, origin)).await?;
+        audit::append(self, place, &[], (entries, origin)).await?;
         Ok(())
     }
 

@@ -26,6 +26,12 @@ pub struct EventCursor {
 #[error("expected a cursor of events, as `eventCursor` and every event give it")]
 pub struct BadCursor;
 
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 impl fmt::Display for EventCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.epoch.0, self.seq)

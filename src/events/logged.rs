@@ -1,16 +1,16 @@
 //! Events as they are read back from the log.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
-use super::{Epoch, EventCursor, EventKind};
+use super::{Epoch, EventCursor, EventKind, Versions};
 use crate::{
-    db::{Db, KnownRow, Sql, SystemReason, Tx},
+    db::{Db, Glances, KnownRow, Sql, SystemReason, Tx},
     error::{Error, Result},
-    ids::TenantId,
+    ids::{TenantId, Typed as _},
 };
 
 /// Events that one statement reads.
@@ -133,6 +133,32 @@ pub(super) async fn heads(db: &Db, tenants: Vec<TenantId>) -> Result<Vec<Head>> 
     .push(")");
     let mut tx = db.system(SystemReason::Events).await?;
     tx.all(sql).await
+}
+
+#[derive(sqlx::FromRow)]
+struct Reached {
+    tenant_id: TenantId,
+    last_seq: i64,
+    epoch: Epoch,
+    changed: Json,
+}
+
+/// Reads how far the data of tenants is, in one statement.
+pub(super) async fn versions(
+    glances: &mut Glances,
+    tenants: &[TenantId],
+) -> Result<HashMap<TenantId, Arc<Versions>>> {
+    let ids: Vec<Uuid> = tenants.iter().map(|tenant| tenant.uuid()).collect();
+    let sql = Sql::new(
+        "SELECT s.tenant_id, s.last_seq, app.epoch(s.epoch) AS epoch, s.changed FROM tenant_seq s WHERE s.tenant_id",
+    )
+    .one_of(&ids);
+    let rows = glances.all::<Reached>(sql).await?;
+    let versions = rows.into_iter().map(|row| {
+        let versions = Versions::new(row.epoch, row.last_seq, object(Some(row.changed)));
+        (row.tenant_id, Arc::new(versions))
+    });
+    Ok(versions.collect())
 }
 
 /// Makes room for the days to come and drops events that are older than so many days.

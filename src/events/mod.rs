@@ -2,7 +2,8 @@
 //!
 //! A verb emits events into its transaction; the door in `db/` appends them as its last statements ([`append`]). The
 //! table is the truth. A [`Hints`] message after the commit only says when to look; [`Hub`] has a [`Feed`] for each
-//! tenant that is watched here, which reads the log once for all who watch. Who is told what is [`Watched::outlook`].
+//! tenant that is watched here, which reads the log once for all who watch. Who is told what is [`Watched::outlook`]. [`Progress`]
+//! tells without reading the log whether anything has changed.
 
 mod bus;
 mod cursor;
@@ -12,6 +13,7 @@ mod hub;
 mod logged;
 mod outbox;
 mod outlook;
+mod versions;
 
 pub use bus::redis_answers;
 pub use cursor::{BadCursor, Epoch, EventCursor};
@@ -22,3 +24,4 @@ pub use logged::{Logged, here};
 pub use outbox::{Event, EventKind};
 pub(crate) use outbox::{append, append_story};
 pub use outlook::{Change, Outlook, Watched};
+pub use versions::{Progress, Versions};

@@ -186,7 +186,8 @@ pub(crate) async fn append_story(
         return Ok(None);
     }
     let place = (tenant, now);
-    let last = audit::append(statements, place, events.len(), (entries, origin)).await?;
+    let kinds: Vec<_> = events.iter().map(|event| event.entity).collect();
+    let last = audit::append(statements, place, &kinds, (entries, origin)).await?;
     if events.is_empty() {
         return Ok(None);
     }

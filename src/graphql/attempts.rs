@@ -78,33 +78,36 @@ impl Asked {
         }
     }
 
-    /// Notes what the answer says of attempts.
-    pub(super) fn note(self, context: &RequestContext, response: &Response) {
+    /// Notes what the answer says of attempts; whether there was anything to note.
+    pub(super) fn note(self, context: &RequestContext, response: &Response) -> bool {
         let slips = std::mem::take(&mut *context.slips());
         let mut reasons = slips.refused.into_iter();
         let mut quiet = Vec::new();
-        let mut is_told = false;
+        let (mut is_told, mut has_noted) = (false, false);
         for field in self.0 {
             match field.outcome(response) {
                 Outcome::Done => quiet.push(field),
                 Outcome::Refused(why) => {
                     let why = reasons.next().unwrap_or(why);
                     field.note_refused(context, why);
+                    has_noted = true;
                 }
                 Outcome::Absent => {
                     is_told = true;
-                    field.suspect(context);
+                    has_noted |= field.suspect(context);
                 }
             }
         }
         if let Some(field) = AskedField::of_all(quiet) {
             for why in reasons {
                 field.note_refused(context, why);
+                has_noted = true;
             }
             if slips.absent && !is_told {
-                field.suspect(context);
+                has_noted |= field.suspect(context);
             }
         }
+        has_noted
     }
 }
 
@@ -172,9 +175,10 @@ impl AskedField {
             .note(whom, entry, context.origin().clone());
     }
 
-    fn suspect(&self, context: &RequestContext) {
+    /// Whether it names any ids.
+    fn suspect(&self, context: &RequestContext) -> bool {
         if self.ids.is_empty() {
-            return;
+            return false;
         }
         let actor = context.actor();
         context.recorder().suspect(Suspicion {
@@ -184,6 +188,7 @@ impl AskedField {
             origin: context.origin().clone(),
             ids: self.ids.clone(),
         });
+        true
     }
 }
 

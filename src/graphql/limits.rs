@@ -27,6 +27,8 @@ pub struct Limits {
     pub introspection_depth: usize,
     /// Whether the schema may be asked for its own shape (`__schema`, `__type`).
     pub introspection: bool,
+    /// Whether only documents that the operator has listed are run.
+    pub trusted_documents_only: bool,
     /// Aliases in an operation, fragments expanded.
     pub aliases: usize,
     /// Top-level fields of an operation, fragments expanded.
@@ -71,6 +73,7 @@ impl Default for Limits {
             depth: 12,
             introspection_depth: 15,
             introspection: true,
+            trusted_documents_only: false,
             aliases: 30,
             root_fields: 20,
             directives: 50,

@@ -5,9 +5,11 @@
 
 mod anonymous;
 mod attempts;
+mod cached;
 mod can;
 pub mod connection;
 mod context;
+mod documents;
 mod errors;
 pub mod explorer;
 pub mod filters;
@@ -28,7 +30,7 @@ mod spending;
 
 use std::sync::Arc;
 
-use async_graphql::{Request, Response};
+use async_graphql::Response;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
@@ -47,11 +49,17 @@ use crate::{
     accounts::Accounts,
     audit::{Origin, Recorder},
     auth::{Access, Actor, Tokens},
+    cache::Texts,
     db::Db,
     error::{Error, Result},
+    events::Progress,
     telemetry::{self, OperationKind},
 };
 use attempts::Asked;
+pub use cached::Caching;
+use cached::{Cached, Question, Usage, Wish};
+use documents::{Documents, Prepared};
+pub use documents::{Trusted, TrustedError};
 use http::Origins;
 use limits::Limits;
 use live::{Admission, Failure, Live, Pass, Sources};
@@ -70,6 +78,8 @@ pub struct Api {
     live: Arc<Live>,
     admission: Admission,
     spending: Arc<Spending>,
+    documents: Documents,
+    cached: Cached,
     origins: Origins,
     connections: TaskTracker,
     closing: CancellationToken,
@@ -84,7 +94,13 @@ impl Api {
         limits: Limits,
         recorder: Recorder,
         accounts: Arc<Accounts>,
-        (sources, spending, origins): (Sources, Spending, Origins),
+        (sources, spending, caching, (texts, trusted)): (
+            Sources,
+            Spending,
+            Caching,
+            (Texts, Arc<Trusted>),
+        ),
+        origins: Origins,
     ) -> Self {
         let trusted_proxies = accounts.settings.trusted_proxies;
         let outside = Arc::clone(&accounts.identities);
@@ -97,7 +113,10 @@ impl Api {
                 Arc::clone(&spending),
             ),
         );
-        let shape = SchemaShape::from_sdl(&sdl()).expect("the schema's own text is a schema");
+        let sdl = sdl();
+        let shape = SchemaShape::from_sdl(&sdl).expect("the schema's own text is a schema");
+        let metrics = Arc::clone(&sources.metrics);
+        let cached = Cached::new(caching, (Progress::new(db.clone()), metrics), &sdl);
         let access = Arc::new(Access::new(db.clone(), tokens, recorder.clone(), outside));
         let live = Live::new(
             schema.clone(),
@@ -116,6 +135,8 @@ impl Api {
             live,
             admission: Admission::default(),
             spending,
+            documents: Documents::new(texts, trusted),
+            cached,
             origins,
             connections: TaskTracker::new(),
             closing: CancellationToken::new(),
@@ -135,6 +156,11 @@ impl Api {
     /// What requests cost.
     fn spending(&self) -> &Spending {
         &self.spending
+    }
+
+    /// Documents that were read before.
+    fn documents(&self) -> &Documents {
+        &self.documents
     }
 
     /// A pass for a connection that stays open.
@@ -206,56 +232,72 @@ impl Api {
         }
     }
 
-    /// Runs a request whose document was scanned, parsed and measured; tells how many objects the answer has too.
-    /// Without an actor only what signing in takes is answered.
-    pub async fn execute(
+    /// Answers what was prepared: with what is kept, where it holds, or by running it. Without an actor only what signing
+    /// in takes is answered.
+    async fn answer(
         &self,
         actor: Option<Arc<Actor>>,
-        mut request: Request,
-    ) -> (Response, u64) {
+        (prepared, price, wish): (&Prepared, u64, Wish),
+        origin: &Origin,
+    ) -> Answered {
         let Some(actor) = actor else {
-            return (self.execute_anonymous(request).await, 0);
+            return Answered::unkept(self.execute_anonymous(prepared, origin).await, 0);
         };
-        let origin = request
-            .data
-            .get(&std::any::TypeId::of::<Origin>())
-            .and_then(|origin| origin.downcast_ref::<Origin>())
-            .cloned()
-            .unwrap_or_else(|| Origin::process(crate::ids::mint().to_string()));
+        let kind = prepared.operation().ty.into();
+        telemetry::note_operation(kind, prepared.operation_name.as_deref());
+        telemetry::note_person(actor.tenant, actor.person());
+        if kind != OperationKind::Query {
+            let ran = self.execute(&actor, prepared, origin).await;
+            return Answered::unkept(ran.response, ran.objects);
+        }
+        let question = Question {
+            api: self,
+            actor: &actor,
+            prepared,
+            origin,
+            price,
+        };
+        self.cached.answer(question, wish).await
+    }
+
+    async fn execute(&self, actor: &Arc<Actor>, prepared: &Prepared, origin: &Origin) -> Ran {
         let context = Arc::new(RequestContext::new(
             (self.db.clone(), self.recorder.clone()),
-            actor,
-            origin,
+            Arc::clone(actor),
+            origin.clone(),
         ));
-        request = request.data(Arc::clone(&context));
+        let mut request = prepared
+            .request()
+            .data(origin.clone())
+            .data(Arc::clone(&context));
         if !self.limits.introspection {
             request = request.disable_introspection();
         }
-        let (kind, order, asked) = prepare(&mut request);
-        telemetry::note_operation(kind, request.operation_name.as_deref());
-        telemetry::note_person(context.actor().tenant, context.actor().person());
-        let span =
-            telemetry::operation_span(kind, request.operation_name.as_deref(), &request.query);
+        let (document, operation) = (&prepared.document.parsed, prepared.operation());
+        let name = prepared.operation_name.as_deref();
+        let span = telemetry::operation_span(operation.ty.into(), name, &request.query);
         // Tokio would make a long poll give way in the middle of a level, and its batches would fall apart.
         let work = tokio::task::unconstrained(self.schema.execute(request));
         let mut response = work.instrument(span).await;
-        order.arrange(&mut response.data);
-        asked.note(&context, &response);
+        Order::of(document, operation).arrange(&mut response.data);
+        let asked = Asked::of(document, operation, &prepared.variables);
+        let is_personal = asked.note(&context, &response);
         telemetry::note_statements(context.statements());
-        let objects = spending::objects(&response.data) + context.written_objects();
-        (response, objects)
+        Ran {
+            objects: spending::objects(&response.data) + context.written_objects(),
+            response,
+            is_personal,
+        }
     }
 
-    async fn execute_anonymous(&self, mut request: Request) -> Response {
-        let name = request.operation_name.clone();
-        let is_open = request
-            .parsed_query()
-            .is_ok_and(|document| anonymous::is_open(document, name.as_deref()));
-        if is_open {
-            let (kind, order, _) = prepare(&mut request);
-            telemetry::note_operation(kind, request.operation_name.as_deref());
+    async fn execute_anonymous(&self, prepared: &Prepared, origin: &Origin) -> Response {
+        let (document, operation) = (&prepared.document.parsed, prepared.operation());
+        let name = prepared.operation_name.as_deref();
+        if anonymous::is_open(document, name) {
+            telemetry::note_operation(operation.ty.into(), name);
+            let request = prepared.request().data(origin.clone());
             let mut response = self.schema.execute(request.disable_introspection()).await;
-            order.arrange(&mut response.data);
+            Order::of(document, operation).arrange(&mut response.data);
             return response;
         }
         let error = Error::Unauthenticated(
@@ -267,22 +309,30 @@ impl Api {
     }
 }
 
-/// What the operation that will run does, the order of its answer, and the ids that it names.
-fn prepare(request: &mut Request) -> (OperationKind, Order, Asked) {
-    let name = request.operation_name.clone();
-    let variables = std::mem::take(&mut request.variables);
-    let Ok(document) = request.parsed_query() else {
-        request.variables = variables;
-        return (OperationKind::Query, Order::default(), Asked::default());
-    };
-    let prepared = match shape::select_operation(document, name.as_deref()) {
-        Ok((_, operation)) => (
-            operation.node.ty.into(),
-            Order::of(document, &operation.node),
-            Asked::of(document, &operation.node, &variables),
-        ),
-        Err(_) => (OperationKind::Query, Order::default(), Asked::default()),
-    };
-    request.variables = variables;
-    prepared
+/// What was answered.
+struct Answered {
+    response: Response,
+    /// Objects that were worked out for it.
+    objects: u64,
+    /// What became of a query at the cache.
+    usage: Option<Usage>,
+}
+
+impl Answered {
+    /// What no cache has to do with.
+    fn unkept(response: Response, objects: u64) -> Self {
+        Self {
+            response,
+            objects,
+            usage: None,
+        }
+    }
+}
+
+/// What the executor has answered.
+struct Ran {
+    response: Response,
+    objects: u64,
+    /// Whether something was noted of the one who asked.
+    is_personal: bool,
 }

@@ -27,6 +27,9 @@ pub struct Metrics {
     pub sent: Counter,
     pub lagged: Counter,
     pub found_by_poll: Counter,
+    pub cache_hits: Counter,
+    pub cache_misses: Counter,
+    pub cache_bypassed: Counter,
     lag: Histogram,
 }
 
@@ -41,6 +44,9 @@ impl Default for Metrics {
             sent: Counter::default(),
             lagged: Counter::default(),
             found_by_poll: Counter::default(),
+            cache_hits: Counter::default(),
+            cache_misses: Counter::default(),
+            cache_bypassed: Counter::default(),
             // From half a millisecond to sixteen seconds.
             lag: Histogram::new(exponential_buckets(0.0005, 2.0, 16)),
         };
@@ -53,6 +59,9 @@ impl Default for Metrics {
             sent,
             lagged,
             found_by_poll,
+            cache_hits,
+            cache_misses,
+            cache_bypassed,
             lag,
         } = &mut metrics;
         registry.register(
@@ -89,6 +98,21 @@ impl Default for Metrics {
             "events_found_by_poll",
             "Times that the event log had grown and no hint had told of it",
             found_by_poll.clone(),
+        );
+        registry.register(
+            "cache_hits",
+            "Queries answered with what was kept, or together with others",
+            cache_hits.clone(),
+        );
+        registry.register(
+            "cache_misses",
+            "Queries looked for in the cache and not found",
+            cache_misses.clone(),
+        );
+        registry.register(
+            "cache_bypassed",
+            "Queries not looked for in the cache",
+            cache_bypassed.clone(),
         );
         registry.register(
             "event_lag_seconds",

@@ -93,6 +93,11 @@ impl Tenant {
         self.settings.required_provider.as_deref()
     }
 
+    /// Whether only the documents that the operator of the server has listed are run for the tenant's people and keys.
+    async fn trusted_documents_only(&self) -> bool {
+        self.settings.trusted_documents_only
+    }
+
     /// How many of some things it may have, and how many it has; null for all but admins.
     async fn quotas(&self, ctx: &Context<'_>) -> Result<Option<TenantQuotas>> {
         // An admin, and not the right: in a suspended tenant nobody has that.
@@ -297,6 +302,9 @@ struct TenantUpdateInput {
     second_factor_required: Option<bool>,
     /// The outside provider that everybody has to sign in through, by its key; null accepts passwords again.
     required_provider: MaybeUndefined<String>,
+    /// Whether only the documents that the operator of the server has listed are run for the tenant's people and keys.
+    /// A `tenantUpdate` by itself still is, so that this can be undone.
+    trusted_documents_only: Option<bool>,
 }
 
 /// Scheduling the end of the tenant.
@@ -393,6 +401,8 @@ impl TenantMutation {
                 let second = &mut settings.second_factor_required;
                 patch_required(input.second_factor_required, second);
                 patch(input.required_provider, &mut settings.required_provider);
+                let trusted = &mut settings.trusted_documents_only;
+                patch_required(input.trusted_documents_only, trusted);
             })
             .await
         });

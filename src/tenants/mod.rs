@@ -61,13 +61,14 @@ pub async fn update(
     }
     after.version += 1;
     let after = store::update(tx, &after).await?;
-    let of_sign_in = |settings: &TenantSettings| {
+    let of_access = |settings: &TenantSettings| {
         (
             settings.second_factor_required,
             settings.required_provider.clone(),
+            settings.trusted_documents_only,
         )
     };
-    if of_sign_in(&after.settings) != of_sign_in(&before.settings) {
+    if of_access(&after.settings) != of_access(&before.settings) {
         let tenant = tx.tenant();
         auth::tell(tx, Changed::Tenant(tenant)).await?;
     }

@@ -41,6 +41,7 @@ pub struct TenantSettings {
     pub warmness_threshold: i16,
     pub second_factor_required: bool,
     pub required_provider: Option<String>,
+    pub trusted_documents_only: bool,
 }
 
 /// How many of some things a tenant may have.

@@ -11,6 +11,7 @@ use crate::{
 
 const COLUMNS: &str = "t.tenant_id, t.slug, t.name, t.status, t.base_currency, t.time_zone, t.locale, \
     t.fiscal_year_start, t.lost_reason_required, t.warmness_threshold, t.second_factor_required, t.required_provider, \
+    t.trusted_documents_only, \
     t.suspended_because, t.delete_after, t.quota_members, t.quota_teams, t.quota_roles, t.quota_api_keys, t.created_at, \
     t.version";
 
@@ -48,7 +49,7 @@ pub(super) async fn update(tx: &mut Tx, tenant: &Tenant) -> Result<Tenant> {
     let settings = tenant.settings.clone();
     let sql = Sql::new(
         "UPDATE tenants t SET (name, base_currency, time_zone, locale, fiscal_year_start, lost_reason_required, \
-         warmness_threshold, second_factor_required, required_provider, updated_at, version) = ROW",
+         warmness_threshold, second_factor_required, required_provider, trusted_documents_only, updated_at, version) = ROW",
     )
     .row(|mut row| {
         row.bind(settings.name)
@@ -60,6 +61,7 @@ pub(super) async fn update(tx: &mut Tx, tenant: &Tenant) -> Result<Tenant> {
             .bind(settings.warmness_threshold)
             .bind(settings.second_factor_required)
             .bind(settings.required_provider)
+            .bind(settings.trusted_documents_only)
             .bind(tx.now())
             .bind(tenant.version);
     })

@@ -462,6 +462,7 @@ fn a_key_makes_no_stronger_and_no_longer_living_key() {
         let rights = Rights::parse(&permissions, &[]).expect("sound");
         let key = program(rights, soon);
         let new = |permissions: &[&str], days| NewApiKey {
+            trusted_documents_only: false,
             name: "x".to_owned(),
             role: Role::Viewer,
             custom_role: None,

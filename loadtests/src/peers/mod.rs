@@ -18,8 +18,9 @@ use crate::{
     cluster::Cluster,
     cpu::{Used, resident_mb},
     data, pgbench, say,
+    script::Script,
     server::{self, Server},
-    workload::{self, Workload},
+    workload::{self, Kind, Workload},
 };
 use postgraphile::PostGraphile;
 
@@ -28,6 +29,16 @@ struct Round {
     attacked: Attacked,
     used: Used,
     memory_mb: f64,
+}
+
+/// A workload with what all three are asked for it, and how they did in all rounds.
+struct Contest<'a> {
+    name: String,
+    server: &'a Server,
+    ours: Arc<Workload>,
+    theirs: Arc<Workload>,
+    script: Option<&'a Script>,
+    rounds: Rounds,
 }
 
 /// All rounds of a workload: Dealgraph's, PostGraphile's, and what pgbench made.
@@ -60,7 +71,11 @@ pub(crate) async fn run(options: &Options, cluster: &Cluster) -> Outcome<()> {
         check::answers(&server, &mut database, workload).await?;
         same::data((&server, workload), (&peer, theirs)).await?;
     }
-    let count = ours.len() as u64 * options.rounds * 3;
+    let keeping = [("DEALGRAPH_CACHE_BYTES", (64 << 20).to_string())];
+    let keeping =
+        Server::start_with(cluster, &executable, u32::from(options.users), &keeping).await?;
+    let mut contests = contests((&server, &keeping), (&ours, &theirs), &scripts);
+    let count = contests.len() as u64 * options.rounds * 3;
     let seconds = options.seconds.unwrap_or(300) / count.max(1);
     let length = Duration::from_secs(seconds.max(2));
     say(&format!(
@@ -68,33 +83,57 @@ pub(crate) async fn run(options: &Options, cluster: &Cluster) -> Outcome<()> {
         options.rounds,
         length.as_secs()
     ));
-    let mut all: Vec<Rounds> = ours.iter().map(|_| Rounds::default()).collect();
-    for (workload, theirs) in ours.iter().zip(&theirs) {
-        attack::run(&server, workload, options.users, WARM_UP).await?;
-        attack::run(&peer, theirs, options.users, WARM_UP).await?;
+    for contest in &contests {
+        attack::run(contest.server, &contest.ours, options.users, WARM_UP).await?;
+        attack::run(&peer, &contest.theirs, options.users, WARM_UP).await?;
     }
     for round in 1..=options.rounds {
-        for (i, workload) in ours.iter().enumerate() {
-            let (users, rounds) = (options.users, &mut all[i]);
+        for contest in &mut contests {
+            let (users, server) = (options.users, contest.server);
             let pids = [server.pid()];
-            rounds
-                .ours
-                .push(attacked(cluster, (&server, &pids), workload, (users, length)).await?);
+            let made = attacked(cluster, (server, &pids), &contest.ours, (users, length)).await?;
+            contest.rounds.ours.push(made);
             let pids = peer.pids();
-            rounds
-                .theirs
-                .push(attacked(cluster, (&peer, pids), &theirs[i], (users, length)).await?);
-            if workload.is_repeatable() {
-                let made = pgbench::run(cluster, &scripts[i], users, length).await?;
-                rounds.limit.push(made);
+            let made = attacked(cluster, (&peer, pids), &contest.theirs, (users, length)).await?;
+            contest.rounds.theirs.push(made);
+            if let Some(script) = contest.script {
+                let made = pgbench::run(cluster, script, users, length).await?;
+                contest.rounds.limit.push(made);
             }
-            say(&format!("round {round}: {}", table::line(workload, rounds)));
+            say(&format!("round {round}: {}", table::line(contest)));
         }
     }
+    let text = table::render((options, cluster), &contests);
     peer.stop().await?;
     server.stop().await?;
-    print!("{}", table::render((options, cluster), &ours, &all));
+    keeping.stop().await?;
+    print!("{text}");
     Ok(())
+}
+
+/// Every workload, and the board once more with its answers kept.
+fn contests<'a>(
+    (server, keeping): (&'a Server, &'a Server),
+    (ours, theirs): (&[Arc<Workload>], &[Arc<Workload>]),
+    scripts: &'a [Script],
+) -> Vec<Contest<'a>> {
+    let mut contests = Vec::new();
+    for ((ours, theirs), script) in ours.iter().zip(theirs).zip(scripts) {
+        let contest = |name, server, script| Contest {
+            name,
+            server,
+            ours: Arc::clone(ours),
+            theirs: Arc::clone(theirs),
+            script,
+            rounds: Rounds::default(),
+        };
+        let script = Some(script).filter(|_| ours.is_repeatable());
+        contests.push(contest(ours.name.to_owned(), server, script));
+        if ours.kind == Kind::Board {
+            contests.push(contest(format!("{}, kept", ours.name), keeping, None));
+        }
+    }
+    contests
 }
 
 async fn attacked(

@@ -1,17 +1,17 @@
 //! The figures of the three side by side.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::fmt::Write as _;
 
-use super::{Round, Rounds};
+use super::{Contest, Round};
 use crate::{
     Options,
     cluster::Cluster,
     report::{machine, median},
-    workload::Workload,
 };
 
 /// The last round of a workload in a line, while others go on.
-pub(super) fn line(workload: &Workload, rounds: &Rounds) -> String {
+pub(super) fn line(contest: &Contest<'_>) -> String {
+    let Contest { name, rounds, .. } = contest;
     let made = |rounds: &[Round]| {
         rounds
             .last()
@@ -19,7 +19,7 @@ pub(super) fn line(workload: &Workload, rounds: &Rounds) -> String {
     };
     let mut line = format!(
         "{:<16} Dealgraph {:>7.0}/s  PostGraphile {:>7.0}/s",
-        workload.name,
+        name,
         made(&rounds.ours),
         made(&rounds.theirs)
     );
@@ -30,11 +30,7 @@ pub(super) fn line(workload: &Workload, rounds: &Rounds) -> String {
 }
 
 /// The table, as Markdown.
-pub(super) fn render(
-    (options, cluster): (&Options, &Cluster),
-    workloads: &[Arc<Workload>],
-    all: &[Rounds],
-) -> String {
+pub(super) fn render((options, cluster): (&Options, &Cluster), contests: &[Contest<'_>]) -> String {
     let mut text = format!(
         "\n{}, PostgreSQL {}, {} users, everything on this machine; medians of {} rounds in turns\n\n\
          | workload | Dealgraph/s | p50 / p99 ms | PostGraphile/s | p50 / p99 ms | pgbench/s | to PostGraphile | \
@@ -45,7 +41,7 @@ pub(super) fn render(
         options.users,
         options.rounds
     );
-    for (workload, rounds) in workloads.iter().zip(all) {
+    for Contest { name, rounds, .. } in contests {
         let pairs = rounds.ours.iter().zip(&rounds.theirs);
         let to_peer =
             pairs.map(|(ours, theirs)| ours.attacked.per_second / theirs.attacked.per_second);
@@ -61,7 +57,7 @@ pub(super) fn render(
         _ = writeln!(
             text,
             "| {} | {} | {} | {limit} | {:.1} | {to_limit} | {} | {} | {:.0} | {:.0} |",
-            workload.name,
+            name,
             speed(&rounds.ours),
             speed(&rounds.theirs),
             median(to_peer.collect()),

@@ -55,6 +55,7 @@ struct More {
     second_factor_required: bool,
     #[sqlx(default)]
     required_provider: Option<String>,
+    trusted_documents_only: bool,
     #[sqlx(default)]
     second_factor: Option<bool>,
     #[sqlx(default)]
@@ -83,7 +84,7 @@ fn person(tenant: TenantId, user: UserId, session: Option<SessionId>) -> Sql {
     Sql::new(
         "SELECT t.status AS standing, t.delete_after, m.status AS membership, m.role, m.role_id, m.team_path, \
          r.permissions, r.masks, u.active, s.ended_at, s.expires_at, t.second_factor_required, t.required_provider, \
-         s.second_factor, s.provider \
+         t.trusted_documents_only, s.second_factor, s.provider \
          FROM tenants t \
          LEFT JOIN memberships m ON m.tenant_id = ",
     )
@@ -101,7 +102,8 @@ fn person(tenant: TenantId, user: UserId, session: Option<SessionId>) -> Sql {
 fn program(tenant: TenantId, key: ApiKeyId) -> Sql {
     Sql::new(
         "SELECT t.status AS standing, t.delete_after, k.role, k.role_id, k.team_path, k.permissions AS narrowed_to, \
-         k.secret_hash, r.permissions, r.masks, k.revoked_at AS ended_at, k.expires_at \
+         k.secret_hash, r.permissions, r.masks, k.revoked_at AS ended_at, k.expires_at, \
+         t.trusted_documents_only OR coalesce(k.trusted_documents_only, false) AS trusted_documents_only \
          FROM tenants t \
          LEFT JOIN api_keys k ON k.tenant_id = ",
     )
@@ -157,8 +159,10 @@ impl Row {
             Some(refusal) => Err(refusal),
             None => {
                 let expires_at = expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC);
+                let trusted_documents_only = self.more.trusted_documents_only;
                 let mut actor = Actor::new(subject, self.place(tenant, role), expires_at);
                 actor.as_of = as_of;
+                actor.trusted_documents_only = trusted_documents_only;
                 Ok(Arc::new(actor))
             }
         };

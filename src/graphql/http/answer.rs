@@ -9,10 +9,11 @@ use axum::response::Response;
 
 use super::Outcome;
 use super::accept::Media;
+use super::cache;
 use super::head::REQUEST_ID;
 use super::problem::{Fault, Problem, limit_headers, status_of};
 use super::written;
-use crate::graphql::{limits::Limits, spending::Spent};
+use crate::graphql::{cached::Usage, limits::Limits, spending::Spent};
 
 const LONGEST_MESSAGE: usize = 300;
 
@@ -26,6 +27,15 @@ pub(super) struct Answer {
     errors: Vec<ServerError>,
     extensions: BTreeMap<String, Value>,
     headers: HeaderMap,
+    /// Of an answer that the client may keep, to ask again whether it still holds.
+    tag: Option<Tag>,
+}
+
+#[derive(Debug)]
+struct Tag {
+    value: HeaderValue,
+    /// Whether the client has this very answer.
+    is_known: bool,
 }
 
 impl Answer {
@@ -40,6 +50,7 @@ impl Answer {
             errors: vec![error],
             extensions: BTreeMap::new(),
             headers: problem.headers.iter().cloned().collect(),
+            tag: None,
         }
     }
 
@@ -64,7 +75,28 @@ impl Answer {
             errors: response.errors,
             extensions: response.extensions,
             headers: response.http_headers,
+            tag: None,
         }
+    }
+
+    /// Adds what became of the request at the cache; in the answer's text only when the client wants to know.
+    pub(super) fn tell_cache(&mut self, usage: Usage, is_asked_for: bool) {
+        self.headers.insert("cache-status", usage.header());
+        if is_asked_for {
+            self.extensions.insert("cache".to_owned(), usage.told());
+        }
+    }
+
+    /// Lets the client keep an answer without errors, and holds it against what the client has.
+    pub(super) fn tag(&mut self, sent: &HeaderMap) {
+        let Some(data) = self.data.as_ref().filter(|_| self.errors.is_empty()) else {
+            return;
+        };
+        let text = written::text(data);
+        let value = cache::tag(&text);
+        let is_known = cache::is_known(sent, &value);
+        self.data = Some(Value::Binary(text));
+        self.tag = Some(Tag { value, is_known });
     }
 
     /// Adds what the request has cost, and what is left.
@@ -151,10 +183,11 @@ pub(super) fn finish(
     outcome.code = answer.errors.first().map(code);
 
     let is_old_client = media == Media::Json && answer.fault == Fault::Document;
-    let status = if is_old_client {
-        StatusCode::OK
-    } else {
-        answer.status
+    let is_known = answer.tag.as_ref().is_some_and(|tag| tag.is_known);
+    let (status, body) = match (is_known, is_old_client) {
+        (true, _) => (StatusCode::NOT_MODIFIED, Vec::new()),
+        (false, true) => (StatusCode::OK, body),
+        (false, false) => (answer.status, body),
     };
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
@@ -164,7 +197,19 @@ pub(super) fn finish(
         header::CONTENT_TYPE,
         HeaderValue::from_static(media.content_type()),
     );
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let keeping = match answer.tag {
+        // Nobody else's, and asked about again before each use: who is shown it must not be shown what is old.
+        Some(tag) => {
+            headers.insert(header::ETAG, tag.value);
+            headers.insert(
+                header::VARY,
+                HeaderValue::from_static("authorization, accept"),
+            );
+            "private, no-cache"
+        }
+        None => "no-store",
+    };
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(keeping));
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),

@@ -1,4 +1,8 @@
-//! The four parameters of a GraphQL request, from a JSON body or from the query of an address, checked for shape.
+//! The parameters of a GraphQL request, from a JSON body or from the query of an address, checked for shape.
+//!
+//! Beside the four of the protocol (<https://graphql.github.io/graphql-over-http/draft/#sec-Request-Parameters>) there is
+//! `documentId`, and `extensions.persistedQuery` of Apollo's automatic persisted queries
+//! (<https://www.apollographql.com/docs/apollo-server/performance/apq>).
 
 use async_graphql::{Extensions, Variables};
 use serde::Serialize;
@@ -6,12 +10,13 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::problem::Problem;
+use crate::graphql::documents::{Hash, Named};
 use crate::graphql::limits::{Limits, Refusal};
 
 /// What a client asks to be run.
 #[derive(Debug)]
 pub(super) struct Call {
-    pub(super) query: String,
+    pub(super) document: Named,
     pub(super) operation_name: Option<String>,
     pub(super) variables: Variables,
     pub(super) extensions: Extensions,
@@ -44,7 +49,7 @@ impl Call {
         let mut parameters = Map::new();
         for (name, text) in url::form_urlencoded::parse(query.as_bytes()) {
             let value = match &*name {
-                "query" | "operationName" => Value::String(text.into_owned()),
+                "query" | "operationName" | "documentId" => Value::String(text.into_owned()),
                 "variables" | "extensions" if text.is_empty() => Value::Null,
                 "variables" | "extensions" => serde_json::from_str(&text).map_err(|error| {
                     Problem::bad_request(format!("{name} is not valid JSON: {error}"))
@@ -62,20 +67,72 @@ impl Call {
         mut parameters: Map<String, Value>,
         limits: &Limits,
     ) -> Result<Self, Problem> {
-        let query = text(parameters.remove("query"), "query")?
-            .ok_or_else(|| Problem::bad_request("the parameter query is missing"))?;
+        let query = text(parameters.remove("query"), "query")?;
+        let id = text(parameters.remove("documentId"), "documentId")?;
         let operation_name = text(parameters.remove("operationName"), "operationName")?;
         let variables = map(parameters.remove("variables"), "variables")?;
         check_variables(&variables, limits)?;
         let extensions = map(parameters.remove("extensions"), "extensions")?;
         within_depth("extensions", &extensions, limits)?;
         Ok(Self {
-            query,
+            document: named(query, id, extensions.get("persistedQuery"))?,
             operation_name: operation_name.filter(|name| !name.is_empty()),
             variables: converted(variables)?,
             extensions: converted(extensions)?,
         })
     }
+}
+
+/// How the document is named; empty texts are none, since some clients send them beside an id.
+fn named(
+    query: Option<String>,
+    id: Option<String>,
+    persisted: Option<&Value>,
+) -> Result<Named, Problem> {
+    let query = query.filter(|text| !text.is_empty() || (id.is_none() && persisted.is_none()));
+    let id = id.filter(|id| !id.is_empty());
+    match (query, id, persisted) {
+        (Some(_), Some(_), _) => Err(Problem::bad_request(
+            "send the parameter query or documentId, not both",
+        )),
+        (Some(text), None, None) => Ok(Named::Text(text)),
+        (Some(text), None, Some(persisted)) => Ok(Named::Registered(text, hash_of(persisted)?)),
+        (None, Some(id), _) => Ok(match id.strip_prefix("sha256:").and_then(hash) {
+            Some(hash) => Named::Hash(hash),
+            None => Named::Id(id),
+        }),
+        (None, None, Some(persisted)) => Ok(Named::Hash(hash_of(persisted)?)),
+        (None, None, None) => Err(Problem::bad_request("the parameter query is missing")),
+    }
+}
+
+fn hash_of(persisted: &Value) -> Result<Hash, Problem> {
+    let hash = match (persisted.get("version"), persisted.get("sha256Hash")) {
+        (Some(Value::Number(version)), Some(Value::String(text)))
+            if version.as_u64() == Some(1) =>
+        {
+            hash(text)
+        }
+        _ => None,
+    };
+    hash.ok_or_else(|| {
+        let expected = "extensions.persistedQuery is not {version: 1, sha256Hash: <64 hex digits>}";
+        Problem {
+            code: "PERSISTED_QUERY_NOT_SUPPORTED",
+            ..Problem::bad_request(expected)
+        }
+    })
+}
+
+fn hash(hex: &str) -> Option<Hash> {
+    let mut hash = Hash::default();
+    if hex.len() != 2 * hash.len() || !hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    for (i, byte) in hash.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).ok()?;
+    }
+    Some(hash)
 }
 
 fn text(value: Option<Value>, name: &str) -> Result<Option<String>, Problem> {
@@ -168,7 +225,8 @@ mod tests {
     fn the_parameters_are_read_from_a_body() {
         let body = br#"{"query":"{a}","operationName":"","variables":{"b":[1]},"extensions":null,"more":1}"#;
         let call = Call::from_json(body, &Limits::default()).expect("a call");
-        assert_eq!((call.query.as_str(), call.operation_name), ("{a}", None));
+        let text = Named::Text("{a}".to_owned());
+        assert_eq!((call.document, call.operation_name), (text, None));
         assert_eq!(call.variables.to_string(), "{b: [1]}");
     }
 
@@ -178,8 +236,8 @@ mod tests {
             "query=%7Ba%7D&operationName=A+b&variables=%7B%22c%22%3A%22%C3%A9%22%7D&access_token=x";
         let call = Call::from_query(query, &Limits::default()).expect("a call");
         assert_eq!(
-            (call.query.as_str(), call.operation_name.as_deref()),
-            ("{a}", Some("A b"))
+            (&call.document, call.operation_name.as_deref()),
+            (&Named::Text("{a}".to_owned()), Some("A b"))
         );
         assert_eq!(call.variables.to_string(), "{c: \"\u{e9}\"}");
         for bad in [
@@ -190,6 +248,34 @@ mod tests {
         ] {
             assert!(Call::from_query(bad, &Limits::default()).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_document_is_named_in_one_way() {
+        let of = |body: &str| {
+            let call = Call::from_json(body.as_bytes(), &Limits::default());
+            call.map(|call| call.document)
+                .map_err(|problem| problem.code)
+        };
+        let hex = "0a".repeat(32);
+        let persisted =
+            format!(r#""extensions":{{"persistedQuery":{{"version":1,"sha256Hash":"{hex}"}}}}"#);
+        let hash = [10; 32];
+        assert_eq!(of(&format!("{{{persisted}}}")), Ok(Named::Hash(hash)));
+        let both = format!(r#"{{"query":"{{a}}",{persisted}}}"#);
+        assert_eq!(of(&both), Ok(Named::Registered("{a}".to_owned(), hash)));
+        let id = format!(r#"{{"documentId":"sha256:{hex}","query":""}}"#);
+        assert_eq!(of(&id), Ok(Named::Hash(hash)));
+        assert_eq!(of(r#"{"documentId":"x"}"#), Ok(Named::Id("x".to_owned())));
+        assert_eq!(
+            of(r#"{"documentId":"x","query":"{a}"}"#),
+            Err("BAD_REQUEST")
+        );
+        let other = persisted.replace("\"version\":1", "\"version\":2");
+        assert_eq!(
+            of(&format!("{{{other}}}")),
+            Err("PERSISTED_QUERY_NOT_SUPPORTED")
+        );
     }
 
     #[test]

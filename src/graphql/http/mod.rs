@@ -11,6 +11,7 @@
 mod accept;
 mod answer;
 mod body;
+mod cache;
 mod call;
 mod forwarded;
 mod head;
@@ -34,6 +35,7 @@ use tokio::time::Instant;
 
 use super::{Api, live::Failure, socket};
 use crate::audit::Origin;
+use crate::auth::Actor;
 use accept::Media;
 pub(super) use answer::ensure_code;
 use answer::{Answer, finish};
@@ -42,6 +44,7 @@ pub use head::request_id;
 pub use origins::Origins;
 use problem::Problem;
 use stream::Reply;
+pub(super) use written::text as written;
 
 /// What the log wants to know of an answered request; on every response as an extension.
 #[derive(Debug, Clone, Default)]
@@ -126,19 +129,21 @@ async fn walk(arrival: &Arrival<'_>, body: Body, outcome: &mut Outcome) -> Resul
 }
 
 /// Reads and measures what a message over a socket asks for.
-pub(super) fn prepare_subscription(
+pub(super) async fn prepare_subscription(
     api: &Api,
+    actor: &Actor,
     payload: &str,
 ) -> Result<async_graphql::Request, Failure> {
-    let prepared = Call::from_json(payload.as_bytes(), api.limits()).and_then(|call| {
-        prepare::prepare(
-            api,
-            call,
-            prepare::Transport::Socket,
-            &mut Outcome::default(),
-        )
-    });
-    prepared.map_err(|problem| Failure::new(problem.code, problem.message))
+    let prepare = async {
+        let call = Call::from_json(payload.as_bytes(), api.limits())?;
+        let outcome = &mut Outcome::default();
+        let prepared = prepare::prepare(api, call, prepare::Transport::Socket, outcome).await?;
+        run::require_trusted(api, Some(actor), &prepared)?;
+        Ok(prepared.request())
+    };
+    prepare
+        .await
+        .map_err(|problem: Problem| Failure::new(problem.code, problem.message))
 }
 
 /// Reads what the request asks for, from the address or from the body.

@@ -3,12 +3,13 @@
 
 use async_graphql::parser::types::{OperationDefinition, OperationType};
 use async_graphql::parser::{self, parse_query};
-use async_graphql::{Request, Value, Variables};
+use async_graphql::{Value, Variables};
 
 use super::Outcome;
 use super::call::Call;
 use super::problem::Problem;
 use crate::graphql::Api;
+use crate::graphql::documents::{Missing, Named, Prepared};
 use crate::graphql::scan::scan;
 use crate::graphql::shape::select_operation;
 use crate::graphql::spending;
@@ -61,31 +62,57 @@ impl Transport {
 ///
 /// # Errors
 /// Whatever is wrong with the document, or with sending this kind of operation in this way.
-pub(in crate::graphql) fn prepare(
+pub(in crate::graphql) async fn prepare(
     api: &Api,
     call: Call,
     transport: Transport,
     outcome: &mut Outcome,
-) -> Result<Request, Problem> {
-    scan(&call.query, api.limits())?;
-    let document = parse_query(&call.query).map_err(|error| syntax_problem(&error))?;
+) -> Result<Prepared, Problem> {
+    let is_registered = matches!(call.document, Named::Registered(..));
+    let documents = api.documents();
+    let text = documents.text(call.document).await?;
+    let document = documents.get(text, |text| {
+        scan(text, api.limits())?;
+        parse_query(text).map_err(|error| syntax_problem(&error))
+    })?;
+    let document = document.ok_or(Missing::Hash)?;
     let name = call.operation_name.as_deref();
-    let (selected, operation) = select_operation(&document, name)?;
+    let (selected, operation) = select_operation(&document.parsed, name)?;
     outcome.operation_type = Some(word_for(operation.node.ty));
     outcome.operation_name = selected.map(|name| name.chars().take(LONGEST_NAME).collect());
     transport.require(operation.node.ty)?;
     require_variables(&operation.node, &call.variables)?;
     let measure = api
         .shape()
-        .measure(&document, name, &call.variables, api.limits())?;
+        .measure(&document.parsed, name, &call.variables, api.limits())?;
     outcome.nodes = measure.nodes;
     outcome.price = spending::price(operation.node.ty.into(), &measure);
 
-    let mut request = Request::new(call.query).variables(call.variables);
-    request.operation_name = call.operation_name;
-    request.extensions = call.extensions;
-    request.set_parsed_query(document);
-    Ok(request)
+    Ok(Prepared {
+        is_registered,
+        document,
+        operation_name: call.operation_name,
+        variables: call.variables,
+        extensions: call.extensions,
+    })
+}
+
+impl From<Missing> for Problem {
+    fn from(missing: Missing) -> Self {
+        let (code, message) = match missing {
+            Missing::Mismatch => (
+                "PERSISTED_QUERY_MISMATCH",
+                "the query has another hash than extensions.persistedQuery says",
+            ),
+            // Apollo's clients know it by this text.
+            Missing::Hash => ("PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound"),
+            Missing::Id => (
+                "DOCUMENT_NOT_FOUND",
+                "no document is listed under this documentId",
+            ),
+        };
+        Self::document(code, message)
+    }
 }
 
 /// The parser's message quotes the document; its last line says what was expected, and that is enough.

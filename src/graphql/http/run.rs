@@ -2,18 +2,24 @@
 
 use std::panic::AssertUnwindSafe;
 
-use async_graphql::{Request, parser::types::OperationType};
+use async_graphql::{
+    Positioned,
+    parser::types::{OperationType, Selection},
+};
 use axum::http::{Method, StatusCode};
 use futures_util::FutureExt;
 use tokio::time::timeout_at;
 
 use super::answer::Answer;
+use super::cache;
 use super::call::Call;
 use super::head::bearer;
 use super::prepare::{Transport, prepare, word_for};
 use super::problem::Problem;
 use super::{Arrival, Outcome};
+use crate::auth::Actor;
 use crate::graphql::Api;
+use crate::graphql::documents::Prepared;
 
 /// Runs what a client asked for, and notes in `outcome` what it was.
 pub(super) async fn run(
@@ -27,14 +33,14 @@ pub(super) async fn run(
         _ => Transport::Post,
     };
     bearer(&parts.headers)?;
-    let request = prepare(api, call, transport, outcome)?;
-    execute(arrival, request, outcome).await
+    let prepared = prepare(api, call, transport, outcome).await?;
+    execute(arrival, &prepared, outcome).await
 }
 
 /// Runs what may run.
 pub(super) async fn execute(
     arrival: &Arrival<'_>,
-    request: Request,
+    prepared: &Prepared,
     outcome: &Outcome,
 ) -> Result<Answer, Problem> {
     let Arrival {
@@ -44,9 +50,13 @@ pub(super) async fn execute(
         deadline,
     } = arrival;
     let token = bearer(&parts.headers)?;
-    let request = request.data(origin.clone());
+    let wish = cache::wish(&parts.headers);
     let executed = timeout_at(*deadline, async {
         let actor = api.authenticate(token, origin).await?;
+        require_trusted(api, actor.as_deref(), prepared)?;
+        if prepared.is_registered && actor.is_some() {
+            api.documents().register(&prepared.document).await;
+        }
         // Who has not said who they are pays by waiting, attempt by attempt.
         let reserved = match &actor {
             Some(actor) => {
@@ -58,20 +68,59 @@ pub(super) async fn execute(
             }
             None => None,
         };
-        let (response, objects) = api.execute(actor, request).await;
-        Ok::<_, Problem>((response, reserved.map(|reserved| reserved.settle(objects))))
+        let asked = (prepared, outcome.price, wish);
+        let answered = api.answer(actor, asked, origin).await;
+        let spent = reserved.map(|reserved| reserved.settle(answered.objects));
+        Ok::<_, Problem>((answered, spent))
     });
     // A resolver that panics must not take the connection with it: the client deserves an answer.
-    let (response, spent) = match AssertUnwindSafe(executed).catch_unwind().await {
+    let (answered, spent) = match AssertUnwindSafe(executed).catch_unwind().await {
         Ok(Ok(executed)) => executed?,
         Ok(Err(_)) => return Err(timed_out(api, outcome)),
         Err(_) => return Err(panicked(&outcome.request_id)),
     };
-    let mut answer = Answer::executed(response);
+    let mut answer = Answer::executed(answered.response);
     if let Some(spent) = spent {
         answer.tell_cost(&spent);
     }
+    if let Some(usage) = answered.usage {
+        answer.tell_cache(usage, cache::is_asked_for(prepared));
+        if parts.method == Method::GET {
+            answer.tag(&parts.headers);
+        }
+    }
     Ok(answer)
+}
+
+/// Passes a document that may be run: any, or where it is wanted so only one that the operator has listed. Whoever turns
+/// that on can turn it off again.
+///
+/// # Errors
+/// 403 for any other.
+pub(super) fn require_trusted(
+    api: &Api,
+    actor: Option<&Actor>,
+    prepared: &Prepared,
+) -> Result<(), Problem> {
+    let of_tenant = actor.is_some_and(|actor| actor.trusted_documents_only);
+    let is_wanted = api.limits().trusted_documents_only || of_tenant;
+    if !is_wanted || api.documents().is_trusted(&prepared.document) || turns_off(prepared) {
+        return Ok(());
+    }
+    let message = "only documents that are listed may be run here: ask whoever runs the server, or send a listed one";
+    Err(Problem::request(
+        StatusCode::FORBIDDEN,
+        "DOCUMENT_NOT_TRUSTED",
+        message,
+    ))
+}
+
+/// Whether a document is nothing but a change of the tenant's settings.
+fn turns_off(prepared: &Prepared) -> bool {
+    let operation = prepared.operation();
+    let fields = &operation.selection_set.node.items;
+    let is_it = |field: &Positioned<Selection>| matches!(&field.node, Selection::Field(field) if field.node.name.node == "tenantUpdate");
+    operation.ty == OperationType::Mutation && fields.len() == 1 && fields.iter().all(is_it)
 }
 
 fn timed_out(api: &Api, outcome: &Outcome) -> Problem {

@@ -72,9 +72,9 @@ pub(super) async fn stream(
         Method::GET => Transport::StreamGet,
         _ => Transport::StreamPost,
     };
-    let request = prepare(api, call, transport, outcome)?;
+    let prepared = prepare(api, call, transport, outcome).await?;
     if outcome.operation_type != Some("subscription") {
-        return run::execute(arrival, request, outcome)
+        return run::execute(arrival, &prepared, outcome)
             .await
             .map(Reply::Once);
     }
@@ -83,6 +83,7 @@ pub(super) async fn stream(
     ))?;
     let access = Arc::clone(api.access());
     let peer = Peer::admit(access, token.to_owned(), arrival.origin.clone()).await?;
+    run::require_trusted(api, Some(peer.actor()), &prepared)?;
     let pass = api.admit(peer.actor()).map_err(|failure| {
         let status = axum::http::StatusCode::TOO_MANY_REQUESTS;
         Problem::request(status, "TOO_MANY_CONNECTIONS", failure.message)
@@ -102,7 +103,7 @@ pub(super) async fn stream(
         events,
     };
     // Opening may take as long as there is to catch up with, so the stream begins before.
-    let served = stream.run(request, (line, start));
+    let served = stream.run(prepared.request(), (line, start));
     tokio::spawn(api.connections().track_future(served));
     let next = |mut body: mpsc::Receiver<Bytes>| async move {
         let event = body.recv().await?;

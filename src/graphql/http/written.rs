@@ -3,6 +3,14 @@
 use std::io::{self, Write};
 
 use async_graphql::Value;
+use bytes::Bytes;
+
+/// A value's text.
+pub(in crate::graphql) fn text(value: &Value) -> Bytes {
+    let mut text = Vec::with_capacity(4_096);
+    write(value, &mut text).expect("memory takes it, and a value has a JSON text");
+    text.into()
+}
 
 /// Writes a value. Bytes stand for JSON that the quick path has written; nothing else in the schema is made of bytes.
 ///
@@ -40,7 +48,6 @@ pub(super) fn write(value: &Value, out: &mut impl Write) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use async_graphql::value;
-    use bytes::Bytes;
 
     use super::*;
 

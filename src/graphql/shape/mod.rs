@@ -13,6 +13,7 @@ mod page;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod touched;
 mod walk;
 mod weight;
 
@@ -22,6 +23,7 @@ use async_graphql::{Name, Positioned, Variables};
 use super::limits::{Limits, Refusal};
 pub use operation::select_operation;
 pub use schema::SchemaShape;
+pub use touched::Touched;
 
 /// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

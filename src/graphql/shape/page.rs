@@ -47,13 +47,24 @@ impl<'a> Values<'a> {
         sizes.max().unwrap_or(default)
     }
 
+    /// The value of an argument with its variables put in; null for those that are not there.
+    pub(super) fn argument(&self, field: &Field, name: &str) -> Option<Value> {
+        let written = field.get_argument(name)?.node.clone();
+        let value = written.into_const_with(|name| {
+            Ok::<_, Infallible>(self.get(&name).cloned().unwrap_or(Value::Null))
+        });
+        let Ok(value) = value;
+        Some(value)
+    }
+
+    fn get(&self, name: &Name) -> Option<&Value> {
+        let sent = self.sent.get(name);
+        sent.or_else(|| self.defaults.get(name.as_str()).copied())
+    }
+
     /// A variable's value as far as it can be a count: a large one is not copied for every use.
     fn count(&self, name: &Name) -> Value {
-        match self
-            .sent
-            .get(name)
-            .or_else(|| self.defaults.get(name.as_str()).copied())
-        {
+        match self.get(name) {
             None => Value::Null,
             Some(value @ (Value::Null | Value::Number(_))) => value.clone(),
             Some(_) => Value::Boolean(false),

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use async_graphql::parser::types::{
-    BaseType, FieldDefinition, OperationType, SchemaDefinition, Type, TypeKind,
-    TypeSystemDefinition,
+    BaseType, FieldDefinition, InputValueDefinition, OperationType, SchemaDefinition, Type,
+    TypeKind, TypeSystemDefinition,
 };
 use async_graphql::parser::{self, parse_schema};
 use async_graphql::{Name, Positioned};
@@ -21,6 +21,8 @@ pub struct SchemaShape {
     roots: Roots,
     types: HashMap<String, TypeShape>,
     inputs: HashSet<String>,
+    /// The types of the fields of input objects.
+    input_fields: HashMap<String, HashMap<String, String>>,
 }
 
 #[derive(Debug)]
@@ -51,6 +53,8 @@ pub(super) enum Role {
 pub(super) struct FieldShape {
     pub(super) target: String,
     pub(super) size: Size,
+    /// The types of its arguments.
+    pub(super) arguments: HashMap<String, String>,
 }
 
 /// How many objects one field value stands for.
@@ -75,6 +79,7 @@ impl SchemaShape {
             roots: Roots::default(),
             types: HashMap::new(),
             inputs,
+            input_fields: HashMap::new(),
         };
         for definition in parse_schema(sdl)?.definitions {
             match definition {
@@ -92,8 +97,17 @@ impl SchemaShape {
         let fields = match kind {
             TypeKind::Object(object) => &object.fields,
             TypeKind::Interface(interface) => &interface.fields,
-            TypeKind::Union(_) => return,
-            TypeKind::Scalar | TypeKind::Enum(_) | TypeKind::InputObject(_) => {
+            TypeKind::Union(_) => {
+                self.types.entry(name.to_owned()).or_default();
+                return;
+            }
+            TypeKind::InputObject(input) => {
+                self.inputs.insert(name.to_owned());
+                let fields = input.fields.iter().map(|field| typed(&field.node));
+                self.input_fields.insert(name.to_owned(), fields.collect());
+                return;
+            }
+            TypeKind::Scalar | TypeKind::Enum(_) => {
                 self.inputs.insert(name.to_owned());
                 return;
             }
@@ -114,6 +128,16 @@ impl SchemaShape {
     }
 
     /// Whether a variable may be of the type.
+    /// Whether there is a type of objects of this name, an interface or a union.
+    pub fn has_type(&self, name: &str) -> bool {
+        self.types.contains_key(name)
+    }
+
+    /// The fields of an input object with their types.
+    pub(super) fn input_fields(&self, type_name: &str) -> Option<&HashMap<String, String>> {
+        self.input_fields.get(type_name)
+    }
+
     pub(super) fn has_input(&self, type_name: &str) -> bool {
         self.inputs.contains(type_name)
     }
@@ -174,6 +198,7 @@ impl Role {
 impl FieldShape {
     fn of(field: &FieldDefinition) -> Self {
         let (target, listed) = named(&field.ty.node);
+        let arguments = field.arguments.iter();
         let size = if Role::of(target) == Role::Connection {
             Size::Page {
                 default: default_page(field),
@@ -186,6 +211,7 @@ impl FieldShape {
         Self {
             target: target.to_owned(),
             size,
+            arguments: arguments.map(|argument| typed(&argument.node)).collect(),
         }
     }
 }
@@ -196,4 +222,12 @@ pub(super) fn named(ty: &Type) -> (&str, bool) {
         BaseType::Named(name) => (name.as_str(), false),
         BaseType::List(inner) => (named(inner).0, true),
     }
+}
+
+/// The name of an input with that of its type.
+fn typed(input: &InputValueDefinition) -> (String, String) {
+    (
+        input.name.node.to_string(),
+        named(&input.ty.node).0.to_owned(),
+    )
 }

@@ -4,9 +4,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use dealgraph::{
     audit::Recorder,
+    cache::Texts,
     events::Hub,
     graphql::{
-        Api, Spending,
+        Api, Caching, Spending, Trusted,
         http::Origins,
         limits::{Limits, Points},
         live::Sources,
@@ -46,6 +47,7 @@ fn a_connection_that_does_not_get_to_the_point_is_closed() {
             Recorder::start(world.db.clone()).0,
             Arc::clone(&world.accounts),
             live_parts(world),
+            Origins::default(),
         ));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -86,7 +88,7 @@ async fn said_before_closing(address: SocketAddr, sent: &str) -> String {
 }
 
 /// What the API needs for subscriptions, none of which are opened here.
-fn live_parts(world: &World) -> (Sources, Spending, Origins) {
+fn live_parts(world: &World) -> (Sources, Spending, Caching, (Texts, Arc<Trusted>)) {
     let metrics = Arc::<Metrics>::default();
     let hub = Hub::new(world.db.clone(), None, Arc::clone(&metrics), 7);
     let sources = Sources {
@@ -95,5 +97,14 @@ fn live_parts(world: &World) -> (Sources, Spending, Origins) {
         metrics,
     };
     let spending = Spending::new(Points::default(), None);
-    (sources, spending, Origins::default())
+    let caching = Caching {
+        answers: None,
+        from_points: 1,
+    };
+    (
+        sources,
+        spending,
+        caching,
+        (Texts::new(None), Arc::default()),
+    )
 }

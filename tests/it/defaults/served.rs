@@ -42,12 +42,39 @@ impl Served {
         Self::within(database, tokens, redis_url, Limits::default()).await
     }
 
+    /// The same, keeping all answers that can be kept.
+    pub(crate) async fn caching(
+        database: &Database,
+        tokens: Arc<Tokens>,
+        redis_url: Option<String>,
+    ) -> Self {
+        let serving = Serving {
+            cache_from_points: 1,
+            ..Serving::default()
+        };
+        Self::open(database, tokens, redis_url, (Limits::default(), serving)).await
+    }
+
     /// The same within other limits.
     pub(crate) async fn within(
         database: &Database,
         tokens: Arc<Tokens>,
         redis_url: Option<String>,
         limits: Limits,
+    ) -> Self {
+        let serving = Serving {
+            cache_bytes: 0,
+            ..Serving::default()
+        };
+        Self::open(database, tokens, redis_url, (limits, serving)).await
+    }
+
+    /// The same, served in another way.
+    pub(crate) async fn open(
+        database: &Database,
+        tokens: Arc<Tokens>,
+        redis_url: Option<String>,
+        (limits, serving): (Limits, Serving),
     ) -> Self {
         let logins = (
             database.options("dealgraph_app").await,
@@ -65,7 +92,7 @@ impl Served {
             timeout: Duration::from_secs(30),
             ..limits
         };
-        let parts = (tokens, limits, TraceParents::Ignored, Serving::default());
+        let parts = (tokens, limits, TraceParents::Ignored, serving);
         let mails = mail_folder();
         let app = App::over(
             db.clone(),
@@ -114,6 +141,16 @@ impl Served {
         response.json().await.expect("an answer is JSON")
     }
 
+    /// What a body is answered, whatever is in it.
+    pub(crate) async fn post(&self, token: Option<&str>, body: &Value) -> Value {
+        let mut request = self.http.post(&self.url).json(body);
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        let response = request.send().await.expect("the server answers");
+        response.json().await.expect("an answer is JSON")
+    }
+
     /// The status of a document's answer, and the answer.
     pub(crate) async fn ask(&self, token: &str, document: &str) -> (u16, Value) {
         let response = self
@@ -127,6 +164,20 @@ impl Served {
             .expect("the server answers");
         let status = response.status().as_u16();
         (status, response.json().await.expect("an answer is JSON"))
+    }
+
+    /// What a document answers whoever has the token, and what became of it at the cache; `how` is what the request says
+    /// in `cache-control`.
+    pub(crate) async fn cached(&self, token: &str, document: &str, how: &str) -> (Value, String) {
+        let request = self.http.post(&self.url).bearer_auth(token);
+        let request = request.header("cache-control", how);
+        let response = request.json(&json!({ "query": document })).send().await;
+        let response = response.expect("the server answers");
+        let status = response.headers().get("cache-status");
+        let status = status.map(|status| status.to_str().expect("text").to_owned());
+        let answer: Value = response.json().await.expect("an answer is JSON");
+        assert!(answer.get("errors").is_none(), "{answer}");
+        (answer["data"].clone(), status.unwrap_or_default())
     }
 
     /// Where its WebSockets are.

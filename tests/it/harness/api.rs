@@ -92,7 +92,11 @@ impl World {
             Arc::clone(&tokens),
             Limits::default(),
             TraceParents::Ignored,
-            Serving::default(),
+            // All that can be kept is kept, so that all tests are tests of the cache as well.
+            Serving {
+                cache_from_points: 1,
+                ..Serving::default()
+            },
         );
         let mails = mail_folder();
         let setup = accounts_setup(&mails, identities).await;
@@ -383,6 +387,13 @@ impl<'w> Client<'w> {
     /// Sends a document with its variables and expects data.
     pub(crate) async fn query_with(&self, document: &str, variables: Value) -> Value {
         self.send(document, variables).await.data()
+    }
+
+    /// Sends a document without variables that is to be answered by asking the database.
+    pub(crate) async fn ask_anew(&self, document: &str) -> Answer {
+        let body = json!({ "query": document });
+        let request = self.post().header("cache-control", "no-store").json(&body);
+        self.send_request(request, &body.to_string()).await
     }
 
     /// Begins a request that the test puts together itself, for [`Self::send_request`].

@@ -9,7 +9,7 @@ mod presence;
 mod protocol;
 mod returns;
 mod rights;
-mod rule;
+pub(crate) mod rule;
 mod servers;
 pub(crate) mod socket;
 mod stats;

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::harness::{A, Who, World, test};
 
 /// The kinds of records with their tables and the columns of their ids.
-const TABLES: [(&str, &str); 5] = [
+pub(crate) const TABLES: [(&str, &str); 5] = [
     ("companies", "company_id"),
     ("contacts", "contact_id"),
     ("leads", "lead_id"),
@@ -27,7 +27,7 @@ const TABLES: [(&str, &str); 5] = [
 const ROUNDS: usize = 25;
 const ACTORS: usize = 8;
 
-const MEMBERS: [Who; 6] = [
+pub(crate) const MEMBERS: [Who; 6] = [
     Who::Admin,
     Who::Manager,
     Who::Rep,
@@ -37,7 +37,7 @@ const MEMBERS: [Who; 6] = [
 ];
 
 /// A place in the tree of teams: none, West, North below West, East.
-fn team(rng: &mut Rng) -> Option<String> {
+pub(crate) fn team(rng: &mut Rng) -> Option<String> {
     let segment = |n| provision::segment(A.id::<TeamId>(n));
     match rng.u8(..4) {
         0 => None,
@@ -71,7 +71,7 @@ fn literal(text: Option<String>) -> String {
 }
 
 /// Gives every row another owner, team and company of people, by chance.
-async fn shuffle(rng: &mut Rng, superuser: &mut PgConnection) {
+pub(crate) async fn shuffle(rng: &mut Rng, superuser: &mut PgConnection) {
     let mut sql = String::new();
     let tenant = A.tenant().uuid();
     let member = |rng: &mut Rng| A.user(MEMBERS[rng.usize(..MEMBERS.len())]).uuid();
@@ -116,7 +116,7 @@ async fn shuffle(rng: &mut Rng, superuser: &mut PgConnection) {
         .expect("rows can be given away");
 }
 
-async fn shown(
+pub(crate) async fn shown(
     db: &Db,
     actor: &Arc<Actor>,
     (table, id): (&'static str, &'static str),

@@ -1,0 +1,49 @@
+//! Single statements of the system, each by itself.
+
+use sqlx::{FromRow, Postgres, pool::PoolConnection, postgres::PgRow};
+
+use tracing::Instrument as _;
+
+use super::{Db, Running, Sql, SystemReason, constraint::translate};
+use crate::{error::Result, telemetry};
+
+/// A connection of the system login for reading statements without a transaction around them: one trip each.
+pub struct Glances {
+    connection: PoolConnection<Postgres>,
+    running: Running,
+}
+
+impl Db {
+    /// A connection for single statements.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn glances(&self, reason: SystemReason) -> Result<Glances> {
+        tracing::debug!(?reason, "single statements of the system");
+        Ok(Glances {
+            connection: self.system.acquire().await.map_err(translate)?,
+            running: self.running.clone(),
+        })
+    }
+}
+
+impl Glances {
+    /// Runs a query and decodes all rows.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn all<T: for<'r> FromRow<'r, PgRow> + Send + Unpin>(
+        &mut self,
+        mut sql: Sql,
+    ) -> Result<Vec<T>> {
+        let text = sql.0.sql();
+        if let Some(observer) = &self.running.observer {
+            observer(text.as_str());
+        }
+        let span = telemetry::statement_span(text.as_str());
+        let query = sql.0.build_query_as::<T>();
+        let rows = query.persistent(self.running.prepared);
+        let rows = rows.fetch_all(&mut *self.connection).instrument(span);
+        rows.await.map_err(translate)
+    }
+}

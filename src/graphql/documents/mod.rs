@@ -1,0 +1,181 @@
+//! Documents that are known already: an application sends the same few again and again, and may send their ids instead.
+//!
+//! - [`Prepared`]: a document with what it is to be run with.
+//! - [`Trusted`]: those that the operator has listed, which can be all that may be run.
+
+mod prepared;
+mod trusted;
+
+use std::sync::Arc;
+
+use async_graphql::parser::types::ExecutableDocument;
+use moka::sync::Cache;
+use sha2::{Digest as _, Sha256};
+
+use crate::cache::Texts;
+pub(super) use prepared::Prepared;
+pub use trusted::{Trusted, TrustedError};
+
+/// Bytes of text whose documents are kept. A parsed document takes some ten times its text.
+const KEPT_TEXT: u64 = 2 << 20;
+
+/// SHA-256 of a document's text.
+pub(super) type Hash = [u8; 32];
+
+/// A document that was scanned and parsed.
+#[derive(Debug)]
+pub(super) struct Document {
+    /// Its text.
+    pub(super) text: String,
+    /// SHA-256 of its text.
+    pub(super) hash: Hash,
+    /// What the parser made of it.
+    pub(super) parsed: ExecutableDocument,
+}
+
+/// How a client names a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Named {
+    /// By its text.
+    Text(String),
+    /// By its text, which from now on can be named by this hash (automatic persisted queries).
+    Registered(String, Hash),
+    /// By the hash of a text that was sent before.
+    Hash(Hash),
+    /// By the id under which the operator has listed it.
+    Id(String),
+}
+
+/// Why a document is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// The text has another hash.
+    Mismatch,
+    /// No text with this hash was sent, or it is forgotten.
+    Hash,
+    /// No such document is listed.
+    Id,
+}
+
+/// The documents that are known.
+pub(super) struct Documents {
+    parsed: Cache<Hash, Arc<Document>>,
+    texts: Texts,
+    trusted: Arc<Trusted>,
+}
+
+impl Documents {
+    pub(super) fn new(texts: Texts, trusted: Arc<Trusted>) -> Self {
+        let weight = |_: &Hash, document: &Arc<Document>| {
+            u32::try_from(document.text.len()).unwrap_or(u32::MAX)
+        };
+        let parsed = Cache::builder().max_capacity(KEPT_TEXT).weigher(weight);
+        Self {
+            parsed: parsed.build(),
+            texts,
+            trusted,
+        }
+    }
+
+    /// The text that a client means, with its hash.
+    ///
+    /// # Errors
+    /// [`Missing`].
+    pub(super) async fn text(&self, named: Named) -> Result<(Option<String>, Hash), Missing> {
+        match named {
+            Named::Text(text) => {
+                let hash = Sha256::digest(&text).into();
+                Ok((Some(text), hash))
+            }
+            Named::Registered(text, hash) if Sha256::digest(&text)[..] == hash => {
+                Ok((Some(text), hash))
+            }
+            Named::Registered(..) => Err(Missing::Mismatch),
+            Named::Hash(hash) if self.parsed.contains_key(&hash) => Ok((None, hash)),
+            Named::Hash(hash) => {
+                let text = match self.trusted.by_hash(&hash) {
+                    Some(text) => Some(text.to_owned()),
+                    None => self.texts.get(&hash).await,
+                };
+                let text = text.ok_or(Missing::Hash)?;
+                Ok((Some(text), hash))
+            }
+            Named::Id(id) => {
+                let (text, hash) = self.trusted.by_id(&id).ok_or(Missing::Id)?;
+                Ok((Some(text.to_owned()), *hash))
+            }
+        }
+    }
+
+    /// Keeps a text that a client wants to name by its hash, for all servers.
+    pub(super) async fn register(&self, document: &Document) {
+        self.texts.put(&document.hash, &document.text).await;
+    }
+
+    /// Whether the operator has listed a document.
+    pub(super) fn is_trusted(&self, document: &Document) -> bool {
+        self.trusted.by_hash(&document.hash).is_some()
+    }
+
+    /// The document with a hash; `read` scans and parses a text that is not known.
+    ///
+    /// # Errors
+    /// What `read` fails with; such a text is not kept.
+    pub(super) fn get<E>(
+        &self,
+        (text, hash): (Option<String>, Hash),
+        read: impl FnOnce(&str) -> Result<ExecutableDocument, E>,
+    ) -> Result<Option<Arc<Document>>, E> {
+        if let Some(known) = self.parsed.get(&hash) {
+            return Ok(Some(known));
+        }
+        let Some(text) = text else {
+            return Ok(None);
+        };
+        let parsed = read(&text)?;
+        let document = Arc::new(Document { text, hash, parsed });
+        self.parsed.insert(hash, Arc::clone(&document));
+        Ok(Some(document))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_text_is_read_once_and_one_that_is_wrong_each_time() {
+        let documents = Documents::new(Texts::new(None), Arc::default());
+        let mut reads = 0;
+        let mut get = async |text: &str| {
+            let text = documents.text(Named::Text(text.to_owned())).await;
+            documents.get(text.expect("it is given"), |text| {
+                reads += 1;
+                parse_query(text)
+            })
+        };
+        let first = get("{ a }")
+            .await
+            .expect("sound text")
+            .expect("it is there");
+        let again = get("{ a }")
+            .await
+            .expect("sound text")
+            .expect("it is there");
+        assert!(Arc::ptr_eq(&first, &again));
+        assert!(get("{ b }").await.is_ok());
+        assert!(get("{").await.is_err() && get("{").await.is_err());
+        assert_eq!(reads, 4);
+        let by_hash = documents.text(Named::Hash(first.hash)).await;
+        assert_eq!(by_hash, Ok((None, first.hash)));
+        let unknown = Sha256::digest("{").into();
+        assert_eq!(
+            documents.text(Named::Hash(unknown)).await,
+            Err(Missing::Hash)
+        );
+        let wrong = Named::Registered("{ a }".to_owned(), unknown);
+        assert_eq!(documents.text(wrong).await, Err(Missing::Mismatch));
+    }
+}

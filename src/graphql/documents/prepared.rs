@@ -1,0 +1,41 @@
+//! What a client asks to be run.
+
+use std::sync::Arc;
+
+use async_graphql::{Extensions, Request, Variables, parser::types::OperationDefinition};
+
+use super::Document;
+use crate::graphql::shape::select_operation;
+
+/// What a client asks to be run, safe to validate and to run.
+#[derive(Debug)]
+pub(in crate::graphql) struct Prepared {
+    /// The document.
+    pub(in crate::graphql) document: Arc<Document>,
+    /// Whether it is to be kept under its hash once it is known who asks for that.
+    pub(in crate::graphql) is_registered: bool,
+    /// Which of its operations.
+    pub(in crate::graphql) operation_name: Option<String>,
+    /// With these variables.
+    pub(in crate::graphql) variables: Variables,
+    /// What the client has sent beside them.
+    pub(in crate::graphql) extensions: Extensions,
+}
+
+impl Prepared {
+    /// The operation that is to be run.
+    pub(in crate::graphql) fn operation(&self) -> &OperationDefinition {
+        let selected = select_operation(&self.document.parsed, self.operation_name.as_deref());
+        let (_, operation) = selected.expect("it was selected when the request was prepared");
+        &operation.node
+    }
+
+    /// The executor's request.
+    pub(in crate::graphql) fn request(&self) -> Request {
+        let mut request =
+            Request::new(self.document.text.clone()).variables(self.variables.clone());
+        request.operation_name.clone_from(&self.operation_name);
+        request.set_parsed_query(self.document.parsed.clone());
+        request
+    }
+}
