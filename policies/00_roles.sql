@@ -18,6 +18,8 @@ $$;
 -- Limits of last resort; the server has its own, shorter ones.
 ALTER ROLE dealgraph_app SET statement_timeout = '5s';
 ALTER ROLE dealgraph_app SET lock_timeout = '2s';
+-- Whoever does not wait for an answer any more hangs up, and the statement need not be finished.
+ALTER ROLE dealgraph_app SET client_connection_check_interval = '500ms';
 ALTER ROLE dealgraph_app SET idle_in_transaction_session_timeout = '10s';
 ALTER ROLE dealgraph_app SET search_path = public;
 ALTER ROLE dealgraph_system SET statement_timeout = '60s';

@@ -22,6 +22,7 @@
 //! 2. `graphql/http` reads the body, bounded, and scans the text before any parser sees it.
 //! 3. [`graphql::shape`] measures the parsed document: depth, aliases, how many objects it could answer.
 //! 4. [`graphql::Api::authenticate`]: the token's claims become an [`auth::Actor`], once.
+//!    A query whose answer is kept ends here: `graphql/cached` asks how far the data is and finds it.
 //! 5. [`graphql::RequestContext`] carries the actor, loaders and a [`db::ReadSession`].
 //! 6. A resolver in a domain's `graphql.rs` translates its arguments and asks for a page or a record. Where all that is
 //!    asked of it follows from columns, `graphql/projection` reads just these and writes the JSON; else the executor

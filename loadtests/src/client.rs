@@ -72,6 +72,14 @@ impl Question {
         })
     }
 
+    /// Another body by the same person.
+    pub(crate) fn with_body(&self, body: String) -> Self {
+        Self {
+            body: body.into(),
+            ..self.clone()
+        }
+    }
+
     /// The same request under a name, which the event log keeps.
     pub(crate) fn named(mut self, request_id: &str) -> Outcome<Self> {
         self.request_id = Some(HeaderValue::try_from(request_id)?);

@@ -1,5 +1,6 @@
 //! Whether a tenant that asks for as much as it can makes another one wait: two people of a small tenant read deals at
-//! an even pace, alone and while many of the large tenant ask for boards as fast as they are answered.
+//! an even pace, alone and while many of the large tenant ask for boards as fast as they are answered, or for all that a
+//! server should refuse.
 
 use std::{
     sync::{
@@ -26,6 +27,8 @@ use crate::{
 
 /// Of the large tenant, at the same time.
 const FLOOD: usize = 48;
+/// Attackers at the same time.
+const ATTACKERS: usize = 8;
 /// People of the small tenant.
 const PEOPLE: usize = 2;
 /// Each of them asks so often.
@@ -43,23 +46,30 @@ pub(crate) async fn run(options: &Options, cluster: &Cluster) -> Outcome<()> {
     let read = lists.variants.last().ok_or("nothing to read")?.questions[0].clone();
 
     let executable = server::executable(options)?;
-    let length = Duration::from_secs(options.seconds.unwrap_or(120) / (4 * options.rounds).max(1));
+    let length = Duration::from_secs(options.seconds.unwrap_or(150) / (6 * options.rounds).max(1));
     println!(
         "\n{}, PostgreSQL {}; two people of a small tenant, a list of 50 deals each 50 times a second; medians of {} rounds\n\n\
-         | connections of a tenant at a time | p50 / p99 alone, ms | beside {FLOOD} of another tenant | p99 times | boards/s of these |\n\
+         | connections of a tenant at a time | p50 / p99 alone, ms | beside another tenant | p99 times | requests/s of that one |\n\
          |---|--:|--:|--:|--:|",
         report::machine(),
         cluster.postgres_version(),
         options.rounds
     );
-    for (name, share) in [("2", 2), ("all 16", 16)] {
+    let boards = (FLOOD, vec![board.clone()]);
+    let attacks = (ATTACKERS, attacks(&board));
+    let floods = [
+        ("2, boards", 2, &boards),
+        ("all 16, boards", 16, &boards),
+        ("2, attacks", 2, &attacks),
+    ];
+    for (name, share, flood) in floods {
         let share = ("DEALGRAPH_TENANT_CONNECTIONS", share.to_string());
         let server = Server::start_with(cluster, &executable, 16, &[share]).await?;
         let mut rounds = Vec::new();
         _ = paced(&server, &read, Duration::from_secs(1)).await?;
         for round in 1..=options.rounds {
             let alone = paced(&server, &read, length).await?;
-            let (beside, boards) = flooded(&server, (&board, &read), length).await?;
+            let (beside, boards) = flooded(&server, (flood, &read), length).await?;
             say(&format!(
                 "round {round}, {name}: {:.1} ms alone, {:.1} ms beside",
                 alone.1, beside.1
@@ -81,6 +91,44 @@ pub(crate) async fn run(options: &Options, cluster: &Cluster) -> Outcome<()> {
     Ok(())
 }
 
+/// What a server should refuse, of whom `like` is: what graphql-cop and GraphQL Armor look for.
+fn attacks(like: &Question) -> Vec<Question> {
+    let repeated =
+        |count: usize, part: &dyn Fn(usize) -> String| (0..count).map(part).collect::<String>();
+    let bomb = repeated(24, &|n| {
+        format!(
+            "fragment f{n} on Query{{...f{next} ...f{next}}}",
+            next = n + 1
+        )
+    });
+    let circle = "fields{type{".repeat(8) + "name" + &"}}".repeat(8);
+    let documents = [
+        format!("{{{}}}", repeated(1_000, &|n| format!("a{n}:__typename "))),
+        format!("{{{}}}", "__typename ".repeat(1_000)),
+        format!("{{__typename {}}}", "@skip(if:false)".repeat(500)),
+        format!("{{...f0}}{bomb}fragment f24 on Query{{__typename}}"),
+        "{...a} fragment a on Query{...b} fragment b on Query{...a}".to_owned(),
+        format!("{{__schema{{types{{{circle}}}}}}}"),
+        format!("{{a(b:{}{})}}", "[".repeat(2_000), "]".repeat(2_000)),
+        "{companies(first:100){nodes{contacts(first:100){nodes{opportunities(first:100){nodes{id}}}}}}}".to_owned(),
+        format!("{{company(id:\"{}\"){{id}}}}", "x".repeat(15_000)),
+        "{companis{nods{nam}}}".to_owned(),
+    ];
+    let bodies = documents.map(|document| serde_json::json!({ "query": document }).to_string());
+    let deep = format!(
+        "{{\"query\":\"{{a}}\",\"variables\":{}{}}}",
+        "{\"a\":".repeat(100),
+        "1".to_owned() + &"}".repeat(100)
+    );
+    let batch = format!("[{}]", vec!["{\"query\":\"{__typename}\"}"; 200].join(","));
+    let huge = format!(
+        "{{\"query\":\"{{a}}\",\"variables\":{{\"a\":\"{}\"}}}}",
+        "x".repeat(200_000)
+    );
+    let all = bodies.into_iter().chain([deep, batch, huge]);
+    all.map(|body| like.with_body(body)).collect()
+}
+
 /// p50 and p99 in milliseconds.
 type Times = (f64, f64);
 type Round = (Times, Times, f64);
@@ -88,19 +136,27 @@ type Round = (Times, Times, f64);
 /// What the even pace is answered in while others flood, and how many of their boards are answered each second.
 async fn flooded(
     server: &Server,
-    (board, read): (&Question, &Question),
+    ((connections, questions), read): (&(usize, Vec<Question>), &Question),
     length: Duration,
 ) -> Outcome<(Times, f64)> {
     let (stop, answered) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
     let mut flood = JoinSet::new();
-    for _ in 0..FLOOD {
-        let mut connection = Connection::open(server.address()).await?;
-        let (stop, answered, board) = (Arc::clone(&stop), Arc::clone(&answered), board.clone());
+    for _ in 0..*connections {
+        let address = server.address();
+        let mut connection = Connection::open(address).await?;
+        let (stop, answered) = (Arc::clone(&stop), Arc::clone(&answered));
+        let questions = questions.clone();
         flood.spawn(async move {
-            while !stop.load(Ordering::Relaxed) {
-                // Those who are told that their tenant is busy ask again.
-                if connection.exchange(&board).await.is_err() {
+            for question in questions.iter().cycle() {
+                if stop.load(Ordering::Relaxed) {
                     break;
+                }
+                // Those who are told that their tenant is busy ask again, and those who are cut off come back.
+                if connection.exchange(question).await.is_err() {
+                    match Connection::open(address).await {
+                        Ok(again) => connection = again,
+                        Err(_) => break,
+                    }
                 }
                 answered.fetch_add(1, Ordering::Relaxed);
             }

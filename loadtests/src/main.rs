@@ -15,6 +15,7 @@ mod fair;
 mod live;
 mod peers;
 mod pgbench;
+mod price;
 mod report;
 mod script;
 mod server;
@@ -77,6 +78,8 @@ enum What {
     Peers,
     /// What a tenant that asks for as much as it can does to another one.
     Fair,
+    /// How what requests cost in points goes together with the time that they take.
+    Price,
     /// Whether subscribers are told of everything, once and in order, while servers, Redis and Postgres are killed.
     Soak(soak::Options),
     /// Subscriptions: one event to many, many a second, memory, statements, and what events cost writers.
@@ -161,6 +164,7 @@ async fn measure_what(options: &Options, cluster: &Cluster) -> Outcome<()> {
         Some(What::SignIn) => sign_in::run(options, cluster).await,
         Some(What::Peers) => peers::run(options, cluster).await,
         Some(What::Fair) => fair::run(options, cluster).await,
+        Some(What::Price) => price::run(options, cluster).await,
         Some(What::Soak(_)) => Ok(()),
         Some(What::Live { sockets }) => live::run(options, cluster, sockets).await,
     }

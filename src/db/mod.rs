@@ -23,7 +23,7 @@ mod tx;
 use std::sync::Arc;
 
 use sqlx::{
-    AssertSqlSafe,
+    AssertSqlSafe, SqlSafeStr as _,
     postgres::{PgConnectOptions, PgPool, PgPoolOptions},
 };
 
@@ -238,8 +238,9 @@ impl Db {
     /// Begins when it is the actor's tenant's turn.
     async fn begin_of(&self, actor: &Actor, sql: String) -> Result<Statements> {
         let permit = self.gate.enter(actor.tenant).await?;
-        let statements = begin(&self.app, sql, self.running.clone()).await?;
-        Ok(statements.holding(permit))
+        let mut statements = begin(&self.app, sql, self.running.clone()).await?;
+        statements.hold(permit);
+        Ok(statements)
     }
 }
 
@@ -248,9 +249,12 @@ impl Db {
 /// finishes, finds nobody waiting and rolls back.
 async fn begin(pool: &PgPool, sql: String, running: Running) -> Result<Statements> {
     let pool = pool.clone();
-    let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(sql)).await });
+    let begun = tokio::spawn(async move {
+        let begin = AssertSqlSafe(sql).into_sql_str();
+        Statements::begin(pool.acquire().await?, begin, running).await
+    });
     match begun.await {
-        Ok(Ok(transaction)) => Ok(Statements::new(transaction, running)),
+        Ok(Ok(statements)) => Ok(statements),
         Ok(Err(error)) => Err(constraint::translate(error)),
         Err(panic) => Err(Error::internal(panic)),
     }

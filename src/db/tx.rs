@@ -3,10 +3,16 @@
 use std::{
     ops::{Deref, DerefMut},
     sync::Arc,
+    time::Duration,
 };
 
 use chrono::{DateTime, Utc};
-use sqlx::{FromRow, Postgres, Row as _, Transaction, postgres::PgRow};
+use sqlx::{
+    Connection as _, FromRow, PgConnection, Postgres, Row as _, SqlStr,
+    pool::PoolConnection,
+    postgres::{PgRow, PgTransactionManager},
+};
+use sqlx_core::transaction::TransactionManager as _;
 
 use tracing::{Instrument as _, Span};
 
@@ -20,31 +26,47 @@ use crate::{
     telemetry,
 };
 
-/// An open transaction that counts and shows its statements. Dropped without commit, it rolls back.
+/// How long a statement may go on that nobody waits for any more.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// An open transaction that counts and shows its statements. Dropped without commit, it rolls back; dropped in the middle
+/// of a statement, because nobody waits for its answer any more, it hangs up after a moment, and Postgres stops (it looks
+/// every half second, see `policies/00_roles.sql`).
 pub struct Statements {
-    transaction: Transaction<'static, Postgres>,
+    /// There until this is dropped.
+    connection: Option<PoolConnection<Postgres>>,
+    is_open: bool,
+    /// Whether a statement is under way.
+    is_busy: bool,
     count: u32,
     running: Running,
-    /// Let go after the transaction.
+    /// Let go with the connection.
     permit: Option<Permit>,
 }
 
 impl Statements {
-    pub(super) fn new(transaction: Transaction<'static, Postgres>, running: Running) -> Self {
-        Self {
-            transaction,
+    /// Begins; `begin` are the statements that do.
+    pub(super) async fn begin(
+        connection: PoolConnection<Postgres>,
+        begin: SqlStr,
+        running: Running,
+    ) -> sqlx::Result<Self> {
+        let mut statements = Self {
+            connection: Some(connection),
+            is_open: false,
+            is_busy: true,
             count: 0,
             running,
             permit: None,
-        }
+        };
+        PgTransactionManager::begin(statements.connection(), Some(begin)).await?;
+        (statements.is_open, statements.is_busy) = (true, false);
+        Ok(statements)
     }
 
-    /// The same, keeping its place among the transactions of a tenant to its end.
-    pub(super) fn holding(self, permit: Permit) -> Self {
-        Self {
-            permit: Some(permit),
-            ..self
-        }
+    /// Keeps a place among the transactions of a tenant to its end.
+    pub(super) fn hold(&mut self, permit: Permit) {
+        self.permit = Some(permit);
     }
 
     /// How many statements ran so far, BEGIN and COMMIT not counted.
@@ -66,9 +88,10 @@ impl Statements {
             .0
             .build_query_as::<T>()
             .persistent(self.running.prepared)
-            .fetch_all(&mut *self.transaction)
+            .fetch_all(self.connection())
             .instrument(span.clone())
             .await;
+        self.is_busy = false;
         let rows = rows.map_err(translate)?;
         telemetry::record_rows(&span, rows.len());
         Ok(rows)
@@ -87,9 +110,10 @@ impl Statements {
             .0
             .build_query_as::<T>()
             .persistent(self.running.prepared)
-            .fetch_optional(&mut *self.transaction)
+            .fetch_optional(self.connection())
             .instrument(span.clone())
             .await;
+        self.is_busy = false;
         let row = row.map_err(translate)?;
         telemetry::record_rows(&span, usize::from(row.is_some()));
         Ok(row)
@@ -105,10 +129,11 @@ impl Statements {
             .0
             .build()
             .persistent(self.running.prepared)
-            .fetch_all(&mut *self.transaction)
+            .fetch_all(self.connection())
             .instrument(span.clone())
-            .await
-            .map_err(translate)?;
+            .await;
+        self.is_busy = false;
+        let rows = rows.map_err(translate)?;
         telemetry::record_rows(&span, rows.len());
         Ok(rows)
     }
@@ -137,32 +162,59 @@ impl Statements {
             .0
             .build()
             .persistent(self.running.prepared)
-            .execute(&mut *self.transaction)
+            .execute(self.connection())
             .instrument(span.clone())
-            .await
-            .map_err(translate)?;
+            .await;
+        self.is_busy = false;
+        let done = done.map_err(translate)?;
         telemetry::record_rows(&span, done.rows_affected() as usize);
         Ok(done.rows_affected())
     }
 
-    async fn commit(self) -> Result<()> {
-        let Self {
-            transaction,
-            permit,
-            ..
-        } = self;
-        let committed = transaction.commit().await;
-        drop(permit);
+    async fn commit(mut self) -> Result<()> {
+        self.is_busy = true;
+        let committed = PgTransactionManager::commit(self.connection()).await;
+        self.is_busy = false;
+        self.is_open = committed.is_err();
         committed.map_err(translate)
     }
 
+    fn connection(&mut self) -> &mut PgConnection {
+        self.connection.as_mut().expect("it is there until dropped")
+    }
+
+    /// Notes that a statement is under way from now on.
     fn note(&mut self, sql: &Sql) -> Span {
         self.count += 1;
+        self.is_busy = true;
         let text = sql.0.sql();
         if let Some(observer) = &self.running.observer {
             observer(text.as_str());
         }
         telemetry::statement_span(text.as_str())
+    }
+}
+
+impl Drop for Statements {
+    fn drop(&mut self) {
+        let Some(mut connection) = self.connection.take() else {
+            return;
+        };
+        if !self.is_busy {
+            if self.is_open {
+                PgTransactionManager::start_rollback(&mut connection);
+            }
+            return;
+        }
+        let permit = self.permit.take();
+        tokio::spawn(async move {
+            match tokio::time::timeout(GRACE, connection.ping()).await {
+                Ok(Ok(())) => PgTransactionManager::start_rollback(&mut connection),
+                _ => connection.close_on_drop(),
+            }
+            drop(connection);
+            drop(permit);
+        });
     }
 }
 

@@ -20,7 +20,10 @@ use futures_util::future::join_all;
 use serde_json::json;
 use tokio::sync::Barrier;
 
-use crate::harness::{A, B, Database, Side, Who, open, test};
+use crate::{
+    defaults::served::Served,
+    harness::{A, B, Database, Side, Who, open, test},
+};
 
 /// Requests that are cut off.
 const CUT_OFF: usize = 10_000;
@@ -298,4 +301,93 @@ async fn nobody_stays_in_a_transaction(database: &Database) {
             "{busy} connections stay in a transaction"
         );
     }
+}
+
+/// Statements of ours that are under way for minutes.
+const SLEEPING: &str =
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'
+    AND usename = 'dealgraph_app' AND (wait_event_type = 'Lock' OR query LIKE '%pg_sleep%')";
+
+async fn until(inspector: &mut sqlx::PgConnection, wanted: i64) {
+    let wait = async {
+        loop {
+            let found: i64 = sqlx::query_scalar(SLEEPING)
+                .fetch_one(&mut *inspector)
+                .await
+                .unwrap();
+            if found == wanted {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    let waited = tokio::time::timeout(std::time::Duration::from_secs(30), wait).await;
+    waited.unwrap_or_else(|_| panic!("there never were {wanted} of them"));
+}
+
+#[test]
+fn a_statement_stops_when_nobody_waits_for_it() {
+    test(async |world| {
+        let mut inspector = world.database.superuser().await;
+        let db = open(&world.database, 1).await;
+        let reading = tokio::spawn({
+            let db = db.clone();
+            async move {
+                let session = db.read_session(A.actor(Who::Admin));
+                let slow = session.run(async |tx| {
+                    tx.execute(Sql::new("SET LOCAL statement_timeout = 0"))
+                        .await?;
+                    tx.execute(Sql::new("SELECT pg_sleep(3600)")).await
+                });
+                slow.await
+            }
+        });
+        until(&mut inspector, 1).await;
+        reading.abort();
+        until(&mut inspector, 0).await;
+        // The one connection is free again, and nothing is left of whom it served.
+        assert_eq!(look(&db, B).await.unwrap(), expected(B));
+        db.close().await;
+    });
+}
+
+#[test]
+fn a_client_that_hangs_up_stops_what_it_has_asked_for() {
+    test(async |world| {
+        let mut superuser = world.database.superuser().await;
+        let unlimited = "DO $$ BEGIN
+            EXECUTE format('ALTER ROLE dealgraph_app IN DATABASE %I SET statement_timeout = 0', current_database());
+            EXECUTE format('ALTER ROLE dealgraph_app IN DATABASE %I SET lock_timeout = 0', current_database());
+            END $$";
+        sqlx::raw_sql(unlimited)
+            .execute(&mut superuser)
+            .await
+            .unwrap();
+        // In a server of its own, whose connections are new.
+        let server = Served::over(&world.database, Arc::clone(&world.tokens), None).await;
+        let mut keeper = world.database.superuser().await;
+        sqlx::raw_sql("BEGIN; LOCK TABLE companies IN ACCESS EXCLUSIVE MODE")
+            .execute(&mut keeper)
+            .await
+            .unwrap();
+        let admin = world.a(Who::Admin);
+        let token = admin.token().expect("a token").to_owned();
+        {
+            let asked = server.ask(&token, "{ companies(first: 1) { nodes { id } } }");
+            tokio::select! {
+                _ = asked => panic!("nobody can read now"),
+                () = until(&mut superuser, 1) => {}
+            }
+        }
+        until(&mut superuser, 0).await;
+        sqlx::raw_sql("ROLLBACK")
+            .execute(&mut keeper)
+            .await
+            .unwrap();
+        let (status, _) = server
+            .ask(&token, "{ companies(first: 1) { nodes { id } } }")
+            .await;
+        assert_eq!(status, 200);
+        server.stop().await;
+    });
 }

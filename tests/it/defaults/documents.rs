@@ -55,6 +55,31 @@ fn no_address_ends_the_server_either() {
     });
 }
 
+#[test]
+fn mistakes_are_not_put_right_and_nothing_is_told_of_how_it_runs() {
+    test(async |world: &World| {
+        let server = Child::serve(world, &[]).await;
+        for document in ["{ companis { id } }", "{ companies { nods { id } } }"] {
+            let reply = server.post(&json!({ "query": document })).await;
+            let text = reply.body.to_string();
+            assert!(
+                !text.contains("Did you mean") && !text.contains("companies\""),
+                "{text}"
+            );
+        }
+        let extensions: Vec<_> = {
+            let reply = server.post(&json!({ "query": "{ __typename }" })).await;
+            let told = reply.body["extensions"]
+                .as_object()
+                .cloned()
+                .unwrap_or_default();
+            told.keys().cloned().collect()
+        };
+        assert_eq!(extensions, ["cost"], "no tracing");
+        assert!(server.stop().await.success());
+    });
+}
+
 /// Bodies, each with the codes of which one must refuse it.
 fn bodies() -> Vec<(&'static str, Value, &'static [&'static str])> {
     let document = |text: String| json!({ "query": text });
@@ -122,6 +147,46 @@ fn bodies() -> Vec<(&'static str, Value, &'static [&'static str])> {
             "TOO_MANY_ROOT_FIELDS",
         ],
     ));
+    all.push((
+        "a field a thousand times",
+        document(format!("{{ {}}}", "__typename ".repeat(1_000))),
+        &["TOO_MANY_ROOT_FIELDS", "TOO_MANY_SELECTIONS"],
+    ));
+    all.push((
+        "500 directives",
+        document(format!(
+            "{{ __typename {} }}",
+            "@skip(if: false) ".repeat(500)
+        )),
+        &["TOO_MANY_DIRECTIVES", "TOO_MANY_TOKENS"],
+    ));
+    all.push((
+        "500 directives that there are not",
+        document(format!("{{ __typename {} }}", "@a".repeat(500))),
+        &["TOO_MANY_DIRECTIVES"],
+    ));
+    let circle = "fields { type { ".repeat(10) + "name" + &" } }".repeat(10);
+    all.push((
+        "the schema in circles",
+        document(format!("{{ __schema {{ types {{ {circle} }} }} }}")),
+        &["INTROSPECTION_TOO_DEEP"],
+    ));
+    let circle = "{ ...a } fragment a on Query { ...b } fragment b on Query { ...c } fragment c on Query { ...a }";
+    all.push((
+        "fragments in a circle",
+        document(circle.to_owned()),
+        &["FRAGMENT_CYCLE"],
+    ));
+    all.push((
+        "a text of 200 kB",
+        document(format!(
+            "{{ company(id: \"{}\") {{ id }} }}",
+            "x".repeat(200_000)
+        )),
+        &["DOCUMENT_TOO_LARGE"],
+    ));
+    let huge = json!({ "query": "query($a: ID!) { company(id: $a) { id } }", "variables": { "a": "x".repeat(200_000) } });
+    all.push(("a variable of 200 kB", huge, &["VARIABLES_TOO_LARGE"]));
     let unknown = "query($a: [Nope] = [1]) { __typename }".to_owned();
     all.push((
         "a default of an unknown type",
