@@ -229,6 +229,10 @@ impl Cluster {
         Ok((folder.clone(), options.get_port()))
     }
 
+    pub(crate) fn redis_pid(&self) -> u32 {
+        self.redis.pid()
+    }
+
     pub(crate) fn redis_url(&self) -> String {
         self.redis.url()
     }

@@ -12,6 +12,7 @@ mod cluster;
 mod cpu;
 mod data;
 mod fair;
+mod kept;
 mod live;
 mod peers;
 mod pgbench;
@@ -78,6 +79,8 @@ enum What {
     Peers,
     /// What a tenant that asks for as much as it can does to another one.
     Fair,
+    /// What becomes of kept answers while Redis fails.
+    Kept,
     /// How what requests cost in points goes together with the time that they take.
     Price,
     /// Whether subscribers are told of everything, once and in order, while servers, Redis and Postgres are killed.
@@ -165,6 +168,7 @@ async fn measure_what(options: &Options, cluster: &Cluster) -> Outcome<()> {
         Some(What::Peers) => peers::run(options, cluster).await,
         Some(What::Fair) => fair::run(options, cluster).await,
         Some(What::Price) => price::run(options, cluster).await,
+        Some(What::Kept) => kept::run(options, cluster).await,
         Some(What::Soak(_)) => Ok(()),
         Some(What::Live { sockets }) => live::run(options, cluster, sockets).await,
     }

@@ -30,14 +30,14 @@ const PREPARE: &str = "
 
 const HEAD: &str = "SELECT lpad(:tenant::text, 32, '0')::uuid AS t \\gset
 BEGIN;
-UPDATE written SET times = times + 1 WHERE tenant_id = :'t' AND client = :client_id;
+UPDATE written SET times = times + 1 WHERE tenant_id = :t::uuid AND client = :client_id;
 ";
-const NUMBERED: &str = "UPDATE tenant_seq SET last_seq = last_seq + 1 WHERE tenant_id = :'t' RETURNING last_seq AS seq \\gset\n";
+const NUMBERED: &str = "UPDATE tenant_seq SET last_seq = last_seq + 1 WHERE tenant_id = :t::uuid RETURNING last_seq AS seq \\gset\n";
 /// The same number of writes and trips without a row that others wait for.
-const FREE: &str = "UPDATE written SET times = times + 1 WHERE tenant_id = :'t' AND client = :client_id RETURNING \
+const FREE: &str = "UPDATE written SET times = times + 1 WHERE tenant_id = :t::uuid AND client = :client_id RETURNING \
     times * 64 + :client_id AS seq \\gset\n";
 const EVENT: &str = "INSERT INTO events (tenant_id, seq, kind, entity, entity_id, version, actor, request_id, occurred_at) \
-    VALUES (:'t', :seq, 'UPDATED', 'opportunity', :'t', 1, 'system:bench', 'bench', now());
+    VALUES (:t::uuid, :seq, 'UPDATED', 'opportunity', :t::uuid, 1, 'system:bench', 'bench', now());
 COMMIT;
 ";
 
