@@ -348,3 +348,50 @@ fn posted(shell: &str) -> Option<String> {
     let body: Value = serde_json::from_str(body).expect("the posted body is JSON");
     Some(body["query"].as_str().expect("it has a query").to_owned())
 }
+
+/// Files whose refusals only the operator at a command line gets to read.
+const OF_OPERATORS: [&str; 2] = ["src/tenants/purge.rs", "src/tenants/operator.rs"];
+
+#[test]
+fn every_code_that_a_form_can_be_told_is_written_down() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let pages = [
+        "README.md",
+        "docs/frontend.md",
+        "docs/limits.md",
+        "docs/tenant-admins.md",
+    ]
+    .map(text_of);
+    let mut missing = Vec::new();
+    let mut found = 0;
+    let mut folders = vec![root.join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder of sources") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let is_source = path.extension().is_some_and(|extension| extension == "rs");
+            if !is_source || OF_OPERATORS.iter().any(|file| path.ends_with(file)) {
+                continue;
+            }
+            let text = fs::read_to_string(&path).expect("a source is text");
+            for rest in text.split("Error::invalid(").skip(1) {
+                let code = rest
+                    .trim_start()
+                    .strip_prefix('"')
+                    .and_then(|rest| rest.split('"').next());
+                if let Some(code) = code {
+                    found += 1;
+                    let named = format!("`{code}`");
+                    if !pages.iter().any(|page| page.contains(&named)) {
+                        missing.push(code.to_owned());
+                    }
+                }
+            }
+        }
+    }
+    assert!(found > 50, "there are codes: {found}");
+    assert_eq!(missing, [""; 0], "put them into docs/frontend.md");
+}

@@ -59,8 +59,7 @@ function Explorer() {
           key={session.key}
           fetcher={fetcher}
           defaultTabs={examples}
-          defaultHeaders={'{\n  "x-dealgraph-cost": "1"\n}'}
-          defaultEditorToolsVisibility="headers"
+          defaultEditorToolsVisibility="variables"
           isHeadersEditorEnabled
           shouldPersistHeaders={false}
         >
