@@ -18,6 +18,7 @@ impl Db {
     ///
     /// # Errors
     /// The database does not answer.
+    #[expect(clippy::disallowed_methods, reason = "the system login, by the door to it")]
     pub async fn glances(&self, reason: SystemReason) -> Result<Glances> {
         tracing::debug!(?reason, "single statements of the system");
         Ok(Glances {

@@ -247,6 +247,7 @@ impl Db {
 /// Begins in a task of its own: a caller that goes away while BEGIN is under way would otherwise leave the pooled
 /// connection inside a transaction, with its settings (sqlx 0.9.0, 71 of 184 cancelled begins). Here the task
 /// finishes, finds nobody waiting and rolls back.
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
 async fn begin(pool: &PgPool, sql: String, running: Running) -> Result<Statements> {
     let pool = pool.clone();
     let begun = tokio::spawn(async move {
