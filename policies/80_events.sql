@@ -50,7 +50,9 @@ CREATE OR REPLACE FUNCTION app.epoch(of_tenant uuid) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN left(encode(sha256(convert_to(concat_ws(
         ' ', of_tenant, (SELECT system_identifier FROM pg_control_system()),
-        (SELECT timeline_id FROM pg_control_checkpoint()),
+        -- The timeline that is written to; the control file says the new one only after the next checkpoint.
+        CASE WHEN pg_is_in_recovery() THEN (SELECT timeline_id FROM pg_control_checkpoint())
+            ELSE ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::integer END,
         (SELECT oid FROM pg_database WHERE datname = current_database())
     ), 'UTF8')), 'hex'), 16);
 REVOKE ALL ON FUNCTION app.epoch(uuid) FROM PUBLIC;

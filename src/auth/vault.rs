@@ -1,6 +1,9 @@
 //! Keeping secrets in the database that must be read again: AES-256-GCM under keys that only the configuration has.
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey},
+    hmac,
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::error::{Error, Result};
@@ -9,10 +12,14 @@ use crate::error::{Error, Result};
 const KEY_BYTES: usize = 32;
 /// Bytes of a nonce, which stands before the sealed bytes.
 const NONCE_BYTES: usize = 12;
+/// What the keys for passing things are derived with.
+const PASSING: &[u8] = b"dealgraph: what is kept for a while";
 
 /// Seals and opens secrets. The first key seals; all of them open, so that a key can be replaced.
 pub struct Vault {
     keys: Vec<RandomizedNonceKey>,
+    /// Derived from these, for what is sealed by the million: nonces are random and may repeat in the end.
+    passing: Vec<RandomizedNonceKey>,
 }
 
 /// A key that is not 32 bytes in base64.
@@ -31,10 +38,15 @@ impl Vault {
             if bytes.len() != KEY_BYTES {
                 return Err(BadVaultKey);
             }
-            RandomizedNonceKey::new(&AES_256_GCM, &bytes).map_err(|_| BadVaultKey)
+            let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &bytes), PASSING);
+            let key = |bytes: &[u8]| {
+                RandomizedNonceKey::new(&AES_256_GCM, bytes).map_err(|_| BadVaultKey)
+            };
+            Ok((key(&bytes)?, key(derived.as_ref())?))
         };
         let keys = keys.split(',').map(key).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { keys })
+        let (keys, passing) = keys.into_iter().unzip();
+        Ok(Self { keys, passing })
     }
 
     /// A new random key, as [`Self::new`] takes it.
@@ -48,11 +60,15 @@ impl Vault {
     /// # Errors
     /// A fault of the cryptography library.
     pub fn seal(&self, place: &str, secret: &[u8]) -> Result<Vec<u8>> {
-        let mut sealed = secret.to_vec();
-        let nonce = self.keys[0]
-            .seal_in_place_append_tag(Aad::from(place), &mut sealed)
-            .map_err(|_| Error::internal("a secret can't be sealed"))?;
-        Ok([nonce.as_ref().as_slice(), &sealed].concat())
+        seal(&self.keys[0], place, secret)
+    }
+
+    /// Seals what is kept for a while and outside of the database, by a key of its own.
+    ///
+    /// # Errors
+    /// As [`Self::seal`].
+    pub fn seal_passing(&self, place: &str, text: &[u8]) -> Result<Vec<u8>> {
+        seal(&self.passing[0], place, text)
     }
 
     /// Opens what was sealed for the same place.
@@ -60,22 +76,40 @@ impl Vault {
     /// # Errors
     /// An internal error when it was sealed for another place, by an unknown key, or was changed.
     pub fn open(&self, place: &str, sealed: &[u8]) -> Result<Vec<u8>> {
-        let unopened = || {
-            Error::internal(
-                "a sealed secret does not open: is its encryption key still configured?",
-            )
-        };
-        let (nonce, sealed) = sealed.split_at_checked(NONCE_BYTES).ok_or_else(unopened)?;
-        let opened = self.keys.iter().find_map(|key| {
-            let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-            let mut bytes = sealed.to_vec();
-            let secret = key
-                .open_in_place(nonce, Aad::from(place), &mut bytes)
-                .ok()?;
-            Some(secret.to_vec())
-        });
-        opened.ok_or_else(unopened)
+        open(&self.keys, place, sealed)
     }
+
+    /// Opens what was sealed by [`Self::seal_passing`] for the same place.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_passing(&self, place: &str, sealed: &[u8]) -> Result<Vec<u8>> {
+        open(&self.passing, place, sealed)
+    }
+}
+
+fn seal(key: &RandomizedNonceKey, place: &str, secret: &[u8]) -> Result<Vec<u8>> {
+    let mut sealed = secret.to_vec();
+    let nonce = key
+        .seal_in_place_append_tag(Aad::from(place), &mut sealed)
+        .map_err(|_| Error::internal("a secret can't be sealed"))?;
+    Ok([nonce.as_ref().as_slice(), &sealed].concat())
+}
+
+fn open(keys: &[RandomizedNonceKey], place: &str, sealed: &[u8]) -> Result<Vec<u8>> {
+    let unopened = || {
+        Error::internal("a sealed secret does not open: is its encryption key still configured?")
+    };
+    let (nonce, sealed) = sealed.split_at_checked(NONCE_BYTES).ok_or_else(unopened)?;
+    let opened = keys.iter().find_map(|key| {
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let mut bytes = sealed.to_vec();
+        let secret = key
+            .open_in_place(nonce, Aad::from(place), &mut bytes)
+            .ok()?;
+        Some(secret.to_vec())
+    });
+    opened.ok_or_else(unopened)
 }
 
 #[cfg(test)]

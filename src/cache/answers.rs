@@ -2,7 +2,7 @@
 //!
 //! An answer is kept with a stamp that says of which state of the data it is, and found by whoever asks the same of the
 //! same state. So nothing here is ever taken back, and a Redis that is old, empty, full, slow or away costs time and no
-//! truth. What Redis holds is sealed with the servers' own key, for its question and its stamp: who reads Redis learns
+//! truth. What Redis holds is sealed with a key of the servers, for its question and its stamp: who reads Redis learns
 //! nothing, and who writes to it is not believed.
 
 use std::{sync::Arc, time::Duration};
@@ -14,7 +14,7 @@ use redis::aio::ConnectionManager;
 use super::reach::Reach;
 use crate::auth::Vault;
 
-/// Answers are kept for so long at the most, whatever their stamps say.
+/// Answers are kept for so long near and as long far, whatever their stamps say.
 const KEPT: Duration = Duration::from_secs(5 * 60);
 /// Longer answers are not worth their place.
 const LONGEST: usize = 1 << 20;
@@ -122,7 +122,7 @@ impl Far {
         };
         let sealed = self.reach.ask(get).await??;
         // Of another state of the data, or nothing that a server has written.
-        let packed = self.vault.open(&seal(place), &sealed).ok()?;
+        let packed = self.vault.open_passing(&seal(place), &sealed).ok()?;
         lz4_flex::decompress_size_prepended(&packed)
             .ok()
             .map(Bytes::from)
@@ -136,7 +136,7 @@ impl Far {
         let far = Arc::clone(self);
         tokio::spawn(async move {
             let packed = lz4_flex::compress_prepend_size(&text);
-            let Ok(sealed) = far.vault.seal(&seal(&place), &packed) else {
+            let Ok(sealed) = far.vault.seal_passing(&seal(&place), &packed) else {
                 return;
             };
             let set = async |mut redis: ConnectionManager| {

@@ -18,7 +18,10 @@ impl Db {
     ///
     /// # Errors
     /// The database does not answer.
-    #[expect(clippy::disallowed_methods, reason = "the system login, by the door to it")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the system login, by the door to it"
+    )]
     pub async fn glances(&self, reason: SystemReason) -> Result<Glances> {
         tracing::debug!(?reason, "single statements of the system");
         Ok(Glances {
@@ -29,6 +32,11 @@ impl Db {
 }
 
 impl Glances {
+    /// Closes the connection, in the middle of whatever it does.
+    pub fn hang_up(mut self) {
+        self.connection.close_on_drop();
+    }
+
     /// Runs a query and decodes all rows.
     ///
     /// # Errors

@@ -206,6 +206,11 @@ impl Drop for Statements {
             }
             return;
         }
+        // A BEGIN that failed may have left a transaction that sqlx knows nothing of.
+        if !self.is_open {
+            connection.close_on_drop();
+            return;
+        }
         let permit = self.permit.take();
         tokio::spawn(async move {
             match tokio::time::timeout(GRACE, connection.ping()).await {

@@ -9,6 +9,7 @@ use std::{
     collections::HashMap,
     fmt::Write as _,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use serde_json::{Map, Value as Json};
@@ -16,10 +17,13 @@ use tokio::sync::oneshot;
 
 use super::{Epoch, logged};
 use crate::{
-    db::{Db, SystemReason},
-    error::Result,
+    db::{Db, Glances, SystemReason},
+    error::{Error, Result},
     ids::TenantId,
 };
+
+/// Nobody waits longer; whoever has waited is answered without what is kept.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How far the data of a tenant is.
 #[derive(Debug, Clone)]
@@ -121,7 +125,9 @@ impl Progress {
                 tenants.dedup();
                 logged::versions(glances, &tenants).await
             };
-            let found: Result<HashMap<_, _>> = asked.await;
+            let found: Result<HashMap<_, _>> = tokio::time::timeout(PATIENCE, asked)
+                .await
+                .unwrap_or(Err(Error::Unavailable("how far tenants are")));
             match found {
                 Ok(found) => {
                     for (tenant, sender) in waiting {
@@ -133,7 +139,7 @@ impl Progress {
                 // Who waits is told by what they wait for being dropped; the connection may be broken.
                 Err(error) => {
                     tracing::debug!(%error, "it can't be said how far tenants are");
-                    glances = None;
+                    glances.take().map(Glances::hang_up);
                 }
             }
         }

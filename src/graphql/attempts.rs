@@ -42,8 +42,18 @@ impl Asked {
         operation: &OperationDefinition,
         variables: &Variables,
     ) -> Self {
+        let mut values = variables.clone();
+        for variable in &operation.variable_definitions {
+            let variable = &variable.node;
+            if let Some(default) = &variable.default_value {
+                let value = || default.node.clone();
+                values
+                    .entry(variable.name.node.clone())
+                    .or_insert_with(value);
+            }
+        }
         let mut asked = Self::default();
-        asked.learn(document, &operation.selection_set.node, variables, DEPTH);
+        asked.learn(document, &operation.selection_set.node, &values, DEPTH);
         asked
     }
 

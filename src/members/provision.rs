@@ -87,13 +87,13 @@ pub async fn tenant(tx: &mut SystemTx, new: &NewTenant) -> Result<()> {
     Ok(())
 }
 
-/// Sets up teams; parents come before their sub-teams.
+/// Sets up teams, parents before their sub-teams, and tells how many there were not.
 ///
 /// # Errors
 /// The database.
-pub async fn teams(tx: &mut SystemTx, tenant: TenantId, teams: &[NewTeam]) -> Result<()> {
+pub async fn teams(tx: &mut SystemTx, tenant: TenantId, teams: &[NewTeam]) -> Result<u64> {
     if teams.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     let now = tx.now();
     let sql =
@@ -107,15 +107,16 @@ pub async fn teams(tx: &mut SystemTx, tenant: TenantId, teams: &[NewTeam]) -> Re
             .bind(now);
     });
     tx.execute(sql.push(" ON CONFLICT (tenant_id, team_id) DO NOTHING"))
-        .await?;
-    Ok(())
+        .await
 }
 
-/// Makes people members. A person whose address is known keeps their identity, whatever id is given.
+/// Makes people members, and tells how many were not. A person whose address is known keeps their identity, whatever id
+/// is given.
 ///
 /// # Errors
 /// `INVALID_EMAIL`, or the database.
-pub async fn members(tx: &mut SystemTx, tenant: TenantId, members: &[NewMember]) -> Result<()> {
+pub async fn members(tx: &mut SystemTx, tenant: TenantId, members: &[NewMember]) -> Result<u64> {
+    let mut new = 0;
     for member in members {
         let user = user(tx, member).await?;
         let (team, path) = member
@@ -145,9 +146,9 @@ pub async fn members(tx: &mut SystemTx, tenant: TenantId, members: &[NewMember])
         .push(", ")
         .bind(tx.now())
         .push(") ON CONFLICT (tenant_id, user_id) DO NOTHING");
-        tx.execute(sql).await?;
+        new += tx.execute(sql).await?;
     }
-    Ok(())
+    Ok(new)
 }
 
 async fn user(tx: &mut SystemTx, member: &NewMember) -> Result<UserId> {

@@ -305,6 +305,13 @@ fn import_twice_loads_once_and_tells_what_it_repaired() {
         let counts =
             "Prospecting 500, Engaging 1589, Lost 2473, Won 4238; 85 companies, 1425 without one, ";
         assert!(loaded.starts_with(counts), "{loaded}");
+        // Made beside the verbs, and all the same known to whoever keeps answers.
+        let changed = "SELECT changed ?& ARRAY['team', 'member', 'company', 'pipeline', 'opportunity'] FROM tenant_seq";
+        let changed: bool = sqlx::query_scalar(changed)
+            .fetch_one(&mut inspector)
+            .await
+            .expect("it can be asked");
+        assert!(changed, "kinds of records changed without a trace");
 
         let second = import().await;
         assert_eq!(

@@ -359,6 +359,7 @@ fn every_code_that_a_form_can_be_told_is_written_down() {
         "README.md",
         "docs/frontend.md",
         "docs/limits.md",
+        "docs/live.md",
         "docs/tenant-admins.md",
     ]
     .map(text_of);

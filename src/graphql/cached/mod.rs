@@ -21,6 +21,7 @@ use crate::{
     audit::Origin,
     auth::Actor,
     cache::{Answers, Found, Place},
+    db::migrate::POLICIES,
     events::{Progress, Versions},
     telemetry::metrics::Metrics,
 };
@@ -83,6 +84,13 @@ pub(super) struct Cached {
     schema: [u8; 32],
 }
 
+/// What tells two builds apart that may answer differently.
+fn build() -> String {
+    let executable = std::env::current_exe().and_then(std::fs::metadata);
+    let file = executable.and_then(|file| Ok((file.len(), file.modified()?)));
+    format!("{} {:?}", env!("CARGO_PKG_VERSION"), file.ok())
+}
+
 /// What is asked, and who can answer it.
 pub(super) struct Question<'a> {
     pub(super) api: &'a Api,
@@ -128,12 +136,16 @@ impl Cached {
         (progress, metrics): (Progress, Arc<Metrics>),
         sdl: &str,
     ) -> Self {
-        let schema = Sha256::new_with_prefix(env!("CARGO_PKG_VERSION"));
+        let mut schema = Sha256::new_with_prefix(build());
+        schema.update(sdl);
+        for (_, policy) in POLICIES {
+            schema.update(policy);
+        }
         Self {
             caching,
             progress,
             metrics,
-            schema: schema.chain_update(sdl).finalize().into(),
+            schema: schema.finalize().into(),
         }
     }
 

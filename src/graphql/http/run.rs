@@ -54,9 +54,6 @@ pub(super) async fn execute(
     let executed = timeout_at(*deadline, async {
         let actor = api.authenticate(token, origin).await?;
         require_trusted(api, actor.as_deref(), prepared)?;
-        if prepared.is_registered && actor.is_some() {
-            api.documents().register(&prepared.document).await;
-        }
         // Who has not said who they are pays by waiting, attempt by attempt.
         let reserved = match &actor {
             Some(actor) => {
@@ -68,6 +65,9 @@ pub(super) async fn execute(
             }
             None => None,
         };
+        if prepared.is_registered && actor.is_some() {
+            api.documents().register(&prepared.document).await;
+        }
         let asked = (prepared, outcome.price, wish);
         let answered = api.answer(actor, asked, origin).await;
         let spent = reserved.map(|reserved| reserved.settle(answered.objects));

@@ -7,6 +7,7 @@ use super::{
     Crew,
 };
 use crate::{
+    audit::Entry,
     companies::{self, NewCompany},
     db::{Sql, SystemReason, SystemTx},
     error::{Error, Result},
@@ -29,10 +30,24 @@ pub async fn provision(
     session.progress.start("Members and teams", members.len());
     let mut tx = session.db.system(SystemReason::Provisioning).await?;
     let before = known(&mut tx, session, crew).await?.len();
-    provision::teams(&mut tx, session.tenant(), &crew.teams).await?;
-    provision::members(&mut tx, session.tenant(), &members).await?;
+    let tenant = session.tenant();
+    let new_teams = provision::teams(&mut tx, tenant, &crew.teams).await?;
+    let new_members = provision::members(&mut tx, tenant, &members).await?;
     let by_email: HashMap<String, UserId> =
         known(&mut tx, session, crew).await?.into_iter().collect();
+    // What is kept of teams and people has to be worked out anew, so both leave a trace.
+    let author = &session.actor.author;
+    let imported = |kind: &str, id| Entry::new(author, format!("{kind}.imported")).about(kind, id);
+    let mut entries = Vec::new();
+    if let Some(team) = crew.teams.first().filter(|_| new_teams > 0) {
+        entries.push(imported("team", team.id.uuid()));
+    }
+    if let Some(user) = by_email.values().min().filter(|_| new_members > 0) {
+        entries.push(imported("member", user.uuid()));
+    }
+    if !entries.is_empty() {
+        tx.audit(tenant, entries, &session.origin).await?;
+    }
     tx.commit().await?;
     session.progress.advance(members.len());
     let user = |email: &String| by_email.get(email).copied();
