@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use super::{Epoch, logged};
 use crate::{
-    db::{Db, Glances, SystemReason},
+    db::{Db, SystemReason},
     error::{Error, Result},
     ids::TenantId,
 };
@@ -139,7 +139,9 @@ impl Progress {
                 // Who waits is told by what they wait for being dropped; the connection may be broken.
                 Err(error) => {
                     tracing::debug!(%error, "it can't be said how far tenants are");
-                    glances.take().map(Glances::hang_up);
+                    if let Some(broken) = glances.take() {
+                        broken.hang_up();
+                    }
                 }
             }
         }
