@@ -1,6 +1,6 @@
 //! Answers to queries that were worked out before, by whomever of the same visibility class.
 //!
-//! An answer is found under who asks ([`Class`]), what is asked (document, operation, variables) and how far the kinds of
+//! An answer is found under who asks ([`crate::auth::Class`]), what is asked (document, operation, variables) and how far the kinds of
 //! records are that it follows from ([`Dependencies`], [`Versions`]). These are asked of the database before anything
 //! else is read, so an answer is at least as new as the numbers it is kept under, and nobody is ever answered with what
 //! was true before they asked.
