@@ -37,7 +37,7 @@ const NUMBERED: &str = "UPDATE tenant_seq SET last_seq = last_seq + 1 WHERE tena
 const FREE: &str = "UPDATE written SET times = times + 1 WHERE tenant_id = :t::uuid AND client = :client_id RETURNING \
     times * 64 + :client_id AS seq \\gset\n";
 const EVENT: &str = "INSERT INTO events (tenant_id, seq, kind, entity, entity_id, version, actor, request_id, occurred_at) \
-    VALUES (:t::uuid, :seq, 'UPDATED', 'opportunity', :t::uuid, 1, 'system:bench', 'bench', now());
+    VALUES (:t::uuid, :seq, 'UPDATED', 'opportunity', :t::uuid, 1, 'system', 'bench', now());
 COMMIT;
 ";
 
