@@ -7,7 +7,17 @@ use async_graphql::{
     parser::types::{ExecutableDocument, OperationDefinition, OperationType},
 };
 
-use crate::graphql::shape::SchemaShape;
+use crate::{
+    activities::Activity,
+    companies::Company,
+    contacts::Contact,
+    db::list::Record as _,
+    graphql::shape::SchemaShape,
+    leads::Lead,
+    members::{Member, Team},
+    opportunities::Opportunity,
+    pipelines::{Pipeline, Stage},
+};
 
 /// What an answer follows from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -77,21 +87,27 @@ fn filtered(input: &str) -> Option<&str> {
 fn kinds(type_name: &str) -> Option<&'static [&'static str]> {
     Some(match type_name {
         "Money" | "PageInfo" | "RecordRights" | "ChangeAuthor" => &[],
-        "Company" | "Address" => &["company"],
-        "Contact" | "ContactMethod" => &["contact"],
-        "Lead" => &["lead"],
-        "Activity" => &["activity"],
-        "ActivityTarget" => &["activity", "company", "contact", "lead", "opportunity"],
+        "Company" | "Address" => &[Company::KIND],
+        "Contact" | "ContactMethod" => &[Contact::KIND],
+        "Lead" => &[Lead::KIND],
+        "Activity" => &[Activity::KIND],
+        "ActivityTarget" => &[
+            Activity::KIND,
+            Company::KIND,
+            Contact::KIND,
+            Lead::KIND,
+            Opportunity::KIND,
+        ],
         "NextAction" | "OpportunityCollaborator" | "OpportunityContact" | "StageChange" => {
-            &["opportunity"]
+            &[Opportunity::KIND]
         }
         // How likely a deal is won is its stage's to say.
         "Opportunity" | "PipelineStats" | "StageStats" | "DealTotals" | "CurrencyTotal" => {
-            &["opportunity", "pipeline", "stage"]
+            &[Opportunity::KIND, Pipeline::KIND, Stage::KIND]
         }
-        "Pipeline" | "Stage" => &["pipeline", "stage"],
-        "Team" => &["team"],
-        "User" => &["member"],
+        "Pipeline" | "Stage" => &[Pipeline::KIND, Stage::KIND],
+        "Team" => &[Team::KIND],
+        "User" => &[Member::KIND],
         _ => return None,
     })
 }
