@@ -340,15 +340,8 @@ impl ActivityQuery {
         order_by: Option<Vec<ActivityOrder>>,
         #[graphql(default)] include_archived: bool,
     ) -> Result<Connection<Activity>> {
-        let args = ListArgs {
-            first,
-            after,
-            last,
-            before,
-            filter,
-            order_by,
-            include_archived,
-        };
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
         let query = args.query(ctx.request().actor().tenant, USUAL_ORDER)?;
         projection::list(ctx, &SHAPE, query).await
     }

@@ -199,15 +199,7 @@ impl ApiKeyQuery {
         filter: Option<ApiKeyFilter>,
         order_by: Option<Vec<ApiKeyOrder>>,
     ) -> Result<Connection<ApiKey>> {
-        let args = ListArgs {
-            first,
-            after,
-            last,
-            before,
-            filter,
-            order_by,
-            include_archived: true,
-        };
+        let args = ListArgs::new((first, after), (last, before), filter, order_by);
         Listing::read(ctx, args.query(ctx.request().actor().tenant, USUAL_ORDER)?).await
     }
 }

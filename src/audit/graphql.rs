@@ -248,15 +248,7 @@ impl AuditQuery {
         filter: Option<AuditFilter>,
         order_by: Option<Vec<AuditOrder>>,
     ) -> Result<Connection<AuditEntry>> {
-        let args = ListArgs {
-            first,
-            after,
-            last,
-            before,
-            filter,
-            order_by,
-            include_archived: true,
-        };
+        let args = ListArgs::new((first, after), (last, before), filter, order_by);
         Listing::read(ctx, args.query(ctx.request().actor().tenant, USUAL_ORDER)?).await
     }
 }

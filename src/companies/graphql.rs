@@ -130,15 +130,8 @@ impl Company {
         order_by: Option<Vec<CompanyOrder>>,
         #[graphql(default)] include_archived: bool,
     ) -> Result<Connection<Company>> {
-        let args = ListArgs {
-            first,
-            after,
-            last,
-            before,
-            filter,
-            order_by,
-            include_archived,
-        };
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
         Listing::below(
             ctx,
             &SUBSIDIARIES,
@@ -161,15 +154,8 @@ impl Company {
         order_by: Option<Vec<ContactOrder>>,
         #[graphql(default)] include_archived: bool,
     ) -> Result<Connection<Contact>> {
-        let args = ListArgs {
-            first,
-            after,
-            last,
-            before,
-            filter,
-            order_by,
-            include_archived,
-        };
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
         contacts::below(ctx, &contacts::OF_COMPANY, self.id.uuid(), args).await
     }
 
@@ -186,15 +172,8 @@ impl Company {
         order_by: Option<Vec<OpportunityOrder>>,
         #[graphql(default)] include_archived: bool,
     ) -> Result<Connection<Opportunity>> {
-        let args = ListArgs {
-            first,
-            after,
-            last,
-            before,
-            filter,
-            order_by,
-            include_archived,
-        };
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
         opportunities::below(ctx, &opportunities::OF_COMPANY, self.id.uuid(), args).await
     }
 
@@ -211,15 +190,8 @@ impl Company {
         order_by: Option<Vec<ActivityOrder>>,
         #[graphql(default)] include_archived: bool,
     ) -> Result<Connection<Activity>> {
-        let args = ListArgs {
-            first,
-            after,
-            last,
-            before,
-            filter,
-            order_by,
-            include_archived,
-        };
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
         activities::below(ctx, &activities::OF_COMPANY, self.id.uuid(), args).await
     }
 
@@ -388,15 +360,8 @@ impl CompanyQuery {
         order_by: Option<Vec<CompanyOrder>>,
         #[graphql(default)] include_archived: bool,
     ) -> Result<Connection<Company>> {
-        let args = ListArgs {
-            first,
-            after,
-            last,
-            before,
-            filter,
-            order_by,
-            include_archived,
-        };
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
         let query = args.query(ctx.request().actor().tenant, USUAL_ORDER)?;
         projection::list(ctx, &SHAPE, query).await
     }

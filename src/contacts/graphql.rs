@@ -179,15 +179,8 @@ impl Contact {
         order_by: Option<Vec<ContactOrder>>,
         #[graphql(default)] include_archived: bool,
     ) -> Result<Connection<Contact>> {
-        let args = ListArgs {
-            first,
-            after,
-            last,
-            before,
-            filter,
-            order_by,
-            include_archived,
-        };
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
         below(ctx, &REPORTS_TO, self.id.uuid(), args).await
     }
 
@@ -204,15 +197,8 @@ impl Contact {
         order_by: Option<Vec<OpportunityOrder>>,
         #[graphql(default)] include_archived: bool,
     ) -> Result<Connection<Opportunity>> {
-        let args = ListArgs {
-            first,
-            after,
-            last,
-            before,
-            filter,
-            order_by,
-            include_archived,
-        };
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
         opportunities::below(ctx, &opportunities::OF_CONTACT, self.id.uuid(), args).await
     }
 
@@ -229,15 +215,8 @@ impl Contact {
         order_by: Option<Vec<ActivityOrder>>,
         #[graphql(default)] include_archived: bool,
     ) -> Result<Connection<Activity>> {
-        let args = ListArgs {
-            first,
-            after,
-            last,
-            before,
-            filter,
-            order_by,
-            include_archived,
-        };
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
         activities::below(ctx, &activities::OF_CONTACT, self.id.uuid(), args).await
     }
 
@@ -388,15 +367,8 @@ impl ContactQuery {
         order_by: Option<Vec<ContactOrder>>,
         #[graphql(default)] include_archived: bool,
     ) -> Result<Connection<Contact>> {
-        let args = ListArgs {
-            first,
-            after,
-            last,
-            before,
-            filter,
-            order_by,
-            include_archived,
-        };
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
         let query = args.query(ctx.request().actor().tenant, USUAL_ORDER)?;
         projection::list(ctx, &SHAPE, query).await
     }

@@ -26,19 +26,19 @@ use crate::{
 #[derive(Debug)]
 pub struct ListArgs<F, O> {
     /// How many from the front.
-    pub first: Option<i32>,
+    first: Option<i32>,
     /// After which cursor.
-    pub after: Option<String>,
+    after: Option<String>,
     /// How many from the back.
-    pub last: Option<i32>,
+    last: Option<i32>,
     /// Before which cursor.
-    pub before: Option<String>,
+    before: Option<String>,
     /// Which rows.
-    pub filter: Option<F>,
+    filter: Option<F>,
     /// In which order.
-    pub order_by: Option<Vec<O>>,
+    order_by: Option<Vec<O>>,
     /// Whether archived rows count.
-    pub include_archived: bool,
+    include_archived: bool,
 }
 
 /// How deep a filter may reach through related records; each level is a sub-query.
@@ -72,6 +72,35 @@ impl<F: Filter + InputType, O: InputType> ListArgs<F, O> {
 }
 
 impl<F: Filter, O> ListArgs<F, O> {
+    /// The arguments `(first, after)`, `(last, before)`, `filter` and `order_by` of a field, whose rows all count. Rows
+    /// that can be put away take [`Self::archived`] besides.
+    #[must_use]
+    pub fn new(
+        (first, after): (Option<i32>, Option<String>),
+        (last, before): (Option<i32>, Option<String>),
+        filter: Option<F>,
+        order_by: Option<Vec<O>>,
+    ) -> Self {
+        Self {
+            first,
+            after,
+            last,
+            before,
+            filter,
+            order_by,
+            include_archived: true,
+        }
+    }
+
+    /// The argument `include_archived`: whether rows that were put away count.
+    #[must_use]
+    pub fn archived(self, include_archived: bool) -> Self {
+        Self {
+            include_archived,
+            ..self
+        }
+    }
+
     /// Checks the arguments and makes a query of them. `usual` is the order when the client names none.
     ///
     /// # Errors

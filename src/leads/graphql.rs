@@ -135,15 +135,8 @@ impl Lead {
         order_by: Option<Vec<ActivityOrder>>,
         #[graphql(default)] include_archived: bool,
     ) -> Result<Connection<Activity>> {
-        let args = ListArgs {
-            first,
-            after,
-            last,
-            before,
-            filter,
-            order_by,
-            include_archived,
-        };
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
         activities::below(ctx, &activities::OF_LEAD, self.id.uuid(), args).await
     }
 
@@ -287,15 +280,8 @@ impl LeadQuery {
         order_by: Option<Vec<LeadOrder>>,
         #[graphql(default)] include_archived: bool,
     ) -> Result<Connection<Lead>> {
-        let args = ListArgs {
-            first,
-            after,
-            last,
-            before,
-            filter,
-            order_by,
-            include_archived,
-        };
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
         let query = args.query(ctx.request().actor().tenant, USUAL_ORDER)?;
         projection::list(ctx, &SHAPE, query).await
     }

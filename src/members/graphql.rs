@@ -205,15 +205,7 @@ impl Team {
         filter: Option<MembershipFilter>,
         order_by: Option<Vec<MembershipOrder>>,
     ) -> Result<Connection<Member>> {
-        let args = ListArgs {
-            first,
-            after,
-            last,
-            before,
-            filter,
-            order_by,
-            include_archived: true,
-        };
+        let args = ListArgs::new((first, after), (last, before), filter, order_by);
         Listing::below(
             ctx,
             &OF_TEAM,
@@ -408,15 +400,8 @@ impl MemberQuery {
         before: Option<String>,
         filter: Option<TeamFilter>,
     ) -> Result<Connection<Team>> {
-        let args = ListArgs {
-            first,
-            after,
-            last,
-            before,
-            filter,
-            order_by: None::<Vec<OrderTerm<TeamOrderField>>>,
-            include_archived: true,
-        };
+        let order_by = None::<Vec<OrderTerm<TeamOrderField>>>;
+        let args = ListArgs::new((first, after), (last, before), filter, order_by);
         Listing::read(ctx, args.query(ctx.request().actor().tenant, BY_PATH)?).await
     }
 
@@ -432,15 +417,7 @@ impl MemberQuery {
         filter: Option<MembershipFilter>,
         order_by: Option<Vec<MembershipOrder>>,
     ) -> Result<Connection<Member>> {
-        let args = ListArgs {
-            first,
-            after,
-            last,
-            before,
-            filter,
-            order_by,
-            include_archived: true,
-        };
+        let args = ListArgs::new((first, after), (last, before), filter, order_by);
         Listing::read(ctx, args.query(ctx.request().actor().tenant, USUAL_ORDER)?).await
     }
 }

@@ -235,15 +235,8 @@ impl Opportunity {
         order_by: Option<Vec<ContactOrder>>,
         #[graphql(default)] include_archived: bool,
     ) -> Result<Connection<Contact>> {
-        let args = ListArgs {
-            first,
-            after,
-            last,
-            before,
-            filter,
-            order_by,
-            include_archived,
-        };
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
         contacts::below(ctx, &contacts::OF_OPPORTUNITY, self.id.uuid(), args).await
     }
 
@@ -293,15 +286,8 @@ impl Opportunity {
         order_by: Option<Vec<ActivityOrder>>,
         #[graphql(default)] include_archived: bool,
     ) -> Result<Connection<Activity>> {
-        let args = ListArgs {
-            first,
-            after,
-            last,
-            before,
-            filter,
-            order_by,
-            include_archived,
-        };
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
         activities::below(ctx, &activities::OF_OPPORTUNITY, self.id.uuid(), args).await
     }
 
@@ -712,15 +698,8 @@ impl OpportunityQuery {
         order_by: Option<Vec<OpportunityOrder>>,
         #[graphql(default)] include_archived: bool,
     ) -> Result<Connection<Opportunity>> {
-        let args = ListArgs {
-            first,
-            after,
-            last,
-            before,
-            filter,
-            order_by,
-            include_archived,
-        };
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
         let query = args.query(ctx.request().actor().tenant, USUAL_ORDER)?;
         projection::list(ctx, &SHAPE, query).await
     }

@@ -93,15 +93,8 @@ impl Pipeline {
         order_by: Option<Vec<OpportunityOrder>>,
         #[graphql(default)] include_archived: bool,
     ) -> Result<Connection<Opportunity>> {
-        let args = ListArgs {
-            first,
-            after,
-            last,
-            before,
-            filter,
-            order_by,
-            include_archived,
-        };
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
         opportunities::below(ctx, &opportunities::OF_PIPELINE, self.id.uuid(), args).await
     }
 
@@ -187,15 +180,8 @@ impl Stage {
         order_by: Option<Vec<OpportunityOrder>>,
         #[graphql(default)] include_archived: bool,
     ) -> Result<Connection<Opportunity>> {
-        let args = ListArgs {
-            first,
-            after,
-            last,
-            before,
-            filter,
-            order_by,
-            include_archived,
-        };
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
         opportunities::below(ctx, &opportunities::OF_STAGE, self.id.uuid(), args).await
     }
 }
@@ -280,15 +266,8 @@ impl PipelineQuery {
         order_by: Option<Vec<PipelineOrder>>,
         #[graphql(default)] include_archived: bool,
     ) -> Result<Connection<Pipeline>> {
-        let args = ListArgs {
-            first,
-            after,
-            last,
-            before,
-            filter,
-            order_by,
-            include_archived,
-        };
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
         let query = args.query(ctx.request().actor().tenant, USUAL_ORDER)?;
         projection::list(ctx, &SHAPE, query).await
     }

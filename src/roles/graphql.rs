@@ -98,15 +98,7 @@ impl CustomRole {
         filter: Option<MembershipFilter>,
         order_by: Option<Vec<MembershipOrder>>,
     ) -> Result<Connection<Member>> {
-        let args = ListArgs {
-            first,
-            after,
-            last,
-            before,
-            filter,
-            order_by,
-            include_archived: true,
-        };
+        let args = ListArgs::new((first, after), (last, before), filter, order_by);
         let query = args.query(ctx.request().actor().tenant, members::USUAL_ORDER)?;
         Listing::below(ctx, &MEMBERS, self.id.uuid(), query).await
     }
@@ -265,15 +257,7 @@ impl RoleQuery {
         filter: Option<CustomRoleFilter>,
         order_by: Option<Vec<CustomRoleOrder>>,
     ) -> Result<Connection<CustomRole>> {
-        let args = ListArgs {
-            first,
-            after,
-            last,
-            before,
-            filter,
-            order_by,
-            include_archived: true,
-        };
+        let args = ListArgs::new((first, after), (last, before), filter, order_by);
         Listing::read(ctx, args.query(ctx.request().actor().tenant, USUAL_ORDER)?).await
     }
 }

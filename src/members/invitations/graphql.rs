@@ -159,15 +159,8 @@ impl InvitationQuery {
             now: ctx.request().db().clock().now(),
             ..filter
         });
-        let args = ListArgs {
-            first,
-            after,
-            last,
-            before,
-            filter,
-            order_by: None::<Vec<OrderTerm<InvitationOrderField>>>,
-            include_archived: true,
-        };
+        let order_by = None::<Vec<OrderTerm<InvitationOrderField>>>;
+        let args = ListArgs::new((first, after), (last, before), filter, order_by);
         Listing::read(ctx, args.query(ctx.request().actor().tenant, USUAL_ORDER)?).await
     }
 }
