@@ -2,16 +2,20 @@
 //!
 //! A company may belong to another one (its parent) and to a person (its owner).
 
+mod filter;
 mod graphql;
 mod model;
+mod mutation;
 mod projection;
 mod store;
 mod subscription;
 
 use uuid::Uuid;
 
-pub use graphql::{CompanyFilter, CompanyMutation, CompanyQuery};
+pub use filter::CompanyFilter;
+pub use graphql::CompanyQuery;
 pub use model::{Company, CompanyFields, CompanyOrderField, NewCompany};
+pub use mutation::CompanyMutation;
 pub(crate) use projection::SHAPE;
 pub use subscription::{CompanyEvent, CompanySubscription};
 

@@ -2,7 +2,8 @@
 
 use super::{
     Company, CompanyFilter,
-    graphql::{CompanyOrder, SUBSIDIARIES, USUAL_ORDER},
+    filter::{CompanyOrder, USUAL_ORDER},
+    graphql::SUBSIDIARIES,
 };
 use crate::{
     activities, contacts,
