@@ -2,9 +2,11 @@
 //!
 //! A contact may work for a company, report to another contact, and belong to a person (its owner).
 
+mod filter;
 mod graphql;
 mod methods;
 mod model;
+mod mutation;
 mod projection;
 mod store;
 mod subscription;
@@ -13,10 +15,12 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-pub use graphql::{ContactFilter, ContactMutation, ContactOrder, ContactQuery};
+pub use filter::{ContactFilter, ContactOrder};
+pub use graphql::ContactQuery;
 pub(crate) use graphql::{OF_COMPANY, OF_OPPORTUNITY, below};
 pub use methods::{ContactMethod, ContactMethodKind, NewContactMethod};
 pub use model::{Contact, ContactFields, ContactOrderField, NewContact};
+pub use mutation::ContactMutation;
 pub(crate) use projection::{SHAPE, listed};
 pub use subscription::{ContactEvent, ContactSubscription};
 

@@ -1,9 +1,6 @@
 //! Which fields of contacts follow from columns.
 
-use super::{
-    Contact, ContactFilter, ContactOrder,
-    graphql::{REPORTS_TO, USUAL_ORDER},
-};
+use super::{Contact, ContactFilter, ContactOrder, filter::USUAL_ORDER, graphql::REPORTS_TO};
 use crate::{
     activities, companies,
     db::list::Relation,
