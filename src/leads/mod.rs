@@ -2,14 +2,18 @@
 //!
 //! What a status asks for, and which change of it is allowed, is in `model.rs`.
 
+mod filter;
 mod graphql;
 mod model;
+mod mutation;
 mod projection;
 mod store;
 mod subscription;
 
-pub use graphql::{LeadFilter, LeadMutation, LeadOrder, LeadQuery, LeadStatusFilter};
+pub use filter::{LeadFilter, LeadOrder, LeadStatusFilter};
+pub use graphql::LeadQuery;
 pub use model::{Lead, LeadFields, LeadOrderField, LeadStatus, NewLead};
+pub use mutation::LeadMutation;
 pub use subscription::{LeadEvent, LeadSubscription};
 
 use crate::{
