@@ -3,10 +3,12 @@
 //! Who sees one of the records sees the activity too. So an activity carries who sees each of them, and whoever
 //! changes that for a record calls [`follow`].
 
+mod filter;
 mod follow;
 mod graphql;
 mod loader;
 mod model;
+mod mutation;
 mod projection;
 mod store;
 mod subscription;
@@ -16,13 +18,15 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
+pub use filter::{ActivityFilter, ActivityOrder};
 pub use follow::{follow, leave};
-pub use graphql::{ActivityFilter, ActivityMutation, ActivityOrder, ActivityQuery};
+pub use graphql::ActivityQuery;
 pub(crate) use graphql::{OF_COMPANY, OF_CONTACT, OF_LEAD, OF_OPPORTUNITY, below};
 pub use model::{
     Activity, ActivityDirection, ActivityFields, ActivityKind, ActivityOrderField, ActivityStatus,
     NewActivity,
 };
+pub use mutation::ActivityMutation;
 pub(crate) use projection::listed;
 pub use subscription::{ActivityEvent, ActivitySubscription};
 pub use target::{MAX_TARGETS, Target};

@@ -1,6 +1,6 @@
 //! Which fields of activities follow from columns.
 
-use super::{Activity, ActivityFilter, ActivityOrder, graphql::USUAL_ORDER};
+use super::{Activity, ActivityFilter, ActivityOrder, filter::USUAL_ORDER};
 use crate::{
     db::list::Relation,
     error::Result,
