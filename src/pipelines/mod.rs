@@ -2,19 +2,23 @@
 //!
 //! Stages are part of their pipeline: a change to a stage is a change to the pipeline, with its version and event.
 
+mod filter;
 mod graphql;
 mod model;
+mod mutation;
 mod projection;
 mod store;
 mod usual;
 
 use serde_json::json;
 
-pub use graphql::{PipelineFilter, PipelineMutation, PipelineOrder, PipelineQuery};
+pub use filter::{PipelineFilter, PipelineOrder};
+pub use graphql::PipelineQuery;
 pub use model::{
     NewPipeline, NewStage, Pipeline, PipelineFields, PipelineOrderField, Stage, StageFields,
     StageKind, StageOrderField,
 };
+pub use mutation::PipelineMutation;
 pub(crate) use projection::{SHAPE, STAGE_SHAPE};
 
 use crate::{
