@@ -1,24 +1,23 @@
-//! Members and teams in the schema.
+//! Members and teams in the schema: what can be read.
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
+use async_graphql::{Context, Enum, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
-use super::{Member, MemberOrderField, MembershipStatus, Team, model::TeamOrderField};
+use super::{
+    Member, MembershipStatus, Team,
+    filter::{BY_PATH, MembershipFilter, MembershipOrder, TeamFilter, USUAL_ORDER},
+    model::TeamOrderField,
+};
 use crate::{
     api_keys::ApiKey,
     auth::Role,
-    db::{Direction, OrderTerm, Predicate, list::Relation},
-    enum_filter,
+    db::{OrderTerm, list::Relation},
     error::Result,
-    graphql::{
-        Connection, ContextExt as _, Filter, ListArgs, Listing,
-        filters::{Conditions, IdFilter, TextFilter},
-    },
+    graphql::{Connection, ContextExt as _, ListArgs, Listing},
     ids::{ApiKeyId, TeamId, Typed as _, UserId},
     roles::CustomRole,
-    text::normalize,
 };
 
 static OF_TEAM: Relation = Relation {
@@ -282,97 +281,6 @@ impl ChangeAuthor {
         ctx.request().load(self.api_key.map(|id| id.uuid())).await
     }
 }
-
-enum_filter! {
-    /// Compares a role.
-    RoleFilter(Role)
-}
-
-enum_filter! {
-    /// Compares a membership's status.
-    MembershipStatusFilter(MembershipStatus)
-}
-
-/// Which members.
-#[derive(Debug, Default, InputObject)]
-pub struct MembershipFilter {
-    /// All of these hold.
-    and: Option<Vec<MembershipFilter>>,
-    /// At least one of these holds.
-    or: Option<Vec<MembershipFilter>>,
-    /// This does not hold.
-    not: Option<Box<MembershipFilter>>,
-    /// By the person's id.
-    user_id: Option<IdFilter>,
-    /// By the person's name, without regard to case.
-    name: Option<TextFilter>,
-    /// By team.
-    team_id: Option<IdFilter>,
-    /// By role.
-    role: Option<RoleFilter>,
-    /// By status.
-    status: Option<MembershipStatusFilter>,
-}
-
-impl Filter for MembershipFilter {
-    fn predicate(self) -> Result<Predicate> {
-        let mut all = Conditions::default();
-        all.id::<UserId>("userId", "user_id", self.user_id)?;
-        all.text("name", "name_normalized", self.name, normalize)?;
-        all.id::<TeamId>("teamId", "team_id", self.team_id)?;
-        if let Some(role) = self.role {
-            role.into_conditions(&mut all, "role");
-        }
-        if let Some(status) = self.status {
-            status.into_conditions(&mut all, "status");
-        }
-        all.finish(self.and, self.or, self.not)
-    }
-}
-
-/// Which teams.
-#[derive(Debug, Default, InputObject)]
-pub(super) struct TeamFilter {
-    /// By the team above; `null: true` finds those on top.
-    parent_id: Option<IdFilter>,
-}
-
-impl Filter for TeamFilter {
-    fn predicate(self) -> Result<Predicate> {
-        let mut all = Conditions::default();
-        all.id::<TeamId>("parentId", "parent_team_id", self.parent_id)?;
-        all.finish::<Self>(None, None, None)
-    }
-}
-
-const BY_PATH: OrderTerm<TeamOrderField> = OrderTerm {
-    field: TeamOrderField::Path,
-    direction: Direction::Asc,
-};
-
-/// One criterion of the order of members.
-#[derive(Debug, InputObject)]
-pub struct MembershipOrder {
-    /// What to sort by.
-    field: MemberOrderField,
-    /// Which way.
-    #[graphql(default_with = "Direction::Asc")]
-    direction: Direction,
-}
-
-impl From<MembershipOrder> for OrderTerm<MemberOrderField> {
-    fn from(order: MembershipOrder) -> Self {
-        Self {
-            field: order.field,
-            direction: order.direction,
-        }
-    }
-}
-
-pub(crate) const USUAL_ORDER: OrderTerm<MemberOrderField> = OrderTerm {
-    field: MemberOrderField::Name,
-    direction: Direction::Asc,
-};
 
 /// Reading members and teams.
 #[derive(Default)]

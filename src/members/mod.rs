@@ -4,6 +4,7 @@
 //! ([`placement`]).
 
 mod change;
+mod filter;
 mod grant;
 mod graphql;
 pub mod invitation_mail;
@@ -19,8 +20,9 @@ mod suspend;
 mod teams;
 
 pub use change::{MemberChange, change};
-pub(crate) use graphql::USUAL_ORDER;
-pub use graphql::{ChangeAuthor, MemberQuery, MembershipFilter, MembershipOrder, User};
+pub(crate) use filter::USUAL_ORDER;
+pub use filter::{MembershipFilter, MembershipOrder};
+pub use graphql::{ChangeAuthor, MemberQuery, User};
 pub(crate) use invitations::invite_first_admin;
 pub use invitations::{
     Invitation, InvitationMutation, InvitationOrderField, InvitationQuery, InvitationSecret,

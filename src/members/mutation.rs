@@ -1,4 +1,4 @@
-//! Changing members and teams, in the schema.
+//! Members and teams in the schema: what can be changed.
 
 use std::sync::Arc;
 
