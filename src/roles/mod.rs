@@ -2,15 +2,17 @@
 //!
 //! Nobody makes a role that may do more than they may themselves, and so nobody raises themselves by one.
 
+mod filter;
 mod graphql;
 mod model;
+mod mutation;
 mod store;
 
-pub use graphql::{
-    BuiltInRole, CustomRoleFilter, CustomRoleOrder, RoleMutation, RoleQuery, ScopeOfKind, scopes_of,
-};
+pub use filter::{CustomRoleFilter, CustomRoleOrder};
+pub use graphql::{BuiltInRole, RoleQuery, ScopeOfKind, scopes_of};
 pub(crate) use model::parse;
 pub use model::{CustomRole, RoleFields, RoleOrderField};
+pub use mutation::RoleMutation;
 
 use crate::{
     auth::{self, Changed, Rights, Role, Sensitive},
