@@ -7,14 +7,16 @@ pub mod command;
 mod graphql;
 mod lifecycle;
 mod model;
+mod mutation;
 pub mod operator;
 pub mod purge;
 pub mod quota;
 mod store;
 
-pub use graphql::{TenantMutation, TenantQuery};
+pub use graphql::TenantQuery;
 pub use lifecycle::{cancel_deletion, schedule_deletion};
 pub use model::{Quotas, Tenant, TenantSettings, TenantStatus, check_slug};
+pub use mutation::TenantMutation;
 
 use crate::{
     auth::{self, Changed},
