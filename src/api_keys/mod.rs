@@ -4,14 +4,18 @@
 //! record that it creates has no owner unless it names one. Nobody, and no key, makes one that may do more, reach
 //! further or live longer than they do.
 
+mod filter;
 mod graphql;
 mod model;
+mod mutation;
 mod store;
 
 use chrono::{DateTime, Utc};
 
-pub use graphql::{ApiKeyFilter, ApiKeyMutation, ApiKeyOrder, ApiKeyQuery};
+pub use filter::{ApiKeyFilter, ApiKeyOrder};
+pub use graphql::ApiKeyQuery;
 pub use model::{ApiKey, ApiKeyOrderField, ApiKeyStatus, narrowed};
+pub use mutation::ApiKeyMutation;
 
 use crate::{
     auth::{self, ApiKeySecret, Changed, Rights, Role, Subject},
