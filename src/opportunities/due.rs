@@ -1,9 +1,9 @@
 //! The due list: deals whose next action is overdue, due today or later, for one person, a team or all.
 
-use async_graphql::Enum;
+use async_graphql::{Context, Enum, Object};
 use chrono::{DateTime, Utc};
 
-use super::{Opportunity, record::OpportunitySort};
+use super::{Opportunity, projection::SHAPE, record::OpportunitySort};
 use crate::{
     auth::Actor,
     db::{
@@ -11,6 +11,7 @@ use crate::{
         list::{ListQuery, PageRequest},
     },
     error::{Error, Result},
+    graphql::{Connection, ContextExt as _, page_request, projection},
 };
 
 /// Whose next actions.
@@ -26,7 +27,7 @@ pub enum DueScope {
 
 /// Which part of the due list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Bucket {
+enum Bucket {
     /// Due before now.
     Overdue,
     /// Due from now to the end of the day.
@@ -37,13 +38,13 @@ pub(super) enum Bucket {
 
 /// The instants that part the buckets.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Days {
+struct Days {
     now: DateTime<Utc>,
     today_ends: DateTime<Utc>,
 }
 
 /// Where today ends in the tenant's time zone.
-pub(super) async fn days(tx: &mut Tx) -> Result<Days> {
+async fn days(tx: &mut Tx) -> Result<Days> {
     let now = tx.now();
     let sql = Sql::new("SELECT (date_trunc('day', ")
         .bind(now)
@@ -60,7 +61,7 @@ pub(super) async fn days(tx: &mut Tx) -> Result<Days> {
 }
 
 /// The order of the due list: what has waited longest first.
-pub(super) fn order() -> Vec<OrderTerm<OpportunitySort>> {
+fn order() -> Vec<OrderTerm<OpportunitySort>> {
     vec![OrderTerm {
         field: OpportunitySort::DueAt,
         direction: Direction::Asc,
@@ -68,7 +69,7 @@ pub(super) fn order() -> Vec<OrderTerm<OpportunitySort>> {
 }
 
 /// The query of a bucket.
-pub(super) fn query(
+fn query(
     (scope, bucket, days): (DueScope, Bucket, Days),
     actor: &Actor,
     page: PageRequest,
@@ -104,5 +105,65 @@ pub(super) fn query(
         order: order(),
         page,
         include_archived: false,
+    }
+}
+
+/// Deals whose next action waits, by when it is due.
+pub(super) struct DueActions {
+    scope: DueScope,
+    days: Days,
+}
+
+impl DueActions {
+    /// Those of a scope, by the days as they are now.
+    pub(super) async fn of(ctx: &Context<'_>, scope: DueScope) -> Result<Self> {
+        let days = ctx.request().read(async |tx| days(tx).await).await?;
+        Ok(Self { scope, days })
+    }
+
+    async fn bucket(
+        &self,
+        ctx: &Context<'_>,
+        bucket: Bucket,
+        (first, after): (Option<i32>, Option<String>),
+    ) -> Result<Connection<Opportunity>> {
+        let actor = ctx.request().actor();
+        let page = page_request((first, after), (None, None), actor.tenant, &order())?;
+        let query = query((self.scope, bucket, self.days), actor, page);
+        projection::list(ctx, &SHAPE, query).await
+    }
+}
+
+/// Deals whose next action waits, by when it is due. Days end in the tenant's time zone.
+#[Object]
+impl DueActions {
+    /// Due before now, the longest waiting first.
+    async fn overdue(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Connection<Opportunity>> {
+        self.bucket(ctx, Bucket::Overdue, (first, after)).await
+    }
+
+    /// Due from now to the end of the day.
+    async fn today(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Connection<Opportunity>> {
+        self.bucket(ctx, Bucket::Today, (first, after)).await
+    }
+
+    /// Due after today.
+    async fn upcoming(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<Connection<Opportunity>> {
+        self.bucket(ctx, Bucket::Upcoming, (first, after)).await
     }
 }

@@ -2,47 +2,35 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, InputObject, Object};
+use async_graphql::{Context, Object};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{
-    ForecastCategory, Opportunity, OpportunityOrderField, OpportunityStatus,
-    due::{self, Bucket, Days, DueScope},
-    loader::{
-        CollaboratorRow, Collaborators, ContactRoleRow, ContactRoles, StageChangeRow, StageHistory,
-    },
+    ForecastCategory, Opportunity, OpportunityStatus,
+    due::{DueActions, DueScope},
+    filter::{OpportunityFilter, OpportunityOrder, USUAL_ORDER},
+    loader::{Collaborators, ContactRoles, StageHistory},
+    parts::{Collaborator, ContactRole, ScheduledAction, StageChange},
     projection::SHAPE,
-    record::OpportunitySort,
     stats::{self, PipelineStats},
 };
 use crate::{
-    activities::{self, Activity, ActivityFilter, ActivityKind, ActivityOrder},
+    activities::{self, Activity, ActivityFilter, ActivityOrder},
     auth::Sensitive,
-    companies::{Company, CompanyFilter},
+    companies::Company,
     contacts::{self, Contact, ContactFilter, ContactOrder},
-    db::{
-        Direction, OrderTerm, Predicate, Quantifier,
-        list::{Link, Relation},
-    },
-    enum_filter,
+    db::list::{Link, Relation},
     error::Result,
     graphql::{
-        Connection, ContextExt as _, Filter, ListArgs, Listing, RecordRights,
-        filters::{
-            BigIntFilter, Conditions, DateFilter, DateTimeFilter, IdFilter, IntFilter, TextFilter,
-        },
-        page_request,
+        Connection, ContextExt as _, ListArgs, Listing, RecordRights,
         projection::{self, Found},
-        scalars::{BigInt, Date, Money},
+        scalars::{Date, Money},
     },
-    ids::{
-        CompanyId, ContactId, OpportunityId, PipelineId, StageChangeId, StageId, Typed as _, UserId,
-    },
+    ids::{OpportunityId, PipelineId, Typed as _},
     members::{ChangeAuthor, User},
     money,
     pipelines::{Pipeline, Stage},
-    text::{normalize, verbatim},
 };
 
 pub(crate) static OF_COMPANY: Relation = Relation {
@@ -327,349 +315,6 @@ impl Opportunity {
     }
 }
 
-/// What is to be done next about a deal.
-struct ScheduledAction<'a> {
-    at: DateTime<Utc>,
-    kind: ActivityKind,
-    deal: &'a Opportunity,
-}
-
-/// What is to be done next about a deal.
-#[Object(name = "NextAction")]
-impl ScheduledAction<'_> {
-    /// When it is due.
-    async fn at(&self) -> DateTime<Utc> {
-        self.at
-    }
-
-    /// What kind of thing it is.
-    async fn kind(&self) -> ActivityKind {
-        self.kind
-    }
-
-    /// What exactly.
-    async fn details(&self) -> Option<&str> {
-        self.deal.agenda.next_action_details.as_deref()
-    }
-
-    /// Who is to do it.
-    async fn owner(&self, ctx: &Context<'_>) -> Result<Option<User>> {
-        User::load(ctx, self.deal.agenda.next_action_owner_id).await
-    }
-}
-
-/// A contact of a deal, with the part it plays.
-struct ContactRole {
-    row: ContactRoleRow,
-    primary: bool,
-}
-
-/// A contact of a deal, with the part it plays.
-#[Object(name = "OpportunityContact")]
-impl ContactRole {
-    /// The contact; null when you may not see it.
-    async fn contact(&self, ctx: &Context<'_>) -> Result<Option<Arc<Contact>>> {
-        ctx.request().load(Some(self.row.contact_id.uuid())).await
-    }
-
-    /// The part it plays, for example `decision maker`.
-    async fn role(&self) -> Option<&str> {
-        self.row.role.as_deref()
-    }
-
-    /// Whether it is the one to talk to first.
-    async fn primary(&self) -> bool {
-        self.primary
-    }
-}
-
-/// Somebody who works on a deal beside its owner.
-struct Collaborator(CollaboratorRow);
-
-/// Somebody who works on a deal beside its owner.
-#[Object(name = "OpportunityCollaborator")]
-impl Collaborator {
-    /// The person.
-    async fn user(&self, ctx: &Context<'_>) -> Result<Option<User>> {
-        User::load(ctx, Some(self.0.user_id)).await
-    }
-
-    /// The part the person plays, for example `presales`.
-    async fn role(&self) -> Option<&str> {
-        self.0.role.as_deref()
-    }
-}
-
-/// One change of a deal's stage or status. Such entries are never changed.
-struct StageChange(StageChangeRow);
-
-/// One change of a deal's stage or status. Such entries are never changed.
-#[Object]
-impl StageChange {
-    /// The id, as `stageChange:<uuid>`.
-    async fn id(&self) -> StageChangeId {
-        self.0.stage_change_id
-    }
-
-    /// The stage it left; null when the deal came about.
-    #[graphql(name = "fromStage")]
-    async fn left_stage(&self, ctx: &Context<'_>) -> Result<Option<Arc<Stage>>> {
-        ctx.request()
-            .load(self.0.from_stage_id.map(|id| id.uuid()))
-            .await
-    }
-
-    /// The stage it entered.
-    async fn to_stage(&self, ctx: &Context<'_>) -> Result<Option<Arc<Stage>>> {
-        ctx.request().load(Some(self.0.to_stage_id.uuid())).await
-    }
-
-    /// The status before.
-    #[graphql(name = "fromStatus")]
-    async fn left_status(&self) -> Option<OpportunityStatus> {
-        self.0.from_status
-    }
-
-    /// The status after.
-    async fn to_status(&self) -> OpportunityStatus {
-        self.0.to_status
-    }
-
-    /// What the deal was worth then.
-    async fn amount(&self, ctx: &Context<'_>) -> Option<Money> {
-        let currency = self.0.amount_currency.as_deref();
-        let amount = money::Money::from_columns(self.0.amount_minor, currency);
-        ctx.request()
-            .unless_masked(Sensitive::Amounts, amount.map(Money::from))
-    }
-
-    /// Its probability after the change, in percent.
-    async fn probability(&self) -> i32 {
-        self.0.probability.into()
-    }
-
-    /// How long it had stood in the stage it left, in seconds.
-    async fn stood_seconds(&self) -> Option<BigInt> {
-        self.0.stood_seconds.map(BigInt)
-    }
-
-    /// When.
-    async fn changed_at(&self) -> DateTime<Utc> {
-        self.0.changed_at
-    }
-
-    /// By whom.
-    async fn changed_by(&self) -> ChangeAuthor {
-        ChangeAuthor::new(&self.0.changed_by)
-    }
-}
-
-enum_filter! {
-    /// Compares a deal's status.
-    OpportunityStatusFilter(OpportunityStatus)
-}
-
-enum_filter! {
-    /// Compares a forecast category.
-    ForecastCategoryFilter(ForecastCategory)
-}
-
-/// Which deals.
-#[derive(Debug, Default, InputObject)]
-pub struct OpportunityFilter {
-    /// All of these hold.
-    and: Option<Vec<OpportunityFilter>>,
-    /// At least one of these holds.
-    or: Option<Vec<OpportunityFilter>>,
-    /// This does not hold.
-    not: Option<Box<OpportunityFilter>>,
-    /// By id.
-    id: Option<IdFilter>,
-    /// By name, without regard to case.
-    name: Option<TextFilter>,
-    /// By status.
-    status: Option<OpportunityStatusFilter>,
-    /// By pipeline.
-    pipeline_id: Option<IdFilter>,
-    /// By stage.
-    stage_id: Option<IdFilter>,
-    /// By what it is worth in minor units, whatever the currency.
-    amount_minor: Option<BigIntFilter>,
-    /// By currency, as its ISO 4217 code.
-    currency: Option<TextFilter>,
-    /// By probability in percent.
-    probability: Option<IntFilter>,
-    /// By forecast category.
-    forecast_category: Option<ForecastCategoryFilter>,
-    /// By the day it is expected to close.
-    expected_close_on: Option<DateFilter>,
-    /// By source, as written.
-    source: Option<TextFilter>,
-    /// By company.
-    company_id: Option<IdFilter>,
-    /// By primary contact.
-    primary_contact_id: Option<IdFilter>,
-    /// By owner.
-    owner_id: Option<IdFilter>,
-    /// By when the next action is due.
-    next_action_at: Option<DateTimeFilter>,
-    /// By when something was last done.
-    last_activity_at: Option<DateTimeFilter>,
-    /// By when it entered its stage.
-    stage_entered_at: Option<DateTimeFilter>,
-    /// By when it was won.
-    won_at: Option<DateTimeFilter>,
-    /// By when it was lost.
-    lost_at: Option<DateTimeFilter>,
-    /// By time of creation.
-    created_at: Option<DateTimeFilter>,
-    /// By time of the last change.
-    updated_at: Option<DateTimeFilter>,
-    /// Its company matches.
-    company: Option<Box<CompanyFilter>>,
-    /// Its primary contact matches.
-    primary_contact: Option<Box<ContactFilter>>,
-}
-
-impl Filter for OpportunityFilter {
-    fn predicate(self) -> Result<Predicate> {
-        let mut all = Conditions::default();
-        all.id::<OpportunityId>("id", "opportunity_id", self.id)?;
-        all.text("name", "name_normalized", self.name, normalize)?;
-        if let Some(status) = self.status {
-            status.into_conditions(&mut all, "status");
-        }
-        all.id::<PipelineId>("pipelineId", "pipeline_id", self.pipeline_id)?;
-        all.id::<StageId>("stageId", "stage_id", self.stage_id)?;
-        all.big_int("amountMinor", ("amount_minor", "-1"), self.amount_minor)?;
-        all.text("currency", "amount_currency", self.currency, verbatim)?;
-        all.int("probability", "probability", self.probability)?;
-        if let Some(category) = self.forecast_category {
-            category.into_conditions(&mut all, "forecast_category");
-        }
-        all.date(
-            "expectedCloseOn",
-            ("expected_close_on", "'infinity'::date"),
-            self.expected_close_on,
-        )?;
-        all.text("source", "source", self.source, verbatim)?;
-        all.id::<CompanyId>("companyId", "company_id", self.company_id)?;
-        all.id::<ContactId>(
-            "primaryContactId",
-            "primary_contact_id",
-            self.primary_contact_id,
-        )?;
-        all.id::<UserId>("ownerId", "owner_id", self.owner_id)?;
-        all.time("nextActionAt", "next_action_at", self.next_action_at)?;
-        all.time("lastActivityAt", "last_activity_at", self.last_activity_at)?;
-        all.time("stageEnteredAt", "stage_entered_at", self.stage_entered_at)?;
-        all.time("wonAt", "won_at", self.won_at)?;
-        all.time("lostAt", "lost_at", self.lost_at)?;
-        all.time("createdAt", "created_at", self.created_at)?;
-        all.time("updatedAt", "updated_at", self.updated_at)?;
-        all.related(
-            ("companies", "company_id", "company_id"),
-            Quantifier::Some,
-            self.company,
-        )?;
-        all.related(
-            ("contacts", "contact_id", "primary_contact_id"),
-            Quantifier::Some,
-            self.primary_contact,
-        )?;
-        all.finish(self.and, self.or, self.not)
-    }
-}
-
-impl OpportunityFilter {
-    /// Deals of a pipeline that meet a filter too.
-    pub(super) fn within(pipeline: PipelineId, filter: Option<Self>) -> Self {
-        Self {
-            and: filter.map(|filter| vec![filter]),
-            pipeline_id: Some(IdFilter::equal_to(pipeline)),
-            ..Self::default()
-        }
-    }
-}
-
-/// One criterion of the order of deals.
-#[derive(Debug, InputObject)]
-pub struct OpportunityOrder {
-    /// What to sort by.
-    field: OpportunityOrderField,
-    /// Which way.
-    #[graphql(default_with = "Direction::Asc")]
-    direction: Direction,
-}
-
-impl From<OpportunityOrder> for OrderTerm<OpportunitySort> {
-    fn from(order: OpportunityOrder) -> Self {
-        Self {
-            field: OpportunitySort::Field(order.field),
-            direction: order.direction,
-        }
-    }
-}
-
-pub(super) const USUAL_ORDER: OrderTerm<OpportunitySort> = OrderTerm {
-    field: OpportunitySort::Field(OpportunityOrderField::CreatedAt),
-    direction: Direction::Desc,
-};
-
-/// Deals whose next action waits, by when it is due.
-struct DueActions {
-    scope: DueScope,
-    days: Days,
-}
-
-impl DueActions {
-    async fn bucket(
-        &self,
-        ctx: &Context<'_>,
-        bucket: Bucket,
-        (first, after): (Option<i32>, Option<String>),
-    ) -> Result<Connection<Opportunity>> {
-        let actor = ctx.request().actor();
-        let page = page_request((first, after), (None, None), actor.tenant, &due::order())?;
-        let query = due::query((self.scope, bucket, self.days), actor, page);
-        projection::list(ctx, &SHAPE, query).await
-    }
-}
-
-/// Deals whose next action waits, by when it is due. Days end in the tenant's time zone.
-#[Object]
-impl DueActions {
-    /// Due before now, the longest waiting first.
-    async fn overdue(
-        &self,
-        ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-    ) -> Result<Connection<Opportunity>> {
-        self.bucket(ctx, Bucket::Overdue, (first, after)).await
-    }
-
-    /// Due from now to the end of the day.
-    async fn today(
-        &self,
-        ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-    ) -> Result<Connection<Opportunity>> {
-        self.bucket(ctx, Bucket::Today, (first, after)).await
-    }
-
-    /// Due after today.
-    async fn upcoming(
-        &self,
-        ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-    ) -> Result<Connection<Opportunity>> {
-        self.bucket(ctx, Bucket::Upcoming, (first, after)).await
-    }
-}
-
 /// Reading deals.
 #[derive(Default)]
 pub struct OpportunityQuery;
@@ -710,8 +355,7 @@ impl OpportunityQuery {
         ctx: &Context<'_>,
         #[graphql(default_with = "DueScope::Mine")] scope: DueScope,
     ) -> Result<DueActions> {
-        let days = ctx.request().read(async |tx| due::days(tx).await).await?;
-        Ok(DueActions { scope, days })
+        DueActions::of(ctx, scope).await
     }
 
     /// The sums of a pipeline's deals that you see, by stage and by status. The subscription of the same name follows

@@ -7,12 +7,15 @@
 mod advance;
 mod board;
 mod due;
+mod filter;
 mod graphql;
 mod history;
+mod input;
 mod loader;
 mod model;
 mod mutation;
 mod next_action;
+mod parts;
 mod pass_on;
 mod people;
 mod projection;
@@ -26,8 +29,9 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 pub use advance::{Place, lose, move_stage, reopen, reorder, win};
+pub use filter::{OpportunityFilter, OpportunityOrder};
+pub use graphql::OpportunityQuery;
 pub(crate) use graphql::{OF_COMPANY, OF_CONTACT, OF_PIPELINE, OF_STAGE, below};
-pub use graphql::{OpportunityFilter, OpportunityOrder, OpportunityQuery};
 pub use model::{
     DealContact, DealUser, ForecastCategory, NewOpportunity, NextAction, Opportunity,
     OpportunityFields, OpportunityStatus, StageVisit,

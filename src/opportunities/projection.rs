@@ -1,6 +1,6 @@
 //! Which fields of deals follow from columns.
 
-use super::{Opportunity, OpportunityFilter, OpportunityOrder, graphql::USUAL_ORDER};
+use super::{Opportunity, OpportunityFilter, OpportunityOrder, filter::USUAL_ORDER};
 use crate::{
     activities, companies, contacts,
     db::list::Relation,
