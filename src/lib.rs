@@ -3,8 +3,9 @@
 //! # The house
 //! - [`tenants`], [`members`], [`roles`], [`api_keys`], [`companies`], [`contacts`], [`leads`], [`pipelines`], [`opportunities`],
 //!   [`activities`]: the domains, all alike inside. `mod.rs` has the verbs, `model.rs` the types and rules (pure),
-//!   `store.rs` the SQL, `graphql.rs` the schema, `projection.rs` which of its fields are plain columns, and one file per
-//!   business act. [`records`] is what they share.
+//!   `store.rs` the SQL. Of the schema, `graphql.rs` has what can be read, `filter.rs` which and in what order,
+//!   `mutation.rs` what can be changed, and `projection.rs` which fields are plain columns. Then one file per business
+//!   act. [`records`] is what they share.
 //! - [`accounts`]: people beyond tenants: registering, signing in, sessions. [`mail`]: what is sent to them.
 //! - [`auth`]: who is asking. Token -> claims -> actor; the built-in roles.
 //! - [`db`]: the only owner of connections, and the one door from an actor to row-level security.
