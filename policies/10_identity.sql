@@ -8,7 +8,8 @@ GRANT UPDATE (
     second_factor_required, required_provider, trusted_documents_only, updated_at, version
 ) ON tenants TO dealgraph_app;
 GRANT UPDATE (
-    status, suspended_because, delete_after, quota_members, quota_teams, quota_roles, quota_api_keys, updated_at, version
+    status, suspended_because, delete_after, quota_members, quota_teams, quota_roles, quota_api_keys, plan, updated_at,
+    version
 ) ON tenants TO dealgraph_system;
 DROP POLICY IF EXISTS tenants_read ON tenants;
 CREATE POLICY tenants_read ON tenants FOR SELECT TO dealgraph_app USING (tenant_id = app.tenant_id());

@@ -1,6 +1,6 @@
 //! The composition root: from connections and keys to a router, and from a listener to a running server.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -26,7 +26,7 @@ use crate::{
     db::{self, Db, PoolOptions, StartupError},
     events::{Hints, Hub, redis_answers},
     graphql::{
-        self, Api, Caching, Spending, Trusted,
+        self, Api, Caching, Plan, Plans, Spending, Trusted,
         http::{Origins, Outcome},
         limits::Limits,
         live::Sources,
@@ -82,6 +82,8 @@ pub struct Serving {
     pub cache_from_points: u64,
     /// The documents that the operator has listed.
     pub trusted: Arc<Trusted>,
+    /// The limits of plans.
+    pub plans: BTreeMap<String, Plan>,
 }
 
 impl Default for Serving {
@@ -93,6 +95,7 @@ impl Default for Serving {
             cache_bytes: 64 << 20,
             cache_from_points: 20,
             trusted: Arc::default(),
+            plans: BTreeMap::new(),
         }
     }
 }
@@ -197,7 +200,8 @@ impl App {
             presences: Arc::clone(&presences),
             metrics: Arc::clone(&metrics),
         };
-        let spending = Spending::new(limits.points, redis_url.as_deref());
+        let plans = Arc::new(Plans::new(limits, &serving.plans));
+        let spending = Spending::new(Arc::clone(&plans), redis_url.as_deref());
         let answers =
             |bytes| Answers::new(bytes, redis_url.as_deref(), Arc::clone(&accounts.vault));
         let caching = Caching {
@@ -208,7 +212,7 @@ impl App {
         let api = Api::new(
             db.clone(),
             Arc::clone(&tokens),
-            limits,
+            plans,
             recorder,
             Arc::clone(&accounts),
             (sources, spending, caching, documents),

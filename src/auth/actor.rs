@@ -27,6 +27,8 @@ pub struct Actor {
     pub standing: Standing,
     /// Whether only documents that the operator has listed are run for them.
     pub trusted_documents_only: bool,
+    /// The plan that the tenant is on, by its name.
+    pub plan: Option<Arc<str>>,
     /// When the token ends.
     pub expires_at: DateTime<Utc>,
     /// In whose name changes are recorded.
@@ -154,6 +156,7 @@ impl Actor {
             team_path: place.team_path,
             standing: place.standing,
             trusted_documents_only: false,
+            plan: None,
             expires_at,
             author,
             as_of: Instant::now(),

@@ -1,15 +1,15 @@
 //! Serving: on one machine with everything, or over databases of one's own.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use crate::{
     accounts::{self, HashCost, Hasher, Settings},
     app::{App, Serving, Setup, TokenSettings},
     auth::Vault,
     clock::Clock,
-    config::{Config, IdentityFile, Purpose},
+    config::{Config, IdentityFile, Purpose, ServerConfig},
     dev::{self, DevOptions},
-    graphql::{Trusted, explorer, http::Origins, limits::Limits},
+    graphql::{Plan, PlansError, Trusted, explorer, http::Origins, limits::Limits},
     identities::Identities,
     mail::{Post, Way},
     server::ServerLimits,
@@ -35,6 +35,7 @@ pub(crate) async fn run_dev((port, servers): (u16, u8), data_dir: PathBuf, fresh
         fresh,
         pg_bin: config.pg_bin,
         limits,
+        plans: plans(&config.server)?,
     };
     Ok(dev::run(options).await?)
 }
@@ -104,7 +105,16 @@ fn serving(config: &Config) -> Result<Serving, Box<dyn std::error::Error>> {
         cache_bytes: config.cache.bytes,
         cache_from_points: config.cache.from_points,
         trusted: Arc::new(trusted),
+        plans: plans(set)?,
     })
+}
+
+/// The limits of plans, from the operator's file.
+fn plans(set: &ServerConfig) -> Result<BTreeMap<String, Plan>, PlansError> {
+    match &set.plans {
+        Some(path) => Plan::read_all(path),
+        None => Ok(BTreeMap::new()),
+    }
 }
 
 pub(crate) fn accounts_setup(

@@ -5,14 +5,12 @@ use std::time::Duration;
 use super::{reader::Reader, typed::milliseconds};
 use crate::{
     cache::Allowance,
+    db::list::DEFAULT_PAGE,
     graphql::{
         Spend,
-        limits::{Limits, Points},
+        limits::{Limits, Points, ceiling},
     },
 };
-
-/// More points than anybody could spend.
-const MOST_POINTS: u32 = 1_000_000_000;
 
 /// Limits of a GraphQL request; `None` leaves the limit as the server has it built in.
 #[derive(Debug, Clone)]
@@ -29,6 +27,10 @@ pub struct LimitsConfig {
     pub aliases: Option<usize>,
     /// Most top-level fields in an operation.
     pub root_fields: Option<usize>,
+    /// Most directives in an operation.
+    pub directives: Option<usize>,
+    /// Most rows of a page.
+    pub page_rows: Option<usize>,
     /// Most records that one operation may ask for.
     pub nodes: Option<usize>,
     /// Most connections of a person that stay open.
@@ -48,7 +50,6 @@ pub struct LimitsConfig {
 }
 
 impl LimitsConfig {
-    /// Every limit has a ceiling as well, so that no setting takes away what the limit protects: memory and the stack.
     pub(super) fn read(reader: &mut Reader) -> Self {
         let mut limit = |name, most| {
             reader
@@ -56,24 +57,38 @@ impl LimitsConfig {
                 .map(|number| number as usize)
         };
         Self {
-            body_bytes: limit("DEALGRAPH_LIMIT_BODY_BYTES", 64 << 20),
-            document_bytes: limit("DEALGRAPH_LIMIT_DOCUMENT_BYTES", 1 << 20),
-            tokens: limit("DEALGRAPH_LIMIT_TOKENS", 100_000),
-            depth: limit("DEALGRAPH_LIMIT_DEPTH", 64),
-            aliases: limit("DEALGRAPH_LIMIT_ALIASES", 10_000),
-            root_fields: limit("DEALGRAPH_LIMIT_ROOT_FIELDS", 1_000),
-            nodes: limit("DEALGRAPH_LIMIT_NODES", 1_000_000),
-            connections_per_person: limit("DEALGRAPH_LIMIT_CONNECTIONS_PER_PERSON", 1_000_000),
-            connections_per_tenant: limit("DEALGRAPH_LIMIT_CONNECTIONS_PER_TENANT", 1_000_000),
-            subscriptions: limit("DEALGRAPH_LIMIT_SUBSCRIPTIONS", 10_000),
+            body_bytes: limit("DEALGRAPH_LIMIT_BODY_BYTES", ceiling::BODY_BYTES),
+            document_bytes: limit("DEALGRAPH_LIMIT_DOCUMENT_BYTES", ceiling::DOCUMENT_BYTES),
+            tokens: limit("DEALGRAPH_LIMIT_TOKENS", ceiling::TOKENS),
+            depth: limit("DEALGRAPH_LIMIT_DEPTH", ceiling::DEPTH),
+            aliases: limit("DEALGRAPH_LIMIT_ALIASES", ceiling::ALIASES),
+            root_fields: limit("DEALGRAPH_LIMIT_ROOT_FIELDS", ceiling::ROOT_FIELDS),
+            directives: limit("DEALGRAPH_LIMIT_DIRECTIVES", ceiling::DIRECTIVES),
+            nodes: limit("DEALGRAPH_LIMIT_NODES", ceiling::NODES),
+            connections_per_person: limit(
+                "DEALGRAPH_LIMIT_CONNECTIONS_PER_PERSON",
+                ceiling::CONNECTIONS,
+            ),
+            connections_per_tenant: limit(
+                "DEALGRAPH_LIMIT_CONNECTIONS_PER_TENANT",
+                ceiling::CONNECTIONS,
+            ),
+            subscriptions: limit("DEALGRAPH_LIMIT_SUBSCRIPTIONS", ceiling::SUBSCRIPTIONS),
             points_of_person: (
-                limit("DEALGRAPH_LIMIT_PERSON_POINTS", MOST_POINTS),
-                limit("DEALGRAPH_LIMIT_PERSON_POINTS_PER_SECOND", MOST_POINTS),
+                limit("DEALGRAPH_LIMIT_PERSON_POINTS", ceiling::POINTS),
+                limit("DEALGRAPH_LIMIT_PERSON_POINTS_PER_SECOND", ceiling::POINTS),
             ),
             points_of_tenant: (
-                limit("DEALGRAPH_LIMIT_TENANT_POINTS", MOST_POINTS),
-                limit("DEALGRAPH_LIMIT_TENANT_POINTS_PER_SECOND", MOST_POINTS),
+                limit("DEALGRAPH_LIMIT_TENANT_POINTS", ceiling::POINTS),
+                limit("DEALGRAPH_LIMIT_TENANT_POINTS_PER_SECOND", ceiling::POINTS),
             ),
+            // No smaller than the page of those who do not say how many rows they want.
+            page_rows: reader
+                .optional_number(
+                    "DEALGRAPH_LIMIT_PAGE_ROWS",
+                    DEFAULT_PAGE as u32..=ceiling::PAGE_ROWS,
+                )
+                .map(|number| number as usize),
             spend: reader.optional(
                 "DEALGRAPH_LIMIT_POINTS",
                 "enforce or measure",
@@ -100,6 +115,8 @@ impl From<&LimitsConfig> for Limits {
             depth: set.depth.unwrap_or(built_in.depth),
             aliases: set.aliases.unwrap_or(built_in.aliases),
             root_fields: set.root_fields.unwrap_or(built_in.root_fields),
+            directives: set.directives.unwrap_or(built_in.directives),
+            page_rows: set.page_rows.unwrap_or(built_in.page_rows),
             nodes: set.nodes.unwrap_or(built_in.nodes),
             connections_per_person: set
                 .connections_per_person

@@ -19,6 +19,8 @@ pub struct ServerConfig {
     pub documents: Option<PathBuf>,
     /// Whether only listed documents are run.
     pub documents_only: bool,
+    /// A file with the limits of plans.
+    pub plans: Option<PathBuf>,
     /// Whose pages may open WebSockets, beside the server's own and the frontend's.
     pub allowed_origins: Vec<Url>,
     /// Most connections at a time.
@@ -45,6 +47,9 @@ impl ServerConfig {
                 Some(PathBuf::from(path))
             }),
             documents_only: reader.switch("DEALGRAPH_DOCUMENTS_ONLY"),
+            plans: reader.optional("DEALGRAPH_PLANS", "the path of a file", |path| {
+                Some(PathBuf::from(path))
+            }),
             allowed_origins: reader.setting(
                 "DEALGRAPH_ALLOWED_ORIGINS",
                 "web addresses such as https://crm.example.com, with commas between",

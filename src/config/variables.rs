@@ -117,6 +117,11 @@ pub const VARIABLES: &[Variable] = &[
         "`on` runs nothing but the documents in `DEALGRAPH_DOCUMENTS`; tenants and keys can want that for themselves",
     ),
     variable(
+        "DEALGRAPH_PLANS",
+        "",
+        "a file with the limits of the plans that tenants are on: `{\"<plan>\": {\"<limit>\": <number>}}`, see `docs/limits.md`",
+    ),
+    variable(
         "DEALGRAPH_CACHE_BYTES",
         "67108864",
         "bytes of answers that the process keeps to answer the same again while nothing changes; `0` keeps none",
@@ -206,6 +211,16 @@ pub const VARIABLES: &[Variable] = &[
         "DEALGRAPH_LIMIT_ROOT_FIELDS",
         "20",
         "most top-level fields in an operation",
+    ),
+    variable(
+        "DEALGRAPH_LIMIT_DIRECTIVES",
+        "50",
+        "most directives in an operation",
+    ),
+    variable(
+        "DEALGRAPH_LIMIT_PAGE_ROWS",
+        "100",
+        "most rows of a page, 25 to 100",
     ),
     variable(
         "DEALGRAPH_LIMIT_NODES",

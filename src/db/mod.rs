@@ -27,7 +27,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPool, PgPoolOptions},
 };
 
-use gate::Gate;
+use gate::{Gate, Permit};
 pub use glance::Glances;
 pub use judge::Row as KnownRow;
 pub(crate) use masked::refuse_hidden_filter;
@@ -206,10 +206,8 @@ impl Db {
     /// The database does not answer.
     pub async fn system(&self, reason: SystemReason) -> Result<SystemTx> {
         tracing::debug!(?reason, "system transaction");
-        Ok(SystemTx::new(
-            begin(&self.system, "BEGIN".to_owned(), self.running.clone()).await?,
-            self.clock.now(),
-        ))
+        let statements = self.begin(&self.system, "BEGIN".to_owned(), None).await?;
+        Ok(SystemTx::new(statements, self.clock.now()))
     }
 
     /// Whether the database answers.
@@ -238,25 +236,20 @@ impl Db {
     /// Begins when it is the actor's tenant's turn.
     async fn begin_of(&self, actor: &Actor, sql: String) -> Result<Statements> {
         let permit = self.gate.enter(actor.tenant).await?;
-        let mut statements = begin(&self.app, sql, self.running.clone()).await?;
-        statements.hold(permit);
-        Ok(statements)
+        self.begin(&self.app, sql, Some(permit)).await
     }
-}
 
-/// Begins in a task of its own: a caller that goes away while BEGIN is under way would otherwise leave the pooled
-/// connection inside a transaction, with its settings (sqlx 0.9.0, 71 of 184 cancelled begins). Here the task
-/// finishes, finds nobody waiting and rolls back.
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
-async fn begin(pool: &PgPool, sql: String, running: Running) -> Result<Statements> {
-    let pool = pool.clone();
-    let begun = tokio::spawn(async move {
+    #[expect(clippy::disallowed_methods, reason = "this is the door")]
+    async fn begin(
+        &self,
+        pool: &PgPool,
+        sql: String,
+        permit: Option<Permit>,
+    ) -> Result<Statements> {
+        let connection = pool.acquire().await.map_err(constraint::translate)?;
         let begin = AssertSqlSafe(sql).into_sql_str();
-        Statements::begin(pool.acquire().await?, begin, running).await
-    });
-    match begun.await {
-        Ok(Ok(statements)) => Ok(statements),
-        Ok(Err(error)) => Err(constraint::translate(error)),
-        Err(panic) => Err(Error::internal(panic)),
+        Statements::begin(connection, begin, (self.running.clone(), permit))
+            .await
+            .map_err(constraint::translate)
     }
 }

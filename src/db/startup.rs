@@ -42,7 +42,7 @@ const LOGIN: &str = "SELECT r.rolname::text AS login, r.rolsuper AS superuser, r
 /// # Errors
 /// [`StartupError`].
 pub async fn check(db: &Db) -> Result<(), StartupError> {
-    let mut app = super::begin(&db.app, "BEGIN".to_owned(), db.running.clone()).await?;
+    let mut app = db.begin(&db.app, "BEGIN".to_owned(), None).await?;
     let mut system = db.system(SystemReason::Health).await?;
     for login in [
         app.optional::<Login>(Sql::new(LOGIN)).await?,

@@ -8,7 +8,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use sqlx::{
-    Connection as _, FromRow, PgConnection, Postgres, Row as _, SqlStr,
+    Connection as _, Executor as _, FromRow, PgConnection, Postgres, Row as _, SqlStr,
     pool::PoolConnection,
     postgres::{PgRow, PgTransactionManager},
 };
@@ -30,11 +30,12 @@ use crate::{
 const GRACE: Duration = Duration::from_millis(100);
 
 /// An open transaction that counts and shows its statements. Dropped without commit, it rolls back; dropped in the middle
-/// of a statement, because nobody waits for its answer any more, it hangs up after a moment, and Postgres stops (it looks
-/// every half second, see `policies/00_roles.sql`).
+/// of a statement, BEGIN among them, because nobody waits for its answer any more, it hangs up after a moment, and
+/// Postgres stops (it looks every half second, see `policies/00_roles.sql`).
 pub struct Statements {
     /// There until this is dropped.
     connection: Option<PoolConnection<Postgres>>,
+    /// Whether it has begun.
     is_open: bool,
     /// Whether a statement is under way.
     is_busy: bool,
@@ -45,11 +46,12 @@ pub struct Statements {
 }
 
 impl Statements {
-    /// Begins; `begin` are the statements that do.
+    /// Begins; `begin` are the statements that do. A permit is a place among the transactions of a tenant, kept to the
+    /// end.
     pub(super) async fn begin(
         connection: PoolConnection<Postgres>,
         begin: SqlStr,
-        running: Running,
+        (running, permit): (Running, Option<Permit>),
     ) -> sqlx::Result<Self> {
         let mut statements = Self {
             connection: Some(connection),
@@ -57,16 +59,11 @@ impl Statements {
             is_busy: true,
             count: 0,
             running,
-            permit: None,
+            permit,
         };
         PgTransactionManager::begin(statements.connection(), Some(begin)).await?;
         (statements.is_open, statements.is_busy) = (true, false);
         Ok(statements)
-    }
-
-    /// Keeps a place among the transactions of a tenant to its end.
-    pub(super) fn hold(&mut self, permit: Permit) {
-        self.permit = Some(permit);
     }
 
     /// How many statements ran so far, BEGIN and COMMIT not counted.
@@ -206,16 +203,20 @@ impl Drop for Statements {
             }
             return;
         }
-        // A BEGIN that failed may have left a transaction that sqlx knows nothing of.
-        if !self.is_open {
-            connection.close_on_drop();
-            return;
-        }
-        let permit = self.permit.take();
+        let (permit, is_open) = (self.permit.take(), self.is_open);
         tokio::spawn(async move {
-            match tokio::time::timeout(GRACE, connection.ping()).await {
-                Ok(Ok(())) => PgTransactionManager::start_rollback(&mut connection),
-                _ => connection.close_on_drop(),
+            let cleaning = async {
+                connection.ping().await?;
+                if is_open {
+                    PgTransactionManager::start_rollback(&mut connection);
+                } else {
+                    // sqlx knows nothing of a transaction whose BEGIN nobody waited for (0.9.0), and leaves it open.
+                    (&mut *connection).execute("ROLLBACK").await?;
+                }
+                Ok::<_, sqlx::Error>(())
+            };
+            if !matches!(tokio::time::timeout(GRACE, cleaning).await, Ok(Ok(()))) {
+                connection.close_on_drop();
             }
             drop(connection);
             drop(permit);

@@ -1,6 +1,7 @@
 //! The `dev` command: starts everything, loads the demo, serves, and stops everything.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -35,7 +36,7 @@ use crate::{
     demo,
     demo::Person,
     error::Error,
-    graphql::{explorer, limits::Limits},
+    graphql::{Plan, explorer, limits::Limits},
     identities::Identities,
     import::Progress,
     mail::{Post, Way},
@@ -60,6 +61,8 @@ pub struct DevOptions {
     pub pg_bin: Option<PathBuf>,
     /// The limits on requests.
     pub limits: Limits,
+    /// The limits of plans.
+    pub plans: BTreeMap<String, Plan>,
 }
 
 /// Why a development command ended, in one sentence.
@@ -259,7 +262,10 @@ fn setup(
         clock: Clock::system(),
         trace_parents: TraceParents::Ignored,
         accounts: accounts_setup(data.root(), address, vault),
-        serving: Serving::default(),
+        serving: Serving {
+            plans: options.plans.clone(),
+            ..Serving::default()
+        },
     })
 }
 

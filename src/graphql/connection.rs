@@ -189,6 +189,7 @@ pub fn page_request<F: OrderField>(
         size,
         from,
         backward,
+        peeks: true,
     })
 }
 

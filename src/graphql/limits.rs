@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::spending::Spend;
-use crate::cache::Allowance;
+use crate::{cache::Allowance, db::list::MAX_PAGE};
 
 const KILO: usize = 1024;
 
@@ -37,6 +37,8 @@ pub struct Limits {
     pub directives: usize,
     /// Fields and fragment uses in an operation, fragments expanded.
     pub expanded_selections: usize,
+    /// Rows that a page may be asked for; never more than [`MAX_PAGE`].
+    pub page_rows: usize,
     /// Objects that an answer could hold, from the page sizes asked for.
     pub nodes: usize,
     /// Bytes of the variables as compact JSON.
@@ -78,6 +80,7 @@ impl Default for Limits {
             root_fields: 20,
             directives: 50,
             expanded_selections: 1_000,
+            page_rows: MAX_PAGE as usize,
             nodes: 10_000,
             variables_bytes: 128 * KILO,
             variables_depth: 32,
@@ -92,6 +95,40 @@ impl Default for Limits {
             timeout: Duration::from_secs(10),
         }
     }
+}
+
+impl Limits {
+    /// Of both the wider one, of each that a plan can change for requests.
+    pub(super) fn wider(self, other: &Self) -> Self {
+        Self {
+            body_bytes: self.body_bytes.max(other.body_bytes),
+            tokens: self.tokens.max(other.tokens),
+            depth: self.depth.max(other.depth),
+            aliases: self.aliases.max(other.aliases),
+            root_fields: self.root_fields.max(other.root_fields),
+            directives: self.directives.max(other.directives),
+            page_rows: self.page_rows.max(other.page_rows),
+            nodes: self.nodes.max(other.nodes),
+            ..self
+        }
+    }
+}
+
+/// What each limit can be at most, so that no setting takes away what it protects: memory and the stack.
+pub mod ceiling {
+    #![expect(missing_docs, reason = "they are those of `Limits`")]
+    pub const BODY_BYTES: u32 = 64 << 20;
+    pub const DOCUMENT_BYTES: u32 = 1 << 20;
+    pub const TOKENS: u32 = 100_000;
+    pub const DEPTH: u32 = 64;
+    pub const ALIASES: u32 = 10_000;
+    pub const ROOT_FIELDS: u32 = 1_000;
+    pub const DIRECTIVES: u32 = 10_000;
+    pub const PAGE_ROWS: u32 = super::MAX_PAGE as u32;
+    pub const NODES: u32 = 1_000_000;
+    pub const CONNECTIONS: u32 = 1_000_000;
+    pub const SUBSCRIPTIONS: u32 = 10_000;
+    pub const POINTS: u32 = 1_000_000_000;
 }
 
 /// How many points there are for requests; one is an object of an answer.

@@ -20,6 +20,7 @@ mod loaders;
 pub(crate) mod node;
 mod order;
 pub mod patch;
+mod plans;
 pub(crate) mod projection;
 pub mod scalars;
 pub mod scan;
@@ -64,13 +65,14 @@ use http::Origins;
 use limits::Limits;
 use live::{Admission, Failure, Live, Pass, Sources};
 use order::Order;
+pub use plans::{Plan, Plans, PlansError};
 use shape::SchemaShape;
 
 /// The API: what the HTTP side hands requests to.
 pub struct Api {
     schema: Schema,
     shape: SchemaShape,
-    limits: Limits,
+    plans: Arc<Plans>,
     db: Db,
     access: Arc<Access>,
     recorder: Recorder,
@@ -91,7 +93,7 @@ impl Api {
     pub fn new(
         db: Db,
         tokens: Arc<Tokens>,
-        limits: Limits,
+        plans: Arc<Plans>,
         recorder: Recorder,
         accounts: Arc<Accounts>,
         (sources, spending, caching, (texts, trusted)): (
@@ -106,7 +108,7 @@ impl Api {
         let outside = Arc::clone(&accounts.identities);
         let spending = Arc::new(spending);
         let schema = schema::build(
-            &limits,
+            plans.widest(),
             (
                 accounts,
                 Arc::clone(&sources.presences),
@@ -121,13 +123,13 @@ impl Api {
         let live = Live::new(
             schema.clone(),
             (db.clone(), recorder.clone()),
-            limits.clone(),
+            plans.widest().clone(),
             sources,
         );
         Self {
             schema,
             shape,
-            limits,
+            plans,
             db,
             access,
             recorder,
@@ -166,7 +168,7 @@ impl Api {
     /// A pass for a connection that stays open.
     fn admit(&self, actor: &Actor) -> std::result::Result<Pass, Failure> {
         let metrics = self.live.metrics();
-        self.admission.enter(actor, &self.limits, metrics)
+        self.admission.enter(actor, self.limits(), metrics)
     }
 
     /// The connections that stay open.
@@ -193,10 +195,15 @@ impl Api {
         self.trusted_proxies
     }
 
-    /// The limits on requests.
+    /// The limits on requests, as long as it is not known who sends them.
     #[must_use]
     pub fn limits(&self) -> &Limits {
-        &self.limits
+        self.plans.widest()
+    }
+
+    /// The limits of those who are known.
+    fn plans(&self) -> &Plans {
+        &self.plans
     }
 
     /// Where refusals are noted.
@@ -270,7 +277,7 @@ impl Api {
             .request()
             .data(origin.clone())
             .data(Arc::clone(&context));
-        if !self.limits.introspection {
+        if !self.limits().introspection {
             request = request.disable_introspection();
         }
         let (document, operation) = (&prepared.document.parsed, prepared.operation());

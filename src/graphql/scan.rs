@@ -6,11 +6,11 @@
 
 use super::limits::{Limits, Refusal};
 
-/// Checks size, number of tokens and bracket depth in one pass and without allocating.
+/// Checks size, number of tokens and bracket depth in one pass and without allocating; answers how many tokens there are.
 ///
 /// # Errors
 /// `DOCUMENT_TOO_LARGE`, `TOO_MANY_TOKENS`, `NESTED_TOO_DEEP`, or `GRAPHQL_PARSE_FAILED` for a string without an end.
-pub fn scan(document: &str, limits: &Limits) -> Result<(), Refusal> {
+pub fn scan(document: &str, limits: &Limits) -> Result<usize, Refusal> {
     let text = document.as_bytes();
     Refusal::unless_within(
         "DOCUMENT_TOO_LARGE",
@@ -60,7 +60,8 @@ pub fn scan(document: &str, limits: &Limits) -> Result<(), Refusal> {
         deepest,
         limits.bracket_depth,
     )?;
-    Refusal::unless_within("TOO_MANY_TOKENS", "tokens", tokens, limits.tokens)
+    Refusal::unless_within("TOO_MANY_TOKENS", "tokens", tokens, limits.tokens)?;
+    Ok(tokens)
 }
 
 fn comment_end(text: &[u8], start: usize) -> usize {

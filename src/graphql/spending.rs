@@ -2,9 +2,11 @@
 //! to. One point is one object of the answer, so the price follows from the page sizes, as at Shopify and GitHub; a
 //! mutation costs ten more for each of its fields.
 
+use std::sync::Arc;
+
 use async_graphql::{Name, SimpleObject, Value, indexmap::IndexMap};
 
-use super::{limits::Points, shape::Measure};
+use super::{limits::Points, plans::Plans, shape::Measure};
 use crate::{
     auth::Actor,
     cache::{Allowance, Balance, Bucket, Budget, Overdrawn},
@@ -25,7 +27,7 @@ pub enum Spend {
 
 /// The accounts of everybody.
 pub struct Spending {
-    points: Points,
+    plans: Arc<Plans>,
     budget: Budget,
 }
 
@@ -70,11 +72,11 @@ pub(super) fn price(kind: OperationKind, measure: &Measure) -> u64 {
 }
 
 impl Spending {
-    /// Buckets of these sizes, in Redis if there is one.
+    /// Buckets of the sizes that plans have, in Redis if there is one.
     #[must_use]
-    pub fn new(points: Points, redis_url: Option<&str>) -> Self {
+    pub fn new(plans: Arc<Plans>, redis_url: Option<&str>) -> Self {
         Self {
-            points,
+            plans,
             budget: Budget::new(redis_url),
         }
     }
@@ -96,7 +98,7 @@ impl Spending {
             }),
             overdrawn => overdrawn,
         };
-        let taken = match (taken, self.points.spend) {
+        let taken = match (taken, self.points(actor).spend) {
             (Err(overdrawn), Spend::Enforce) => return Err(overdrawn),
             (Err(_), Spend::Measure) => 0,
             (Ok(_), _) => price,
@@ -118,13 +120,18 @@ impl Spending {
 
     fn buckets(&self, actor: &Actor) -> [Bucket; 2] {
         let bucket = |name, allowance: Allowance| Bucket { name, allowance };
+        let points = self.points(actor);
         [
             bucket(
                 format!("{}:{}", actor.tenant, actor.author),
-                self.points.of_person,
+                points.of_person,
             ),
-            bucket(actor.tenant.to_string(), self.points.of_tenant),
+            bucket(actor.tenant.to_string(), points.of_tenant),
         ]
+    }
+
+    fn points(&self, actor: &Actor) -> Points {
+        self.plans.of(Some(actor)).points
     }
 }
 

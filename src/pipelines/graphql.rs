@@ -43,6 +43,7 @@ pub(super) fn stages_in_order() -> ListQuery<Stage> {
             size: MAX_PAGE,
             from: None,
             backward: false,
+            peeks: false,
         },
         include_archived: true,
     }

@@ -61,6 +61,12 @@ pub enum TenantCommand {
         #[arg(long)]
         api_keys: Option<i32>,
     },
+    /// Puts a tenant on a plan, whose limits are in the file of DEALGRAPH_PLANS, or on none.
+    SetPlan {
+        slug: String,
+        /// The plan's name; without it the usual limits are the tenant's.
+        plan: Option<String>,
+    },
     /// Schedules the end of a tenant; until then it can be read.
     ScheduleDeletion {
         slug: String,
@@ -104,13 +110,15 @@ pub async fn run(
                 let why = tenant
                     .suspended_because
                     .map(|why| format!(", because: {why}"));
+                let plan = tenant.plan.map(|plan| format!(", on {plan}"));
                 print(format!(
-                    "{}\t{:?}\t{} members\tsince {}\t{}{}{}",
+                    "{}\t{:?}\t{} members\tsince {}\t{}{}{}{}",
                     tenant.slug,
                     tenant.status,
                     tenant.members,
                     tenant.created_at.date_naive(),
                     tenant.name,
+                    plan.unwrap_or_default(),
                     ends.unwrap_or_default(),
                     why.unwrap_or_default(),
                 ));
@@ -163,6 +171,11 @@ pub async fn run(
             };
             let tenant = operator.set_quota(&slug, wanted).await?;
             print(format!("{slug}: {}", in_words(&tenant.quotas)));
+        }
+        TenantCommand::SetPlan { slug, plan } => {
+            let tenant = operator.set_plan(&slug, plan.as_deref()).await?;
+            let plan = tenant.plan.as_deref().unwrap_or("no plan");
+            print(format!("{slug}: {plan}"));
         }
         TenantCommand::ScheduleDeletion { slug, grace_days } => {
             let tenant = operator.schedule_deletion(&slug, grace_days).await?;

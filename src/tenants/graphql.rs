@@ -92,6 +92,12 @@ impl Tenant {
         self.settings.trusted_documents_only
     }
 
+    /// The plan that it is on, which decides how much its requests may ask for; null for the usual one. The operator of
+    /// the server sets it.
+    async fn plan(&self) -> Option<&str> {
+        self.plan.as_deref()
+    }
+
     /// How many of some things it may have, and how many it has; null for all but admins.
     async fn quotas(&self, ctx: &Context<'_>) -> Result<Option<TenantQuotas>> {
         // An admin, and not the right: in a suspended tenant nobody has that.

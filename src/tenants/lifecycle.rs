@@ -81,8 +81,10 @@ pub(super) async fn schedule(
     by: (&str, &Origin),
 ) -> Result<Tenant> {
     let ends = tx.now() + grace;
-    let standing = (TenantStatus::Deleting, None, Some(ends));
-    let after = store::write_standing(&mut tx, before.tenant_id, standing, before.quotas).await?;
+    let mut after = before.clone();
+    (after.status, after.suspended_because, after.delete_after) =
+        (TenantStatus::Deleting, None, Some(ends));
+    let after = store::write_standing(&mut tx, &after).await?;
     conclude(tx, "tenant.deletion_scheduled", (&before, &after), by).await?;
     Ok(after)
 }
@@ -100,8 +102,10 @@ pub(super) async fn cancel(
         let message = "the days of grace are over, its data may be gone already";
         return Err(Error::invalid("PAST_GRACE", "", message));
     }
-    let standing = (TenantStatus::Active, None, None);
-    let after = store::write_standing(&mut tx, before.tenant_id, standing, before.quotas).await?;
+    let mut after = before.clone();
+    (after.status, after.suspended_because, after.delete_after) =
+        (TenantStatus::Active, None, None);
+    let after = store::write_standing(&mut tx, &after).await?;
     conclude(tx, "tenant.deletion_canceled", (&before, &after), by).await?;
     Ok(after)
 }
@@ -118,7 +122,7 @@ pub(super) async fn conclude(
     let side = |tenant: &Tenant| {
         json!({
             "status": tenant.status, "suspended_because": tenant.suspended_because,
-            "delete_after": tenant.delete_after, "quotas": tenant.quotas,
+            "delete_after": tenant.delete_after, "quotas": tenant.quotas, "plan": tenant.plan,
         })
     };
     let mut entry = Entry::new(author, action).about(KIND, tenant.uuid());

@@ -15,7 +15,7 @@ mod store;
 
 pub use graphql::TenantQuery;
 pub use lifecycle::{cancel_deletion, schedule_deletion};
-pub use model::{Quotas, Tenant, TenantSettings, TenantStatus, check_slug};
+pub use model::{Quotas, Tenant, TenantSettings, TenantStatus, check_slug, is_plan_name};
 pub use mutation::TenantMutation;
 
 use crate::{

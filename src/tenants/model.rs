@@ -24,6 +24,7 @@ pub struct Tenant {
     pub delete_after: Option<DateTime<Utc>>,
     #[sqlx(flatten)]
     pub quotas: Quotas,
+    pub plan: Option<String>,
     pub created_at: DateTime<Utc>,
     pub version: i32,
 }
@@ -108,6 +109,15 @@ fn is_locale(text: &str) -> bool {
         && tags.all(|tag| {
             (1..=8).contains(&tag.len()) && tag.bytes().all(|b| b.is_ascii_alphanumeric())
         })
+}
+
+/// Whether a plan can be called so: up to 40 small letters, digits, `-` and `_`, beginning with a letter.
+#[must_use]
+pub fn is_plan_name(name: &str) -> bool {
+    let is_part = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+    name.len() <= 40
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.bytes().all(is_part)
 }
 
 /// A tenant's short name: what addresses and the command line call it.

@@ -1,7 +1,7 @@
 //! What the platform's operator does with tenants, from the command line and as the system. Every act stands in the
 //! tenant's own audit log.
 
-use super::{Quotas, Tenant, TenantStatus, check_slug, lifecycle, store};
+use super::{Quotas, Tenant, TenantStatus, check_slug, is_plan_name, lifecycle, store};
 use crate::{
     audit::{Entry, Origin},
     db::{Db, SystemReason, SystemTx},
@@ -144,6 +144,24 @@ impl<'a> Operator<'a> {
         .await
     }
 
+    /// Puts a tenant on a plan, or on none. Which limits that means is in each server's own file; a plan that a server
+    /// does not know has the usual ones.
+    ///
+    /// # Errors
+    /// `NOT_FOUND`; `INVALID_PLAN` for what is no name.
+    pub async fn set_plan(&self, slug: &str, plan: Option<&str>) -> Result<Tenant> {
+        if plan.is_some_and(|name| !is_plan_name(name)) {
+            let message =
+                "expected up to 40 small letters, digits, - and _, beginning with a letter";
+            return Err(Error::invalid("INVALID_PLAN", "plan", message));
+        }
+        self.change(slug, "tenant.plan_set", |tenant| {
+            tenant.plan = plan.map(str::to_owned);
+            Ok(())
+        })
+        .await
+    }
+
     /// Schedules the end of a tenant, also of a suspended one.
     ///
     /// # Errors
@@ -178,8 +196,7 @@ impl<'a> Operator<'a> {
         let before = store::by_slug(&mut tx, slug).await?;
         let mut after = before.clone();
         change(&mut after)?;
-        let standing = (after.status, after.suspended_because, after.delete_after);
-        let after = store::write_standing(&mut tx, after.tenant_id, standing, after.quotas).await?;
+        let after = store::write_standing(&mut tx, &after).await?;
         lifecycle::conclude(tx, action, (&before, &after), (AUTHOR, &self.origin)).await?;
         Ok(after)
     }

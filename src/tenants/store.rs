@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Quotas, Tenant, TenantStatus};
+use super::{Tenant, TenantStatus};
 use crate::{
     db::{Sql, Statements, SystemTx, Tx},
     error::{Error, Result},
@@ -12,8 +12,8 @@ use crate::{
 const COLUMNS: &str = "t.tenant_id, t.slug, t.name, t.status, t.base_currency, t.time_zone, t.locale, \
     t.fiscal_year_start, t.lost_reason_required, t.warmness_threshold, t.second_factor_required, t.required_provider, \
     t.trusted_documents_only, \
-    t.suspended_because, t.delete_after, t.quota_members, t.quota_teams, t.quota_roles, t.quota_api_keys, t.created_at, \
-    t.version";
+    t.suspended_because, t.delete_after, t.quota_members, t.quota_teams, t.quota_roles, t.quota_api_keys, t.plan, \
+    t.created_at, t.version";
 
 /// The actor's own tenant, locked for a change if that is meant.
 pub(super) async fn own(tx: &mut Tx, to_change: bool) -> Result<Tenant> {
@@ -101,24 +101,20 @@ pub(super) async fn by_id(tx: &mut SystemTx, id: TenantId) -> Result<Tenant> {
 }
 
 /// Writes how a tenant stands, and what it may have.
-pub(super) async fn write_standing(
-    tx: &mut SystemTx,
-    id: TenantId,
-    (status, because, delete_after): (TenantStatus, Option<String>, Option<DateTime<Utc>>),
-    quotas: Quotas,
-) -> Result<Tenant> {
-    let is_open = status == TenantStatus::Active;
+pub(super) async fn write_standing(tx: &mut SystemTx, tenant: &Tenant) -> Result<Tenant> {
+    let (id, quotas) = (tenant.tenant_id, tenant.quotas);
+    let is_open = tenant.status == TenantStatus::Active;
     let counter = Sql::new("UPDATE tenant_seq SET open = ")
         .bind(is_open)
         .push(" WHERE tenant_id = ")
         .bind(id);
     tx.execute(counter).await?;
     let sql = Sql::new("UPDATE tenants t SET version = t.version + 1, status = ")
-        .bind(status)
+        .bind(tenant.status)
         .push(", suspended_because = ")
-        .bind(because)
+        .bind(tenant.suspended_because.clone())
         .push(", delete_after = ")
-        .bind(delete_after)
+        .bind(tenant.delete_after)
         .push(", quota_members = ")
         .bind(quotas.quota_members)
         .push(", quota_teams = ")
@@ -127,6 +123,8 @@ pub(super) async fn write_standing(
         .bind(quotas.quota_roles)
         .push(", quota_api_keys = ")
         .bind(quotas.quota_api_keys)
+        .push(", plan = ")
+        .bind(tenant.plan.clone())
         .push(", updated_at = ")
         .bind(tx.now())
         .push(" WHERE t.tenant_id = ")
@@ -150,11 +148,12 @@ pub struct Listed {
     pub created_at: DateTime<Utc>,
     pub delete_after: Option<DateTime<Utc>>,
     pub suspended_because: Option<String>,
+    pub plan: Option<String>,
 }
 
 pub(super) async fn list(tx: &mut SystemTx, after: &str, limit: i64) -> Result<Vec<Listed>> {
     let sql = Sql::new(
-        "SELECT t.slug, t.name, t.status, t.created_at, t.delete_after, t.suspended_because, \
+        "SELECT t.slug, t.name, t.status, t.created_at, t.delete_after, t.suspended_because, t.plan, \
          (SELECT count(*) FROM memberships m WHERE m.tenant_id = t.tenant_id AND m.status = 'ACTIVE') AS members \
          FROM tenants t WHERE t.slug > ",
     )

@@ -56,6 +56,7 @@ struct More {
     #[sqlx(default)]
     required_provider: Option<String>,
     trusted_documents_only: bool,
+    plan: Option<String>,
     #[sqlx(default)]
     second_factor: Option<bool>,
     #[sqlx(default)]
@@ -84,7 +85,7 @@ fn person(tenant: TenantId, user: UserId, session: Option<SessionId>) -> Sql {
     Sql::new(
         "SELECT t.status AS standing, t.delete_after, m.status AS membership, m.role, m.role_id, m.team_path, \
          r.permissions, r.masks, u.active, s.ended_at, s.expires_at, t.second_factor_required, t.required_provider, \
-         t.trusted_documents_only, s.second_factor, s.provider \
+         t.trusted_documents_only, t.plan, s.second_factor, s.provider \
          FROM tenants t \
          LEFT JOIN memberships m ON m.tenant_id = ",
     )
@@ -103,7 +104,8 @@ fn program(tenant: TenantId, key: ApiKeyId) -> Sql {
     Sql::new(
         "SELECT t.status AS standing, t.delete_after, k.role, k.role_id, k.team_path, k.permissions AS narrowed_to, \
          k.secret_hash, r.permissions, r.masks, k.revoked_at AS ended_at, k.expires_at, \
-         t.trusted_documents_only OR coalesce(k.trusted_documents_only, false) AS trusted_documents_only \
+         t.trusted_documents_only OR coalesce(k.trusted_documents_only, false) AS trusted_documents_only, \
+         t.plan \
          FROM tenants t \
          LEFT JOIN api_keys k ON k.tenant_id = ",
     )
@@ -160,9 +162,11 @@ impl Row {
             None => {
                 let expires_at = expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC);
                 let trusted_documents_only = self.more.trusted_documents_only;
+                let plan = self.more.plan.as_deref().map(Arc::from);
                 let mut actor = Actor::new(subject, self.place(tenant, role), expires_at);
                 actor.as_of = as_of;
                 actor.trusted_documents_only = trusted_documents_only;
+                actor.plan = plan;
                 Ok(Arc::new(actor))
             }
         };

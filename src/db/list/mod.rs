@@ -52,6 +52,8 @@ pub struct PageRequest {
     pub from: Option<Cursor>,
     /// Whether the rows before `from` (or the last ones) are meant.
     pub backward: bool,
+    /// Whether one row more is looked at, to tell whether there are further ones.
+    pub peeks: bool,
 }
 
 /// What a list is asked for.

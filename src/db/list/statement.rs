@@ -111,7 +111,8 @@ pub(super) fn pages<R: Record>(
 }
 
 impl<R: Record> ListQuery<R> {
-    /// Makes a page of the rows that a statement gave: there is one more than asked for when there are further ones.
+    /// Makes a page of the rows that a statement gave: with peeking there is one more than asked for when there are
+    /// further ones.
     pub(super) fn assemble<T>(&self, mut rows: Vec<T>) -> Page<T> {
         let more = rows.len() as i64 > self.page.size;
         rows.truncate(self.page.size as usize);
@@ -183,7 +184,7 @@ fn push_conditions<R: Record>(
     }
 }
 
-/// The order and the limit: one row more than asked for, to tell whether there are further ones.
+/// The order and the limit.
 fn push_end<R: Record>(
     sql: &mut Sql,
     query: &ListQuery<R>,
@@ -192,27 +193,33 @@ fn push_end<R: Record>(
     let builder: &mut QueryBuilder<Postgres> = sql.builder();
     rendering::<R>(query, copies).push_order(builder);
     builder.push(" LIMIT ");
-    match USUAL_SIZES
-        .iter()
-        .find(|(size, _)| *size == query.page.size)
-    {
+    let limit = query.page.size + i64::from(query.page.peeks);
+    match USUAL_LIMITS.iter().find(|(usual, _)| *usual == limit) {
         Some((_, limit)) => builder.push(*limit),
-        None => builder.push_bind(query.page.size + 1),
+        None => builder.push_bind(limit),
     };
 }
 
-/// The sizes of pages that are usually asked for, with their limits written out. Of a limit that is bound Postgres takes
-/// for granted that it is a tenth of all rows; a plan made for the very limit then always looks better than the one for
-/// all, and it plans anew at each execution. Any size written out would fill the cache of statements instead.
-const USUAL_SIZES: [(i64, &str); 8] = [
-    (1, "2"),
-    (3, "4"),
-    (5, "6"),
-    (10, "11"),
-    (20, "21"),
-    (25, "26"),
-    (50, "51"),
-    (100, "101"),
+/// Limits of pages of the usual sizes, with and without peeking, written out. Of a limit that is bound Postgres takes for
+/// granted that it is a tenth of all rows; a plan made for the very limit then always looks better than the one for all,
+/// and it plans anew at each execution. Any limit written out would fill the cache of statements instead.
+const USUAL_LIMITS: [(i64, &str); 16] = [
+    (1, "1"),
+    (2, "2"),
+    (3, "3"),
+    (4, "4"),
+    (5, "5"),
+    (6, "6"),
+    (10, "10"),
+    (11, "11"),
+    (20, "20"),
+    (21, "21"),
+    (25, "25"),
+    (26, "26"),
+    (50, "50"),
+    (51, "51"),
+    (100, "100"),
+    (101, "101"),
 ];
 
 fn rendering<'a, R: Record>(

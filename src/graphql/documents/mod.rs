@@ -29,6 +29,8 @@ pub(super) struct Document {
     pub(super) text: String,
     /// SHA-256 of its text.
     pub(super) hash: Hash,
+    /// Its lexical tokens.
+    pub(super) tokens: usize,
     /// What the parser made of it.
     pub(super) parsed: ExecutableDocument,
 }
@@ -117,14 +119,14 @@ impl Documents {
         self.trusted.by_hash(&document.hash).is_some()
     }
 
-    /// The document with a hash; `read` scans and parses a text that is not known.
+    /// The document with a hash; `read` scans and parses a text that is not known, and counts its tokens.
     ///
     /// # Errors
     /// What `read` fails with; such a text is not kept.
     pub(super) fn get<E>(
         &self,
         (text, hash): (Option<String>, Hash),
-        read: impl FnOnce(&str) -> Result<ExecutableDocument, E>,
+        read: impl FnOnce(&str) -> Result<(usize, ExecutableDocument), E>,
     ) -> Result<Option<Arc<Document>>, E> {
         if let Some(known) = self.parsed.get(&hash) {
             return Ok(Some(known));
@@ -132,8 +134,13 @@ impl Documents {
         let Some(text) = text else {
             return Ok(None);
         };
-        let parsed = read(&text)?;
-        let document = Arc::new(Document { text, hash, parsed });
+        let (tokens, parsed) = read(&text)?;
+        let document = Arc::new(Document {
+            text,
+            hash,
+            tokens,
+            parsed,
+        });
         self.parsed.insert(hash, Arc::clone(&document));
         Ok(Some(document))
     }
@@ -153,7 +160,7 @@ mod tests {
             let text = documents.text(Named::Text(text.to_owned())).await;
             documents.get(text.expect("it is given"), |text| {
                 reads += 1;
-                parse_query(text)
+                parse_query(text).map(|parsed| (1, parsed))
             })
         };
         let first = get("{ a }")

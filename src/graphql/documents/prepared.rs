@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Extensions, Request, Variables, parser::types::OperationDefinition};
 
 use super::Document;
-use crate::graphql::shape::select_operation;
+use crate::graphql::shape::{Measure, select_operation};
 
 /// What a client asks to be run, safe to validate and to run.
 #[derive(Debug)]
@@ -18,6 +18,10 @@ pub(in crate::graphql) struct Prepared {
     pub(in crate::graphql) operation_name: Option<String>,
     /// With these variables.
     pub(in crate::graphql) variables: Variables,
+    /// Bytes that it came in.
+    pub(in crate::graphql) bytes: usize,
+    /// What it asks for.
+    pub(in crate::graphql) measure: Measure,
     /// What the client has sent beside them.
     pub(in crate::graphql) extensions: Extensions,
 }

@@ -20,6 +20,8 @@ pub(super) struct Call {
     pub(super) operation_name: Option<String>,
     pub(super) variables: Variables,
     pub(super) extensions: Extensions,
+    /// Bytes that it came in.
+    pub(super) bytes: usize,
 }
 
 impl Call {
@@ -28,11 +30,12 @@ impl Call {
     /// # Errors
     /// 400 when it is not one JSON object with parameters of the right types, or the variables are beyond the limits.
     pub(super) fn from_json(body: &[u8], limits: &Limits) -> Result<Self, Problem> {
+        let bytes = body.len();
         let body = serde_json::from_slice(body).map_err(|error| {
             Problem::bad_request(format!("the body is not valid JSON: {error}"))
         })?;
         match body {
-            Value::Object(parameters) => Self::from_parameters(parameters, limits),
+            Value::Object(parameters) => Self::from_parameters(parameters, bytes, limits),
             Value::Array(_) => Err(Problem {
                 code: "BATCHING_UNSUPPORTED",
                 ..Problem::bad_request("send one request at a time, a list of them is not run")
@@ -60,11 +63,12 @@ impl Call {
                 return Err(Problem::bad_request(format!("{name} is given twice")));
             }
         }
-        Self::from_parameters(parameters, limits)
+        Self::from_parameters(parameters, query.len(), limits)
     }
 
     fn from_parameters(
         mut parameters: Map<String, Value>,
+        bytes: usize,
         limits: &Limits,
     ) -> Result<Self, Problem> {
         let query = text(parameters.remove("query"), "query")?;
@@ -79,6 +83,7 @@ impl Call {
             operation_name: operation_name.filter(|name| !name.is_empty()),
             variables: converted(variables)?,
             extensions: converted(extensions)?,
+            bytes,
         })
     }
 }

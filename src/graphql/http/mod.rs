@@ -138,7 +138,7 @@ pub(super) async fn prepare_subscription(
         let call = Call::from_json(payload.as_bytes(), api.limits())?;
         let outcome = &mut Outcome::default();
         let prepared = prepare::prepare(api, call, prepare::Transport::Socket, outcome).await?;
-        run::require_trusted(api, Some(actor), &prepared)?;
+        run::require_allowed(api, Some(actor), &prepared)?;
         Ok(prepared.request())
     };
     prepare

@@ -72,8 +72,9 @@ pub(in crate::graphql) async fn prepare(
     let documents = api.documents();
     let text = documents.text(call.document).await?;
     let document = documents.get(text, |text| {
-        scan(text, api.limits())?;
-        parse_query(text).map_err(|error| syntax_problem(&error))
+        let tokens = scan(text, api.limits())?;
+        let parsed = parse_query(text).map_err(|error| syntax_problem(&error))?;
+        Ok::<_, Problem>((tokens, parsed))
     })?;
     let document = document.ok_or(Missing::Hash)?;
     let name = call.operation_name.as_deref();
@@ -87,12 +88,13 @@ pub(in crate::graphql) async fn prepare(
         .measure(&document.parsed, name, &call.variables, api.limits())?;
     outcome.nodes = measure.nodes;
     outcome.price = spending::price(operation.node.ty.into(), &measure);
-
     Ok(Prepared {
         is_registered,
         document,
         operation_name: call.operation_name,
         variables: call.variables,
+        bytes: call.bytes,
+        measure,
         extensions: call.extensions,
     })
 }

@@ -53,7 +53,7 @@ pub(super) async fn execute(
     let wish = cache::wish(&parts.headers);
     let executed = timeout_at(*deadline, async {
         let actor = api.authenticate(token, origin).await?;
-        require_trusted(api, actor.as_deref(), prepared)?;
+        require_allowed(api, actor.as_deref(), prepared)?;
         // Who has not said who they are pays by waiting, attempt by attempt.
         let reserved = match &actor {
             Some(actor) => {
@@ -92,16 +92,25 @@ pub(super) async fn execute(
     Ok(answer)
 }
 
+/// Passes a request that its sender may send: within the limits of their plan, and with a document that may be run.
+///
+/// # Errors
+/// The limit exceeded; 403 for a document that is not listed, where it has to be.
+pub(super) fn require_allowed(
+    api: &Api,
+    actor: Option<&Actor>,
+    prepared: &Prepared,
+) -> Result<(), Problem> {
+    api.plans().require(actor, prepared)?;
+    require_trusted(api, actor, prepared)
+}
+
 /// Passes a document that may be run: any, or where it is wanted so only one that the operator has listed. Whoever turns
 /// that on can turn it off again.
 ///
 /// # Errors
 /// 403 for any other.
-pub(super) fn require_trusted(
-    api: &Api,
-    actor: Option<&Actor>,
-    prepared: &Prepared,
-) -> Result<(), Problem> {
+fn require_trusted(api: &Api, actor: Option<&Actor>, prepared: &Prepared) -> Result<(), Problem> {
     let of_tenant = actor.is_some_and(|actor| actor.trusted_documents_only);
     let is_wanted = api.limits().trusted_documents_only || of_tenant;
     if !is_wanted || api.documents().is_trusted(&prepared.document) || turns_off(prepared) {

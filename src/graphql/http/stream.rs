@@ -83,7 +83,7 @@ pub(super) async fn stream(
     ))?;
     let access = Arc::clone(api.access());
     let peer = Peer::admit(access, token.to_owned(), arrival.origin.clone()).await?;
-    run::require_trusted(api, Some(peer.actor()), &prepared)?;
+    run::require_allowed(api, Some(peer.actor()), &prepared)?;
     let pass = api.admit(peer.actor()).map_err(|failure| {
         let status = axum::http::StatusCode::TOO_MANY_REQUESTS;
         Problem::request(status, "TOO_MANY_CONNECTIONS", failure.message)

@@ -28,6 +28,9 @@ pub(crate) trait List: Send + Sync {
     /// The columns that it is sorted by, of which cursors are made.
     fn order(&self) -> Vec<&'static str>;
 
+    /// Has no row looked at beyond the page: nobody asks whether there are further ones.
+    fn end_at_page(&mut self);
+
     /// Reads the page of each parent; a list that is below nothing has one page, under the nil id.
     fn read<'a>(
         &'a self,
@@ -89,6 +92,10 @@ impl<R: Record> List for Listed<R> {
     fn order(&self) -> Vec<&'static str> {
         let columns = self.query.order.iter();
         columns.map(|term| term.field.column()).collect()
+    }
+
+    fn end_at_page(&mut self) {
+        self.query.page.peeks = false;
     }
 
     fn read<'a>(

@@ -279,11 +279,12 @@ impl Planner {
         Some(())
     }
 
-    fn page(&mut self, set: &ContextSelectionSet<'_>, source: Source) -> Option<Below> {
+    fn page(&mut self, set: &ContextSelectionSet<'_>, mut source: Source) -> Option<Below> {
         let shape = source.shape();
         let columns = self.new_columns(shape);
         let mut level = self.level(shape, columns);
         let (mut parts, mut has_cursors, mut is_counted) = (Vec::new(), false, false);
+        let mut looks_further = false;
         for field in Flat::of(set, &format!("{}Connection", shape.type_name))? {
             let below = set.with_field(field);
             let below = below.with_selection_set(&field.node.selection_set);
@@ -299,6 +300,9 @@ impl Planner {
                     has_cursors |= info
                         .iter()
                         .any(|(_, info)| matches!(info, Info::Start | Info::End));
+                    looks_further |= info
+                        .iter()
+                        .any(|(_, info)| matches!(info, Info::HasNext | Info::HasPrevious));
                     Part::PageInfo(info)
                 }
                 "totalCount" => Part::TotalCount,
@@ -308,6 +312,9 @@ impl Planner {
             };
             is_counted |= matches!(part, Part::TotalCount | Part::IsEstimate);
             push_once(&mut parts, key(field), part)?;
+        }
+        if !looks_further {
+            source.end_at_page();
         }
         let order = match has_cursors {
             true => source.order(),

@@ -40,13 +40,58 @@ pub struct Measure {
     pub aliases: usize,
     /// Fields and fragment uses, fragments expanded.
     pub selections: usize,
+    /// Directives, fragments expanded.
+    pub directives: usize,
+    /// Rows of the largest page that is asked for.
+    pub page_rows: usize,
+}
+
+impl Measure {
+    /// Refuses what is beyond the limits of whoever asks.
+    ///
+    /// # Errors
+    /// The first limit exceeded.
+    pub fn check(&self, limits: &Limits) -> Result<(), Refusal> {
+        let within = Refusal::unless_within;
+        within("TOO_MANY_ALIASES", "aliases", self.aliases, limits.aliases)?;
+        within(
+            "TOO_MANY_DIRECTIVES",
+            "directives",
+            self.directives,
+            limits.directives,
+        )?;
+        within(
+            "TOO_MANY_ROOT_FIELDS",
+            "top-level fields",
+            self.root_fields,
+            limits.root_fields,
+        )?;
+        within(
+            "SELECTED_TOO_DEEP",
+            "levels of fields",
+            self.depth,
+            limits.depth,
+        )?;
+        within(
+            "PAGE_TOO_LARGE",
+            "rows on a page",
+            self.page_rows,
+            limits.page_rows,
+        )?;
+        within(
+            "TOO_MANY_NODES",
+            "nodes to answer",
+            self.nodes,
+            limits.nodes,
+        )
+    }
 }
 
 impl SchemaShape {
     /// Weighs the document as one request for the named operation, or for the only one.
     ///
     /// Every operation of the document has to keep the structural limits, because the executor validates them all;
-    /// only the one that runs has to keep the limit on nodes.
+    /// only the one that runs has to keep the limits on pages and nodes.
     ///
     /// # Errors
     /// The first limit exceeded, fragments in a circle, or no such operation.
@@ -71,14 +116,9 @@ impl SchemaShape {
                 .check(limits)?;
         }
         let (_, selected) = select_operation(document, operation_name)?;
-        let weight = self.weigh(document, &order, selected, variables);
-        Refusal::unless_within(
-            "TOO_MANY_NODES",
-            "nodes to answer",
-            weight.nodes,
-            limits.nodes,
-        )?;
-        Ok(weight.measure())
+        let measure = self.weigh(document, &order, selected, variables).measure();
+        measure.check(limits)?;
+        Ok(measure)
     }
 
     /// A default value for a list of an unknown type makes the executor's validation panic.

@@ -146,7 +146,14 @@ impl<'a> Walk<'a> {
         match known.map_or(Size::One, |known| known.size) {
             Size::One => objects(below, 1, 1),
             Size::List => objects(below, LIST, 1),
-            Size::Page { default } => objects(below, self.values.page(field, default), 1),
+            Size::Page { default } => {
+                let rows = self.values.page(field, default);
+                let weight = objects(below, rows, 1);
+                Weight {
+                    page_rows: weight.page_rows.max(rows),
+                    ..weight
+                }
+            }
         }
     }
 }

@@ -13,6 +13,8 @@ pub(super) struct Weight {
     pub(super) aliases: usize,
     pub(super) selections: usize,
     pub(super) directives: usize,
+    /// Rows of the largest page.
+    pub(super) page_rows: usize,
     /// Fields directly here and not below one.
     pub(super) own_fields: usize,
     pub(super) introspection: Introspection,
@@ -28,6 +30,7 @@ impl Weight {
             aliases: self.aliases.saturating_add(other.aliases),
             selections: self.selections.saturating_add(other.selections),
             directives: self.directives.saturating_add(other.directives),
+            page_rows: self.page_rows.max(other.page_rows),
             own_fields: self.own_fields.saturating_add(other.own_fields),
             introspection: self.introspection.beside(other.introspection),
         }
@@ -81,6 +84,8 @@ impl Weight {
             depth: self.depth,
             aliases: self.aliases,
             selections: self.selections,
+            directives: self.directives,
+            page_rows: self.page_rows,
         }
     }
 }
