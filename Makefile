@@ -6,7 +6,7 @@ DATA = .dealgraph
 # Where rustup puts cargo, for shells that were not told.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: run test bench bench-live bench-peers soak fuzz check fmt clippy deny clean-data
+.PHONY: run test bench bench-live bench-peers bench-sizes soak fuzz check fmt clippy deny clean-data
 
 # Runs Dealgraph with a Postgres and a Redis of its own, after installing what is missing. The shell gives
 # its place to dealgraph, so that Ctrl-C and signals reach it.
@@ -56,6 +56,13 @@ bench-peers:
 	@sh .ci/bootstrap test
 	cargo build --release --locked --workspace
 	@exec "$${CARGO_TARGET_DIR:-target}/release/dealgraph-loadtests" peers $(ARGS)
+
+# Measures pages of a tenant of 10,000 deals and of one of a million, in turns. Takes some ten minutes the first time, for the
+# data, and two after it; another size: make bench-sizes ARGS="--deals 3000000"
+bench-sizes:
+	@sh .ci/bootstrap run
+	cargo build --release --locked --workspace
+	@exec "$${CARGO_TARGET_DIR:-target}/release/dealgraph-loadtests" sizes $(ARGS)
 
 # What CI checks before the tests.
 check: fmt clippy deny

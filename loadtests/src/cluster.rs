@@ -50,7 +50,7 @@ impl Cluster {
         } else {
             Contents::Keep
         };
-        Self::start_in("loadtests", contents, SHARED_BUFFERS, options).await
+        Self::start_in(options.folder(), contents, SHARED_BUFFERS, options).await
     }
 
     /// Starts one that has nothing in it and keeps to itself, beside the one that is measured.

@@ -36,7 +36,7 @@ const EVERY: Duration = Duration::from_millis(20);
 
 /// Measures with a share for each tenant, as it is built in, and without any.
 pub(crate) async fn run(options: &Options, cluster: &Cluster) -> Outcome<()> {
-    data::ensure(cluster).await?;
+    data::ensure(cluster, data::Set::Usual).await?;
     let mut database = cluster.superuser().await?;
     let all = workload::all(&mut database, cluster).await?;
     let of = |kind| all.iter().find(|workload| workload.kind == kind);

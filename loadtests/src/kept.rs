@@ -39,7 +39,7 @@ const FAULTS: [(Fault, &str); 5] = [
 
 /// Measures each fault in turns, and prints the table.
 pub(crate) async fn run(options: &Options, cluster: &Cluster) -> Outcome<()> {
-    data::ensure(cluster).await?;
+    data::ensure(cluster, data::Set::Usual).await?;
     let mut database = cluster.superuser().await?;
     let all = workload::all(&mut database, cluster).await?;
     let mixed = all

@@ -21,6 +21,7 @@ mod report;
 mod script;
 mod server;
 mod sign_in;
+mod sizes;
 mod soak;
 mod verify;
 mod workload;
@@ -83,6 +84,12 @@ enum What {
     Kept,
     /// How what requests cost in points goes together with the time that they take.
     Price,
+    /// Whether pages of a tenant of a million deals are as quick as those of one with ten thousand.
+    Sizes {
+        /// The deals of the large tenant.
+        #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(10_000..=20_000_000))]
+        deals: u32,
+    },
     /// Whether subscribers are told of everything, once and in order, while servers, Redis and Postgres are killed.
     Soak(soak::Options),
     /// Subscriptions: one event to many, many a second, memory, statements, and what events cost writers.
@@ -102,6 +109,14 @@ enum What {
 impl Options {
     fn seconds(&self) -> u64 {
         self.seconds.unwrap_or(120)
+    }
+
+    /// The folder of the cluster, beside the build.
+    fn folder(&self) -> &'static str {
+        match self.what {
+            Some(What::Sizes { .. }) => "loadtests-sizes",
+            _ => "loadtests",
+        }
     }
 
     fn wants(&self, kind: workload::Kind) -> bool {
@@ -169,13 +184,14 @@ async fn measure_what(options: &Options, cluster: &Cluster) -> Outcome<()> {
         Some(What::Fair) => fair::run(options, cluster).await,
         Some(What::Price) => price::run(options, cluster).await,
         Some(What::Kept) => kept::run(options, cluster).await,
+        Some(What::Sizes { deals }) => sizes::run(options, cluster, deals).await,
         Some(What::Soak(_)) => Ok(()),
         Some(What::Live { sockets }) => live::run(options, cluster, sockets).await,
     }
 }
 
 async fn measure(options: &Options, cluster: &Cluster) -> Outcome<()> {
-    data::ensure(cluster).await?;
+    data::ensure(cluster, data::Set::Usual).await?;
     let mut database = cluster.superuser().await?;
     let everything = workload::all(&mut database, cluster).await?;
     let workloads: Vec<Arc<Workload>> = everything

@@ -29,7 +29,7 @@ struct Asked {
 
 /// Asks them all and prints how prices and times go together.
 pub(crate) async fn run(options: &Options, cluster: &Cluster) -> Outcome<()> {
-    data::ensure(cluster).await?;
+    data::ensure(cluster, data::Set::Usual).await?;
     let mut database = cluster.superuser().await?;
     let all = workload::all(&mut database, cluster).await?;
     let boards = all.iter().find(|workload| workload.kind == Kind::Board);

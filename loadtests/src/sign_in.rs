@@ -43,7 +43,7 @@ struct SignIns {
 
 /// Measures, and prints the figures.
 pub(crate) async fn run(options: &Options, cluster: &Cluster) -> Outcome<()> {
-    data::ensure(cluster).await?;
+    data::ensure(cluster, data::Set::Usual).await?;
     let mut database = cluster.superuser().await?;
     let emails = set_passwords(&mut database).await?;
     let everything = workload::all(&mut database, cluster).await?;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{Outcome, client::Question, cluster::Cluster};
 
 /// A column of a board as a page shows it: fifty cards with their people and what happened last.
-const BOARD: &str = "query Board($stage: ID!) { \
+pub(crate) const BOARD: &str = "query Board($stage: ID!) { \
     opportunities(first: 50, filter: { stageId: { eq: $stage } }, orderBy: [{ field: BOARD_POSITION }]) { nodes { \
         id name status probability amount { amountMinor currency } expectedCloseOn stageEnteredAt version \
         owner { id name email } \
@@ -17,7 +17,7 @@ const BOARD: &str = "query Board($stage: ID!) { \
     } } }";
 const ONE: &str = "query One($id: ID!) { \
     opportunity(id: $id) { id name status amount { amountMinor currency } owner { id name email } } }";
-const LIST: &str = "query List($above: BigInt!) { opportunities(first: 50, \
+pub(crate) const LIST: &str = "query List($above: BigInt!) { opportunities(first: 50, \
         filter: { status: { eq: OPEN }, amountMinor: { gt: $above } }, orderBy: [{ field: AMOUNT, direction: DESC }]) { \
         nodes { id name status amount { amountMinor currency } owner { id name } company { id name } } \
         pageInfo { hasNextPage endCursor } } }";
@@ -29,7 +29,7 @@ const DEEP: &str = "query Deep($stage: ID!) { \
 const CREATE: &str = "mutation Create($input: ContactCreateInput!) { contactCreate(input: $input) { \
         contact { id firstName lastName version owner { id name } } userErrors { code message field } \
     } }";
-const DUE: &str = "query Due { dueActions(scope: ALL) { overdue(first: 25) { nodes { \
+pub(crate) const DUE: &str = "query Due { dueActions(scope: ALL) { overdue(first: 25) { nodes { \
         id name nextAction { at kind details } owner { id name } \
     } } } }";
 const MOVE: &str = "mutation Move($input: OpportunityMoveStageInput!) { opportunityMoveStage(input: $input) { \
@@ -221,7 +221,7 @@ async fn moving(database: &mut PgConnection, cluster: &Cluster, tenant: i32) -> 
 }
 
 /// The admin of a tenant, asking a document with each of these variables in turns.
-async fn variant(
+pub(crate) async fn variant(
     database: &mut PgConnection,
     cluster: &Cluster,
     number: i32,
@@ -246,7 +246,10 @@ async fn variant(
 }
 
 /// The id of the nth record of a kind in a tenant, as the data's own function makes it.
-async fn id(database: &mut PgConnection, (kind, tenant, n): (i32, i32, i32)) -> Outcome<Uuid> {
+pub(crate) async fn id(
+    database: &mut PgConnection,
+    (kind, tenant, n): (i32, i32, i32),
+) -> Outcome<Uuid> {
     let id = sqlx::query_scalar("SELECT bench.id($1, $2, $3)")
         .bind(kind)
         .bind(tenant)

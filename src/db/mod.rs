@@ -246,10 +246,12 @@ impl Db {
         sql: String,
         permit: Option<Permit>,
     ) -> Result<Statements> {
-        let connection = pool.acquire().await.map_err(constraint::translate)?;
         let begin = AssertSqlSafe(sql).into_sql_str();
-        Statements::begin(connection, begin, (self.running.clone(), permit))
-            .await
-            .map_err(constraint::translate)
+        let running = self.running.clone();
+        // Boxed: everything that may begin a transaction, each socket among it, would hold room for this otherwise.
+        let begun = Box::pin(async move {
+            Statements::begin(pool.acquire().await?, begin, (running, permit)).await
+        });
+        begun.await.map_err(constraint::translate)
     }
 }

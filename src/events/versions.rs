@@ -9,9 +9,10 @@ use std::{
     collections::HashMap,
     fmt::Write as _,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use moka::sync::Cache;
 use serde_json::{Map, Value as Json};
 use tokio::sync::oneshot;
 
@@ -24,6 +25,10 @@ use crate::{
 
 /// Nobody waits longer; whoever has waited is answered without what is kept.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Tenants of which it is remembered how far they were, and for how long.
+const KNOWN: u64 = 10_000;
+const REMEMBERED: Duration = Duration::from_secs(60);
 
 /// How far the data of a tenant is.
 #[derive(Debug, Clone)]
@@ -69,6 +74,8 @@ pub struct Progress(Arc<Inner>);
 struct Inner {
     db: Db,
     state: Mutex<State>,
+    /// How far tenants were when they were last asked about, with the instant before that.
+    known: Cache<TenantId, (Instant, Arc<Versions>)>,
 }
 
 #[derive(Default)]
@@ -84,7 +91,28 @@ impl Progress {
         Self(Arc::new(Inner {
             db,
             state: Mutex::default(),
+            known: Cache::builder()
+                .max_capacity(KNOWN)
+                .time_to_live(REMEMBERED)
+                .build(),
         }))
+    }
+
+    /// How far a tenant was so long ago at the most, and when; `None` when the database does not say.
+    pub async fn within(
+        &self,
+        tenant: TenantId,
+        age: Duration,
+    ) -> Option<(Instant, Arc<Versions>)> {
+        if age > Duration::ZERO
+            && let Some((asked, versions)) = self.0.known.get(&tenant)
+            && asked.elapsed() <= age
+        {
+            return Some((asked, versions));
+        }
+        let asked = Instant::now();
+        let versions = self.of(tenant).await?;
+        Some((asked, versions))
     }
 
     /// How far a tenant is now; `None` when the database does not say.
@@ -115,6 +143,7 @@ impl Progress {
             if waiting.is_empty() {
                 return;
             }
+            let began = Instant::now();
             let asked = async {
                 let glances = match &mut glances {
                     Some(glances) => glances,
@@ -132,6 +161,8 @@ impl Progress {
                 Ok(found) => {
                     for (tenant, sender) in waiting {
                         if let Some(versions) = found.get(&tenant) {
+                            let known = (began, Arc::clone(versions));
+                            self.0.known.insert(tenant, known);
                             _ = sender.send(Arc::clone(versions));
                         }
                     }

@@ -7,10 +7,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde::Deserialize;
 
-use super::{
-    documents::Prepared,
-    limits::{Limits, Refusal, ceiling},
-};
+use super::limits::{Limits, ceiling};
 use crate::{auth::Actor, cache::Allowance, db::list::DEFAULT_PAGE, tenants};
 
 /// A file of plans larger than this is none.
@@ -205,35 +202,6 @@ impl Plans {
         let plan = actor.and_then(|actor| actor.plan.as_ref());
         plan.and_then(|plan| self.by_name.get(&**plan))
             .unwrap_or(&self.usual)
-    }
-
-    /// Holds what a request brings and asks for against the limits of who sends it.
-    ///
-    /// # Errors
-    /// The first limit that it exceeds; those that nothing could exceed that has come so far are not looked at.
-    pub(super) fn require(
-        &self,
-        actor: Option<&Actor>,
-        prepared: &Prepared,
-    ) -> Result<(), Refusal> {
-        if self.by_name.is_empty() {
-            return Ok(());
-        }
-        let (limits, measure) = (self.of(actor), &prepared.measure);
-        let within = Refusal::unless_within;
-        within(
-            "BODY_TOO_LARGE",
-            "bytes of body",
-            prepared.bytes,
-            limits.body_bytes,
-        )?;
-        within(
-            "TOO_MANY_TOKENS",
-            "tokens",
-            prepared.document.tokens,
-            limits.tokens,
-        )?;
-        measure.check(limits)
     }
 }
 

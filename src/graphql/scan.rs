@@ -241,7 +241,7 @@ mod tests {
                 tokens,
                 ..Limits::default()
             };
-            assert_eq!(scan(document, &exact), Ok(()), "{document}");
+            assert_eq!(scan(document, &exact), Ok(exact.tokens), "{document}");
             if tokens > 0 {
                 let less = Limits {
                     tokens: tokens - 1,

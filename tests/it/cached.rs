@@ -91,8 +91,9 @@ fn a_hit_costs_a_point_and_says_what_it_is_when_asked() {
             answer.body["extensions"].clone()
         };
         let (miss, hit) = (send().await, send().await);
-        assert_eq!(miss["cache"], json!({ "status": "MISS", "reason": null }));
-        assert_eq!(hit["cache"], json!({ "status": "HIT", "reason": null }));
+        let told = |status, age| json!({ "status": status, "reason": null, "age": age });
+        assert_eq!(miss["cache"], told("MISS", Value::Null));
+        assert_eq!(hit["cache"], told("HIT", json!(0)));
         assert!(miss["cost"]["actual"].as_u64() > Some(1));
         assert_eq!(hit["cost"]["actual"], 1);
         let quiet = admin.send(DOCUMENTS[0], json!({})).await;
@@ -249,7 +250,7 @@ fn whoever_is_in_a_class_is_shown_the_same_by_postgres() {
 async fn hold(servers: [&Served; 2], token: &str, document: &str) {
     let (truth, _) = servers[0].cached(token, document, "no-store").await;
     for server in servers {
-        let (answer, status) = server.cached(token, document, "max-age=60").await;
+        let (answer, status) = server.cached(token, document, "max-age=0").await;
         assert_eq!(answer, truth, "{status} {document}");
     }
 }
@@ -265,12 +266,12 @@ fn a_write_at_one_server_is_read_at_the_other_whatever_becomes_of_redis() {
         let admin = world.a(Who::Admin);
         let token = admin.token().expect("a token");
 
-        let (first, status) = one.cached(token, DOCUMENTS[1], "max-age=60").await;
+        let (first, status) = one.cached(token, DOCUMENTS[1], "max-age=0").await;
         assert!(status.ends_with("stored"), "{status}");
         // Left in Redis without anybody waiting for it.
         let shared = async {
             loop {
-                let (again, status) = two.cached(token, DOCUMENTS[1], "max-age=60").await;
+                let (again, status) = two.cached(token, DOCUMENTS[1], "max-age=0").await;
                 assert_eq!(first, again);
                 two.cached(token, &rename(9, "No such deal"), "no-store")
                     .await;
@@ -303,7 +304,7 @@ fn a_write_at_one_server_is_read_at_the_other_whatever_becomes_of_redis() {
             writer
                 .cached(token, &rename(1 + round % 3, &name), "no-store")
                 .await;
-            let (answer, status) = reader.cached(token, DOCUMENTS[0], "max-age=60").await;
+            let (answer, status) = reader.cached(token, DOCUMENTS[0], "max-age=0").await;
             assert!(answer.to_string().contains(&name), "{status} {answer}");
             hold(
                 [&one, &two],
@@ -317,6 +318,49 @@ fn a_write_at_one_server_is_read_at_the_other_whatever_becomes_of_redis() {
         if let Some(redis) = redis {
             redis.stop().await;
         }
+    });
+}
+
+#[test]
+fn who_says_so_is_answered_with_what_was_true_a_moment_ago_and_nobody_else_is() {
+    test(async |world| {
+        let serve = || Served::caching(&world.database, Arc::clone(&world.tokens), None);
+        let (one, two) = (serve().await, serve().await);
+        let [admin, rep] = [Who::Admin, Who::Rep].map(|who| world.a(who));
+        let (token, other) = (admin.token().expect("a token"), rep.token().expect("one"));
+        let ask = async |token: &str, how: &str| {
+            let (answer, status) = one.cached(token, DOCUMENTS[0], how).await;
+            (answer.to_string().contains("Not yet seen"), status)
+        };
+        let kept = (false, "Dealgraph; hit".to_owned());
+        ask(token, "max-age=60").await;
+        two.cached(token, &rename(1, "Not yet seen"), "no-store")
+            .await;
+        assert_eq!(
+            ask(token, "max-age=60").await,
+            kept,
+            "it was true a moment ago"
+        );
+        let body = json!({ "query": DOCUMENTS[0], "extensions": { "cache": true } });
+        let told = one.post(Some(token), &body).await;
+        assert_eq!(told["extensions"]["cache"]["status"], "MISS", "{told}");
+        assert!(ask(token, "max-age=0").await.0, "now is now");
+        // What is known of the tenant is newer by now, for everybody in it.
+        assert!(ask(token, "max-age=60").await.0);
+
+        ask(other, "max-age=60").await;
+        two.cached(token, &rename(1, "Seen"), "no-store").await;
+        let (answer, _) = one.cached(other, DOCUMENTS[0], "max-age=60").await;
+        let (truth, _) = one.cached(other, DOCUMENTS[0], "no-store").await;
+        let ids = |answer: &Value| -> Vec<Value> {
+            let nodes = answer["opportunities"]["nodes"].as_array();
+            nodes.map_or(Vec::new(), |nodes| {
+                nodes.iter().map(|node| node["id"].clone()).collect()
+            })
+        };
+        assert_eq!(ids(&answer), ids(&truth), "by one's own rights");
+        one.stop().await;
+        two.stop().await;
     });
 }
 
@@ -352,7 +396,7 @@ fn what_others_write_into_redis_is_not_believed() {
         let token = world.a(Who::Admin);
         let token = token.token().expect("a token");
         let one = serve().await;
-        let (truth, _) = one.cached(token, DOCUMENTS[0], "max-age=60").await;
+        let (truth, _) = one.cached(token, DOCUMENTS[0], "max-age=0").await;
         let client = redis::Client::open(redis.url()).expect("its address");
         let mut connection = client
             .get_multiplexed_async_connection()
@@ -390,7 +434,7 @@ fn what_others_write_into_redis_is_not_believed() {
                 .expect("it obeys");
         }
         let two = serve().await;
-        let (answer, status) = two.cached(token, DOCUMENTS[0], "max-age=60").await;
+        let (answer, status) = two.cached(token, DOCUMENTS[0], "max-age=0").await;
         assert_eq!(
             (answer, status.as_str()),
             (truth, "Dealgraph; fwd=uri-miss; stored")

@@ -41,6 +41,7 @@ mod masks;
 mod members;
 mod opportunities;
 mod pipelines;
+mod plans;
 mod points;
 mod policies;
 mod pool;

@@ -19,7 +19,7 @@ const FIELDS: &str = "tenant { name baseCurrency timeZone locale fiscalYearStart
     secondFactorRequired requiredProvider status version }";
 
 /// The operator's command line over the world's database.
-async fn operate(world: &World, command: TenantCommand) -> Result<String, String> {
+pub(crate) async fn operate(world: &World, command: TenantCommand) -> Result<String, String> {
     let login = match command.is_owners() {
         true => "dealgraph_owner",
         false => "dealgraph_system",
@@ -36,7 +36,7 @@ async fn operate(world: &World, command: TenantCommand) -> Result<String, String
     Ok(lines.into_inner())
 }
 
-async fn slug(world: &World) -> String {
+pub(crate) async fn slug(world: &World) -> String {
     let tenant = world.a(Who::Admin).query("{ tenant { slug } }").await;
     tenant["tenant"]["slug"]
         .as_str()

@@ -67,7 +67,7 @@ pub(crate) async fn run(options: &Options, cluster: &Cluster, sockets: usize) ->
         )
         .into());
     }
-    data::ensure(cluster).await?;
+    data::ensure(cluster, data::Set::Usual).await?;
     let mut database = cluster.superuser().await?;
     let tenant = Tenant::prepare(cluster, &mut database).await?;
     say("looking at the statements of a move");

@@ -51,7 +51,7 @@ struct Rounds {
 
 /// Measures all of it, and prints the table.
 pub(crate) async fn run(options: &Options, cluster: &Cluster) -> Outcome<()> {
-    data::ensure(cluster).await?;
+    data::ensure(cluster, data::Set::Usual).await?;
     let mut database = cluster.superuser().await?;
     let everything = workload::all(&mut database, cluster).await?;
     let ours: Vec<Arc<Workload>> = everything

@@ -3,13 +3,16 @@
 //! An answer is found under who asks ([`crate::auth::Class`]), what is asked (document, operation, variables) and how far the kinds of
 //! records are that it follows from ([`Dependencies`], [`Versions`]). These are asked of the database before anything
 //! else is read, so an answer is at least as new as the numbers it is kept under, and nobody is ever answered with what
-//! was true before they asked.
+//! was true before they asked: but for those who say that it may be so many seconds old.
 
 mod kinds;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use async_graphql::{Response, ServerError, Value};
@@ -36,22 +39,24 @@ pub struct Caching {
 }
 
 /// How the one who asks wants to be answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wish {
-    /// As quickly as can be.
-    #[default]
-    Usual,
+    /// As quickly as can be, with what was true so long ago at the most (`Cache-Control: max-age`); usually now.
+    Within(Duration),
     /// By asking the database, whatever is kept (`Cache-Control: no-cache`).
     Fresh,
     /// The same, and without keeping the answer (`Cache-Control: no-store`).
     Unkept,
 }
 
+/// Nobody is answered with what was true longer ago, whatever they wish.
+pub(super) const OLDEST: Duration = Duration::from_secs(60);
+
 /// What became of a request at the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Usage {
-    /// Answered with what was kept, by this server or another.
-    Hit,
+    /// Answered with what was kept, by this server or another, and was true so many whole seconds ago.
+    Hit { age: u64 },
     /// Answered together with others who asked the same at the same time.
     Joined,
     /// Worked out, and kept unless it had errors or is too long.
@@ -152,7 +157,8 @@ impl Cached {
     /// Answers a question with what is kept, or else by running it: once for all who ask it at the same time.
     pub(super) async fn answer(&self, question: Question<'_>, wish: Wish) -> Answered {
         let placed = match wish {
-            Wish::Usual | Wish::Fresh => self.place(&question).await,
+            Wish::Within(age) => self.place(&question, age).await,
+            Wish::Fresh => self.place(&question, Duration::ZERO).await,
             Wish::Unkept => Err(Bypass::Wish),
         };
         let objects = AtomicU64::new(0);
@@ -162,15 +168,15 @@ impl Cached {
                 objects.store(ran.objects, Ordering::Relaxed);
                 (ran.response, Usage::Bypass(bypass))
             }
-            Ok((place, answers)) if wish == Wish::Fresh => {
+            Ok((place, _, answers)) if wish == Wish::Fresh => {
                 let made = question.make(&objects).await;
                 if let Ok(text) = &made {
                     answers.put(place, text.clone()).await;
                 }
                 (response(made), Usage::Bypass(Bypass::Wish))
             }
-            Ok((place, answers)) => {
-                let (answer, usage) = find(answers, place, (&question, &objects)).await;
+            Ok((place, asked, answers)) => {
+                let (answer, usage) = find(answers, (place, asked), (&question, &objects)).await;
                 (response(answer), usage)
             }
         };
@@ -182,8 +188,13 @@ impl Cached {
         }
     }
 
-    /// Where the answer to a question is kept, or why it is not.
-    async fn place(&self, question: &Question<'_>) -> Result<(Place, &Answers), Bypass> {
+    /// Where the answer to a question is kept that was true so long ago at the most, and when it was known to be; or why
+    /// it is not kept.
+    async fn place(
+        &self,
+        question: &Question<'_>,
+        age: Duration,
+    ) -> Result<(Place, Instant, &Answers), Bypass> {
         let Question {
             api,
             actor,
@@ -203,8 +214,8 @@ impl Cached {
             variables,
         );
         let depends = depends.ok_or(Bypass::Dependencies)?;
-        let versions = self.progress.of(actor.tenant).await;
-        let versions = versions.ok_or(Bypass::Unknown)?;
+        let known = self.progress.within(actor.tenant, age).await;
+        let (asked, versions) = known.ok_or(Bypass::Unknown)?;
         let class = match depends.has_rights {
             true => actor.class(false),
             false => actor.reading_class(),
@@ -221,12 +232,12 @@ impl Cached {
             ]),
             stamp: digest([depends.stamp(&versions).as_bytes()]),
         };
-        Ok((place, answers))
+        Ok((place, asked, answers))
     }
 
     fn count(&self, usage: Usage) {
         let counter = match usage {
-            Usage::Hit | Usage::Joined => &self.metrics.cache_hits,
+            Usage::Hit { .. } | Usage::Joined => &self.metrics.cache_hits,
             Usage::Miss { .. } => &self.metrics.cache_misses,
             Usage::Bypass(_) => &self.metrics.cache_bypassed,
         };
@@ -236,12 +247,15 @@ impl Cached {
 
 async fn find(
     answers: &Answers,
-    place: Place,
+    (place, asked): (Place, Instant),
     (question, objects): (&Question<'_>, &AtomicU64),
 ) -> (Result<Bytes, Unkept>, Usage) {
     let (answer, found) = answers.get_or_make(place, question.make(objects)).await;
     match (answer, found) {
-        (Ok(text), Found::Near | Found::Far) => (Ok(text), Usage::Hit),
+        (Ok(text), Found::Near | Found::Far) => {
+            let age = asked.elapsed().as_secs();
+            (Ok(text), Usage::Hit { age })
+        }
         (Ok(text), Found::Joined) => (Ok(text), Usage::Joined),
         (Ok(text), Found::Made) => (Ok(text), Usage::Miss { is_kept: true }),
         // What it says of somebody else is not said of this one.

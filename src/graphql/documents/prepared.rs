@@ -5,7 +5,10 @@ use std::sync::Arc;
 use async_graphql::{Extensions, Request, Variables, parser::types::OperationDefinition};
 
 use super::Document;
-use crate::graphql::shape::{Measure, select_operation};
+use crate::graphql::{
+    limits::{Limits, Refusal},
+    shape::{Measure, select_operation},
+};
 
 /// What a client asks to be run, safe to validate and to run.
 #[derive(Debug)]
@@ -27,6 +30,16 @@ pub(in crate::graphql) struct Prepared {
 }
 
 impl Prepared {
+    /// Refuses what is beyond the limits of whoever asks.
+    ///
+    /// # Errors
+    /// The first limit exceeded.
+    pub(in crate::graphql) fn check(&self, limits: &Limits) -> Result<(), Refusal> {
+        let tokens = self.document.tokens;
+        Refusal::unless_within("TOO_MANY_TOKENS", "tokens", tokens, limits.tokens)?;
+        self.measure.check(limits)
+    }
+
     /// The operation that is to be run.
     pub(in crate::graphql) fn operation(&self) -> &OperationDefinition {
         let selected = select_operation(&self.document.parsed, self.operation_name.as_deref());

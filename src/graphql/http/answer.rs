@@ -82,6 +82,9 @@ impl Answer {
     /// Adds what became of the request at the cache; in the answer's text only when the client wants to know.
     pub(super) fn tell_cache(&mut self, usage: Usage, is_asked_for: bool) {
         self.headers.insert("cache-status", usage.header());
+        if let Some(age) = usage.age() {
+            self.headers.insert(header::AGE, HeaderValue::from(age));
+        }
         if is_asked_for {
             self.extensions.insert("cache".to_owned(), usage.told());
         }

@@ -22,12 +22,12 @@ pub(super) async fn read(
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limit as u64) {
-        return Err(too_large(limit));
+        return Err(too_large(limit).closing());
     }
     let read = timeout_at(deadline, Limited::new(body, limit).collect()).await;
     match read {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(limit)),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(limit).closing()),
         Ok(Err(_)) => Err(Problem::bad_request("the body broke off before its end").closing()),
         Err(_) => Err(Problem::request(
             StatusCode::REQUEST_TIMEOUT,
@@ -38,9 +38,20 @@ pub(super) async fn read(
     }
 }
 
+/// Refuses a body that was read and is too large for who has sent it.
+///
+/// # Errors
+/// 413 for more than `limit` bytes.
+pub(super) fn require_within(bytes: usize, limit: usize) -> Result<(), Problem> {
+    match bytes > limit {
+        true => Err(too_large(limit)),
+        false => Ok(()),
+    }
+}
+
 fn too_large(limit: usize) -> Problem {
     let message = format!("the body has more than the {limit} bytes allowed");
-    Problem::request(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", message).closing()
+    Problem::request(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", message)
 }
 
 #[cfg(test)]

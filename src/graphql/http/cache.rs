@@ -1,11 +1,13 @@
 //! The cache in the words of HTTP: what a request wishes, what became of it, and answers that the client has already.
 
+use std::time::Duration;
+
 use async_graphql::{Name, Value, indexmap::IndexMap};
 use axum::http::{HeaderMap, HeaderValue, header};
 use sha2::{Digest as _, Sha256};
 
 use crate::graphql::{
-    cached::{Bypass, Usage, Wish},
+    cached::{Bypass, OLDEST, Usage, Wish},
     documents::Prepared,
 };
 
@@ -16,12 +18,22 @@ pub(super) fn wish(headers: &HeaderMap) -> Wish {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .map(str::trim);
-    directives.fold(Wish::Usual, |wish, directive| match wish {
+    let now = Wish::Within(Duration::ZERO);
+    directives.fold(now, |wish, directive| match wish {
         Wish::Unkept => Wish::Unkept,
         _ if directive.eq_ignore_ascii_case("no-store") => Wish::Unkept,
         _ if directive.eq_ignore_ascii_case("no-cache") => Wish::Fresh,
-        wish => wish,
+        Wish::Within(_) => age(directive).map_or(wish, Wish::Within),
+        Wish::Fresh => wish,
     })
+}
+
+/// How old an answer may be. No directive makes it older than [`OLDEST`].
+fn age(directive: &str) -> Option<Duration> {
+    let (name, seconds) = directive.split_once('=')?;
+    let seconds = seconds.parse().ok()?;
+    name.eq_ignore_ascii_case("max-age")
+        .then(|| Duration::from_secs(seconds).min(OLDEST))
 }
 
 /// Whether the client asks what became of its request, by `extensions: { cache: true }`.
@@ -36,7 +48,7 @@ impl Usage {
     /// As `Cache-Status` says it (RFC 9211).
     pub(super) fn header(self) -> HeaderValue {
         HeaderValue::from_static(match self {
-            Self::Hit => "Dealgraph; hit",
+            Self::Hit { .. } => "Dealgraph; hit",
             Self::Joined => "Dealgraph; fwd=uri-miss; collapsed",
             Self::Miss { is_kept: true } => "Dealgraph; fwd=uri-miss; stored",
             Self::Miss { is_kept: false } => "Dealgraph; fwd=uri-miss",
@@ -51,7 +63,7 @@ impl Usage {
     /// As `extensions.cache` says it.
     pub(super) fn told(self) -> Value {
         let (status, reason) = match self {
-            Self::Hit => ("HIT", None),
+            Self::Hit { .. } => ("HIT", None),
             Self::Joined => ("HIT", Some("JOINED")),
             Self::Miss { is_kept: true } => ("MISS", None),
             Self::Miss { is_kept: false } => ("MISS", Some("NOT_KEPT")),
@@ -70,7 +82,19 @@ impl Usage {
         Value::Object(IndexMap::from_iter([
             (Name::new("status"), Value::from(status)),
             (Name::new("reason"), reason),
+            (
+                Name::new("age"),
+                self.age().map_or(Value::Null, Value::from),
+            ),
         ]))
+    }
+
+    /// How many seconds ago a kept answer was known to be true.
+    pub(super) fn age(self) -> Option<u64> {
+        match self {
+            Self::Hit { age } => Some(age),
+            _ => None,
+        }
     }
 }
 
@@ -107,8 +131,12 @@ mod tests {
     #[test]
     fn a_request_says_how_it_wants_to_be_answered() {
         let of = |value| wish(&headers(header::CACHE_CONTROL, value));
-        assert_eq!(wish(&HeaderMap::new()), Wish::Usual);
-        assert_eq!(of("max-age=0"), Wish::Usual);
+        let within = |seconds| Wish::Within(Duration::from_secs(seconds));
+        assert_eq!(wish(&HeaderMap::new()), within(0));
+        assert_eq!(of("max-age=0"), within(0));
+        assert_eq!(of("Max-Age=7, max-stale"), within(7));
+        assert_eq!(of("max-age=3600"), within(60));
+        assert_eq!(of("max-age=soon"), within(0));
         assert_eq!(of("max-age=0, No-Cache"), Wish::Fresh);
         assert_eq!(of("no-store, no-cache"), Wish::Unkept);
     }

@@ -139,6 +139,7 @@ pub(super) async fn prepare_subscription(
         let outcome = &mut Outcome::default();
         let prepared = prepare::prepare(api, call, prepare::Transport::Socket, outcome).await?;
         run::require_allowed(api, Some(actor), &prepared)?;
+        run::pay_for_opening(api, actor, outcome.price).await?;
         Ok(prepared.request())
     };
     prepare

@@ -11,6 +11,7 @@ use futures_util::FutureExt;
 use tokio::time::timeout_at;
 
 use super::answer::Answer;
+use super::body;
 use super::cache;
 use super::call::Call;
 use super::head::bearer;
@@ -101,8 +102,21 @@ pub(super) fn require_allowed(
     actor: Option<&Actor>,
     prepared: &Prepared,
 ) -> Result<(), Problem> {
-    api.plans().require(actor, prepared)?;
+    let limits = api.plans().of(actor);
+    body::require_within(prepared.bytes, limits.body_bytes)?;
+    prepared.check(limits)?;
     require_trusted(api, actor, prepared)
+}
+
+/// Takes the points of one answer for opening a subscription; what it is told later costs its reader nothing.
+///
+/// # Errors
+/// 429 when there are not enough left.
+pub(super) async fn pay_for_opening(api: &Api, actor: &Actor, price: u64) -> Result<(), Problem> {
+    let reserved = api.spending().reserve(actor, price).await;
+    let reserved = reserved.map_err(|overdrawn| Problem::rate_limited(price, overdrawn))?;
+    reserved.settle(price);
+    Ok(())
 }
 
 /// Passes a document that may be run: any, or where it is wanted so only one that the operator has listed. Whoever turns

@@ -3,10 +3,13 @@
 
 use std::{
     collections::VecDeque,
+    future::poll_fn,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
     time::Instant,
 };
 
+use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 
 use super::{Failure, Refused, Seat};
@@ -15,6 +18,9 @@ use super::{Failure, Refused, Seat};
 const MOST_MESSAGES: usize = 256;
 /// Most bytes of them; one message more is taken when nothing else waits.
 const MOST_BYTES: usize = 1024 * 1024;
+
+/// Messages that a queue keeps room for while it is empty.
+const SHORT: usize = 4;
 
 /// An operation, by the name that its client gave it.
 pub(crate) type OperationId = Arc<str>;
@@ -55,7 +61,8 @@ pub(crate) struct Gone;
 #[derive(Default)]
 pub(crate) struct Outbox {
     waiting: Mutex<Waiting>,
-    filled: Notify,
+    /// Of the one who empties it.
+    filled: AtomicWaker,
     taken: Notify,
 }
 
@@ -63,6 +70,8 @@ pub(crate) struct Outbox {
 struct Waiting {
     parcels: VecDeque<Parcel>,
     bytes: usize,
+    /// Whether somebody waits for room.
+    is_awaited: bool,
     is_closed: bool,
 }
 
@@ -105,14 +114,14 @@ impl Outbox {
             waiting.put(Parcel::Next(Arc::clone(operation), Arc::clone(message)));
         }
         drop(waiting);
-        self.filled.notify_one();
+        self.filled.wake();
         Ok(())
     }
 
     /// Leaves what ends an operation or interrupts it; there is always room for that.
     pub(crate) fn put(&self, parcel: Parcel) {
         self.waiting().put(parcel);
-        self.filled.notify_one();
+        self.filled.wake();
     }
 
     /// Leaves an answer, after waiting for room.
@@ -123,8 +132,13 @@ impl Outbox {
     ) -> Result<(), Gone> {
         loop {
             let taken = self.taken.notified();
-            if self.waiting().is_closed {
-                return Err(Gone);
+            {
+                let mut waiting = self.waiting();
+                if waiting.is_closed {
+                    return Err(Gone);
+                }
+                // Before room is looked for, or what is taken in between would be told to nobody.
+                waiting.is_awaited = true;
             }
             if self.push(operation, message).is_ok() {
                 return Ok(());
@@ -135,13 +149,17 @@ impl Outbox {
 
     /// The next one, in the order they were left.
     pub(crate) async fn next(&self) -> Parcel {
-        loop {
-            let filled = self.filled.notified();
-            if let Some(parcel) = self.take() {
-                return parcel;
-            }
-            filled.await;
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// The next one, in the order they were left. One task asks.
+    pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Parcel> {
+        if let Some(parcel) = self.take() {
+            return Poll::Ready(parcel);
         }
+        // Asked again after that: what was left meanwhile has woken nobody.
+        self.filled.register(cx.waker());
+        self.take().map_or(Poll::Pending, Poll::Ready)
     }
 
     /// The next one, if there is one.
@@ -151,12 +169,15 @@ impl Outbox {
         if let Parcel::Next(_, message) = &parcel {
             waiting.bytes -= message.payload.len();
         }
-        if waiting.parcels.is_empty() {
-            // A queue that was long once does not keep its memory.
+        // A queue that was long once does not keep its memory; a short one does, for the next event.
+        if waiting.parcels.is_empty() && waiting.parcels.capacity() > SHORT {
             waiting.parcels = VecDeque::new();
         }
+        let is_awaited = std::mem::take(&mut waiting.is_awaited);
         drop(waiting);
-        self.taken.notify_waiters();
+        if is_awaited {
+            self.taken.notify_waiters();
+        }
         Some(parcel)
     }
 

@@ -5,6 +5,9 @@
 //! subscriptions, so many at a time. It is closed when its token ends, when its person may not stay, and when the
 //! server stops. See `protocol.rs` for messages and codes.
 
+mod bell;
+mod frames;
+mod open;
 mod protocol;
 mod session;
 

@@ -1,16 +1,13 @@
 //! Connections that say nothing, or say it slowly, are closed. The stock server keeps them for ever.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use dealgraph::{
     audit::Recorder,
     cache::Texts,
     events::Hub,
     graphql::{
-        Api, Caching, Spending, Trusted,
-        http::Origins,
-        limits::{Limits, Points},
-        live::Sources,
+        Api, Caching, Plans, Spending, Trusted, http::Origins, limits::Limits, live::Sources,
         router,
     },
     server::{ServerLimits, serve},
@@ -36,17 +33,21 @@ fn a_connection_that_does_not_get_to_the_point_is_closed() {
             ..ServerLimits::default()
         };
         let stop = CancellationToken::new();
-        let limits_of_requests = Limits {
-            timeout: brief,
-            ..Limits::default()
-        };
+        let plans = Plans::new(
+            Limits {
+                timeout: brief,
+                ..Limits::default()
+            },
+            &BTreeMap::new(),
+        );
+        let plans = Arc::new(plans);
         let api = Arc::new(Api::new(
             world.db.clone(),
             Arc::clone(&world.tokens),
-            limits_of_requests,
+            Arc::clone(&plans),
             Recorder::start(world.db.clone()).0,
             Arc::clone(&world.accounts),
-            live_parts(world),
+            live_parts(world, plans),
             Origins::default(),
         ));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -88,7 +89,10 @@ async fn said_before_closing(address: SocketAddr, sent: &str) -> String {
 }
 
 /// What the API needs for subscriptions, none of which are opened here.
-fn live_parts(world: &World) -> (Sources, Spending, Caching, (Texts, Arc<Trusted>)) {
+fn live_parts(
+    world: &World,
+    plans: Arc<Plans>,
+) -> (Sources, Spending, Caching, (Texts, Arc<Trusted>)) {
     let metrics = Arc::<Metrics>::default();
     let hub = Hub::new(world.db.clone(), None, Arc::clone(&metrics), 7);
     let sources = Sources {
@@ -96,7 +100,7 @@ fn live_parts(world: &World) -> (Sources, Spending, Caching, (Texts, Arc<Trusted
         presences: Arc::default(),
         metrics,
     };
-    let spending = Spending::new(Points::default(), None);
+    let spending = Spending::new(plans, None);
     let caching = Caching {
         answers: None,
         from_points: 1,

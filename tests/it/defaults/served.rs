@@ -180,6 +180,21 @@ impl Served {
         (answer["data"].clone(), status.unwrap_or_default())
     }
 
+    /// The status that a stream of events begins with; what is answered instead, if it does not begin.
+    pub(crate) async fn stream(&self, token: &str, document: &str) -> (u16, Value) {
+        let request = self.http.post(&self.url).bearer_auth(token);
+        let request = request.header(
+            "accept",
+            "text/event-stream, application/graphql-response+json",
+        );
+        let response = request.json(&json!({ "query": document })).send().await;
+        let response = response.expect("the server answers");
+        match response.status().as_u16() {
+            200 => (200, Value::Null),
+            status => (status, response.json().await.expect("an answer is JSON")),
+        }
+    }
+
     /// Where its WebSockets are.
     pub(crate) fn socket_url(&self) -> String {
         self.url.replace("http:", "ws:")

@@ -50,11 +50,11 @@ const BEYOND_TENANTS: [(&str, &str); 18] = [
         "placement: whose records are to be moved is looked for in all tenants at once",
     ),
     (
-        "SELECT t.slug, t.name, t.status, t.created_at, t.delete_after, t.suspended_because, (SELECT count(*) FROM memberships",
+        "SELECT t.slug, t.name, t.status, t.created_at, t.delete_after, t.suspended_because, t.plan, (SELECT count(*) FROM memberships",
         "the operator lists all tenants, with the number of their members",
     ),
     (
-        "SELECT t.tenant_id, t.slug, t.name, t.status, t.base_currency, t.time_zone, t.locale, t.fiscal_year_start, t.lost_reason_required, t.warmness_threshold, t.second_factor_required, t.required_provider, t.suspended_because, t.delete_after, t.quota_members, t.quota_teams, t.quota_roles, t.quota_api_keys, t.created_at, t.version FROM tenants t WHERE t.s",
+        "SELECT t.tenant_id, t.slug, t.name, t.status, t.base_currency, t.time_zone, t.locale, t.fiscal_year_start, t.lost_reason_required, t.warmness_threshold, t.second_factor_required, t.required_provider, t.trusted_documents_only, t.suspended_because, t.delete_after, t.quota_members, t.quota_teams, t.quota_roles, t.quota_api_keys, t.plan, t.created_at, t.version FROM tenants t WHERE t.s",
         "the operator names a tenant by its slug, or looks for those that are due",
     ),
     (

@@ -1,0 +1,91 @@
+//! Frames of a socket: taking them in, and sending them for as long as the client takes them.
+
+use std::{pin::pin, time::Duration};
+
+use axum::extract::ws::{CloseFrame, Message as Frame, WebSocket};
+use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::time::timeout;
+
+use super::protocol::{self, Close, Incoming};
+
+/// How long a client may take nothing of what is sent.
+const SEND_PATIENCE: Duration = Duration::from_secs(20);
+/// How long the other end may take to close.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How a socket ends.
+pub(super) enum End {
+    /// By us, for a reason.
+    Close(Close),
+    /// The other end is gone or broken.
+    Gone,
+}
+
+impl From<Close> for End {
+    fn from(close: Close) -> Self {
+        Self::Close(close)
+    }
+}
+
+/// Sends as long as the client takes it. Most is taken at once, and then no timer is set up for it.
+pub(super) async fn patiently(
+    sending: impl Future<Output = Result<(), axum::Error>>,
+) -> Result<(), End> {
+    let mut sending = pin!(sending);
+    let sent = match sending.as_mut().now_or_never() {
+        Some(sent) => sent,
+        None => timeout(SEND_PATIENCE, sending)
+            .await
+            .map_err(|_| End::Gone)?,
+    };
+    sent.map_err(|_| End::Gone)
+}
+
+/// The next message; none for frames that say nothing.
+pub(super) async fn receive(socket: &mut WebSocket) -> Result<Option<Incoming>, End> {
+    let frame = socket.next().await;
+    read(socket, frame).await
+}
+
+/// The message in a frame that was received, if there is one.
+pub(super) async fn read(
+    socket: &mut WebSocket,
+    frame: Option<Result<Frame, axum::Error>>,
+) -> Result<Option<Incoming>, End> {
+    match frame {
+        None => Err(End::Gone),
+        Some(Ok(Frame::Text(text))) => Ok(Some(protocol::read(&text)?)),
+        Some(Ok(Frame::Binary(_))) => {
+            Err(Close::bad_message("expected text, not binary frames").into())
+        }
+        Some(Ok(Frame::Ping(_) | Frame::Pong(_))) => Ok(None),
+        Some(Ok(Frame::Close(_))) => {
+            // The answer to it leaves when the socket is read on.
+            _ = timeout(CLOSE_PATIENCE, socket.next()).await;
+            Err(End::Gone)
+        }
+        Some(Err(error)) => Err(broken(&error)),
+    }
+}
+
+/// A message that is too big is told so; anything else that breaks the protocol of frames ends in a broken socket.
+fn broken(error: &axum::Error) -> End {
+    match error.to_string().contains("too long") || error.to_string().contains("too big") {
+        true => Close::too_big().into(),
+        false => End::Gone,
+    }
+}
+
+/// Says why, and waits a moment for the other end to have heard it.
+pub(super) async fn close(mut socket: WebSocket, why: Close) {
+    let frame = CloseFrame {
+        code: why.code,
+        reason: why.reason.into(),
+    };
+    let said = async {
+        socket.send(Frame::Close(Some(frame))).await?;
+        while let Some(Ok(_)) = socket.next().await {}
+        Ok::<_, axum::Error>(())
+    };
+    _ = timeout(CLOSE_PATIENCE, said).await;
+}
