@@ -2,10 +2,8 @@
 
 use sqlx::{FromRow, Postgres, pool::PoolConnection, postgres::PgRow};
 
-use tracing::Instrument as _;
-
 use super::{Db, Running, Sql, SystemReason, constraint::translate};
-use crate::{error::Result, telemetry};
+use crate::{error::Result, telemetry::Statement};
 
 /// A connection of the system login for reading statements without a transaction around them: one trip each.
 pub struct Glances {
@@ -49,10 +47,12 @@ impl Glances {
         if let Some(observer) = &self.running.observer {
             observer(text.as_str());
         }
-        let span = telemetry::statement_span(text.as_str());
+        let statement = Statement::begin(text);
         let query = sql.0.build_query_as::<T>();
         let rows = query.persistent(self.running.prepared);
-        let rows = rows.fetch_all(&mut *self.connection).instrument(span);
-        rows.await.map_err(translate)
+        let rows = statement.run(rows.fetch_all(&mut *self.connection)).await;
+        let rows = rows.map_err(translate)?;
+        statement.done(rows.len());
+        Ok(rows)
     }
 }

@@ -14,8 +14,6 @@ use sqlx::{
 };
 use sqlx_core::transaction::TransactionManager as _;
 
-use tracing::{Instrument as _, Span};
-
 use super::{Running, Sql, constraint::translate, gate::Permit};
 use crate::{
     audit::{self, Entry, Origin},
@@ -23,7 +21,7 @@ use crate::{
     error::Result,
     events::{self, Event},
     ids::TenantId,
-    telemetry,
+    telemetry::Statement,
 };
 
 /// How long a statement may go on that nobody waits for any more.
@@ -80,17 +78,15 @@ impl Statements {
         &mut self,
         mut sql: Sql,
     ) -> Result<Vec<T>> {
-        let span = self.note(&sql);
-        let rows = sql
+        let statement = self.note(&sql);
+        let query = sql
             .0
             .build_query_as::<T>()
-            .persistent(self.running.prepared)
-            .fetch_all(self.connection())
-            .instrument(span.clone())
-            .await;
+            .persistent(self.running.prepared);
+        let rows = statement.run(query.fetch_all(self.connection())).await;
         self.is_busy = false;
         let rows = rows.map_err(translate)?;
-        telemetry::record_rows(&span, rows.len());
+        statement.done(rows.len());
         Ok(rows)
     }
 
@@ -102,17 +98,15 @@ impl Statements {
         &mut self,
         mut sql: Sql,
     ) -> Result<Option<T>> {
-        let span = self.note(&sql);
-        let row = sql
+        let statement = self.note(&sql);
+        let query = sql
             .0
             .build_query_as::<T>()
-            .persistent(self.running.prepared)
-            .fetch_optional(self.connection())
-            .instrument(span.clone())
-            .await;
+            .persistent(self.running.prepared);
+        let row = statement.run(query.fetch_optional(self.connection())).await;
         self.is_busy = false;
         let row = row.map_err(translate)?;
-        telemetry::record_rows(&span, usize::from(row.is_some()));
+        statement.done(usize::from(row.is_some()));
         Ok(row)
     }
 
@@ -121,17 +115,12 @@ impl Statements {
     /// # Errors
     /// As [`Self::all`].
     pub async fn rows(&mut self, mut sql: Sql) -> Result<Vec<PgRow>> {
-        let span = self.note(&sql);
-        let rows = sql
-            .0
-            .build()
-            .persistent(self.running.prepared)
-            .fetch_all(self.connection())
-            .instrument(span.clone())
-            .await;
+        let statement = self.note(&sql);
+        let query = sql.0.build().persistent(self.running.prepared);
+        let rows = statement.run(query.fetch_all(self.connection())).await;
         self.is_busy = false;
         let rows = rows.map_err(translate)?;
-        telemetry::record_rows(&span, rows.len());
+        statement.done(rows.len());
         Ok(rows)
     }
 
@@ -154,17 +143,12 @@ impl Statements {
     /// # Errors
     /// As [`Self::all`].
     pub async fn execute(&mut self, mut sql: Sql) -> Result<u64> {
-        let span = self.note(&sql);
-        let done = sql
-            .0
-            .build()
-            .persistent(self.running.prepared)
-            .execute(self.connection())
-            .instrument(span.clone())
-            .await;
+        let statement = self.note(&sql);
+        let query = sql.0.build().persistent(self.running.prepared);
+        let done = statement.run(query.execute(self.connection())).await;
         self.is_busy = false;
         let done = done.map_err(translate)?;
-        telemetry::record_rows(&span, done.rows_affected() as usize);
+        statement.done(done.rows_affected() as usize);
         Ok(done.rows_affected())
     }
 
@@ -181,14 +165,14 @@ impl Statements {
     }
 
     /// Notes that a statement is under way from now on.
-    fn note(&mut self, sql: &Sql) -> Span {
+    fn note(&mut self, sql: &Sql) -> Statement {
         self.count += 1;
         self.is_busy = true;
         let text = sql.0.sql();
         if let Some(observer) = &self.running.observer {
             observer(text.as_str());
         }
-        telemetry::statement_span(text.as_str())
+        Statement::begin(text)
     }
 }
 

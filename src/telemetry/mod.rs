@@ -23,7 +23,7 @@ use crate::config::TelemetryConfig;
 pub use notes::{note_operation, note_person, note_statements};
 pub use request_line::RequestLine;
 pub use spans::{OperationKind, operation_span, request_span};
-pub use statements::{record_rows, statement_span};
+pub use statements::Statement;
 
 /// The longest that the last spans hold up the end of the process.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
