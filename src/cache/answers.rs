@@ -100,6 +100,14 @@ impl Answers {
         (text, found)
     }
 
+    /// The answer to a question, if it is known.
+    pub async fn get(&self, place: Place) -> Option<Bytes> {
+        match self.near.get(&place).await {
+            Some(text) => Some(text),
+            None => self.far.get(&place).await,
+        }
+    }
+
     /// Keeps an answer that was made without asking.
     pub async fn put(&self, place: Place, text: Bytes) {
         self.far.set(place, text.clone());

@@ -156,6 +156,8 @@ impl Budget {
             let own = known
                 .entry(bucket.name.clone())
                 .or_insert_with(|| Known::full(allowance, now));
+            // The bucket may have become smaller.
+            own.leased = own.leased.min(allowance.burst);
             if own.leased >= points {
                 own.leased -= points;
                 return Ok(own.balance(allowance, now));

@@ -9,6 +9,7 @@ use crate::{
     db::migrate,
     dev,
     events::Hints,
+    graphql::Plan,
     import, telemetry,
     tenants::command::{self, TenantCommand},
 };
@@ -86,6 +87,7 @@ pub(crate) async fn import_maven(
 
 pub(crate) async fn manage_tenants(command: TenantCommand, data_dir: Option<PathBuf>) -> Outcome {
     let config = Config::from_env(Purpose::Develop)?;
+    require_known_plan(&command, &config)?;
     let (name, url) = match command.is_owners() {
         true => ("DEALGRAPH_OWNER_DATABASE_URL", &config.database.owner_url),
         false => ("DEALGRAPH_SYSTEM_DATABASE_URL", &config.database.system_url),
@@ -100,6 +102,32 @@ pub(crate) async fn manage_tenants(command: TenantCommand, data_dir: Option<Path
     command::run(command, &db, config.accounts.app_url.as_str(), print_line).await?;
     db.close().await;
     Ok(())
+}
+
+/// Refuses a plan that the file of plans does not name, where it is said which file that is: most likely it is misspelt.
+fn require_known_plan(command: &TenantCommand, config: &Config) -> Outcome {
+    let TenantCommand::SetPlan {
+        plan: Some(plan), ..
+    } = command
+    else {
+        return Ok(());
+    };
+    let Some(path) = &config.server.plans else {
+        return Ok(());
+    };
+    let plans = Plan::read_all(path)?;
+    match plans.contains_key(plan) {
+        true => Ok(()),
+        false => {
+            let known: Vec<_> = plans.into_keys().collect();
+            let known = known.join(", ");
+            Err(format!(
+                "there is no plan {plan:?} in {}, only: {known}",
+                path.display()
+            )
+            .into())
+        }
+    }
 }
 
 pub(crate) async fn manage_people(command: PersonCommand, data_dir: Option<PathBuf>) -> Outcome {

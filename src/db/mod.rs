@@ -18,6 +18,7 @@ mod predicate;
 mod session;
 mod sql;
 mod startup;
+mod statements;
 mod tx;
 
 use std::sync::Arc;
@@ -36,7 +37,8 @@ pub use predicate::{Column, Comparison, Predicate, Quantifier, Value};
 pub use session::ReadSession;
 pub use sql::{Row, Sql, rows_per_statement};
 pub use startup::{StartupError, check};
-pub use tx::{Statements, SystemTx, Tx};
+pub use statements::Statements;
+pub use tx::{SystemTx, Tx};
 
 use crate::{
     audit::Origin,

@@ -238,6 +238,16 @@ mod tests {
     }
 
     #[test]
+    fn the_example_in_the_docs_is_one() {
+        let page = include_str!("../../docs/limits.md");
+        let (_, plans) = page.split_once("## Plans").expect("they are described");
+        let (_, example) = plans.split_once("```json\n").expect("there is an example");
+        let (example, _) = example.split_once("```").expect("it ends");
+        let plans = Plan::parse_all(example.as_bytes()).expect("it can be taken as it is");
+        assert!(plans.len() == 2 && plans.values().all(|plan| *plan != Plan::default()));
+    }
+
+    #[test]
     fn a_file_that_is_wrong_says_where() {
         assert!(refusal("[]").contains("the file of plans is not"));
         assert!(refusal(r#"{ "free": { "dept": 5 } }"#).contains("free"));

@@ -94,7 +94,7 @@ impl Spending {
         let [own, tenant] = &buckets;
         let taken = match self.budget.take(own, price).await {
             Ok(_) => self.budget.take(tenant, price).await.inspect_err(|_| {
-                self.budget.give_back(own, price);
+                self.budget.give_back(own, price.min(own.allowance.burst));
             }),
             overdrawn => overdrawn,
         };
@@ -149,9 +149,11 @@ impl Reserved<'_> {
     pub(super) fn settle(self, objects: u64) -> Spent {
         let actual = (objects + 1).min(self.price);
         let budget = &self.spending.budget;
-        let balances = self
-            .buckets
-            .map(|bucket| budget.give_back(&bucket, self.taken.saturating_sub(actual)));
+        let balances = self.buckets.map(|bucket| {
+            // What no bucket could hold was not taken either.
+            let taken = self.taken.min(bucket.allowance.burst);
+            budget.give_back(&bucket, taken.saturating_sub(actual))
+        });
         Spent {
             price: self.price,
             actual,

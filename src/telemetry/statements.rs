@@ -21,6 +21,8 @@ pub struct Statement {
     text: SqlStr,
     pub(super) span: Span,
     began: Instant,
+    /// How many rows came back or were changed; none while it runs, and when it failed.
+    rows: Option<i64>,
 }
 
 impl Statement {
@@ -45,6 +47,7 @@ impl Statement {
             text,
             span,
             began: Instant::now(),
+            rows: None,
         }
     }
 
@@ -57,16 +60,25 @@ impl Statement {
     }
 
     /// Notes how many rows came back or were changed.
-    pub fn done(self, rows: usize) {
+    pub fn done(mut self, rows: usize) {
         let rows = i64::try_from(rows).unwrap_or(i64::MAX);
         self.span.set_attribute("db.response.returned_rows", rows);
+        self.rows = Some(rows);
+    }
+}
+
+impl Drop for Statement {
+    /// However it ended: those that were given up are looked for most.
+    fn drop(&mut self) {
         let took = self.began.elapsed();
-        if took >= SLOW {
-            let text = self.text.as_str();
-            let text = &text[..text.floor_char_boundary(TEXT_BYTES)];
-            let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-            tracing::warn!(statement = text, milliseconds, rows, "slow statement");
+        if took < SLOW {
+            return;
         }
+        let text = self.text.as_str();
+        let text = &text[..text.floor_char_boundary(TEXT_BYTES)];
+        let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let rows = self.rows;
+        tracing::warn!(statement = text, milliseconds, rows, "slow statement");
     }
 }
 

@@ -82,6 +82,20 @@ async fn a_variable_that_is_unknown_bad_or_missing_is_named() {
     );
 }
 
+#[tokio::test]
+async fn a_plan_that_the_file_does_not_name_is_refused_with_those_that_it_does() {
+    let file = std::env::temp_dir().join(format!("dealgraph-plans-{}.json", std::process::id()));
+    std::fs::write(&file, r#"{ "free": { "depth": 8 }, "large": {} }"#).expect("it can be written");
+    let mut misspelt = command(&["tenant", "set-plan", "acme", "fre"]);
+    misspelt.env("DEALGRAPH_PLANS", &file);
+    let said = refusal(misspelt).await;
+    std::fs::remove_file(&file).expect("it was there");
+    assert!(
+        said.contains("\"fre\"") && said.contains("only: free, large"),
+        "{said}"
+    );
+}
+
 #[test]
 fn serve_refuses_logins_that_could_bypass_row_level_security() {
     test(async |world: &World| {

@@ -19,7 +19,7 @@ use crate::{
 const PLANS: &str = r#"{
     "small": {
         "bodyBytes": 700, "tokens": 60, "depth": 5, "aliases": 2, "rootFields": 2, "directives": 1,
-        "pageRows": 30, "nodes": 100, "personPoints": 900, "personPointsPerSecond": 1
+        "pageRows": 30, "nodes": 100, "personPoints": 300, "personPointsPerSecond": 1
     },
     "large": { "depth": 14, "nodes": 20000 }
 }"#;
@@ -115,7 +115,7 @@ fn a_plan_decides_what_its_tenant_may_ask_for_and_nobody_else() {
         let small = &server.send(Some(ours), told, &json!({})).await["data"]["viewer"];
         assert_eq!(
             (&small["rateLimit"]["limit"], &small["tenant"]["plan"]),
-            (&json!(900), &json!("small"))
+            (&json!(300), &json!("small"))
         );
         let usual = &server.send(theirs, told, &json!({})).await["data"]["viewer"];
         assert_eq!(
@@ -182,7 +182,7 @@ fn a_subscription_pays_for_its_opening_and_keeps_the_limits_of_its_plan() {
             }
         };
         assert_eq!((refused.0, code(&refused.1)), (429, "RATE_LIMITED"));
-        assert!(opened < 30, "900 points are enough for {opened}");
+        assert!(opened < 10, "300 points are enough for {opened}");
         server.stop().await;
     });
 }

@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use crate::{
     defaults::served::Served,
     events::open_data,
-    harness::{Who, World, test},
+    harness::{A, Who, World, global_id, test},
+    live::{Socket, act, rename},
 };
 
 const BOARD: &str = "{ opportunities(first: 50) { nodes { name owner { name } activities(first: 5) { nodes { subject } } } } }";
@@ -96,6 +97,26 @@ fn every_answer_says_what_it_cost_and_what_is_left() {
         );
         let nobody = world.stranger(None).send(LITTLE, json!({})).await;
         assert_eq!((nobody.status, nobody.body.get("extensions")), (401, None));
+    });
+}
+
+#[test]
+fn a_request_dearer_than_the_bucket_takes_all_of_it_and_gives_no_more_back() {
+    test(async |world| {
+        let admin = world.a(Who::Admin);
+        let token = admin.token().expect("a token");
+        let server = served(world, None, limits(60, 10_000, Spend::Enforce)).await;
+        let (status, answer) = server.ask(token, BOARD).await;
+        assert_eq!(status, 200, "{answer}");
+        let (actual, left) = (cost(&answer, "actual"), cost(&answer, "remaining"));
+        assert!(cost(&answer, "requested") > 60 && actual > 1, "{answer}");
+        assert!(left <= 60_u64.saturating_sub(actual) + 1, "{answer}");
+        assert_eq!(
+            server.ask(token, BOARD).await.0,
+            429,
+            "it is not full again"
+        );
+        server.stop().await;
     });
 }
 
@@ -183,5 +204,39 @@ fn servers_share_the_points_and_go_on_by_themselves_without_redis() {
         }
         one.stop().await;
         two.stop().await;
+    });
+}
+
+#[test]
+fn a_subscription_pays_when_it_is_asked_for_and_not_for_being_interrupted() {
+    test(async |world| {
+        let document = "subscription { opportunityEvents { kind opportunity { activities(first: 20) { nodes { id } } } } }";
+        let server = served(world, None, limits(100, 100_000, Spend::Enforce)).await;
+        let analyst = world.a(Who::Analyst);
+        let token = analyst.token().expect("a token");
+        let left = async || cost(&server.ask(token, LITTLE).await.1, "remaining");
+        let mut socket = Socket::at(&server.socket_url(), token).await;
+        socket.subscribe("1", document, json!({})).await;
+        let before = left().await;
+        assert!((60..80).contains(&before), "{before} of 100 are left");
+        for round in 0..3 {
+            // Whoever is in the tenant may have other rights by that.
+            let input = json!({ "id": global_id("team", A.uuid("team", 1)), "name": format!("West {round}") });
+            act(&world.a(Who::Admin), "teamUpdate", input).await;
+            rename(&world.a(Who::Admin), 1, &format!("Round {round}")).await;
+            assert_eq!(socket.change("1").await["kind"], "UPDATED");
+        }
+        let spent = before - left().await.min(before);
+        assert!(spent < 20, "{spent} points for going on");
+
+        for id in ["2", "3"] {
+            socket.subscribe(id, document, json!({})).await;
+        }
+        socket.ask("4", document, json!({})).await;
+        let refused = socket.message("4").await;
+        let extensions = &refused["payload"][0]["extensions"];
+        assert_eq!(extensions["code"], "RATE_LIMITED", "{refused}");
+        assert!(extensions["retryAfter"].as_u64() > Some(0), "{refused}");
+        server.stop().await;
     });
 }

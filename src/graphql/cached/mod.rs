@@ -156,9 +156,19 @@ impl Cached {
 
     /// Answers a question with what is kept, or else by running it: once for all who ask it at the same time.
     pub(super) async fn answer(&self, question: Question<'_>, wish: Wish) -> Answered {
+        if let Wish::Within(age) = wish
+            && let Some((text, age)) = self.of_late(&question, age).await
+        {
+            let usage = Usage::Hit { age: age.as_secs() };
+            self.count(usage);
+            return Answered {
+                response: Response::new(Value::Binary(text)),
+                objects: 0,
+                usage: Some(usage),
+            };
+        }
         let placed = match wish {
-            Wish::Within(age) => self.place(&question, age).await,
-            Wish::Fresh => self.place(&question, Duration::ZERO).await,
+            Wish::Within(_) | Wish::Fresh => self.place(&question, Duration::ZERO).await,
             Wish::Unkept => Err(Bypass::Wish),
         };
         let objects = AtomicU64::new(0);
@@ -175,8 +185,8 @@ impl Cached {
                 }
                 (response(made), Usage::Bypass(Bypass::Wish))
             }
-            Ok((place, asked, answers)) => {
-                let (answer, usage) = find(answers, (place, asked), (&question, &objects)).await;
+            Ok((place, _, answers)) => {
+                let (answer, usage) = find(answers, place, (&question, &objects)).await;
                 (response(answer), usage)
             }
         };
@@ -186,6 +196,17 @@ impl Cached {
             objects: objects.into_inner(),
             usage: Some(usage),
         }
+    }
+
+    /// An answer that was true so long ago at the most, if one is kept, and how long ago that is. A database that was asked
+    /// since then how far it is is asked nothing.
+    async fn of_late(&self, question: &Question<'_>, age: Duration) -> Option<(Bytes, Duration)> {
+        if age.is_zero() {
+            return None;
+        }
+        let (place, asked, answers) = self.place(question, age).await.ok()?;
+        let text = answers.get(place).await?;
+        Some((text, asked.elapsed()))
     }
 
     /// Where the answer to a question is kept that was true so long ago at the most, and when it was known to be; or why
@@ -247,15 +268,12 @@ impl Cached {
 
 async fn find(
     answers: &Answers,
-    (place, asked): (Place, Instant),
+    place: Place,
     (question, objects): (&Question<'_>, &AtomicU64),
 ) -> (Result<Bytes, Unkept>, Usage) {
     let (answer, found) = answers.get_or_make(place, question.make(objects)).await;
     match (answer, found) {
-        (Ok(text), Found::Near | Found::Far) => {
-            let age = asked.elapsed().as_secs();
-            (Ok(text), Usage::Hit { age })
-        }
+        (Ok(text), Found::Near | Found::Far) => (Ok(text), Usage::Hit { age: 0 }),
         (Ok(text), Found::Joined) => (Ok(text), Usage::Joined),
         (Ok(text), Found::Made) => (Ok(text), Usage::Miss { is_kept: true }),
         // What it says of somebody else is not said of this one.

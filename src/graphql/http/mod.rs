@@ -33,7 +33,11 @@ use axum::response::Response;
 use axum::routing::any;
 use tokio::time::Instant;
 
-use super::{Api, live::Failure, socket};
+use super::{
+    Api,
+    live::{Failure, Start},
+    socket,
+};
 use crate::audit::Origin;
 use crate::auth::Actor;
 use accept::Media;
@@ -128,23 +132,24 @@ async fn walk(arrival: &Arrival<'_>, body: Body, outcome: &mut Outcome) -> Resul
     run::run(arrival, call, outcome).await
 }
 
-/// Reads and measures what a message over a socket asks for.
+/// Reads and measures what a message over a socket asks for, and has it paid for unless it only goes on.
 pub(super) async fn prepare_subscription(
     api: &Api,
     actor: &Actor,
-    payload: &str,
+    (payload, start): (&str, &Start),
 ) -> Result<async_graphql::Request, Failure> {
     let prepare = async {
         let call = Call::from_json(payload.as_bytes(), api.limits())?;
         let outcome = &mut Outcome::default();
         let prepared = prepare::prepare(api, call, prepare::Transport::Socket, outcome).await?;
         run::require_allowed(api, Some(actor), &prepared)?;
-        run::pay_for_opening(api, actor, outcome.price).await?;
+        run::pay_for_opening(api, (actor, start), outcome.price).await?;
         Ok(prepared.request())
     };
-    prepare
-        .await
-        .map_err(|problem: Problem| Failure::new(problem.code, problem.message))
+    prepare.await.map_err(|problem: Problem| Failure {
+        retry_after: problem.retry_after(),
+        ..Failure::new(problem.code, problem.message)
+    })
 }
 
 /// Reads what the request asks for, from the address or from the body.

@@ -89,6 +89,13 @@ impl Problem {
         problem
     }
 
+    /// In how many seconds to try again, where that is known.
+    pub(super) fn retry_after(&self) -> Option<u64> {
+        let mut headers = self.headers.iter();
+        let (_, value) = headers.find(|(name, _)| *name == header::RETRY_AFTER)?;
+        value.to_str().ok()?.parse().ok()
+    }
+
     pub(super) fn unauthenticated(message: impl Into<String>) -> Self {
         Self::request(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message)
     }

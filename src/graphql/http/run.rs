@@ -21,6 +21,7 @@ use super::{Arrival, Outcome};
 use crate::auth::Actor;
 use crate::graphql::Api;
 use crate::graphql::documents::Prepared;
+use crate::graphql::live::Start;
 
 /// Runs what a client asked for, and notes in `outcome` what it was.
 pub(super) async fn run(
@@ -108,11 +109,19 @@ pub(super) fn require_allowed(
     require_trusted(api, actor, prepared)
 }
 
-/// Takes the points of one answer for opening a subscription; what it is told later costs its reader nothing.
+/// Takes the points of one answer for opening a subscription. What it is told later costs nothing, nor does going on where
+/// it was interrupted, which nobody has asked for.
 ///
 /// # Errors
 /// 429 when there are not enough left.
-pub(super) async fn pay_for_opening(api: &Api, actor: &Actor, price: u64) -> Result<(), Problem> {
+pub(super) async fn pay_for_opening(
+    api: &Api,
+    (actor, start): (&Actor, &Start),
+    price: u64,
+) -> Result<(), Problem> {
+    if !matches!(start, Start::Asked) {
+        return Ok(());
+    }
     let reserved = api.spending().reserve(actor, price).await;
     let reserved = reserved.map_err(|overdrawn| Problem::rate_limited(price, overdrawn))?;
     reserved.settle(price);

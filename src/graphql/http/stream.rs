@@ -84,7 +84,6 @@ pub(super) async fn stream(
     let access = Arc::clone(api.access());
     let peer = Peer::admit(access, token.to_owned(), arrival.origin.clone()).await?;
     run::require_allowed(api, Some(peer.actor()), &prepared)?;
-    run::pay_for_opening(api, peer.actor(), outcome.price).await?;
     let pass = api.admit(peer.actor()).map_err(|failure| {
         let status = axum::http::StatusCode::TOO_MANY_REQUESTS;
         Problem::request(status, "TOO_MANY_CONNECTIONS", failure.message)
@@ -95,6 +94,7 @@ pub(super) async fn stream(
         outbox: Arc::clone(&outbox),
     };
     let start = resumed(&parts.headers)?;
+    run::pay_for_opening(api, (peer.actor(), &start), outcome.price).await?;
     let (events, body) = mpsc::channel(1);
     let stream = Stream {
         api: Arc::clone(api),

@@ -14,6 +14,8 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// Where to resume.
     pub(crate) cursor: Option<String>,
+    /// In how many seconds to try again.
+    pub(crate) retry_after: Option<u64>,
 }
 
 impl Failure {
@@ -22,6 +24,7 @@ impl Failure {
             code: code.into(),
             message: message.into(),
             cursor: None,
+            retry_after: None,
         }
     }
 
@@ -64,6 +67,9 @@ impl Failure {
         let mut extensions = json!({ "code": self.code });
         if let Some(cursor) = &self.cursor {
             extensions["cursor"] = json!(cursor);
+        }
+        if let Some(seconds) = self.retry_after {
+            extensions["retryAfter"] = json!(seconds);
         }
         json!({ "message": self.message, "extensions": extensions })
     }

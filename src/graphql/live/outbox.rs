@@ -83,14 +83,18 @@ impl Waiting {
                 && self.bytes + bytes <= MOST_BYTES)
     }
 
-    fn put(&mut self, parcel: Parcel) {
+    /// Hands back what nobody takes any more, to be dropped when the queue is not locked: what leaves a seat locks its
+    /// audience, which locks queues.
+    #[must_use]
+    fn put(&mut self, parcel: Parcel) -> Option<Parcel> {
         if self.is_closed {
-            return;
+            return Some(parcel);
         }
         if let Parcel::Next(_, message) = &parcel {
             self.bytes += message.payload.len();
         }
         self.parcels.push_back(parcel);
+        None
     }
 }
 
@@ -111,7 +115,8 @@ impl Outbox {
             return Err(Full);
         }
         for message in messages {
-            waiting.put(Parcel::Next(Arc::clone(operation), Arc::clone(message)));
+            // An answer holds no seat.
+            _ = waiting.put(Parcel::Next(Arc::clone(operation), Arc::clone(message)));
         }
         drop(waiting);
         self.filled.wake();
@@ -120,7 +125,8 @@ impl Outbox {
 
     /// Leaves what ends an operation or interrupts it; there is always room for that.
     pub(crate) fn put(&self, parcel: Parcel) {
-        self.waiting().put(parcel);
+        let refused = self.waiting().put(parcel);
+        drop(refused);
         self.filled.wake();
     }
 
@@ -183,12 +189,12 @@ impl Outbox {
 
     /// Drops what waits; nothing is taken any more.
     pub(crate) fn close(&self) {
-        let mut waiting = self.waiting();
-        *waiting = Waiting {
+        let closed = Waiting {
             is_closed: true,
             ..Waiting::default()
         };
-        drop(waiting);
+        let dropped = std::mem::replace(&mut *self.waiting(), closed);
+        drop(dropped);
         self.taken.notify_waiters();
     }
 

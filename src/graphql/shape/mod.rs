@@ -52,6 +52,24 @@ impl Measure {
     /// # Errors
     /// The first limit exceeded.
     pub fn check(&self, limits: &Limits) -> Result<(), Refusal> {
+        self.check_structure(limits)?;
+        let within = Refusal::unless_within;
+        within(
+            "PAGE_TOO_LARGE",
+            "rows on a page",
+            self.page_rows,
+            limits.page_rows,
+        )?;
+        within(
+            "TOO_MANY_NODES",
+            "nodes to answer",
+            self.nodes,
+            limits.nodes,
+        )
+    }
+
+    /// The same without what only running it could come to.
+    fn check_structure(&self, limits: &Limits) -> Result<(), Refusal> {
         let within = Refusal::unless_within;
         within("TOO_MANY_ALIASES", "aliases", self.aliases, limits.aliases)?;
         within(
@@ -71,18 +89,6 @@ impl Measure {
             "levels of fields",
             self.depth,
             limits.depth,
-        )?;
-        within(
-            "PAGE_TOO_LARGE",
-            "rows on a page",
-            self.page_rows,
-            limits.page_rows,
-        )?;
-        within(
-            "TOO_MANY_NODES",
-            "nodes to answer",
-            self.nodes,
-            limits.nodes,
         )
     }
 }

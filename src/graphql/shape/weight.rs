@@ -47,32 +47,13 @@ impl Weight {
 
     /// Refuses what no operation of a document may ask for, run or not. The count that explodes first comes first.
     pub(super) fn check(&self, limits: &Limits) -> Result<(), Refusal> {
-        let within = Refusal::unless_within;
-        within(
+        Refusal::unless_within(
             "TOO_MANY_SELECTIONS",
             "selections with fragments expanded",
             self.selections,
             limits.expanded_selections,
         )?;
-        within("TOO_MANY_ALIASES", "aliases", self.aliases, limits.aliases)?;
-        within(
-            "TOO_MANY_DIRECTIVES",
-            "directives",
-            self.directives,
-            limits.directives,
-        )?;
-        within(
-            "TOO_MANY_ROOT_FIELDS",
-            "top-level fields",
-            self.own_fields,
-            limits.root_fields,
-        )?;
-        within(
-            "SELECTED_TOO_DEEP",
-            "levels of fields",
-            self.depth,
-            limits.depth,
-        )?;
+        self.measure().check_structure(limits)?;
         self.introspection.check(limits)
     }
 

@@ -210,7 +210,7 @@ impl Open {
         };
         let payload = payload.to_owned();
         let opening = tokio::spawn(async move {
-            let opened = match prepare_subscription(&api, &actor, &payload).await {
+            let opened = match prepare_subscription(&api, &actor, (&payload, &start)).await {
                 Ok(request) => api.live().open(actor, request, (line.clone(), start)).await,
                 Err(failure) => Err(Refused::from(failure)),
             };

@@ -119,6 +119,7 @@ impl Client {
     /// Listens until the connection ends; answers how.
     async fn listen(&mut self, mut line: Line) -> String {
         let until = Instant::now() + Duration::from_millis(self.dice.u64(1_000..25_000));
+        let mut dawdles_at = Instant::now() + self.wakefulness();
         loop {
             let is_calm = self.crowd.is_calm.load(Ordering::Relaxed);
             let heard = tokio::select! {
@@ -139,11 +140,18 @@ impl Client {
             if taken.is_err() {
                 return "cut".to_owned();
             }
-            let dawdles = self.transport == Transport::SlowSocket && self.dice.u16(..) < 200;
+            let dawdles = self.transport == Transport::SlowSocket && Instant::now() >= dawdles_at;
             if dawdles && !is_calm {
                 sleep(Duration::from_millis(self.dice.u64(1_000..9_000))).await;
+                dawdles_at = Instant::now() + self.wakefulness();
             }
         }
+    }
+
+    /// How long a slow client reads all that comes before it stops for a while. By the clock and not by what it reads: the
+    /// more there is to read, the less it would, and never catch up.
+    fn wakefulness(&mut self) -> Duration {
+        Duration::from_millis(self.dice.u64(500..15_000))
     }
 
     /// The place of an operation's track, unless it is one of an earlier round.

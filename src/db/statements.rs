@@ -1,0 +1,197 @@
+//! Running statements inside a transaction.
+
+use std::time::Duration;
+
+use sqlx::{
+    Connection as _, Executor as _, FromRow, PgConnection, Postgres, Row as _, SqlStr,
+    pool::PoolConnection,
+    postgres::{PgRow, PgTransactionManager},
+};
+use sqlx_core::transaction::TransactionManager as _;
+
+use super::{Running, Sql, constraint::translate, gate::Permit};
+use crate::{error::Result, telemetry::Statement};
+
+/// How long a statement may go on that nobody waits for any more.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// An open transaction that counts and shows its statements. Dropped without commit, it rolls back; dropped in the middle
+/// of a statement, BEGIN among them, because nobody waits for its answer any more, it hangs up after a moment, and
+/// Postgres stops (it looks every half second, see `policies/00_roles.sql`).
+pub struct Statements {
+    /// There until this is dropped.
+    connection: Option<PoolConnection<Postgres>>,
+    /// Whether it has begun.
+    is_open: bool,
+    /// Whether a statement is under way.
+    is_busy: bool,
+    count: u32,
+    running: Running,
+    /// Let go with the connection.
+    permit: Option<Permit>,
+}
+
+impl Statements {
+    /// Begins; `begin` are the statements that do. A permit is a place among the transactions of a tenant, kept to the
+    /// end.
+    pub(super) async fn begin(
+        connection: PoolConnection<Postgres>,
+        begin: SqlStr,
+        (running, permit): (Running, Option<Permit>),
+    ) -> sqlx::Result<Self> {
+        let mut statements = Self {
+            connection: Some(connection),
+            is_open: false,
+            is_busy: true,
+            count: 0,
+            running,
+            permit,
+        };
+        PgTransactionManager::begin(statements.connection(), Some(begin)).await?;
+        (statements.is_open, statements.is_busy) = (true, false);
+        Ok(statements)
+    }
+
+    /// How many statements ran so far, BEGIN and COMMIT not counted.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Runs a query and decodes all rows.
+    ///
+    /// # Errors
+    /// The database refused or does not answer; see [`crate::error::Error`].
+    pub async fn all<T: for<'r> FromRow<'r, PgRow> + Send + Unpin>(
+        &mut self,
+        mut sql: Sql,
+    ) -> Result<Vec<T>> {
+        let statement = self.note(&sql);
+        let query = sql
+            .0
+            .build_query_as::<T>()
+            .persistent(self.running.prepared);
+        let rows = statement.run(query.fetch_all(self.connection())).await;
+        self.is_busy = false;
+        let rows = rows.map_err(translate)?;
+        statement.done(rows.len());
+        Ok(rows)
+    }
+
+    /// Runs a query that yields a row or none.
+    ///
+    /// # Errors
+    /// As [`Self::all`].
+    pub async fn optional<T: for<'r> FromRow<'r, PgRow> + Send + Unpin>(
+        &mut self,
+        mut sql: Sql,
+    ) -> Result<Option<T>> {
+        let statement = self.note(&sql);
+        let query = sql
+            .0
+            .build_query_as::<T>()
+            .persistent(self.running.prepared);
+        let row = statement.run(query.fetch_optional(self.connection())).await;
+        self.is_busy = false;
+        let row = row.map_err(translate)?;
+        statement.done(usize::from(row.is_some()));
+        Ok(row)
+    }
+
+    /// Runs a query whose rows the caller decodes.
+    ///
+    /// # Errors
+    /// As [`Self::all`].
+    pub async fn rows(&mut self, mut sql: Sql) -> Result<Vec<PgRow>> {
+        let statement = self.note(&sql);
+        let query = sql.0.build().persistent(self.running.prepared);
+        let rows = statement.run(query.fetch_all(self.connection())).await;
+        self.is_busy = false;
+        let rows = rows.map_err(translate)?;
+        statement.done(rows.len());
+        Ok(rows)
+    }
+
+    /// Runs a query and decodes the first column of all rows.
+    ///
+    /// # Errors
+    /// As [`Self::all`].
+    pub async fn column<T>(&mut self, sql: Sql) -> Result<Vec<T>>
+    where
+        T: for<'r> sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres>,
+    {
+        let rows = self.rows(sql).await?;
+        rows.iter()
+            .map(|row| row.try_get(0).map_err(translate))
+            .collect()
+    }
+
+    /// Runs a statement and tells how many rows it touched.
+    ///
+    /// # Errors
+    /// As [`Self::all`].
+    pub async fn execute(&mut self, mut sql: Sql) -> Result<u64> {
+        let statement = self.note(&sql);
+        let query = sql.0.build().persistent(self.running.prepared);
+        let done = statement.run(query.execute(self.connection())).await;
+        self.is_busy = false;
+        let done = done.map_err(translate)?;
+        statement.done(done.rows_affected() as usize);
+        Ok(done.rows_affected())
+    }
+
+    pub(super) async fn commit(mut self) -> Result<()> {
+        self.is_busy = true;
+        let committed = PgTransactionManager::commit(self.connection()).await;
+        self.is_busy = false;
+        self.is_open = committed.is_err();
+        committed.map_err(translate)
+    }
+
+    fn connection(&mut self) -> &mut PgConnection {
+        self.connection.as_mut().expect("it is there until dropped")
+    }
+
+    /// Notes that a statement is under way from now on.
+    fn note(&mut self, sql: &Sql) -> Statement {
+        self.count += 1;
+        self.is_busy = true;
+        let text = sql.0.sql();
+        if let Some(observer) = &self.running.observer {
+            observer(text.as_str());
+        }
+        Statement::begin(text)
+    }
+}
+
+impl Drop for Statements {
+    fn drop(&mut self) {
+        let Some(mut connection) = self.connection.take() else {
+            return;
+        };
+        if !self.is_busy {
+            if self.is_open {
+                PgTransactionManager::start_rollback(&mut connection);
+            }
+            return;
+        }
+        let (permit, is_open) = (self.permit.take(), self.is_open);
+        tokio::spawn(async move {
+            let cleaning = async {
+                connection.ping().await?;
+                if is_open {
+                    PgTransactionManager::start_rollback(&mut connection);
+                } else {
+                    // sqlx knows nothing of a transaction whose BEGIN nobody waited for (0.9.0), and leaves it open.
+                    (&mut *connection).execute("ROLLBACK").await?;
+                }
+                Ok::<_, sqlx::Error>(())
+            };
+            if !matches!(tokio::time::timeout(GRACE, cleaning).await, Ok(Ok(()))) {
+                connection.close_on_drop();
+            }
+            drop(connection);
+            drop(permit);
+        });
+    }
+}
