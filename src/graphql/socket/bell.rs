@@ -103,15 +103,19 @@ mod tests {
             assert_eq!(next().await, Some(number));
         }
         assert_eq!(polls.get(), 0, "there was always something else");
+        let (answer, mut answered) = mpsc::unbounded_channel();
         let later = tokio::spawn(async move {
             for number in 100..200 {
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                // The other one waits by now, or soon will.
+                tokio::time::sleep(Duration::from_micros(number.into())).await;
                 let sender = if number % 2 == 0 { &loud } else { &quiet };
                 sender.send(number).expect("it is received");
+                assert_eq!(answered.recv().await, Some(number));
             }
         });
         for number in 100..200_u32 {
             assert_eq!(next().await, Some(number));
+            answer.send(number).expect("it is received");
         }
         // Once for each of its calls, and once more to be called again.
         assert!((50..=102).contains(&polls.get()), "{}", polls.get());
