@@ -1,7 +1,7 @@
 //! What an activity is, and the rules of its status and times.
 
 use async_graphql::Enum;
-use chrono::{DateTime, Datelike as _, Utc};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -130,13 +130,8 @@ impl ActivityFields {
             ("doneAt", self.done_at),
         ];
         for (field, time) in times {
-            // Postgres keeps fewer years than a client can write.
-            if time.is_some_and(|time| !(1900..=2200).contains(&time.year())) {
-                return Err(Error::invalid(
-                    "OUT_OF_RANGE",
-                    field,
-                    "expected a time between the years 1900 and 2200",
-                ));
+            if let Some(time) = time {
+                records::check_time(field, time)?;
             }
         }
         if self

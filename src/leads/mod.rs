@@ -7,13 +7,15 @@ mod graphql;
 mod model;
 mod mutation;
 mod projection;
+mod record;
 mod store;
 mod subscription;
 
 pub use filter::{LeadFilter, LeadOrder, LeadStatusFilter};
 pub use graphql::LeadQuery;
-pub use model::{Lead, LeadFields, LeadOrderField, LeadStatus, NewLead};
+pub use model::{Lead, LeadFields, LeadStatus, NewLead};
 pub use mutation::LeadMutation;
+pub use record::LeadOrderField;
 pub use subscription::{LeadEvent, LeadSubscription};
 
 use crate::{

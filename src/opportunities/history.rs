@@ -4,10 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
-use super::{
-    OpportunityStatus,
-    model::{Opportunity, StageVisit},
-};
+use super::{OpportunityStatus, model::Opportunity, new::StageVisit};
 use crate::{
     ids::{OpportunityId, StageChangeId, StageId},
     pipelines::{Stage, StageKind},

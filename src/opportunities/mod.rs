@@ -2,6 +2,7 @@
 //!
 //! Plain changes go through [`update`]; everything that means something in the business is an act of its own:
 //! [`move_stage`], [`win`], [`lose`], [`reopen`], [`reorder`], [`set_next_action`], [`complete_next_action`].
+//! Which of them are allowed when, and what each changes, is in `standing.rs`.
 //! A deal that changes its stage or status leaves a row in its stage history, which nothing ever changes.
 
 mod advance;
@@ -14,12 +15,14 @@ mod input;
 mod loader;
 mod model;
 mod mutation;
+mod new;
 mod next_action;
 mod parts;
 mod pass_on;
 mod people;
 mod projection;
 mod record;
+mod standing;
 mod stats;
 mod store;
 mod subscription;
@@ -33,15 +36,16 @@ pub use filter::{OpportunityFilter, OpportunityOrder};
 pub use graphql::OpportunityQuery;
 pub(crate) use graphql::{OF_COMPANY, OF_CONTACT, OF_PIPELINE, OF_STAGE, below};
 pub use model::{
-    DealContact, DealUser, ForecastCategory, NewOpportunity, NextAction, Opportunity,
-    OpportunityFields, OpportunityStatus, StageVisit,
+    DealContact, DealUser, ForecastCategory, NextAction, Opportunity, OpportunityFields,
 };
 pub use mutation::OpportunityMutation;
+pub use new::{NewOpportunity, StageVisit};
 pub use next_action::{complete_next_action, set_next_action};
 pub use pass_on::{of_person, pass_on};
 pub use people::{set_collaborators, set_contacts};
 pub(crate) use projection::listed;
 pub use record::OpportunityOrderField;
+pub use standing::OpportunityStatus;
 pub use stats::PipelineStats;
 pub use subscription::{BoardEvent, OpportunityEvent, OpportunitySubscription};
 

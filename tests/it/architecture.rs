@@ -23,9 +23,14 @@ const MAY_SAY: [(&str, &[&str]); 8] = [
 /// What a domain's part of the schema never says, whichever of its files.
 const NOT_IN_THE_SCHEMA: &[&str] = &["store::", "super::store", "Pool"];
 
+/// What a domain's rules never say, whichever of its files.
+const NOT_IN_RULES: &[&str] = &["axum", "redis", "Pool", "reqwest", "hyper"];
+
 /// Words that files of a name never say.
-const MUST_NOT_SAY: [(&str, &[&str]); 7] = [
-    ("model.rs", &["axum", "redis", "Pool", "reqwest", "hyper"]),
+const MUST_NOT_SAY: [(&str, &[&str]); 9] = [
+    ("model.rs", NOT_IN_RULES),
+    ("new.rs", NOT_IN_RULES),
+    ("standing.rs", NOT_IN_RULES),
     ("graphql.rs", NOT_IN_THE_SCHEMA),
     ("parts.rs", NOT_IN_THE_SCHEMA),
     ("filter.rs", NOT_IN_THE_SCHEMA),
