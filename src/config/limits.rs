@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::{reader::Reader, typed::milliseconds};
 use crate::{
     cache::Allowance,
-    db::list::DEFAULT_PAGE,
     graphql::{
         Spend,
         limits::{Limits, Points, ceiling},
@@ -82,11 +81,10 @@ impl LimitsConfig {
                 limit("DEALGRAPH_LIMIT_TENANT_POINTS", ceiling::POINTS),
                 limit("DEALGRAPH_LIMIT_TENANT_POINTS_PER_SECOND", ceiling::POINTS),
             ),
-            // No smaller than the page of those who do not say how many rows they want.
             page_rows: reader
                 .optional_number(
                     "DEALGRAPH_LIMIT_PAGE_ROWS",
-                    DEFAULT_PAGE as u32..=ceiling::PAGE_ROWS,
+                    ceiling::FEWEST_PAGE_ROWS..=ceiling::PAGE_ROWS,
                 )
                 .map(|number| number as usize),
             spend: reader.optional(

@@ -5,7 +5,10 @@
 use std::time::Duration;
 
 use super::spending::Spend;
-use crate::{cache::Allowance, db::list::MAX_PAGE};
+use crate::{
+    cache::Allowance,
+    db::list::{DEFAULT_PAGE, MAX_PAGE},
+};
 
 const KILO: usize = 1024;
 
@@ -125,6 +128,8 @@ pub mod ceiling {
     pub const ROOT_FIELDS: u32 = 1_000;
     pub const DIRECTIVES: u32 = 10_000;
     pub const PAGE_ROWS: u32 = super::MAX_PAGE as u32;
+    /// At least: a smaller page than the usual one would refuse who does not say how many rows they want.
+    pub const FEWEST_PAGE_ROWS: u32 = super::DEFAULT_PAGE as u32;
     pub const NODES: u32 = 1_000_000;
     pub const CONNECTIONS: u32 = 1_000_000;
     pub const SUBSCRIPTIONS: u32 = 10_000;

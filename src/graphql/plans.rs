@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, path::Path};
 use serde::Deserialize;
 
 use super::limits::{Limits, ceiling};
-use crate::{auth::Actor, cache::Allowance, db::list::DEFAULT_PAGE, tenants};
+use crate::{auth::Actor, cache::Allowance, tenants};
 
 /// A file of plans larger than this is none.
 const LARGEST: u64 = 1 << 20;
@@ -104,34 +104,34 @@ impl Plan {
 
     fn check(&self, name: &str) -> Result<(), PlansError> {
         let limits = [
-            ("bodyBytes", self.body_bytes, ceiling::BODY_BYTES),
-            ("tokens", self.tokens, ceiling::TOKENS),
-            ("depth", self.depth, ceiling::DEPTH),
-            ("aliases", self.aliases, ceiling::ALIASES),
-            ("rootFields", self.root_fields, ceiling::ROOT_FIELDS),
-            ("directives", self.directives, ceiling::DIRECTIVES),
-            ("pageRows", self.page_rows, ceiling::PAGE_ROWS),
-            ("nodes", self.nodes, ceiling::NODES),
-            ("personPoints", self.person_points, ceiling::POINTS),
+            ("bodyBytes", self.body_bytes, 1..=ceiling::BODY_BYTES),
+            ("tokens", self.tokens, 1..=ceiling::TOKENS),
+            ("depth", self.depth, 1..=ceiling::DEPTH),
+            ("aliases", self.aliases, 1..=ceiling::ALIASES),
+            ("rootFields", self.root_fields, 1..=ceiling::ROOT_FIELDS),
+            ("directives", self.directives, 1..=ceiling::DIRECTIVES),
+            (
+                "pageRows",
+                self.page_rows,
+                ceiling::FEWEST_PAGE_ROWS..=ceiling::PAGE_ROWS,
+            ),
+            ("nodes", self.nodes, 1..=ceiling::NODES),
+            ("personPoints", self.person_points, 1..=ceiling::POINTS),
             (
                 "personPointsPerSecond",
                 self.person_points_per_second,
-                ceiling::POINTS,
+                1..=ceiling::POINTS,
             ),
-            ("tenantPoints", self.tenant_points, ceiling::POINTS),
+            ("tenantPoints", self.tenant_points, 1..=ceiling::POINTS),
             (
                 "tenantPointsPerSecond",
                 self.tenant_points_per_second,
-                ceiling::POINTS,
+                1..=ceiling::POINTS,
             ),
         ];
-        for (limit, wanted, most) in limits {
-            // A smaller page than the usual one would refuse who does not say how many rows they want.
-            let least = match limit {
-                "pageRows" => DEFAULT_PAGE as u32,
-                _ => 1,
-            };
-            if let Some(found) = wanted.filter(|number| !(least..=most).contains(number)) {
+        for (limit, wanted, range) in limits {
+            if let Some(found) = wanted.filter(|number| !range.contains(number)) {
+                let (least, most) = range.into_inner();
                 return Err(PlansError::OutOfRange {
                     plan: name.to_owned(),
                     limit,

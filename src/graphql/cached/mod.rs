@@ -6,6 +6,7 @@
 //! was true before they asked: but for those who say that it may be so many seconds old.
 
 mod kinds;
+mod usage;
 
 use std::{
     sync::{
@@ -26,9 +27,11 @@ use crate::{
     cache::{Answers, Found, Place},
     db::migrate::POLICIES,
     events::{Progress, Versions},
+    ids::TenantId,
     telemetry::metrics::Metrics,
 };
 use kinds::Dependencies;
+pub(super) use usage::{Bypass, OLDEST, Usage, Wish};
 
 /// What is kept.
 pub struct Caching {
@@ -36,48 +39,6 @@ pub struct Caching {
     pub answers: Option<Answers>,
     /// What costs fewer points is worked out anew: finding it would take as long.
     pub from_points: u64,
-}
-
-/// How the one who asks wants to be answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wish {
-    /// As quickly as can be, with what was true so long ago at the most (`Cache-Control: max-age`); usually now.
-    Within(Duration),
-    /// By asking the database, whatever is kept (`Cache-Control: no-cache`).
-    Fresh,
-    /// The same, and without keeping the answer (`Cache-Control: no-store`).
-    Unkept,
-}
-
-/// Nobody is answered with what was true longer ago, whatever they wish.
-pub(super) const OLDEST: Duration = Duration::from_secs(60);
-
-/// What became of a request at the cache.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Usage {
-    /// Answered with what was kept, by this server or another, and was true so many whole seconds ago.
-    Hit { age: u64 },
-    /// Answered together with others who asked the same at the same time.
-    Joined,
-    /// Worked out, and kept unless it had errors or is too long.
-    Miss { is_kept: bool },
-    /// Worked out without looking, for this reason.
-    Bypass(Bypass),
-}
-
-/// Why the cache was not asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Bypass {
-    /// There is none.
-    Off,
-    /// The answer follows from more than records.
-    Dependencies,
-    /// Looking would take as long as answering.
-    Cheap,
-    /// The client asked for it.
-    Wish,
-    /// The database did not say how far it is.
-    Unknown,
 }
 
 /// The cache of answers.
@@ -125,6 +86,14 @@ impl Question<'_> {
     }
 }
 
+/// Where all answers to a question are kept, of whichever state of the data.
+struct Shelf<'a> {
+    answers: &'a Answers,
+    tenant: TenantId,
+    question: [u8; 32],
+    depends: Dependencies,
+}
+
 /// An answer that can't be kept.
 #[derive(Clone)]
 struct Unkept {
@@ -156,39 +125,10 @@ impl Cached {
 
     /// Answers a question with what is kept, or else by running it: once for all who ask it at the same time.
     pub(super) async fn answer(&self, question: Question<'_>, wish: Wish) -> Answered {
-        if let Wish::Within(age) = wish
-            && let Some((text, age)) = self.of_late(&question, age).await
-        {
-            let usage = Usage::Hit { age: age.as_secs() };
-            self.count(usage);
-            return Answered {
-                response: Response::new(Value::Binary(text)),
-                objects: 0,
-                usage: Some(usage),
-            };
-        }
-        let placed = match wish {
-            Wish::Within(_) | Wish::Fresh => self.place(&question, Duration::ZERO).await,
-            Wish::Unkept => Err(Bypass::Wish),
-        };
         let objects = AtomicU64::new(0);
-        let (response, usage) = match placed {
-            Err(bypass) => {
-                let ran = question.run().await;
-                objects.store(ran.objects, Ordering::Relaxed);
-                (ran.response, Usage::Bypass(bypass))
-            }
-            Ok((place, _, answers)) if wish == Wish::Fresh => {
-                let made = question.make(&objects).await;
-                if let Ok(text) = &made {
-                    answers.put(place, text.clone()).await;
-                }
-                (response(made), Usage::Bypass(Bypass::Wish))
-            }
-            Ok((place, _, answers)) => {
-                let (answer, usage) = find(answers, place, (&question, &objects)).await;
-                (response(answer), usage)
-            }
+        let (response, usage) = match self.shelf(&question, wish) {
+            Ok(shelf) => self.look(&shelf, (&question, &objects), wish).await,
+            Err(bypass) => bypassed(bypass, (&question, &objects)).await,
         };
         self.count(usage);
         Answered {
@@ -198,24 +138,57 @@ impl Cached {
         }
     }
 
+    /// Looks on the shelf, if the database says how far it is.
+    async fn look(
+        &self,
+        shelf: &Shelf<'_>,
+        (question, objects): (&Question<'_>, &AtomicU64),
+        wish: Wish,
+    ) -> (Response, Usage) {
+        if let Wish::Within(age) = wish
+            && let Some((text, age)) = self.of_late(shelf, age).await
+        {
+            let age = age.as_secs();
+            return (response(Ok(text)), Usage::Hit { age });
+        }
+        let Some((_, place)) = self.place(shelf, Duration::ZERO).await else {
+            return bypassed(Bypass::Unknown, (question, objects)).await;
+        };
+        if wish == Wish::Fresh {
+            let made = question.make(objects).await;
+            if let Ok(text) = &made {
+                shelf.answers.put(place, text.clone()).await;
+            }
+            return (response(made), Usage::Bypass(Bypass::Wish));
+        }
+        let (answer, usage) = find(shelf.answers, place, (question, objects)).await;
+        (response(answer), usage)
+    }
+
     /// An answer that was true so long ago at the most, if one is kept, and how long ago that is. A database that was asked
     /// since then how far it is is asked nothing.
-    async fn of_late(&self, question: &Question<'_>, age: Duration) -> Option<(Bytes, Duration)> {
+    async fn of_late(&self, shelf: &Shelf<'_>, age: Duration) -> Option<(Bytes, Duration)> {
         if age.is_zero() {
             return None;
         }
-        let (place, asked, answers) = self.place(question, age).await.ok()?;
-        let text = answers.get(place).await?;
+        let (asked, place) = self.place(shelf, age).await?;
+        let text = shelf.answers.get(place).await?;
         Some((text, asked.elapsed()))
     }
 
-    /// Where the answer to a question is kept that was true so long ago at the most, and when it was known to be; or why
-    /// it is not kept.
-    async fn place(
-        &self,
-        question: &Question<'_>,
-        age: Duration,
-    ) -> Result<(Place, Instant, &Answers), Bypass> {
+    /// Where on the shelf an answer is that was true so long ago at the most, and when it was known to be; none when the
+    /// database does not say.
+    async fn place(&self, shelf: &Shelf<'_>, age: Duration) -> Option<(Instant, Place)> {
+        let (asked, versions) = self.progress.within(shelf.tenant, age).await?;
+        let place = Place {
+            question: shelf.question,
+            stamp: digest([shelf.depends.stamp(&versions).as_bytes()]),
+        };
+        Some((asked, place))
+    }
+
+    /// Where the answers to a question are kept, or why they are not.
+    fn shelf(&self, question: &Question<'_>, wish: Wish) -> Result<Shelf<'_>, Bypass> {
         let Question {
             api,
             actor,
@@ -223,6 +196,9 @@ impl Cached {
             price,
             ..
         } = question;
+        if wish == Wish::Unkept {
+            return Err(Bypass::Wish);
+        }
         let answers = self.caching.answers.as_ref().ok_or(Bypass::Off)?;
         if *price < self.caching.from_points {
             return Err(Bypass::Cheap);
@@ -235,15 +211,15 @@ impl Cached {
             variables,
         );
         let depends = depends.ok_or(Bypass::Dependencies)?;
-        let known = self.progress.within(actor.tenant, age).await;
-        let (asked, versions) = known.ok_or(Bypass::Unknown)?;
         let class = match depends.has_rights {
             true => actor.class(false),
             false => actor.reading_class(),
         };
         let variables = serde_json::to_vec(variables).map_err(|_| Bypass::Dependencies)?;
         let name = prepared.operation_name.as_deref().unwrap_or_default();
-        let place = Place {
+        Ok(Shelf {
+            answers,
+            tenant: actor.tenant,
             question: digest([
                 &self.schema,
                 class.text().as_bytes(),
@@ -251,9 +227,8 @@ impl Cached {
                 name.as_bytes(),
                 &variables,
             ]),
-            stamp: digest([depends.stamp(&versions).as_bytes()]),
-        };
-        Ok((place, asked, answers))
+            depends,
+        })
     }
 
     fn count(&self, usage: Usage) {
@@ -264,6 +239,16 @@ impl Cached {
         };
         counter.inc();
     }
+}
+
+/// Works an answer out without looking, for a reason.
+async fn bypassed(
+    bypass: Bypass,
+    (question, objects): (&Question<'_>, &AtomicU64),
+) -> (Response, Usage) {
+    let ran = question.run().await;
+    objects.store(ran.objects, Ordering::Relaxed);
+    (ran.response, Usage::Bypass(bypass))
 }
 
 async fn find(
