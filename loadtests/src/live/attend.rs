@@ -8,10 +8,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{
-    sample,
-    socket::{self, Log},
-};
+use super::{listener::Listener, sample, socket};
 use crate::Outcome;
 
 /// Sockets that are opened at the same time.
@@ -21,21 +18,19 @@ const OPENING: usize = 48;
 pub(crate) async fn run() -> Outcome<()> {
     super::limits::raise_open_files()?;
     let mut orders = BufReader::new(stdin()).lines();
-    let mut logs: Vec<Arc<Log>> = Vec::new();
+    let (mut listener, mut sockets) = (None, 0);
     while let Some(order) = orders.next_line().await? {
         let order: Json = serde_json::from_str(&order)?;
-        let (line, bytes) = match order["open"].as_u64() {
-            Some(count) => {
-                let failed = match open(&order, usize::try_from(count)?).await {
-                    Ok(opened) => {
-                        logs.extend(opened);
-                        None
-                    }
-                    Err(error) => Some(error.to_string()),
-                };
+        let (line, bytes) = match (order["open"].as_u64(), &listener) {
+            (Some(count), _) => {
+                sockets = usize::try_from(count)?;
+                let opened = open(&order, sockets).await.and_then(Listener::start);
+                let failed = opened.as_ref().err().map(ToString::to_string);
+                listener = opened.ok();
                 (json!({ "failed": failed }), Vec::new())
             }
-            None => take(&logs),
+            (None, Some(listener)) => take(listener, sockets),
+            (None, None) => return Err("no sockets are open".into()),
         };
         let mut out = stdout();
         out.write_all(format!("{line}\n").as_bytes()).await?;
@@ -46,7 +41,7 @@ pub(crate) async fn run() -> Outcome<()> {
     std::process::exit(0)
 }
 
-async fn open(order: &Json, count: usize) -> Outcome<Vec<Arc<Log>>> {
+async fn open(order: &Json, count: usize) -> Outcome<Vec<std::net::TcpStream>> {
     let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
     let address: SocketAddr = text(&order["address"]).parse()?;
     let document: Arc<str> = text(&order["document"]).into();
@@ -54,37 +49,33 @@ async fn open(order: &Json, count: usize) -> Outcome<Vec<Arc<Log>>> {
         .as_array()
         .map(|tokens| tokens.iter().map(|token| text(token).into()).collect())
         .unwrap_or_default();
-    let (mut opening, mut logs) = (JoinSet::new(), Vec::with_capacity(count));
+    let (mut opening, mut opened) = (JoinSet::new(), Vec::with_capacity(count));
     for n in 0..count {
         if opening.len() >= OPENING {
-            opening.join_next().await.ok_or("none is opening")???;
+            opened.push(opening.join_next().await.ok_or("none is opening")???);
         }
         let (token, document) = (Arc::clone(&tokens[n % tokens.len()]), Arc::clone(&document));
-        let log = Arc::new(Log::default());
-        logs.push(Arc::clone(&log));
         opening.spawn(async move {
-            let frames = socket::open(address, &token, &document).await?;
-            tokio::spawn(socket::listen(frames, log));
-            Outcome::Ok(())
+            let stream = socket::open(address, &token, &document).await?;
+            Outcome::Ok(stream.into_std()?)
         });
     }
-    while let Some(opened) = opening.join_next().await {
-        opened??;
+    while let Some(stream) = opening.join_next().await {
+        opened.push(stream??);
     }
-    Ok(logs)
+    Ok(opened)
 }
 
 /// What all sockets got since the last time.
-fn take(logs: &[Arc<Log>]) -> (Json, Vec<u8>) {
-    let samples: Vec<_> = logs
-        .iter()
-        .map(|log| std::mem::take(&mut *log.samples()))
-        .collect();
-    let broken: Vec<&String> = logs.iter().filter_map(|log| log.broken.get()).collect();
-    let message = logs.first().and_then(|log| log.message.get());
+fn take(listener: &Listener, sockets: usize) -> (Json, Vec<u8>) {
+    let heard = listener.take();
+    let mut samples = vec![Vec::new(); sockets];
+    for (number, sample) in heard.samples {
+        samples[number].push(sample);
+    }
     let bytes = sample::pack(&samples);
     let line = json!({
-        "bytes": bytes.len(), "broken": broken.len(), "why": broken.first(), "message": message,
+        "bytes": bytes.len(), "broken": heard.broken.len(), "why": heard.broken.first(), "message": heard.message,
     });
     (line, bytes)
 }

@@ -15,6 +15,7 @@ mod happened;
 mod helper;
 mod idle;
 mod limits;
+mod listener;
 mod outbox;
 mod per_event;
 mod sample;
@@ -45,6 +46,9 @@ use writes::{Pace, Write};
 
 /// Files that a process with so many sockets needs beside them.
 const OTHER_FILES: u64 = 200;
+
+/// Moves before anything is measured: each connection to the database, and they take turns, learns the statements of a move.
+const WARMING: usize = 200;
 
 /// What is measured on.
 struct Stage<'c> {
@@ -85,7 +89,9 @@ pub(crate) async fn run(options: &Options, cluster: &Cluster, sockets: usize) ->
 
     let (mut table, load) = (Table::default(), cpu::Others::now());
     let unit = Duration::from_secs(options.seconds());
-    stage.move_one().await?;
+    for _ in 0..WARMING {
+        stage.move_one().await?;
+    }
     say("with nobody, somebody and everybody there, while nothing happens");
     let (crowd, clock) = idle::run(&mut stage, sockets, &mut table).await?;
     say("one event, and ten a second, in turns with the bare server");

@@ -1,9 +1,6 @@
-//! One socket that subscribed, the way a browser's library holds it.
+//! One socket that subscribes, and what comes out of it.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
-};
+use std::net::SocketAddr;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use memchr::memmem;
@@ -12,12 +9,10 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::{
     WebSocketStream, client_async_with_config,
     tungstenite::{
-        Message, Utf8Bytes, client::IntoClientRequest as _, http::HeaderValue,
-        protocol::WebSocketConfig,
+        Message, client::IntoClientRequest as _, http::HeaderValue, protocol::WebSocketConfig,
     },
 };
 
-use super::sample::{Sample, now};
 use crate::Outcome;
 
 /// The subprotocol.
@@ -26,22 +21,6 @@ const CURSOR: &str = "\"cursor\":\"";
 
 pub(super) type Frames = WebSocketStream<TcpStream>;
 
-/// What came out of a socket so far.
-#[derive(Default)]
-pub(super) struct Log {
-    pub(super) samples: Mutex<Vec<Sample>>,
-    /// Why nothing comes any more.
-    pub(super) broken: OnceLock<String>,
-    /// A message as it came.
-    pub(super) message: OnceLock<String>,
-}
-
-impl Log {
-    pub(super) fn samples(&self) -> MutexGuard<'_, Vec<Sample>> {
-        self.samples.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Buffers for a socket that is one of ten thousand.
 pub(super) fn small_buffers() -> WebSocketConfig {
     WebSocketConfig::default()
@@ -49,8 +28,9 @@ pub(super) fn small_buffers() -> WebSocketConfig {
         .write_buffer_size(0)
 }
 
-/// Opens a socket and subscribes; live when this returns.
-pub(super) async fn open(address: SocketAddr, token: &str, document: &str) -> Outcome<Frames> {
+/// Opens a socket and subscribes; live when this returns. A ping that comes in the same instant is not answered: there
+/// are twenty seconds between two.
+pub(super) async fn open(address: SocketAddr, token: &str, document: &str) -> Outcome<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let mut request = format!("ws://{address}/graphql").into_client_request()?;
@@ -65,7 +45,7 @@ pub(super) async fn open(address: SocketAddr, token: &str, document: &str) -> Ou
     let subscribe = json!({ "id": "1", "type": "subscribe", "payload": { "query": document } });
     frames.send(Message::text(subscribe.to_string())).await?;
     expect(&mut frames, "\"SYNCED\"").await?;
-    Ok(frames)
+    Ok(frames.into_inner())
 }
 
 async fn expect(frames: &mut Frames, what: &str) -> Outcome<()> {
@@ -79,34 +59,8 @@ async fn expect(frames: &mut Frames, what: &str) -> Outcome<()> {
     Err(format!("{what} was expected and the socket ended").into())
 }
 
-/// Notes what comes, until nothing comes any more.
-pub(super) async fn listen(mut frames: Frames, log: Arc<Log>) {
-    let why = loop {
-        match frames.next().await {
-            Some(Ok(Message::Text(text))) => {
-                let at = now();
-                match event(&text) {
-                    Ok(Some(seq)) => {
-                        log.samples().push(Sample { seq, at });
-                        if log.message.get().is_none() {
-                            _ = log.message.set(text.to_string());
-                        }
-                    }
-                    Ok(None) => {}
-                    Err(refusal) => break refusal,
-                }
-            }
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-            Some(Ok(other)) => break format!("{other} came"),
-            Some(Err(error)) => break error.to_string(),
-            None => break "it ended".to_owned(),
-        }
-    };
-    _ = log.broken.set(why);
-}
-
 /// The number of the event that a message tells of. It is not parsed: that would take longer than all else.
-fn event(text: &Utf8Bytes) -> Result<Option<i64>, String> {
+pub(super) fn event(text: &str) -> Result<Option<i64>, String> {
     let has = |part: &str| memmem::find(text.as_bytes(), part.as_bytes());
     if has("\"kind\":\"SYNCED\"").is_some() {
         return Ok(None);
@@ -117,7 +71,7 @@ fn event(text: &Utf8Bytes) -> Result<Option<i64>, String> {
     };
     match number() {
         Some(seq) if has("\"errors\"").is_none() => Ok(Some(seq)),
-        _ => Err(text.to_string()),
+        _ => Err(text.to_owned()),
     }
 }
 
@@ -142,7 +96,7 @@ mod tests {
 
     #[test]
     fn events_are_told_from_announcements_and_errors() {
-        let of = |text: &str| event(&text.to_owned().into());
+        let of = |text: &str| event(text);
         assert_eq!(of(TOLD), Ok(Some(1234)));
         assert_eq!(of(&TOLD.replace("MOVED", "SYNCED")), Ok(None));
         assert!(of(r#"{"id":"1","type":"error","payload":[]}"#).is_err());
@@ -151,7 +105,7 @@ mod tests {
     #[test]
     fn a_message_keeps_its_length() {
         let other = renumbered(TOLD, 7).unwrap();
-        assert_eq!(event(&other.clone().into()), Ok(Some(7)));
+        assert_eq!(event(&other), Ok(Some(7)));
         assert_eq!(other.len(), TOLD.len());
     }
 }

@@ -14,8 +14,8 @@
 //! # What it costs
 //! Per request a hash, two look-ups in memory and five more for changes: a few microseconds and no statement. Per
 //! server four small statements a second, read from an index of the last half minute, whatever the number of requests.
-//! Per change one statement for each who is affected, at their next request. An open socket that waits for
-//! [`Access::changed`] wakes about once a second.
+//! Per change one statement for each who is affected, at their next request. Who waits for
+//! [`Access::changed`] sleeps until there is news or none is heard any more.
 
 mod last_use;
 mod news;
@@ -46,7 +46,7 @@ use crate::{
     ids::{SessionId, TenantId, Typed as _, UserId},
 };
 use last_use::LastUse;
-use news::News;
+use news::{News, Trust};
 use place::Known;
 use refusal::Refusal;
 use watch::Watch;
@@ -178,14 +178,22 @@ impl Access {
         loop {
             let looked = Instant::now();
             let who = (actor.tenant, actor.subject);
-            let Some(until) = self.news.trusted_until(who, actor.as_of, since) else {
-                return;
+            let own_end = match self.news.trust(who, actor.as_of, since) {
+                None => return,
+                Some(Trust::WhileHeard) => None,
+                Some(Trust::Until(end)) => Some(end),
             };
             since = looked;
+            let alone = async {
+                match own_end {
+                    Some(end) => tokio::time::sleep_until(end.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 () = &mut expired => return,
                 told = news.changed() => if told.is_err() { return },
-                () = tokio::time::sleep_until(until.into()) => {}
+                () = alone => {}
             }
         }
     }
@@ -196,6 +204,7 @@ impl Access {
         let watch = Watch::new(&self.db, &self.news, ring).run(&stop);
         tokio::join!(
             watch,
+            self.news.announce_silence(&stop),
             ring.keep(stop.clone()),
             self.uses.keep(&self.db, &stop)
         );
@@ -276,10 +285,7 @@ impl Access {
     /// A refusal is not relied on for long: nobody has to tell when somebody comes in, only when somebody goes.
     fn trusts(&self, who: (TenantId, Subject), known: &Known) -> bool {
         match known.answer {
-            Ok(_) => self
-                .news
-                .trusted_until(who, known.as_of, known.as_of)
-                .is_some(),
+            Ok(_) => self.news.trust(who, known.as_of, known.as_of).is_some(),
             Err(_) => known.as_of.elapsed() < news::TRUSTED_FOR,
         }
     }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
@@ -23,6 +24,8 @@ pub(super) const TRUSTED_FOR: Duration = Duration::from_millis(900);
 pub(super) const REMEMBERED_FOR: Duration = Duration::from_secs(600);
 /// After a silence of this length changes may have come and gone unheard.
 const LONGEST_SILENCE: Duration = Duration::from_secs(15);
+/// How often it is looked during a silence whether it has ended.
+const LOOKED_EVERY: Duration = Duration::from_millis(50);
 
 /// Whose rights changed, as the rows of `access_changes` say it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -68,6 +71,15 @@ impl Target {
         .into_iter()
         .flatten()
     }
+}
+
+/// How long something that was read may be relied on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// Until there is news that concerns it, or none is heard any more: [`News::listen`] wakes for both.
+    WhileHeard,
+    /// No longer than this, since no reading of changes has begun after it.
+    Until(Instant),
 }
 
 /// What was heard.
@@ -117,27 +129,51 @@ impl News {
         }
     }
 
-    /// Until when what was read of somebody at `as_of` may be relied on; `None` when it may not. `since` is when it
-    /// was last found to be good, which is `as_of` at first.
-    pub(super) fn trusted_until(
+    /// How long what was read of somebody at `as_of` may be relied on; `None` when it may not. `since` is when it was
+    /// last found to be good, which is `as_of` at first.
+    pub(super) fn trust(
         &self,
         (tenant, subject): (TenantId, Subject),
         as_of: Instant,
         since: Instant,
-    ) -> Option<Instant> {
+    ) -> Option<Trust> {
         let heard = self.read();
         let now = Instant::now();
-        let until = heard.until.map_or(as_of, |until| until.max(as_of)) + TRUSTED_FOR;
         let is_remembered = now.duration_since(since) < REMEMBERED_FOR;
         let is_changed = |target| heard.changes.get(&target).is_some_and(|at| *at >= since);
-        let is_good =
-            until > now && is_remembered && !Target::concerning(tenant, subject).any(is_changed);
-        is_good.then_some(until)
+        if !is_remembered || Target::concerning(tenant, subject).any(is_changed) {
+            return None;
+        }
+        match heard.until.filter(|until| *until >= as_of) {
+            Some(until) => (until + TRUSTED_FOR > now).then_some(Trust::WhileHeard),
+            None => (as_of + TRUSTED_FOR > now).then_some(Trust::Until(as_of + TRUSTED_FOR)),
+        }
     }
 
-    /// Wakes whenever there is news of anybody.
+    /// Wakes whenever there is news of anybody, and when no news has been heard for too long.
     pub(super) fn listen(&self) -> watch::Receiver<()> {
         self.told.subscribe()
+    }
+
+    /// Tells listeners of each silence as soon as it is one, until told to stop. One clock for all of them: ten thousand
+    /// open sockets with a timer each would wake ten thousand times a second to find that all is well.
+    pub(super) async fn announce_silence(&self, stop: &CancellationToken) {
+        let mut announced = None;
+        let mut wake_at = Instant::now();
+        let sleep = |at: Instant| stop.run_until_cancelled(tokio::time::sleep_until(at.into()));
+        while sleep(wake_at).await.is_some() {
+            let (now, until) = (Instant::now(), self.read().until);
+            let ends = until.map(|until| until + TRUSTED_FOR);
+            wake_at = match ends.filter(|ends| *ends > now) {
+                Some(ends) => ends,
+                None => {
+                    if std::mem::replace(&mut announced, until) != until {
+                        self.told.send_replace(());
+                    }
+                    now + LOOKED_EVERY
+                }
+            };
+        }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Heard> {
@@ -187,10 +223,10 @@ mod tests {
             news.hear(Instant::now(), []);
             let read = Instant::now();
             news.hear(Instant::now(), [target]);
-            let concerns = all.map(|who| news.trusted_until(who, read, read).is_none());
+            let concerns = all.map(|who| news.trust(who, read, read).is_none());
             assert_eq!(concerns, hit, "{target:?}");
             let again = Instant::now();
-            assert!(news.trusted_until(all[0], again, again).is_some());
+            assert!(news.trust(all[0], again, again).is_some());
         }
     }
 
@@ -200,16 +236,41 @@ mod tests {
         let news = News::new();
         let now = Instant::now();
         let ago = |time| now.checked_sub(time).expect("the machine runs for longer");
-        assert!(news.trusted_until(who, now, now).is_some());
+        assert!(news.trust(who, now, now).is_some());
         let old = ago(TRUSTED_FOR);
-        assert!(news.trusted_until(who, old, old).is_none());
+        assert!(news.trust(who, old, old).is_none());
         news.hear(ago(LONGEST_SILENCE * 2), []);
         let read = Instant::now();
-        assert!(news.trusted_until(who, read, read).is_some());
+        assert!(news.trust(who, read, read).is_some());
         news.hear(Instant::now(), []);
-        assert!(news.trusted_until(who, read, read).is_none(), "a silence");
+        assert!(news.trust(who, read, read).is_none(), "a silence");
         let read = Instant::now();
         news.hear(Instant::now(), []);
-        assert!(news.trusted_until(who, read, read).is_some());
+        assert!(news.trust(who, read, read).is_some());
+    }
+
+    #[tokio::test]
+    async fn each_silence_is_announced_once() {
+        let (news, stop) = (News::new(), CancellationToken::new());
+        let who = (TenantId::new(), Subject::Key(ApiKeyId::new()));
+        let listen = async {
+            // What came before the first time is not known, as after a silence.
+            news.hear(Instant::now(), []);
+            let mut told = news.listen();
+            for _ in 0..2 {
+                let read = Instant::now();
+                let alone = news.trust(who, read, read);
+                assert_eq!(alone, Some(Trust::Until(read + TRUSTED_FOR)));
+                news.hear(Instant::now(), []);
+                assert_eq!(news.trust(who, read, read), Some(Trust::WhileHeard));
+                told.changed().await.expect("it is silent");
+                assert!(read.elapsed() >= TRUSTED_FOR, "not yet");
+                assert_eq!(news.trust(who, read, read), None);
+                tokio::time::sleep(LOOKED_EVERY * 3).await;
+                assert!(!told.has_changed().expect("it is silent"), "twice");
+            }
+            stop.cancel();
+        };
+        tokio::join!(news.announce_silence(&stop), listen);
     }
 }

@@ -56,7 +56,12 @@ pub(super) async fn upgrade(api: &Arc<Api>, parts: &mut Parts, origin: Origin) -
         .on_upgrade(async move |socket| {
             // Servers that stop wait for their sockets to be closed properly.
             let connections = api.connections().clone();
-            let served = Session::new(api, socket, origin).run();
+            let served = async {
+                let session = Session::new(api, socket, origin);
+                if let Some(open) = Box::pin(session.welcome()).await {
+                    open.run().await;
+                }
+            };
             connections.track_future(served).await;
         })
 }

@@ -1,7 +1,6 @@
 //! The life of a socket whose client is known: what it asks to be told, and being told.
 
 use std::{
-    collections::HashMap,
     future::poll_fn,
     pin::pin,
     sync::Arc,
@@ -46,7 +45,8 @@ pub(super) struct Open {
     peer: Peer,
     _pass: Pass,
     outbox: Arc<Outbox>,
-    operations: HashMap<Box<str>, Operation>,
+    /// A few, so that looking through them costs less than keeping an index, which every event would have to fetch.
+    operations: Vec<Operation>,
     /// Resolves when the client's rights may have changed.
     changed: BoxFuture<'static, ()>,
     /// All but the outbox stands behind it.
@@ -98,12 +98,12 @@ impl Open {
             peer,
             _pass: pass,
             outbox: Arc::default(),
-            operations: HashMap::new(),
+            operations: Vec::new(),
         }
     }
 
     /// Serves it to its end.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(mut self: Box<Self>) {
         let end = self.serve().await;
         self.outbox.close();
         self.operations.clear();
@@ -167,7 +167,7 @@ impl Open {
             Incoming::Pong => Ok(()),
             Incoming::Ping(payload) => self.say(protocol::pong(payload)).await,
             Incoming::Complete(id) => {
-                self.operations.remove(id.as_str());
+                self.operations.retain(|operation| *operation.id != *id);
                 Ok(())
             }
             Incoming::Subscribe(id, payload) => self.subscribe(id, payload).await,
@@ -176,7 +176,8 @@ impl Open {
     }
 
     async fn subscribe(&mut self, id: String, payload: Map<String, Json>) -> Result<(), End> {
-        if self.operations.contains_key(id.as_str()) {
+        let is_taken = |operation: &Operation| *operation.id == *id;
+        if self.operations.iter().any(is_taken) {
             return Err(Close::taken(&id).into());
         }
         let most = self.api.limits().subscriptions;
@@ -192,12 +193,11 @@ impl Open {
         let payload = Json::Object(payload).to_string().into_boxed_str();
         let operation = OperationId::from(id.as_str());
         let opening = self.open(&operation, &payload, Start::Asked);
-        let operation = Operation {
+        self.operations.push(Operation {
             id: operation,
             payload,
             state: State::Opening(opening),
-        };
-        self.operations.insert(id.into_boxed_str(), operation);
+        });
         Ok(())
     }
 
@@ -222,18 +222,24 @@ impl Open {
 
     /// Goes on with an operation after an event. It becomes another one of the same name, so that what its first opening
     /// has left to say can't be taken for the word of this one.
-    fn reopen(&mut self, id: &str, seq: i64) {
-        let Some(operation) = self.operations.remove(id) else {
+    fn reopen(&mut self, id: &OperationId, seq: i64) {
+        let Some(place) = self.place(id) else {
             return;
         };
-        let again = OperationId::from(id);
-        let opening = self.open(&again, &operation.payload, Start::After(seq));
-        let operation = Operation {
+        let again = OperationId::from(&**id);
+        let payload = self.operations[place].payload.clone();
+        let opening = self.open(&again, &payload, Start::After(seq));
+        self.operations[place] = Operation {
             id: again,
-            payload: operation.payload.clone(),
+            payload,
             state: State::Opening(opening),
         };
-        self.operations.insert(id.into(), operation);
+    }
+
+    /// Where an operation is, unless it has ended: a later one of the same name is another.
+    fn place(&self, id: &OperationId) -> Option<usize> {
+        let is_it = |operation: &Operation| Arc::ptr_eq(&operation.id, id);
+        self.operations.iter().position(is_it)
     }
 
     /// Sends what waits, as much as there is, in one go.
@@ -256,23 +262,22 @@ impl Open {
             | Parcel::Recheck(id, ..)
             | Parcel::Opened(id, _) => id,
         };
-        let known = self.operations.get_mut(&**id);
-        let Some(operation) = known.filter(|operation| Arc::ptr_eq(&operation.id, id)) else {
+        let Some(place) = self.place(id) else {
             return Ok(None);
         };
         match parcel {
             Parcel::Next(id, message) => Ok(Some(protocol::next(&id, &message.payload))),
             Parcel::Failed(id, failure) => {
-                self.operations.remove(&*id);
+                self.operations.remove(place);
                 Ok(Some(protocol::error(&id, json!([failure.to_json()]))))
             }
             Parcel::Opened(id, opened) => match *opened {
                 Ok(seat) => {
-                    operation.state = State::Open(seat);
+                    self.operations[place].state = State::Open(seat);
                     Ok(None)
                 }
                 Err(refused) => {
-                    self.operations.remove(&*id);
+                    self.operations.remove(place);
                     Ok(Some(protocol::error(&id, refused.to_json())))
                 }
             },
@@ -303,8 +308,9 @@ impl Open {
 
     async fn begin_anew(&mut self) -> Result<(), End> {
         let failure = json!([rights_changed().to_json()]);
-        for (id, _) in std::mem::take(&mut self.operations) {
-            self.say(protocol::error(&id, failure.clone())).await?;
+        for operation in std::mem::take(&mut self.operations) {
+            self.say(protocol::error(&operation.id, failure.clone()))
+                .await?;
         }
         Ok(())
     }

@@ -35,10 +35,13 @@ impl Session {
         }
     }
 
-    /// Serves it to its end.
-    pub(super) async fn run(mut self) {
+    /// Finds out who is there; closes it if they may not stay.
+    ///
+    /// What comes of it is boxed, so that a socket that stays open for hours keeps no room for having been opened.
+    pub(super) async fn welcome(mut self) -> Option<Box<Open>> {
         if self.socket.protocol().is_none() {
-            return close(self.socket, Close::bad_subprotocol()).await;
+            close(self.socket, Close::bad_subprotocol()).await;
+            return None;
         }
         let closing = self.api.closing().clone();
         let greeted = timeout(INIT_PATIENCE, self.greet());
@@ -50,12 +53,14 @@ impl Session {
             Ok(token) => self.admit(token).await,
             Err(end) => Err(end),
         };
-        let (peer, pass) = match admitted {
-            Ok(admitted) => admitted,
-            Err(End::Close(why)) => return close(self.socket, why).await,
-            Err(End::Gone) => return,
-        };
-        Open::new(self.api, self.socket, (peer, pass)).run().await;
+        match admitted {
+            Ok(admitted) => Some(Box::new(Open::new(self.api, self.socket, admitted))),
+            Err(End::Close(why)) => {
+                close(self.socket, why).await;
+                None
+            }
+            Err(End::Gone) => None,
+        }
     }
 
     /// Waits for the first message; answers the token in it.
