@@ -168,7 +168,8 @@ impl Access {
     /// Resolves as soon as the actor's rights may have changed or ended: what holds on to an actor for longer than a
     /// request asks [`Self::actor`] anew then.
     pub async fn changed(&self, actor: &Actor) {
-        let mut news = self.news.listen();
+        let who = (actor.tenant, actor.subject);
+        let mut news = self.news.listen(who);
         let mut since = actor.as_of;
         let left = (actor.expires_at - self.tokens.clock().now()).to_std();
         // Timers don't reach as far as dates do.
@@ -177,7 +178,6 @@ impl Access {
         tokio::pin!(expired);
         loop {
             let looked = Instant::now();
-            let who = (actor.tenant, actor.subject);
             let own_end = match self.news.trust(who, actor.as_of, since) {
                 None => return,
                 Some(Trust::WhileHeard) => None,
@@ -192,7 +192,7 @@ impl Access {
             };
             tokio::select! {
                 () = &mut expired => return,
-                told = news.changed() => if told.is_err() { return },
+                () = news.told() => {}
                 () = alone => {}
             }
         }

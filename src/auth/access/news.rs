@@ -4,7 +4,8 @@
 //! any more. So a reading that was under way meanwhile can't slip in afterwards.
 
 use std::{
-    collections::HashMap,
+    array,
+    collections::{HashMap, HashSet},
     sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::{Duration, Instant},
 };
@@ -24,6 +25,8 @@ pub(super) const TRUSTED_FOR: Duration = Duration::from_millis(900);
 pub(super) const REMEMBERED_FOR: Duration = Duration::from_secs(600);
 /// After a silence of this length changes may have come and gone unheard.
 const LONGEST_SILENCE: Duration = Duration::from_secs(15);
+/// Listeners are told group by group, or those of one tenant could wake those of all by signing in and out.
+const GROUPS: usize = 256;
 /// How often it is looked during a silence whether it has ended.
 const LOOKED_EVERY: Duration = Duration::from_millis(50);
 
@@ -54,6 +57,16 @@ impl Target {
         }
     }
 
+    /// Whose listeners it concerns; `None` for all of them.
+    fn group(self) -> Option<usize> {
+        match self {
+            Self::Everybody => None,
+            Self::Tenant(tenant) => Some(group(tenant.uuid())),
+            Self::Member(_, id) | Self::Person(id) => Some(group(id)),
+            Self::Session(session) => Some(group(session.uuid())),
+        }
+    }
+
     /// All that concerns somebody in a tenant.
     fn concerning(tenant: TenantId, subject: Subject) -> impl Iterator<Item = Self> {
         let (id, person, session) = match subject {
@@ -76,7 +89,7 @@ impl Target {
 /// How long something that was read may be relied on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trust {
-    /// Until there is news that concerns it, or none is heard any more: [`News::listen`] wakes for both.
+    /// Until there is news that concerns it, or none is heard any more: a [`Listener`] wakes for both.
     WhileHeard,
     /// No longer than this, since no reading of changes has begun after it.
     Until(Instant),
@@ -85,7 +98,31 @@ pub(super) enum Trust {
 /// What was heard.
 pub(super) struct News {
     heard: RwLock<Heard>,
-    told: watch::Sender<()>,
+    /// One for each group.
+    told: Vec<watch::Sender<()>>,
+}
+
+/// Somebody who waits for news of a tenant, a person or key, and a session.
+pub(super) struct Listener([watch::Receiver<()>; 3]);
+
+impl Listener {
+    /// Resolves when there may be some.
+    pub(super) async fn told(&mut self) {
+        let [tenant, who, session] = &mut self.0;
+        // None of them fails while there is news to listen to.
+        tokio::select! {
+            _ = tenant.changed() => {}
+            _ = who.changed() => {}
+            _ = session.changed() => {}
+        }
+        // What is told is known before: whoever looks now finds all that any of them was told of.
+        self.0.iter_mut().for_each(watch::Receiver::mark_unchanged);
+    }
+}
+
+/// The group of an id: the end of one is random, whatever its kind.
+fn group(id: Uuid) -> usize {
+    usize::from(id.as_bytes()[15]) % GROUPS
 }
 
 #[derive(Default)]
@@ -99,7 +136,7 @@ impl News {
     pub(super) fn new() -> Self {
         Self {
             heard: RwLock::default(),
-            told: watch::Sender::new(()),
+            told: (0..GROUPS).map(|_| watch::Sender::new(())).collect(),
         }
     }
 
@@ -112,21 +149,18 @@ impl News {
             .is_none_or(is_silent)
             .then_some(Target::Everybody);
         let now = Instant::now();
-        let mut is_new = false;
-        for target in targets.into_iter().chain(missed) {
-            heard.changes.insert(target, now);
-            is_new = true;
-        }
-        if is_new {
+        let fresh: HashSet<Target> = targets.into_iter().chain(missed).collect();
+        if !fresh.is_empty() {
+            heard
+                .changes
+                .extend(fresh.iter().map(|target| (*target, now)));
             heard
                 .changes
                 .retain(|_, at| now.duration_since(*at) < REMEMBERED_FOR);
         }
         heard.until = Some(began);
         drop(heard);
-        if is_new {
-            self.told.send_replace(());
-        }
+        self.tell(fresh);
     }
 
     /// How long what was read of somebody at `as_of` may be relied on; `None` when it may not. `since` is when it was
@@ -150,9 +184,27 @@ impl News {
         }
     }
 
-    /// Wakes whenever there is news of anybody, and when no news has been heard for too long.
-    pub(super) fn listen(&self) -> watch::Receiver<()> {
-        self.told.subscribe()
+    /// Wakes when there may be news of somebody, and when no news has been heard for too long.
+    pub(super) fn listen(&self, (tenant, subject): (TenantId, Subject)) -> Listener {
+        let mut groups: Vec<usize> = Target::concerning(tenant, subject)
+            .filter_map(Target::group)
+            .collect();
+        // A member is a person too.
+        groups.dedup();
+        Listener(array::from_fn(|n| {
+            let group = groups.get(n).unwrap_or(&groups[0]);
+            self.told[*group].subscribe()
+        }))
+    }
+
+    fn tell(&self, fresh: impl IntoIterator<Item = Target>) {
+        for target in fresh {
+            let group = target.group();
+            let told = group.map_or(&self.told[..], |group| &self.told[group..=group]);
+            told.iter().for_each(|listeners| {
+                listeners.send_replace(());
+            });
+        }
     }
 
     /// Tells listeners of each silence as soon as it is one, until told to stop. One clock for all of them: ten thousand
@@ -168,7 +220,7 @@ impl News {
                 Some(ends) => ends,
                 None => {
                     if std::mem::replace(&mut announced, until) != until {
-                        self.told.send_replace(());
+                        self.tell([Target::Everybody]);
                     }
                     now + LOOKED_EVERY
                 }
@@ -187,6 +239,8 @@ impl News {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
     use crate::ids::{ApiKeyId, UserId};
 
@@ -222,7 +276,12 @@ mod tests {
             let news = News::new();
             news.hear(Instant::now(), []);
             let read = Instant::now();
+            let mut listeners = all.map(|who| news.listen(who));
             news.hear(Instant::now(), [target]);
+            for (listener, hit) in listeners.iter_mut().zip(hit) {
+                let is_woken = listener.told().now_or_never().is_some();
+                assert!(is_woken || !hit, "{target:?} wakes nobody");
+            }
             let concerns = all.map(|who| news.trust(who, read, read).is_none());
             assert_eq!(concerns, hit, "{target:?}");
             let again = Instant::now();
@@ -256,18 +315,18 @@ mod tests {
         let listen = async {
             // What came before the first time is not known, as after a silence.
             news.hear(Instant::now(), []);
-            let mut told = news.listen();
+            let mut listener = news.listen(who);
             for _ in 0..2 {
                 let read = Instant::now();
                 let alone = news.trust(who, read, read);
                 assert_eq!(alone, Some(Trust::Until(read + TRUSTED_FOR)));
                 news.hear(Instant::now(), []);
                 assert_eq!(news.trust(who, read, read), Some(Trust::WhileHeard));
-                told.changed().await.expect("it is silent");
+                listener.told().await;
                 assert!(read.elapsed() >= TRUSTED_FOR, "not yet");
                 assert_eq!(news.trust(who, read, read), None);
                 tokio::time::sleep(LOOKED_EVERY * 3).await;
-                assert!(!told.has_changed().expect("it is silent"), "twice");
+                assert!(listener.told().now_or_never().is_none(), "twice");
             }
             stop.cancel();
         };
