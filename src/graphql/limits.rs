@@ -132,7 +132,7 @@ pub mod ceiling {
     pub const FEWEST_PAGE_ROWS: u32 = super::DEFAULT_PAGE as u32;
     pub const NODES: u32 = 1_000_000;
     pub const CONNECTIONS: u32 = 1_000_000;
-    pub const SUBSCRIPTIONS: u32 = 10_000;
+    pub const SUBSCRIPTIONS: u32 = 1_000;
     pub const POINTS: u32 = 1_000_000_000;
 }
 

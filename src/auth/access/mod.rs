@@ -15,7 +15,7 @@
 //! Per request a hash, two look-ups in memory and five more for changes: a few microseconds and no statement. Per
 //! server four small statements a second, read from an index of the last half minute, whatever the number of requests.
 //! Per change one statement for each who is affected, at their next request. Who waits for
-//! [`Access::changed`] sleeps until there is news or none is heard any more.
+//! [`Access::changed`] sleeps until there may be news, or none is heard any more.
 
 mod last_use;
 mod news;
@@ -57,6 +57,8 @@ const REMEMBERED_TOKENS: u64 = 100_000;
 const REMEMBERED_PEOPLE: u64 = 100_000;
 /// Whoever comes back after this is read again, also if nothing changed. Less than changes are remembered.
 const REMEMBERED_FOR: Duration = Duration::from_secs(300);
+/// Whoever is still let in by something that has ended is asked about again after this.
+const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(250);
 /// A use is noted again after so many seconds.
 const NOTED_EVERY_S: i64 = 30;
 
@@ -132,9 +134,10 @@ impl Access {
         match judge(&remembered.known, &bearer, now) {
             Ok(actor) => {
                 self.note_use(&remembered, &bearer, (now, origin));
-                Ok(bearer
-                    .expires_at
-                    .map_or_else(|| Arc::clone(actor), |end| actor.until(end)))
+                // A token may be made to last longer than the session that it is of.
+                let ends = [bearer.expires_at, remembered.known.ends_at];
+                let end = ends.into_iter().flatten().min();
+                Ok(end.map_or_else(|| Arc::clone(actor), |end| actor.until(end)))
             }
             Err(refusal) => {
                 self.note_refusal(refusal, &bearer, origin);
@@ -172,8 +175,9 @@ impl Access {
         let mut news = self.news.listen(who);
         let mut since = actor.as_of;
         let left = (actor.expires_at - self.tokens.clock().now()).to_std();
-        // Timers don't reach as far as dates do.
-        let left = left.unwrap_or_default().min(news::REMEMBERED_FOR);
+        // Timers don't reach as far as dates do. A token counts a few seconds beyond its end: nobody need ask all the time.
+        let left = left.unwrap_or_default();
+        let left = left.clamp(ASKED_AGAIN_AFTER, news::REMEMBERED_FOR);
         let expired = tokio::time::sleep(left);
         tokio::pin!(expired);
         loop {

@@ -91,7 +91,7 @@ impl Target {
 pub(super) enum Trust {
     /// Until there is news that concerns it, or none is heard any more: a [`Listener`] wakes for both.
     WhileHeard,
-    /// No longer than this, since no reading of changes has begun after it.
+    /// No longer than this, since no reading of changes that succeeded has begun after it, or nobody tells of a silence.
     Until(Instant),
 }
 
@@ -120,6 +120,21 @@ impl Listener {
     }
 }
 
+/// Whoever tells of a silence. Gone, it leaves nothing that is relied on until it tells.
+struct Announcer<'a> {
+    news: &'a News,
+    stop: &'a CancellationToken,
+}
+
+impl Drop for Announcer<'_> {
+    fn drop(&mut self) {
+        if !self.stop.is_cancelled() {
+            self.news.write().is_announced = false;
+            self.news.tell([Target::Everybody]);
+        }
+    }
+}
+
 /// The group of an id: the end of one is random, whatever its kind.
 fn group(id: Uuid) -> usize {
     usize::from(id.as_bytes()[15]) % GROUPS
@@ -130,6 +145,8 @@ struct Heard {
     changes: HashMap<Target, Instant>,
     /// When the last reading that succeeded began.
     until: Option<Instant>,
+    /// Whether somebody tells when there is none any more.
+    is_announced: bool,
 }
 
 impl News {
@@ -178,10 +195,13 @@ impl News {
         if !is_remembered || Target::concerning(tenant, subject).any(is_changed) {
             return None;
         }
-        match heard.until.filter(|until| *until >= as_of) {
-            Some(until) => (until + TRUSTED_FOR > now).then_some(Trust::WhileHeard),
-            None => (as_of + TRUSTED_FOR > now).then_some(Trust::Until(as_of + TRUSTED_FOR)),
-        }
+        let until = heard.until.map_or(as_of, |until| until.max(as_of)) + TRUSTED_FOR;
+        let is_followed = heard.is_announced && heard.until >= Some(as_of);
+        let trust = match is_followed {
+            true => Trust::WhileHeard,
+            false => Trust::Until(until),
+        };
+        (until > now).then_some(trust)
     }
 
     /// Wakes when there may be news of somebody, and when no news has been heard for too long.
@@ -209,7 +229,10 @@ impl News {
 
     /// Tells listeners of each silence as soon as it is one, until told to stop. One clock for all of them: ten thousand
     /// open sockets with a timer each would wake ten thousand times a second to find that all is well.
+    /// Whatever ends it but that makes everybody look for themselves again.
     pub(super) async fn announce_silence(&self, stop: &CancellationToken) {
+        self.write().is_announced = true;
+        let _announcer = Announcer { news: self, stop };
         let mut announced = None;
         let mut wake_at = Instant::now();
         let sleep = |at: Instant| stop.run_until_cancelled(tokio::time::sleep_until(at.into()));
@@ -246,14 +269,17 @@ mod tests {
 
     #[test]
     fn each_change_concerns_those_that_it_names_and_nobody_else() {
-        let (tenant, other) = (TenantId::new(), TenantId::new());
-        let (user, session, key) = (UserId::new(), SessionId::new(), ApiKeyId::new());
+        // Each in a group of its own.
+        let id = |n: u128| Uuid::from_u128(n);
+        let (tenant, other) = (TenantId::from_uuid(id(1)), TenantId::from_uuid(id(2)));
+        let (user, session) = (UserId::from_uuid(id(3)), SessionId::from_uuid(id(4)));
+        let (key, somebody) = (ApiKeyId::from_uuid(id(5)), UserId::from_uuid(id(6)));
         let device = Subject::Person(user, Some(session));
         let all = [
             (tenant, device),
             (tenant, Subject::Person(user, None)),
             (other, device),
-            (tenant, Subject::Person(UserId::new(), None)),
+            (tenant, Subject::Person(somebody, None)),
             (tenant, Subject::Key(key)),
         ];
         for (target, hit) in [
@@ -278,10 +304,14 @@ mod tests {
             let read = Instant::now();
             let mut listeners = all.map(|who| news.listen(who));
             news.hear(Instant::now(), [target]);
-            for (listener, hit) in listeners.iter_mut().zip(hit) {
-                let is_woken = listener.told().now_or_never().is_some();
-                assert!(is_woken || !hit, "{target:?} wakes nobody");
+            let mut woken = listeners
+                .each_mut()
+                .map(|listener| listener.told().now_or_never().is_some());
+            // A person is woken by what concerns them as a member of another tenant too.
+            if matches!(target, Target::Member(_, id) if id == user.uuid()) {
+                woken[2] = false;
             }
+            assert_eq!(woken, hit, "{target:?} wakes");
             let concerns = all.map(|who| news.trust(who, read, read).is_none());
             assert_eq!(concerns, hit, "{target:?}");
             let again = Instant::now();
@@ -331,5 +361,22 @@ mod tests {
             stop.cancel();
         };
         tokio::join!(news.announce_silence(&stop), listen);
+    }
+
+    #[tokio::test]
+    async fn without_an_announcer_everybody_looks_for_themselves() {
+        let (news, stop) = (News::new(), CancellationToken::new());
+        let who = (TenantId::new(), Subject::Key(ApiKeyId::new()));
+        news.hear(Instant::now(), []);
+        let read = Instant::now();
+        news.hear(Instant::now(), []);
+        let mut announcer = Box::pin(news.announce_silence(&stop));
+        assert!(announcer.as_mut().now_or_never().is_none());
+        assert_eq!(news.trust(who, read, read), Some(Trust::WhileHeard));
+        let mut listener = news.listen(who);
+        drop(announcer);
+        assert!(listener.told().now_or_never().is_some(), "it is gone");
+        let alone = news.trust(who, read, read);
+        assert!(matches!(alone, Some(Trust::Until(_))), "{alone:?}");
     }
 }

@@ -87,17 +87,23 @@ impl<'a> Watch<'a> {
             ))
             .await?;
         drop(tx);
-        let fresh: Vec<Target> = rows
+        let fresh: Vec<Change> = rows
             .into_iter()
-            .filter(|row| self.seen.insert(row.change_id, began).is_none())
+            .filter(|row| !self.seen.contains_key(&row.change_id))
+            .collect();
+        let targets: Vec<Target> = fresh
+            .iter()
             .map(|row| Target::of(row.tenant_id, row.user_id, row.session_id))
             .collect();
-        self.seen
-            .retain(|_, at| began.duration_since(*at) < SEEN_FOR);
-        if fresh.contains(&Target::Everybody) {
+        if targets.contains(&Target::Everybody) {
             self.ring.reload().await?;
         }
-        self.news.hear(began, fresh);
+        self.news.hear(began, targets);
+        // Only now: what was read and not told, because this failed or took too long, is read and told the next time.
+        self.seen
+            .retain(|_, at| began.duration_since(*at) < SEEN_FOR);
+        self.seen
+            .extend(fresh.iter().map(|row| (row.change_id, began)));
         Ok(())
     }
 

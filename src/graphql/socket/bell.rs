@@ -47,6 +47,11 @@ impl Bell {
         Self { rope, waker }
     }
 
+    /// Whether something behind it has called.
+    pub(super) fn has_rung(&self) -> bool {
+        self.rope.has_rung.load(Ordering::Acquire)
+    }
+
     /// Has what is behind it polled the next time: something else stands there now.
     pub(super) fn ring(&self) {
         self.rope.has_rung.store(true, Ordering::Release);

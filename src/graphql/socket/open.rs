@@ -45,7 +45,7 @@ pub(super) struct Open {
     peer: Peer,
     _pass: Pass,
     outbox: Arc<Outbox>,
-    /// A few, so that looking through them costs less than keeping an index, which every event would have to fetch.
+    /// Mostly one or two, so that looking through them costs less than an index, which every event would have to fetch.
     operations: Vec<Operation>,
     /// Resolves when the client's rights may have changed.
     changed: BoxFuture<'static, ()>,
@@ -120,14 +120,16 @@ impl Open {
         // Sockets that were opened together need not be asked together.
         let first = tokio::time::Instant::now() + PING_EVERY.mul_f32(0.5 + fastrand::f32() / 2.0);
         let mut ping = tokio::time::interval_at(first, PING_EVERY);
+        let mut has_sent = false;
         loop {
-            // What waits to be sent comes first, since that is why most are woken, by the thousand. It can't keep the client
-            // from being heard for long: who is told more than the socket takes is told that it lags.
+            // What waits to be sent comes first, since that is why most are woken, by the thousand. Whatever else has called
+            // has its turn after that, and would wait for ever otherwise where something is always waiting to be sent.
+            let comes_second = has_sent && self.bell.has_rung();
             let happened = poll_fn(|cx| {
-                if let Poll::Ready(parcel) = self.outbox.poll_next(cx) {
+                if !comes_second && let Poll::Ready(parcel) = self.outbox.poll_next(cx) {
                     return Poll::Ready(Happened::Left(parcel));
                 }
-                self.bell.poll(cx, |cx| {
+                let other = self.bell.poll(cx, |cx| {
                     if let Poll::Ready(frame) = self.socket.poll_next_unpin(cx) {
                         return Poll::Ready(Happened::Received(frame));
                     }
@@ -138,9 +140,15 @@ impl Open {
                         return Poll::Ready(Happened::Closing);
                     }
                     ping.poll_tick(cx).map(|_| Happened::Tick)
-                })
+                });
+                match other {
+                    Poll::Pending if comes_second => self.outbox.poll_next(cx).map(Happened::Left),
+                    other => other,
+                }
             });
-            let served = match happened.await {
+            let happened = happened.await;
+            has_sent = matches!(happened, Happened::Left(_));
+            let served = match happened {
                 Happened::Left(parcel) => self.deliver(parcel).await,
                 Happened::Received(frame) => {
                     heard_at = Instant::now();
@@ -242,14 +250,16 @@ impl Open {
         self.operations.iter().position(is_it)
     }
 
-    /// Sends what waits, as much as there is, in one go.
+    /// Sends what waits, as much as there is, in one go; less when something else has called.
     async fn deliver(&mut self, parcel: Parcel) -> Result<(), End> {
         let mut next = Some(parcel);
         while let Some(parcel) = next.take() {
             if let Some(text) = self.unpack(parcel).await? {
                 patiently(self.socket.feed(Frame::Text(text.into()))).await?;
             }
-            next = self.outbox.take();
+            if !self.bell.has_rung() {
+                next = self.outbox.take();
+            }
         }
         patiently(self.socket.flush()).await
     }
@@ -268,7 +278,7 @@ impl Open {
         match parcel {
             Parcel::Next(id, message) => Ok(Some(protocol::next(&id, &message.payload))),
             Parcel::Failed(id, failure) => {
-                self.operations.remove(place);
+                self.operations.swap_remove(place);
                 Ok(Some(protocol::error(&id, json!([failure.to_json()]))))
             }
             Parcel::Opened(id, opened) => match *opened {
@@ -277,7 +287,7 @@ impl Open {
                     Ok(None)
                 }
                 Err(refused) => {
-                    self.operations.remove(place);
+                    self.operations.swap_remove(place);
                     Ok(Some(protocol::error(&id, refused.to_json())))
                 }
             },
