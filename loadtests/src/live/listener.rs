@@ -11,7 +11,7 @@ use std::{
     thread,
 };
 
-use mio::{Events, Interest, Poll, Token, event::Event, net::TcpStream};
+use mio::{Events, Interest, Poll, Token, net::TcpStream};
 use tokio_tungstenite::tungstenite::protocol::frame::{
     Frame, FrameHeader,
     coding::{Control, Data, OpCode},
@@ -86,7 +86,8 @@ fn listen(mut poll: Poll, mut sockets: Vec<Option<Socket>>, heard: &Mutex<Heard>
             .err()
             .filter(|error| error.kind() != ErrorKind::Interrupted);
         news.broken.extend(failed.map(|error| error.to_string()));
-        for Token(number) in events.iter().map(Event::token) {
+        for event in &events {
+            let Token(number) = event.token();
             let Some(socket) = &mut sockets[number] else {
                 continue;
             };
@@ -94,7 +95,7 @@ fn listen(mut poll: Poll, mut sockets: Vec<Option<Socket>>, heard: &Mutex<Heard>
                 news.samples.push((number, sample));
                 news.message.get_or_insert_with(|| text.to_owned());
             };
-            if let Err(why) = socket.hear(&mut buffer, &mut note) {
+            if let Err(why) = socket.hear(event.is_read_closed(), &mut buffer, &mut note) {
                 news.broken.push(why.to_string());
                 sockets[number] = None;
             }
@@ -113,8 +114,13 @@ struct Socket {
 }
 
 impl Socket {
-    /// Reads all that has come.
-    fn hear(&mut self, buffer: &mut [u8], note: &mut impl FnMut(Sample, &str)) -> Outcome<()> {
+    /// Reads all that has come, to the end if there is one: the system does not tell of that again.
+    fn hear(
+        &mut self,
+        has_ended: bool,
+        buffer: &mut [u8],
+        note: &mut impl FnMut(Sample, &str),
+    ) -> Outcome<()> {
         loop {
             let read = match self.stream.read(buffer) {
                 Ok(0) => return Err("it ended".into()),
@@ -134,7 +140,7 @@ impl Socket {
                 self.begun = begun.split_off(used);
             }
             // Less than there was room for is all there was, and the system tells of what comes next.
-            if read < buffer.len() {
+            if read < buffer.len() && !has_ended {
                 return Ok(());
             }
         }
@@ -221,14 +227,17 @@ mod tests {
                 server.write_all(part).unwrap();
                 // By a buffer that is smaller than most parts.
                 let mut note = |sample: Sample, _: &str| seqs.push(sample.seq);
-                socket.hear(&mut [0; 40], &mut note).unwrap();
+                socket.hear(false, &mut [0; 40], &mut note).unwrap();
             }
             assert_eq!(seqs, [1, 22, 333, 4], "in parts of {size}");
             let mut pong = [0; 7];
             server.read_exact(&mut pong).unwrap();
             assert_eq!(pong, [0x8a, 0x81, 0, 0, 0, 0, 7]);
         }
+        server.write_all(&told(5)).unwrap();
         drop(server);
-        assert!(socket.hear(&mut [0; 40], &mut |_, _| {}).is_err());
+        let mut seqs = Vec::new();
+        let ended = socket.hear(true, &mut [0; 400], &mut |sample, _| seqs.push(sample.seq));
+        assert!(ended.is_err() && seqs == [5], "{seqs:?}");
     }
 }

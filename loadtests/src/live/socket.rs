@@ -28,8 +28,8 @@ pub(super) fn small_buffers() -> WebSocketConfig {
         .write_buffer_size(0)
 }
 
-/// Opens a socket and subscribes; live when this returns. A ping that comes in the same instant is not answered: there
-/// are twenty seconds between two.
+/// Opens a socket and subscribes; live when this returns. Pings are answered by whoever listens to it then, which has to be
+/// within three quarters of a minute.
 pub(super) async fn open(address: SocketAddr, token: &str, document: &str) -> Outcome<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
