@@ -61,13 +61,11 @@ pub(crate) fn logins(
 }
 
 pub(crate) fn pool(config: &Config) -> PoolOptions {
-    let database = &config.database;
-    let usual = PoolOptions::default();
     PoolOptions {
-        size: database.pool_size,
-        tenant_share: database.tenant_connections.unwrap_or(usual.tenant_share),
-        system_size: database.system_pool_size,
-        acquire_timeout: database.acquire_timeout,
-        prepared: database.statement_cache > 0,
+        size: config.database.pool_size,
+        tenant_share: config.database.tenant_connections,
+        system_size: config.database.system_pool_size,
+        acquire_timeout: config.database.acquire_timeout,
+        prepared: config.database.statement_cache > 0,
     }
 }

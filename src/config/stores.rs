@@ -17,8 +17,8 @@ pub struct DatabaseConfig {
     pub owner_url: Option<Secret<String>>,
     /// Connections for requests.
     pub pool_size: u32,
-    /// Connections of those that a tenant has at a time while others are at work; by the processors when unset.
-    pub tenant_connections: Option<u32>,
+    /// Connections of those that a tenant has at a time while others are at work.
+    pub tenant_connections: u32,
     /// Connections for the server's own work.
     pub system_pool_size: u32,
     /// Longest wait for a free connection.
@@ -44,7 +44,7 @@ impl DatabaseConfig {
             system_url: url("DEALGRAPH_SYSTEM_DATABASE_URL"),
             owner_url: url("DEALGRAPH_OWNER_DATABASE_URL"),
             pool_size: reader.number("DEALGRAPH_POOL_SIZE", 1..=1_000),
-            tenant_connections: reader.optional_number("DEALGRAPH_TENANT_CONNECTIONS", 1..=1_000),
+            tenant_connections: reader.number("DEALGRAPH_TENANT_CONNECTIONS", 1..=1_000),
             system_pool_size: reader.number("DEALGRAPH_SYSTEM_POOL_SIZE", 1..=1_000),
             acquire_timeout: milliseconds(
                 reader.number("DEALGRAPH_ACQUIRE_TIMEOUT_MS", 1..=60_000),

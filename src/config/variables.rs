@@ -83,8 +83,8 @@ pub const VARIABLES: &[Variable] = &[
     variable("DEALGRAPH_POOL_SIZE", "16", "connections for requests"),
     variable(
         "DEALGRAPH_TENANT_CONNECTIONS",
-        "",
-        "connections of those that a tenant has at a time while other tenants are at work; unset: one fewer than the machine has processors, 1 to 4",
+        "2",
+        "connections of those that a tenant has at a time while other tenants are at work",
     ),
     variable(
         "DEALGRAPH_SYSTEM_POOL_SIZE",

@@ -7,7 +7,6 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread::available_parallelism,
     time::{Duration, Instant},
 };
 
@@ -58,13 +57,6 @@ struct Line {
 pub(super) struct Permit {
     gate: Gate,
     tenant: TenantId,
-}
-
-/// What a tenant has at a time unless it is set: one fewer than this machine has processors, so that one is left to the
-/// others, and few also on a large one. It is taken for one like that of Postgres.
-pub(super) fn usual_share() -> u32 {
-    let processors = available_parallelism().map_or(1, usize::from);
-    (processors.saturating_sub(1) as u32).clamp(1, 4)
 }
 
 impl Gate {

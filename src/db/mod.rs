@@ -67,7 +67,7 @@ impl Default for PoolOptions {
     fn default() -> Self {
         Self {
             size: 16,
-            tenant_share: gate::usual_share(),
+            tenant_share: 2,
             system_size: 4,
             acquire_timeout: std::time::Duration::from_secs(2),
             prepared: true,

@@ -345,8 +345,6 @@ pub(crate) async fn open(database: &Database, size: u32) -> Db {
     );
     let options = PoolOptions {
         size,
-        // On a small machine too.
-        tenant_share: 2,
         system_size: 2,
         acquire_timeout: PATIENCE,
         ..PoolOptions::default()
