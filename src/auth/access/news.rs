@@ -121,17 +121,19 @@ impl Listener {
 }
 
 /// Whoever tells of a silence. Gone, it leaves nothing that is relied on until it tells.
-struct Announcer<'a> {
-    news: &'a News,
-    stop: &'a CancellationToken,
+struct Announcer<'a>(&'a News);
+
+impl<'a> Announcer<'a> {
+    fn begin(news: &'a News) -> Self {
+        news.write().is_announced = true;
+        Self(news)
+    }
 }
 
 impl Drop for Announcer<'_> {
     fn drop(&mut self) {
-        if !self.stop.is_cancelled() {
-            self.news.write().is_announced = false;
-            self.news.tell([Target::Everybody]);
-        }
+        self.0.write().is_announced = false;
+        self.0.tell([Target::Everybody]);
     }
 }
 
@@ -231,8 +233,7 @@ impl News {
     /// open sockets with a timer each would wake ten thousand times a second to find that all is well.
     /// Whatever ends it but that makes everybody look for themselves again.
     pub(super) async fn announce_silence(&self, stop: &CancellationToken) {
-        self.write().is_announced = true;
-        let _announcer = Announcer { news: self, stop };
+        let _announcer = Announcer::begin(self);
         let mut announced = None;
         let mut wake_at = Instant::now();
         let sleep = |at: Instant| stop.run_until_cancelled(tokio::time::sleep_until(at.into()));

@@ -5,8 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::{TimeDelta, Utc};
 use dealgraph::{
-    auth::Changed,
+    auth::{Actor, Changed},
     db::Sql,
     ids::{SessionId, Typed as _},
 };
@@ -241,6 +242,36 @@ fn who_holds_on_to_an_actor_is_told_when_it_may_have_changed_and_not_before() {
         assert!(silent.is_ok(), "without the watch anything may happen");
         stop.cancel();
         running.await.expect("no panic");
+        drop(access);
+        recording.finish().await;
+    });
+}
+
+#[test]
+fn an_actor_ends_with_its_session_and_whoever_holds_on_to_it_does_not_ask_all_the_time() {
+    test(async |world| {
+        let (access, _, recording) = access(world);
+        // The token is good for ten minutes.
+        let (session, token) = sign_in(world, Who::Rep).await;
+        let sql = format!(
+            "UPDATE sessions SET expires_at = now() + interval '1 minute' WHERE session_id = '{}'",
+            session.uuid()
+        );
+        let mut superuser = world.database.superuser().await;
+        raw_sql(AssertSqlSafe(sql))
+            .execute(&mut superuser)
+            .await
+            .expect("the superuser may");
+        let rep = actor(&access, &token).await.unwrap();
+        assert!(rep.expires_at <= Utc::now() + TimeDelta::minutes(1));
+
+        // A token is let in for a few seconds after its end.
+        let mut ended = Actor::clone(&rep);
+        ended.expires_at = Utc::now();
+        let at_once = timeout(Duration::ZERO, access.changed(&ended)).await;
+        assert!(at_once.is_err(), "it asks again at once");
+        let told = timeout(PROMISED + MARGIN, access.changed(&ended)).await;
+        assert!(told.is_ok(), "it has ended");
         drop(access);
         recording.finish().await;
     });
