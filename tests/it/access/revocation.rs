@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use dealgraph::{
     auth::{Actor, Changed},
     db::Sql,
@@ -263,11 +263,11 @@ fn an_actor_ends_with_its_session_and_whoever_holds_on_to_it_does_not_ask_all_th
             .await
             .expect("the superuser may");
         let rep = actor(&access, &token).await.unwrap();
-        assert!(rep.expires_at <= Utc::now() + TimeDelta::minutes(1));
+        assert!(rep.expires_at <= world.db.clock().now() + TimeDelta::minutes(1));
 
         // A token is let in for a few seconds after its end.
         let mut ended = Actor::clone(&rep);
-        ended.expires_at = Utc::now();
+        ended.expires_at = world.db.clock().now();
         let at_once = timeout(Duration::ZERO, access.changed(&ended)).await;
         assert!(at_once.is_err(), "it asks again at once");
         let told = timeout(PROMISED + MARGIN, access.changed(&ended)).await;
