@@ -84,7 +84,7 @@ pub const VARIABLES: &[Variable] = &[
     variable(
         "DEALGRAPH_TENANT_CONNECTIONS",
         "2",
-        "connections of those that a tenant has at a time while other tenants are at work",
+        "connections of those that a tenant has at a time while other tenants are at work; half of them for one that never pauses",
     ),
     variable(
         "DEALGRAPH_SYSTEM_POOL_SIZE",
