@@ -8,28 +8,38 @@ use crate::error::Error;
 
 /// Translates an error of the driver. What a client can't act on is logged here and becomes `INTERNAL`.
 pub(super) fn translate(error: sqlx::Error) -> Error {
-    match &error {
-        sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::Io(_)
-        | sqlx::Error::WorkerCrashed => {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "database not reachable"
-            );
-            return Error::Unavailable("the database");
-        }
-        sqlx::Error::Database(database) => {
-            if let Some(known) = database
-                .try_downcast_ref::<PgDatabaseError>()
-                .and_then(translate_postgres)
-            {
-                return known;
-            }
-        }
-        _ => {}
+    let is_out_of_reach = matches!(
+        error,
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed
+    );
+    if is_out_of_reach || is_lost(&error) {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "database not reachable"
+        );
+        return Error::Unavailable("the database");
     }
-    Error::internal(error)
+    let known = match &error {
+        sqlx::Error::Database(database) => database
+            .try_downcast_ref::<PgDatabaseError>()
+            .and_then(translate_postgres),
+        _ => None,
+    };
+    known.unwrap_or_else(|| Error::internal(error))
+}
+
+/// Whether an error says that the connection is no more: cut off (codes that begin with 08), ended by Postgres or refused
+/// by it for now (57P), or ended by its timeouts of idle and of long transactions (25P03, 25P04). See appendix A of its
+/// manual.
+pub(super) fn is_lost(error: &sqlx::Error) -> bool {
+    let is_lost = |code: &str| {
+        code.starts_with("08") || code.starts_with("57P") || matches!(code, "25P03" | "25P04")
+    };
+    match error {
+        sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| is_lost(&code)),
+        _ => false,
+    }
 }
 
 fn translate_postgres(error: &PgDatabaseError) -> Option<Error> {
@@ -59,8 +69,8 @@ fn translate_postgres(error: &PgDatabaseError) -> Option<Error> {
             field,
             "a text holds a character that can't be stored",
         ),
-        // statement timeout and lock timeout; start-up, shutdown, no connection left
-        "57014" | "55P03" | "57P01" | "57P02" | "57P03" | "53300" | "40001" | "40P01" => {
+        // statement timeout and lock timeout; no connection left; another transaction was in the way
+        "57014" | "55P03" | "53300" | "40001" | "40P01" => {
             tracing::warn!(
                 sqlstate = error.code(),
                 "the database gave up on a statement"

@@ -1,13 +1,13 @@
 //! Single statements of the system, each by itself.
 
-use sqlx::{FromRow, Postgres, pool::PoolConnection, postgres::PgRow};
+use sqlx::{FromRow, postgres::PgRow};
 
-use super::{Db, Running, Sql, SystemReason, constraint::translate};
+use super::{Db, Running, Sql, SystemReason, connections::Lent, constraint::translate};
 use crate::{error::Result, telemetry::Statement};
 
 /// A connection of the system login for reading statements without a transaction around them: one trip each.
 pub struct Glances {
-    connection: PoolConnection<Postgres>,
+    lent: Lent,
     running: Running,
 }
 
@@ -16,14 +16,10 @@ impl Db {
     ///
     /// # Errors
     /// The database does not answer.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the system login, by the door to it"
-    )]
     pub async fn glances(&self, reason: SystemReason) -> Result<Glances> {
         tracing::debug!(?reason, "single statements of the system");
         Ok(Glances {
-            connection: self.system.acquire().await.map_err(translate)?,
+            lent: self.system.acquire().await.map_err(translate)?,
             running: self.running.clone(),
         })
     }
@@ -32,7 +28,7 @@ impl Db {
 impl Glances {
     /// Closes the connection, in the middle of whatever it does.
     pub fn hang_up(mut self) {
-        self.connection.close_on_drop();
+        self.lent.connection.close_on_drop();
     }
 
     /// Runs a query and decodes all rows.
@@ -50,7 +46,9 @@ impl Glances {
         let statement = Statement::begin(text);
         let query = sql.0.build_query_as::<T>();
         let rows = query.persistent(self.running.prepared);
-        let rows = statement.run(rows.fetch_all(&mut *self.connection)).await;
+        let rows = statement
+            .run(rows.fetch_all(&mut *self.lent.connection))
+            .await;
         let rows = rows.map_err(translate)?;
         statement.done(rows.len());
         Ok(rows)

@@ -6,6 +6,7 @@
 //!
 //! Nothing outside this folder can reach a connection in any other way.
 
+mod connections;
 mod constraint;
 mod gate;
 mod glance;
@@ -21,13 +22,15 @@ mod startup;
 mod statements;
 mod tx;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use sqlx::{
     AssertSqlSafe, SqlSafeStr as _,
-    postgres::{PgConnectOptions, PgPool, PgPoolOptions},
+    postgres::{PgConnectOptions, PgPoolOptions},
 };
 
+use connections::Connections;
+use constraint::is_lost;
 use gate::{Gate, Permit};
 pub use glance::Glances;
 pub use judge::Row as KnownRow;
@@ -53,7 +56,8 @@ use crate::{
 pub struct PoolOptions {
     /// Connections for people's requests.
     pub size: u32,
-    /// Connections of those that a tenant has at a time while other tenants are at work.
+    /// Connections of those that a tenant has at a time while other tenants are at work; half of them, rounded up, if it
+    /// keeps those busy all the time.
     pub tenant_share: u32,
     /// Connections for the system.
     pub system_size: u32,
@@ -112,9 +116,9 @@ struct Running {
 /// The database: both pools, and nothing of them shown.
 #[derive(Clone)]
 pub struct Db {
-    app: PgPool,
+    app: Connections,
     gate: Gate,
-    system: PgPool,
+    system: Connections,
     clock: Clock,
     hints: events::Hints,
     running: Running,
@@ -129,18 +133,18 @@ impl Db {
         clock: Clock,
         hints: events::Hints,
     ) -> Self {
-        let pool = |size| {
-            PgPoolOptions::new()
+        let connections = |size, login: PgConnectOptions, name| {
+            let pool = PgPoolOptions::new()
                 .max_connections(size)
                 .acquire_timeout(options.acquire_timeout)
-                // Connections are pinged when they come back; a second ping at the start costs a trip per request.
-                .test_before_acquire(false)
+                // sqlx pings what comes back to it; a second ping at the start would cost a trip.
+                .test_before_acquire(false);
+            Connections::new(pool.connect_lazy_with(login.application_name(name)))
         };
         Self {
             gate: Gate::new(options.size, options.tenant_share, options.acquire_timeout),
-            app: pool(options.size).connect_lazy_with(app.application_name("dealgraph")),
-            system: pool(options.system_size)
-                .connect_lazy_with(system.application_name("dealgraph-system")),
+            app: connections(options.size, app, "dealgraph"),
+            system: connections(options.system_size, system, "dealgraph-system"),
             clock,
             hints,
             running: Running {
@@ -241,18 +245,33 @@ impl Db {
         self.begin(&self.app, sql, Some(permit)).await
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the door")]
     async fn begin(
         &self,
-        pool: &PgPool,
+        connections: &Connections,
         sql: String,
-        permit: Option<Permit>,
+        mut permit: Option<Permit>,
     ) -> Result<Statements> {
         let begin = AssertSqlSafe(sql).into_sql_str();
         let running = self.running.clone();
         // Boxed: everything that may begin a transaction, each socket among it, would hold room for this otherwise.
         let begun = Box::pin(async move {
-            Statements::begin(pool.acquire().await?, begin, (running, permit)).await
+            // Those that there are may all have been cut off while nobody used them, as by a restart of Postgres.
+            let (mut left, began) = (connections.size(), Instant::now());
+            loop {
+                let lent = connections.acquire().await?;
+                match Statements::begin(lent, begin.clone(), (running.clone(), permit)).await {
+                    Ok(begun) => return Ok(begun),
+                    // Nothing was done on it.
+                    Err((error, kept))
+                        if is_lost(&error)
+                            && left > 0
+                            && began.elapsed() < connections.patience() =>
+                    {
+                        (permit, left) = (kept, left - 1);
+                    }
+                    Err((error, _)) => return Err(error),
+                }
+            }
         });
         begun.await.map_err(constraint::translate)
     }

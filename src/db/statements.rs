@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use sqlx::{
     Connection as _, Executor as _, FromRow, PgConnection, Postgres, Row as _, SqlStr,
-    pool::PoolConnection,
     postgres::{PgRow, PgTransactionManager},
 };
 use sqlx_core::transaction::TransactionManager as _;
 
-use super::{Running, Sql, constraint::translate, gate::Permit};
+use super::{
+    Running, Sql,
+    connections::Lent,
+    constraint::{is_lost, translate},
+    gate::Permit,
+};
 use crate::{error::Result, telemetry::Statement};
 
 /// How long a statement may go on that nobody waits for any more.
@@ -20,7 +24,7 @@ const GRACE: Duration = Duration::from_millis(100);
 /// Postgres stops (it looks every half second, see `policies/00_roles.sql`).
 pub struct Statements {
     /// There until this is dropped.
-    connection: Option<PoolConnection<Postgres>>,
+    lent: Option<Lent>,
     /// Whether it has begun.
     is_open: bool,
     /// Whether a statement is under way.
@@ -33,21 +37,24 @@ pub struct Statements {
 
 impl Statements {
     /// Begins; `begin` are the statements that do. A permit is a place among the transactions of a tenant, kept to the
-    /// end.
+    /// end, and given back when there is no transaction.
     pub(super) async fn begin(
-        connection: PoolConnection<Postgres>,
+        lent: Lent,
         begin: SqlStr,
         (running, permit): (Running, Option<Permit>),
-    ) -> sqlx::Result<Self> {
+    ) -> Result<Self, (sqlx::Error, Option<Permit>)> {
         let mut statements = Self {
-            connection: Some(connection),
+            lent: Some(lent),
             is_open: false,
             is_busy: true,
             count: 0,
             running,
             permit,
         };
-        PgTransactionManager::begin(statements.connection(), Some(begin)).await?;
+        let begun = PgTransactionManager::begin(statements.connection(), Some(begin)).await;
+        if let Err(error) = begun {
+            return Err((error, statements.permit.take()));
+        }
         (statements.is_open, statements.is_busy) = (true, false);
         Ok(statements)
     }
@@ -72,8 +79,7 @@ impl Statements {
             .build_query_as::<T>()
             .persistent(self.running.prepared);
         let rows = statement.run(query.fetch_all(self.connection())).await;
-        self.is_busy = false;
-        let rows = rows.map_err(translate)?;
+        let rows = self.settled(rows)?;
         statement.done(rows.len());
         Ok(rows)
     }
@@ -92,8 +98,7 @@ impl Statements {
             .build_query_as::<T>()
             .persistent(self.running.prepared);
         let row = statement.run(query.fetch_optional(self.connection())).await;
-        self.is_busy = false;
-        let row = row.map_err(translate)?;
+        let row = self.settled(row)?;
         statement.done(usize::from(row.is_some()));
         Ok(row)
     }
@@ -106,8 +111,7 @@ impl Statements {
         let statement = self.note(&sql);
         let query = sql.0.build().persistent(self.running.prepared);
         let rows = statement.run(query.fetch_all(self.connection())).await;
-        self.is_busy = false;
-        let rows = rows.map_err(translate)?;
+        let rows = self.settled(rows)?;
         statement.done(rows.len());
         Ok(rows)
     }
@@ -134,8 +138,7 @@ impl Statements {
         let statement = self.note(&sql);
         let query = sql.0.build().persistent(self.running.prepared);
         let done = statement.run(query.execute(self.connection())).await;
-        self.is_busy = false;
-        let done = done.map_err(translate)?;
+        let done = self.settled(done)?;
         statement.done(done.rows_affected() as usize);
         Ok(done.rows_affected())
     }
@@ -143,13 +146,24 @@ impl Statements {
     pub(super) async fn commit(mut self) -> Result<()> {
         self.is_busy = true;
         let committed = PgTransactionManager::commit(self.connection()).await;
-        self.is_busy = false;
         self.is_open = committed.is_err();
-        committed.map_err(translate)
+        self.settled(committed)
+    }
+
+    /// Notes that a statement is under way no more, if the answer has been read to its end: after a refusal of the
+    /// database it has, after any other error nobody knows.
+    fn settled<T>(&mut self, answer: sqlx::Result<T>) -> Result<T> {
+        self.is_busy = match &answer {
+            Ok(_) => false,
+            Err(sqlx::Error::Database(_)) => answer.as_ref().is_err_and(is_lost),
+            Err(_) => true,
+        };
+        answer.map_err(translate)
     }
 
     fn connection(&mut self) -> &mut PgConnection {
-        self.connection.as_mut().expect("it is there until dropped")
+        let lent = self.lent.as_mut();
+        &mut lent.expect("it is there until dropped").connection
     }
 
     /// Notes that a statement is under way from now on.
@@ -166,31 +180,35 @@ impl Statements {
 
 impl Drop for Statements {
     fn drop(&mut self) {
-        let Some(mut connection) = self.connection.take() else {
+        let Some(mut lent) = self.lent.take() else {
             return;
         };
         if !self.is_busy {
             if self.is_open {
-                PgTransactionManager::start_rollback(&mut connection);
+                PgTransactionManager::start_rollback(&mut lent.connection);
             }
+            lent.keep();
             return;
         }
         let (permit, is_open) = (self.permit.take(), self.is_open);
         tokio::spawn(async move {
+            let connection = &mut lent.connection;
             let cleaning = async {
                 connection.ping().await?;
                 if is_open {
-                    PgTransactionManager::start_rollback(&mut connection);
+                    PgTransactionManager::start_rollback(connection);
                 } else {
                     // sqlx knows nothing of a transaction whose BEGIN nobody waited for (0.9.0), and leaves it open.
-                    (&mut *connection).execute("ROLLBACK").await?;
+                    (&mut **connection).execute("ROLLBACK").await?;
                 }
                 Ok::<_, sqlx::Error>(())
             };
-            if !matches!(tokio::time::timeout(GRACE, cleaning).await, Ok(Ok(()))) {
-                connection.close_on_drop();
+            if matches!(tokio::time::timeout(GRACE, cleaning).await, Ok(Ok(()))) {
+                lent.keep();
+            } else {
+                lent.connection.close_on_drop();
+                drop(lent);
             }
-            drop(connection);
             drop(permit);
         });
     }

@@ -345,6 +345,8 @@ pub(crate) async fn open(database: &Database, size: u32) -> Db {
     );
     let options = PoolOptions {
         size,
+        // A test that keeps all of them busy is no tenant that floods.
+        tenant_share: size,
         system_size: 2,
         acquire_timeout: PATIENCE,
         ..PoolOptions::default()

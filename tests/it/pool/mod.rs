@@ -1,6 +1,8 @@
 //! Connections are shared by tenants, one after the other. Whatever ends a request, an error, a client that goes away, a timeout
 //! between any two polls, the next borrower of its connection finds nothing of it.
 
+mod ready;
+
 use std::{
     future::poll_fn,
     pin::pin,

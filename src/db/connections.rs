@@ -1,0 +1,178 @@
+//! Connections that are ready: whichever was used last is used next.
+//!
+//! sqlx hands out the one that has rested longest, and asks each that comes back whether it still answers. So all of
+//! Postgres' processes take turns, each finds the processors' caches full of the others' data, and every transaction
+//! pays for a question. Here a connection waits on a pile, from which the next transaction takes it at once. Those that
+//! nobody needs, and every one now and then, go back to sqlx, which asks them and closes what is old or unused.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::{Duration, Instant},
+};
+
+use futures_util::FutureExt as _;
+use sqlx::{Connection as _, Postgres, pool::PoolConnection, postgres::PgPool};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{sleep, timeout},
+};
+
+/// So long a connection is used before it goes back to sqlx.
+const USED: Duration = Duration::from_secs(300);
+/// So long it rests at most before it does.
+const RESTED: Duration = Duration::from_secs(60);
+/// So long it has to answer when it does. sqlx would wait until TCP gives up, and count it as one of its own meanwhile.
+const ANSWERED: Duration = Duration::from_secs(1);
+
+/// A pool with a pile on top of it.
+#[derive(Clone)]
+pub(super) struct Connections(Arc<Inner>);
+
+struct Inner {
+    pool: PgPool,
+    pile: Mutex<Vec<Ready>>,
+    /// One for each connection: sqlx does not hear of what lies on the pile, and would let people wait for it.
+    places: Arc<Semaphore>,
+    patience: Duration,
+}
+
+/// A connection on the pile.
+struct Ready {
+    connection: PoolConnection<Postgres>,
+    /// When it came from sqlx.
+    from: Instant,
+    /// Since when nobody has used it.
+    since: Instant,
+}
+
+/// A connection in use. Dropped it goes back to sqlx, which asks it whether it still answers; see [`Self::keep`].
+pub(super) struct Lent {
+    pub(super) connection: PoolConnection<Postgres>,
+    from: Instant,
+    home: Connections,
+    /// Given up last.
+    _place: OwnedSemaphorePermit,
+}
+
+impl Connections {
+    /// Must be called on a runtime, as the pool must be opened on one.
+    pub(super) fn new(pool: PgPool) -> Self {
+        let options = pool.options();
+        let inner = Arc::new(Inner {
+            places: Arc::new(Semaphore::new(options.get_max_connections() as usize)),
+            patience: options.get_acquire_timeout(),
+            pool,
+            pile: Mutex::default(),
+        });
+        tokio::spawn(sweep(Arc::downgrade(&inner)));
+        Self(inner)
+    }
+
+    /// One that is ready, or has to be made.
+    ///
+    /// # Errors
+    /// None has become free in time, or the database does not answer.
+    pub(super) async fn acquire(&self) -> sqlx::Result<Lent> {
+        let acquired = timeout(self.0.patience, async {
+            let place = Arc::clone(&self.0.places).acquire_owned().await;
+            let place = place.map_err(|_| sqlx::Error::PoolClosed)?;
+            let ready = self.0.pile().pop();
+            let (connection, from) = match ready {
+                Some(ready) => (ready.connection, ready.from),
+                None => (self.other().await?, Instant::now()),
+            };
+            Ok(Lent {
+                connection,
+                from,
+                home: self.clone(),
+                _place: place,
+            })
+        });
+        acquired.await.map_err(|_| sqlx::Error::PoolTimedOut)?
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the door")]
+    async fn other(&self) -> sqlx::Result<PoolConnection<Postgres>> {
+        self.0.pool.acquire().await
+    }
+
+    /// How many there are.
+    pub(super) fn size(&self) -> u32 {
+        self.0.pool.size()
+    }
+
+    /// How long somebody waits for one.
+    pub(super) fn patience(&self) -> Duration {
+        self.0.patience
+    }
+
+    /// Closes them all, those in use when they come back.
+    pub(super) async fn close(&self) {
+        // It is closed from this call on, so none is put on the pile after this.
+        let closed = self.0.pool.close();
+        let pile = std::mem::take(&mut *self.0.pile());
+        pile.into_iter().for_each(Ready::go_back);
+        closed.await;
+    }
+}
+
+impl Inner {
+    fn pile(&self) -> MutexGuard<'_, Vec<Ready>> {
+        self.pile.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes those off the pile that nobody needs, as long as there is one.
+async fn sweep(inner: Weak<Inner>) {
+    loop {
+        sleep(RESTED / 2).await;
+        let Some(inner) = inner.upgrade() else {
+            return;
+        };
+        let is_unused = |ready: &mut Ready| ready.since.elapsed() >= RESTED;
+        let unused: Vec<_> = inner.pile().extract_if(.., is_unused).collect();
+        unused.into_iter().for_each(Ready::go_back);
+    }
+}
+
+impl Ready {
+    /// Gives it to sqlx, or closes it when it does not answer.
+    fn go_back(mut self) {
+        let back = self.connection.return_to_pool();
+        tokio::spawn(timeout(ANSWERED, back));
+    }
+}
+
+impl Lent {
+    /// Puts it on the pile, for the next: no transaction is open on it, or its end is queued. What is queued is sent, and
+    /// whoever is next reads the answer.
+    pub(super) fn keep(mut self) {
+        // Polled once it sends, and waits for answers from then on.
+        if let Some(Err(_)) = self.connection.flush().now_or_never() {
+            self.connection.close_on_drop();
+            return;
+        }
+        let ready = Ready {
+            connection: self.connection,
+            from: self.from,
+            since: Instant::now(),
+        };
+        let mut pile = self.home.0.pile();
+        if ready.from.elapsed() < USED && !self.home.0.pool.is_closed() {
+            pile.push(ready);
+        } else {
+            drop(pile);
+            ready.go_back();
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let pile = self.pile.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for ready in pile.drain(..) {
+            // There may be no runtime any more for sqlx to close it on.
+            drop(ready.connection.leak());
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Connections that rest: whichever was used last is next, and one that was ended meanwhile is replaced.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use dealgraph::{
+    db::{Db, Sql},
+    error::Result,
+};
+use futures_util::future::join_all;
+use tokio::sync::Barrier;
+
+use super::{CONNECTIONS, expected, look, touch};
+use crate::harness::{A, B, Side, Who, open, test};
+
+/// The process of Postgres that answers.
+async fn process(db: &Db, side: Side) -> Result<i32> {
+    let session = db.read_session(side.actor(Who::Admin));
+    let pid = session.run(async |tx| tx.column(Sql::new("SELECT pg_backend_pid()")).await);
+    Ok(pid.await?.remove(0))
+}
+
+/// That many at the same time, so that as many connections are made.
+async fn processes(db: &Db, count: usize) -> Result<HashSet<i32>> {
+    let all = Arc::new(Barrier::new(count));
+    let of_one = |_| async {
+        let session = db.read_session(A.actor(Who::Admin));
+        session
+            .run(async |tx| {
+                let pid = tx.column(Sql::new("SELECT pg_backend_pid()")).await?;
+                all.wait().await;
+                Ok(pid[0])
+            })
+            .await
+    };
+    join_all((0..count).map(of_one)).await.into_iter().collect()
+}
+
+#[test]
+fn whoever_is_next_takes_the_connection_that_was_used_last() {
+    test(async |world| {
+        let db = open(&world.database, CONNECTIONS as u32).await;
+        let all = processes(&db, CONNECTIONS).await.unwrap();
+        assert_eq!(all.len(), CONNECTIONS);
+        let first = process(&db, A).await.unwrap();
+        for turn in 0..20 {
+            let side = if turn % 2 == 0 { A } else { B };
+            assert_eq!(process(&db, side).await.unwrap(), first, "turn {turn}");
+            let touched = touch(&db, side).await;
+            touched.expect("a write takes turns with the reads");
+        }
+        assert_eq!(processes(&db, CONNECTIONS).await.unwrap(), all);
+        db.close().await;
+        let mut inspector = world.database.superuser().await;
+        for pid in all {
+            gone(&mut inspector, pid).await;
+        }
+    });
+}
+
+#[test]
+fn connections_that_postgres_ended_while_they_rested_are_replaced_and_nobody_notices() {
+    test(async |world| {
+        let db = open(&world.database, CONNECTIONS as u32).await;
+        let mut inspector = world.database.superuser().await;
+        for round in 0..3 {
+            let ended = processes(&db, CONNECTIONS).await.unwrap();
+            for pid in &ended {
+                sqlx::query("SELECT pg_terminate_backend($1)")
+                    .bind(pid)
+                    .execute(&mut inspector)
+                    .await
+                    .unwrap();
+                gone(&mut inspector, *pid).await;
+            }
+            touch(&db, B).await.expect("the write finds another one");
+            let new = processes(&db, CONNECTIONS).await.unwrap();
+            assert!(new.is_disjoint(&ended), "round {round}");
+            assert_eq!(look(&db, A).await.unwrap(), expected(A));
+        }
+        db.close().await;
+    });
+}
+
+#[test]
+fn an_answer_that_nobody_reads_to_its_end_is_not_left_to_whoever_is_next() {
+    test(async |world| {
+        let db = open(&world.database, 1).await;
+        for _ in 0..10 {
+            let session = db.read_session(B.actor(Who::Admin));
+            // The first row is no number, which ends the reading; the last one can't be worked out.
+            let rows = session
+                .run(async |tx| {
+                    let numbers =
+                        "SELECT CASE WHEN n < 90000 THEN 'a' ELSE (1 / (n - 90000))::text END
+                         FROM generate_series(1, 90000) n";
+                    tx.all::<(i64,)>(Sql::new(numbers)).await
+                })
+                .await;
+            assert!(rows.is_err());
+            drop(session);
+            assert_eq!(look(&db, A).await.unwrap(), expected(A));
+        }
+        db.close().await;
+    });
+}
+
+/// Waits until a process of Postgres has ended.
+async fn gone(inspector: &mut sqlx::PgConnection, pid: i32) {
+    let wait = async {
+        let is_there = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)";
+        while sqlx::query_scalar(is_there)
+            .bind(pid)
+            .fetch_one(&mut *inspector)
+            .await
+            .unwrap()
+        {}
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(10), wait).await;
+    waited.expect("it ends");
+}
