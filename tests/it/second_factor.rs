@@ -486,12 +486,13 @@ fn what_happens_to_it_is_audited_and_its_secrets_are_nowhere_in_the_clear() {
         let step = waiting(world).await;
         let wrong = app.wrong_code();
         complete(world, json!({ "token": step["token"], "code": wrong })).await;
+        // A refusal is written beside the request, and could come after what is done next.
+        world.accounts.recorder.flush().await;
         complete(
             world,
             json!({ "token": step["token"], "recoveryCode": codes[0] }),
         )
         .await;
-        world.accounts.recorder.flush().await;
 
         let mut superuser = world.database.superuser().await;
         let sql = "SELECT action FROM audit_log WHERE action LIKE 'second_factor.%' AND tenant_id = $1 ORDER BY seq";
