@@ -4,7 +4,8 @@
 //! - [`ReadSession`]: one read-only snapshot on behalf of an actor, shared by all of a query.
 //! - [`Db::system`]: the other login, for the few things that happen before or beyond an actor; each use says why.
 //!
-//! Nothing outside this folder can reach a connection in any other way.
+//! Nothing outside this folder can reach a connection in any other way. `gate` says whose turn it is to have one,
+//! `connections` has them ready.
 
 mod connections;
 mod constraint;

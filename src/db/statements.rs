@@ -153,11 +153,9 @@ impl Statements {
     /// Notes that a statement is under way no more, if the answer has been read to its end: after a refusal of the
     /// database it has, after any other error nobody knows.
     fn settled<T>(&mut self, answer: sqlx::Result<T>) -> Result<T> {
-        self.is_busy = match &answer {
-            Ok(_) => false,
-            Err(sqlx::Error::Database(_)) => answer.as_ref().is_err_and(is_lost),
-            Err(_) => true,
-        };
+        self.is_busy = answer
+            .as_ref()
+            .is_err_and(|error| is_lost(error) || !matches!(error, sqlx::Error::Database(_)));
         answer.map_err(translate)
     }
 

@@ -3,8 +3,8 @@
 //! Alone, a tenant may have every connection. As soon as another one is at work too, or was a moment ago, each may have
 //! no more than its share at a time, and free connections are handed out tenant by tenant. What a tenant has running
 //! competes with the others' work for processors, so a share is small: enough to keep them busy, not to fill a queue.
-//! Whoever keeps half a share busy all the time is left with that half, because its next statement waits to follow the
-//! last one, and leaves the others no processor that is free when they come.
+//! Whoever keeps half a share busy all the time is left with that half: with a whole one it would have something running
+//! on every processor at every moment, and whoever comes would have to wait for one.
 
 mod state;
 #[cfg(test)]

@@ -12,7 +12,8 @@ use crate::ids::TenantId;
 
 /// Most transactions of a tenant that wait.
 pub(super) const MOST_WAITING: usize = 512;
-/// So long after its last transaction a tenant still counts as at work; what it had running before that counts a third.
+/// So long after its last transaction a tenant still counts as at work. In its load, what was running a moment ago counts
+/// a third of what is running now.
 const MOMENT: Duration = Duration::from_secs(1);
 /// Whoever keeps this part of half a share busy, on average, is greedy.
 const GREEDY: f64 = 0.75;

@@ -1,6 +1,7 @@
-use tokio::task::{JoinHandle, yield_now};
-
-use tokio::sync::oneshot;
+use tokio::{
+    sync::oneshot,
+    task::{JoinHandle, yield_now},
+};
 
 use super::{state::MOST_WAITING, *};
 
@@ -14,6 +15,10 @@ async fn enter(gate: &Gate, tenant: TenantId, times: usize) -> Vec<Permit> {
         permits.push(gate.enter(tenant).await.expect("there is room"));
     }
     permits
+}
+
+fn two() -> (TenantId, TenantId) {
+    (TenantId::new(), TenantId::new())
 }
 
 /// So many more who wait in line.
@@ -31,11 +36,8 @@ async fn line(gate: &Gate, tenant: TenantId, times: usize) -> Vec<JoinHandle<Res
 
 #[tokio::test]
 async fn alone_a_tenant_has_all_and_beside_another_its_share() {
-    let (gate, a, b) = (
-        gate(Duration::from_millis(20)),
-        TenantId::new(),
-        TenantId::new(),
-    );
+    let gate = gate(Duration::from_millis(20));
+    let (a, b) = two();
     let all = enter(&gate, a, 8).await;
     assert!(matches!(gate.enter(a).await, Err(Error::Busy)), "no more");
     drop(all);
@@ -48,11 +50,8 @@ async fn alone_a_tenant_has_all_and_beside_another_its_share() {
 
 #[tokio::test]
 async fn whoever_comes_second_does_not_wait_for_all_of_the_first() {
-    let (gate, a, b) = (
-        gate(Duration::from_secs(60)),
-        TenantId::new(),
-        TenantId::new(),
-    );
+    let gate = gate(Duration::from_secs(60));
+    let (a, b) = two();
     let mut running = enter(&gate, a, 8).await;
     let line = line(&gate, a, 100).await;
     let second = gate.enter(b);
@@ -131,7 +130,7 @@ impl Play {
 
 #[test]
 fn whoever_is_busy_all_the_time_is_left_with_half_a_share_and_whoever_is_not_has_all_of_it() {
-    let (busy, calm) = (TenantId::new(), TenantId::new());
+    let (busy, calm) = two();
     let mut play = Play::new();
     play.ask(calm, 1);
     play.ask(busy, 400);
@@ -159,7 +158,7 @@ fn whoever_is_busy_all_the_time_is_left_with_half_a_share_and_whoever_is_not_has
 
 #[test]
 fn many_short_transactions_keep_a_tenant_as_busy_as_long_ones() {
-    let (busy, calm) = (TenantId::new(), TenantId::new());
+    let (busy, calm) = two();
     let mut play = Play::new();
     for _ in 0..400 {
         play.ask(calm, 1);
@@ -177,7 +176,7 @@ fn many_short_transactions_keep_a_tenant_as_busy_as_long_ones() {
 
 #[test]
 fn whoever_was_busy_has_its_share_again_when_it_has_paused() {
-    let (busy, calm) = (TenantId::new(), TenantId::new());
+    let (busy, calm) = two();
     let mut play = Play::new();
     play.ask(busy, 8);
     let alone = play.let_in();
