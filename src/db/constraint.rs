@@ -42,6 +42,12 @@ pub(super) fn is_lost(error: &sqlx::Error) -> bool {
     }
 }
 
+/// Whether something of the answer may still be to come after an error: a refusal of the database ends it, of any other
+/// error nobody knows.
+pub(super) fn is_unread(error: &sqlx::Error) -> bool {
+    is_lost(error) || !matches!(error, sqlx::Error::Database(_))
+}
+
 fn translate_postgres(error: &PgDatabaseError) -> Option<Error> {
     let field = error.constraint().map(field_of).unwrap_or_default();
     Some(match error.code() {

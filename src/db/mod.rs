@@ -25,10 +25,7 @@ mod tx;
 
 use std::{sync::Arc, time::Instant};
 
-use sqlx::{
-    AssertSqlSafe, SqlSafeStr as _,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use connections::Connections;
 use constraint::is_lost;
@@ -41,6 +38,7 @@ pub use predicate::{Column, Comparison, Predicate, Quantifier, Value};
 pub use session::ReadSession;
 pub use sql::{Row, Sql, rows_per_statement};
 pub use startup::{StartupError, check};
+use statements::Mode;
 pub use statements::Statements;
 pub use tx::{SystemTx, Tx};
 
@@ -195,8 +193,8 @@ impl Db {
             Standing::Suspended => return Err(Error::TenantSuspended),
             Standing::Deleting => return Err(Error::TenantDeleting),
         }
-        let sql = format!("BEGIN; {}{}", actor.settings(), actor.writing());
-        let statements = self.begin_of(actor, sql).await?;
+        let settings = format!("{}{}", actor.settings(), actor.writing());
+        let statements = self.begin_of(actor, Mode::Change, settings).await?;
         let mut tx = Tx::new(statements, Arc::clone(actor), self.clock.now());
         let done = work(&mut tx).await?;
         let seq = events::append(&mut tx, origin).await?;
@@ -213,7 +211,8 @@ impl Db {
     /// The database does not answer.
     pub async fn system(&self, reason: SystemReason) -> Result<SystemTx> {
         tracing::debug!(?reason, "system transaction");
-        let statements = self.begin(&self.system, "BEGIN".to_owned(), None).await?;
+        let begin = (Mode::Change, String::new());
+        let statements = self.begin(&self.system, begin, None).await?;
         Ok(SystemTx::new(statements, self.clock.now()))
     }
 
@@ -232,27 +231,23 @@ impl Db {
     }
 
     async fn begin_read(&self, actor: &Actor) -> Result<Statements> {
-        let sql = format!(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {}{}",
-            actor.settings(),
-            actor.masks()
-        );
-        self.begin_of(actor, sql).await
+        let settings = format!("{}{}", actor.settings(), actor.masks());
+        self.begin_of(actor, Mode::Snapshot, settings).await
     }
 
     /// Begins when it is the actor's tenant's turn.
-    async fn begin_of(&self, actor: &Actor, sql: String) -> Result<Statements> {
+    async fn begin_of(&self, actor: &Actor, mode: Mode, settings: String) -> Result<Statements> {
         let permit = self.gate.enter(actor.tenant).await?;
-        self.begin(&self.app, sql, Some(permit)).await
+        let begin = (mode, settings);
+        self.begin(&self.app, begin, Some(permit)).await
     }
 
     async fn begin(
         &self,
         connections: &Connections,
-        sql: String,
+        (mode, settings): (Mode, String),
         mut permit: Option<Permit>,
     ) -> Result<Statements> {
-        let begin = AssertSqlSafe(sql).into_sql_str();
         let running = self.running.clone();
         // Boxed: everything that may begin a transaction, each socket among it, would hold room for this otherwise.
         let begun = Box::pin(async move {
@@ -260,7 +255,7 @@ impl Db {
             let (mut left, began) = (connections.size(), Instant::now());
             loop {
                 let lent = connections.acquire().await?;
-                match Statements::begin(lent, begin.clone(), (running.clone(), permit)).await {
+                match Statements::begin(lent, (mode, &settings), (running.clone(), permit)).await {
                     Ok(begun) => return Ok(begun),
                     // Nothing was done on it.
                     Err((error, kept))

@@ -1,6 +1,6 @@
 //! What is checked before a server takes its first request: that its login could not go around the policies.
 
-use super::{Db, Sql, SystemReason};
+use super::{Db, Mode, Sql, SystemReason};
 use crate::error::Error;
 
 /// Why a server must not start on this database.
@@ -42,7 +42,9 @@ const LOGIN: &str = "SELECT r.rolname::text AS login, r.rolsuper AS superuser, r
 /// # Errors
 /// [`StartupError`].
 pub async fn check(db: &Db) -> Result<(), StartupError> {
-    let mut app = db.begin(&db.app, "BEGIN".to_owned(), None).await?;
+    let mut app = db
+        .begin(&db.app, (Mode::Change, String::new()), None)
+        .await?;
     let mut system = db.system(SystemReason::Health).await?;
     for login in [
         app.optional::<Login>(Sql::new(LOGIN)).await?,

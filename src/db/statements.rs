@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use sqlx::{
-    Connection as _, Executor as _, FromRow, PgConnection, Postgres, Row as _, SqlStr,
+    AssertSqlSafe, Connection as _, Executor as _, FromRow, PgConnection, Postgres, Row as _,
+    SqlSafeStr as _,
     postgres::{PgRow, PgTransactionManager},
 };
 use sqlx_core::transaction::TransactionManager as _;
@@ -11,7 +12,7 @@ use sqlx_core::transaction::TransactionManager as _;
 use super::{
     Running, Sql,
     connections::Lent,
-    constraint::{is_lost, translate},
+    constraint::{is_unread, translate},
     gate::Permit,
 };
 use crate::{error::Result, telemetry::Statement};
@@ -19,14 +20,32 @@ use crate::{error::Result, telemetry::Statement};
 /// How long a statement may go on that nobody waits for any more.
 const GRACE: Duration = Duration::from_millis(100);
 
+/// What a transaction is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// It reads one state of the world. Nobody waits for it to end.
+    Snapshot,
+    /// It may write, and hold locks.
+    Change,
+}
+
+impl Mode {
+    /// The statement that begins it.
+    pub(super) fn begin(self) -> &'static str {
+        match self {
+            Self::Snapshot => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            Self::Change => "BEGIN",
+        }
+    }
+}
+
 /// An open transaction that counts and shows its statements. Dropped without commit, it rolls back; dropped in the middle
 /// of a statement, BEGIN among them, because nobody waits for its answer any more, it hangs up after a moment, and
 /// Postgres stops (it looks every half second, see `policies/00_roles.sql`).
 pub struct Statements {
     /// There until this is dropped.
     lent: Option<Lent>,
-    /// Whether it has begun.
-    is_open: bool,
+    mode: Mode,
     /// Whether a statement is under way.
     is_busy: bool,
     count: u32,
@@ -36,26 +55,27 @@ pub struct Statements {
 }
 
 impl Statements {
-    /// Begins; `begin` are the statements that do. A permit is a place among the transactions of a tenant, kept to the
+    /// Begins, with settings that hold to the end. A permit is a place among the transactions of a tenant, kept to the
     /// end, and given back when there is no transaction.
     pub(super) async fn begin(
         lent: Lent,
-        begin: SqlStr,
+        (mode, settings): (Mode, &str),
         (running, permit): (Running, Option<Permit>),
     ) -> Result<Self, (sqlx::Error, Option<Permit>)> {
         let mut statements = Self {
             lent: Some(lent),
-            is_open: false,
+            mode,
             is_busy: true,
             count: 0,
             running,
             permit,
         };
-        let begun = PgTransactionManager::begin(statements.connection(), Some(begin)).await;
+        let begin = AssertSqlSafe(format!("{}; {settings}", mode.begin()));
+        let begun = statements.lent().begin(begin.into_sql_str()).await;
         if let Err(error) = begun {
             return Err((error, statements.permit.take()));
         }
-        (statements.is_open, statements.is_busy) = (true, false);
+        statements.is_busy = false;
         Ok(statements)
     }
 
@@ -146,22 +166,21 @@ impl Statements {
     pub(super) async fn commit(mut self) -> Result<()> {
         self.is_busy = true;
         let committed = PgTransactionManager::commit(self.connection()).await;
-        self.is_open = committed.is_err();
         self.settled(committed)
     }
 
-    /// Notes that a statement is under way no more, if the answer has been read to its end: after a refusal of the
-    /// database it has, after any other error nobody knows.
+    /// Notes that a statement is under way no more, if the answer has been read to its end.
     fn settled<T>(&mut self, answer: sqlx::Result<T>) -> Result<T> {
-        self.is_busy = answer
-            .as_ref()
-            .is_err_and(|error| is_lost(error) || !matches!(error, sqlx::Error::Database(_)));
+        self.is_busy = answer.as_ref().is_err_and(is_unread);
         answer.map_err(translate)
     }
 
     fn connection(&mut self) -> &mut PgConnection {
-        let lent = self.lent.as_mut();
-        &mut lent.expect("it is there until dropped").connection
+        &mut self.lent().connection
+    }
+
+    fn lent(&mut self) -> &mut Lent {
+        self.lent.as_mut().expect("it is there until dropped")
     }
 
     /// Notes that a statement is under way from now on.
@@ -182,22 +201,19 @@ impl Drop for Statements {
             return;
         };
         if !self.is_busy {
-            if self.is_open {
-                PgTransactionManager::start_rollback(&mut lent.connection);
+            match self.mode {
+                Mode::Snapshot => lent.keep_open(),
+                Mode::Change => lent.keep(),
             }
-            lent.keep();
             return;
         }
-        let (permit, is_open) = (self.permit.take(), self.is_open);
+        let permit = self.permit.take();
         tokio::spawn(async move {
-            let connection = &mut lent.connection;
             let cleaning = async {
-                connection.ping().await?;
-                if is_open {
-                    PgTransactionManager::start_rollback(connection);
-                } else {
-                    // sqlx knows nothing of a transaction whose BEGIN nobody waited for (0.9.0), and leaves it open.
-                    (&mut **connection).execute("ROLLBACK").await?;
+                lent.connection.ping().await?;
+                if !lent.is_open() {
+                    // Of a transaction whose BEGIN nobody waited for sqlx (0.9.0) knows nothing, and leaves it open.
+                    (&mut *lent.connection).execute("ROLLBACK").await?;
                 }
                 Ok::<_, sqlx::Error>(())
             };

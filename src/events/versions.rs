@@ -170,9 +170,7 @@ impl Progress {
                 // Who waits is told by what they wait for being dropped; the connection may be broken.
                 Err(error) => {
                     tracing::debug!(%error, "it can't be said how far tenants are");
-                    if let Some(broken) = glances.take() {
-                        broken.hang_up();
-                    }
+                    glances = None;
                 }
             }
         }

@@ -9,7 +9,7 @@ use dealgraph::{
 use futures_util::future::join_all;
 use tokio::sync::Barrier;
 
-use super::{CONNECTIONS, expected, look, touch};
+use super::{CONNECTIONS, expected, look, nobody_stays_in_a_transaction, touch};
 use crate::harness::{A, B, Side, Who, open, test};
 
 /// The process of Postgres that answers.
@@ -101,6 +101,48 @@ fn an_answer_that_nobody_reads_to_its_end_is_not_left_to_whoever_is_next() {
             assert_eq!(look(&db, A).await.unwrap(), expected(A));
         }
         db.close().await;
+    });
+}
+
+/// How often companies of a side have been touched, as somebody of it sees them.
+async fn touches(db: &Db, side: Side) -> Result<i64> {
+    let session = db.read_session(side.actor(Who::Admin));
+    let read = session.run(async |tx| {
+        let sql = "SELECT sum(version)::bigint FROM companies t WHERE t.tenant_id = ";
+        let sql = Sql::new(sql).bind(tx.tenant());
+        tx.column(sql).await
+    });
+    Ok(read.await?.remove(0))
+}
+
+#[test]
+fn a_snapshot_that_is_left_open_is_not_what_the_next_one_reads() {
+    test(async |world| {
+        let (readers, writers) = (
+            open(&world.database, 1).await,
+            open(&world.database, 1).await,
+        );
+        let mut seen = touches(&readers, A).await.unwrap();
+        let companies = 4;
+        // More of them than go without a pause, with the other tenant's between, and failures.
+        for turn in 0..100 {
+            touch(&writers, A).await.unwrap();
+            let now = touches(&readers, A).await.unwrap();
+            assert_eq!(now, seen + companies, "turn {turn}");
+            seen = now;
+            assert_eq!(look(&readers, B).await.unwrap(), expected(B));
+            if turn % 10 == 0 {
+                let failing = readers.read_session(B.actor(Who::Admin));
+                let failed = failing
+                    .run(async |tx| tx.rows(Sql::new("SELECT 1 / 0")).await)
+                    .await;
+                assert!(failed.is_err(), "it was meant to fail");
+            }
+        }
+        // And when nobody follows, it ends.
+        nobody_stays_in_a_transaction(&world.database).await;
+        readers.close().await;
+        writers.close().await;
     });
 }
 

@@ -4,18 +4,25 @@
 //! Postgres' processes take turns, each finds the processors' caches full of the others' data, and every transaction
 //! pays for a question. Here a connection waits on a pile, from which the next transaction takes it at once. Those that
 //! nobody needs, and every one now and then, go back to sqlx, which asks them and closes what is old or unused.
+//!
+//! A snapshot that was read to its end may stay open on the pile for a moment. Its ROLLBACK then travels in the message
+//! that begins the next transaction, so that a query costs Postgres and us a message less.
+
+mod lent;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
-use futures_util::FutureExt as _;
-use sqlx::{Connection as _, Postgres, pool::PoolConnection, postgres::PgPool};
+use sqlx::{Postgres, pool::PoolConnection, postgres::PgPool};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{Notify, Semaphore},
     time::{sleep, timeout},
 };
+
+pub(super) use lent::Lent;
+use lent::{end, is_open};
 
 /// So long a connection is used before it goes back to sqlx.
 const USED: Duration = Duration::from_secs(300);
@@ -23,6 +30,8 @@ const USED: Duration = Duration::from_secs(300);
 const RESTED: Duration = Duration::from_secs(60);
 /// So long it has to answer when it does. sqlx would wait until TCP gives up, and count it as one of its own meanwhile.
 const ANSWERED: Duration = Duration::from_secs(1);
+/// So long a snapshot is left open for somebody who follows; tokio's timers know no shorter time.
+const LEFT_OPEN: Duration = Duration::from_millis(1);
 
 /// A pool with a pile on top of it.
 #[derive(Clone)]
@@ -34,6 +43,8 @@ struct Inner {
     /// One for each connection: sqlx does not hear of what lies on the pile, and would let people wait for it.
     places: Arc<Semaphore>,
     patience: Duration,
+    /// Told when a connection was laid on the pile with a snapshot open on it.
+    left_open: Arc<Notify>,
 }
 
 /// A connection on the pile.
@@ -43,15 +54,7 @@ struct Ready {
     from: Instant,
     /// Since when nobody has used it.
     since: Instant,
-}
-
-/// A connection in use. Dropped it goes back to sqlx, which asks it whether it still answers; see [`Self::keep`].
-pub(super) struct Lent {
-    pub(super) connection: PoolConnection<Postgres>,
-    from: Instant,
-    home: Connections,
-    /// Given up last.
-    _place: OwnedSemaphorePermit,
+    in_a_row: u8,
 }
 
 impl Connections {
@@ -63,8 +66,11 @@ impl Connections {
             patience: options.get_acquire_timeout(),
             pool,
             pile: Mutex::default(),
+            left_open: Arc::default(),
         });
         tokio::spawn(sweep(Arc::downgrade(&inner)));
+        let left_open = Arc::clone(&inner.left_open);
+        tokio::spawn(end_left_open(Arc::downgrade(&inner), left_open));
         Self(inner)
     }
 
@@ -77,13 +83,14 @@ impl Connections {
             let place = Arc::clone(&self.0.places).acquire_owned().await;
             let place = place.map_err(|_| sqlx::Error::PoolClosed)?;
             let ready = self.0.pile().pop();
-            let (connection, from) = match ready {
-                Some(ready) => (ready.connection, ready.from),
-                None => (self.other().await?, Instant::now()),
+            let (connection, from, in_a_row) = match ready {
+                Some(ready) => (ready.connection, ready.from, ready.in_a_row),
+                None => (self.other().await?, Instant::now(), 0),
             };
             Ok(Lent {
                 connection,
                 from,
+                in_a_row,
                 home: self.clone(),
                 _place: place,
             })
@@ -99,6 +106,10 @@ impl Connections {
     /// How many there are.
     pub(super) fn size(&self) -> u32 {
         self.0.pool.size()
+    }
+
+    fn left_open(&self) -> Arc<Notify> {
+        Arc::clone(&self.0.left_open)
     }
 
     /// How long somebody waits for one.
@@ -120,6 +131,24 @@ impl Inner {
     fn pile(&self) -> MutexGuard<'_, Vec<Ready>> {
         self.pile.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Ends what nobody has followed on in time; whether there are some left whose time is not over. They stay on the
+    /// pile meanwhile: whoever finds it empty waits for sqlx, which has none to give.
+    fn end_left_open(&self) -> bool {
+        let mut waits = false;
+        let is_broken = |ready: &mut Ready| {
+            if !is_open(&ready.connection) {
+                return false;
+            }
+            let is_over = ready.since.elapsed() >= LEFT_OPEN;
+            waits |= !is_over;
+            is_over && !end(&mut ready.connection)
+        };
+        for mut broken in self.pile().extract_if(.., is_broken) {
+            broken.connection.close_on_drop();
+        }
+        waits
+    }
 }
 
 /// Takes those off the pile that nobody needs, as long as there is one.
@@ -135,40 +164,32 @@ async fn sweep(inner: Weak<Inner>) {
     }
 }
 
+/// Ends the snapshots that were left open and that nobody followed on, as long as there is a pile.
+async fn end_left_open(inner: Weak<Inner>, left_open: Arc<Notify>) {
+    loop {
+        left_open.notified().await;
+        sleep(LEFT_OPEN).await;
+        let Some(inner) = inner.upgrade() else {
+            return;
+        };
+        if inner.end_left_open() {
+            left_open.notify_one();
+        }
+    }
+}
+
 impl Ready {
     /// Gives it to sqlx, or closes it when it does not answer.
     fn go_back(mut self) {
+        end(&mut self.connection);
         let back = self.connection.return_to_pool();
         tokio::spawn(timeout(ANSWERED, back));
     }
 }
 
-impl Lent {
-    /// Puts it on the pile, for the next: no transaction is open on it, or its end is queued. What is queued is sent, and
-    /// whoever is next reads the answer.
-    pub(super) fn keep(mut self) {
-        // Polled once it sends, and waits for answers from then on.
-        if let Some(Err(_)) = self.connection.flush().now_or_never() {
-            self.connection.close_on_drop();
-            return;
-        }
-        let ready = Ready {
-            connection: self.connection,
-            from: self.from,
-            since: Instant::now(),
-        };
-        let mut pile = self.home.0.pile();
-        if ready.from.elapsed() < USED && !self.home.0.pool.is_closed() {
-            pile.push(ready);
-        } else {
-            drop(pile);
-            ready.go_back();
-        }
-    }
-}
-
 impl Drop for Inner {
     fn drop(&mut self) {
+        self.left_open.notify_one();
         let pile = self.pile.get_mut().unwrap_or_else(PoisonError::into_inner);
         for ready in pile.drain(..) {
             // There may be no runtime any more for sqlx to close it on.

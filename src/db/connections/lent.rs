@@ -1,0 +1,96 @@
+//! A connection in somebody's hands.
+
+use std::time::Instant;
+
+use futures_util::FutureExt as _;
+use sqlx::{
+    AssertSqlSafe, Connection as _, PgConnection, Postgres, SqlStr, pool::PoolConnection,
+    postgres::PgTransactionManager,
+};
+use sqlx_core::transaction::TransactionManager as _;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{Connections, Ready, USED};
+
+/// So often in a row a connection goes from one transaction to the next without a pause. A pooler between here and
+/// Postgres gives away its own only in a pause.
+const IN_A_ROW: u8 = 20;
+
+/// A connection in use. Dropped it goes back to sqlx, which asks it whether it still answers; see [`Self::keep`].
+pub(in crate::db) struct Lent {
+    pub(in crate::db) connection: PoolConnection<Postgres>,
+    pub(super) from: Instant,
+    pub(super) in_a_row: u8,
+    pub(super) home: Connections,
+    /// Given up last.
+    pub(super) _place: OwnedSemaphorePermit,
+}
+
+impl Lent {
+    /// Whether a transaction is open, as far as sqlx knows.
+    pub(in crate::db) fn is_open(&self) -> bool {
+        is_open(&self.connection)
+    }
+
+    /// Begins a transaction by the statement that does. What the one before has left open ends in the same message.
+    pub(in crate::db) async fn begin(&mut self, begin: SqlStr) -> sqlx::Result<()> {
+        if !self.is_open() {
+            self.in_a_row = 0;
+            return PgTransactionManager::begin(&mut self.connection, Some(begin)).await;
+        }
+        // sqlx takes it for the same transaction still.
+        self.in_a_row += 1;
+        let both = AssertSqlSafe(format!("ROLLBACK; {}", begin.as_str()));
+        let begun = sqlx::raw_sql(both).execute(&mut *self.connection);
+        begun.await.map(drop)
+    }
+
+    /// Puts it on the pile, for the next, after the end of the transaction that may be open on it. That is sent, and
+    /// whoever is next reads the answer.
+    pub(in crate::db) fn keep(mut self) {
+        if end(&mut self.connection) {
+            self.lay_down();
+        } else {
+            self.connection.close_on_drop();
+        }
+    }
+
+    /// The same for a snapshot, which hinders nobody: it stays open for a moment, because ending it takes a message less
+    /// when somebody follows at once.
+    pub(in crate::db) fn keep_open(self) {
+        if self.in_a_row >= IN_A_ROW {
+            return self.keep();
+        }
+        let left_open = self.home.left_open();
+        self.lay_down();
+        left_open.notify_one();
+    }
+
+    fn lay_down(self) {
+        let ready = Ready {
+            connection: self.connection,
+            from: self.from,
+            since: Instant::now(),
+            in_a_row: self.in_a_row,
+        };
+        let mut pile = self.home.0.pile();
+        if ready.from.elapsed() < USED && !self.home.0.pool.is_closed() {
+            pile.push(ready);
+        } else {
+            drop(pile);
+            ready.go_back();
+        }
+    }
+}
+
+/// Whether a transaction is open on a connection.
+pub(super) fn is_open(connection: &PgConnection) -> bool {
+    PgTransactionManager::get_transaction_depth(connection) > 0
+}
+
+/// Sends the end of the transaction that may be open; false if that can't be.
+pub(super) fn end(connection: &mut PgConnection) -> bool {
+    PgTransactionManager::start_rollback(connection);
+    // Polled once it sends, and waits for the answer from then on.
+    !matches!(connection.flush().now_or_never(), Some(Err(_)))
+}
