@@ -32,7 +32,8 @@
 //!    ones of the request take turns on it.
 //! 8. [`db::list`] renders the statement: the tenant, the filter, the keyset, the limit. Postgres adds the policies.
 //! 9. Nested fields batch: one statement per level and type, with the page limit inside, per parent.
-//! 10. The answer leaves; the snapshot is dropped without waiting for the database.
+//! 10. The answer leaves. The snapshot ends in the message that begins the connection's next one, or after a
+//!     millisecond; nobody waits for it.
 //!
 //! A mutation's field is one [`db::Db::write`]: lock, rule, write, events, commit; what it answers is read afterwards
 //! from a fresh snapshot.

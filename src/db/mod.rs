@@ -25,7 +25,10 @@ mod tx;
 
 use std::{sync::Arc, time::Instant};
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{
+    ConnectOptions as _,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
 
 use connections::Connections;
 use constraint::is_lost;
@@ -138,7 +141,9 @@ impl Db {
                 .acquire_timeout(options.acquire_timeout)
                 // sqlx pings what comes back to it; a second ping at the start would cost a trip.
                 .test_before_acquire(false);
-            Connections::new(pool.connect_lazy_with(login.application_name(name)))
+            // `telemetry` tells of slow statements; what an actor may do, which BEGIN carries, belongs in no log.
+            let login = login.application_name(name).disable_statement_logging();
+            Connections::new(pool.connect_lazy_with(login))
         };
         Self {
             gate: Gate::new(options.size, options.tenant_share, options.acquire_timeout),

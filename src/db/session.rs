@@ -1,8 +1,8 @@
 //! One snapshot per query: every resolver and loader of a request reads the same state of the world.
 //!
 //! The transaction begins at the first statement, in one message with the actor's settings; all of a request takes
-//! turns on it, so a request never holds more than one connection. Dropping the session ends the transaction
-//! without waiting for the database's answer.
+//! turns on it, so a request never holds more than one connection. Dropping the session lets the connection go, and
+//! nobody waits for the transaction's end.
 
 use std::sync::{
     Arc,

@@ -35,6 +35,10 @@ impl Lent {
     /// Begins a transaction by the statement that does. What the one before has left open ends in the same message.
     pub(in crate::db) async fn begin(&mut self, begin: SqlStr) -> sqlx::Result<()> {
         if !self.is_open() {
+            if self.in_a_row >= IN_A_ROW {
+                // The pause: without it BEGIN would be sent before ROLLBACK was answered.
+                self.connection.flush().await?;
+            }
             self.in_a_row = 0;
             return PgTransactionManager::begin(&mut self.connection, Some(begin)).await;
         }
