@@ -1,6 +1,6 @@
 //! A connection in somebody's hands.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use futures_util::FutureExt as _;
 use sqlx::{
@@ -65,7 +65,7 @@ impl Lent {
         if self.in_a_row >= IN_A_ROW {
             return self.keep();
         }
-        let left_open = self.home.left_open();
+        let left_open = Arc::clone(&self.home.0.left_open);
         self.lay_down();
         left_open.notify_one();
     }

@@ -54,6 +54,7 @@ struct Ready {
     from: Instant,
     /// Since when nobody has used it.
     since: Instant,
+    /// How many snapshots have followed on each other without a pause.
     in_a_row: u8,
 }
 
@@ -106,10 +107,6 @@ impl Connections {
     /// How many there are.
     pub(super) fn size(&self) -> u32 {
         self.0.pool.size()
-    }
-
-    fn left_open(&self) -> Arc<Notify> {
-        Arc::clone(&self.0.left_open)
     }
 
     /// How long somebody waits for one.
