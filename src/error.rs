@@ -106,7 +106,10 @@ impl Error {
                 message,
             } => Self::Invalid {
                 code,
-                field: format!("{part}.{field}"),
+                field: match field.is_empty() {
+                    true => part.to_owned(),
+                    false => format!("{part}.{field}"),
+                },
                 message,
             },
             other => other,

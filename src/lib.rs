@@ -85,3 +85,4 @@ pub mod server;
 pub mod telemetry;
 pub mod tenants;
 pub mod text;
+pub mod times;

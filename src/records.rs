@@ -1,6 +1,6 @@
 //! What all records of the domains have in common: stamps, an owner, and being archived, restored and deleted.
 
-use chrono::{DateTime, Datelike as _, Utc};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
@@ -15,21 +15,6 @@ use crate::{
     events::{Event, EventKind},
     ids::{Typed as _, UserId},
 };
-
-/// Refuses a time that a client can write and the database can't keep.
-///
-/// # Errors
-/// `OUT_OF_RANGE` on `field` for a time beyond the years 1900 to 2200.
-pub fn check_time(field: &'static str, time: DateTime<Utc>) -> Result<()> {
-    match (1900..=2200).contains(&time.year()) {
-        true => Ok(()),
-        false => Err(Error::invalid(
-            "OUT_OF_RANGE",
-            field,
-            "expected a time between the years 1900 and 2200",
-        )),
-    }
-}
 
 /// When a record came about and changed, by whom, and which version it is.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]

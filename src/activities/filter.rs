@@ -64,15 +64,9 @@ impl Filter for ActivityFilter {
     fn predicate(self) -> Result<Predicate> {
         let mut all = Conditions::default();
         all.id::<ActivityId>("id", "activity_id", self.id)?;
-        if let Some(kind) = self.kind {
-            kind.into_conditions(&mut all, "kind");
-        }
-        if let Some(status) = self.status {
-            status.into_conditions(&mut all, "status");
-        }
-        if let Some(direction) = self.direction {
-            direction.into_conditions(&mut all, "direction");
-        }
+        all.enumeration("kind", "kind", self.kind)?;
+        all.enumeration("status", "status", self.status)?;
+        all.enumeration("direction", "direction", self.direction)?;
         all.id::<UserId>("ownerId", "owner_id", self.owner_id)?;
         all.time("dueAt", ("due_at", "'infinity'::timestamptz"), self.due_at)?;
         all.time("occurredAt", "occurred_at", self.occurred_at)?;

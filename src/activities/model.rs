@@ -13,6 +13,7 @@ use crate::{
     ids::{ActivityId, Typed as _},
     records::{self, Kept, Ownership, Stamps},
     text::Text,
+    times,
 };
 
 /// Something that was done or is planned.
@@ -131,7 +132,7 @@ impl ActivityFields {
         ];
         for (field, time) in times {
             if let Some(time) = time {
-                records::check_time(field, time)?;
+                times::check_time(field, time)?;
             }
         }
         if self

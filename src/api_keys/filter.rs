@@ -11,7 +11,7 @@ use crate::{
         filters::{Conditions, DateTimeFilter, IdFilter, TextFilter},
     },
     ids::ApiKeyId,
-    text::normalize,
+    text::Form,
 };
 
 /// Which keys.
@@ -35,7 +35,7 @@ impl Filter for ApiKeyFilter {
     fn predicate(self) -> Result<Predicate> {
         let mut all = Conditions::default();
         all.id::<ApiKeyId>("id", "api_key_id", self.id)?;
-        all.text("name", "name_normalized", self.name, normalize)?;
+        all.text("name", "name_normalized", self.name, Form::Name)?;
         all.time("revokedAt", "revoked_at", self.revoked_at)?;
         all.finish(self.and, self.or, self.not)
     }

@@ -15,7 +15,7 @@ use crate::{
     },
     ids::{AuditEntryId, UserId},
     members::User,
-    text::verbatim,
+    text::Form,
 };
 
 /// Something that was done or tried. Entries are never changed and outlive what they are about.
@@ -197,9 +197,9 @@ pub struct AuditFilter {
 impl Filter for AuditFilter {
     fn predicate(self) -> Result<Predicate> {
         let mut all = Conditions::default();
-        all.text("actor", "actor", self.actor, verbatim)?;
-        all.text("action", "action", self.action, verbatim)?;
-        all.text("entity", "entity", self.entity, verbatim)?;
+        all.text("actor", "actor", self.actor, Form::Line)?;
+        all.text("action", "action", self.action, Form::Line)?;
+        all.text("entity", "entity", self.entity, Form::Line)?;
         all.any_id("entityId", "entity_id", self.entity_id)?;
         all.time("occurredAt", "occurred_at", self.occurred_at)?;
         all.finish(self.and, self.or, self.not)

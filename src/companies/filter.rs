@@ -13,7 +13,7 @@ use crate::{
     },
     ids::{CompanyId, UserId},
     opportunities::OpportunityFilter,
-    text::{normalize, verbatim},
+    text::Form,
 };
 
 /// Which companies.
@@ -59,10 +59,10 @@ impl Filter for CompanyFilter {
     fn predicate(self) -> Result<Predicate> {
         let mut all = Conditions::default();
         all.id::<CompanyId>("id", "company_id", self.id)?;
-        all.text("name", "name_normalized", self.name, normalize)?;
-        all.text("domain", "domain", self.domain, str::to_lowercase)?;
-        all.text("industry", "industry", self.industry, verbatim)?;
-        all.text("country", "country", self.country, verbatim)?;
+        all.text("name", "name_normalized", self.name, Form::Name)?;
+        all.text("domain", "domain", self.domain, Form::Domain)?;
+        all.text("industry", "industry", self.industry, Form::Line)?;
+        all.text("country", "country", self.country, Form::Line)?;
         all.int("employeeCount", "employee_count", self.employee_count)?;
         all.id::<UserId>("ownerId", "owner_id", self.owner_id)?;
         all.id::<CompanyId>(
@@ -73,11 +73,31 @@ impl Filter for CompanyFilter {
         all.time("createdAt", "created_at", self.created_at)?;
         all.time("updatedAt", "updated_at", self.updated_at)?;
         let contacts = ("contacts", "company_id", "company_id");
-        all.related(contacts, Quantifier::Some, self.contacts_some)?;
-        all.related(contacts, Quantifier::None, self.contacts_none)?;
+        all.related(
+            "contactsSome",
+            contacts,
+            Quantifier::Some,
+            self.contacts_some,
+        )?;
+        all.related(
+            "contactsNone",
+            contacts,
+            Quantifier::None,
+            self.contacts_none,
+        )?;
         let opportunities = ("opportunities", "company_id", "company_id");
-        all.related(opportunities, Quantifier::Some, self.opportunities_some)?;
-        all.related(opportunities, Quantifier::None, self.opportunities_none)?;
+        all.related(
+            "opportunitiesSome",
+            opportunities,
+            Quantifier::Some,
+            self.opportunities_some,
+        )?;
+        all.related(
+            "opportunitiesNone",
+            opportunities,
+            Quantifier::None,
+            self.opportunities_none,
+        )?;
         all.finish(self.and, self.or, self.not)
     }
 }

@@ -12,7 +12,7 @@ use crate::{
         filters::{Conditions, DateTimeFilter, IdFilter, IntFilter, TextFilter},
     },
     ids::{CompanyId, ContactId, UserId},
-    text::normalize,
+    text::Form,
 };
 
 /// Which contacts.
@@ -52,10 +52,8 @@ impl Filter for ContactFilter {
     fn predicate(self) -> Result<Predicate> {
         let mut all = Conditions::default();
         all.id::<ContactId>("id", "contact_id", self.id)?;
-        all.text("name", "name_normalized", self.name, normalize)?;
-        all.text("email", "email_normalized", self.email, |email| {
-            email.trim().to_lowercase()
-        })?;
+        all.text("name", "name_normalized", self.name, Form::Name)?;
+        all.text("email", "email_normalized", self.email, Form::Email)?;
         all.id::<CompanyId>("companyId", "company_id", self.company_id)?;
         all.id::<UserId>("ownerId", "owner_id", self.owner_id)?;
         all.id::<ContactId>("reportsToId", "reports_to_id", self.reports_to_id)?;
@@ -68,6 +66,7 @@ impl Filter for ContactFilter {
         all.time("createdAt", "created_at", self.created_at)?;
         all.time("updatedAt", "updated_at", self.updated_at)?;
         all.related(
+            "company",
             ("companies", "company_id", "company_id"),
             Quantifier::Some,
             self.company,

@@ -16,6 +16,7 @@ use crate::{
     ids::{CompanyId, ContactId, Typed as _},
     records::{self, Kept, Ownership, Stamps},
     text::{self, Text},
+    times,
 };
 
 /// A contact. The ways to reach it are rows of their own and are read when they are asked for.
@@ -82,7 +83,10 @@ impl ContactFields {
                 "expected a score between 0 and 100",
             ));
         }
-        Ok(())
+        match self.last_contacted_at {
+            Some(at) => times::check_time("lastContactedAt", at),
+            None => Ok(()),
+        }
     }
 
     /// The form its name is sorted and compared in: the last name first.

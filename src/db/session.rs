@@ -39,7 +39,11 @@ impl ReadSession {
     pub async fn run<T>(&self, work: impl AsyncFnOnce(&mut Tx) -> Result<T>) -> Result<T> {
         let mut guard = self.tx.lock().await;
         let tx = match guard.as_mut() {
-            Some(tx) => tx,
+            Some(tx) => {
+                // What was refused to one is nobody else's business.
+                tx.recover().await?;
+                tx
+            }
             None => {
                 let statements = self.db.begin_read(&self.actor).await?;
                 guard.insert(Tx::new(

@@ -37,6 +37,15 @@ impl Mode {
             Self::Change => "BEGIN",
         }
     }
+
+    /// What comes after the settings, in the same message. A statement that Postgres refuses ends what came after this
+    /// savepoint, which of a snapshot is nothing: it is the same one after a way back here, and everybody else reads on.
+    fn settled(self) -> &'static str {
+        match self {
+            Self::Snapshot => "; SAVEPOINT begun",
+            Self::Change => "",
+        }
+    }
 }
 
 /// An open transaction that counts and shows its statements. Dropped without commit, it rolls back; dropped in the middle
@@ -48,6 +57,8 @@ pub struct Statements {
     mode: Mode,
     /// Whether a statement is under way.
     is_busy: bool,
+    /// Whether Postgres has refused a statement, and takes no other before a rollback.
+    is_refused: bool,
     count: u32,
     running: Running,
     /// Let go with the connection.
@@ -66,11 +77,13 @@ impl Statements {
             lent: Some(lent),
             mode,
             is_busy: true,
+            is_refused: false,
             count: 0,
             running,
             permit,
         };
-        let begin = AssertSqlSafe(format!("{}; {settings}", mode.begin()));
+        let (begin, settled) = (mode.begin(), mode.settled());
+        let begin = AssertSqlSafe(format!("{begin}; {settings}{settled}"));
         let begun = statements.lent().begin(begin.into_sql_str()).await;
         if let Err(error) = begun {
             return Err((error, statements.permit.take()));
@@ -169,9 +182,25 @@ impl Statements {
         self.settled(committed)
     }
 
+    /// Lets a snapshot be read on after a statement that Postgres refused. Costs a trip then, and nothing otherwise.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub(super) async fn recover(&mut self) -> Result<()> {
+        if self.mode != Mode::Snapshot || !self.is_refused {
+            return Ok(());
+        }
+        self.is_busy = true;
+        let back = self.connection().execute("ROLLBACK TO SAVEPOINT begun");
+        let back = back.await.map(drop);
+        self.is_refused = back.is_err();
+        self.settled(back)
+    }
+
     /// Notes that a statement is under way no more, if the answer has been read to its end.
     fn settled<T>(&mut self, answer: sqlx::Result<T>) -> Result<T> {
         self.is_busy = answer.as_ref().is_err_and(is_unread);
+        self.is_refused |= matches!(answer, Err(sqlx::Error::Database(_)));
         answer.map_err(translate)
     }
 

@@ -133,7 +133,8 @@ impl<F: Filter, O> ListArgs<F, O> {
         let filter = self
             .filter
             .map(Filter::predicate)
-            .transpose()?
+            .transpose()
+            .map_err(|error| error.within("filter"))?
             .unwrap_or(Predicate::All(Vec::new()));
         if filter.relation_depth() > MAX_RELATION_DEPTH {
             let message =

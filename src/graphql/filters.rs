@@ -2,8 +2,11 @@
 //!
 //! Every comparator here compiles to a leakproof operator, so a filter may use an index under row-level security.
 //! Contained words are search's business, not a filter's.
+//!
+//! Every value is checked here, before it is bound: Postgres refuses a value by failing the statement, and says it of no
+//! argument. An error names the place in the filter, as in `or.1.company.name.eq`.
 
-use async_graphql::{ID, InputObject};
+use async_graphql::{ID, InputObject, InputType, MaybeUndefined};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -12,6 +15,8 @@ use crate::{
     db::{Column, Comparison, Predicate, Quantifier, Value},
     error::{Error, Result},
     ids::{self, Typed},
+    text::Form,
+    times,
 };
 
 /// Most values of an `in` or `nin`.
@@ -24,26 +29,51 @@ pub trait Filter: Sized {
     /// The condition it stands for.
     ///
     /// # Errors
-    /// `INVALID_ID`, `TOO_MANY_VALUES` and the like, with the field.
+    /// `INVALID_ID`, `INVALID_FILTER`, `TOO_MANY_VALUES` and the like, with the place in the filter.
     fn predicate(self) -> Result<Predicate>;
 }
 
+/// What a comparator asks for, whatever its values are.
+pub struct Parts<T> {
+    eq: MaybeUndefined<T>,
+    neq: MaybeUndefined<T>,
+    one_of: MaybeUndefined<Vec<T>>,
+    none_of: MaybeUndefined<Vec<T>>,
+    null: MaybeUndefined<bool>,
+    others: Vec<(&'static str, Comparison, MaybeUndefined<T>)>,
+}
+
+/// Declares comparator objects: their scalar and, beside what all have, the comparisons of their own with their names in
+/// the schema. What is left out is no condition; null is one for `eq` and `neq` only.
 macro_rules! comparators {
-    ($($(#[$doc:meta])* $name:ident($scalar:ty) $({ $($(#[$extra_doc:meta])* $extra:ident),* })?;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident($scalar:ty) $({ $($(#[$extra_doc:meta])* $extra:ident = $comparison:ident $part:literal),* })?;)*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Default, InputObject)]
         pub struct $name {
-            /// Equals.
-            eq: Option<$scalar>,
-            /// Differs; empty counts as different.
-            neq: Option<$scalar>,
+            /// Equals; null: is empty.
+            eq: MaybeUndefined<$scalar>,
+            /// Differs, and empty counts as different; null: is not empty.
+            neq: MaybeUndefined<$scalar>,
             /// Is one of these, at most 100.
-            r#in: Option<Vec<$scalar>>,
+            r#in: MaybeUndefined<Vec<$scalar>>,
             /// Is none of these, at most 100.
-            nin: Option<Vec<$scalar>>,
+            nin: MaybeUndefined<Vec<$scalar>>,
             /// Is empty (true) or not (false).
-            null: Option<bool>,
-            $($($(#[$extra_doc])* $extra: Option<$scalar>,)*)?
+            null: MaybeUndefined<bool>,
+            $($($(#[$extra_doc])* $extra: MaybeUndefined<$scalar>,)*)?
+        }
+
+        impl From<$name> for Parts<$scalar> {
+            fn from(filter: $name) -> Self {
+                Self {
+                    eq: filter.eq,
+                    neq: filter.neq,
+                    one_of: filter.r#in,
+                    none_of: filter.nin,
+                    null: filter.null,
+                    others: vec![$($(($part, Comparison::$comparison, filter.$extra)),*)?],
+                }
+            }
         }
     )*};
 }
@@ -54,51 +84,51 @@ comparators! {
     /// Compares text without regard to case.
     TextFilter(String) {
         /// Begins with.
-        starts_with
+        starts_with = StartsWith "startsWith"
     };
     /// Compares a number.
     IntFilter(i32) {
         /// Less than.
-        lt,
+        lt = Lt "lt",
         /// At most.
-        lte,
+        lte = Lte "lte",
         /// Greater than.
-        gt,
+        gt = Gt "gt",
         /// At least.
-        gte
+        gte = Gte "gte"
     };
     /// Compares a number beyond 32 bits, such as an amount in minor units.
     BigIntFilter(BigInt) {
         /// Less than.
-        lt,
+        lt = Lt "lt",
         /// At most.
-        lte,
+        lte = Lte "lte",
         /// Greater than.
-        gt,
+        gt = Gt "gt",
         /// At least.
-        gte
+        gte = Gte "gte"
     };
     /// Compares an instant.
     DateTimeFilter(DateTime<Utc>) {
         /// Before.
-        lt,
+        lt = Lt "lt",
         /// At or before.
-        lte,
+        lte = Lte "lte",
         /// After.
-        gt,
+        gt = Gt "gt",
         /// At or after.
-        gte
+        gte = Gte "gte"
     };
     /// Compares a day.
     DateFilter(Date) {
         /// Before.
-        lt,
+        lt = Lt "lt",
         /// On or before.
-        lte,
+        lte = Lte "lte",
         /// After.
-        gt,
+        gt = Gt "gt",
         /// On or after.
-        gte
+        gte = Gte "gte"
     };
 }
 
@@ -106,7 +136,7 @@ impl IdFilter {
     /// The filter that one id meets.
     pub(crate) fn equal_to(id: impl ToString) -> Self {
         Self {
-            eq: Some(ID(id.to_string())),
+            eq: MaybeUndefined::Value(ID(id.to_string())),
             ..Self::default()
         }
     }
@@ -119,30 +149,39 @@ macro_rules! enum_filter {
         $(#[$doc])*
         #[derive(Debug, Clone, Default, async_graphql::InputObject)]
         $visible struct $name {
-            /// Equals.
-            eq: Option<$kind>,
-            /// Differs.
-            neq: Option<$kind>,
-            /// Is one of these.
-            r#in: Option<Vec<$kind>>,
-            /// Is none of these.
-            nin: Option<Vec<$kind>>,
+            /// Equals; null: is empty.
+            eq: async_graphql::MaybeUndefined<$kind>,
+            /// Differs; null: is not empty.
+            neq: async_graphql::MaybeUndefined<$kind>,
+            /// Is one of these, at most 100.
+            r#in: async_graphql::MaybeUndefined<Vec<$kind>>,
+            /// Is none of these, at most 100.
+            nin: async_graphql::MaybeUndefined<Vec<$kind>>,
         }
 
-        impl $name {
-            fn into_conditions(self, all: &mut $crate::graphql::filters::Conditions, column: &'static str) {
-                let text = |kind: $kind| {
-                    let async_graphql::Value::Enum(name) = async_graphql::InputType::to_value(&kind) else {
-                        unreachable!("an enum's value is an enum value")
-                    };
-                    $crate::db::Value::Text(name.to_string())
-                };
-                let texts = |kinds: Vec<$kind>| kinds.into_iter().map(text).collect::<Vec<_>>();
-                all.compare_values(column, self.eq.map(text), self.neq.map(text));
-                all.one_of(column, self.r#in.map(texts), self.nin.map(texts));
+        impl From<$name> for $crate::graphql::filters::Parts<$kind> {
+            fn from(filter: $name) -> Self {
+                Self::of_enum((filter.eq, filter.neq), (filter.r#in, filter.nin))
             }
         }
     };
+}
+
+impl<T> Parts<T> {
+    /// Equal to a value or not, and one or none of several.
+    pub fn of_enum(
+        (eq, neq): (MaybeUndefined<T>, MaybeUndefined<T>),
+        (one_of, none_of): (MaybeUndefined<Vec<T>>, MaybeUndefined<Vec<T>>),
+    ) -> Self {
+        Self {
+            eq,
+            neq,
+            one_of,
+            none_of,
+            null: MaybeUndefined::Undefined,
+            others: Vec::new(),
+        }
+    }
 }
 
 /// Collects the conditions of one filter object, all of which must hold.
@@ -153,100 +192,145 @@ impl Conditions {
     /// A comparator of ids of type `T`.
     ///
     /// # Errors
-    /// `INVALID_ID`, `TOO_MANY_VALUES`.
+    /// `INVALID_ID`, `INVALID_FILTER`, `TOO_MANY_VALUES`.
     pub fn id<T: Typed>(
         &mut self,
         field: &'static str,
         column: &'static str,
         filter: Option<IdFilter>,
     ) -> Result<()> {
-        let read = |id: &ID| match ids::parse::<T>(id) {
-            Ok(id) => Ok(Value::Uuid(id.uuid())),
-            Err(bad) => Err(Error::invalid(
-                "INVALID_ID",
-                format!("filter.{field}"),
-                bad.to_string(),
-            )),
-        };
-        self.ids(field, column, filter, read)
-    }
-
-    fn ids(
-        &mut self,
-        field: &'static str,
-        column: &'static str,
-        filter: Option<IdFilter>,
-        read: impl Fn(&ID) -> Result<Value>,
-    ) -> Result<()> {
-        let Some(filter) = filter else { return Ok(()) };
-        let (eq, neq) = (
-            filter.eq.as_ref().map(&read).transpose()?,
-            filter.neq.as_ref().map(&read).transpose()?,
-        );
-        self.compare_values(column, eq, neq);
-        let (some, none) = (bounded(field, filter.r#in)?, bounded(field, filter.nin)?);
-        let all = |ids: Vec<ID>| ids.iter().map(&read).collect::<Result<Vec<_>>>();
-        self.one_of(
-            column,
-            some.map(all).transpose()?,
-            none.map(all).transpose()?,
-        );
-        self.null(column.into(), filter.null);
-        Ok(())
+        self.comparator(field, column.into(), filter, |_, id: ID| {
+            match ids::parse::<T>(&id) {
+                Ok(id) => Ok(Value::Uuid(id.uuid())),
+                Err(bad) => Err(Error::invalid("INVALID_ID", "", bad.to_string())),
+            }
+        })
     }
 
     /// A comparator of ids of any type; the type itself is not compared.
     ///
     /// # Errors
-    /// `INVALID_ID`, `TOO_MANY_VALUES`.
+    /// `INVALID_ID`, `INVALID_FILTER`, `TOO_MANY_VALUES`.
     pub fn any_id(
         &mut self,
         field: &'static str,
         column: &'static str,
         filter: Option<IdFilter>,
     ) -> Result<()> {
-        let read = |id: &ID| {
+        self.comparator(field, column.into(), filter, |_, id: ID| {
             let uuid = id
                 .split_once(':')
                 .and_then(|(_, uuid)| Uuid::parse_str(uuid).ok());
             let message = "expected an id like opportunity:<uuid>";
             uuid.map(Value::Uuid)
-                .ok_or_else(|| Error::invalid("INVALID_ID", format!("filter.{field}"), message))
-        };
-        self.ids(field, column, filter, read)
+                .ok_or_else(|| Error::invalid("INVALID_ID", "", message))
+        })
     }
 
-    /// A comparator of text; `normalize` makes the client's text comparable with the stored, normalised column.
+    /// A comparator of text, which is put into the form that the column has.
     ///
     /// # Errors
-    /// `TOO_MANY_VALUES`.
+    /// `INVALID_FILTER`, `INVALID_TEXT`, `TOO_MANY_VALUES`; `INVALID_DOMAIN` as [`Form::beginning`].
     pub fn text(
         &mut self,
         field: &'static str,
         column: &'static str,
         filter: Option<TextFilter>,
-        normalize: fn(&str) -> String,
+        form: Form,
+    ) -> Result<()> {
+        self.comparator(field, column.into(), filter, |comparison, text: String| {
+            let text = match comparison {
+                Comparison::StartsWith => form.beginning(&text)?,
+                _ => form.whole(&text)?,
+            };
+            Ok(Value::Text(text))
+        })
+    }
+
+    /// A comparator of an enum, which is stored by its name in the schema.
+    ///
+    /// # Errors
+    /// `INVALID_FILTER`, `TOO_MANY_VALUES`.
+    pub fn enumeration<T: InputType>(
+        &mut self,
+        field: &'static str,
+        column: &'static str,
+        filter: Option<impl Into<Parts<T>>>,
+    ) -> Result<()> {
+        self.comparator(field, column.into(), filter, |_, kind: T| {
+            match kind.to_value() {
+                async_graphql::Value::Enum(name) => Ok(Value::Text(name.to_string())),
+                _ => unreachable!("an enum's value is an enum value"),
+            }
+        })
+    }
+
+    /// The conditions of a comparator; `read` makes what is stored of its values.
+    fn comparator<T>(
+        &mut self,
+        field: &'static str,
+        column: Column,
+        filter: Option<impl Into<Parts<T>>>,
+        read: impl Fn(Comparison, T) -> Result<Value>,
     ) -> Result<()> {
         let Some(filter) = filter else { return Ok(()) };
-        let (column, value) = (Column::from(column), |text: String| {
-            Value::Text(normalize(&text))
-        });
-        self.compare_values(column, filter.eq.map(value), filter.neq.map(value));
-        let (some, none) = (bounded(field, filter.r#in)?, bounded(field, filter.nin)?);
-        let all = |texts: Vec<String>| texts.into_iter().map(value).collect::<Vec<_>>();
-        self.one_of(column, some.map(all), none.map(all));
-        self.null(column, filter.null);
-        self.compare(
-            column,
-            Comparison::StartsWith,
-            filter.starts_with.map(value),
-        );
+        let parts: Parts<T> = filter.into();
+        let at = |part: &str, error: Error| error.within(part).within(field);
+        for (part, comparison, value) in [
+            ("eq", Comparison::Eq, parts.eq),
+            ("neq", Comparison::Neq, parts.neq),
+        ] {
+            match value {
+                MaybeUndefined::Undefined => {}
+                MaybeUndefined::Null => self.empty(column, comparison == Comparison::Eq),
+                MaybeUndefined::Value(value) => {
+                    let value = read(comparison, value).map_err(|error| at(part, error))?;
+                    self.0.push(Predicate::Compare(column, comparison, value));
+                }
+            }
+        }
+        for (part, is_among, values) in [("in", true, parts.one_of), ("nin", false, parts.none_of)]
+        {
+            let Some(values) = given_list(values).map_err(|error| at(part, error))? else {
+                continue;
+            };
+            let read = |(i, value)| {
+                let value = read(Comparison::Eq, value);
+                value.map_err(|error| at(part, error.within(&format!("{i}"))))
+            };
+            let values = values.into_iter().enumerate().map(read);
+            let among = Predicate::In(column, values.collect::<Result<_>>()?);
+            self.0.push(match is_among {
+                true => among,
+                false => Predicate::Not(Box::new(among)),
+            });
+        }
+        if let Some(wanted) = given(parts.null).map_err(|error| at("null", error))? {
+            self.empty(column, wanted);
+        }
+        for (part, comparison, value) in parts.others {
+            let value = given(value)
+                .and_then(|value| value.map(|value| read(comparison, value)).transpose());
+            if let Some(value) = value.map_err(|error| at(part, error))? {
+                self.0.push(Predicate::Compare(column, comparison, value));
+            }
+        }
         Ok(())
+    }
+
+    /// The column is empty, or is not.
+    fn empty(&mut self, column: Column, wanted: bool) {
+        let empty = Predicate::Empty(column);
+        self.0.push(match wanted {
+            true => empty,
+            false => Predicate::Not(Box::new(empty)),
+        });
     }
 
     /// A yes-or-no column.
     pub fn flag(&mut self, column: &'static str, wanted: Option<bool>) {
-        self.compare(column.into(), Comparison::Eq, wanted.map(Value::Bool));
+        let is = |wanted| Predicate::Compare(column.into(), Comparison::Eq, Value::Bool(wanted));
+        self.0.extend(wanted.map(is));
     }
 
     /// Related rows of another table have to match: (its name, its column, this table's column).
@@ -255,12 +339,14 @@ impl Conditions {
     /// What the related filter fails with.
     pub fn related<F: Filter>(
         &mut self,
+        field: &'static str,
         (table, column, own): (&'static str, &'static str, &'static str),
         quantifier: Quantifier,
         filter: Option<Box<F>>,
     ) -> Result<()> {
         if let Some(filter) = filter {
-            let matching = Box::new(filter.predicate()?);
+            let matching = filter.predicate().map_err(|error| error.within(field))?;
+            let matching = Box::new(matching);
             self.0.push(Predicate::Related {
                 quantifier,
                 table,
@@ -270,49 +356,6 @@ impl Conditions {
             });
         }
         Ok(())
-    }
-
-    /// Adds a condition.
-    pub fn push(&mut self, predicate: Predicate) {
-        self.0.push(predicate);
-    }
-
-    /// Equality and difference with values.
-    pub fn compare_values(
-        &mut self,
-        column: impl Into<Column>,
-        eq: Option<Value>,
-        neq: Option<Value>,
-    ) {
-        let column = column.into();
-        self.compare(column, Comparison::Eq, eq);
-        self.compare(column, Comparison::Neq, neq);
-    }
-
-    /// One of, none of.
-    pub fn one_of(
-        &mut self,
-        column: impl Into<Column>,
-        some: Option<Vec<Value>>,
-        none: Option<Vec<Value>>,
-    ) {
-        let column = column.into();
-        self.0
-            .extend(some.map(|values| Predicate::In(column, values)));
-        self.0
-            .extend(none.map(|values| Predicate::Not(Box::new(Predicate::In(column, values)))));
-    }
-
-    fn null(&mut self, column: Column, wanted: Option<bool>) {
-        self.0.extend(wanted.map(|empty| match empty {
-            true => Predicate::Empty(column),
-            false => Predicate::Not(Box::new(Predicate::Empty(column))),
-        }));
-    }
-
-    fn compare(&mut self, column: Column, comparison: Comparison, value: Option<Value>) {
-        self.0
-            .extend(value.map(|value| Predicate::Compare(column, comparison, value)));
     }
 
     /// Joins with the filter's `and`, `or` and `not`.
@@ -325,72 +368,89 @@ impl Conditions {
         or: Option<Vec<F>>,
         not: Option<Box<F>>,
     ) -> Result<Predicate> {
-        for filter in arms("and", and)?.unwrap_or_default() {
-            self.0.push(filter.predicate()?);
+        let read = |part: &'static str, (i, filter): (usize, F)| {
+            let predicate = filter.predicate();
+            predicate.map_err(|error| error.within(&format!("{part}.{i}")))
+        };
+        for arm in arms("and", and)?
+            .unwrap_or_default()
+            .into_iter()
+            .enumerate()
+        {
+            self.0.push(read("and", arm)?);
         }
         if let Some(filters) = arms("or", or)? {
-            self.0.push(Predicate::Any(
-                filters
-                    .into_iter()
-                    .map(Filter::predicate)
-                    .collect::<Result<_>>()?,
-            ));
+            let filters = filters.into_iter().enumerate();
+            let any = filters.map(|arm| read("or", arm)).collect::<Result<_>>()?;
+            self.0.push(Predicate::Any(any));
         }
         if let Some(filter) = not {
-            self.0.push(Predicate::Not(Box::new(filter.predicate()?)));
+            let predicate = filter.predicate().map_err(|error| error.within("not"))?;
+            self.0.push(Predicate::Not(Box::new(predicate)));
         }
         Ok(Predicate::All(self.0))
     }
 }
 
 macro_rules! ranges {
-    ($($method:ident($filter:ty, $value:expr);)*) => {
+    ($($method:ident($filter:ty, $read:expr);)*) => {
         impl Conditions {$(
             /// A comparator of values that have an order.
             ///
             /// # Errors
-            /// `TOO_MANY_VALUES`.
+            /// `INVALID_FILTER`, `OUT_OF_RANGE`, `TOO_MANY_VALUES`.
             pub fn $method(
                 &mut self,
                 field: &'static str,
                 column: impl Into<Column>,
                 filter: Option<$filter>,
             ) -> Result<()> {
-                let Some(filter) = filter else { return Ok(()) };
-                let (column, value) = (column.into(), $value);
-                self.compare_values(column, filter.eq.map(value), filter.neq.map(value));
-                let (some, none) = (bounded(field, filter.r#in)?, bounded(field, filter.nin)?);
-                let some = some.map(|values| values.into_iter().map(value).collect());
-                let none = none.map(|values| values.into_iter().map(value).collect());
-                self.one_of(column, some, none);
-                self.null(column, filter.null);
-                self.compare(column, Comparison::Lt, filter.lt.map(value));
-                self.compare(column, Comparison::Lte, filter.lte.map(value));
-                self.compare(column, Comparison::Gt, filter.gt.map(value));
-                self.compare(column, Comparison::Gte, filter.gte.map(value));
-                Ok(())
+                self.comparator(field, column.into(), filter, |_, value| ($read)(value))
             }
         )*}
     };
 }
 
 ranges! {
-    int(IntFilter, |n: i32| Value::Int(n.into()));
-    big_int(BigIntFilter, |n: BigInt| Value::Int(n.0));
-    time(DateTimeFilter, Value::Time);
-    date(DateFilter, |d: Date| Value::Date(d.0));
+    int(IntFilter, |n: i32| Ok(Value::Int(n.into())));
+    big_int(BigIntFilter, |n: BigInt| Ok(Value::Int(n.0)));
+    time(DateTimeFilter, |time| {
+        times::check_compared_time(time)?;
+        Ok(Value::Time(time))
+    });
+    date(DateFilter, |day: Date| {
+        times::check_compared_date(day.0)?;
+        Ok(Value::Date(day.0))
+    });
 }
 
-fn bounded<T>(field: &'static str, values: Option<Vec<T>>) -> Result<Option<Vec<T>>> {
-    match values {
-        Some(values) if values.len() > MAX_VALUES => Err(Error::invalid(
-            "TOO_MANY_VALUES",
-            format!("filter.{field}"),
-            format!(
-                "expected at most {MAX_VALUES} values, found {}",
-                values.len()
-            ),
+/// What was not left out.
+///
+/// # Errors
+/// `INVALID_FILTER` for null, which would have to mean nothing or everything.
+pub(crate) fn given<T>(value: MaybeUndefined<T>) -> Result<Option<T>> {
+    match value {
+        MaybeUndefined::Undefined => Ok(None),
+        MaybeUndefined::Value(value) => Ok(Some(value)),
+        MaybeUndefined::Null => Err(Error::invalid(
+            "INVALID_FILTER",
+            "",
+            "null compares with nothing here: leave this out, or ask for what is empty by `eq: null`",
         )),
+    }
+}
+
+/// A list that was not left out.
+///
+/// # Errors
+/// `INVALID_FILTER` as [`given`], `TOO_MANY_VALUES`.
+pub(crate) fn given_list<T>(values: MaybeUndefined<Vec<T>>) -> Result<Option<Vec<T>>> {
+    match given(values)? {
+        Some(values) if values.len() > MAX_VALUES => {
+            let found = values.len();
+            let message = format!("expected at most {MAX_VALUES} values, found {found}");
+            Err(Error::invalid("TOO_MANY_VALUES", "", message))
+        }
         values => Ok(values),
     }
 }
@@ -399,7 +459,7 @@ fn arms<F>(field: &'static str, filters: Option<Vec<F>>) -> Result<Option<Vec<F>
     match filters {
         Some(filters) if filters.len() > MAX_ARMS => Err(Error::invalid(
             "TOO_MANY_VALUES",
-            format!("filter.{field}"),
+            field,
             format!(
                 "expected at most {MAX_ARMS} filters, found {}",
                 filters.len()

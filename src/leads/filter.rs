@@ -12,7 +12,7 @@ use crate::{
         filters::{Conditions, DateTimeFilter, IdFilter, TextFilter},
     },
     ids::{LeadId, UserId},
-    text::{normalize, verbatim},
+    text::Form,
 };
 
 enum_filter! {
@@ -53,12 +53,10 @@ impl Filter for LeadFilter {
     fn predicate(self) -> Result<Predicate> {
         let mut all = Conditions::default();
         all.id::<LeadId>("id", "lead_id", self.id)?;
-        all.text("name", "name_normalized", self.name, normalize)?;
-        all.text("email", "email_normalized", self.email, str::to_lowercase)?;
-        if let Some(status) = self.status {
-            status.into_conditions(&mut all, "status");
-        }
-        all.text("source", "source", self.source, verbatim)?;
+        all.text("name", "name_normalized", self.name, Form::Name)?;
+        all.text("email", "email_normalized", self.email, Form::Email)?;
+        all.enumeration("status", "status", self.status)?;
+        all.text("source", "source", self.source, Form::Line)?;
         all.id::<UserId>("ownerId", "owner_id", self.owner_id)?;
         all.time(
             "nextActionAt",

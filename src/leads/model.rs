@@ -8,8 +8,9 @@ use crate::{
     error::{Error, Result},
     ids::LeadId,
     money::Money,
-    records::{self, Ownership, Stamps},
+    records::{Ownership, Stamps},
     text::{self, Text},
+    times,
 };
 
 /// A lead.
@@ -170,7 +171,7 @@ impl LeadFields {
 
     fn check_next_action(&self) -> Result<()> {
         match self.next_action_at {
-            Some(at) => records::check_time("nextActionAt", at),
+            Some(at) => times::check_time("nextActionAt", at),
             None if self.next_action_details.is_some() => Err(Error::invalid(
                 "BLANK",
                 "nextActionAt",

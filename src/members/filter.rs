@@ -13,7 +13,7 @@ use crate::{
         filters::{Conditions, IdFilter, TextFilter},
     },
     ids::{TeamId, UserId},
-    text::normalize,
+    text::Form,
 };
 
 enum_filter! {
@@ -51,14 +51,10 @@ impl Filter for MembershipFilter {
     fn predicate(self) -> Result<Predicate> {
         let mut all = Conditions::default();
         all.id::<UserId>("userId", "user_id", self.user_id)?;
-        all.text("name", "name_normalized", self.name, normalize)?;
+        all.text("name", "name_normalized", self.name, Form::Name)?;
         all.id::<TeamId>("teamId", "team_id", self.team_id)?;
-        if let Some(role) = self.role {
-            role.into_conditions(&mut all, "role");
-        }
-        if let Some(status) = self.status {
-            status.into_conditions(&mut all, "status");
-        }
+        all.enumeration("role", "role", self.role)?;
+        all.enumeration("status", "status", self.status)?;
         all.finish(self.and, self.or, self.not)
     }
 }

@@ -16,7 +16,7 @@ use crate::{
         },
     },
     ids::{CompanyId, ContactId, OpportunityId, PipelineId, StageId, UserId},
-    text::{normalize, verbatim},
+    text::Form,
 };
 
 enum_filter! {
@@ -90,24 +90,24 @@ impl Filter for OpportunityFilter {
     fn predicate(self) -> Result<Predicate> {
         let mut all = Conditions::default();
         all.id::<OpportunityId>("id", "opportunity_id", self.id)?;
-        all.text("name", "name_normalized", self.name, normalize)?;
-        if let Some(status) = self.status {
-            status.into_conditions(&mut all, "status");
-        }
+        all.text("name", "name_normalized", self.name, Form::Name)?;
+        all.enumeration("status", "status", self.status)?;
         all.id::<PipelineId>("pipelineId", "pipeline_id", self.pipeline_id)?;
         all.id::<StageId>("stageId", "stage_id", self.stage_id)?;
         all.big_int("amountMinor", ("amount_minor", "-1"), self.amount_minor)?;
-        all.text("currency", "amount_currency", self.currency, verbatim)?;
+        all.text("currency", "amount_currency", self.currency, Form::Line)?;
         all.int("probability", "probability", self.probability)?;
-        if let Some(category) = self.forecast_category {
-            category.into_conditions(&mut all, "forecast_category");
-        }
+        all.enumeration(
+            "forecastCategory",
+            "forecast_category",
+            self.forecast_category,
+        )?;
         all.date(
             "expectedCloseOn",
             ("expected_close_on", "'infinity'::date"),
             self.expected_close_on,
         )?;
-        all.text("source", "source", self.source, verbatim)?;
+        all.text("source", "source", self.source, Form::Line)?;
         all.id::<CompanyId>("companyId", "company_id", self.company_id)?;
         all.id::<ContactId>(
             "primaryContactId",
@@ -123,11 +123,13 @@ impl Filter for OpportunityFilter {
         all.time("createdAt", "created_at", self.created_at)?;
         all.time("updatedAt", "updated_at", self.updated_at)?;
         all.related(
+            "company",
             ("companies", "company_id", "company_id"),
             Quantifier::Some,
             self.company,
         )?;
         all.related(
+            "primaryContact",
             ("contacts", "contact_id", "primary_contact_id"),
             Quantifier::Some,
             self.primary_contact,

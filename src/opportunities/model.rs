@@ -13,6 +13,7 @@ use crate::{
     money::{MAX_MINOR, Money},
     records::{self, Ownership, Stamps},
     text::{self, Text},
+    times,
 };
 
 /// A deal.
@@ -126,7 +127,7 @@ impl OpportunityFields {
     /// Cleans and bounds all fields.
     ///
     /// # Errors
-    /// `BLANK`, `TOO_LONG`, `INVALID_AMOUNT` and the like, with the field.
+    /// `BLANK`, `TOO_LONG`, `INVALID_AMOUNT`, `OUT_OF_RANGE` and the like, with the field.
     pub fn check(&mut self) -> Result<()> {
         Text::line("name").required(&mut self.name)?;
         Text::line("source").optional(&mut self.source)?;
@@ -141,7 +142,10 @@ impl OpportunityFields {
                 "expected zero or more",
             ));
         }
-        Ok(())
+        match self.expected_close_on {
+            Some(day) => times::check_date("expectedCloseOn", day),
+            None => Ok(()),
+        }
     }
 
     /// What the deal is worth.
@@ -157,7 +161,7 @@ impl NextAction {
     /// # Errors
     /// `TOO_LONG`, `INVALID_TEXT`, `OUT_OF_RANGE` for a time beyond the years 1900 to 2200.
     pub fn check(&mut self, (at, details): (&'static str, &'static str)) -> Result<()> {
-        records::check_time(at, self.at)?;
+        times::check_time(at, self.at)?;
         Text::line(details).optional(&mut self.details)
     }
 }

@@ -11,7 +11,7 @@ use crate::{
         filters::{Conditions, IdFilter, TextFilter},
     },
     ids::PipelineId,
-    text::verbatim,
+    text::Form,
 };
 
 /// Which pipelines.
@@ -35,7 +35,7 @@ impl Filter for PipelineFilter {
     fn predicate(self) -> Result<Predicate> {
         let mut all = Conditions::default();
         all.id::<PipelineId>("id", "pipeline_id", self.id)?;
-        all.text("name", "name", self.name, verbatim)?;
+        all.text("name", "name", self.name, Form::Line)?;
         all.flag("preferred", self.preferred);
         all.finish(self.and, self.or, self.not)
     }

@@ -11,7 +11,7 @@ use crate::{
         filters::{Conditions, IdFilter, TextFilter},
     },
     ids::RoleId,
-    text::normalize,
+    text::Form,
 };
 
 /// Which roles.
@@ -33,7 +33,7 @@ impl Filter for CustomRoleFilter {
     fn predicate(self) -> Result<Predicate> {
         let mut all = Conditions::default();
         all.id::<RoleId>("id", "role_id", self.id)?;
-        all.text("name", "name_normalized", self.name, normalize)?;
+        all.text("name", "name_normalized", self.name, Form::Name)?;
         all.finish(self.and, self.or, self.not)
     }
 }

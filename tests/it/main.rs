@@ -56,4 +56,5 @@ mod snapshot;
 mod teams;
 mod tenant_bound;
 mod tenants;
+mod values;
 mod viewer;

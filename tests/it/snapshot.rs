@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection, raw_sql};
 use crate::harness::{A, Who, World, test};
 
 /// Before the first statement of which the text contains `level`, somebody else commits `sql`.
-async fn commits_before(world: &World, level: &'static str, sql: String) {
+pub(crate) async fn commits_before(world: &World, level: &'static str, sql: String) {
     let options = world.database.options("postgres").await;
     let done = AtomicBool::new(false);
     world.statements.before_each(move |statement| {

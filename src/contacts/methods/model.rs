@@ -10,6 +10,7 @@ use crate::{
     graphql::patch::masked,
     ids::ContactMethodId,
     text::{self, Text},
+    times,
 };
 
 /// Most methods of a contact.
@@ -128,6 +129,9 @@ impl NewContactMethod {
     fn check(mut self, id: ContactMethodId, position: i16) -> Result<ContactMethod> {
         Text::line("value").required(&mut self.value)?;
         Text::line("label").optional(&mut self.label)?;
+        if let Some(at) = self.opted_out_at {
+            times::check_time("optedOutAt", at)?;
+        }
         let Self {
             kind,
             value,
@@ -161,8 +165,8 @@ impl NewContactMethod {
 ///
 /// # Errors
 /// `TOO_MANY_VALUES`; `NOT_FOUND` for an id that is none of the contact's, `TAKEN` for one that comes twice;
-/// `TOO_MANY_PREFERRED`; `BLANK`, `TOO_LONG`, `INVALID_EMAIL`, `INVALID_PHONE`, `INVALID_URL`; all with the place
-/// in the list, as in `contactMethods.0.value`.
+/// `TOO_MANY_PREFERRED`; `BLANK`, `TOO_LONG`, `INVALID_EMAIL`, `INVALID_PHONE`, `INVALID_URL`, `OUT_OF_RANGE`; all with the
+/// place in the list, as in `contactMethods.0.value`.
 pub(in crate::contacts) fn arrange(
     new: Vec<NewContactMethod>,
     known: &[ContactMethod],

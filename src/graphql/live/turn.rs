@@ -156,7 +156,8 @@ fn watch_one<T: Typed, R: Kept>(ctx: &Context<'_>, id: &ID) -> Result<Watched> {
 fn watch<R: Kept>(ctx: &Context<'_>, filter: Option<impl Filter>) -> Result<Watched> {
     let filter = filter
         .map(Filter::predicate)
-        .transpose()?
+        .transpose()
+        .map_err(|error| error.within("filter"))?
         .unwrap_or(Predicate::All(Vec::new()));
     if filter.relation_depth() > MAX_RELATION_DEPTH {
         let message = format!("expected related records to nest at most {MAX_RELATION_DEPTH} deep");

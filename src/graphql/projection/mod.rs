@@ -32,7 +32,7 @@ use plan::Plan;
 use super::{Connection, ContextExt as _, Listing, RequestContext};
 use crate::{
     db::list::{ListQuery, Record},
-    error::Result,
+    error::{Error, Result},
 };
 
 /// A page of a list of the tenant.
@@ -45,13 +45,12 @@ pub(crate) async fn list<R: Record + OutputType>(
     query: ListQuery<R>,
 ) -> Result<Connection<R>> {
     let listed = Listed::all(shape, query.clone());
-    match Plan::of_page(ctx, Box::new(listed)) {
-        Some(plan) => {
-            let written = answered(ctx, plan).await?;
-            Ok(Connection::written(written))
-        }
-        None => Listing::read(ctx, query).await,
+    if let Some(plan) = Plan::of_page(ctx, Box::new(listed))
+        && let Some(written) = answered(ctx, plan).await?
+    {
+        return Ok(Connection::written(written));
     }
+    Listing::read(ctx, query).await
 }
 
 /// A record by its id; nothing when there is none that the actor sees.
@@ -63,26 +62,32 @@ pub(crate) async fn find<R: Record>(
     shape: &'static Shape,
     id: Uuid,
 ) -> Result<Option<Found<R>>> {
-    let Some(plan) = Plan::of_record(ctx, shape, id) else {
-        let record = ctx.request().load::<R>(Some(id)).await?;
-        return Ok(record.map(Found::Record));
-    };
-    let written = answered(ctx, plan).await?;
-    Ok((&*written != b"null").then_some(Found::Written(written)))
+    if let Some(plan) = Plan::of_record(ctx, shape, id)
+        && let Some(written) = answered(ctx, plan).await?
+    {
+        return Ok((&*written != b"null").then_some(Found::Written(written)));
+    }
+    let record = ctx.request().load::<R>(Some(id)).await?;
+    Ok(record.map(Found::Record))
 }
 
-async fn answered(ctx: &Context<'_>, plan: Plan) -> Result<Bytes> {
+/// All of a plan, or nothing if a value in it is refused: the executor knows which field's that is, and answers the others.
+async fn answered(ctx: &Context<'_>, plan: Plan) -> Result<Option<Bytes>> {
     let request: &RequestContext = ctx.request();
     let fetched = request
         .read(async |tx| fetch::fetch(tx, &plan, request.known()).await)
-        .await?;
+        .await;
+    let fetched = match fetched {
+        Err(Error::Invalid { .. }) => return Ok(None),
+        fetched => fetched?,
+    };
     if fetched.is_empty() {
         request.found_nothing();
     }
     let mut text = Vec::with_capacity(4096);
     let objects = write::write(&mut text, &plan, &fetched, request.actor())?;
     request.note_written(objects);
-    Ok(text.into())
+    Ok(Some(text.into()))
 }
 
 /// A record, or what was asked of it.

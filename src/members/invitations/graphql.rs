@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, InputObject, Object};
+use async_graphql::{Context, InputObject, MaybeUndefined, Object};
 use chrono::{DateTime, Utc};
 
 use super::{Invitation, InvitationOrderField, InvitationStatus};
 use crate::{
     auth::Role,
     db::{Direction, OrderTerm, Predicate},
-    error::Result,
-    graphql::{Connection, ContextExt as _, Filter, ListArgs, Listing},
+    error::{Error, Result},
+    graphql::{Connection, ContextExt as _, Filter, ListArgs, Listing, filters},
     ids::{InvitationId, Typed as _},
     members::{ChangeAuthor, Team, User},
     roles::CustomRole,
@@ -98,10 +98,10 @@ impl Invitation {
 /// Compares how an invitation stands.
 #[derive(Debug, Default, InputObject)]
 struct InvitationStatusFilter {
-    /// Equals.
-    eq: Option<InvitationStatus>,
-    /// Is one of these.
-    r#in: Option<Vec<InvitationStatus>>,
+    /// Equals; null, which is no way to stand, is refused.
+    eq: MaybeUndefined<InvitationStatus>,
+    /// Is one of these, at most 100.
+    r#in: MaybeUndefined<Vec<InvitationStatus>>,
 }
 
 /// Which invitations.
@@ -117,10 +117,13 @@ impl Filter for InvitationFilter {
     fn predicate(self) -> Result<Predicate> {
         let status = self.status.unwrap_or_default();
         let stands = |status: InvitationStatus| status.predicate(self.now);
-        let mut all: Vec<Predicate> = status.eq.map(stands).into_iter().collect();
-        if let Some(several) = status.r#in {
-            all.push(Predicate::Any(several.into_iter().map(stands).collect()));
-        }
+        let at = |part, error: Error| error.within(part).within("status");
+        let one = filters::given(status.eq).map_err(|error| at("eq", error))?;
+        let several = filters::given_list(status.r#in).map_err(|error| at("in", error))?;
+        let mut all: Vec<Predicate> = one.map(stands).into_iter().collect();
+        all.extend(
+            several.map(|several| Predicate::Any(several.into_iter().map(stands).collect())),
+        );
         Ok(Predicate::All(all))
     }
 }

@@ -1,0 +1,4 @@
+//! What is written, looked for, and sent beyond what can be stored: values at their edges.
+
+mod filters;
+mod snapshot;
