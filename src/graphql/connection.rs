@@ -52,18 +52,13 @@ impl<F: Filter + InputType, O: InputType> ListArgs<F, O> {
     /// # Errors
     /// `INVALID_PAGE` when one is of a wrong type, which the executor would have refused.
     pub(super) fn of(ctx: &Context<'_>) -> Result<Self> {
-        fn argument<T: InputType>(ctx: &Context<'_>, name: &'static str) -> Result<T> {
-            let value = ctx.param_value::<T>(name, None);
-            value
-                .map(|(_, value)| value)
-                .map_err(|error| Error::invalid("INVALID_PAGE", name, error.message))
-        }
         let archived = argument::<Option<bool>>(ctx, "includeArchived")?;
+        let ((first, after), (last, before)) = ends(ctx)?;
         Ok(Self {
-            first: argument(ctx, "first")?,
-            after: argument(ctx, "after")?,
-            last: argument(ctx, "last")?,
-            before: argument(ctx, "before")?,
+            first,
+            after,
+            last,
+            before,
             filter: argument(ctx, "filter")?,
             order_by: argument(ctx, "orderBy")?,
             include_archived: archived.unwrap_or(false),
@@ -150,13 +145,33 @@ impl<F: Filter, O> ListArgs<F, O> {
     }
 }
 
+/// How many rows from one end of a list, and from which cursor on.
+pub(crate) type End = (Option<i32>, Option<String>);
+
+/// The arguments `(first, after)` and `(last, before)` of a field.
+///
+/// # Errors
+/// As [`ListArgs::of`].
+pub(crate) fn ends(ctx: &Context<'_>) -> Result<(End, End)> {
+    let front = (argument(ctx, "first")?, argument(ctx, "after")?);
+    let back = (argument(ctx, "last")?, argument(ctx, "before")?);
+    Ok((front, back))
+}
+
+fn argument<T: InputType>(ctx: &Context<'_>, name: &'static str) -> Result<T> {
+    let value = ctx.param_value::<T>(name, None);
+    value
+        .map(|(_, value)| value)
+        .map_err(|error| Error::invalid("INVALID_PAGE", name, error.message))
+}
+
 /// Checks which part of a list is asked for: `(first, after)` or `(last, before)`.
 ///
 /// # Errors
 /// `INVALID_PAGE`, `INVALID_CURSOR`.
 pub fn page_request<F: OrderField>(
-    (first, after): (Option<i32>, Option<String>),
-    (last, before): (Option<i32>, Option<String>),
+    (first, after): End,
+    (last, before): End,
     tenant: TenantId,
     order: &[OrderTerm<F>],
 ) -> Result<PageRequest> {

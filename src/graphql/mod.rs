@@ -37,6 +37,7 @@ use tracing::Instrument as _;
 
 pub use can::RecordRights;
 pub use connection::{Connection, ListArgs, Listing, page_request};
+pub(crate) use connection::{End, ends};
 pub use context::{ContextExt, RequestContext};
 pub use errors::{DeletePayload, UserError, answer};
 pub use filters::Filter;

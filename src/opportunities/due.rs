@@ -11,7 +11,7 @@ use crate::{
         list::{ListQuery, PageRequest},
     },
     error::{Error, Result},
-    graphql::{Connection, ContextExt as _, page_request, projection},
+    graphql::{Connection, ContextExt as _, End, page_request, projection},
 };
 
 /// Whose next actions.
@@ -125,10 +125,10 @@ impl DueActions {
         &self,
         ctx: &Context<'_>,
         bucket: Bucket,
-        (first, after): (Option<i32>, Option<String>),
+        (front, back): (End, End),
     ) -> Result<Connection<Opportunity>> {
         let actor = ctx.request().actor();
-        let page = page_request((first, after), (None, None), actor.tenant, &order())?;
+        let page = page_request(front, back, actor.tenant, &order())?;
         let query = query((self.scope, bucket, self.days), actor, page);
         projection::list(ctx, &SHAPE, query).await
     }
@@ -143,8 +143,11 @@ impl DueActions {
         ctx: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Connection<Opportunity>> {
-        self.bucket(ctx, Bucket::Overdue, (first, after)).await
+        let ends = ((first, after), (last, before));
+        self.bucket(ctx, Bucket::Overdue, ends).await
     }
 
     /// Due from now to the end of the day.
@@ -153,8 +156,11 @@ impl DueActions {
         ctx: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Connection<Opportunity>> {
-        self.bucket(ctx, Bucket::Today, (first, after)).await
+        let ends = ((first, after), (last, before));
+        self.bucket(ctx, Bucket::Today, ends).await
     }
 
     /// Due after today.
@@ -163,7 +169,10 @@ impl DueActions {
         ctx: &Context<'_>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> Result<Connection<Opportunity>> {
-        self.bucket(ctx, Bucket::Upcoming, (first, after)).await
+        let ends = ((first, after), (last, before));
+        self.bucket(ctx, Bucket::Upcoming, ends).await
     }
 }

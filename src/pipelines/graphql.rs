@@ -13,14 +13,14 @@ use super::{
 use crate::{
     db::{
         Direction, OrderTerm, Predicate,
-        list::{ListQuery, MAX_PAGE, PageRequest, Relation},
+        list::{ListQuery, MAX_PAGE, Relation},
     },
     error::Result,
     graphql::{
-        Connection, ContextExt as _, ListArgs, Listing,
+        Connection, ContextExt as _, End, ListArgs, Listing, page_request,
         projection::{self, Found},
     },
-    ids::{PipelineId, StageId, Typed as _},
+    ids::{PipelineId, StageId, TenantId, Typed as _},
     members::ChangeAuthor,
     opportunities::{self, Opportunity, OpportunityFilter, OpportunityOrder},
 };
@@ -31,22 +31,27 @@ pub(super) static STAGES: Relation = Relation {
     key: "t.pipeline_id",
 };
 
-/// All stages of a pipeline in their order; there are never more than a page.
-pub(super) fn stages_in_order() -> ListQuery<Stage> {
-    ListQuery {
+/// A pipeline's stages in their order; all of them unless a part is asked for, since there are never more than a page.
+///
+/// # Errors
+/// As [`page_request`].
+pub(super) fn stages_in_order(
+    tenant: TenantId,
+    (front, back): (End, End),
+) -> Result<ListQuery<Stage>> {
+    let order = vec![OrderTerm {
+        field: StageOrderField::Position,
+        direction: Direction::Asc,
+    }];
+    let (first, after) = front;
+    let all = back.0.is_none().then_some(MAX_PAGE as i32);
+    let page = page_request((first.or(all), after), back, tenant, &order)?;
+    Ok(ListQuery {
         filter: Predicate::All(Vec::new()),
-        order: vec![OrderTerm {
-            field: StageOrderField::Position,
-            direction: Direction::Asc,
-        }],
-        page: PageRequest {
-            size: MAX_PAGE,
-            from: None,
-            backward: false,
-            peeks: false,
-        },
+        order,
+        page,
         include_archived: true,
-    }
+    })
 }
 
 /// A way that deals go, stage by stage.
@@ -72,9 +77,18 @@ impl Pipeline {
         self.fields.preferred
     }
 
-    /// Its stages in their order.
-    async fn stages(&self, ctx: &Context<'_>) -> Result<Connection<Stage>> {
-        Listing::below(ctx, &STAGES, self.id.uuid(), stages_in_order()).await
+    /// Its stages in their order: all of them, unless you ask for a part.
+    async fn stages(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Connection<Stage>> {
+        let tenant = ctx.request().actor().tenant;
+        let query = stages_in_order(tenant, ((first, after), (last, before)))?;
+        Listing::below(ctx, &STAGES, self.id.uuid(), query).await
     }
 
     /// The deals in it.

@@ -5,7 +5,10 @@ use super::{
     graphql::{STAGES, stages_in_order},
 };
 use crate::{
-    graphql::projection::{Kind, Listed, Projected, Shape, id, int, small, text},
+    graphql::{
+        ContextExt as _, ends,
+        projection::{Kind, Listed, Projected, Shape, id, int, small, text},
+    },
     ids::{PipelineId, StageId},
     members, opportunities,
 };
@@ -19,9 +22,10 @@ fn pipeline(name: &str) -> Option<Projected> {
         "name" => text("name"),
         "position" => int("position"),
         "preferred" => Projected::Value(Kind::Bool, "preferred"),
-        "stages" => {
-            Projected::Page(|_| Ok(Listed::below(&STAGE_SHAPE, &STAGES, stages_in_order())))
-        }
+        "stages" => Projected::Page(|ctx| {
+            let query = stages_in_order(ctx.request().actor().tenant, ends(ctx)?)?;
+            Ok(Listed::below(&STAGE_SHAPE, &STAGES, query))
+        }),
         "opportunities" => {
             Projected::Page(|ctx| opportunities::listed(ctx, &opportunities::OF_PIPELINE))
         }

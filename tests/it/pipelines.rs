@@ -168,6 +168,57 @@ fn every_filter_and_every_order_of_pipelines_works() {
 }
 
 #[test]
+fn stages_come_all_at_once_or_by_part_from_either_end() {
+    test(async |world| {
+        let stage = |n| json!({ "name": format!("Stage {n}"), "probability": n });
+        let stages: Vec<_> = (0..30).map(stage).collect();
+        let admin = world.a(Who::Admin);
+        let id = PIPELINES
+            .done(&admin, "Create", pipeline(json!({ "stages": stages })))
+            .await["id"]
+            .clone();
+        // What no column holds sends a document to the executor.
+        for slow in [
+            "",
+            "opportunities(first: 0) { nodes { stageHistory { id } } }",
+        ] {
+            let part = async |arguments: String| {
+                let document = format!(
+                    "{{ pipeline(id: {id}) {{ {slow} stages{arguments} {{ nodes {{ probability }}
+                        pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} }} }} }}"
+                );
+                let stages = admin.query(&document).await["pipeline"]["stages"].clone();
+                let nodes = stages["nodes"].as_array().expect("nodes").iter();
+                let found = nodes.map(|node| node["probability"].as_i64().expect("a number"));
+                (found.collect::<Vec<_>>(), stages["pageInfo"].clone())
+            };
+            let (all, info) = part(String::new()).await;
+            assert_eq!(all, (0..30).collect::<Vec<_>>());
+            assert_eq!(
+                (&info["hasNextPage"], &info["hasPreviousPage"]),
+                (&json!(false), &json!(false))
+            );
+            let (front, info) = part("(first: 4)".to_owned()).await;
+            assert_eq!(
+                (front, &info["hasNextPage"]),
+                (vec![0, 1, 2, 3], &json!(true))
+            );
+            let (next, _) = part(format!("(first: 2, after: {})", info["endCursor"])).await;
+            assert_eq!(next, [4, 5]);
+            let (rest, _) = part(format!("(after: {})", info["endCursor"])).await;
+            assert_eq!(rest, (4..30).collect::<Vec<_>>());
+            let (back, info) = part("(last: 3)".to_owned()).await;
+            assert_eq!(
+                (back, &info["hasPreviousPage"]),
+                (vec![27, 28, 29], &json!(true))
+            );
+            let (previous, _) = part(format!("(last: 2, before: {})", info["startCursor"])).await;
+            assert_eq!(previous, [25, 26]);
+        }
+    });
+}
+
+#[test]
 fn stages_are_added_changed_and_removed_and_count_into_the_version_of_their_pipeline() {
     test(async |world| {
         let admin = world.a(Who::Admin);

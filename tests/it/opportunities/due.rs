@@ -19,26 +19,37 @@ const ZONES: [&str; 4] = [
 ];
 const BUCKETS: [&str; 3] = ["overdue", "today", "upcoming"];
 
-/// All deals of a part of the due list, by pages of three.
+/// All deals of a part of the due list, by pages of three from its front; from its back they are the same.
 async fn walk(client: &Client<'_>, scope: &str, bucket: &str) -> Vec<Value> {
+    let ids = walk_from(client, (scope, bucket), true).await;
+    let mut back = walk_from(client, (scope, bucket), false).await;
+    back.reverse();
+    assert_eq!(ids, back, "{scope} {bucket} from its back");
+    ids
+}
+
+async fn walk_from(client: &Client<'_>, (scope, bucket): (&str, &str), front: bool) -> Vec<Value> {
+    let (size, from, further, end) = match front {
+        true => ("first", "after", "hasNextPage", "endCursor"),
+        false => ("last", "before", "hasPreviousPage", "startCursor"),
+    };
     let (mut ids, mut at) = (Vec::new(), String::new());
     loop {
         let document = format!(
-            "{{ dueActions(scope: {scope}) {{ {bucket}(first: 3{at}) {{ nodes {{ id }} totalCount pageInfo {{ hasNextPage endCursor }} }} }} }}"
+            "{{ dueActions(scope: {scope}) {{ {bucket}({size}: 3{at}) {{ nodes {{ id }} totalCount pageInfo {{ {further} {end} }} }} }} }}"
         );
         let page = client.query(&document).await["dueActions"][bucket].clone();
-        ids.extend(
-            page["nodes"]
-                .as_array()
-                .expect("nodes")
-                .iter()
-                .map(|node| node["id"].clone()),
-        );
-        if page["pageInfo"]["hasNextPage"] == json!(false) {
+        let nodes = page["nodes"].as_array().expect("nodes").iter();
+        let mut here: Vec<_> = nodes.map(|node| node["id"].clone()).collect();
+        if !front {
+            here.reverse();
+        }
+        ids.extend(here);
+        if page["pageInfo"][further] == json!(false) {
             assert_eq!(page["totalCount"], ids.len(), "{scope} {bucket}");
             return ids;
         }
-        at = format!(", after: {}", page["pageInfo"]["endCursor"]);
+        at = format!(", {from}: {}", page["pageInfo"][end]);
     }
 }
 
