@@ -22,6 +22,7 @@ mod audit;
 mod budgets;
 mod cached;
 mod can;
+mod clients;
 mod command;
 mod companies;
 mod contacts;

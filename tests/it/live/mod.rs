@@ -4,7 +4,7 @@ mod events;
 mod filters;
 mod history;
 mod isolation;
-mod node;
+pub(crate) mod node;
 mod presence;
 mod protocol;
 mod returns;

@@ -27,7 +27,7 @@ fn the_javascript_of_the_page_for_dashboards_follows_a_board() {
 }
 
 /// Runs a script against a server of its own.
-fn all_checks_pass(script: &str, total: usize) {
+pub(crate) fn all_checks_pass(script: &str, total: usize) {
     test(async |world: &World| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/node");
         install(&folder).await;
