@@ -76,14 +76,16 @@ impl Vault {
     /// # Errors
     /// An internal error when it was sealed for another place, by an unknown key, or was changed.
     pub fn open(&self, place: &str, sealed: &[u8]) -> Result<Vec<u8>> {
-        open(&self.keys, place, sealed)
+        open(&self.keys, place, sealed).ok_or_else(|| {
+            Error::internal(
+                "a sealed secret does not open: is its encryption key still configured?",
+            )
+        })
     }
 
-    /// Opens what was sealed by [`Self::seal_passing`] for the same place.
-    ///
-    /// # Errors
-    /// As [`Self::open`].
-    pub fn open_passing(&self, place: &str, sealed: &[u8]) -> Result<Vec<u8>> {
+    /// Opens what was sealed by [`Self::seal_passing`] for the same place; `None` when it was sealed otherwise or changed.
+    #[must_use]
+    pub fn open_passing(&self, place: &str, sealed: &[u8]) -> Option<Vec<u8>> {
         open(&self.passing, place, sealed)
     }
 }
@@ -96,20 +98,16 @@ fn seal(key: &RandomizedNonceKey, place: &str, secret: &[u8]) -> Result<Vec<u8>>
     Ok([nonce.as_ref().as_slice(), &sealed].concat())
 }
 
-fn open(keys: &[RandomizedNonceKey], place: &str, sealed: &[u8]) -> Result<Vec<u8>> {
-    let unopened = || {
-        Error::internal("a sealed secret does not open: is its encryption key still configured?")
-    };
-    let (nonce, sealed) = sealed.split_at_checked(NONCE_BYTES).ok_or_else(unopened)?;
-    let opened = keys.iter().find_map(|key| {
+fn open(keys: &[RandomizedNonceKey], place: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+    let (nonce, sealed) = sealed.split_at_checked(NONCE_BYTES)?;
+    keys.iter().find_map(|key| {
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let mut bytes = sealed.to_vec();
         let secret = key
             .open_in_place(nonce, Aad::from(place), &mut bytes)
             .ok()?;
         Some(secret.to_vec())
-    });
-    opened.ok_or_else(unopened)
+    })
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 //! An answer is kept with a stamp that says of which state of the data it is, and found by whoever asks the same of the
 //! same state. So nothing here is ever taken back, and a Redis that is old, empty, full, slow or away costs time and no
 //! truth. What Redis holds is sealed with a key of the servers, for its question and its stamp: who reads Redis learns
-//! nothing, and who writes to it is not believed.
+//! nothing, and who writes to it is not believed. The stamp stands before it, so that only what claims to be of the same
+//! state is opened, and what then does not open is worth an alarm.
 
 use std::{sync::Arc, time::Duration};
 
@@ -128,10 +129,16 @@ impl Far {
             command.arg(&key(place)[..]);
             command.query_async::<Option<Vec<u8>>>(&mut redis).await
         };
-        let sealed = self.reach.ask(get).await??;
-        // Of another state of the data, or nothing that a server has written.
-        let packed = self.vault.open_passing(&seal(place), &sealed).ok()?;
-        lz4_flex::decompress_size_prepended(&packed)
+        let kept = self.reach.ask(get).await??;
+        // Of another state of the data: what is newer will take its place.
+        let sealed = kept.strip_prefix(&place.stamp)?;
+        let packed = self.vault.open_passing(&seal(place), sealed);
+        if packed.is_none() {
+            tracing::error!(
+                "a kept answer does not open: somebody else writes to Redis, or another server has other encryption keys"
+            );
+        }
+        lz4_flex::decompress_size_prepended(&packed?)
             .ok()
             .map(Bytes::from)
     }
@@ -149,7 +156,8 @@ impl Far {
             };
             let set = async |mut redis: ConnectionManager| {
                 let mut command = redis::cmd("SET");
-                command.arg(&key(&place)[..]).arg(sealed);
+                command.arg(&key(&place)[..]);
+                command.arg([&place.stamp[..], &sealed].concat());
                 command.arg("PX").arg(KEPT.as_millis() as u64);
                 command.query_async::<()>(&mut redis).await
             };

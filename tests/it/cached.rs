@@ -322,6 +322,8 @@ fn a_write_at_one_server_is_read_at_the_other_whatever_becomes_of_redis() {
         if let Some(redis) = redis {
             redis.stop().await;
         }
+        // Each server has come upon what the other kept of an earlier state, and on a Redis that was away.
+        assert_eq!(world.logs.errors(), [""; 0]);
     });
 }
 
@@ -442,6 +444,12 @@ fn what_others_write_into_redis_is_not_believed() {
         assert_eq!(
             (answer, status.as_str()),
             (truth, "Dealgraph; fwd=uri-miss; stored")
+        );
+        let alarms = world.logs.errors();
+        assert_eq!(alarms.len(), 1, "{alarms:?}");
+        assert!(
+            alarms[0].contains("a kept answer does not open"),
+            "{alarms:?}"
         );
         one.stop().await;
         two.stop().await;

@@ -43,6 +43,15 @@ impl Logs {
         HERE.with_borrow_mut(|here| *here = Some(self.clone()));
     }
 
+    /// The lines so far that are alarms.
+    pub(crate) fn errors(&self) -> Vec<String> {
+        let text = self.text();
+        let errors = text
+            .lines()
+            .filter(|line| line.contains("\"level\":\"ERROR\""));
+        errors.map(str::to_owned).collect()
+    }
+
     /// All lines so far.
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
