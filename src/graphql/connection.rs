@@ -419,14 +419,14 @@ impl<R: Record + OutputType> Rows<R> {
         }
     }
 
-    /// How many rows the whole list has: exact up to 10,000, an estimate beyond. Counted only when asked for.
+    /// How many rows the whole list has, up to 10,000. Counted only when asked for.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<i64> {
         Ok(self.listing.count(ctx).await?.value)
     }
 
-    /// Whether `totalCount` is an estimate.
+    /// Whether there are more rows than `totalCount` says: show it as "more than 10,000".
     async fn total_count_is_estimate(&self, ctx: &Context<'_>) -> Result<bool> {
-        Ok(self.listing.count(ctx).await?.estimated)
+        Ok(self.listing.count(ctx).await?.is_more)
     }
 }
 

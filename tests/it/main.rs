@@ -26,6 +26,7 @@ mod clients;
 mod command;
 mod companies;
 mod contacts;
+mod counts;
 mod defaults;
 mod documents;
 mod escalation;

@@ -19,7 +19,7 @@ pub use read::{find, find_many, matching, page, pages, require};
 pub const MAX_PAGE: i64 = 100;
 /// The page when the client does not say.
 pub const DEFAULT_PAGE: i64 = 25;
-/// Up to here totals are counted; beyond they are the planner's estimate.
+/// Up to here totals are counted; of longer lists it is only said that they are longer.
 pub const EXACT_COUNT_UP_TO: i64 = 10_000;
 
 /// A row of a tenant table as the domains know it.
@@ -111,10 +111,20 @@ impl<T> Default for Page<T> {
 /// How many rows a list has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Count {
-    /// The number.
+    /// The number, [`EXACT_COUNT_UP_TO`] at the most.
     pub value: i64,
-    /// Whether it was estimated, because it is above [`EXACT_COUNT_UP_TO`].
-    pub estimated: bool,
+    /// Whether there are more than that.
+    pub is_more: bool,
+}
+
+impl Count {
+    /// Of so many rows, of which no more than one beyond the bound were counted.
+    fn of(counted: i64) -> Self {
+        Self {
+            value: counted.min(EXACT_COUNT_UP_TO),
+            is_more: counted > EXACT_COUNT_UP_TO,
+        }
+    }
 }
 
 /// How rows of a table belong to a parent.

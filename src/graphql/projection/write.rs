@@ -174,7 +174,7 @@ impl Writer<'_> {
                 }),
                 Part::PageInfo(parts) => writer.page_info(below, parts, rows, extent),
                 Part::TotalCount => writer.json(&extent.count.value),
-                Part::IsEstimate => writer.json(&extent.count.estimated),
+                Part::IsEstimate => writer.json(&extent.count.is_more),
                 Part::TypeName(name) => writer.json(name),
             }
         })

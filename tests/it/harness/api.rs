@@ -35,7 +35,7 @@ use super::{
     factory::CANARY,
     logs::Logs,
     secrets::{Secrets, everything_kept},
-    statements::{Statements, unbound},
+    statements::{Statements, asks_planner, unbound},
 };
 
 /// Who makes the tokens of all worlds.
@@ -57,7 +57,7 @@ pub(crate) struct World {
     errors: Arc<Mutex<String>>,
     pub(crate) accounts: Arc<Accounts>,
     mails: PathBuf,
-    logs: Logs,
+    pub(crate) logs: Logs,
     http: reqwest::Client,
     url: String,
     stop: CancellationToken,
@@ -191,6 +191,12 @@ impl World {
                 unbound(sql),
                 [""; 0],
                 "these tables are not bound to a tenant in\n{sql}"
+            );
+        }
+        for sql in &statements {
+            assert!(
+                !asks_planner(sql),
+                "what the planner expects follows from the rows of all tenants:\n{sql}"
             );
         }
         Planner::judge(&statements).await;

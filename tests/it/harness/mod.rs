@@ -21,7 +21,7 @@ pub(crate) use mails::read_all as mails_in;
 pub(crate) use people::{Side, Side::A, Side::B, Who};
 pub(crate) use plans::Planner;
 pub(crate) use samples::{OF_ACCOUNTS, OF_ADMINS, global_id, kind_of_field, kind_of_operation};
-pub(crate) use statements::{GLOBAL_TABLES, TENANT_TABLES, unbound};
+pub(crate) use statements::{GLOBAL_TABLES, TENANT_TABLES, asks_planner, unbound};
 
 use dealgraph::identities::Identities;
 use logs::Logs;

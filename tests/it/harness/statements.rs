@@ -187,6 +187,21 @@ pub(super) fn is_beyond_tenants(sql: &str) -> bool {
         .any(|(start, _)| sql.starts_with(start))
 }
 
+/// Whether a statement asks for what Postgres supposes or remembers of tables: it does so of all tenants together.
+pub(crate) fn asks_planner(sql: &str) -> bool {
+    const STATISTICS: [&str; 8] = [
+        "EXPLAIN",
+        "ANALYZE",
+        "TABLESAMPLE",
+        "pg_stat",
+        "reltuples",
+        "relpages",
+        "_size(",
+        "n_live_tup",
+    ];
+    STATISTICS.iter().any(|word| sql.contains(word))
+}
+
 /// The tenant tables in a statement that are not bound to a tenant by a placeholder of their own.
 pub(crate) fn unbound(sql: &str) -> Vec<String> {
     if is_beyond_tenants(sql) {
