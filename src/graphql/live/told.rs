@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
+use futures_util::future::{try_join, try_join_all};
 use serde_json::Value as Json;
 
+use super::sight;
 use crate::{
     audit::{FieldDiff, shown_to},
-    error::Result,
+    error::{Error, Result},
     events::{Change, EventCursor, Logged},
     graphql::{ContextExt as _, scalars::JsonValue},
     members::ChangeAuthor,
@@ -91,18 +93,29 @@ impl Told {
     }
 
     /// The fields that changed, with what they were before; empty when the record came about, went, or was not in your
-    /// sight before.
-    async fn changes(&self, ctx: &Context<'_>) -> Vec<FieldChange> {
+    /// sight before. Of ids there are only those of records that you see.
+    async fn changes(&self, ctx: &Context<'_>) -> Result<Vec<FieldChange>> {
         let Some(event) = self.event().filter(|_| self.0.was_seen) else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
-        let changed = event.changed.iter().map(|name| {
+        let told = event.changed.iter().filter_map(|name| {
+            let how = sight::of_column(name);
             let value = |side: &crate::db::KnownRow| side.get(name).cloned().unwrap_or(Json::Null);
-            (name.as_str(), value(&event.before), value(&event.record))
+            let (before, after) = (value(&event.before), value(&event.record));
+            let sides = async move {
+                let (before, after) = match how {
+                    sight::How::InSight => {
+                        try_join(sight::in_sight(ctx, before), sight::in_sight(ctx, after)).await?
+                    }
+                    _ => (before, after),
+                };
+                Ok::<_, Error>((name.as_str(), before, after))
+            };
+            (how != sight::How::Never).then_some(sides)
         });
-        shown_to(&ctx.request().actor().rights, changed)
-            .map(FieldChange::from)
-            .collect()
+        let changed = try_join_all(told).await?;
+        let shown = shown_to(&ctx.request().actor().rights, changed.into_iter());
+        Ok(shown.map(FieldChange::from).collect())
     }
 
     /// Who did it; null when it is out of your sight, or when `kind` is `SYNCED`.
