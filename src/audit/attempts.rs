@@ -1,11 +1,12 @@
-//! Finding out whether an id that somebody was told is none belongs to another tenant.
+//! Finding out whether an id that somebody named belongs to another tenant.
 //!
 //! The answer never waits for this and is the same whatever comes out: whoever asks for another tenant's record is
-//! told what they are told of no record. One task looks afterwards, as the system, and tells both tenants; the one
-//! whose record it is hears that somebody tried, and not who.
+//! told what they are told of no record. One task looks afterwards, as the system, and tells the tenant whose record it
+//! is that somebody tried, and not who. The tenant of the one who asked is told nothing: what its log had more than for
+//! an id that is nobody's would say which ids exist elsewhere. Who it was stands in the server's own log.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     time::{Duration, Instant},
 };
 
@@ -28,10 +29,9 @@ pub(super) const QUEUE: usize = 1_024;
 pub(crate) const MOST_IDS: usize = 50;
 /// So many ids are looked up in a second, and twice as many at once.
 const IDS_PER_SECOND: f64 = 100.0;
-/// How long an id that was looked up for a tenant is not looked up again.
+/// How long an id that was looked up for a tenant is not looked up again. No more are remembered than can be looked up
+/// meanwhile.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
-/// So many are remembered.
-const REMEMBERED: usize = 10_000;
 /// How long the list of tenants is good.
 const TENANTS_FOR: Duration = Duration::from_secs(60);
 /// So many tenants are asked in one statement.
@@ -60,7 +60,7 @@ const KINDS: [(&str, &str, &str); 14] = [
 ];
 
 /// An id of a record of a known kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct NamedId {
     kind: usize,
     id: Uuid,
@@ -84,7 +84,7 @@ impl NamedId {
     }
 }
 
-/// Ids that somebody named and was told there is no such record.
+/// Ids that somebody named and that may be none of their tenant's.
 #[derive(Debug)]
 pub(crate) struct Suspicion {
     /// The tenant of whoever asked.
@@ -93,8 +93,8 @@ pub(crate) struct Suspicion {
     pub(crate) actor: String,
     /// The field that was asked for.
     pub(crate) operation: String,
-    /// From where.
-    pub(crate) origin: Origin,
+    /// The request it was asked by.
+    pub(crate) request_id: String,
     /// The ids.
     pub(crate) ids: Vec<NamedId>,
 }
@@ -125,9 +125,12 @@ impl Watch {
             self.looked_up
                 .retain(|_, at| now.duration_since(*at) < REMEMBERED_FOR);
             suspicion.ids.truncate(MOST_IDS);
+            let tenant = suspicion.tenant;
             suspicion
                 .ids
-                .retain(|id| is_first(&mut self.looked_up, (suspicion.tenant, *id), now));
+                .retain(|id| !self.looked_up.contains_key(&(tenant, *id)));
+            suspicion.ids.sort_unstable();
+            suspicion.ids.dedup();
             let allowed = self.spend(suspicion.ids.len(), now);
             if allowed < suspicion.ids.len() {
                 tracing::debug!(
@@ -136,6 +139,8 @@ impl Watch {
                 );
                 suspicion.ids.truncate(allowed);
             }
+            let looked_up = suspicion.ids.iter().map(|id| ((tenant, *id), now));
+            self.looked_up.extend(looked_up);
             if let Err(error) = self.look(&suspicion).await {
                 tracing::debug!(%error, "unknown ids not looked up");
             }
@@ -157,15 +162,16 @@ impl Watch {
         for NamedId { kind, id } in &suspicion.ids {
             by_kind.entry(*kind).or_default().push(*id);
         }
-        for (kind, ids) in by_kind {
-            let owners = self.owners(kind, ids).await?;
-            let own: HashSet<Uuid> = owners
-                .iter()
-                .filter(|(tenant, _)| *tenant == suspicion.tenant)
-                .map(|(_, id)| *id)
-                .collect();
-            for (owner, id) in owners {
-                if !own.contains(&id) {
+        for (kind, mut ids) in by_kind {
+            // Most ids that people name are their own tenant's, and cost no look at all others.
+            let own = self.owners(kind, &ids, &[suspicion.tenant.uuid()]).await?;
+            ids.retain(|id| own.iter().all(|(_, own)| own != id));
+            if ids.is_empty() {
+                continue;
+            }
+            let tenants = self.tenants().await?.to_vec();
+            for tenants in tenants.chunks(TENANTS_AT_ONCE) {
+                for (owner, id) in self.owners(kind, &ids, tenants).await? {
                     self.tell(suspicion, owner, NamedId { kind, id });
                 }
             }
@@ -173,43 +179,45 @@ impl Watch {
         Ok(())
     }
 
-    /// Both tenants hear of it, under one number that an operator finds both entries by.
+    /// The owner hears of it, under a number that an operator finds the one who asked by.
     fn tell(&self, suspicion: &Suspicion, owner: TenantId, named: NamedId) {
         let attempt = crate::ids::mint().to_string();
-        let entry = |actor: &str| {
-            let entry = named.noted(Entry::new(actor, "access.foreign_id"));
-            entry.noting("attempt", attempt.clone())
-        };
-        let ours = entry(&suspicion.actor).noting("operation", suspicion.operation.clone());
-        let whom = Whom::Tenant(suspicion.tenant);
-        self.recorder.note(whom, ours, suspicion.origin.clone());
+        tracing::info!(
+            attempt,
+            tenant.id = %suspicion.tenant,
+            actor = suspicion.actor,
+            operation = suspicion.operation,
+            request.id = suspicion.request_id,
+            "a record of another tenant was asked for by its id"
+        );
         // Neither who nor from where: that is the other tenant's. A request's id may be the client's own text.
-        let theirs = entry("outside");
+        let entry = named.noted(Entry::new("outside", "access.foreign_id"));
+        let entry = entry.noting("attempt", attempt);
         self.recorder
-            .note(Whom::Tenant(owner), theirs, Origin::process("audit"));
+            .note(Whom::Tenant(owner), entry, Origin::process("audit"));
     }
 
-    /// The tenants that have records with these ids.
-    async fn owners(&mut self, kind: usize, ids: Vec<Uuid>) -> Result<Vec<(TenantId, Uuid)>> {
-        let tenants = self.tenants().await?.to_vec();
+    /// Which of these tenants have records with these ids.
+    async fn owners(
+        &self,
+        kind: usize,
+        ids: &[Uuid],
+        tenants: &[Uuid],
+    ) -> Result<Vec<(TenantId, Uuid)>> {
         let (_, table, column) = KINDS[kind];
-        let mut owners = Vec::new();
-        for tenants in tenants.chunks(TENANTS_AT_ONCE) {
-            let mut tx = self.db.system(SystemReason::Audit).await?;
-            let sql = Sql::new("SELECT o.tenant_id, o.")
-                .push(column)
-                .push(" FROM ")
-                .push(table)
-                .push(" o WHERE o.tenant_id = ANY(")
-                .bind(tenants.to_vec())
-                .push(") AND o.")
-                .push(column)
-                .push(" = ANY(")
-                .bind(ids.clone())
-                .push(")");
-            owners.extend(tx.all::<(TenantId, Uuid)>(sql).await?);
-        }
-        Ok(owners)
+        let mut tx = self.db.system(SystemReason::Audit).await?;
+        let sql = Sql::new("SELECT o.tenant_id, o.")
+            .push(column)
+            .push(" FROM ")
+            .push(table)
+            .push(" o WHERE o.tenant_id = ANY(")
+            .bind(tenants.to_vec())
+            .push(") AND o.")
+            .push(column)
+            .push(" = ANY(")
+            .bind(ids.to_vec())
+            .push(")");
+        tx.all(sql).await
     }
 
     /// All tenants, since the keys of all tables begin with them.
@@ -222,18 +230,6 @@ impl Watch {
         }
         Ok(&self.tenants.0)
     }
-}
-
-/// Whether this was not looked up lately. When too much is remembered nothing more is, so that the cost stays bounded.
-fn is_first(
-    looked_up: &mut HashMap<(TenantId, NamedId), Instant>,
-    what: (TenantId, NamedId),
-    now: Instant,
-) -> bool {
-    if looked_up.len() >= REMEMBERED {
-        return false;
-    }
-    looked_up.insert(what, now).is_none()
 }
 
 #[cfg(test)]

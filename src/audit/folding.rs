@@ -25,7 +25,8 @@ const ATTEMPTS: [&str; 5] = [
 ];
 /// How long equal notes are one.
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
-/// So many different notes are let through for a tenant (or a person's tenants) in one window.
+/// So many different notes of an action are let through for a tenant (or a person's tenants) in one window. Of each
+/// action so many: those who are outside must not be able to hide what happens inside.
 const KINDS: usize = 120;
 /// So many different notes are remembered at all; beyond them they are counted by action only.
 const REMEMBERED: usize = 20_000;
@@ -57,7 +58,7 @@ struct Window {
 #[derive(Debug, Default)]
 pub(super) struct Folding {
     windows: HashMap<Kind, Window>,
-    let_through: HashMap<Whom, (Instant, usize)>,
+    let_through: HashMap<(Whom, String), (Instant, usize)>,
 }
 
 impl Folding {
@@ -79,7 +80,7 @@ impl Folding {
             window.count(note);
             return None;
         }
-        if self.windows.len() < REMEMBERED && self.may_pass(note.whom, now) {
+        if self.windows.len() < REMEMBERED && self.may_pass(&note, now) {
             self.windows.insert(kind, Window::begin(now));
             return Some(note);
         }
@@ -111,8 +112,10 @@ impl Folding {
             .collect()
     }
 
-    fn may_pass(&mut self, whom: Whom, now: Instant) -> bool {
-        let (ends, passed) = self.let_through.entry(whom).or_insert((now + WINDOW, 0));
+    fn may_pass(&mut self, note: &Note, now: Instant) -> bool {
+        let of_action = (note.whom, note.entry.action.clone());
+        let of_action = self.let_through.entry(of_action);
+        let (ends, passed) = of_action.or_insert((now + WINDOW, 0));
         if *ends <= now {
             (*ends, *passed) = (now + WINDOW, 0);
         }
@@ -208,6 +211,12 @@ mod tests {
             let written = folding.take(done(), now);
             assert!(written.is_some(), "what was done is hidden by the flood");
         }
+        let foreign = Note {
+            entry: Entry::new("outside", "access.foreign_id"),
+            ..note(tenant, 1)
+        };
+        let written = folding.take(foreign, now);
+        assert!(written.is_some(), "another attempt is hidden by the flood");
         let told = folding.rest();
         assert_eq!(told.len(), 1);
         assert_eq!(repeated(&told[0]), 5_000 - KINDS as u64);

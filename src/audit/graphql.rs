@@ -51,7 +51,7 @@ impl AuditEntry {
         self.entity.as_deref()
     }
 
-    /// To which one, as `<type>:<uuid>`. It may be gone, and after an attempt on another tenant it was never yours.
+    /// To which one, as `<type>:<uuid>`. It may be gone.
     async fn entity_id(&self) -> Option<ID> {
         self.subject().map(ID)
     }

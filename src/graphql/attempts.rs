@@ -1,7 +1,8 @@
 //! What an answer says of attempts: fields that were refused, and fields that named ids and found nothing.
 //!
 //! Read off the finished answer, so that no resolver can forget it and none takes longer for it. A client that does
-//! not ask for a mutation's errors is found by what its writes came to.
+//! not ask for a mutation's errors is found by what its writes came to. A filter finds what it finds and says nothing
+//! of the rest, so the ids in filters are looked at whatever the answer is; the same goes for subscriptions.
 
 use async_graphql::{
     Name, Response, Value, Variables,
@@ -15,6 +16,9 @@ use crate::audit::{Entry, MOST_IDS, NamedId, Suspicion, Whom};
 const DEPTH: usize = 8;
 /// Most root fields that are looked at.
 const MOST_FIELDS: usize = 50;
+/// Most fields below them that are, and how deep.
+const MOST_NESTED: usize = 500;
+const NESTED_DEPTH: usize = 20;
 
 /// The root fields of an operation with the ids that each names.
 #[derive(Debug, Default)]
@@ -24,7 +28,18 @@ pub(super) struct Asked(Vec<AskedField>);
 struct AskedField {
     key: Name,
     name: Name,
+    /// In its own arguments.
     ids: Vec<NamedId>,
+    /// Where nothing tells whether they were found: in filters, and in the arguments of fields below.
+    unanswered: Vec<NamedId>,
+}
+
+/// What a document is made of, for reading the ids in it.
+struct Reading<'d> {
+    document: &'d ExecutableDocument,
+    variables: &'d Variables,
+    /// Fields below the root that may still be looked at.
+    nested: usize,
 }
 
 /// What a root field came to.
@@ -53,38 +68,42 @@ impl Asked {
             }
         }
         let mut asked = Self::default();
-        asked.learn(document, &operation.selection_set.node, &values, DEPTH);
+        let mut reading = Reading {
+            document,
+            variables: &values,
+            nested: MOST_NESTED,
+        };
+        asked.learn(&mut reading, &operation.selection_set.node, DEPTH);
         asked
     }
 
-    fn learn(
-        &mut self,
-        document: &ExecutableDocument,
-        set: &SelectionSet,
-        variables: &Variables,
-        depth: usize,
-    ) {
+    fn learn(&mut self, reading: &mut Reading<'_>, set: &SelectionSet, depth: usize) {
         let Some(depth) = depth.checked_sub(1) else {
             return;
         };
         for selection in &set.items {
             match &selection.node {
                 Selection::Field(field) if self.0.len() < MOST_FIELDS => {
-                    self.0.push(AskedField::of(&field.node, variables));
+                    self.0.push(AskedField::of(&field.node, reading));
                 }
                 Selection::Field(_) => return,
                 Selection::InlineFragment(inline) => {
                     let set = &inline.node.selection_set.node;
-                    self.learn(document, set, variables, depth);
+                    self.learn(reading, set, depth);
                 }
                 Selection::FragmentSpread(spread) => {
-                    let fragment = document.fragments.get(&spread.node.fragment_name.node);
-                    if let Some(fragment) = fragment {
-                        let set = &fragment.node.selection_set.node;
-                        self.learn(document, set, variables, depth);
+                    if let Some(set) = reading.fragment(&spread.node.fragment_name.node) {
+                        self.learn(reading, set, depth);
                     }
                 }
             }
+        }
+    }
+
+    /// Leaves all ids of a subscription to be looked at: it is never told that there is no such record.
+    pub(super) fn suspect(self, context: &RequestContext) {
+        for field in &self.0 {
+            field.suspect(context);
         }
     }
 
@@ -96,7 +115,10 @@ impl Asked {
         let (mut is_told, mut has_noted) = (false, false);
         for field in self.0 {
             match field.outcome(response) {
-                Outcome::Done => quiet.push(field),
+                Outcome::Done => {
+                    field.leave(context, field.unanswered.clone());
+                    quiet.push(field);
+                }
                 Outcome::Refused(why) => {
                     let why = reasons.next().unwrap_or(why);
                     field.note_refused(context, why);
@@ -122,23 +144,16 @@ impl Asked {
 }
 
 impl AskedField {
-    fn of(field: &Field, variables: &Variables) -> Self {
-        let mut ids = Vec::new();
-        for (_, value) in &field.arguments {
-            // What variables hold is read where it is; only the document's own text is copied.
-            let literal = value.node.clone().into_const_with(|name| {
-                if let Some(value) = variables.get(&name) {
-                    collect(value, &mut ids);
-                }
-                Ok::<_, std::convert::Infallible>(Value::Null)
-            });
-            let Ok(literal) = literal;
-            collect(&literal, &mut ids);
-        }
+    fn of(field: &Field, reading: &mut Reading<'_>) -> Self {
+        let (mut ids, mut unanswered) = (Vec::new(), Vec::new());
+        reading.collect(field, &mut ids, |name| name != "filter");
+        reading.collect(field, &mut unanswered, |name| name == "filter");
+        reading.below(&field.selection_set.node, &mut unanswered, NESTED_DEPTH);
         Self {
             key: field.response_key().node.clone(),
             name: field.name.node.clone(),
             ids,
+            unanswered,
         }
     }
 
@@ -147,6 +162,7 @@ impl AskedField {
         fields.into_iter().reduce(|mut all, field| {
             all.name = Name::new(format!("{}, {}", all.name, field.name));
             all.ids.extend(field.ids);
+            all.unanswered.extend(field.unanswered);
             all
         })
     }
@@ -185,9 +201,14 @@ impl AskedField {
             .note(whom, entry, context.origin().clone());
     }
 
-    /// Whether it names any ids.
+    /// Leaves all its ids to be looked at; whether it names any.
     fn suspect(&self, context: &RequestContext) -> bool {
-        if self.ids.is_empty() {
+        let all = self.ids.iter().chain(&self.unanswered).copied();
+        self.leave(context, all.collect())
+    }
+
+    fn leave(&self, context: &RequestContext, ids: Vec<NamedId>) -> bool {
+        if ids.is_empty() {
             return false;
         }
         let actor = context.actor();
@@ -195,10 +216,63 @@ impl AskedField {
             tenant: actor.tenant,
             actor: actor.author.to_string(),
             operation: self.name.to_string(),
-            origin: context.origin().clone(),
-            ids: self.ids.clone(),
+            request_id: context.origin().request_id.clone(),
+            ids,
         });
         true
+    }
+}
+
+impl<'d> Reading<'d> {
+    fn fragment(&self, name: &Name) -> Option<&'d SelectionSet> {
+        let fragment = self.document.fragments.get(name)?;
+        Some(&fragment.node.selection_set.node)
+    }
+
+    /// The ids in some of a field's arguments.
+    fn collect(&self, field: &Field, ids: &mut Vec<NamedId>, is_meant: impl Fn(&str) -> bool) {
+        let meant = field
+            .arguments
+            .iter()
+            .filter(|(name, _)| is_meant(&name.node));
+        for (_, value) in meant {
+            // What variables hold is read where it is; only the document's own text is copied.
+            let literal = value.node.clone().into_const_with(|name| {
+                if let Some(value) = self.variables.get(&name) {
+                    collect(value, ids);
+                }
+                Ok::<_, std::convert::Infallible>(Value::Null)
+            });
+            let Ok(literal) = literal;
+            collect(&literal, ids);
+        }
+    }
+
+    /// The ids in the arguments of all fields of a selection.
+    fn below(&mut self, set: &SelectionSet, ids: &mut Vec<NamedId>, depth: usize) {
+        let Some(depth) = depth.checked_sub(1) else {
+            return;
+        };
+        for selection in &set.items {
+            let Some(left) = self.nested.checked_sub(1) else {
+                return;
+            };
+            self.nested = left;
+            match &selection.node {
+                Selection::Field(field) => {
+                    self.collect(&field.node, ids, |_| true);
+                    self.below(&field.node.selection_set.node, ids, depth);
+                }
+                Selection::InlineFragment(inline) => {
+                    self.below(&inline.node.selection_set.node, ids, depth);
+                }
+                Selection::FragmentSpread(spread) => {
+                    if let Some(set) = self.fragment(&spread.node.fragment_name.node) {
+                        self.below(set, ids, depth);
+                    }
+                }
+            }
+        }
     }
 }
 

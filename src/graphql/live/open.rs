@@ -50,6 +50,10 @@ impl Live {
         (line, start): (Line, Start),
     ) -> Result<Seat, Refused> {
         let operation = Operation::new(request)?;
+        let is_interrupted = matches!(start, Start::After(_));
+        if !is_interrupted {
+            operation.note_ids(&self.running.context(Arc::clone(&actor)));
+        }
         let (plan, context) = self.plan(&actor, &operation).await?;
         let feed = self.hub.feed(actor.tenant).await?;
         let value = |watched| Kind::Value {
@@ -63,7 +67,6 @@ impl Live {
                 (value(watched), None, Some((record, announce)))
             }
         };
-        let is_interrupted = matches!(start, Start::After(_));
         let place = match start {
             Start::After(seq) => Ok(seq),
             Start::Cursor(cursor) => feed.place(&cursor).await,

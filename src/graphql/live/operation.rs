@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Failure, turn::Turn};
 use crate::graphql::{
-    RequestContext, Schema, http::ensure_code, limits::Limits, order::Order,
+    RequestContext, Schema, attempts::Asked, http::ensure_code, limits::Limits, order::Order,
     shape::select_operation,
 };
 
@@ -73,6 +73,13 @@ impl Operation {
             order,
             document,
         })
+    }
+
+    /// Has the ids that it names looked at: nothing that it is told says whether they are any.
+    pub(super) fn note_ids(&self, context: &RequestContext) {
+        if let Ok((_, operation)) = select_operation(&self.document, self.name.as_deref()) {
+            Asked::of(&self.document, &operation.node, &self.variables).suspect(context);
+        }
     }
 
     /// Runs it for one turn. The executor answers nothing when the resolver has nothing to say.
