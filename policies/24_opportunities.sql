@@ -168,3 +168,51 @@ CREATE POLICY opportunity_stage_history_owner ON opportunity_stage_history TO de
 GRANT SELECT (tenant_id, opportunity_id) ON opportunities TO dealgraph_system;
 DROP POLICY IF EXISTS opportunities_system ON opportunities;
 CREATE POLICY opportunities_system ON opportunities FOR SELECT TO dealgraph_system USING (true);
+
+-- Where a card stands is a matter of all cards of its column, also of those that whoever moves it does not see: a card
+-- that makes room must pass none of them. So these three look beyond the row scope, within the tenant and the right to
+-- write deals. They say and change nothing but places in a column; the server tells of them only those who see the deal.
+CREATE OR REPLACE FUNCTION app.cards_before(stage uuid, place text, card uuid, but_for uuid, most integer)
+    RETURNS TABLE (opportunity_id uuid, board_position text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, public, pg_temp
+    AS $$
+    SELECT t.opportunity_id, t.board_position FROM opportunities t
+    WHERE t.tenant_id = app.tenant_for('opportunities:write') AND t.stage_id = stage AND t.opportunity_id <> but_for
+      AND (t.board_position, t.opportunity_id) <= (place, card)
+    ORDER BY t.board_position DESC, t.opportunity_id DESC LIMIT most
+    $$;
+
+CREATE OR REPLACE FUNCTION app.cards_after(stage uuid, place text, card uuid, but_for uuid, most integer)
+    RETURNS TABLE (opportunity_id uuid, board_position text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, public, pg_temp
+    AS $$
+    SELECT t.opportunity_id, t.board_position FROM opportunities t
+    WHERE t.tenant_id = app.tenant_for('opportunities:write') AND t.stage_id = stage AND t.opportunity_id <> but_for
+      AND (t.board_position, t.opportunity_id) > (place, card)
+    ORDER BY t.board_position, t.opportunity_id LIMIT most
+    $$;
+
+CREATE OR REPLACE FUNCTION app.place_cards(stage uuid, cards uuid[], places text[])
+    RETURNS TABLE (opportunity_id uuid, board_position text, version integer, visible_to text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, public, pg_temp
+    AS $$
+#variable_conflict use_column
+BEGIN
+    -- In the order of their ids, as all who lock several deals do.
+    PERFORM FROM opportunities t
+    WHERE t.tenant_id = app.tenant_for('opportunities:write') AND t.opportunity_id = ANY (cards)
+    ORDER BY t.opportunity_id FOR NO KEY UPDATE;
+    RETURN QUERY UPDATE opportunities t SET board_position = v.place FROM unnest(cards, places) AS v (card, place)
+    WHERE t.tenant_id = app.tenant_for('opportunities:write') AND t.opportunity_id = v.card
+      AND t.stage_id = place_cards.stage AND t.board_position <> v.place
+    RETURNING t.opportunity_id, t.board_position, t.version, t.visible_to;
+END
+$$;
+
+REVOKE ALL ON FUNCTION app.cards_before(uuid, text, uuid, uuid, integer), app.cards_after(uuid, text, uuid, uuid, integer),
+    app.place_cards(uuid, uuid[], text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION app.cards_before(uuid, text, uuid, uuid, integer), app.cards_after(uuid, text, uuid, uuid, integer),
+    app.place_cards(uuid, uuid[], text[]) TO dealgraph_app;

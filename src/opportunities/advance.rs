@@ -1,8 +1,8 @@
 //! How a deal moves: to another stage, to an end, back from it, and along the board.
 
-use super::{Opportunity, board, change, store};
+use super::{Opportunity, board, change, place, store};
 use crate::{
-    db::{Tx, list},
+    db::Tx,
     error::{Error, Result},
     events::EventKind,
     ids::{OpportunityId, StageId, Typed as _},
@@ -17,6 +17,13 @@ pub struct Place {
     pub after: Option<OpportunityId>,
     /// Right before this deal.
     pub before: Option<OpportunityId>,
+}
+
+impl Place {
+    /// Whether it says beside which deal.
+    fn is_named(self) -> bool {
+        self.after.is_some() || self.before.is_some()
+    }
 }
 
 /// Moves an open deal to another stage, also of another pipeline.
@@ -36,10 +43,13 @@ pub async fn move_stage(
     } else {
         EventKind::Moved
     };
+    if place.is_named() {
+        store::board::arrange(tx, stage.id).await?;
+    }
     change(tx, deal, kind, async |tx, deal| {
-        let beside = neighbours(tx, (deal.id, stage.id), place).await?;
+        let beside = place::neighbours(tx, (deal.id, stage.id), place).await?;
         deal.move_to(&stage, tx.now())?;
-        put(tx, deal, beside).await
+        place::put(tx, deal, beside).await
     })
     .await
 }
@@ -53,13 +63,17 @@ pub async fn reorder(
     deal: (OpportunityId, Option<i32>),
     place: Place,
 ) -> Result<Opportunity> {
+    // Before the deal is locked: all who arrange a column wait for each other here, and nobody holds what another needs.
+    if place.is_named() {
+        store::board::arrange_around(tx, deal.0).await?;
+    }
     change(tx, deal, EventKind::Moved, async |tx, deal| {
-        if place.after.is_none() && place.before.is_none() {
+        if !place.is_named() {
             deal.standing.board_position = board::at_end(tx.now(), deal.id.uuid());
             return Ok(());
         }
-        let beside = neighbours(tx, (deal.id, deal.standing.stage_id), place).await?;
-        put(tx, deal, beside).await
+        let beside = place::neighbours(tx, (deal.id, deal.standing.stage_id), place).await?;
+        place::put(tx, deal, beside).await
     })
     .await
 }
@@ -156,75 +170,4 @@ async fn closing_stage(
 async fn first_of_kind(tx: &mut Tx, deal: &Opportunity, kind: StageKind) -> Result<Option<Stage>> {
     let stages = pipelines::stages(tx, Some(deal.standing.pipeline_id)).await?;
     Ok(stages.into_iter().find(|stage| stage.fields.kind == kind))
-}
-
-/// The places of the neighbours that a deal is to stand between.
-type Beside = (Option<String>, Option<String>);
-
-/// Puts a deal between two neighbours of its stage; with one named, right beside it.
-async fn put(tx: &mut Tx, deal: &mut Opportunity, (after, before): Beside) -> Result<()> {
-    let (low, high) = match (after, before) {
-        (None, None) => return Ok(()),
-        (Some(low), Some(high)) => (Some(low), Some(high)),
-        (Some(low), None) => {
-            let next = store::beside(tx, deal, &low, store::Side::After).await?;
-            (Some(low), next)
-        }
-        (None, Some(high)) => (
-            store::beside(tx, deal, &high, store::Side::Before).await?,
-            Some(high),
-        ),
-    };
-    if let (Some(low), Some(high)) = (&low, &high)
-        && low >= high
-    {
-        return Err(Error::invalid(
-            "WRONG_ORDER",
-            "afterId",
-            "the first deal does not stand before the second one",
-        ));
-    }
-    // The end of the board is where new deals come, so that later ones still come after it.
-    let end = board::at_end(tx.now(), deal.id.uuid());
-    let position = match (&low, &high) {
-        (Some(low), None) if *low < end => end,
-        _ => board::between(low.as_deref(), high.as_deref()),
-    };
-    if position.len() > board::MAX_PLACE {
-        return Err(Error::invalid(
-            "NO_PLACE",
-            "afterId",
-            "there is no place left between these, move one of them first",
-        ));
-    }
-    deal.standing.board_position = position;
-    Ok(())
-}
-
-/// Looks up where the named neighbours of a deal stand in a stage.
-async fn neighbours(tx: &mut Tx, own: (OpportunityId, StageId), place: Place) -> Result<Beside> {
-    let after = neighbour(tx, own, place.after, "afterId").await?;
-    Ok((after, neighbour(tx, own, place.before, "beforeId").await?))
-}
-
-async fn neighbour(
-    tx: &mut Tx,
-    (deal, stage): (OpportunityId, StageId),
-    id: Option<OpportunityId>,
-    field: &'static str,
-) -> Result<Option<String>> {
-    let Some(id) = id else { return Ok(None) };
-    let found = list::find(tx, id.uuid()).await?;
-    let other: Opportunity = found.ok_or(Error::NotFound {
-        kind: "opportunity",
-        field,
-    })?;
-    if other.standing.stage_id != stage || other.id == deal {
-        return Err(Error::invalid(
-            "WRONG_STAGE",
-            field,
-            "this deal stands in another stage",
-        ));
-    }
-    Ok(Some(other.standing.board_position))
 }

@@ -20,6 +20,7 @@ mod next_action;
 mod parts;
 mod pass_on;
 mod people;
+mod place;
 mod projection;
 mod record;
 mod standing;

@@ -1,6 +1,7 @@
 //! Deals, as everybody who calls the API knows them: what holds for all records here, and what is special beside it.
 
 mod board;
+mod drags;
 mod due;
 mod next_actions;
 mod people;

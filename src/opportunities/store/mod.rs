@@ -1,5 +1,7 @@
 //! All SQL that only deals need.
 
+pub(super) mod board;
+
 use uuid::Uuid;
 
 use super::{
@@ -294,38 +296,4 @@ pub(super) async fn last_open_stage(tx: &mut Tx, id: OpportunityId) -> Result<Op
         .bind(id)
         .push(" ORDER BY h.changed_at DESC, h.stage_change_id DESC LIMIT 1");
     tx.optional(sql).await
-}
-
-/// Which neighbour of a place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
-    Before,
-    After,
-}
-
-/// The place next to `place` in the deal's stage, the deal itself left out.
-pub(super) async fn beside(
-    tx: &mut Tx,
-    deal: &Opportunity,
-    place: &str,
-    side: Side,
-) -> Result<Option<String>> {
-    let sql = Sql::new("SELECT board_position FROM opportunities WHERE tenant_id = ")
-        .bind(tx.tenant())
-        .push(" AND stage_id = ")
-        .bind(deal.standing.stage_id)
-        .push(" AND opportunity_id <> ")
-        .bind(deal.id)
-        .push(if side == Side::After {
-            " AND board_position > "
-        } else {
-            " AND board_position < "
-        })
-        .bind(place.to_owned())
-        .push(if side == Side::After {
-            " ORDER BY board_position LIMIT 1"
-        } else {
-            " ORDER BY board_position DESC LIMIT 1"
-        });
-    Ok(tx.column::<String>(sql).await?.into_iter().next())
 }
