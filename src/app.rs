@@ -76,6 +76,8 @@ pub struct Serving {
     pub origins: Origins,
     /// How many days events are kept.
     pub event_days: u16,
+    /// How often subscribers who are up to date are told so. They are promised every 30 s.
+    pub pulse: Duration,
     /// How many bytes of answers are kept in this process; none with 0.
     pub cache_bytes: u64,
     /// What answers cost at least that are kept, in points.
@@ -92,6 +94,7 @@ impl Default for Serving {
             server: ServerLimits::default(),
             origins: Origins::default(),
             event_days: 7,
+            pulse: Duration::from_secs(25),
             cache_bytes: 64 << 20,
             cache_from_points: 20,
             trusted: Arc::default(),
@@ -199,6 +202,7 @@ impl App {
             hub: Arc::clone(&hub),
             presences: Arc::clone(&presences),
             metrics: Arc::clone(&metrics),
+            pulse: serving.pulse,
         };
         let plans = Arc::new(Plans::new(limits, &serving.plans));
         let spending = Spending::new(Arc::clone(&plans), redis_url.as_deref());

@@ -106,6 +106,7 @@ fn serving(config: &Config) -> Result<Serving, Box<dyn std::error::Error>> {
         cache_from_points: config.cache.from_points,
         trusted: Arc::new(trusted),
         plans: plans(set)?,
+        ..Serving::default()
     })
 }
 

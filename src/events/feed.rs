@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use tokio::sync::watch;
@@ -19,6 +20,9 @@ use crate::{
 
 /// Events that are kept in memory: whoever is no further behind than this costs no statement.
 const KEPT: usize = 256;
+
+/// For so long the log counts as looked at. The hub does so every two seconds.
+const LOOKED_AT_FOR: Duration = Duration::from_secs(8);
 
 /// Why a place in the log can't be read on from.
 #[derive(Debug, Clone)]
@@ -45,7 +49,22 @@ pub struct Feed {
     recent: Mutex<Recent>,
     /// One reader at a time; the others find what it read.
     reading: tokio::sync::Mutex<()>,
+    looked: Mutex<Looked>,
     is_over: AtomicBool,
+}
+
+/// How far the log was when the database was last asked, and when that was.
+#[derive(Debug, Clone, Copy)]
+struct Looked {
+    at: Instant,
+    last_seq: i64,
+}
+
+impl Looked {
+    /// Whether whoever was told all up to a number knew all that there was a moment ago.
+    fn is_current(self, told: i64, now: Instant) -> bool {
+        told >= self.last_seq && now.duration_since(self.at) <= LOOKED_AT_FOR
+    }
 }
 
 /// The latest events: all from after a number on.
@@ -78,6 +97,7 @@ impl Feed {
     /// Begins to follow at the end of the log: listens first, so that nothing falls between.
     pub(super) async fn open(db: &Db, hints: &Hints, tenant: TenantId) -> Result<Self> {
         let heard = hints.listen(tenant);
+        let at = Instant::now();
         let head = logged::heads(db, vec![tenant]).await?.pop();
         let head = head.ok_or(Error::NotFound {
             kind: "tenant",
@@ -96,6 +116,10 @@ impl Feed {
                 events: VecDeque::new(),
             }),
             reading: tokio::sync::Mutex::default(),
+            looked: Mutex::new(Looked {
+                at,
+                last_seq: head.last_seq,
+            }),
             is_over: AtomicBool::new(false),
         })
     }
@@ -181,6 +205,17 @@ impl Feed {
         _ = heard.wait_for(is_past).await;
     }
 
+    /// Whether whoever was told all up to a number knows all that there was a moment ago, by the word of the database.
+    #[must_use]
+    pub fn is_current(&self, told: i64) -> bool {
+        !self.is_over() && self.looked().is_current(told, Instant::now())
+    }
+
+    /// Notes how far the log was when the database was asked.
+    pub(super) fn looked_at(&self, at: Instant, last_seq: i64) {
+        *self.looked() = Looked { at, last_seq };
+    }
+
     /// Whether the log's history ended: a restore took some of it back.
     #[must_use]
     pub fn is_over(&self) -> bool {
@@ -224,7 +259,31 @@ impl Feed {
         Ok(events)
     }
 
+    fn looked(&self) -> MutexGuard<'_, Looked> {
+        self.looked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn recent(&self) -> MutexGuard<'_, Recent> {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_knows_all_that_there_was_is_current_until_nobody_looks_any_more() {
+        let at = Instant::now();
+        let looked = Looked { at, last_seq: 7 };
+        for (told, now, is_current) in [
+            (7, at, true),
+            (8, at, true),
+            (6, at, false),
+            (7, at + LOOKED_AT_FOR, true),
+            (7, at + LOOKED_AT_FOR + Duration::from_millis(1), false),
+        ] {
+            assert_eq!(looked.is_current(told, now), is_current, "{told}");
+        }
     }
 }

@@ -119,6 +119,7 @@ impl Hub {
             .iter()
             .map(|(tenant, feed)| (*tenant, feed.position()))
             .collect();
+        let asked = Instant::now();
         for head in logged::heads(&self.db, positions.keys().copied().collect()).await? {
             let tenant = head.tenant_id;
             let Some((feed, position)) = live.get(&tenant).zip(positions.get(&tenant)) else {
@@ -127,7 +128,10 @@ impl Hub {
             if head.epoch != *feed.epoch() || head.last_seq < *position {
                 tracing::warn!(tenant.id = %head.tenant_id, "the event log belongs to another history: subscribers begin anew");
                 feed.end();
-            } else if self.hints.hear(head.tenant_id, head.last_seq) {
+                continue;
+            }
+            feed.looked_at(asked, head.last_seq);
+            if self.hints.hear(head.tenant_id, head.last_seq) {
                 self.metrics.found_by_poll.inc();
             }
         }

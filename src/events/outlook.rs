@@ -9,8 +9,8 @@ use crate::{auth::Actor, db::Predicate};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum)]
 #[graphql(name = "ChangeKind")]
 pub enum Change {
-    /// Nothing. All that happened up to the cursor has been told: sent once when the subscription is live, and now and
-    /// then afterwards, so that there is a fresh cursor to resume from.
+    /// Nothing. All that happened until now has been told: sent once when the subscription is live, and from then on every
+    /// 30 seconds at least, for as long as that is so. Where it is missing for longer, what you show may be stale.
     Synced,
     /// It came about.
     Created,
@@ -72,6 +72,8 @@ pub struct Watched {
     pub id_column: &'static str,
     /// Which of them.
     pub filter: Predicate,
+    /// Whether who sees any of them sees all of the tenant's: they have no row scope.
+    pub is_shared: bool,
 }
 
 /// What a watcher is told of an event.
@@ -98,7 +100,8 @@ impl Watched {
         }
         let sees = |visible_to: &Option<String>| {
             let visible_to = visible_to.as_deref();
-            visible_to.is_some_and(|visible_to| actor.sees_row(self.table, visible_to))
+            visible_to
+                .is_some_and(|visible_to| self.is_shared || actor.sees_row(self.table, visible_to))
         };
         let was = match sees(&event.visible_before) {
             true => self.filter.judge(&event.record_before()),

@@ -19,7 +19,7 @@ use crate::{
     leads::{LeadMutation, LeadQuery, LeadSubscription},
     members::{InvitationMutation, InvitationQuery, MemberMutation, MemberQuery, TeamMutation},
     opportunities::{OpportunityMutation, OpportunityQuery, OpportunitySubscription},
-    pipelines::{PipelineMutation, PipelineQuery},
+    pipelines::{PipelineMutation, PipelineQuery, PipelineSubscription},
     presence::{PresenceQuery, PresenceSubscription},
     roles::{RoleMutation, RoleQuery},
     second_factor::{SecondFactorMutation, SecondFactorQuery},
@@ -80,6 +80,7 @@ pub struct Subscription(
     LeadSubscription,
     OpportunitySubscription,
     ActivitySubscription,
+    PipelineSubscription,
     PresenceSubscription,
 );
 

@@ -8,6 +8,7 @@ mod model;
 mod mutation;
 mod projection;
 mod store;
+mod subscription;
 mod usual;
 
 use serde_json::json;
@@ -20,6 +21,7 @@ pub use model::{
 };
 pub use mutation::PipelineMutation;
 pub(crate) use projection::{SHAPE, STAGE_SHAPE};
+pub use subscription::PipelineSubscription;
 
 use crate::{
     db::{Tx, list},

@@ -131,6 +131,41 @@ await run({
   'an EventSource reads again': () => readsAgain(eventSource),
   'an EventSource tells what is wrong': () => tells(eventSource),
 
+  async 'a board that is told nothing says so, follows again, and says when it is fresh'() {
+    const later = globalThis.setTimeout;
+    const waiting = [];
+    // Silence is waited for by this.
+    globalThis.setTimeout = (what, ms, ...more) => {
+      if (ms === 40_000) waiting.push(what);
+      return later(what, ms, ...more);
+    };
+    const shown = new Arrivals();
+    const followed = new Arrivals();
+    const page = { nodes: [{ id: 'd', version: 1 }], pageInfo: { hasNextPage: false } };
+    const client = {
+      ask: async () => ({ eventCursor: 'c1', pipeline: { opportunities: page } }),
+      follow(_, variables, on) {
+        followed.put({ after: variables.after, on });
+        return () => {};
+      },
+    };
+    try {
+      const close = openBoard(client, { pipelineId: pipeline, filter }, (cards, isFresh) => shown.put({ size: cards.size, isFresh }), assert.fail);
+      assert.deepEqual(await shown.next(), { size: 1, isFresh: true });
+      const { on } = await followed.next();
+      on.event({ kind: 'SYNCED', cursor: 'c2' });
+      waiting.at(-1)();
+      assert.deepEqual(await shown.next(), { size: 1, isFresh: false });
+      const again = await followed.next();
+      assert.equal(again.after, 'c2');
+      again.on.event({ kind: 'SYNCED', cursor: 'c3' });
+      assert.deepEqual(await shown.next(), { size: 1, isFresh: true });
+      close();
+    } finally {
+      globalThis.setTimeout = later;
+    }
+  },
+
   async 'an older deal does not replace a newer one'() {
     const cards = new Map([['d', { id: 'd', version: 3 }]]);
     const event = (kind, opportunity) => ({ kind, recordId: 'd', opportunity });
@@ -189,13 +224,17 @@ await run({
 
   async 'a dashboard shows its board and its sums'() {
     const boards = new Arrivals();
+    const layouts = new Arrivals();
     const stats = new Arrivals();
     const failed = new Arrivals();
     const close = openDashboard(url, signed, pipeline, {
       showBoard: (cards) => boards.put(new Map(cards)),
+      showLayout: (value) => layouts.put(value),
       showStats: (value) => stats.put(value),
       fail: (errors) => failed.put(errors),
     });
+    const [column] = (await layouts.next()).columns;
+    assert.ok(column.stageId && column.name);
     const before = (await stats.next()).open.count;
     assert.equal((await boards.next()).size, before);
     await act('opportunityWin', { id: one.id });

@@ -308,33 +308,34 @@ impl Audience {
         }
     }
 
-    /// Announces how far all is told, if that is further than the last message.
-    pub(super) async fn announce(
+    /// Tells all that they have been told everything, if that is so by the word of the database; whether it was.
+    pub(super) async fn pulse(
         &self,
         running: &Running,
         feed: &Feed,
         context: &Arc<RequestContext>,
-    ) -> Result<(), Unanswered> {
-        let (position, told) = {
-            let state = self.state();
-            (state.position, state.told)
-        };
-        if matches!(self.kind, Kind::Value { .. }) || position == told {
-            return Ok(());
+    ) -> Result<bool, Unanswered> {
+        if matches!(self.kind, Kind::Value { .. }) {
+            return Ok(true);
+        }
+        let position = self.position();
+        if !feed.is_current(position) {
+            return Ok(false);
         }
         let message = self.synced(running, feed, context, position).await?;
         let mut state = self.state();
         // What was told meanwhile makes it old news.
-        if state.told < message.seq && state.position == position {
-            state.told = position;
-            for subscriber in state.subscribers.values() {
-                if subscriber.after < position {
-                    // No room means that messages wait whose cursors will do.
-                    _ = subscriber.outbox.push(&subscriber.operation, &message);
-                }
-            }
+        if state.position != position {
+            return Ok(false);
         }
-        Ok(())
+        state.told = position;
+        // Who came from a server that was quicker has been told more than this one knows.
+        let here = |subscriber: &&Subscriber| subscriber.after <= position;
+        for subscriber in state.subscribers.values().filter(here) {
+            // No room means that messages wait whose cursors will do.
+            _ = subscriber.outbox.push(&subscriber.operation, &message);
+        }
+        Ok(true)
     }
 
     /// Ends all operations, and those of whoever is on the way, for one reason.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -26,8 +26,8 @@ use crate::{
 
 /// How long to wait for a database that does not answer.
 const PAUSE: Duration = Duration::from_millis(250);
-/// How often a fresh cursor is announced to those who hear nothing.
-const ANNOUNCED_EVERY: Duration = Duration::from_secs(30);
+/// How soon a pulse that could not be given is tried again.
+const PULSE_PAUSE: Duration = Duration::from_secs(1);
 /// The least time between two values, however quickly things change.
 const VALUE_PAUSE: Duration = Duration::from_millis(50);
 /// Working out values takes one part in so many of the time at most.
@@ -95,8 +95,7 @@ impl Circle {
 
     /// Tells of everything that happens, until nobody listens or there is no going on.
     pub(super) async fn run(&self, running: &Running) {
-        let mut announce = tokio::time::interval(ANNOUNCED_EVERY);
-        announce.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut pulse = Instant::now() + running.pulse;
         loop {
             let Some(from) = self.lowest() else {
                 tokio::select! {
@@ -107,8 +106,9 @@ impl Circle {
             tokio::select! {
                 () = self.closed.cancelled() => return,
                 () = self.joined.notified() => continue,
-                _ = announce.tick() => {
-                    self.announce(running).await;
+                () = tokio::time::sleep_until(pulse) => {
+                    let given = self.pulse(running).await;
+                    pulse = Instant::now() + if given { running.pulse } else { PULSE_PAUSE };
                     continue;
                 }
                 () = self.feed.wait_past(from) => {}
@@ -155,17 +155,15 @@ impl Circle {
         Ok(())
     }
 
-    async fn announce(&self, running: &Running) {
+    /// Tells all who are up to date that they are; whether that was all of them.
+    async fn pulse(&self, running: &Running) -> bool {
         let context = self.context(running);
+        let mut all = true;
         for audience in self.all() {
-            if audience
-                .announce(running, &self.feed, &context)
-                .await
-                .is_err()
-            {
-                return;
-            }
+            let given = audience.pulse(running, &self.feed, &context).await;
+            all &= given.unwrap_or(false);
         }
+        all
     }
 
     /// Works a value out whenever it may be another one, until nobody listens.
@@ -181,7 +179,7 @@ impl Circle {
             if audience.is_empty() {
                 return;
             }
-            let began = tokio::time::Instant::now();
+            let began = Instant::now();
             let context = self.context(running);
             match audience.render(running, &context, Turn::Value).await {
                 Ok(payload) => audience.send_value(running, &self.feed, payload),

@@ -7,6 +7,8 @@
 //!   for a batch of events on one snapshot: one statement per level of the answer.
 //! - Who joins with a cursor is first told privately what came after it, and enters the audience where that keeps its
 //!   latest messages; so there is neither a gap nor a double.
+//! - Who is up to date is told so every now and then, as a pulse: by its absence a client knows that it is not. It costs
+//!   the database nothing, since the [`crate::events::Hub`] looks at the logs of all watched tenants in any case.
 //! - What is sent waits in the client's [`outbox`]. Whoever does not take it is told where to resume.
 //! - Rights are those of the class. An event that may change them interrupts whom it concerns, in its place in the
 //!   order; they come back with the rights they have then.
@@ -21,12 +23,14 @@ mod outbox;
 mod peer;
 mod query;
 mod seat;
+mod sight;
 mod told;
 mod turn;
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
+    time::Duration,
 };
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -50,7 +54,7 @@ pub(crate) use seat::Seat;
 pub use {
     query::LiveQuery,
     told::{FieldChange, Told},
-    turn::{Turns, changes, presence, value},
+    turn::{Turns, changes, layout, presence, value},
 };
 
 /// Under this name the log knows what is run for subscriptions.
@@ -63,6 +67,8 @@ pub(super) struct Running {
     db: Db,
     recorder: Recorder,
     pub(super) metrics: Arc<Metrics>,
+    /// How often those who are up to date are told so.
+    pulse: Duration,
 }
 
 /// Where subscriptions get what they tell of, and where they are counted.
@@ -73,6 +79,8 @@ pub struct Sources {
     pub presences: Arc<Presences>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// How often those who are up to date are told so.
+    pub pulse: Duration,
 }
 
 impl Running {
@@ -104,6 +112,7 @@ impl Live {
             hub,
             presences,
             metrics,
+            pulse,
         } = sources;
         Arc::new(Self {
             running: Running {
@@ -112,6 +121,7 @@ impl Live {
                 db,
                 recorder,
                 metrics,
+                pulse,
             },
             hub,
             presences,

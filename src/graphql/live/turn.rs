@@ -12,13 +12,14 @@ use crate::{
     auth::Scope,
     companies::Company,
     contacts::Contact,
-    db::{Comparison, Predicate, Value, refuse_hidden_filter},
+    db::{Comparison, Predicate, Value, list::Record as _, refuse_hidden_filter},
     error::{Error, Result},
     events::{EventCursor, Watched},
     graphql::{ContextExt as _, Filter, connection::MAX_RELATION_DEPTH},
-    ids::{self, ActivityId, CompanyId, ContactId, LeadId, OpportunityId, Typed},
+    ids::{self, ActivityId, CompanyId, ContactId, LeadId, OpportunityId, PipelineId, Typed},
     leads::Lead,
     opportunities::Opportunity,
+    pipelines::Pipeline,
     records::Kept,
 };
 
@@ -107,6 +108,37 @@ pub async fn value<R: Kept, T>(
     }
 }
 
+/// A value that follows from one pipeline and its stages, worked out by `compute`.
+///
+/// # Errors
+/// `FORBIDDEN` for who may not read deals, and what `compute` fails with.
+pub async fn layout<T>(
+    ctx: &Context<'_>,
+    id: PipelineId,
+    compute: impl AsyncFnOnce() -> Result<T>,
+) -> Result<Turns<T>> {
+    match ctx.data_unchecked::<Turn>() {
+        Turn::Plan(planned) => {
+            let is_it = Predicate::Compare(
+                Pipeline::ID_COLUMN.into(),
+                Comparison::Eq,
+                Value::Uuid(id.uuid()),
+            );
+            // Who sees any deals sees all pipelines.
+            let watched = Watched {
+                entity: Pipeline::KIND,
+                id_column: Pipeline::ID_COLUMN,
+                is_shared: true,
+                ..watched::<Opportunity>(ctx, is_it)?
+            };
+            planned.put(Plan::Value(watched))?;
+            Ok(nothing())
+        }
+        Turn::Value => Ok(one(compute().await?)),
+        Turn::Tell(_) => Ok(nothing()),
+    }
+}
+
 /// Who looks at a record, worked out by `compute`; with `announce` whoever watches looks too.
 ///
 /// # Errors
@@ -177,6 +209,7 @@ fn watched<R: Kept>(ctx: &Context<'_>, filter: Predicate) -> Result<Watched> {
         table: R::TABLE,
         id_column: R::ID_COLUMN,
         filter,
+        is_shared: false,
     })
 }
 

@@ -99,6 +99,7 @@ fn live_parts(
         hub: Arc::new(hub),
         presences: Arc::default(),
         metrics,
+        pulse: Duration::from_secs(25),
     };
     let spending = Spending::new(plans, None);
     let caching = Caching {

@@ -1,6 +1,6 @@
 //! The product served in this process over a database of the test's choice, with hints and a Redis of its choice.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
 
 use dealgraph::{
     accounts::Accounts,
@@ -13,6 +13,7 @@ use dealgraph::{
     graphql::limits::Limits,
     identities::Identities,
 };
+use futures_util::{Stream, stream};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -87,6 +88,16 @@ impl Served {
             ..PoolOptions::default()
         };
         let db = Db::open(logins, &options, Clock::system(), Hints::default());
+        Self::of(db, tokens, redis_url, (limits, serving)).await
+    }
+
+    /// The same over connections that are there.
+    pub(crate) async fn of(
+        db: Db,
+        tokens: Arc<Tokens>,
+        redis_url: Option<String>,
+        (limits, serving): (Limits, Serving),
+    ) -> Self {
         // A debug build on a busy machine is no reason to give a request up.
         let limits = Limits {
             timeout: Duration::from_secs(30),
@@ -193,6 +204,36 @@ impl Served {
             200 => (200, Value::Null),
             status => (status, response.json().await.expect("an answer is JSON")),
         }
+    }
+
+    /// The data of the events of a stream.
+    pub(crate) async fn events(
+        &self,
+        token: &str,
+        document: &str,
+    ) -> impl Stream<Item = Value> + Unpin + use<> {
+        let request = self.http.post(&self.url).bearer_auth(token);
+        let request = request.header("accept", "text/event-stream");
+        let response = request.json(&json!({ "query": document })).send().await;
+        let response = response.expect("the server answers");
+        assert_eq!(response.status(), 200);
+        let begin = (response, String::new(), VecDeque::new());
+        Box::pin(stream::unfold(
+            begin,
+            async |(mut response, mut text, mut waiting)| {
+                while waiting.is_empty() {
+                    let part = response.chunk().await.ok()??;
+                    text += std::str::from_utf8(&part).expect("text in whole letters");
+                    let end = text.rfind("\n\n").map_or(0, |end| end + 2);
+                    let whole: String = text.drain(..end).collect();
+                    let data = whole.lines().filter_map(|line| line.strip_prefix("data:"));
+                    let read = |data: &str| serde_json::from_str::<Value>(data).ok();
+                    waiting.extend(data.filter_map(read).map(|mut event| event["data"].take()));
+                }
+                let next = waiting.pop_front()?;
+                Some((next, (response, text, waiting)))
+            },
+        ))
     }
 
     /// Where its WebSockets are.

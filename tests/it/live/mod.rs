@@ -7,10 +7,12 @@ mod isolation;
 pub(crate) mod node;
 mod presence;
 mod protocol;
+mod pulse;
 mod returns;
 mod rights;
 pub(crate) mod rule;
 mod servers;
+mod sight;
 pub(crate) mod socket;
 mod stats;
 

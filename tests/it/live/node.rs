@@ -23,7 +23,7 @@ fn clients_of_graphql_sse_and_event_sources_follow_over_streams() {
 
 #[test]
 fn the_javascript_of_the_page_for_dashboards_follows_a_board() {
-    all_checks_pass("live-docs.mjs", 12);
+    all_checks_pass("live-docs.mjs", 13);
 }
 
 /// Runs a script against a server of its own.

@@ -1,6 +1,9 @@
 //! A client of graphql-transport-ws made of raw frames, so that a test sees every frame and every code.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{HashSet, VecDeque},
+    time::Duration,
+};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
@@ -21,6 +24,8 @@ const SILENCE: Duration = Duration::from_millis(300);
 pub(crate) struct Socket<'w> {
     frames: WebSocketStream<MaybeTlsStream<TcpStream>>,
     waiting: VecDeque<Value>,
+    /// Operations that have been told that they are live.
+    live: HashSet<String>,
     world: Option<(&'w World, Side)>,
     sent: String,
 }
@@ -51,6 +56,7 @@ impl<'w> Socket<'w> {
             Ok((frames, _)) => Ok(Self {
                 frames,
                 waiting: VecDeque::new(),
+                live: HashSet::new(),
                 world: None,
                 sent: String::new(),
             }),
@@ -90,6 +96,7 @@ impl<'w> Socket<'w> {
         let mut socket = Self {
             frames,
             waiting: VecDeque::new(),
+            live: HashSet::new(),
             world: Some((world, side)),
             sent: String::new(),
         };
@@ -133,13 +140,24 @@ impl<'w> Socket<'w> {
 
     /// Subscribes.
     pub(crate) async fn ask(&mut self, id: &str, query: &str, variables: Value) {
+        self.live.remove(id);
         let payload = json!({ "query": query, "variables": variables });
         self.say(json!({ "id": id, "type": "subscribe", "payload": payload }))
             .await;
     }
 
-    /// The next event of a subscription: the value of its one field.
+    /// The next event of a subscription; its pulse after the first one is passed over.
     pub(crate) async fn event(&mut self, id: &str) -> Value {
+        loop {
+            let event = self.next_event(id).await;
+            if event["kind"] != "SYNCED" || self.live.insert(id.to_owned()) {
+                return event;
+            }
+        }
+    }
+
+    /// The next event of a subscription, whatever it is: the value of its one field.
+    pub(crate) async fn next_event(&mut self, id: &str) -> Value {
         let message = self.message(id).await;
         assert_eq!(message["type"], "next", "{message}");
         let payload = &message["payload"];
