@@ -1,7 +1,7 @@
 //! Orders and keyset cursors: a page continues after a row's sort values, so inserts never shift it.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use serde_json::{Value as Json, json};
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
@@ -10,10 +10,12 @@ use super::predicate::{self, Value};
 use crate::{
     error::{Error, Result},
     ids::{TenantId, Typed as _},
+    text::MAX_SORTED_BYTES,
 };
 
-/// No honest cursor is longer, in bytes.
-const MAX_CURSOR_BYTES: usize = 2048;
+/// No honest cursor is longer, in bytes: three sort values at their longest, each byte of them escaped, and what else is in
+/// it, in base64.
+const MAX_CURSOR_BYTES: usize = (3 * 2 * MAX_SORTED_BYTES + 512) * 4 / 3;
 
 /// Which way a list is sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, async_graphql::Enum)]
@@ -157,14 +159,26 @@ fn from_json<F: OrderField>(json: &Json, field: F) -> Option<Option<Value>> {
         return field.absent().map(|_| None);
     }
     Some(Some(match field.kind() {
-        ValueKind::Text => Value::Text(json.as_str()?.to_owned()),
+        ValueKind::Text => Value::Text(
+            json.as_str()
+                .filter(|text| !text.contains('\0'))?
+                .to_owned(),
+        ),
         ValueKind::Int => Value::Int(json.as_i64()?),
-        ValueKind::Time => Value::Time(DateTime::<Utc>::from_timestamp_micros(json.as_i64()?)?),
-        ValueKind::Date => Value::Date(json.as_str()?.parse::<NaiveDate>().ok()?),
+        ValueKind::Time => {
+            let time = DateTime::<Utc>::from_timestamp_micros(json.as_i64()?)?;
+            Value::Time(storable(time)?)
+        }
+        ValueKind::Date => Value::Date(storable(json.as_str()?.parse::<NaiveDate>().ok()?)?),
     }))
 }
 
-/// How an order renders for one statement: its expressions, and whether the page goes backward.
+/// Postgres begins in 4714 BC, and goes on for longer than chrono does.
+fn storable<T: Datelike>(when: T) -> Option<T> {
+    (when.year() > -4713).then_some(when)
+}
+
+/// How an order renders for one statement: its expressions, and whether it is gone backward.
 pub(super) struct Rendering<'a, F> {
     pub(super) order: &'a [OrderTerm<F>],
     pub(super) id_column: &'static str,
@@ -218,9 +232,9 @@ impl<F: OrderField> Rendering<'_, F> {
         }
     }
 
-    /// The condition that a row comes after the cursor. When all criteria go one way it is one row comparison,
+    /// The condition that a row comes after the cursor, or before it backward. When all criteria go one way it is one row comparison,
     /// which an index answers; otherwise it is spelled out, criterion by criterion.
-    pub(super) fn push_after(&self, sql: &mut QueryBuilder<Postgres>, cursor: &Cursor) {
+    pub(super) fn push_beyond(&self, sql: &mut QueryBuilder<Postgres>, cursor: &Cursor) {
         let uniform = self
             .order
             .iter()

@@ -165,45 +165,37 @@ fn argument<T: InputType>(ctx: &Context<'_>, name: &'static str) -> Result<T> {
         .map_err(|error| Error::invalid("INVALID_PAGE", name, error.message))
 }
 
-/// Checks which part of a list is asked for: `(first, after)` or `(last, before)`.
+/// Checks which part of a list is asked for: of the rows after and before the cursors the first ones, unless it is the last
+/// ones (Relay's cursor specification, section 4.4).
 ///
 /// # Errors
-/// `INVALID_PAGE`, `INVALID_CURSOR`.
+/// `INVALID_PAGE` also for both first and last ones, which that specification advises against; `INVALID_CURSOR`.
 pub fn page_request<F: OrderField>(
     (first, after): End,
     (last, before): End,
     tenant: TenantId,
     order: &[OrderTerm<F>],
 ) -> Result<PageRequest> {
-    let (size, cursor, backward) = match (first, last) {
+    let (size, field, backward) = match (first, last) {
         (Some(_), Some(_)) => {
-            return Err(Error::invalid(
-                "INVALID_PAGE",
-                "first",
-                "expected `first` or `last`, not both",
-            ));
+            let message = "expected `first` or `last`, not both";
+            return Err(Error::invalid("INVALID_PAGE", "first", message));
         }
-        (_, Some(last)) => (i64::from(last), before.map(|text| (text, "before")), true),
-        (first, None) => (
-            first.map_or(DEFAULT_PAGE, i64::from),
-            after.map(|text| (text, "after")),
-            false,
-        ),
+        (None, Some(last)) => (i64::from(last), "last", true),
+        (first, None) => (first.map_or(DEFAULT_PAGE, i64::from), "first", false),
     };
     if !(0..=MAX_PAGE).contains(&size) {
-        let field = if backward { "last" } else { "first" };
-        return Err(Error::invalid(
-            "INVALID_PAGE",
-            field,
-            format!("expected 0 to {MAX_PAGE} rows"),
-        ));
+        let message = format!("expected 0 to {MAX_PAGE} rows");
+        return Err(Error::invalid("INVALID_PAGE", field, message));
     }
-    let from = cursor
-        .map(|(text, field)| Cursor::decode(&text, tenant, order, field))
-        .transpose()?;
+    let cursor = |text: Option<String>, field| {
+        let cursor = text.map(|text| Cursor::decode(&text, tenant, order, field));
+        cursor.transpose()
+    };
     Ok(PageRequest {
         size,
-        from,
+        after: cursor(after, "after")?,
+        before: cursor(before, "before")?,
         backward,
         peeks: true,
     })
@@ -369,9 +361,9 @@ impl<R: OutputType> OutputType for Boxed<'_, R> {
 /// Where a page stands in its list.
 #[derive(Debug, SimpleObject)]
 pub struct PageInfo {
-    /// Whether there are rows after this page.
+    /// Whether there are rows after this page; with `before` there are.
     has_next_page: bool,
-    /// Whether there are rows before this page.
+    /// Whether there are rows before this page; with `after` there are.
     has_previous_page: bool,
     /// The first row's cursor, for `before`.
     start_cursor: Option<String>,

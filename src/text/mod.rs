@@ -2,7 +2,7 @@
 
 mod form;
 
-pub use form::{Form, domain, fold_email, normalize, tidy};
+pub use form::{Form, MAX_SORTED_BYTES, domain, fold_email, normalize, tidy};
 
 use crate::error::{Error, Result};
 

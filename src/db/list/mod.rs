@@ -48,9 +48,11 @@ pub trait Record: for<'r> FromRow<'r, PgRow> + Send + Sync + Unpin + Sized + 'st
 pub struct PageRequest {
     /// How many rows.
     pub size: i64,
-    /// From which row on; not included.
-    pub from: Option<Cursor>,
-    /// Whether the rows before `from` (or the last ones) are meant.
+    /// Only rows after this one; not included.
+    pub after: Option<Cursor>,
+    /// Only rows before this one; not included.
+    pub before: Option<Cursor>,
+    /// Whether the last ones of those are meant, and not the first.
     pub backward: bool,
     /// Whether one row more is looked at, to tell whether there are further ones.
     pub peeks: bool,

@@ -119,16 +119,12 @@ impl<R: Record> ListQuery<R> {
         if self.page.backward {
             rows.reverse();
         }
-        let came_from = self.page.from.is_some();
-        let (has_previous, has_next) = if self.page.backward {
-            (more, came_from)
-        } else {
-            (came_from, more)
-        };
+        // The row that a cursor was made of lies beyond the page.
+        let (after, before) = (self.page.after.is_some(), self.page.before.is_some());
         Page {
             items: rows,
-            has_previous,
-            has_next,
+            has_previous: after || (self.page.backward && more),
+            has_next: before || (!self.page.backward && more),
         }
     }
 }
@@ -178,9 +174,11 @@ fn push_conditions<R: Record>(
     copies: &'static [(&'static str, &'static str)],
 ) {
     push_filter(sql, tx, query);
-    if let Some(cursor) = &query.page.from {
-        sql.builder().push(" AND ");
-        rendering::<R>(query, copies).push_after(sql.builder(), cursor);
+    for (cursor, backward) in [(&query.page.after, false), (&query.page.before, true)] {
+        if let Some(cursor) = cursor {
+            sql.builder().push(" AND ");
+            rendering::<R>(query, backward, copies).push_beyond(sql.builder(), cursor);
+        }
     }
 }
 
@@ -191,7 +189,7 @@ fn push_end<R: Record>(
     copies: &'static [(&'static str, &'static str)],
 ) {
     let builder: &mut QueryBuilder<Postgres> = sql.builder();
-    rendering::<R>(query, copies).push_order(builder);
+    rendering::<R>(query, query.page.backward, copies).push_order(builder);
     builder.push(" LIMIT ");
     let limit = query.page.size + i64::from(query.page.peeks);
     match USUAL_LIMITS.iter().find(|(usual, _)| *usual == limit) {
@@ -224,12 +222,13 @@ const USUAL_LIMITS: [(i64, &str); 16] = [
 
 fn rendering<'a, R: Record>(
     query: &'a ListQuery<R>,
+    backward: bool,
     replaced: &'static [(&'static str, &'static str)],
 ) -> Rendering<'a, R::Order> {
     Rendering {
         order: &query.order,
         id_column: R::ID_COLUMN,
-        backward: query.page.backward,
+        backward,
         replaced,
     }
 }
