@@ -1,4 +1,5 @@
-//! Bringing a database to this version: `migrations/` once each, then every `policies/` file whose text changed.
+//! Bringing a database to this version: `migrations/` once each, then every `policies/` file whose text changed, then
+//! stored text to the forms of this version.
 //!
 //! Both are compiled in. Several servers may start at once: one migrates, the others wait for it by trying a lock
 //! (a blocking advisory lock would deadlock with concurrent index builds).
@@ -152,6 +153,7 @@ pub async fn run(owner: &PgConnectOptions) -> Result<Report, MigrateError> {
             report.policies_applied.push(name);
         }
     }
+    super::forms::bring(&mut connection).await?;
     connection.close().await?;
     Ok(report)
 }

@@ -9,6 +9,7 @@
 
 mod connections;
 mod constraint;
+mod forms;
 mod gate;
 mod glance;
 mod judge;
