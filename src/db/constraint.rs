@@ -87,11 +87,14 @@ fn translate_postgres(error: &PgDatabaseError) -> Option<Error> {
     })
 }
 
-/// `opportunities_primary_contact_fkey` -> `primaryContactId`.
+/// `opportunities_primary_contact_fkey` -> `primaryContactId`, and a primary key is its record's `id`.
 fn field_of(constraint: &str) -> String {
     let name = constraint
         .trim_end_matches(|c: char| c.is_ascii_digit())
         .trim_end_matches('_');
+    if name.ends_with("_pkey") {
+        return "id".to_owned();
+    }
     let (name, reference) = match name.strip_suffix("_fkey") {
         Some(name) => (name, true),
         None => (
@@ -145,6 +148,8 @@ mod tests {
             "primaryContactId"
         );
         assert_eq!(field_of("pipelines_name_key"), "name");
+        assert_eq!(field_of("companies_pkey"), "id");
+        assert_eq!(field_of("companies_pkey_102042"), "id");
         assert_eq!(field_of("activity_targets_one_check"), "one");
     }
 }

@@ -53,6 +53,9 @@ impl From<Error> for async_graphql::Error {
 /// Splits a mutation's outcome: the record or the client's errors; faults become GraphQL errors. After a conflict
 /// the record is read again, so that the client can show what it has become.
 ///
+/// Who sends the same new record at the same time as others is answered that one, once it is there, as whoever sends it
+/// later is: only a record that the actor does not see is `TAKEN`.
+///
 /// # Errors
 /// Faults of the server.
 pub async fn answer<R: Record>(
@@ -65,6 +68,14 @@ pub async fn answer<R: Record>(
         Err(error @ Error::Conflict { .. }) => {
             let current = ctx.request().load::<R>(Some(id)).await?;
             Ok((current, vec![UserError::from(&error)]))
+        }
+        Err(error) if error.code() == "TAKEN" && error.field() == Some("id") => {
+            let first = ctx.request().load::<R>(Some(id)).await?;
+            let errors = match first {
+                Some(_) => Vec::new(),
+                None => vec![UserError::from(&error)],
+            };
+            Ok((first, errors))
         }
         Err(error) if error.is_users() => Ok((None, vec![UserError::from(&error)])),
         Err(error) => Err(error.into()),

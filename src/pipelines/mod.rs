@@ -92,7 +92,9 @@ pub async fn create(tx: &mut Tx, new: NewPipeline) -> Result<Pipeline> {
             .map_err(|error| error.within(&format!("stages.{index}")))?;
         rows.push(fields);
     }
-    store::insert_stages(tx, id, &rows).await?;
+    let inserted = store::insert_stages(tx, id, &rows).await;
+    // An id that is taken is not the pipeline's.
+    inserted.map_err(|error| error.within("stages"))?;
     records::emit_created(tx, &pipeline, &pipeline.fields);
     Ok(pipeline)
 }
