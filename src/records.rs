@@ -1,5 +1,7 @@
 //! What all records of the domains have in common: stamps, an owner, and being archived, restored and deleted.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
@@ -7,6 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     activities::{self, Target},
+    auth::Author,
     db::{
         Sql, Tx,
         list::{self, Record},
@@ -88,10 +91,11 @@ pub trait Kept: Record {
     }
 }
 
-/// Looks up where the owners stand in the tree of teams.
+/// Looks up where the owners stand in the tree of teams. People and programs give records to members who can sign in;
+/// imports, and the server when it places what somebody owns already, to suspended ones too.
 ///
 /// # Errors
-/// `NOT_FOUND` on the field `ownerId` for anybody who is not a member of the tenant.
+/// On the field `ownerId`: `NOT_FOUND` for anybody who is not a member of the tenant, `OWNER_SUSPENDED`.
 pub async fn place_owners<'a>(
     tx: &mut Tx,
     records: impl IntoIterator<Item = &'a mut Ownership>,
@@ -112,17 +116,19 @@ pub async fn place_owners<'a>(
     if owners.is_empty() {
         return Ok(());
     }
-    let sql = Sql::new("SELECT user_id, team_path FROM memberships WHERE tenant_id = ")
-        .bind(tx.tenant())
-        .push(" AND user_id")
-        .one_of(&owners)
-        // Who leaves gets nothing more; their records are being passed on.
-        .push(" AND status <> 'LEAVING'");
-    let paths: std::collections::HashMap<UserId, Option<String>> = tx
-        .all::<(UserId, Option<String>)>(sql)
-        .await?
-        .into_iter()
-        .collect();
+    let sql = Sql::new(
+        "SELECT user_id, team_path, status = 'SUSPENDED' FROM memberships WHERE tenant_id = ",
+    )
+    .bind(tx.tenant())
+    .push(" AND user_id")
+    .one_of(&owners)
+    // Who leaves gets nothing more; their records are being passed on.
+    .push(" AND status <> 'LEAVING'");
+    let places = tx.all::<(UserId, Option<String>, bool)>(sql).await?;
+    let is_any_suspended = places.iter().any(|(.., suspended)| *suspended);
+    refuse_suspended(tx, is_any_suspended, "ownerId")?;
+    let place = |(owner, path, _)| (owner, path);
+    let paths: HashMap<UserId, Option<String>> = places.into_iter().map(place).collect();
     for record in &mut records {
         let Some(owner) = record.owner_id else {
             continue;
@@ -132,6 +138,43 @@ pub async fn place_owners<'a>(
             field: "ownerId",
         })?;
         record.team_path.clone_from(path);
+    }
+    Ok(())
+}
+
+/// Refuses people who can't be given something to do, by the rules of [`place_owners`].
+///
+/// # Errors
+/// `NOT_FOUND` or `OWNER_SUSPENDED` on `field`.
+pub async fn require_owners(
+    tx: &mut Tx,
+    people: impl IntoIterator<Item = Uuid>,
+    field: &'static str,
+) -> Result<()> {
+    let mut people: Vec<Uuid> = people.into_iter().collect();
+    people.sort_unstable();
+    people.dedup();
+    if people.is_empty() {
+        return Ok(());
+    }
+    let sql = Sql::new("SELECT status = 'SUSPENDED' FROM memberships WHERE tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND user_id")
+        .one_of(&people)
+        .push(" AND status <> 'LEAVING'");
+    let suspended = tx.column::<bool>(sql).await?;
+    if suspended.len() < people.len() {
+        let kind = "member";
+        return Err(Error::NotFound { kind, field });
+    }
+    refuse_suspended(tx, suspended.contains(&true), field)
+}
+
+fn refuse_suspended(tx: &Tx, is_suspended: bool, field: &str) -> Result<()> {
+    let is_chosen = matches!(tx.actor().author, Author::User(_) | Author::Key(_));
+    if is_suspended && is_chosen {
+        let message = "this member is suspended: choose somebody who can sign in";
+        return Err(Error::invalid("OWNER_SUSPENDED", field, message));
     }
     Ok(())
 }

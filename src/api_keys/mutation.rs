@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, InputObject, Object, SimpleObject};
+use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
 use super::{ApiKey, NewApiKey};
 use crate::{
     auth::{ApiKeySecret, Role},
     error::Result,
-    graphql::{ContextExt as _, UserError, answer},
+    graphql::{ContextExt as _, UserError, answer, patch::given},
     ids::{ApiKeyId, RoleId, TeamId, Typed as _},
 };
 
@@ -22,8 +22,9 @@ struct ApiKeyCreateInput {
     role: Role,
     /// The role that the tenant made; exactly when the role is CUSTOM.
     custom_role_id: Option<RoleId>,
-    /// Of what the role allows only this, such as `leads:read:all`; leave it out for all.
-    permissions: Option<Vec<String>>,
+    /// Of what the role allows only this, such as `leads:read:all`; leave it out for all. Null is refused: it may have been
+    /// meant as nothing.
+    permissions: MaybeUndefined<Vec<String>>,
     /// The team whose records it reaches where its scope is TEAM.
     team_id: Option<TeamId>,
     /// When it ends; leave both out for a key that works until it is revoked.
@@ -101,17 +102,19 @@ impl ApiKeyMutation {
         ctx: &Context<'_>,
         input: ApiKeyCreateInput,
     ) -> async_graphql::Result<ApiKeySecretPayload> {
-        let new = NewApiKey {
-            name: input.name,
-            role: input.role,
-            custom_role: input.custom_role_id,
-            permissions: input.permissions,
-            team: input.team_id,
-            expires_at: input.expires_at,
-            expires_in_days: input.expires_in_days,
-            trusted_documents_only: input.trusted_documents_only,
-        };
-        let outcome = ctx.request().write(async |tx| super::create(tx, new).await);
+        let outcome = ctx.request().write(async |tx| {
+            let new = NewApiKey {
+                name: input.name,
+                role: input.role,
+                custom_role: input.custom_role_id,
+                permissions: given(input.permissions, "permissions")?,
+                team: input.team_id,
+                expires_at: input.expires_at,
+                expires_in_days: input.expires_in_days,
+                trusted_documents_only: input.trusted_documents_only,
+            };
+            super::create(tx, new).await
+        });
         secret_payload(ctx, None, outcome.await).await
     }
 

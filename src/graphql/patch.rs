@@ -56,6 +56,36 @@ pub fn patch_required<T>(change: Option<T>, field: &mut T) {
     }
 }
 
+/// What a mutation is all about: null empties it, and it can't be left out, which would do the same by mistake.
+///
+/// # Errors
+/// `BLANK` on `field`.
+pub fn said<T>(change: MaybeUndefined<T>, field: &str) -> Result<Option<T>> {
+    match change {
+        MaybeUndefined::Undefined => {
+            let message = "say what this is to be, or null for nothing";
+            Err(Error::invalid("BLANK", field, message))
+        }
+        MaybeUndefined::Null => Ok(None),
+        MaybeUndefined::Value(value) => Ok(Some(value)),
+    }
+}
+
+/// What may be left out, where null would be taken for all of it.
+///
+/// # Errors
+/// `BLANK` on `field` for null.
+pub fn given<T>(change: MaybeUndefined<T>, field: &str) -> Result<Option<T>> {
+    match change {
+        MaybeUndefined::Undefined => Ok(None),
+        MaybeUndefined::Value(value) => Ok(Some(value)),
+        MaybeUndefined::Null => {
+            let message = "null says nothing here, leave this out if that is meant";
+            Err(Error::invalid("BLANK", field, message))
+        }
+    }
+}
+
 /// Patches an amount with its currency.
 ///
 /// # Errors

@@ -254,8 +254,8 @@ pub(super) struct OpportunitySetNextActionInput {
     pub(super) id: OpportunityId,
     /// The version it is expected at; another one answers CONFLICT.
     pub(super) expected_version: Option<i32>,
-    /// What is to be done next; null when nothing is.
-    pub(super) next_action: Option<NextActionInput>,
+    /// What is to be done next; null when nothing is. One of both has to be said.
+    pub(super) next_action: MaybeUndefined<NextActionInput>,
 }
 
 /// A next action that is done.

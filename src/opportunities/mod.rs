@@ -238,5 +238,5 @@ async fn refer(tx: &mut Tx, new: &[NewOpportunity]) -> Result<()> {
     list::require::<Contact>(tx, primary, "primaryContactId").await?;
     list::require::<Contact>(tx, contacts, "contacts").await?;
     list::require::<Member>(tx, users, "collaborators").await?;
-    list::require::<Member>(tx, next, "nextAction.ownerId").await
+    records::require_owners(tx, next, "nextAction.ownerId").await
 }

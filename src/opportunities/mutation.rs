@@ -17,7 +17,10 @@ use super::{
 use crate::{
     activities::Activity,
     error::Result,
-    graphql::{ContextExt as _, DeletePayload, UserError, answer, patch::patch_required},
+    graphql::{
+        ContextExt as _, DeletePayload, UserError, answer,
+        patch::{patch_required, said},
+    },
     ids::{OpportunityId, Typed as _},
     pipelines, records,
 };
@@ -253,10 +256,10 @@ impl OpportunityMutation {
             expected_version,
             next_action,
         } = input;
-        let next = next_action.map(NextAction::from);
-        let outcome = ctx
-            .request()
-            .write(async |tx| super::set_next_action(tx, (id, expected_version), next).await);
+        let outcome = ctx.request().write(async |tx| {
+            let next = said(next_action, "nextAction")?.map(NextAction::from);
+            super::set_next_action(tx, (id, expected_version), next).await
+        });
         payload(ctx, id, outcome.await).await
     }
 

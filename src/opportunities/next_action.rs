@@ -3,18 +3,18 @@
 use super::{NextAction, Opportunity, change};
 use crate::{
     activities::{self, ActivityFields, ActivityStatus, NewActivity, Target},
-    db::{Tx, list},
+    db::Tx,
     error::{Error, Result},
     events::EventKind,
     ids::{ActivityId, OpportunityId, Typed as _},
-    members::Member,
+    records,
     text::Text,
 };
 
 /// Sets what is to be done next about an open deal, or that nothing is.
 ///
 /// # Errors
-/// `NOT_FOUND`, `CONFLICT`, `FORBIDDEN`, `CLOSED`, `TOO_LONG`.
+/// `NOT_FOUND`, `CONFLICT`, `FORBIDDEN`, `CLOSED`, `TOO_LONG`, `OWNER_SUSPENDED`.
 pub async fn set_next_action(
     tx: &mut Tx,
     deal: (OpportunityId, Option<i32>),
@@ -35,7 +35,7 @@ pub async fn set_next_action(
 /// second gets a `CONFLICT`, because the version is not optional here.
 ///
 /// # Errors
-/// `NOT_FOUND`, `CONFLICT`, `FORBIDDEN`, `CLOSED`; `NOTHING_DUE` when no action is set; `TOO_LONG`.
+/// `NOT_FOUND`, `CONFLICT`, `FORBIDDEN`, `CLOSED`; `NOTHING_DUE` when no action is set; `TOO_LONG`; `OWNER_SUSPENDED`.
 pub async fn complete_next_action(
     tx: &mut Tx,
     (id, expected_version): (OpportunityId, i32),
@@ -100,5 +100,5 @@ pub async fn complete_next_action(
 
 async fn require_owner(tx: &mut Tx, next: Option<&NextAction>, field: &'static str) -> Result<()> {
     let owner = next.and_then(|next| Some(next.owner_id?.uuid()));
-    list::require::<Member>(tx, owner, field).await
+    records::require_owners(tx, owner, field).await
 }

@@ -100,6 +100,13 @@ impl Schema {
         self.fields.get(of).map_or(&[], Vec::as_slice)
     }
 
+    /// All objects that are sent, by their names.
+    pub(crate) fn inputs(&self) -> impl Iterator<Item = (&str, &[Field])> {
+        let inputs = self.fields.iter();
+        let inputs = inputs.filter(|(name, _)| name.ends_with("Input") || name.ends_with("Filter"));
+        inputs.map(|(name, fields)| (name.as_str(), fields.as_slice()))
+    }
+
     /// The values of an enum; none for anything else.
     pub(crate) fn values(&self, of: &str) -> &[String] {
         self.enums.get(of).map_or(&[], Vec::as_slice)

@@ -69,10 +69,14 @@ impl Schema {
     /// The least input of a type: what is required, all of `side`.
     pub(crate) fn least_input(&self, of: &str, side: Side) -> Value {
         let required = self.fields(of).iter().filter(|field| field.of.is_required);
-        required
+        let mut least = required
             .map(|field| (field.name.clone(), self.sample(field, side)))
-            .collect::<serde_json::Map<_, _>>()
-            .into()
+            .collect::<serde_json::Map<_, _>>();
+        // Null says something here, and has to be said.
+        if of == "OpportunitySetNextActionInput" {
+            least.insert("nextAction".to_owned(), Value::Null);
+        }
+        least.into()
     }
 
     fn sample(&self, field: &Field, side: Side) -> Value {

@@ -1,4 +1,8 @@
 //! What is written, looked for, and sent beyond what can be stored: values at their edges.
 
 mod filters;
+mod ids;
+mod pages;
 mod snapshot;
+mod upgrade;
+mod written;
