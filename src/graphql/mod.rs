@@ -18,7 +18,7 @@ pub mod limits;
 pub mod live;
 mod loaders;
 pub(crate) mod node;
-mod order;
+mod operation;
 pub mod patch;
 mod plans;
 pub(crate) mod projection;
@@ -31,7 +31,7 @@ mod spending;
 
 use std::sync::Arc;
 
-use async_graphql::Response;
+use async_graphql::{Response, ServerError};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
@@ -65,7 +65,6 @@ pub use documents::{Trusted, TrustedError};
 use http::Origins;
 use limits::Limits;
 use live::{Admission, Failure, Live, Pass, Sources};
-use order::Order;
 pub use plans::{Plan, Plans, PlansError};
 use shape::SchemaShape;
 
@@ -269,26 +268,33 @@ impl Api {
     }
 
     async fn execute(&self, actor: &Arc<Actor>, prepared: &Prepared, origin: &Origin) -> Ran {
+        let executable = match prepared.executable() {
+            Ok(executable) => executable,
+            Err(faults) => return Ran::refused(faults),
+        };
         let context = Arc::new(RequestContext::new(
             (self.db.clone(), self.recorder.clone()),
             Arc::clone(actor),
             origin.clone(),
         ));
-        let mut request = prepared
-            .request()
-            .data(origin.clone())
-            .data(Arc::clone(&context));
-        if !self.limits().introspection {
-            request = request.disable_introspection();
-        }
-        let (document, operation) = (&prepared.document.parsed, prepared.operation());
+        let run = async {
+            let mut answering = executable.answering();
+            while let Some(request) = answering.next() {
+                let mut request = request.data(origin.clone()).data(Arc::clone(&context));
+                if !self.limits().introspection {
+                    request = request.disable_introspection();
+                }
+                answering.take(self.schema.execute(request).await);
+            }
+            answering.finish()
+        };
+        let (document, operation) = (&prepared.document, prepared.operation());
         let name = prepared.operation_name.as_deref();
-        let span = telemetry::operation_span(operation.ty.into(), name, &request.query);
+        let span = telemetry::operation_span(operation.ty.into(), name, &document.text);
         // Tokio would make a long poll give way in the middle of a level, and its batches would fall apart.
-        let work = tokio::task::unconstrained(self.schema.execute(request));
-        let mut response = work.instrument(span).await;
-        Order::of(document, operation).arrange(&mut response.data);
-        let asked = Asked::of(document, operation, &prepared.variables);
+        let work = tokio::task::unconstrained(run);
+        let response = work.instrument(span).await;
+        let asked = Asked::of(&document.parsed, operation, &prepared.variables);
         let is_personal = asked.note(&context, &response);
         telemetry::note_statements(context.statements());
         Ran {
@@ -303,10 +309,16 @@ impl Api {
         let name = prepared.operation_name.as_deref();
         if anonymous::is_open(document, name) {
             telemetry::note_operation(operation.ty.into(), name);
-            let request = prepared.request().data(origin.clone());
-            let mut response = self.schema.execute(request.disable_introspection()).await;
-            Order::of(document, operation).arrange(&mut response.data);
-            return response;
+            let executable = match prepared.executable() {
+                Ok(executable) => executable,
+                Err(faults) => return Response::from_errors(faults),
+            };
+            let mut answering = executable.answering();
+            while let Some(request) = answering.next() {
+                let request = request.data(origin.clone()).disable_introspection();
+                answering.take(self.schema.execute(request).await);
+            }
+            return answering.finish();
         }
         let error = Error::Unauthenticated(
             "sign in first: send an access token as `Authorization: Bearer …`",
@@ -343,4 +355,15 @@ struct Ran {
     objects: u64,
     /// Whether something was noted of the one who asked.
     is_personal: bool,
+}
+
+impl Ran {
+    /// What was not run at all.
+    fn refused(faults: Vec<ServerError>) -> Self {
+        Self {
+            response: Response::from_errors(faults),
+            objects: 0,
+            is_personal: false,
+        }
+    }
 }

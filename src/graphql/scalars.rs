@@ -1,11 +1,58 @@
 //! Scalars of the API beside the built-in ones.
 
 use async_graphql::{
-    InputObject, InputValueError, InputValueResult, Scalar, ScalarType, SimpleObject, Value,
+    InputObject, InputType, InputValueError, InputValueResult, Scalar, ScalarType, SimpleObject,
+    Value,
 };
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::{error::Result, money};
+use crate::{error::Result, events::EventCursor, money};
+
+/// A value that is none of its type.
+#[derive(Debug)]
+pub(super) struct Mismatch {
+    /// What was expected.
+    pub(super) expected: String,
+    /// The scalar's own code, where it has one.
+    pub(super) code: Option<Value>,
+}
+
+impl From<String> for Mismatch {
+    fn from(expected: String) -> Self {
+        Self {
+            expected,
+            code: None,
+        }
+    }
+}
+
+/// Checks that a value is one of a scalar of ours; any value passes as one of another type.
+///
+/// # Errors
+/// [`Mismatch`].
+pub(super) fn check(type_name: &str, value: &Value) -> std::result::Result<(), Mismatch> {
+    fn read<T: InputType>(value: &Value) -> std::result::Result<(), Mismatch> {
+        let read = T::parse(Some(value.clone()));
+        read.map(drop).map_err(|error| {
+            let error = error.into_server_error(Default::default());
+            // The library says in front which type it is about.
+            let reason = error.message.split_once("\": ").map(|(_, reason)| reason);
+            let extensions = error.extensions.as_ref();
+            Mismatch {
+                expected: reason
+                    .map_or_else(|| format!("expected {}", T::type_name()), str::to_owned),
+                code: extensions.and_then(|more| more.get("code")).cloned(),
+            }
+        })
+    }
+    match type_name {
+        "BigInt" => read::<BigInt>(value),
+        "Date" => read::<Date>(value),
+        "DateTime" => read::<DateTime<Utc>>(value),
+        "EventCursor" => read::<EventCursor>(value),
+        _ => Ok(()),
+    }
+}
 
 /// An integer beyond 32 bits, as a JSON number up to 2^53 - 1 either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

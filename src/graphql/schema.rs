@@ -100,7 +100,8 @@ fn builder(limits: &Limits) -> SchemaBuilder<Query, Mutation, Subscription> {
         Mutation::default(),
         Subscription::default(),
     )
-    .validation_mode(ValidationMode::Strict)
+    // Documents are validated when they are read; what is executed was made of valid ones.
+    .validation_mode(ValidationMode::Fast)
     .limit_recursive_depth(limits.bracket_depth)
     .limit_directives(limits.directives)
     .disable_suggestions()

@@ -21,6 +21,25 @@ const LISTS: [(&str, &str); 6] = [
 /// Whole records are read with these columns; no single field follows from both.
 const WHOLE: &str = "t.created_by, t.updated_at";
 
+/// Under this key the executor itself asks for types, and the quick path leaves it to it.
+const TO_THE_EXECUTOR: &str = "__typeOf: __typename";
+
+/// An answer to which the executor was made to take part, without what that added.
+fn by_the_executor_alone(mut answer: Value) -> Value {
+    fn take(value: &mut Value) -> usize {
+        match value {
+            Value::Array(items) => items.iter_mut().map(take).sum(),
+            Value::Object(fields) => {
+                let taken = usize::from(fields.remove("__typeOf").is_some());
+                taken + fields.values_mut().map(take).sum::<usize>()
+            }
+            _ => 0,
+        }
+    }
+    assert!(take(&mut answer) > 0, "the executor took no part: {answer}");
+    answer
+}
+
 /// Gives records values where the world leaves them empty.
 async fn arrange(world: &World) {
     let tenant = A.uuid("tenant", 1);
@@ -111,11 +130,11 @@ fn every_field_is_answered_as_by_the_executor_and_most_without_it() {
                         .await;
                     let (slow, whole) = world
                         .statements
-                        .during(client.send(&document("__typename"), json!({})))
+                        .during(client.send(&document(TO_THE_EXECUTOR), json!({})))
                         .await;
                     assert_eq!(
                         quick.data(),
-                        slow.data(),
+                        by_the_executor_alone(slow.data()),
                         "{} of {of} for {who:?}",
                         field.name
                     );
@@ -159,7 +178,8 @@ fn links_and_lists_nest_as_deep_as_a_document_may() {
                 for who in [Who::Admin, Who::Rep, Who::Closer] {
                     let client = world.a(who);
                     let quick = client.query(&document("")).await;
-                    let slow = client.query(&document("__typename")).await;
+                    let slow = client.query(&document(TO_THE_EXECUTOR)).await;
+                    let slow = by_the_executor_alone(slow);
                     assert_eq!(quick, slow, "{} of {of} for {who:?}", field.name);
                 }
             }
@@ -188,11 +208,12 @@ fn one_record_is_answered_as_by_the_executor() {
                 for who in Who::ROLES {
                     let client = world.a(who);
                     let quick = client.query(&document("")).await;
-                    assert_eq!(
-                        quick,
-                        client.query(&document("__typename")).await,
-                        "{kind} for {who:?}"
-                    );
+                    let slow = client.query(&document(TO_THE_EXECUTOR)).await;
+                    let slow = match slow[kind].is_null() {
+                        true => slow,
+                        false => by_the_executor_alone(slow),
+                    };
+                    assert_eq!(quick, slow, "{kind} for {who:?}");
                 }
             }
         }
@@ -218,8 +239,9 @@ fn fragments_aliases_variables_and_directives_are_understood() {
                 .during(admin.query_with(document, variables.clone()))
                 .await;
             assert!(statements.iter().all(|sql| !sql.contains(WHOLE)));
-            let slow = document.replace("...deal ", "...deal ...deal ");
-            assert_eq!(data, admin.query_with(&slow, variables).await);
+            let slow = document.replace("...deal ", &format!("{TO_THE_EXECUTOR} ...deal "));
+            let slow = admin.query_with(&slow, variables).await;
+            assert_eq!(data, by_the_executor_alone(slow));
             let list = &data["opportunities"];
             assert_eq!(list["deals"][0]["owner"].is_object(), more);
             assert_eq!(list["edges"].is_array(), !more);
@@ -270,9 +292,7 @@ fn what_is_wrong_is_refused_as_by_the_executor() {
                         )
                     };
                     let quick = client.send(&document(""), json!({})).await;
-                    let slow = client
-                        .send(&document("__typename __typename"), json!({}))
-                        .await;
+                    let slow = client.send(&document(TO_THE_EXECUTOR), json!({})).await;
                     let messages = |answer: &Value| answer.pointer("/errors/0/message").cloned();
                     assert_eq!(
                         messages(&quick.body),

@@ -8,10 +8,11 @@ mod trusted;
 
 use std::sync::Arc;
 
-use async_graphql::parser::types::ExecutableDocument;
+use async_graphql::{ServerError, parser::types::ExecutableDocument};
 use moka::sync::Cache;
 use sha2::{Digest as _, Sha256};
 
+use super::operation::Read;
 use crate::cache::Texts;
 pub(super) use prepared::Prepared;
 pub use trusted::{Trusted, TrustedError};
@@ -33,6 +34,21 @@ pub(super) struct Document {
     pub(super) tokens: usize,
     /// What the parser made of it.
     pub(super) parsed: ExecutableDocument,
+    /// What is wrong with it by the schema; then it is not run.
+    pub(super) faults: Vec<ServerError>,
+}
+
+impl Document {
+    /// A text with its tokens and what was read of it.
+    pub(super) fn new(text: String, tokens: usize, Read { parsed, faults }: Read) -> Self {
+        Self {
+            hash: Sha256::digest(&text).into(),
+            text,
+            tokens,
+            parsed,
+            faults,
+        }
+    }
 }
 
 /// How a client names a document.
@@ -126,7 +142,7 @@ impl Documents {
     pub(super) fn get<E>(
         &self,
         (text, hash): (Option<String>, Hash),
-        read: impl FnOnce(&str) -> Result<(usize, ExecutableDocument), E>,
+        read: impl FnOnce(&str) -> Result<(usize, Read), E>,
     ) -> Result<Option<Arc<Document>>, E> {
         if let Some(known) = self.parsed.get(&hash) {
             return Ok(Some(known));
@@ -134,13 +150,8 @@ impl Documents {
         let Some(text) = text else {
             return Ok(None);
         };
-        let (tokens, parsed) = read(&text)?;
-        let document = Arc::new(Document {
-            text,
-            hash,
-            tokens,
-            parsed,
-        });
+        let (tokens, read) = read(&text)?;
+        let document = Arc::new(Document::new(text, tokens, read));
         self.parsed.insert(hash, Arc::clone(&document));
         Ok(Some(document))
     }
@@ -148,9 +159,7 @@ impl Documents {
 
 #[cfg(test)]
 mod tests {
-    use async_graphql::parser::parse_query;
-
-    use super::*;
+    use super::{super::operation, *};
 
     #[tokio::test]
     async fn a_text_is_read_once_and_one_that_is_wrong_each_time() {
@@ -160,7 +169,7 @@ mod tests {
             let text = documents.text(Named::Text(text.to_owned())).await;
             documents.get(text.expect("it is given"), |text| {
                 reads += 1;
-                parse_query(text).map(|parsed| (1, parsed))
+                operation::read(text).map(|read| (1, read))
             })
         };
         let first = get("{ a }")

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Extensions, Request, Variables, parser::types::OperationDefinition};
+use async_graphql::{Extensions, ServerError, Variables, parser::types::OperationDefinition};
 
 use super::Document;
 use crate::graphql::{
     limits::{Limits, Refusal},
+    operation::Executable,
     shape::{Measure, select_operation},
 };
 
@@ -47,12 +48,33 @@ impl Prepared {
         &operation.node
     }
 
-    /// The executor's request.
-    pub(in crate::graphql) fn request(&self) -> Request {
-        let mut request =
-            Request::new(self.document.text.clone()).variables(self.variables.clone());
-        request.operation_name.clone_from(&self.operation_name);
-        request.set_parsed_query(self.document.parsed.clone());
-        request
+    /// The operation as it is run.
+    ///
+    /// # Errors
+    /// What is wrong with the document by the schema, or with a variable by its type.
+    pub(in crate::graphql) fn executable(&self) -> Result<Executable, Vec<ServerError>> {
+        let document = &self.document;
+        if !document.faults.is_empty() {
+            return Err(document.faults.clone());
+        }
+        let executable = Executable::new(&document.parsed, self.operation(), &self.variables);
+        executable.map_err(|error| vec![error])
+    }
+}
+
+#[cfg(test)]
+impl Prepared {
+    /// A document with variables, without what limits and prices need.
+    pub(in crate::graphql) fn of(text: &str, variables: serde_json::Value) -> Self {
+        let read = crate::graphql::operation::read(text).expect("a document");
+        Self {
+            document: Arc::new(Document::new(text.to_owned(), 1, read)),
+            is_registered: false,
+            operation_name: None,
+            variables: Variables::from_json(variables),
+            bytes: 0,
+            measure: Measure::default(),
+            extensions: Extensions::default(),
+        }
     }
 }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::Hash;
+use crate::graphql::operation;
 
 /// A manifest larger than this is none.
 const LARGEST: u64 = 64 << 20;
@@ -87,8 +88,8 @@ impl Trusted {
             if !(1..=LONGEST_ID).contains(&id.len()) {
                 return Err(TrustedError::Id(id));
             }
-            if let Err(error) = async_graphql::parser::parse_query(&text) {
-                return Err(TrustedError::Document(id, error.to_string()));
+            if let Err(error) = operation::read(&text) {
+                return Err(TrustedError::Document(id, error.message));
             }
             let hash: Hash = Sha256::digest(&text).into();
             trusted.id_of.insert(hash, id.clone());

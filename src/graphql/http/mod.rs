@@ -35,6 +35,7 @@ use tokio::time::Instant;
 
 use super::{
     Api,
+    documents::Prepared,
     live::{Failure, Start},
     socket,
 };
@@ -137,14 +138,14 @@ pub(super) async fn prepare_subscription(
     api: &Api,
     actor: &Actor,
     (payload, start): (&str, &Start),
-) -> Result<async_graphql::Request, Failure> {
+) -> Result<Prepared, Failure> {
     let prepare = async {
         let call = Call::from_json(payload.as_bytes(), api.limits())?;
         let outcome = &mut Outcome::default();
         let prepared = prepare::prepare(api, call, prepare::Transport::Socket, outcome).await?;
         run::require_allowed(api, Some(actor), &prepared)?;
         run::pay_for_opening(api, (actor, start), outcome.price).await?;
-        Ok(prepared.request())
+        Ok(prepared)
     };
     prepare.await.map_err(|problem: Problem| Failure {
         retry_after: problem.retry_after(),

@@ -1,15 +1,14 @@
 //! From the text of a document to a request that may run, refusing at the cheapest point. Every way in goes through
 //! here: nothing else parses what clients send.
 
-use async_graphql::parser::types::{OperationDefinition, OperationType};
-use async_graphql::parser::{self, parse_query};
-use async_graphql::{Value, Variables};
+use async_graphql::parser::types::OperationType;
 
 use super::Outcome;
 use super::call::Call;
 use super::problem::Problem;
 use crate::graphql::Api;
 use crate::graphql::documents::{Missing, Named, Prepared};
+use crate::graphql::operation::{self, SyntaxError};
 use crate::graphql::scan::scan;
 use crate::graphql::shape::select_operation;
 use crate::graphql::spending;
@@ -73,8 +72,7 @@ pub(in crate::graphql) async fn prepare(
     let text = documents.text(call.document).await?;
     let document = documents.get(text, |text| {
         let tokens = scan(text, api.limits())?;
-        let parsed = parse_query(text).map_err(|error| syntax_problem(&error))?;
-        Ok::<_, Problem>((tokens, parsed))
+        Ok::<_, Problem>((tokens, operation::read(text)?))
     })?;
     let document = document.ok_or(Missing::Hash)?;
     let name = call.operation_name.as_deref();
@@ -82,7 +80,6 @@ pub(in crate::graphql) async fn prepare(
     outcome.operation_type = Some(word_for(operation.node.ty));
     outcome.operation_name = selected.map(|name| name.chars().take(LONGEST_NAME).collect());
     transport.require(operation.node.ty)?;
-    require_variables(&operation.node, &call.variables)?;
     let measure = api
         .shape()
         .measure(&document.parsed, name, &call.variables, api.limits())?;
@@ -117,51 +114,20 @@ impl From<Missing> for Problem {
     }
 }
 
-/// The parser's message quotes the document; its last line says what was expected, and that is enough.
-fn syntax_problem(error: &parser::Error) -> Problem {
-    let position = error.positions().next();
-    let text = error.to_string();
-    let reason = text
-        .lines()
-        .last()
-        .unwrap_or_default()
-        .trim()
-        .trim_start_matches("= ");
-    let message = match position {
-        Some(at) => format!(
-            "syntax error at line {}, column {}: {reason}",
-            at.line, at.column
-        ),
-        None => format!("syntax error: {reason}"),
-    };
-    Problem {
-        position,
-        ..Problem::document("GRAPHQL_PARSE_FAILED", message)
-    }
-}
-
-/// The executor finds a missing variable only where it is used, in the middle of the work.
-fn require_variables(operation: &OperationDefinition, sent: &Variables) -> Result<(), Problem> {
-    for variable in &operation.variable_definitions {
-        let variable = &variable.node;
-        let is_optional = variable.var_type.node.nullable || variable.default_value.is_some();
-        let value = sent.get(&variable.name.node);
-        let is_missing = match value {
-            None => !is_optional,
-            Some(value) => *value == Value::Null && !variable.var_type.node.nullable,
+impl From<SyntaxError> for Problem {
+    fn from(SyntaxError { message, at }: SyntaxError) -> Self {
+        let message = match at {
+            Some(at) => format!(
+                "syntax error at line {}, column {}: {message}",
+                at.line, at.column
+            ),
+            None => format!("syntax error: {message}"),
         };
-        if is_missing {
-            let message = format!(
-                "the variable ${} is required and must not be null",
-                variable.name.node
-            );
-            return Err(Problem {
-                position: Some(variable.name.pos),
-                ..Problem::document("BAD_USER_INPUT", message)
-            });
+        Self {
+            position: at,
+            ..Self::document("GRAPHQL_PARSE_FAILED", message)
         }
     }
-    Ok(())
 }
 
 pub(super) const fn word_for(operation: OperationType) -> &'static str {

@@ -30,6 +30,7 @@ use crate::{
     events::EventCursor,
     graphql::{
         Api,
+        documents::Prepared,
         live::{
             Checked, Failure, Line, OperationId, Outbox, Parcel, Pass, Peer, Seat, Start,
             rights_changed,
@@ -104,7 +105,7 @@ pub(super) async fn stream(
         events,
     };
     // Opening may take as long as there is to catch up with, so the stream begins before.
-    let served = stream.run(prepared.request(), (line, start));
+    let served = stream.run(Arc::new(prepared), (line, start));
     tokio::spawn(api.connections().track_future(served));
     let next = |mut body: mpsc::Receiver<Bytes>| async move {
         let event = body.recv().await?;
@@ -142,23 +143,22 @@ struct Stream {
 struct Over;
 
 impl Stream {
-    async fn run(mut self, request: async_graphql::Request, start: (Line, Start)) {
-        _ = self.serve(request, start).await;
+    async fn run(mut self, asked: Arc<Prepared>, start: (Line, Start)) {
+        _ = self.serve(asked, start).await;
         self.outbox.close();
     }
 
     async fn serve(
         &mut self,
-        request: async_graphql::Request,
+        asked: Arc<Prepared>,
         (mut line, start): (Line, Start),
     ) -> Result<(), Over> {
         let retry = format!("retry: {}\n:\n\n", fastrand::u64(500..RETURN_WITHIN_MS));
         self.send(retry).await?;
         let closing = self.api.closing().clone();
-        let query = Query::of(&request);
         // Held for as long as the subscription lasts.
         let mut seat: Option<Seat> = None;
-        let mut opening = self.open(request, (line.clone(), start));
+        let mut opening = self.open(&asked, (line.clone(), start));
         let mut changed = self.peer.changed();
         let mut sign = tokio::time::interval(SIGN_OF_LIFE);
         sign.tick().await;
@@ -184,7 +184,7 @@ impl Stream {
                         changed = self.peer.changed();
                         drop(seat.take());
                         line.operation = OperationId::from("");
-                        opening = self.open(query.again(), (line.clone(), Start::After(seq)));
+                        opening = self.open(&asked, (line.clone(), Start::After(seq)));
                     }
                 },
                 () = &mut changed => {
@@ -201,10 +201,11 @@ impl Stream {
         Err(Over)
     }
 
-    fn open(&self, request: async_graphql::Request, (line, start): (Line, Start)) -> AbortHandle {
+    fn open(&self, asked: &Arc<Prepared>, (line, start): (Line, Start)) -> AbortHandle {
         let (api, actor) = (Arc::clone(&self.api), Arc::clone(self.peer.actor()));
+        let asked = Arc::clone(asked);
         let opening = tokio::spawn(async move {
-            let opened = api.live().open(actor, request, (line.clone(), start)).await;
+            let opened = api.live().open(actor, &asked, (line.clone(), start)).await;
             line.outbox
                 .put(Parcel::Opened(line.operation, Box::new(opened)));
         });
@@ -230,30 +231,6 @@ impl Stream {
 
     async fn send(&self, event: String) -> Result<(), Over> {
         self.events.send(event.into()).await.map_err(|_| Over)
-    }
-}
-
-/// What was asked, to ask it again after an interruption.
-struct Query {
-    query: String,
-    name: Option<String>,
-    variables: async_graphql::Variables,
-}
-
-impl Query {
-    fn of(request: &async_graphql::Request) -> Self {
-        Self {
-            query: request.query.clone(),
-            name: request.operation_name.clone(),
-            variables: request.variables.clone(),
-        }
-    }
-
-    fn again(&self) -> async_graphql::Request {
-        let mut request =
-            async_graphql::Request::new(self.query.clone()).variables(self.variables.clone());
-        request.operation_name.clone_from(&self.name);
-        request
     }
 }
 

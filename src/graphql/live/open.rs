@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_graphql::Request;
 use tokio::sync::Notify;
 
 use super::{
@@ -14,7 +13,7 @@ use super::{
 use crate::{
     auth::Actor,
     events::{EventCursor, Feed, FeedError},
-    graphql::RequestContext,
+    graphql::{RequestContext, attempts::Asked, documents::Prepared},
 };
 
 /// Where what an operation has to say is sent.
@@ -43,16 +42,17 @@ impl Live {
     ///
     /// # Errors
     /// What the executor refuses; `RESYNC` when there is no going on from the cursor; `UNAVAILABLE`.
-    pub(crate) async fn open(
+    pub(in crate::graphql) async fn open(
         self: &Arc<Self>,
         actor: Arc<Actor>,
-        request: Request,
+        asked: &Prepared,
         (line, start): (Line, Start),
     ) -> Result<Seat, Refused> {
-        let operation = Operation::new(request)?;
+        let operation = Operation::new(asked)?;
         let is_interrupted = matches!(start, Start::After(_));
         if !is_interrupted {
-            operation.note_ids(&self.running.context(Arc::clone(&actor)));
+            let named = Asked::of(&asked.document.parsed, asked.operation(), &asked.variables);
+            named.suspect(&self.running.context(Arc::clone(&actor)));
         }
         let (plan, context) = self.plan(&actor, &operation).await?;
         let feed = self.hub.feed(actor.tenant).await?;

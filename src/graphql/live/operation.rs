@@ -3,16 +3,16 @@
 use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc};
 
 use async_graphql::{
-    Name, Request, Response, Value, Variables,
-    parser::types::{ExecutableDocument, OperationDefinition, Selection},
+    Name, Response, Value,
+    parser::types::{OperationDefinition, Selection},
 };
 use futures_util::{FutureExt as _, StreamExt as _};
 use sha2::{Digest as _, Sha256};
 
-use super::{Failure, turn::Turn};
+use super::{Failure, Refused, turn::Turn};
 use crate::graphql::{
-    RequestContext, Schema, attempts::Asked, http::ensure_code, limits::Limits, order::Order,
-    shape::select_operation,
+    RequestContext, Schema, documents::Prepared, http::ensure_code, limits::Limits,
+    operation::Executable,
 };
 
 /// Fields whose answer depends on who asks, beyond the rows and rights that they share with others.
@@ -20,11 +20,7 @@ const PERSONAL: &[&str] = &["can", "viewer"];
 
 /// A document that is run again and again.
 pub(super) struct Operation {
-    query: String,
-    document: ExecutableDocument,
-    name: Option<String>,
-    variables: Variables,
-    order: Order,
+    executable: Executable,
     /// Equal for documents that are answered alike; where to resume plays no part in it.
     pub(super) key: [u8; 32],
     /// Whether it has to be run for each person by themselves.
@@ -41,45 +37,37 @@ pub(super) enum Unanswered {
 }
 
 impl Operation {
-    /// Takes a request apart that was scanned, parsed and measured.
-    pub(super) fn new(mut request: Request) -> Result<Self, Failure> {
-        let name = request.operation_name.clone();
-        let document = request
-            .parsed_query()
-            .map_err(|error| Failure::new("GRAPHQL_PARSE_FAILED", error.message.clone()))?
-            .clone();
-        let (_, operation) = select_operation(&document, name.as_deref())
-            .map_err(|refusal| Failure::new(refusal.code, refusal.message))?;
-        let mut distinct = request.variables.clone();
-        for variable in cursors(&operation.node) {
+    /// Takes apart what a client asks for.
+    ///
+    /// # Errors
+    /// What is wrong with the document or its variables.
+    pub(super) fn new(asked: &Prepared) -> Result<Self, Refused> {
+        let executable = asked.executable().map_err(|mut faults| {
+            faults.iter_mut().for_each(ensure_code);
+            Refused::Errors(faults)
+        })?;
+        let mut distinct = asked.variables.clone();
+        for variable in cursors(asked.operation()) {
             distinct.remove(&variable);
         }
         let mut key = Sha256::new();
         for part in [
-            request.query.as_bytes(),
-            name.as_deref().unwrap_or_default().as_bytes(),
+            &asked.document.hash[..],
+            asked
+                .operation_name
+                .as_deref()
+                .unwrap_or_default()
+                .as_bytes(),
             &serde_json::to_vec(&distinct).unwrap_or_default(),
         ] {
             key.update((part.len() as u64).to_be_bytes());
             key.update(part);
         }
-        let order = Order::of(&document, &operation.node);
         Ok(Self {
-            is_personal: PERSONAL.iter().any(|field| names(&request.query, field)),
+            is_personal: executable.selects(PERSONAL),
             key: key.finalize().into(),
-            query: request.query,
-            name,
-            variables: request.variables,
-            order,
-            document,
+            executable,
         })
-    }
-
-    /// Has the ids that it names looked at: nothing that it is told says whether they are any.
-    pub(super) fn note_ids(&self, context: &RequestContext) {
-        if let Ok((_, operation)) = select_operation(&self.document, self.name.as_deref()) {
-            Asked::of(&self.document, &operation.node, &self.variables).suspect(context);
-        }
     }
 
     /// Runs it for one turn. The executor answers nothing when the resolver has nothing to say.
@@ -89,17 +77,13 @@ impl Operation {
         context: &Arc<RequestContext>,
         turn: Turn,
     ) -> Option<Response> {
-        let mut request = Request::new(self.query.clone())
-            .variables(self.variables.clone())
-            .data(Arc::clone(context))
-            .data(turn)
-            .disable_introspection();
-        request.operation_name.clone_from(&self.name);
-        request.set_parsed_query(self.document.clone());
+        let request = self.executable.request();
+        let request = request.data(Arc::clone(context)).data(turn);
+        let request = request.disable_introspection();
         // Tokio would make a long poll give way in the middle of a level, and its batches would fall apart.
         let answer = async { schema.execute_stream(request).next().await };
         let mut response = tokio::task::unconstrained(answer).await?;
-        self.order.arrange(&mut response.data);
+        self.executable.complete(&mut response);
         response.errors.iter_mut().for_each(ensure_code);
         Some(response)
     }
@@ -171,16 +155,6 @@ fn cursors(operation: &OperationDefinition) -> Vec<Name> {
     variables.collect()
 }
 
-/// Whether a document has a word. It may be an alias or stand in a text: then more is run than has to be.
-fn names(document: &str, word: &str) -> bool {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    document.match_indices(word).any(|(at, _)| {
-        let before = document[..at].chars().next_back();
-        let after = document[at + word.len()..].chars().next();
-        !before.is_some_and(is_part) && !after.is_some_and(is_part)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -188,30 +162,34 @@ mod tests {
     use super::*;
 
     fn operation(query: &str, variables: serde_json::Value) -> Operation {
-        let variables = Variables::from_json(variables);
-        Operation::new(Request::new(query).variables(variables)).expect("an operation")
+        Operation::new(&Prepared::of(query, variables)).expect("an operation")
     }
 
     #[test]
     fn where_to_resume_does_not_tell_operations_apart_and_all_else_does() {
-        let query = "subscription($c: EventCursor, $n: Int) { a(after: $c, n: $n) { kind } }";
+        let query = "subscription($c: EventCursor, $n: Boolean = true) {
+            opportunityEvents(after: $c) { kind recordId @include(if: $n) } }";
         let key = |query, variables| operation(query, variables).key;
-        let usual = key(query, json!({ "c": "1", "n": 1 }));
-        assert_eq!(usual, key(query, json!({ "c": "2", "n": 1 })));
-        assert_eq!(usual, key(query, json!({ "n": 1 })));
-        assert_ne!(usual, key(query, json!({ "c": "1", "n": 2 })));
+        let cursor = |seq: i64| format!("{:016x}.{seq}", 7);
+        let usual = key(query, json!({ "c": cursor(1), "n": true }));
+        assert_eq!(usual, key(query, json!({ "c": cursor(2), "n": true })));
+        assert_eq!(usual, key(query, json!({ "n": true })));
+        assert_ne!(usual, key(query, json!({ "c": cursor(1), "n": false })));
         assert_ne!(
             usual,
-            key(&query.replace("kind", "cursor"), json!({ "n": 1 }))
+            key(&query.replace("kind", "cursor"), json!({ "n": true }))
         );
     }
 
     #[test]
-    fn what_depends_on_the_person_is_found_by_its_word() {
+    fn what_depends_on_the_person_is_found_wherever_it_is_asked_for() {
         let is_personal = |query| operation(query, json!({})).is_personal;
-        assert!(is_personal("subscription { a { deal { can { edit } } } }"));
+        assert!(is_personal(
+            "subscription { opportunityEvents { ...e } }
+            fragment e on OpportunityEvent { opportunity { may: can { update } } }"
+        ));
         assert!(!is_personal(
-            "subscription { a { deal { canceled can_not } } }"
+            "subscription { opportunityEvents { opportunity { can: name } } }"
         ));
     }
 }

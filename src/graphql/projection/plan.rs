@@ -12,6 +12,7 @@ use super::{
     field::{Kind, Projected, Shape},
     page::Source,
 };
+use crate::graphql::operation::TYPE_KEY;
 
 /// All of it.
 pub(super) struct Plan {
@@ -409,7 +410,9 @@ impl<'a> Flat<'a> {
     fn of(set: &ContextSelectionSet<'a>, type_name: &str) -> Option<Vec<&'a Positioned<Field>>> {
         let mut flat = Self(Vec::new());
         flat.add(set, &set.item.node, type_name)?;
-        Some(flat.0)
+        // An object of which nothing is asked: only what the executor answers is completed.
+        let is_made_up = |field: &&Positioned<Field>| field.node.response_key().node == TYPE_KEY;
+        (!flat.0.iter().any(is_made_up)).then_some(flat.0)
     }
 
     /// `@skip` and `@include` were judged before anything runs; what is left of them says nothing any more. Fragments on

@@ -26,7 +26,7 @@ pub use schema::SchemaShape;
 pub use touched::Touched;
 
 /// What a request asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Measure {
     /// Objects that the answer could hold at most, as far as page sizes tell; a list without pages counts as ten.
     pub nodes: usize,

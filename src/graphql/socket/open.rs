@@ -219,7 +219,7 @@ impl Open {
         let payload = payload.to_owned();
         let opening = tokio::spawn(async move {
             let opened = match prepare_subscription(&api, &actor, (&payload, &start)).await {
-                Ok(request) => api.live().open(actor, request, (line.clone(), start)).await,
+                Ok(asked) => api.live().open(actor, &asked, (line.clone(), start)).await,
                 Err(failure) => Err(Refused::from(failure)),
             };
             let parcel = Parcel::Opened(line.operation, Box::new(opened));

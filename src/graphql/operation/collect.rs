@@ -1,0 +1,327 @@
+//! Which fields an operation selects of each object (GraphQL specification, section 6.3.2), with what `@skip`, `@include`
+//! and the variables say put in: fragments are laid out, and fields of the same key are one.
+
+use apollo_compiler::{
+    Schema,
+    ast::{InputValueDefinition, Type},
+    schema::ExtendedType,
+};
+use async_graphql::{
+    Name, Pos, Positioned, Value as ConstValue, Variables,
+    indexmap::IndexMap,
+    parser::types::{Directive, ExecutableDocument, Field, Selection, SelectionSet},
+};
+use async_graphql_value::Value;
+
+use super::parse::SCHEMA;
+
+/// What is selected of an object.
+#[derive(Debug, Default)]
+pub(super) struct Fields {
+    /// In the order of the answer.
+    pub(super) fields: Vec<Selected>,
+    /// Where a directive stands whose condition is null: there is no saying what is selected, so the object fails.
+    pub(super) undecided: Option<Pos>,
+}
+
+/// A field that is answered.
+#[derive(Debug)]
+pub(super) struct Selected {
+    /// Its key in the answer.
+    pub(super) key: Name,
+    /// What the executor is asked: no directives, no variables, and nothing below it.
+    pub(super) asked: Positioned<Field>,
+    /// Its type by the schema.
+    pub(super) ty: Type,
+    /// What is selected of what it answers.
+    pub(super) below: Below,
+}
+
+/// What is selected of the objects that a field answers.
+#[derive(Debug)]
+pub(super) enum Below {
+    /// They are none.
+    Leaf,
+    /// The same of all.
+    Object(Fields),
+    /// By the object's type.
+    Abstract {
+        /// Of objects of these types.
+        of: IndexMap<Name, Fields>,
+        /// Of all others.
+        others: Fields,
+        /// All types that there may be.
+        possible: Vec<Name>,
+    },
+}
+
+impl Fields {
+    /// Whether a field of one of these names is among them or below them.
+    pub(super) fn selects(&self, names: &[&str]) -> bool {
+        self.fields.iter().any(|field| {
+            names.contains(&field.asked.node.name.node.as_str())
+                || match &field.below {
+                    Below::Leaf => false,
+                    Below::Object(fields) => fields.selects(names),
+                    Below::Abstract { of, others, .. } => {
+                        others.selects(names) || of.values().any(|fields| fields.selects(names))
+                    }
+                }
+        })
+    }
+}
+
+/// Collects the fields of one operation.
+pub(super) struct Collector<'a> {
+    pub(super) document: &'a ExecutableDocument,
+    /// Coerced.
+    pub(super) variables: &'a Variables,
+}
+
+/// Selection sets that stand on the same object.
+type Sets<'a> = Vec<&'a SelectionSet>;
+
+/// Fields of the same key.
+type Group<'a> = Vec<&'a Positioned<Field>>;
+
+/// What was found of an object.
+#[derive(Default)]
+struct Found<'a> {
+    groups: IndexMap<Name, Group<'a>>,
+    /// Fragments that were laid out already.
+    spread: Vec<&'a Name>,
+    undecided: Option<Pos>,
+}
+
+impl<'a> Collector<'a> {
+    /// What sets select of objects of a type.
+    pub(super) fn object(&self, type_name: &str, sets: &Sets<'a>) -> Fields {
+        let mut found = Found::default();
+        for set in sets {
+            found.spread.clear();
+            self.collect(type_name, set, &mut found);
+        }
+        if found.undecided.is_some() {
+            return Fields {
+                fields: Vec::new(),
+                undecided: found.undecided,
+            };
+        }
+        let groups = found.groups.into_iter();
+        let fields = groups.filter_map(|(key, group)| self.field(type_name, key, &group));
+        Fields {
+            fields: fields.collect(),
+            undecided: None,
+        }
+    }
+
+    /// Adds the fields that a set selects of objects of a type.
+    fn collect(&self, type_name: &str, set: &'a SelectionSet, found: &mut Found<'a>) {
+        for item in &set.items {
+            match self.includes(item.node.directives()) {
+                Ok(true) => {}
+                Ok(false) => continue,
+                Err(at) => {
+                    found.undecided.get_or_insert(at);
+                    continue;
+                }
+            }
+            match &item.node {
+                Selection::Field(field) => {
+                    let key = field.node.response_key().node.clone();
+                    found.groups.entry(key).or_default().push(field);
+                }
+                Selection::InlineFragment(inline) => {
+                    let on = inline.node.type_condition.as_ref();
+                    if on.is_none_or(|on| is_of(type_name, &on.node.on.node)) {
+                        let set = &inline.node.selection_set.node;
+                        self.collect(type_name, set, found);
+                    }
+                }
+                Selection::FragmentSpread(used) => {
+                    let name = &used.node.fragment_name.node;
+                    let Some(fragment) = self.document.fragments.get(name) else {
+                        continue;
+                    };
+                    let on = &fragment.node.type_condition.node.on.node;
+                    if !found.spread.contains(&name) && is_of(type_name, on) {
+                        found.spread.push(name);
+                        let set = &fragment.node.selection_set.node;
+                        self.collect(type_name, set, found);
+                    }
+                }
+            }
+        }
+    }
+
+    /// One field; the arguments of all of the group are the same, as validation has seen to.
+    fn field(&self, parent: &str, key: Name, group: &Group<'a>) -> Option<Selected> {
+        let first = *group.first()?;
+        let known = SCHEMA.type_field(parent, &first.node.name.node).ok()?;
+        let target = known.ty.inner_named_type();
+        let sets = group.iter().map(|field| &field.node.selection_set.node);
+        let sets: Sets<'a> = sets.collect();
+        let below = match SCHEMA.types.get(target)? {
+            ExtendedType::Object(_) => Below::Object(self.object(target, &sets)),
+            ExtendedType::Interface(_) | ExtendedType::Union(_) => self.by_type(target, &sets),
+            _ => Below::Leaf,
+        };
+        let field = &first.node;
+        let asked = Field {
+            alias: (field.name.node != key).then(|| first.position_node(key.clone())),
+            name: field.name.clone(),
+            arguments: self.arguments(field, &known.arguments),
+            directives: Vec::new(),
+            selection_set: field.selection_set.position_node(SelectionSet::default()),
+        };
+        Some(Selected {
+            asked: first.position_node(asked),
+            ty: known.ty.clone(),
+            key,
+            below,
+        })
+    }
+
+    fn by_type(&self, type_name: &str, sets: &Sets<'a>) -> Below {
+        let possible = possible_types(&SCHEMA, type_name);
+        let mut conditions = Conditions::default();
+        for set in sets {
+            conditions.learn(self.document, set);
+        }
+        let is_told_apart = |one: &&Name| {
+            let mut named = conditions.named.iter();
+            named.any(|on| is_of(one, on) != is_of(type_name, on))
+        };
+        let apart = possible.iter().filter(is_told_apart);
+        Below::Abstract {
+            of: apart
+                .map(|one| (one.clone(), self.object(one, sets)))
+                .collect(),
+            others: self.object(type_name, sets),
+            possible,
+        }
+    }
+
+    /// Whether directives include what they stand on; the place of one that does not say.
+    fn includes(&self, directives: &[Positioned<Directive>]) -> Result<bool, Pos> {
+        for directive in directives {
+            let wanted = match directive.node.name.node.as_str() {
+                "skip" => false,
+                "include" => true,
+                _ => continue,
+            };
+            let condition = directive.node.get_argument("if");
+            match condition.and_then(|value| self.constant(&value.node)) {
+                Some(ConstValue::Boolean(is_so)) if is_so == wanted => {}
+                Some(ConstValue::Boolean(_)) => return Ok(false),
+                _ => return Err(directive.pos),
+            }
+        }
+        Ok(true)
+    }
+
+    fn arguments(
+        &self,
+        field: &Field,
+        known: &[apollo_compiler::Node<InputValueDefinition>],
+    ) -> Vec<(Positioned<Name>, Positioned<Value>)> {
+        let given = field.arguments.iter().filter_map(|(name, value)| {
+            let mut known = known.iter();
+            let known = known.find(|known| known.name == name.node.as_str())?;
+            let constant = self.literal(&known.ty, &value.node)?;
+            Some((name.clone(), value.position_node(constant.into_value())))
+        });
+        given.collect()
+    }
+
+    /// A value of a type with its variables put in; none when it is a variable that has no value, which is as if it were
+    /// not there.
+    fn literal(&self, ty: &Type, value: &Value) -> Option<ConstValue> {
+        match (ty, value) {
+            (_, Value::Variable(name)) => self.variables.get(name).cloned(),
+            (_, Value::Null) => Some(ConstValue::Null),
+            (Type::List(inner) | Type::NonNullList(inner), Value::List(items)) => {
+                let item = |item| self.literal(inner, item).unwrap_or_default();
+                Some(ConstValue::List(items.iter().map(item).collect()))
+            }
+            (Type::List(inner) | Type::NonNullList(inner), one) => {
+                let item = self.literal(inner, one)?;
+                Some(ConstValue::List(vec![item]))
+            }
+            (Type::Named(name) | Type::NonNullNamed(name), value) => self.named(name, value),
+        }
+    }
+
+    fn named(&self, type_name: &str, value: &Value) -> Option<ConstValue> {
+        match (SCHEMA.types.get(type_name), value) {
+            (Some(ExtendedType::InputObject(known)), Value::Object(given)) => {
+                let fields = given.iter().filter_map(|(name, value)| {
+                    let known = known.fields.get(name.as_str())?;
+                    Some((name.clone(), self.literal(&known.ty, value)?))
+                });
+                Some(ConstValue::Object(fields.collect()))
+            }
+            (_, Value::Number(number)) if type_name == "ID" => {
+                Some(ConstValue::String(number.to_string()))
+            }
+            (_, value) => self.constant(value),
+        }
+    }
+
+    /// A value of a type that the schema says no more of.
+    fn constant(&self, value: &Value) -> Option<ConstValue> {
+        value
+            .clone()
+            .into_const_with(|name| self.variables.get(&name).cloned().ok_or(()))
+            .ok()
+    }
+}
+
+/// The types that fragments are asked for on, wherever they stand in a set.
+#[derive(Default)]
+struct Conditions<'a> {
+    named: Vec<&'a Name>,
+    spread: Vec<&'a Name>,
+}
+
+impl<'a> Conditions<'a> {
+    fn learn(&mut self, document: &'a ExecutableDocument, set: &'a SelectionSet) {
+        for item in &set.items {
+            let (on, set) = match &item.node {
+                Selection::Field(_) => continue,
+                Selection::InlineFragment(inline) => {
+                    let on = inline.node.type_condition.as_ref();
+                    (on, &inline.node.selection_set.node)
+                }
+                Selection::FragmentSpread(used) => {
+                    let name = &used.node.fragment_name.node;
+                    let Some(fragment) = document.fragments.get(name) else {
+                        continue;
+                    };
+                    if self.spread.contains(&name) {
+                        continue;
+                    }
+                    self.spread.push(name);
+                    let on = Some(&fragment.node.type_condition);
+                    (on, &fragment.node.selection_set.node)
+                }
+            };
+            self.named.extend(on.map(|on| &on.node.on.node));
+            self.learn(document, set);
+        }
+    }
+}
+
+/// Whether all objects of a type are of another one.
+fn is_of(type_name: &str, other: &str) -> bool {
+    type_name == other || SCHEMA.is_subtype(other, type_name)
+}
+
+/// The types of the objects that an interface or a union stands for.
+fn possible_types(schema: &Schema, type_name: &str) -> Vec<Name> {
+    let is_one = |(name, ty): &(&apollo_compiler::Name, &ExtendedType)| {
+        ty.is_object() && schema.is_subtype(type_name, name)
+    };
+    let types = schema.types.iter().filter(is_one);
+    types.map(|(name, _)| Name::new(name.as_str())).collect()
+}
