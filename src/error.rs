@@ -65,6 +65,9 @@ pub enum Error {
     /// The tenant has so much under way that this could not begin.
     #[error("your tenant has too much under way at once, try again in a moment")]
     Busy,
+    /// What is to be answered takes more memory than an answer may.
+    #[error("the answer is larger than allowed: ask for less")]
+    TooLarge,
     /// Something that this server depends on does not answer.
     #[error("{0} does not answer, try again later")]
     Unavailable(&'static str),
@@ -140,6 +143,7 @@ impl Error {
             Self::Quota { .. } => "QUOTA_EXCEEDED",
             Self::TooManyAttempts { .. } => "TOO_MANY_ATTEMPTS",
             Self::Busy => "TENANT_BUSY",
+            Self::TooLarge => "RESPONSE_TOO_LARGE",
             Self::Unavailable(_) => "UNAVAILABLE",
             Self::Internal(_) => "INTERNAL",
         }

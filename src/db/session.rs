@@ -6,13 +6,16 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU32, Ordering},
+    atomic::{AtomicU32, AtomicUsize, Ordering},
 };
 
 use tokio::sync::Mutex;
 
 use super::{Db, Tx};
-use crate::{auth::Actor, error::Result};
+use crate::{
+    auth::Actor,
+    error::{Error, Result},
+};
 
 /// A read-only snapshot on behalf of an actor.
 pub struct ReadSession {
@@ -20,6 +23,8 @@ pub struct ReadSession {
     actor: Arc<Actor>,
     tx: Mutex<Option<Tx>>,
     statements: AtomicU32,
+    /// Bytes of rows that may be read yet.
+    room: AtomicUsize,
 }
 
 impl ReadSession {
@@ -29,15 +34,29 @@ impl ReadSession {
             actor,
             tx: Mutex::new(None),
             statements: AtomicU32::new(0),
+            room: AtomicUsize::new(usize::MAX),
+        }
+    }
+
+    /// The same, reading so many bytes of rows at the most.
+    #[must_use]
+    pub fn within(self, bytes: usize) -> Self {
+        Self {
+            room: AtomicUsize::new(bytes),
+            ..self
         }
     }
 
     /// Runs `work` on the snapshot.
     ///
     /// # Errors
-    /// What `work` fails with, or the database.
+    /// What `work` fails with, or the database; `TooLarge` from when all is read that may be.
     pub async fn run<T>(&self, work: impl AsyncFnOnce(&mut Tx) -> Result<T>) -> Result<T> {
         let mut guard = self.tx.lock().await;
+        let room = self.room.load(Ordering::Relaxed);
+        if room == 0 {
+            return Err(Error::TooLarge);
+        }
         let tx = match guard.as_mut() {
             Some(tx) => {
                 // What was refused to one is nobody else's business.
@@ -54,10 +73,26 @@ impl ReadSession {
             }
         };
         let before = tx.count();
+        tx.set_room(room);
         let done = work(tx).await;
         self.statements
             .fetch_add(tx.count() - before, Ordering::Relaxed);
+        let read = room - tx.room();
+        let less = |room: usize| Some(room.saturating_sub(read));
+        _ = self
+            .room
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         done
+    }
+
+    /// Has nothing more read.
+    pub fn stop(&self) {
+        self.room.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether nothing more is read, because it was too much or would be.
+    pub fn is_stopped(&self) -> bool {
+        self.room.load(Ordering::Relaxed) == 0
     }
 
     /// Lets the snapshot go; the next use begins a new one that sees what was written since.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::TryStreamExt as _;
 use sqlx::{
     AssertSqlSafe, Connection as _, Executor as _, FromRow, PgConnection, Postgres, Row as _,
     SqlSafeStr as _,
@@ -15,7 +16,10 @@ use super::{
     constraint::{is_unread, translate},
     gate::Permit,
 };
-use crate::{error::Result, telemetry::Statement};
+use crate::{
+    error::{Error, Result},
+    telemetry::Statement,
+};
 
 /// How long a statement may go on that nobody waits for any more.
 const GRACE: Duration = Duration::from_millis(100);
@@ -60,6 +64,8 @@ pub struct Statements {
     /// Whether Postgres has refused a statement, and takes no other before a rollback.
     is_refused: bool,
     count: u32,
+    /// Bytes of rows that may be read yet.
+    room: usize,
     running: Running,
     /// Let go with the connection.
     permit: Option<Permit>,
@@ -79,6 +85,7 @@ impl Statements {
             is_busy: true,
             is_refused: false,
             count: 0,
+            room: usize::MAX,
             running,
             permit,
         };
@@ -98,23 +105,23 @@ impl Statements {
         self.count
     }
 
+    /// Bytes of rows that may be read yet.
+    pub(super) fn room(&self) -> usize {
+        self.room
+    }
+
+    /// Has no more than so many bytes of rows read from here on: what is beyond is not taken into memory.
+    pub(super) fn set_room(&mut self, bytes: usize) {
+        self.room = bytes;
+    }
+
     /// Runs a query and decodes all rows.
     ///
     /// # Errors
-    /// The database refused or does not answer; see [`crate::error::Error`].
-    pub async fn all<T: for<'r> FromRow<'r, PgRow> + Send + Unpin>(
-        &mut self,
-        mut sql: Sql,
-    ) -> Result<Vec<T>> {
-        let statement = self.note(&sql);
-        let query = sql
-            .0
-            .build_query_as::<T>()
-            .persistent(self.running.prepared);
-        let rows = statement.run(query.fetch_all(self.connection())).await;
-        let rows = self.settled(rows)?;
-        statement.done(rows.len());
-        Ok(rows)
+    /// The database refused or does not answer, or the rows take more memory than there is for them; see
+    /// [`crate::error::Error`].
+    pub async fn all<T: for<'r> FromRow<'r, PgRow>>(&mut self, sql: Sql) -> Result<Vec<T>> {
+        self.gather(sql, |row| T::from_row(&row)).await
     }
 
     /// Runs a query that yields a row or none.
@@ -140,13 +147,43 @@ impl Statements {
     ///
     /// # Errors
     /// As [`Self::all`].
-    pub async fn rows(&mut self, mut sql: Sql) -> Result<Vec<PgRow>> {
+    pub async fn rows(&mut self, sql: Sql) -> Result<Vec<PgRow>> {
+        self.gather(sql, Ok).await
+    }
+
+    /// Reads rows one by one, for as long as there is room for them.
+    async fn gather<T>(
+        &mut self,
+        mut sql: Sql,
+        read: impl Fn(PgRow) -> sqlx::Result<T>,
+    ) -> Result<Vec<T>> {
         let statement = self.note(&sql);
         let query = sql.0.build().persistent(self.running.prepared);
-        let rows = statement.run(query.fetch_all(self.connection())).await;
-        let rows = self.settled(rows)?;
-        statement.done(rows.len());
-        Ok(rows)
+        let is_bounded = self.room < usize::MAX;
+        let mut left = Some(self.room);
+        let mut found = Vec::new();
+        let reading = async {
+            let mut rows = query.fetch(self.connection());
+            while let Some(row) = rows.try_next().await? {
+                if is_bounded {
+                    left = left.and_then(|left| left.checked_sub(size(&row)));
+                    if left.is_none() {
+                        return Ok(());
+                    }
+                }
+                found.push(read(row)?);
+            }
+            Ok(())
+        };
+        let done = statement.run(reading).await;
+        self.room = left.unwrap_or(0);
+        if left.is_none() {
+            // The rest of the answer is unread, so nothing else can be asked here.
+            return Err(Error::TooLarge);
+        }
+        self.settled(done)?;
+        statement.done(found.len());
+        Ok(found)
     }
 
     /// Runs a query and decodes the first column of all rows.
@@ -222,6 +259,12 @@ impl Statements {
         }
         Statement::begin(text)
     }
+}
+
+/// Bytes of a row's values.
+fn size(row: &PgRow) -> usize {
+    let value = |at| row.try_get_raw(at).ok()?.as_bytes().ok().map(<[u8]>::len);
+    (0..row.len()).filter_map(value).sum()
 }
 
 impl Drop for Statements {

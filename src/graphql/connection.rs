@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use super::{ContextExt as _, Filter};
+use super::{ContextExt as _, Filter, meter::weighed};
 use crate::{
     db::{
         Cursor, OrderField, OrderTerm, Predicate,
@@ -336,8 +336,8 @@ pub struct Edge<R: Record> {
     cursor: String,
 }
 
-/// A row whose fields are resolved on the heap. The executor moves the futures of a list's items about by value, and
-/// one of a record with its relations is kilobytes large.
+/// A row whose fields are resolved on the heap, and whose text is counted. The executor moves the futures of a list's items
+/// about by value, and one of a record with its relations is kilobytes large.
 struct Boxed<'a, R>(&'a Arc<R>);
 
 impl<R: OutputType> OutputType for Boxed<'_, R> {
@@ -354,7 +354,14 @@ impl<R: OutputType> OutputType for Boxed<'_, R> {
         ctx: &ContextSelectionSet<'_>,
         field: &Positioned<Field>,
     ) -> ServerResult<Value> {
-        Box::pin(OutputType::resolve(&**self.0, ctx, field)).await
+        let request = ctx.request();
+        let too_large =
+            |error: Error| async_graphql::Error::from(error).into_server_error(field.pos);
+        request.count(0).map_err(too_large)?;
+        let resolving = Box::pin(OutputType::resolve(&**self.0, ctx, field));
+        let (value, bytes) = weighed(resolving).await?;
+        request.count(bytes).map_err(too_large)?;
+        Ok(value)
     }
 }
 

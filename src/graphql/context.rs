@@ -5,10 +5,14 @@ use std::sync::{
     atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
-use async_graphql::Context;
+use async_graphql::ContextBase;
 use uuid::Uuid;
 
-use super::{loaders::Loaders, projection::Known};
+use super::{
+    loaders::Loaders,
+    meter::{Meter, READ_FOR_WRITTEN},
+    projection::Known,
+};
 use crate::{
     audit::{Origin, Recorder},
     auth::{Actor, Sensitive},
@@ -30,6 +34,7 @@ pub struct RequestContext {
     recorder: Recorder,
     written: AtomicU32,
     written_objects: AtomicU64,
+    meter: Meter,
     slips: Mutex<Slips>,
 }
 
@@ -43,8 +48,14 @@ pub(super) struct Slips {
 }
 
 impl RequestContext {
-    pub(super) fn new((db, recorder): (Db, Recorder), actor: Arc<Actor>, origin: Origin) -> Self {
-        let session = Arc::new(db.read_session(Arc::clone(&actor)));
+    /// A request that comes from somewhere and is answered with so many bytes at the most.
+    pub(super) fn new(
+        (db, recorder): (Db, Recorder),
+        actor: Arc<Actor>,
+        (origin, bytes): (Origin, usize),
+    ) -> Self {
+        let session = db.read_session(Arc::clone(&actor));
+        let session = Arc::new(session.within(bytes.saturating_mul(READ_FOR_WRITTEN)));
         Self {
             actor,
             db,
@@ -55,6 +66,7 @@ impl RequestContext {
             recorder,
             written: AtomicU32::new(0),
             written_objects: AtomicU64::new(0),
+            meter: Meter::new(bytes),
             slips: Mutex::default(),
         }
     }
@@ -191,6 +203,29 @@ impl RequestContext {
         self.written_objects.load(Ordering::Relaxed)
     }
 
+    /// Counts bytes of the answer.
+    ///
+    /// # Errors
+    /// `TooLarge` from when there are more than may be; then nothing more is read either.
+    pub(super) fn count(&self, bytes: usize) -> Result<()> {
+        self.meter.add(bytes).inspect_err(|_| self.session.stop())
+    }
+
+    /// Bytes that the answer may still come to.
+    pub(super) fn room(&self) -> usize {
+        self.meter.left()
+    }
+
+    /// Whether the answer comes to more than it may, or what is read for it does.
+    pub(super) fn is_too_large(&self) -> bool {
+        self.meter.is_over() || self.session.is_stopped()
+    }
+
+    /// Bytes of the answer so far.
+    pub(super) fn size(&self) -> usize {
+        self.meter.counted()
+    }
+
     /// How many statements the request ran so far.
     #[must_use]
     pub fn statements(&self) -> u32 {
@@ -204,7 +239,7 @@ pub trait ContextExt {
     fn request(&self) -> &RequestContext;
 }
 
-impl ContextExt for Context<'_> {
+impl<T> ContextExt for ContextBase<'_, T> {
     fn request(&self) -> &RequestContext {
         // `Api::execute` is the only way to run a document with fields, and it always puts the context in.
         self.data_unchecked::<Arc<RequestContext>>()

@@ -1,6 +1,7 @@
 //! What one GraphQL request may cost, and how a request that asks for more is refused.
 //!
-//! Every limit is checked before the executor sees the document; only the response size and the time need it to run.
+//! Every limit is checked before the executor sees the document; only the response size and the time need it to run, and
+//! end it.
 
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use super::spending::Spend;
 use crate::{
     cache::Allowance,
     db::list::{DEFAULT_PAGE, MAX_PAGE},
+    error::Error,
 };
 
 const KILO: usize = 1024;
@@ -101,6 +103,15 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Why an answer is not given that is larger than it may be.
+    pub(super) fn too_large(&self) -> Refusal {
+        let message = format!(
+            "the answer has more than the {} bytes allowed: ask for smaller pages, or for fewer long texts",
+            self.response_bytes
+        );
+        Refusal::new(Error::TooLarge.code(), message)
+    }
+
     /// Of both the wider one, of each that a plan can change for requests.
     pub(super) fn wider(self, other: &Self) -> Self {
         Self {

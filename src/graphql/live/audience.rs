@@ -25,6 +25,8 @@ use crate::{
 
 /// Messages that are kept for those who come back after a short break.
 const KEPT: usize = 128;
+/// Most bytes of them.
+const KEPT_BYTES: usize = 1024 * 1024;
 
 /// Who asked the same and sees the same.
 pub(super) struct Audience {
@@ -51,6 +53,7 @@ struct State {
     position: i64,
     /// The latest messages: all after a number.
     kept: VecDeque<Arc<Message>>,
+    kept_bytes: usize,
     kept_after: i64,
     /// The place of the last message that was sent to all.
     told: i64,
@@ -83,6 +86,7 @@ impl Audience {
             state: Mutex::new(State {
                 position,
                 kept: VecDeque::new(),
+                kept_bytes: 0,
                 kept_after: position,
                 told: position,
                 synced: None,
@@ -167,6 +171,20 @@ impl Audience {
             }))
         });
         try_join_all(rendered).await
+    }
+
+    /// Works out what is told of one event by itself, where all that are due are too much together: so there is never more
+    /// in memory than one answer may come to.
+    pub(super) async fn alone(
+        &self,
+        running: &Running,
+        feed: &Feed,
+        actor: &Arc<Actor>,
+        event: &Arc<Logged>,
+    ) -> Result<Vec<Arc<Message>>, Unanswered> {
+        let context = running.context(Arc::clone(actor));
+        let event = std::slice::from_ref(event);
+        self.messages(running, feed, &context, event).await
     }
 
     async fn happenings(
@@ -275,7 +293,17 @@ impl Audience {
         let fresh = events.partition_point(|event| event.seq <= position);
         let events = &events[fresh..];
         let messages = match &self.kind {
-            Kind::Changes(_) => self.messages(running, feed, context, events).await?,
+            Kind::Changes(_) => match self.messages(running, feed, context, events).await {
+                _ if context.is_too_large() => {
+                    for event in events {
+                        let messages = self.alone(running, feed, context.actor(), event);
+                        let messages = messages.await?;
+                        self.state().send(running, feed, messages, event.seq);
+                    }
+                    return Ok(());
+                }
+                messages => messages?,
+            },
             Kind::Value { watched, outdated } => {
                 let concerns = |event: &Arc<Logged>| {
                     watched.outlook(context.actor(), event) != Outlook::Told(None)
@@ -303,6 +331,7 @@ impl Audience {
                 payload,
             };
             state.kept.clear();
+            state.kept_bytes = 0;
             let position = state.position;
             state.send(running, feed, vec![Arc::new(message)], position);
         }
@@ -401,11 +430,17 @@ impl State {
             }
             self.told = message.seq;
         }
-        self.kept.extend(messages);
-        while self.kept.len() > KEPT {
-            if let Some(oldest) = self.kept.pop_front() {
-                self.kept_after = oldest.seq;
-            }
+        for message in messages {
+            self.kept_bytes += message.payload.len();
+            self.kept.push_back(message);
+        }
+        // The last one is kept however large: a value that is to be compared with the next.
+        while self.kept.len() > KEPT || (self.kept.len() > 1 && self.kept_bytes > KEPT_BYTES) {
+            let Some(oldest) = self.kept.pop_front() else {
+                break;
+            };
+            self.kept_bytes -= oldest.payload.len();
+            self.kept_after = oldest.seq;
         }
         self.position = position.max(self.position);
     }

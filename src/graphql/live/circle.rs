@@ -89,7 +89,8 @@ impl Circle {
         audiences.is_empty()
     }
 
-    pub(super) fn context(&self, running: &Running) -> Arc<RequestContext> {
+    /// What one answer is worked out with.
+    fn context(&self, running: &Running) -> Arc<RequestContext> {
         running.context(Arc::clone(&self.actor))
     }
 
@@ -132,7 +133,7 @@ impl Circle {
     async fn tell(&self, running: &Running, events: &[Arc<Logged>]) -> Result<(), Unanswered> {
         let changes_rights = |event: &Arc<Logged>| ACCESS.contains(&event.entity.as_str());
         for part in events.split_inclusive(changes_rights) {
-            let context = self.context(running);
+            let context = running.shared_context(Arc::clone(&self.actor));
             let audiences = self.all();
             let told = audiences
                 .iter()
@@ -157,7 +158,7 @@ impl Circle {
 
     /// Tells all who are up to date that they are; whether that was all of them.
     async fn pulse(&self, running: &Running) -> bool {
-        let context = self.context(running);
+        let context = running.shared_context(Arc::clone(&self.actor));
         let mut all = true;
         for audience in self.all() {
             let given = audience.pulse(running, &self.feed, &context).await;

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Failure, Refused, turn::Turn};
 use crate::graphql::{
     RequestContext, Schema, documents::Prepared, http::ensure_code, limits::Limits,
-    operation::Executable,
+    operation::Executable, spending::objects,
 };
 
 /// Fields whose answer depends on who asks, beyond the rows and rights that they share with others.
@@ -108,6 +108,7 @@ impl Operation {
             }
             Ok(Ok(None)) => Failure::new("INTERNAL", "the subscription has nothing to say"),
             Ok(Ok(Some(response))) => {
+                context.note_written(objects(&response.data));
                 let is_away = |error: &async_graphql::ServerError| {
                     let code = error.extensions.as_ref().and_then(|more| more.get("code"));
                     let is_away = ["UNAVAILABLE", "TENANT_BUSY", "TIMEOUT"];
@@ -116,20 +117,21 @@ impl Operation {
                 if response.errors.iter().any(is_away) {
                     return Err(Unanswered::Later);
                 }
-                if let Some(error) = response.errors.first().filter(|_| is_value) {
-                    return Err(Unanswered::Failed(Failure::of(error)));
-                }
-                let json = serde_json::to_string(&response).unwrap_or_default();
-                if json.len() <= limits.response_bytes {
+                let json = match context.is_too_large() {
+                    true => None,
+                    false => {
+                        if let Some(error) = response.errors.first().filter(|_| is_value) {
+                            return Err(Unanswered::Failed(Failure::of(error)));
+                        }
+                        let json = serde_json::to_string(&response).unwrap_or_default();
+                        Some(json).filter(|json| json.len() <= limits.response_bytes)
+                    }
+                };
+                if let Some(json) = json {
                     return Ok(json.into());
                 }
-                Failure::new(
-                    "RESPONSE_TOO_LARGE",
-                    format!(
-                        "the answer has more than the {} bytes allowed, ask for less",
-                        limits.response_bytes
-                    ),
-                )
+                let refusal = limits.too_large();
+                Failure::new(refusal.code, refusal.message)
             }
         };
         let errors = serde_json::json!({ "data": null, "errors": [failure.to_json()] });

@@ -85,8 +85,15 @@ async fn answered(ctx: &Context<'_>, plan: Plan) -> Result<Option<Bytes>> {
         request.found_nothing();
     }
     let mut text = Vec::with_capacity(4096);
-    let objects = write::write(&mut text, &plan, &fetched, request.actor())?;
-    request.note_written(objects);
+    let written = write::write(
+        &mut text,
+        (&plan, &fetched),
+        request.actor(),
+        request.room(),
+    );
+    // Counted also when it was given up in the middle.
+    request.count(text.len())?;
+    request.note_written(written?);
     Ok(Some(text.into()))
 }
 

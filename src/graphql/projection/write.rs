@@ -15,16 +15,20 @@ use crate::{
     error::{Error, Result},
 };
 
-/// Writes all that was read for a plan; answers how many objects that are.
+/// Writes all that was read for a plan, up to so many bytes; answers how many objects that are.
+///
+/// # Errors
+/// `TooLarge` when there is more to write, soon after that many.
 pub(super) fn write(
     out: &mut Vec<u8>,
-    plan: &Plan,
-    fetched: &Fetched,
+    (plan, fetched): (&Plan, &Fetched),
     actor: &Actor,
+    room: usize,
 ) -> Result<u64> {
     let mut writer = Writer {
         out,
         actor,
+        room,
         objects: 0,
     };
     match (&plan.root, fetched) {
@@ -38,6 +42,7 @@ pub(super) fn write(
 struct Writer<'a> {
     out: &'a mut Vec<u8>,
     actor: &'a Actor,
+    room: usize,
     objects: u64,
 }
 
@@ -64,6 +69,9 @@ impl Writer<'_> {
                 self.out.push(b',');
             }
             entry(self, next)?;
+            if self.out.len() > self.room {
+                return Err(Error::TooLarge);
+            }
         }
         self.out.push(brackets[1]);
         Ok(())
