@@ -17,6 +17,7 @@ pub mod http;
 pub mod limits;
 pub mod live;
 mod loaders;
+mod meter;
 pub(crate) mod node;
 mod operation;
 pub mod patch;
@@ -28,6 +29,7 @@ mod schema;
 pub mod shape;
 mod socket;
 mod spending;
+mod stages;
 
 use std::sync::Arc;
 
@@ -63,10 +65,11 @@ use cached::{Cached, Question, Usage, Wish};
 use documents::{Documents, Prepared};
 pub use documents::{Trusted, TrustedError};
 use http::Origins;
-use limits::Limits;
+use limits::{Limits, Refusal};
 use live::{Admission, Failure, Live, Pass, Sources};
 pub use plans::{Plan, Plans, PlansError};
 use shape::SchemaShape;
+use stages::Stages;
 
 /// The API: what the HTTP side hands requests to.
 pub struct Api {
@@ -82,6 +85,7 @@ pub struct Api {
     spending: Arc<Spending>,
     documents: Documents,
     cached: Cached,
+    stages: Stages,
     origins: Origins,
     connections: TaskTracker,
     closing: CancellationToken,
@@ -118,12 +122,14 @@ impl Api {
         let sdl = sdl();
         let shape = SchemaShape::from_sdl(&sdl).expect("the schema's own text is a schema");
         let metrics = Arc::clone(&sources.metrics);
-        let cached = Cached::new(caching, (Progress::new(db.clone()), metrics), &sdl);
+        let progress = Progress::new(db.clone());
+        let stages = Stages::new(db.clone(), progress.clone());
+        let cached = Cached::new(caching, (progress, metrics), &sdl);
         let access = Arc::new(Access::new(db.clone(), tokens, recorder.clone(), outside));
         let live = Live::new(
             schema.clone(),
             (db.clone(), recorder.clone()),
-            plans.widest().clone(),
+            (plans.widest().clone(), Arc::clone(&spending)),
             sources,
         );
         Self {
@@ -139,6 +145,7 @@ impl Api {
             spending,
             documents: Documents::new(texts, trusted),
             cached,
+            stages,
             origins,
             connections: TaskTracker::new(),
             closing: CancellationToken::new(),
@@ -158,6 +165,11 @@ impl Api {
     /// What requests cost.
     fn spending(&self) -> &Spending {
         &self.spending
+    }
+
+    /// How many stages pipelines have.
+    fn stages(&self) -> &Stages {
+        &self.stages
     }
 
     /// Documents that were read before.
@@ -275,7 +287,7 @@ impl Api {
         let context = Arc::new(RequestContext::new(
             (self.db.clone(), self.recorder.clone()),
             Arc::clone(actor),
-            origin.clone(),
+            (origin.clone(), self.limits().response_bytes),
         ));
         let run = async {
             let mut answering = executable.answering();
@@ -297,8 +309,14 @@ impl Api {
         let asked = Asked::of(&document.parsed, operation, &prepared.variables);
         let is_personal = asked.note(&context, &response);
         telemetry::note_statements(context.statements());
+        if context.is_too_large() {
+            let bytes = context.size();
+            tracing::info!(bytes, "an answer is larger than allowed and was given up");
+            return Ran::given_up(self.limits().too_large());
+        }
+        let texts = shape::came_to(prepared.measure.texts, context.size());
         Ran {
-            objects: spending::objects(&response.data) + context.written_objects(),
+            objects: spending::objects(&response.data) + context.written_objects() + texts as u64,
             response,
             is_personal,
         }
@@ -363,6 +381,20 @@ impl Ran {
         Self {
             response: Response::from_errors(faults),
             objects: 0,
+            is_personal: false,
+        }
+    }
+
+    /// An answer that was given up in the middle. Nothing of what it was to cost is given back.
+    fn given_up(why: Refusal) -> Self {
+        let mut error = ServerError::new(why.message, None);
+        error
+            .extensions
+            .get_or_insert_default()
+            .set("code", why.code);
+        Self {
+            response: Response::from_errors(vec![error]),
+            objects: u64::MAX,
             is_personal: false,
         }
     }

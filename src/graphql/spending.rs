@@ -1,6 +1,6 @@
 //! What requests cost: each reserves the points that it could come to before it runs, and gets back what it did not come
-//! to. One point is one object of the answer, so the price follows from the page sizes, as at Shopify and GitHub; a
-//! mutation costs ten more for each of its fields.
+//! to. One point is one object of the answer, so the price follows from the page sizes, as at Shopify and GitHub; a text that
+//! may be long costs more, and a mutation ten more for each of its fields.
 
 use std::sync::Arc;
 
@@ -68,7 +68,7 @@ pub(super) fn price(kind: OperationKind, measure: &Measure) -> u64 {
         OperationKind::Mutation => measure.root_fields as u64 * WRITE,
         OperationKind::Query | OperationKind::Subscription => 0,
     };
-    1 + measure.nodes as u64 + writes
+    1 + measure.nodes as u64 + measure.texts as u64 + writes
 }
 
 impl Spending {
@@ -111,6 +111,12 @@ impl Spending {
         })
     }
 
+    /// The most points that the actor can ever have at once.
+    pub(super) fn most(&self, actor: &Actor) -> u64 {
+        let points = self.points(actor);
+        points.of_person.burst.min(points.of_tenant.burst)
+    }
+
     /// How the actor's own bucket stands, and the tenant's.
     #[must_use]
     pub fn balances(&self, actor: &Actor) -> [RateLimit; 2] {
@@ -147,7 +153,7 @@ pub(super) struct Spent {
 impl Reserved<'_> {
     /// Gives back what the answer did not come to.
     pub(super) fn settle(self, objects: u64) -> Spent {
-        let actual = (objects + 1).min(self.price);
+        let actual = objects.saturating_add(1).min(self.price);
         let budget = &self.spending.budget;
         let balances = self.buckets.map(|bucket| {
             // What no bucket could hold was not taken either.

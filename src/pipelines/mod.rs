@@ -219,6 +219,14 @@ pub async fn stages(tx: &mut Tx, pipeline: Option<PipelineId>) -> Result<Vec<Sta
     store::stages(tx, pipeline).await
 }
 
+/// How many stages the pipeline with the most of them has.
+///
+/// # Errors
+/// The database.
+pub async fn most_stages(tx: &mut Tx) -> Result<usize> {
+    store::most_stages(tx).await
+}
+
 /// The stage that a new deal enters when nobody says: the first open one of the preferred pipeline.
 ///
 /// # Errors

@@ -156,6 +156,16 @@ pub(super) async fn stages(tx: &mut Tx, pipeline: Option<PipelineId>) -> Result<
         .await
 }
 
+pub(super) async fn most_stages(tx: &mut Tx) -> Result<usize> {
+    let sql = Sql::new("SELECT count(*) FROM stages t WHERE t.tenant_id = ")
+        .bind(tx.tenant())
+        .push(" GROUP BY t.pipeline_id ORDER BY 1 DESC LIMIT 1");
+    let most = tx.column::<i64>(sql).await?;
+    Ok(most
+        .first()
+        .map_or(0, |most| usize::try_from(*most).unwrap_or(0)))
+}
+
 pub(super) async fn entry_stage(tx: &mut Tx) -> Result<Option<Stage>> {
     let sql = Sql::new("SELECT ")
         .push(Stage::COLUMNS)

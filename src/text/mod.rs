@@ -6,6 +6,9 @@ pub use form::{Form, MAX_SORTED_BYTES, domain, fold_email, normalize, tidy};
 
 use crate::error::{Error, Result};
 
+/// Characters of a longer text, at the most.
+pub const LONG_CHARS: usize = 20_000;
+
 /// The bounds of a text field.
 #[derive(Debug, Clone, Copy)]
 pub struct Text {
@@ -23,12 +26,12 @@ impl Text {
         }
     }
 
-    /// A longer text: at most 20,000 characters.
+    /// A longer text: at most [`LONG_CHARS`] characters. What it costs to read is said in `graphql/shape/texts.rs`.
     #[must_use]
     pub const fn long(field: &'static str) -> Self {
         Self {
             field,
-            max_chars: 20_000,
+            max_chars: LONG_CHARS,
         }
     }
 

@@ -8,7 +8,7 @@ use super::Document;
 use crate::graphql::{
     limits::{Limits, Refusal},
     operation::Executable,
-    shape::{Measure, select_operation},
+    shape::{Measure, SchemaShape, select_operation},
 };
 
 /// What a client asks to be run, safe to validate and to run.
@@ -39,6 +39,21 @@ impl Prepared {
         let tokens = self.document.tokens;
         Refusal::unless_within("TOO_MANY_TOKENS", "tokens", tokens, limits.tokens)?;
         self.measure.check(limits)
+    }
+
+    /// Measures it anew, with pipelines of so many stages.
+    ///
+    /// # Errors
+    /// The first limit exceeded.
+    pub(in crate::graphql) fn weigh(
+        &mut self,
+        shape: &SchemaShape,
+        stages: usize,
+        limits: &Limits,
+    ) -> Result<(), Refusal> {
+        let (document, name) = (&self.document.parsed, self.operation_name.as_deref());
+        self.measure = shape.measure(document, name, (&self.variables, stages), limits)?;
+        Ok(())
     }
 
     /// The operation that is to be run.

@@ -10,8 +10,7 @@ use crate::graphql::Api;
 use crate::graphql::documents::{Missing, Named, Prepared};
 use crate::graphql::operation::{self, SyntaxError};
 use crate::graphql::scan::scan;
-use crate::graphql::shape::select_operation;
-use crate::graphql::spending;
+use crate::graphql::shape::{FEWEST_STAGES, select_operation};
 
 /// Characters of an operation's name that the log keeps.
 const LONGEST_NAME: usize = 100;
@@ -80,11 +79,10 @@ pub(in crate::graphql) async fn prepare(
     outcome.operation_type = Some(word_for(operation.node.ty));
     outcome.operation_name = selected.map(|name| name.chars().take(LONGEST_NAME).collect());
     transport.require(operation.node.ty)?;
+    let values = (&call.variables, FEWEST_STAGES);
     let measure = api
         .shape()
-        .measure(&document.parsed, name, &call.variables, api.limits())?;
-    outcome.nodes = measure.nodes;
-    outcome.price = spending::price(operation.node.ty.into(), &measure);
+        .measure(&document.parsed, name, values, api.limits())?;
     Ok(Prepared {
         is_registered,
         document,

@@ -1,6 +1,6 @@
 //! The middle of the walk: from a document that may run to the executor's answer.
 
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use async_graphql::{
     Positioned,
@@ -17,11 +17,12 @@ use super::call::Call;
 use super::head::bearer;
 use super::prepare::{Transport, prepare, word_for};
 use super::problem::Problem;
-use super::{Arrival, Outcome};
+use super::{Arrival, Outcome, secrets};
 use crate::auth::Actor;
 use crate::graphql::Api;
 use crate::graphql::documents::Prepared;
 use crate::graphql::live::Start;
+use crate::graphql::spending;
 
 /// Runs what a client asked for, and notes in `outcome` what it was.
 pub(super) async fn run(
@@ -36,14 +37,14 @@ pub(super) async fn run(
     };
     bearer(&parts.headers)?;
     let prepared = prepare(api, call, transport, outcome).await?;
-    execute(arrival, &prepared, outcome).await
+    execute(arrival, prepared, outcome).await
 }
 
 /// Runs what may run.
 pub(super) async fn execute(
     arrival: &Arrival<'_>,
-    prepared: &Prepared,
-    outcome: &Outcome,
+    mut prepared: Prepared,
+    outcome: &mut Outcome,
 ) -> Result<Answer, Problem> {
     let Arrival {
         api,
@@ -55,7 +56,7 @@ pub(super) async fn execute(
     let wish = cache::wish(&parts.headers);
     let executed = timeout_at(*deadline, async {
         let actor = api.authenticate(token, origin).await?;
-        require_allowed(api, actor.as_deref(), prepared)?;
+        require_allowed(api, actor.as_ref(), &mut prepared, outcome).await?;
         // Who has not said who they are pays by waiting, attempt by attempt.
         let reserved = match &actor {
             Some(actor) => {
@@ -70,7 +71,7 @@ pub(super) async fn execute(
         if prepared.is_registered && actor.is_some() {
             api.documents().register(&prepared.document).await;
         }
-        let asked = (prepared, outcome.price, wish);
+        let asked = (&prepared, outcome.price, wish);
         let answered = api.answer(actor, asked, origin).await;
         let spent = reserved.map(|reserved| reserved.settle(answered.objects));
         Ok::<_, Problem>((answered, spent))
@@ -82,11 +83,14 @@ pub(super) async fn execute(
         Err(_) => return Err(panicked(&outcome.request_id)),
     };
     let mut answer = Answer::executed(answered.response);
+    if secrets::may_be_in_answer(api.shape(), &prepared) {
+        answer.keep_length();
+    }
     if let Some(spent) = spent {
         answer.tell_cost(&spent);
     }
     if let Some(usage) = answered.usage {
-        answer.tell_cache(usage, cache::is_asked_for(prepared));
+        answer.tell_cache(usage, cache::is_asked_for(&prepared));
         if parts.method == Method::GET {
             answer.tag(&parts.headers);
         }
@@ -94,23 +98,31 @@ pub(super) async fn execute(
     Ok(answer)
 }
 
-/// Passes a request that its sender may send: within the limits of their plan, and with a document that may be run.
+/// Passes a request that its sender may send: within the limits of their plan, and with a document that may be run. Notes
+/// in `outcome` what it may cost, now that it is known how much there is of what it asks for.
 ///
 /// # Errors
 /// The limit exceeded; 403 for a document that is not listed, where it has to be.
-pub(super) fn require_allowed(
+pub(super) async fn require_allowed(
     api: &Api,
-    actor: Option<&Actor>,
-    prepared: &Prepared,
+    actor: Option<&Arc<Actor>>,
+    prepared: &mut Prepared,
+    outcome: &mut Outcome,
 ) -> Result<(), Problem> {
-    let limits = api.plans().of(actor);
+    let limits = api.plans().of(actor.map(|actor| &**actor));
     body::require_within(prepared.bytes, limits.body_bytes)?;
+    if let Some(actor) = actor.filter(|_| prepared.measure.has_stages) {
+        let stages = api.stages().most(actor).await?;
+        prepared.weigh(api.shape(), stages, limits)?;
+    }
     prepared.check(limits)?;
-    require_trusted(api, actor, prepared)
+    outcome.nodes = prepared.measure.nodes;
+    outcome.price = spending::price(prepared.operation().ty.into(), &prepared.measure);
+    require_trusted(api, actor.map(|actor| &**actor), prepared)
 }
 
-/// Takes the points of one answer for opening a subscription. What it is told later costs nothing, nor does going on where
-/// it was interrupted, which nobody has asked for.
+/// Takes the points of one answer for opening a subscription, wherever it begins. Going on where the server has interrupted
+/// it costs nothing, which nobody has asked for.
 ///
 /// # Errors
 /// 429 when there are not enough left.
@@ -119,7 +131,7 @@ pub(super) async fn pay_for_opening(
     (actor, start): (&Actor, &Start),
     price: u64,
 ) -> Result<(), Problem> {
-    if !matches!(start, Start::Asked) {
+    if matches!(start, Start::After(_)) {
         return Ok(());
     }
     let reserved = api.spending().reserve(actor, price).await;

@@ -13,6 +13,7 @@ mod page;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod touched;
 mod walk;
 mod weight;
@@ -23,6 +24,7 @@ use async_graphql::{Name, Positioned, Variables};
 use super::limits::{Limits, Refusal};
 pub use operation::select_operation;
 pub use schema::SchemaShape;
+pub(super) use texts::came_to;
 pub use touched::Touched;
 
 /// What a request asks for.
@@ -32,6 +34,8 @@ pub struct Measure {
     pub nodes: usize,
     /// Field values that the answer could hold at most: the work of resolving and sending it.
     pub cost: usize,
+    /// Points that long texts could come to.
+    pub texts: usize,
     /// Top-level fields, fragments expanded.
     pub root_fields: usize,
     /// How deep fields nest, introspection aside.
@@ -44,7 +48,12 @@ pub struct Measure {
     pub directives: usize,
     /// Rows of the largest page that is asked for.
     pub page_rows: usize,
+    /// Whether it was weighed by a number of stages.
+    pub has_stages: bool,
 }
+
+/// As long as it is not known how many stages a pipeline has, there is one: what is too much even then is refused.
+pub const FEWEST_STAGES: usize = 1;
 
 impl Measure {
     /// Refuses what is beyond the limits of whoever asks.
@@ -94,7 +103,8 @@ impl Measure {
 }
 
 impl SchemaShape {
-    /// Weighs the document as one request for the named operation, or for the only one.
+    /// Weighs the document as one request for the named operation, or for the only one, by the values of its variables and
+    /// the number of stages that a pipeline has.
     ///
     /// Every operation of the document has to keep the structural limits, because the executor validates them all;
     /// only the one that runs has to keep the limits on pages and nodes.
@@ -105,7 +115,7 @@ impl SchemaShape {
         &self,
         document: &ExecutableDocument,
         operation_name: Option<&str>,
-        variables: &Variables,
+        (variables, stages): (&Variables, usize),
         limits: &Limits,
     ) -> Result<Measure, Refusal> {
         let operations = document.operations.iter().len();
@@ -118,11 +128,13 @@ impl SchemaShape {
         let order = walk::fragment_order(document)?;
         for (_, operation) in document.operations.iter() {
             self.check_variable_types(&operation.node)?;
-            self.weigh(document, &order, operation, variables)
+            self.weigh(document, &order, operation, (variables, stages))
                 .check(limits)?;
         }
         let (_, selected) = select_operation(document, operation_name)?;
-        let measure = self.weigh(document, &order, selected, variables).measure();
+        let measure = self
+            .weigh(document, &order, selected, (variables, stages))
+            .measure();
         measure.check(limits)?;
         Ok(measure)
     }
@@ -146,8 +158,8 @@ impl SchemaShape {
         document: &ExecutableDocument,
         fragment_order: &[&Name],
         operation: &Positioned<OperationDefinition>,
-        variables: &Variables,
+        values: (&Variables, usize),
     ) -> weight::Weight {
-        walk::Walk::new(self, &operation.node, variables).operation(document, fragment_order)
+        walk::Walk::new(self, &operation.node, values).operation(document, fragment_order)
     }
 }

@@ -33,6 +33,11 @@ impl<'a> Values<'a> {
 
     /// The size of the page that a connection field asks for.
     pub(super) fn page(&self, field: &Field, default: usize) -> usize {
+        self.asked(field).unwrap_or(default)
+    }
+
+    /// The same where the field says it.
+    pub(super) fn asked(&self, field: &Field) -> Option<usize> {
         let asked = SIZE_ARGUMENTS
             .iter()
             .filter_map(|argument| field.get_argument(argument));
@@ -44,7 +49,7 @@ impl<'a> Values<'a> {
             let Ok(value) = value;
             size(&value)
         });
-        sizes.max().unwrap_or(default)
+        sizes.max()
     }
 
     /// The value of an argument with its variables put in; null for those that are not there.

@@ -9,7 +9,10 @@ use async_graphql::parser::types::{
 use async_graphql::parser::{self, parse_schema};
 use async_graphql::{Name, Positioned};
 
-use super::page::default_page;
+use super::{page::default_page, texts};
+
+/// The list that has as many objects as the tenant has made, and answers all of them unless told otherwise.
+const STAGES: (&str, &str) = ("Pipeline", "stages");
 
 /// Scalars that every schema has without saying so.
 const STANDARD_SCALARS: [&str; 5] = ["Boolean", "Float", "ID", "Int", "String"];
@@ -53,6 +56,8 @@ pub(super) enum Role {
 pub(super) struct FieldShape {
     pub(super) target: String,
     pub(super) size: Size,
+    /// Points that its text may come to.
+    pub(super) texts: usize,
     /// The types of its arguments.
     pub(super) arguments: HashMap<String, String>,
 }
@@ -62,7 +67,11 @@ pub(super) struct FieldShape {
 pub(super) enum Size {
     One,
     List,
-    Page { default: usize },
+    Page {
+        default: usize,
+    },
+    /// As many as the tenant has stages in a pipeline, or a page of them.
+    Stages,
 }
 
 impl SchemaShape {
@@ -115,10 +124,10 @@ impl SchemaShape {
         let known = self.types.entry(name.to_owned()).or_default();
         known.role = Role::of(name);
         for field in fields {
-            known.fields.insert(
-                field.node.name.node.to_string(),
-                FieldShape::of(&field.node),
-            );
+            let field = &field.node;
+            known
+                .fields
+                .insert(field.name.node.to_string(), FieldShape::of(name, field));
         }
     }
 
@@ -196,10 +205,13 @@ impl Role {
 }
 
 impl FieldShape {
-    fn of(field: &FieldDefinition) -> Self {
+    fn of(type_name: &str, field: &FieldDefinition) -> Self {
         let (target, listed) = named(&field.ty.node);
         let arguments = field.arguments.iter();
-        let size = if Role::of(target) == Role::Connection {
+        let place = (type_name, field.name.node.as_str());
+        let size = if place == STAGES {
+            Size::Stages
+        } else if Role::of(target) == Role::Connection {
             Size::Page {
                 default: default_page(field),
             }
@@ -211,6 +223,7 @@ impl FieldShape {
         Self {
             target: target.to_owned(),
             size,
+            texts: texts::points(place),
             arguments: arguments.map(|argument| typed(&argument.node)).collect(),
         }
     }

@@ -14,13 +14,16 @@ const SDL: &str = "
         node(id: ID!): Node
         opportunities(first: Int, after: String, last: Int): OpportunityConnection!
         stages: [Stage!]!
+        pipeline: Pipeline
     }
+    type Pipeline { stages(first: Int): StageConnection! }
+    type StageConnection { nodes: [Stage!]! }
     type Mutation { opportunityWin(id: ID!): WinPayload! }
     type WinPayload { opportunity: Opportunity userErrors: [UserError!]! }
     type UserError { code: String! message: String! }
     interface Node { id: ID! }
     type User implements Node { id: ID! name: String! opportunities(first: Int = 50): OpportunityConnection! }
-    type Company implements Node { id: ID! name: String! tags: [String!]! }
+    type Company implements Node { id: ID! name: String! description: String tags: [String!]! }
     type Contact implements Node { id: ID! name: String! company: Company }
     type Stage { name: String! opportunities(first: Int): OpportunityConnection! }
     type Opportunity implements Node {
@@ -67,7 +70,7 @@ fn weigh(document: &str, variables: serde_json::Value) -> Result<Measure, Refusa
     shape.measure(
         &document,
         None,
-        &Variables::from_json(variables),
+        (&Variables::from_json(variables), 5),
         &Limits::default(),
     )
 }
@@ -283,7 +286,12 @@ fn every_operation_keeps_the_structural_limits_and_the_one_that_runs_the_nodes()
     let run = |text: &str, name| {
         let document = parse_query(text).expect("a document of this file");
         shape
-            .measure(&document, name, &Variables::default(), &Limits::default())
+            .measure(
+                &document,
+                name,
+                (&Variables::default(), 5),
+                &Limits::default(),
+            )
             .map_err(|refusal| refusal.code)
     };
     assert_eq!(
@@ -358,4 +366,33 @@ fn a_variable_of_an_unknown_type_is_refused() {
         measure("query($a: [[Int!]] = [[1]]) { viewer { id } }").nodes,
         1
     );
+}
+
+#[test]
+fn a_board_by_stage_is_weighed_by_the_stages_that_there_are() {
+    let board = |stages| {
+        measure(&format!(
+            "{{ pipeline {{ {stages} {{ nodes {{ name opportunities(first: 100) {{ nodes {{ id }} }} }} }} }} }}"
+        ))
+    };
+    let all = board("stages");
+    assert_eq!((all.nodes, all.page_rows), (1 + 5 * 101, 100));
+    assert!(all.has_stages && !measure("{ stages { name } }").has_stages);
+    assert_eq!(board("stages(first: 2)").nodes, 1 + 2 * 101);
+    assert_eq!(board("stages(first: 50)").nodes, all.nodes);
+}
+
+#[test]
+fn a_text_that_may_be_long_is_paid_for_wherever_it_stands() {
+    let texts = |fields: &str| {
+        let contact = format!("contact {{ company {{ {fields} }} }}");
+        measure(&format!(
+            "{{ opportunities(first: 10) {{ nodes {{ {contact} }} }} }}"
+        ))
+        .texts
+    };
+    assert_eq!(texts("name tags"), 0);
+    assert_eq!(texts("description"), 10 * 20);
+    assert_eq!(texts("a: description b: description name"), 2 * 10 * 20);
+    assert_eq!(texts("... on Company { description }"), 10 * 20);
 }

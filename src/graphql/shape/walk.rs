@@ -23,6 +23,8 @@ pub(super) struct Walk<'a> {
     shape: &'a SchemaShape,
     operation: &'a OperationDefinition,
     values: Values<'a>,
+    /// How many stages a pipeline has.
+    stages: usize,
     fragments: HashMap<&'a str, Weight>,
 }
 
@@ -38,12 +40,13 @@ impl<'a> Walk<'a> {
     pub(super) fn new(
         shape: &'a SchemaShape,
         operation: &'a OperationDefinition,
-        variables: &'a Variables,
+        (variables, stages): (&'a Variables, usize),
     ) -> Self {
         Self {
             shape,
             operation,
             values: Values::new(operation, variables),
+            stages,
             fragments: HashMap::new(),
         }
     }
@@ -141,9 +144,24 @@ impl<'a> Walk<'a> {
         let below = self.set(&field.selection_set.node, place);
         let is_leaf = field.selection_set.node.items.is_empty();
         if is_leaf || parent.is_some_and(|parent| parent.role.wraps_in(name)) {
-            return objects(below, 1, 0);
+            let texts = known.map_or(0, |known| known.texts);
+            let weight = objects(below, 1, 0);
+            return Weight {
+                texts: weight.texts.saturating_add(texts),
+                ..weight
+            };
         }
         match known.map_or(Size::One, |known| known.size) {
+            Size::Stages => {
+                let asked = self.values.asked(field);
+                let rows = asked.map_or(self.stages, |rows| rows.min(self.stages));
+                let weight = objects(below, rows, 1);
+                Weight {
+                    page_rows: weight.page_rows.max(asked.unwrap_or(0)),
+                    has_stages: true,
+                    ..weight
+                }
+            }
             Size::One => objects(below, 1, 1),
             Size::List => objects(below, LIST, 1),
             Size::Page { default } => {
@@ -163,6 +181,7 @@ fn objects(below: Weight, count: usize, each: usize) -> Weight {
     Weight {
         nodes: below.nodes.saturating_add(each).saturating_mul(count),
         values: below.values.saturating_mul(count).saturating_add(1),
+        texts: below.texts.saturating_mul(count),
         depth: below.depth.saturating_add(1),
         ..below
     }

@@ -9,12 +9,16 @@ use super::introspection::Introspection;
 pub(super) struct Weight {
     pub(super) nodes: usize,
     pub(super) values: usize,
+    /// Points that long texts may come to.
+    pub(super) texts: usize,
     pub(super) depth: usize,
     pub(super) aliases: usize,
     pub(super) selections: usize,
     pub(super) directives: usize,
     /// Rows of the largest page.
     pub(super) page_rows: usize,
+    /// Whether stages of pipelines are among it.
+    pub(super) has_stages: bool,
     /// Fields directly here and not below one.
     pub(super) own_fields: usize,
     pub(super) introspection: Introspection,
@@ -26,11 +30,13 @@ impl Weight {
         Self {
             nodes: self.nodes.saturating_add(other.nodes),
             values: self.values.saturating_add(other.values),
+            texts: self.texts.saturating_add(other.texts),
             depth: self.depth.max(other.depth),
             aliases: self.aliases.saturating_add(other.aliases),
             selections: self.selections.saturating_add(other.selections),
             directives: self.directives.saturating_add(other.directives),
             page_rows: self.page_rows.max(other.page_rows),
+            has_stages: self.has_stages || other.has_stages,
             own_fields: self.own_fields.saturating_add(other.own_fields),
             introspection: self.introspection.beside(other.introspection),
         }
@@ -61,12 +67,14 @@ impl Weight {
         Measure {
             nodes: self.nodes,
             cost: self.values,
+            texts: self.texts,
             root_fields: self.own_fields,
             depth: self.depth,
             aliases: self.aliases,
             selections: self.selections,
             directives: self.directives,
             page_rows: self.page_rows,
+            has_stages: self.has_stages,
         }
     }
 }
