@@ -73,6 +73,15 @@ pub struct Overdrawn {
     pub balance: Balance,
 }
 
+impl Overdrawn {
+    /// In how many seconds there will be enough.
+    #[must_use]
+    pub fn seconds(&self) -> u64 {
+        let seconds = self.wait.as_millis().div_ceil(1000);
+        u64::try_from(seconds).unwrap_or(u64::MAX).max(1)
+    }
+}
+
 /// The buckets of everybody.
 pub struct Budget {
     reach: Reach,

@@ -250,3 +250,138 @@ fn a_subscription_pays_when_it_is_asked_for_and_not_for_being_interrupted() {
         server.stop().await;
     });
 }
+
+#[test]
+fn coming_back_is_paid_for_like_coming() {
+    test(async |world| {
+        // Twelve times 23 points, and what comes back meanwhile is less than once more.
+        let document = "subscription { opportunityEvents { kind opportunity { activities(first: 20) { nodes { id } } } } }";
+        let server = served(world, None, limits(12 * 23, 100_000, Spend::Enforce)).await;
+        let analyst = world.a(Who::Analyst);
+        let token = analyst.token().expect("a token");
+        let cursor = world.a(Who::Admin).query("{ eventCursor }").await["eventCursor"].clone();
+        let mut open = Vec::new();
+        let mut refused = 0;
+        let http = reqwest::Client::new();
+        for _ in 0..20 {
+            let answer = http
+                .post(server.url())
+                .json(&json!({ "query": document }))
+                .header("accept", "text/event-stream")
+                .header("last-event-id", cursor.as_str().expect("a cursor"))
+                .bearer_auth(token)
+                .send()
+                .await
+                .expect("the server answers");
+            match answer.status().as_u16() {
+                200 => open.push(answer),
+                429 => {
+                    assert!(answer.headers().contains_key("retry-after"));
+                    let error: Value = answer.json().await.expect("JSON");
+                    assert_eq!(error["errors"][0]["extensions"]["code"], "RATE_LIMITED");
+                    refused += 1;
+                }
+                status => panic!("{status}"),
+            }
+        }
+        assert_eq!((open.len(), refused), (12, 8));
+        drop(open);
+        server.stop().await;
+    });
+}
+
+#[test]
+fn what_was_missed_is_paid_for_event_by_event() {
+    test(async |world| {
+        let admin = world.a(Who::Admin);
+        let cursor = admin.query("{ eventCursor }").await["eventCursor"].clone();
+        for round in 0..60 {
+            rename(&admin, 1, &format!("Round {round}")).await;
+        }
+        let document = "subscription($after: EventCursor, $filter: OpportunityFilter) {
+            opportunityEvents(after: $after, filter: $filter) { kind opportunity { name } } }";
+        let server = served(world, None, limits(90, 100_000, Spend::Enforce)).await;
+        let analyst = world.a(Who::Analyst);
+        let mut socket = Socket::at(&server.socket_url(), analyst.token().expect("a token")).await;
+        socket.ask("1", document, json!({ "after": cursor })).await;
+        let mut told = 0;
+        let error = loop {
+            let message = socket.message("1").await;
+            if message["type"] == "error" {
+                break message["payload"][0]["extensions"].clone();
+            }
+            let name = &message["payload"]["data"]["opportunityEvents"]["opportunity"]["name"];
+            assert_eq!(*name, format!("Round {told}"), "{message}");
+            told += 1;
+        };
+        assert!((10..40).contains(&told), "{told} are told for 90 points");
+        assert_eq!(error["code"], "RATE_LIMITED");
+        assert!(error["retryAfter"].as_u64() > Some(0), "{error}");
+        server.stop().await;
+
+        // From there on it goes on, with nothing lost and nothing twice.
+        let mut socket = Socket::open(&analyst).await;
+        let rest = json!({ "after": error["cursor"] });
+        socket.ask("1", document, rest).await;
+        for round in told..60 {
+            let change = socket.change("1").await;
+            assert_eq!(change["opportunity"]["name"], format!("Round {round}"));
+        }
+
+        // What is read and not told of costs its part too.
+        let server = served(world, None, limits(200, 100_000, Spend::Enforce)).await;
+        let token = analyst.token().expect("a token");
+        let left = async || cost(&server.ask(token, LITTLE).await.1, "remaining");
+        let mut socket = Socket::at(&server.socket_url(), token).await;
+        let nothing =
+            json!({ "after": cursor, "filter": { "name": { "eq": "None is called so" } } });
+        socket.subscribe("1", document, nothing).await;
+        let left = left().await;
+        assert!((100..150).contains(&left), "{left} of 200 are left");
+        server.stop().await;
+    });
+}
+
+#[test]
+fn a_board_by_stage_costs_as_much_as_there_are_stages() {
+    test(async |world| {
+        let admin = world.a(Who::Admin);
+        let board = "{ pipelines(first: 1) { nodes { id stages { nodes { name opportunities(first: 100) { nodes { id } } } } } } }";
+        let answer = admin.send(board, json!({})).await;
+        let pipeline = answer.data()["pipelines"]["nodes"][0].clone();
+        let most = async || {
+            let all = admin.query("{ pipelines(first: 100, includeArchived: true) { nodes { stages { nodes { id } } } } }").await;
+            let pipelines = all["pipelines"]["nodes"].as_array().expect("nodes");
+            let stages =
+                |pipeline: &Value| pipeline["stages"]["nodes"].as_array().map_or(0, Vec::len);
+            pipelines.iter().map(stages).max().unwrap_or(0) as u64
+        };
+        let before = most().await;
+        assert_eq!(cost(&answer.body, "requested"), 2 + before * 101);
+
+        // Within a limit that just takes it, and not with a stage more.
+        let exactly = usize::try_from(1 + before * 101).expect("a number");
+        let within = Limits {
+            nodes: exactly,
+            ..Limits::default()
+        };
+        let server = served(world, None, within).await;
+        let token = admin.token().expect("a token");
+        let (status, body) = server.ask(token, board).await;
+        assert_eq!(status, 200, "{body}");
+        for n in 0..=before {
+            let input = json!({ "pipelineId": pipeline["id"], "name": format!("One more {n}"), "kind": "OPEN", "probability": 10 });
+            act(&admin, "stageCreate", input).await;
+        }
+        let after = most().await;
+        assert!(after > before);
+        let (_, body) = server.ask(token, board).await;
+        assert_eq!(
+            body["errors"][0]["extensions"]["code"], "TOO_MANY_NODES",
+            "{body}"
+        );
+        let answer = admin.send(board, json!({})).await;
+        assert_eq!(cost(&answer.body, "requested"), 2 + after * 101);
+        server.stop().await;
+    });
+}

@@ -19,6 +19,7 @@ mod origins;
 mod prepare;
 mod problem;
 mod run;
+mod secrets;
 mod stream;
 mod written;
 
@@ -41,6 +42,7 @@ use super::{
 };
 use crate::audit::Origin;
 use crate::auth::Actor;
+use crate::server::coding::Coding;
 use accept::Media;
 pub(super) use answer::ensure_code;
 use answer::{Answer, finish};
@@ -102,6 +104,7 @@ async fn graphql(State(api): State<Arc<Api>>, request: Request) -> Response {
         ..Outcome::default()
     };
     let media = accept::negotiate(&arrival.parts.headers);
+    let coding = Coding::negotiate(&arrival.parts.headers);
     let takes_stream = stream::is_accepted(&arrival.parts.headers);
     let answer = if is_socket {
         Err(Problem::foreign_origin())
@@ -125,7 +128,7 @@ async fn graphql(State(api): State<Arc<Api>>, request: Request) -> Response {
         true => Media::GraphqlResponse,
         false => Media::Json,
     });
-    finish(answer, media, outcome, api.limits())
+    finish(answer, (media, coding), outcome, api.limits()).await
 }
 
 async fn walk(arrival: &Arrival<'_>, body: Body, outcome: &mut Outcome) -> Result<Answer, Problem> {
@@ -136,14 +139,14 @@ async fn walk(arrival: &Arrival<'_>, body: Body, outcome: &mut Outcome) -> Resul
 /// Reads and measures what a message over a socket asks for, and has it paid for unless it only goes on.
 pub(super) async fn prepare_subscription(
     api: &Api,
-    actor: &Actor,
+    actor: &Arc<Actor>,
     (payload, start): (&str, &Start),
 ) -> Result<Prepared, Failure> {
     let prepare = async {
         let call = Call::from_json(payload.as_bytes(), api.limits())?;
         let outcome = &mut Outcome::default();
-        let prepared = prepare::prepare(api, call, prepare::Transport::Socket, outcome).await?;
-        run::require_allowed(api, Some(actor), &prepared)?;
+        let mut prepared = prepare::prepare(api, call, prepare::Transport::Socket, outcome).await?;
+        run::require_allowed(api, Some(actor), &mut prepared, outcome).await?;
         run::pay_for_opening(api, (actor, start), outcome.price).await?;
         Ok(prepared)
     };

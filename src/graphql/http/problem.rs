@@ -76,16 +76,14 @@ impl Problem {
 
     /// Somebody has too few points left.
     pub(super) fn rate_limited(price: u64, overdrawn: Overdrawn) -> Self {
-        let seconds = overdrawn.wait.as_millis().div_ceil(1000).max(1);
+        let seconds = overdrawn.seconds();
         let available = overdrawn.balance.available;
         let message = format!(
             "the request may cost {price} points and {available} are left: try again in {seconds} s, or ask for less at once"
         );
         let mut problem = Self::request(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", message);
         problem.headers.extend(limit_headers(&overdrawn.balance));
-        problem
-            .headers
-            .push((header::RETRY_AFTER, number(seconds as u64)));
+        problem.headers.push((header::RETRY_AFTER, number(seconds)));
         problem
     }
 

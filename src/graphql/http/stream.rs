@@ -73,9 +73,9 @@ pub(super) async fn stream(
         Method::GET => Transport::StreamGet,
         _ => Transport::StreamPost,
     };
-    let prepared = prepare(api, call, transport, outcome).await?;
+    let mut prepared = prepare(api, call, transport, outcome).await?;
     if outcome.operation_type != Some("subscription") {
-        return run::execute(arrival, &prepared, outcome)
+        return run::execute(arrival, prepared, outcome)
             .await
             .map(Reply::Once);
     }
@@ -84,7 +84,7 @@ pub(super) async fn stream(
     ))?;
     let access = Arc::clone(api.access());
     let peer = Peer::admit(access, token.to_owned(), arrival.origin.clone()).await?;
-    run::require_allowed(api, Some(peer.actor()), &prepared)?;
+    run::require_allowed(api, Some(peer.actor()), &mut prepared, outcome).await?;
     let pass = api.admit(peer.actor()).map_err(|failure| {
         let status = axum::http::StatusCode::TOO_MANY_REQUESTS;
         Problem::request(status, "TOO_MANY_CONNECTIONS", failure.message)

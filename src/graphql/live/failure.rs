@@ -3,7 +3,7 @@
 use async_graphql::ServerError;
 use serde_json::{Value as Json, json};
 
-use crate::{error::Error, events::FeedError};
+use crate::{cache::Overdrawn, error::Error, events::FeedError};
 
 /// Why a subscription ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,22 @@ impl Failure {
             ..Self::new(
                 "LAGGED",
                 "messages come faster than they are taken: subscribe again after the cursor",
+            )
+        }
+    }
+
+    /// There are not enough points left to tell what came after a cursor.
+    pub(crate) fn rate_limited(overdrawn: &Overdrawn, cursor: String) -> Self {
+        let seconds = overdrawn.seconds();
+        let available = overdrawn.balance.available;
+        Self {
+            cursor: Some(cursor),
+            retry_after: Some(seconds),
+            ..Self::new(
+                "RATE_LIMITED",
+                format!(
+                    "what came after the cursor costs points, and {available} are left: go on after it in {seconds} s"
+                ),
             )
         }
     }

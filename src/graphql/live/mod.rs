@@ -20,6 +20,7 @@ mod failure;
 mod open;
 mod operation;
 mod outbox;
+mod past;
 mod peer;
 mod query;
 mod seat;
@@ -35,7 +36,7 @@ use std::{
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{RequestContext, Schema, limits::Limits};
+use super::{RequestContext, Schema, Spending, limits::Limits};
 use crate::{
     audit::{Origin, Recorder},
     auth::{Actor, Class},
@@ -60,12 +61,16 @@ pub use {
 /// Under this name the log knows what is run for subscriptions.
 const ORIGIN: &str = "subscription";
 
+/// The answers to a batch of events may come to as much as so many of the largest.
+const SHARED: usize = 4;
+
 /// What subscriptions are run with.
 pub(super) struct Running {
     schema: Schema,
     limits: Limits,
     db: Db,
     recorder: Recorder,
+    spending: Arc<Spending>,
     pub(super) metrics: Arc<Metrics>,
     /// How often those who are up to date are told so.
     pulse: Duration,
@@ -84,9 +89,23 @@ pub struct Sources {
 }
 
 impl Running {
+    /// What one answer is worked out with.
     fn context(&self, actor: Arc<Actor>) -> Arc<RequestContext> {
+        self.context_within(actor, self.limits.response_bytes)
+    }
+
+    /// What the answers to a batch of events are worked out with: on one snapshot, which is a statement per level for all
+    /// of them. Where that comes to too much, each is worked out by itself ([`Audience::one_by_one`]).
+    ///
+    /// [`Audience::one_by_one`]: audience::Audience::one_by_one
+    fn shared_context(&self, actor: Arc<Actor>) -> Arc<RequestContext> {
+        self.context_within(actor, SHARED * self.limits.response_bytes)
+    }
+
+    fn context_within(&self, actor: Arc<Actor>, bytes: usize) -> Arc<RequestContext> {
         let parts = (self.db.clone(), self.recorder.clone());
-        Arc::new(RequestContext::new(parts, actor, Origin::process(ORIGIN)))
+        let origin = Origin::process(ORIGIN);
+        Arc::new(RequestContext::new(parts, actor, (origin, bytes)))
     }
 }
 
@@ -105,7 +124,7 @@ impl Live {
     pub(super) fn new(
         schema: Schema,
         (db, recorder): (Db, Recorder),
-        limits: Limits,
+        (limits, spending): (Limits, Arc<Spending>),
         sources: Sources,
     ) -> Arc<Self> {
         let Sources {
@@ -120,6 +139,7 @@ impl Live {
                 limits,
                 db,
                 recorder,
+                spending,
                 metrics,
                 pulse,
             },

@@ -1,19 +1,20 @@
 //! How a subscription begins: it is planned, told what it missed, and enters where all others are told.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use tokio::sync::Notify;
 
 use super::{
-    Failure, Live, OperationId, Outbox, Refused, Seat,
+    Failure, Live, Message, OperationId, Outbox, Refused, Seat,
     audience::{Behind, Kind, Subscriber},
     operation::{Operation, Unanswered},
+    past::Reader,
     turn::{Plan, Planned, Turn},
 };
 use crate::{
     auth::Actor,
     events::{EventCursor, Feed, FeedError},
-    graphql::{RequestContext, attempts::Asked, documents::Prepared},
+    graphql::{RequestContext, attempts::Asked, documents::Prepared, spending},
 };
 
 /// Where what an operation has to say is sent.
@@ -23,6 +24,17 @@ pub(crate) struct Line {
     pub(crate) operation: OperationId,
     /// The client's queue.
     pub(crate) outbox: Arc<Outbox>,
+}
+
+impl Line {
+    /// Sends answers, waiting for room.
+    pub(super) async fn send_all(&self, messages: &[Arc<Message>]) -> Result<(), Failure> {
+        for message in messages {
+            let sent = self.outbox.send(&self.operation, message).await;
+            sent.map_err(|_| Failure::new("GONE", "the client is gone"))?;
+        }
+        Ok(())
+    }
 }
 
 /// Where a subscription begins.
@@ -54,6 +66,8 @@ impl Live {
             let named = Asked::of(&asked.document.parsed, asked.operation(), &asked.variables);
             named.suspect(&self.running.context(Arc::clone(&actor)));
         }
+        let price = spending::price(asked.operation().ty.into(), &asked.measure);
+        let price = Some(price).filter(|_| !is_interrupted);
         let (plan, context) = self.plan(&actor, &operation).await?;
         let feed = self.hub.feed(actor.tenant).await?;
         let value = |watched| Kind::Value {
@@ -67,6 +81,11 @@ impl Live {
                 (value(watched), None, Some((record, announce)))
             }
         };
+        let reader = Reader {
+            actor: &actor,
+            line: &line,
+            price,
+        };
         let place = match start {
             Start::After(seq) => Ok(seq),
             Start::Cursor(cursor) => feed.place(&cursor).await,
@@ -76,7 +95,13 @@ impl Live {
             },
         };
         let mut after = place.map_err(|error| refused(error, &feed))?;
-        let mut seat = self.join((&actor, &feed), operation, kind, after);
+        let due = (feed.position() - after).max(0).unsigned_abs();
+        // Whoever has missed much is told it alone, piece by piece, as it is paid for.
+        let from = match due <= self.at_once(reader) {
+            true => after,
+            false => feed.position(),
+        };
+        let mut seat = self.join((&actor, &feed), operation, kind, from);
         if let Some((record, announce)) = looked_at {
             seat.look_at(&record, actor.person().filter(|_| announce));
         }
@@ -89,6 +114,13 @@ impl Live {
             }
             Kind::Changes(_) => false,
         };
+        // What comes before now and is told by a new audience, with whoever else comes back, is told to this one too.
+        if !is_value && due > 0 && audience.position() == after {
+            let paid = self.pay_for_past(reader, (&feed, after), due);
+            if let Some(paid) = paid.await? {
+                paid.settle(due);
+            }
+        }
         // Who is told nothing first lets the snapshot of the plan go: it would hold one connection and wait for another.
         let mut context = Some(context).filter(|_| !is_value && !is_interrupted);
         loop {
@@ -111,40 +143,8 @@ impl Live {
             let Err(Behind) = audience.enter(seat.id, subscriber, first) else {
                 return Ok(seat);
             };
-            after = self.catch_up(&seat, &actor, &line, after).await?;
+            after = self.catch_up(&seat, reader, after).await?;
         }
-    }
-
-    /// Tells a subscriber a page of what came after an event; answers how far that is.
-    async fn catch_up(
-        &self,
-        seat: &Seat,
-        actor: &Arc<Actor>,
-        line: &Line,
-        after: i64,
-    ) -> Result<i64, Refused> {
-        let feed = &seat.circle.feed;
-        let events = feed
-            .read(after)
-            .await
-            .map_err(|error| refused(error, feed))?;
-        let Some(last) = events.last() else {
-            // The audience is further than the feed for a moment only.
-            tokio::time::sleep(Duration::from_millis(5)).await;
-            return Ok(after);
-        };
-        let context = self.running.context(Arc::clone(actor));
-        let messages = seat
-            .audience
-            .messages(&self.running, feed, &context, &events)
-            .await?;
-        // The snapshot is not held while the client takes its time.
-        drop(context);
-        for message in &messages {
-            let sent = line.outbox.send(&line.operation, message).await;
-            sent.map_err(|_| Failure::new("GONE", "the client is gone"))?;
-        }
-        Ok(last.seq)
     }
 
     /// Has the resolver say what it watches.
@@ -181,7 +181,7 @@ impl From<Unanswered> for Refused {
     }
 }
 
-fn refused(error: FeedError, feed: &Feed) -> Failure {
+pub(super) fn refused(error: FeedError, feed: &Feed) -> Failure {
     match error {
         FeedError::Lost => Failure::resync(
             "there is no going on from this cursor",
