@@ -65,6 +65,7 @@ pub(super) struct Guarded {
     head_began: Instant,
     head_clock: Clock,
     write_clock: Clock,
+    backlog: Option<Backlog>,
     linger_clock: Clock,
     linger_until: Option<Instant>,
     has_ended: bool,
@@ -84,6 +85,7 @@ impl Guarded {
             head_began: Instant::now(),
             head_clock: Clock::default(),
             write_clock: Clock::default(),
+            backlog: None,
             linger_clock: Clock::default(),
             linger_until: None,
             has_ended: false,
@@ -104,19 +106,25 @@ impl Guarded {
         }
     }
 
-    /// A socket that would not take bytes must take some before the clock runs out.
+    /// A socket that would not take bytes must take some before the clock runs out, and in the long run not too few: who
+    /// takes a byte now and then would hold an answer for days.
     fn timed_write(
         &mut self,
         cx: &mut Context<'_>,
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        if written.is_ready() {
+        if let Poll::Ready(written) = &written {
             self.write_clock.stop();
-            return written;
+            if let (Ok(bytes), Some(backlog)) = (written, &mut self.backlog) {
+                backlog.taken += *bytes;
+            }
+        } else {
+            let backlog = self.backlog.get_or_insert_with(Backlog::default);
+            let deadline = || backlog.deadline(&self.limits);
+            ready!(self.write_clock.poll(cx, deadline));
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
-        let deadline = || Instant::now() + self.limits.write_timeout;
-        ready!(self.write_clock.poll(cx, deadline));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+        written
     }
 }
 
@@ -168,8 +176,11 @@ impl AsyncWrite for Guarded {
         self.stream.is_write_vectored()
     }
 
+    /// Who flushes has nothing left to write.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+        let this = self.get_mut();
+        this.backlog = None;
+        Pin::new(&mut this.stream).poll_flush(cx)
     }
 
     /// Says that nothing more is coming, and then reads what the client still sends, for a moment.
@@ -194,6 +205,32 @@ impl AsyncWrite for Guarded {
             }
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+/// What a client has not taken at once.
+#[derive(Debug)]
+struct Backlog {
+    since: Instant,
+    /// Bytes that it has taken of it.
+    taken: usize,
+}
+
+impl Default for Backlog {
+    fn default() -> Self {
+        Self {
+            since: Instant::now(),
+            taken: 0,
+        }
+    }
+}
+
+impl Backlog {
+    /// When more of it has to be taken.
+    fn deadline(&self, limits: &ServerLimits) -> Instant {
+        let earned = self.taken as f64 / f64::from(limits.min_write_rate.max(1));
+        let on_the_whole = self.since + limits.write_timeout + Duration::from_secs_f64(earned);
+        on_the_whole.min(Instant::now() + limits.write_timeout)
     }
 }
 

@@ -4,6 +4,7 @@
 //! Time limits on bodies and on the work of a request belong to the handlers; here are the ones before and after them.
 
 mod admission;
+pub mod coding;
 mod connection;
 mod guarded;
 #[cfg(test)]
@@ -39,6 +40,9 @@ pub struct ServerLimits {
     pub idle_timeout: Duration,
     /// How long a client may take nothing of an answer that waits for it.
     pub write_timeout: Duration,
+    /// Bytes a second that a client has to take of an answer, on the whole, from when it does not take all at once and the
+    /// time above is over.
+    pub min_write_rate: u32,
     /// Connections at a time. More are closed as they come.
     pub max_connections: usize,
     /// Connections at a time from one address, which for IPv6 is a network of 64 bits.
@@ -55,6 +59,7 @@ impl Default for ServerLimits {
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             write_timeout: Duration::from_secs(30),
+            min_write_rate: 16 * 1024,
             max_connections: 10_000,
             max_connections_per_ip: 1_000,
             max_header_bytes: 32 * 1024,

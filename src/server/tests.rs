@@ -37,6 +37,7 @@ fn brief() -> ServerLimits {
         header_timeout: brief,
         idle_timeout: brief * 3,
         write_timeout: brief,
+        min_write_rate: 1,
         ..ServerLimits::default()
     }
 }
@@ -264,6 +265,33 @@ async fn an_answer_that_nobody_takes_is_given_up() {
     // The server has nobody left to wait for once it has given up, though the client still holds on.
     server.stopped().await;
     assert!(read_all(&mut client).await.len() < 64 * 1024 * 1024);
+}
+
+#[tokio::test]
+async fn a_client_that_takes_a_little_now_and_then_is_too_slow_on_the_whole() {
+    let limits = ServerLimits {
+        min_write_rate: 1024 * 1024 * 1024,
+        ..brief()
+    };
+    let server = start(limits).await;
+    let mut client = server.connect().await;
+    send(&mut client, "GET /large HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    // It never takes nothing for as long as that is put up with, and would be done after a minute.
+    let mut pace = tokio::time::interval(Duration::from_millis(10));
+    let mut piece = vec![0; 8 * 1024];
+    let mut taken = 0;
+    let slow = async {
+        loop {
+            pace.tick().await;
+            match client.read(&mut piece).await {
+                Ok(0) | Err(_) => break,
+                Ok(bytes) => taken += bytes,
+            }
+        }
+    };
+    timeout(NEVER, slow).await.expect("it is cut off");
+    assert!(taken < 64 * 1024 * 1024, "{taken}");
+    server.stopped().await;
 }
 
 #[tokio::test]

@@ -169,7 +169,7 @@ fn what_a_client_has_is_not_sent_again() {
         );
         assert_eq!(
             header(&first, "vary").as_deref(),
-            Some("authorization, accept")
+            Some("authorization, accept, accept-encoding")
         );
         let again = get(&admin, DOCUMENTS[0], Some(&tag)).await;
         assert_eq!((again.status, &again.body), (304, &json!("")));

@@ -74,7 +74,7 @@ pub fn router() -> Router {
         |router, asset| {
             router.route(
                 asset.path(),
-                get(async |headers: HeaderMap| asset.answer(&headers)),
+                get(async |headers: HeaderMap| asset.answer(&headers).await),
             )
         },
     )
@@ -162,10 +162,18 @@ mod tests {
 
     #[tokio::test]
     async fn the_script_is_compressed_for_those_who_take_it() {
-        let zipped = fetch(SCRIPT.path(), "gzip").await;
-        assert_eq!(zipped.headers()[header::CONTENT_ENCODING], "gzip");
-        let plain = fetch(SCRIPT.path(), "br").await;
+        let plain = fetch(SCRIPT.path(), "identity").await;
         assert!(!plain.headers().contains_key(header::CONTENT_ENCODING));
-        assert!(bytes(zipped).await.len() < bytes(plain).await.len() / 2);
+        let plain = bytes(plain).await.len();
+        for coding in ["gzip", "br", "zstd"] {
+            let zipped = fetch(SCRIPT.path(), coding).await;
+            assert_eq!(zipped.headers()[header::CONTENT_ENCODING], coding);
+            assert!(bytes(zipped).await.len() < plain / 2);
+        }
+        let icon = fetch(ICON.path(), "gzip").await;
+        assert!(
+            !icon.headers().contains_key(header::CONTENT_ENCODING),
+            "it is short"
+        );
     }
 }

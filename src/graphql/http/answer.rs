@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io::Write as _};
 
 use async_graphql::{ServerError, Value};
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
@@ -14,6 +14,7 @@ use super::head::REQUEST_ID;
 use super::problem::{Fault, Problem, limit_headers, status_of};
 use super::written;
 use crate::graphql::{cached::Usage, limits::Limits, spending::Spent};
+use crate::server::coding::{self, Coding};
 
 const LONGEST_MESSAGE: usize = 300;
 
@@ -29,6 +30,8 @@ pub(super) struct Answer {
     headers: HeaderMap,
     /// Of an answer that the client may keep, to ask again whether it still holds.
     tag: Option<Tag>,
+    /// Whether its length may tell of what is in it.
+    is_compressible: bool,
 }
 
 #[derive(Debug)]
@@ -51,6 +54,7 @@ impl Answer {
             extensions: BTreeMap::new(),
             headers: problem.headers.iter().cloned().collect(),
             tag: None,
+            is_compressible: true,
         }
     }
 
@@ -76,7 +80,13 @@ impl Answer {
             extensions: response.extensions,
             headers: response.http_headers,
             tag: None,
+            is_compressible: true,
         }
+    }
+
+    /// Has it sent as it is: there is a secret in it.
+    pub(super) fn keep_length(&mut self) {
+        self.is_compressible = false;
     }
 
     /// Adds what became of the request at the cache; in the answer's text only when the client wants to know.
@@ -163,11 +173,7 @@ impl Answer {
 
     fn body(&mut self, limits: &Limits) -> Vec<u8> {
         self.json(limits.response_bytes).unwrap_or_else(|| {
-            let message = format!(
-                "the answer has more than the {} bytes allowed, ask for less",
-                limits.response_bytes
-            );
-            *self = Self::of(&Problem::document("RESPONSE_TOO_LARGE", message));
+            *self = Self::of(&limits.too_large().into());
             self.json(usize::MAX)
                 .expect("one short error has a JSON text")
         })
@@ -175,9 +181,9 @@ impl Answer {
 }
 
 /// Writes the answer. Larger than allowed, it becomes the problem that says so.
-pub(super) fn finish(
+pub(super) async fn finish(
     mut answer: Answer,
-    media: Media,
+    (media, coding): (Media, Option<Coding>),
     mut outcome: Outcome,
     limits: &Limits,
 ) -> Response {
@@ -192,10 +198,15 @@ pub(super) fn finish(
         (false, true) => (StatusCode::OK, body),
         (false, false) => (answer.status, body),
     };
+    let coding = coding.filter(|_| answer.is_compressible && body.len() > coding::SHORTEST);
+    let (body, coding) = encoded(body, coding).await;
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.extend(answer.headers);
+    if let Some(coding) = coding {
+        headers.insert(header::CONTENT_ENCODING, coding.header());
+    }
     headers.insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static(media.content_type()),
@@ -204,14 +215,14 @@ pub(super) fn finish(
         // Nobody else's, and asked about again before each use: who is shown it must not be shown what is old.
         Some(tag) => {
             headers.insert(header::ETAG, tag.value);
-            headers.insert(
-                header::VARY,
-                HeaderValue::from_static("authorization, accept"),
-            );
             "private, no-cache"
         }
         None => "no-store",
     };
+    headers.insert(
+        header::VARY,
+        HeaderValue::from_static("authorization, accept, accept-encoding"),
+    );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(keeping));
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
@@ -234,6 +245,18 @@ pub(super) fn finish(
     }
     response.extensions_mut().insert(outcome);
     response
+}
+
+/// The body in a coding, if that makes it smaller, and in which one it is.
+async fn encoded(body: Vec<u8>, coding: Option<Coding>) -> (Bytes, Option<Coding>) {
+    let body = Bytes::from(body);
+    let Some(coding) = coding else {
+        return (body, None);
+    };
+    match coding.encode(body.clone()).await {
+        Some(encoded) => (encoded, Some(coding)),
+        None => (body, None),
+    }
 }
 
 fn code(error: &ServerError) -> String {
@@ -322,7 +345,9 @@ mod tests {
             response_bytes: 4_096,
             ..Limits::default()
         };
-        let (parts, body) = finish(answer, media, outcome, &limits).into_parts();
+        let (parts, body) = finish(answer, (media, None), outcome, &limits)
+            .await
+            .into_parts();
         let body = body.collect().await.expect("a body in memory").to_bytes();
         Seen {
             status: parts.status.as_u16(),
