@@ -96,8 +96,7 @@ impl Live {
         };
         let mut after = place.map_err(|error| refused(error, &feed))?;
         let due = (feed.position() - after).max(0).unsigned_abs();
-        // Whoever has missed much is told it alone, piece by piece, as it is paid for.
-        let from = match due <= self.at_once(reader) {
+        let from = match self.is_little(reader, due) {
             true => after,
             false => feed.position(),
         };

@@ -13,6 +13,9 @@ use crate::{
 /// Events that are told of at a time, at the most.
 const MOST: u64 = 200;
 
+/// Points that come to about as many bytes as may wait for a client.
+const LITTLE: u64 = 1_000;
+
 /// Who is told of the past, and what each event of it may cost them; nothing where they were only interrupted.
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'a> {
@@ -55,8 +58,15 @@ impl Live {
         Ok(after)
     }
 
+    /// Whether what was missed is little enough to be told along with others who missed it too. Whoever has missed more is
+    /// told it alone, piece by piece, as it is taken and paid for.
+    pub(super) fn is_little(&self, reader: Reader<'_>, due: u64) -> bool {
+        let points = due.saturating_mul(reader.price.unwrap_or(0));
+        due <= self.at_once(reader) && points <= LITTLE
+    }
+
     /// So many events that they may come to as much as one query, and to less than there ever is to pay with.
-    pub(super) fn at_once(&self, Reader { actor, price, .. }: Reader<'_>) -> u64 {
+    fn at_once(&self, Reader { actor, price, .. }: Reader<'_>) -> u64 {
         let Some(price) = price else {
             return MOST;
         };
