@@ -34,12 +34,21 @@ impl Live {
     ) -> Result<i64, Refused> {
         let feed = &seat.circle.feed;
         let at_once = self.at_once(reader);
-        let due = (feed.position() - after).unsigned_abs().clamp(1, at_once);
-        // Before anything is read.
-        let mut paid = Some(self.pay_for_past(reader, (feed, after), due).await?);
+        let due = (feed.position() - after).clamp(0, at_once as i64);
+        // Before anything is read. Who has to come back only because too much waits for them yet pays nothing for that.
+        let mut paid = match due {
+            0 => None,
+            due => {
+                let due = due.unsigned_abs();
+                Some(self.pay_for_past(reader, (feed, after), due).await?)
+            }
+        };
         let events = feed.read(after).await;
         let events = events.map_err(|error| refused(error, feed))?;
         if events.is_empty() {
+            if let Some(Some(paid)) = paid.take() {
+                paid.settle(0);
+            }
             // The audience is further than the feed for a moment only.
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
