@@ -22,13 +22,12 @@ pub(super) struct Count {
 pub(super) struct Counts(Mutex<HashMap<String, Count>>);
 
 impl Counts {
-    /// Counts a try, unless it comes too early: then it says how early.
+    /// Counts a try, unless it comes too early: then it says how early. `next` makes of a count the one after a try.
     pub(super) fn begin(
         &self,
         name: &str,
         now: Instant,
-        delay: impl Fn(u32) -> Duration,
-        kept: Duration,
+        next: impl FnOnce(Option<Count>) -> Count,
     ) -> Option<Duration> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = counts
@@ -40,16 +39,17 @@ impl Counts {
         {
             return Some(count.open_at - now);
         }
-        let tries = known.map_or(0, |count| count.tries).saturating_add(1);
-        let open_at = now + delay(tries);
-        let count = Count {
-            tries,
-            open_at,
-            forget_at: open_at + kept,
-        };
+        let count = next(known);
         make_room(&mut counts, now);
         counts.insert(name.to_owned(), count);
         None
+    }
+
+    /// How long a try would have to wait, as far as this server knows.
+    pub(super) fn wait(&self, name: &str, now: Instant) -> Option<Duration> {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.get(name).filter(|count| count.open_at > now)?;
+        Some(count.open_at - now)
     }
 
     /// Takes over what all servers know together.
@@ -66,10 +66,13 @@ impl Counts {
             .remove(name);
     }
 
-    pub(super) fn give_back(&self, name: &str) {
+    /// Takes a try back, and with it the time that it took away.
+    pub(super) fn give_back(&self, name: &str, time: Duration) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = counts.get_mut(name) {
             count.tries = count.tries.saturating_sub(1);
+            let earlier = |at: Instant| at.checked_sub(time).unwrap_or(at);
+            (count.open_at, count.forget_at) = (earlier(count.open_at), earlier(count.forget_at));
         }
     }
 }
@@ -92,19 +95,36 @@ fn make_room(counts: &mut HashMap<String, Count>, now: Instant) {
 mod tests {
     use super::*;
 
+    /// The count after a try that is kept for a while.
+    fn kept(
+        now: Instant,
+        delay: impl Fn(u32) -> Duration,
+        kept: Duration,
+    ) -> impl FnOnce(Option<Count>) -> Count {
+        move |known| {
+            let tries = known.map_or(1, |count| count.tries + 1);
+            let open_at = now + delay(tries);
+            Count {
+                tries,
+                open_at,
+                forget_at: open_at + kept,
+            }
+        }
+    }
+
     #[test]
     fn a_flood_of_names_does_not_wash_out_what_is_tried_again_and_again() {
         let (counts, now) = (Counts::default(), Instant::now());
-        let kept = Duration::from_secs(60);
+        let minute = Duration::from_secs(60);
         let delay = |tries| Duration::from_secs(if tries > 2 { 5 } else { 0 });
         for _ in 0..3 {
-            assert_eq!(counts.begin("victim", now, delay, kept), None);
+            assert_eq!(counts.begin("victim", now, kept(now, delay, minute)), None);
         }
         for number in 0..MOST + 10 {
-            counts.begin(&format!("name {number}"), now, delay, kept);
+            counts.begin(&format!("name {number}"), now, kept(now, delay, minute));
         }
         assert_eq!(
-            counts.begin("victim", now, delay, kept),
+            counts.begin("victim", now, kept(now, delay, minute)),
             Some(Duration::from_secs(5))
         );
         assert!(counts.0.lock().expect("not poisoned").len() <= MOST);
@@ -113,21 +133,25 @@ mod tests {
     #[test]
     fn counters_are_forgotten_in_time() {
         let (counts, now) = (Counts::default(), Instant::now());
-        let kept = Duration::from_secs(60);
+        let minute = Duration::from_secs(60);
         let delay = |_| Duration::from_secs(5);
-        assert_eq!(counts.begin("a", now, delay, kept), None);
+        let at = |seconds| now + Duration::from_secs(seconds);
+        assert_eq!(counts.begin("a", now, kept(now, delay, minute)), None);
         assert!(
             counts
-                .begin("a", now + Duration::from_secs(4), delay, kept)
+                .begin("a", at(4), kept(at(4), delay, minute))
                 .is_some()
         );
         assert!(
             counts
-                .begin("a", now + Duration::from_secs(5), delay, kept)
+                .begin("a", at(5), kept(at(5), delay, minute))
                 .is_none()
         );
-        let later = now + Duration::from_secs(71);
-        assert!(counts.begin("a", later, delay, kept).is_none());
+        assert!(
+            counts
+                .begin("a", at(71), kept(at(71), delay, minute))
+                .is_none()
+        );
         let tries = counts.0.lock().expect("not poisoned")["a"].tries;
         assert_eq!(tries, 1);
     }

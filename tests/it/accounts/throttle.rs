@@ -12,6 +12,7 @@ use dealgraph::{
     error::Error,
 };
 use futures_util::future::join_all;
+use sha2::{Digest as _, Sha256};
 
 use crate::harness::test;
 
@@ -105,7 +106,35 @@ fn servers_count_together_and_go_on_alone_from_what_they_know() {
             servers[1].give_back(&network).await;
         }
 
+        // At a steady pace: a burst for all servers together, and then one at a time.
+        let everywhere = Counter::everywhere("sign-in", "ada@example.com");
+        let tries = (0..40).map(|n: usize| servers[n % 2].begin(&everywhere));
+        let begun = join_all(tries).await;
+        assert_eq!(begun.iter().filter(|begun| begun.is_ok()).count(), 30);
+        let Err(Error::TooManyAttempts { retry_after_s }) = servers[0].begin(&everywhere).await
+        else {
+            panic!("the burst is over")
+        };
+        assert!((300..=360).contains(&retry_after_s), "{retry_after_s}");
+        assert!(servers[0].check(&everywhere).is_err(), "it is known here");
+        servers[1].give_back(&everywhere).await;
+        servers[0].begin(&everywhere).await.expect("one came back");
+        assert!(servers[0].begin(&everywhere).await.is_err());
+        let left: i64 = redis::cmd("PTTL")
+            .arg(format!(
+                "dealgraph:throttle:{{sign-in:everywhere:{:x}}}",
+                Sha256::digest("ada@example.com")
+            ))
+            .query_async(&mut connection)
+            .await
+            .expect("a time");
+        assert!((10_000_000..=10_800_000).contains(&left), "{left}");
+
         redis.stop().await;
+        assert!(
+            servers[0].begin(&everywhere).await.is_err(),
+            "the burst is not given anew by each server"
+        );
         // The fifth try of all servers, and the wait after it.
         servers[0].begin(&counter).await.expect("the last free one");
         assert!(
