@@ -3,7 +3,7 @@
 use std::{io, path::Path};
 
 use lettre::message::Mailbox;
-use tokio::fs;
+use tokio::{fs, io::AsyncWriteExt as _};
 
 use super::{Failed, Message, Place};
 
@@ -28,7 +28,7 @@ pub(super) async fn write(
         message.text
     );
     let written = async {
-        fs::create_dir_all(folder).await?;
+        make(folder).await?;
         if let Some(html) = &message.html {
             whole(&folder.join(format!("{name}.html")), html).await?;
         }
@@ -41,10 +41,24 @@ pub(super) async fn write(
     Ok(())
 }
 
-/// Whoever watches the folder never sees half a file.
+/// Makes the folder, for this user alone: mails hold secrets that open accounts.
+async fn make(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    builder.mode(0o700);
+    builder.recursive(true).create(folder).await
+}
+
+/// Whoever watches the folder never sees half a file, and nobody else of the machine sees any.
 async fn whole(path: &Path, text: &str) -> io::Result<()> {
     let draft = path.with_added_extension("part");
-    fs::write(&draft, text).await?;
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    options.mode(0o600);
+    let mut file = options.open(&draft).await?;
+    file.write_all(text.as_bytes()).await?;
+    file.flush().await?;
     fs::rename(&draft, path).await
 }
 

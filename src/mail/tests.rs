@@ -58,6 +58,19 @@ async fn mails_are_written_in_order_and_all_of_them_before_the_end() {
         pages[0].contains("<p>One &lt;b&gt;.</p>")
             && pages[0].contains("#token=a&amp;b\">Click</a>")
     );
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = |path: &std::path::Path| {
+            let metadata = fs::metadata(path).expect("it is there");
+            metadata.permissions().mode() & 0o777
+        };
+        assert_eq!(mode(&folder), 0o700);
+        for entry in fs::read_dir(&folder).expect("the folder is there") {
+            let path = entry.expect("an entry").path();
+            assert_eq!(mode(&path), 0o600, "{}", path.display());
+        }
+    }
     fs::remove_dir_all(folder).expect("it can be removed");
 }
 
