@@ -27,7 +27,7 @@ REVOKE ALL ON users FROM PUBLIC, dealgraph_app, dealgraph_system;
 GRANT SELECT, INSERT ON users TO dealgraph_system;
 GRANT UPDATE (
     name, active, last_login_at, password_hash, password_changed_at, email_verified_at,
-    totp_secret, totp_pending, totp_confirmed_at, totp_last_step
+    totp_secret, totp_pending, totp_confirmed_at, totp_last_step, totp_own
 ) ON users TO dealgraph_system;
 DROP POLICY IF EXISTS users_system ON users;
 CREATE POLICY users_system ON users TO dealgraph_system USING (true) WITH CHECK (true);

@@ -1,4 +1,40 @@
--- How people sign in: beyond tenants, and reached by the system login alone.
+-- How people sign in: beyond tenants, and reached by the system login alone. Where it acts for somebody on their own
+-- account, the door in src/db says so by SET LOCAL, and these tables are theirs alone for that transaction:
+--   app.account   whose account
+--   app.session   the session that they ask with; a token that the operator made has none
+--   app.provider  the provider that they came through, where it is trusted with some tenants only: then they reach the
+--                 devices that came through it as well, and nothing else
+
+CREATE OR REPLACE FUNCTION app.account() RETURNS uuid
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN nullif(current_setting('app.account', true), '')::uuid;
+
+CREATE OR REPLACE FUNCTION app.reaches_devices(of_account uuid, through text) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN app.account() IS NULL OR (
+        of_account = app.account()
+        AND (nullif(current_setting('app.provider', true), '') IS NULL
+             OR through = current_setting('app.provider', true))
+    );
+
+CREATE OR REPLACE FUNCTION app.acts_on(of_account uuid) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+        SELECT app.account() IS NULL OR (
+            of_account = app.account()
+            AND nullif(current_setting('app.provider', true), '') IS NULL
+            AND (nullif(current_setting('app.session', true), '') IS NULL
+                 OR EXISTS (SELECT FROM public.sessions s
+                            WHERE s.session_id = nullif(current_setting('app.session', true), '')::uuid
+                              AND s.user_id = of_account AND s.account AND s.ended_at IS NULL))
+        )
+    $$;
+REVOKE ALL ON FUNCTION app.account(), app.reaches_devices(uuid, text), app.acts_on(uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION app.account(), app.reaches_devices(uuid, text), app.acts_on(uuid) TO dealgraph_system;
+
+-- Beside the policy of 10_identity.sql.
+DROP POLICY IF EXISTS users_account ON users;
+CREATE POLICY users_account ON users AS RESTRICTIVE FOR UPDATE TO dealgraph_system USING (app.acts_on(user_id));
 
 ALTER TABLE recovery_codes ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 REVOKE ALL ON recovery_codes FROM PUBLIC, dealgraph_app, dealgraph_system;
@@ -6,15 +42,23 @@ GRANT SELECT, INSERT, DELETE ON recovery_codes TO dealgraph_system;
 GRANT UPDATE (used_at) ON recovery_codes TO dealgraph_system;
 DROP POLICY IF EXISTS recovery_codes_system ON recovery_codes;
 CREATE POLICY recovery_codes_system ON recovery_codes TO dealgraph_system USING (true) WITH CHECK (true);
+DROP POLICY IF EXISTS recovery_codes_account ON recovery_codes;
+CREATE POLICY recovery_codes_account ON recovery_codes AS RESTRICTIVE TO dealgraph_system
+    USING (app.acts_on(user_id)) WITH CHECK (app.acts_on(user_id));
 DROP POLICY IF EXISTS recovery_codes_owner ON recovery_codes;
 CREATE POLICY recovery_codes_owner ON recovery_codes TO dealgraph_owner USING (true) WITH CHECK (true);
 
 ALTER TABLE sessions ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 REVOKE ALL ON sessions FROM PUBLIC, dealgraph_app, dealgraph_system;
 GRANT SELECT, INSERT, DELETE ON sessions TO dealgraph_system;
-GRANT UPDATE (tenant_id, second_factor, address, user_agent, last_used_at, expires_at, ended_at, ended_because) ON sessions TO dealgraph_system;
+GRANT UPDATE (
+    tenant_id, beside, second_factor, account, address, user_agent, last_used_at, expires_at, ended_at, ended_because
+) ON sessions TO dealgraph_system;
 DROP POLICY IF EXISTS sessions_system ON sessions;
 CREATE POLICY sessions_system ON sessions TO dealgraph_system USING (true) WITH CHECK (true);
+DROP POLICY IF EXISTS sessions_account ON sessions;
+CREATE POLICY sessions_account ON sessions AS RESTRICTIVE TO dealgraph_system
+    USING (app.reaches_devices(user_id, provider)) WITH CHECK (app.reaches_devices(user_id, provider));
 DROP POLICY IF EXISTS sessions_owner ON sessions;
 CREATE POLICY sessions_owner ON sessions TO dealgraph_owner USING (true) WITH CHECK (true);
 
@@ -33,6 +77,10 @@ GRANT SELECT, INSERT, DELETE ON one_time_tokens TO dealgraph_system;
 GRANT UPDATE (data, attempts, used_at) ON one_time_tokens TO dealgraph_system;
 DROP POLICY IF EXISTS one_time_tokens_system ON one_time_tokens;
 CREATE POLICY one_time_tokens_system ON one_time_tokens TO dealgraph_system USING (true) WITH CHECK (true);
+DROP POLICY IF EXISTS one_time_tokens_account ON one_time_tokens;
+CREATE POLICY one_time_tokens_account ON one_time_tokens AS RESTRICTIVE TO dealgraph_system
+    USING (app.reaches_devices(user_id, data ->> 'provider'))
+    WITH CHECK (app.reaches_devices(user_id, data ->> 'provider'));
 DROP POLICY IF EXISTS one_time_tokens_owner ON one_time_tokens;
 CREATE POLICY one_time_tokens_owner ON one_time_tokens TO dealgraph_owner USING (true) WITH CHECK (true);
 
@@ -42,6 +90,9 @@ GRANT SELECT, INSERT, DELETE ON identities TO dealgraph_system;
 GRANT UPDATE (email) ON identities TO dealgraph_system;
 DROP POLICY IF EXISTS identities_system ON identities;
 CREATE POLICY identities_system ON identities TO dealgraph_system USING (true) WITH CHECK (true);
+DROP POLICY IF EXISTS identities_account ON identities;
+CREATE POLICY identities_account ON identities AS RESTRICTIVE TO dealgraph_system
+    USING (app.acts_on(user_id)) WITH CHECK (app.acts_on(user_id));
 DROP POLICY IF EXISTS identities_owner ON identities;
 CREATE POLICY identities_owner ON identities TO dealgraph_owner USING (true) WITH CHECK (true);
 

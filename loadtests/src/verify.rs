@@ -9,6 +9,7 @@ use chrono::TimeDelta;
 use dealgraph::{
     audit::{Origin, Recorder},
     auth::{Access, Role, Tokens},
+    cache::Throttle,
     db::{Db, SystemReason},
     identities::Identities,
     ids::{TenantId, UserId},
@@ -53,10 +54,10 @@ pub(crate) async fn run(cluster: &Cluster) -> Outcome<()> {
 
     let (recorder, recording) = Recorder::start(db.clone());
     let access = Arc::new(Access::new(
-        db.clone(),
+        (db.clone(), recorder),
         tokens,
-        recorder,
         Arc::new(Identities::none()),
+        Throttle::new(None),
     ));
     let stop = CancellationToken::new();
     let running = {

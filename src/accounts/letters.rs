@@ -62,6 +62,23 @@ pub(super) fn reset_password(settings: &Settings, to: &str, token: &str) -> Mess
     )
 }
 
+/// Tells that somebody tries to sign in again and again.
+pub(super) fn guessed(settings: &Settings, to: &str) -> Message {
+    letter(
+        to,
+        "Somebody tries to sign in to your account",
+        &[
+            "Somebody has tried several times to sign in to your account at Dealgraph with a wrong password. They did \
+             not get in, and have to wait longer after each try.",
+            "If it was you, wait as long as the page says, or choose a new password if you forgot it. Where you are \
+             signed in you stay so.",
+            "If it was not you, nothing has to be done as long as your password is used nowhere else. We tell you at \
+             most once a day.",
+        ],
+        Some(("Sign in", settings.app_url.as_str())),
+    )
+}
+
 /// Tells that the password was changed, for the case that it was somebody else.
 pub(super) fn password_changed(settings: &Settings, to: &str) -> Message {
     letter(

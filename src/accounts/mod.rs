@@ -4,6 +4,7 @@
 //! known and a new address take the same way and the same time. What depends on the difference happens off that way,
 //! as mail or in the audit log.
 
+mod alarm;
 mod graphql;
 pub mod hasher;
 mod letters;
@@ -26,6 +27,7 @@ pub mod switch;
 pub mod trail;
 pub mod verify;
 
+pub(crate) use alarm::attempt as attempt_password;
 pub use graphql::{AccountMutation, AccountQuery, AccountsExt, Session, SignInPayload};
 pub use hasher::{HashCost, Hasher};
 pub use model::{Entering, Place, SecondFactorStep, SignedIn, Wanted};

@@ -12,9 +12,10 @@ use super::{
 };
 use crate::{
     audit::{Entry, Origin, Whom},
+    auth::Oneself,
     db::{SystemReason, SystemTx},
     error::{Error, Result},
-    ids::{SessionId, Typed as _, UserId},
+    ids::{Typed as _, UserId},
     text::normalize_email,
 };
 
@@ -27,15 +28,16 @@ const RESET_WITHIN: TimeDelta = TimeDelta::hours(1);
 /// `INVALID_CREDENTIALS` on the field `currentPassword`, `TOO_MANY_ATTEMPTS`, and what is wrong with the new one.
 pub async fn change(
     accounts: &Accounts,
-    (user, session): (UserId, Option<SessionId>),
+    oneself: &Oneself,
     (current, new): (&str, &str),
     origin: &Origin,
 ) -> Result<()> {
+    let user = oneself.user();
     // A stolen access token must not become a way to guess the password.
     let attempt = accounts
         .attempt("password-change", &user.to_string(), origin)
         .await?;
-    let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+    let mut tx = accounts.db.account(oneself).await?;
     let known = store::secrets(&mut tx, user).await?.ok_or_else(wrong)?;
     drop(tx);
     let hash = known.password_hash.as_deref();
@@ -45,22 +47,17 @@ pub async fn change(
     attempt.succeeded().await;
     rules::check(new, &known.email, "newPassword")?;
     let hash = accounts.hasher.hash(new).await?;
-    let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+    let mut tx = accounts.db.account(oneself).await?;
     if !store::set_password(&mut tx, user, hash, known.password_hash).await? {
         return Err(wrong());
     }
     revoke_begun(&mut tx, user).await?;
-    let which = session.map_or(Which::All, Which::Others);
+    let which = oneself.session().map_or(Which::All, Which::Others);
     let ended = sessions::end_all(&mut tx, user, which, Ended::PasswordChanged).await?;
     trail::leave(&mut tx, user, "password.changed", origin).await?;
     tx.commit().await?;
-    for (session, tenant) in ended {
-        sessions::note_ended(
-            accounts,
-            (user, session, tenant),
-            Ended::PasswordChanged,
-            origin,
-        );
+    for ended in &ended {
+        sessions::note_ended(accounts, user, ended, Ended::PasswordChanged, origin);
     }
     accounts
         .mail
@@ -74,7 +71,9 @@ pub async fn change(
 /// `INVALID_EMAIL`, `TOO_MANY_ATTEMPTS`.
 pub async fn request_reset(accounts: &Accounts, email: &str, origin: &Origin) -> Result<()> {
     let email = normalize_email(email, "email")?;
-    accounts.attempt("mail", &email, origin).await?;
+    accounts
+        .attempt_from_outside("mail", &email, None, origin)
+        .await?;
     let (db, mail, settings) = (
         accounts.db.clone(),
         accounts.mail.clone(),
@@ -130,13 +129,8 @@ pub async fn reset(accounts: &Accounts, token: &str, new: &str, origin: &Origin)
     trail::leave(&mut tx, user, "password.reset", origin).await?;
     tx.commit().await?;
     attempt.succeeded().await;
-    for (session, tenant) in ended {
-        sessions::note_ended(
-            accounts,
-            (user, session, tenant),
-            Ended::PasswordChanged,
-            origin,
-        );
+    for ended in &ended {
+        sessions::note_ended(accounts, user, ended, Ended::PasswordChanged, origin);
     }
     accounts
         .mail

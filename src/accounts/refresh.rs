@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Accounts, SignedIn,
+    Accounts, Entering, Place, SignedIn, Wanted,
     sessions::{self, Ended, Family, OpenedSession},
     sign_in, store,
 };
@@ -13,7 +13,7 @@ use crate::{
     auth::secret,
     db::{SystemReason, SystemTx},
     error::{Error, Result},
-    ids::Typed as _,
+    ids::{TenantId, Typed as _},
 };
 
 /// How long a client may ask again whose answer got lost.
@@ -40,11 +40,18 @@ pub(super) struct Kept {
     pub(super) used_at: Option<DateTime<Utc>>,
 }
 
-/// Rotates a refresh token and looks again whether the person may still be where the session is.
+/// Rotates a refresh token and looks again whether the person may still be where the session is. With a tenant, by its
+/// short name, the access token is for that one, and the session is in it beside its others; where it may not be, it
+/// stays as it was, with the refresh token unused.
 ///
 /// # Errors
-/// `SESSION_ENDED` when the token is no good (any more), `SSO_REQUIRED` when the tenant wants its provider by now.
-pub async fn refresh(accounts: &Accounts, token: &str, origin: &Origin) -> Result<SignedIn> {
+/// `SESSION_ENDED` when the token is no good (any more), `SSO_REQUIRED` when the tenant wants its provider by now;
+/// `NOT_FOUND` for a tenant that was named and the person is not in.
+pub async fn refresh(
+    accounts: &Accounts,
+    (token, tenant): (&str, Option<String>),
+    origin: &Origin,
+) -> Result<SignedIn> {
     let hash = secret::hash(token);
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
     let family = sessions::lock_by_token(&mut tx, &hash)
@@ -61,11 +68,34 @@ pub async fn refresh(accounts: &Accounts, token: &str, origin: &Origin) -> Resul
         return Err(end_stolen(accounts, tx, &family, origin).await?);
     }
     let standing = store::standing(&mut tx, family.user).await?;
-    let entering = family.entering();
-    let provider = entering.provider.as_deref();
+    let provider = family.provider.as_deref();
     let places = sign_in::places(accounts, &mut tx, (family.user, provider)).await?;
     let is_active = standing.as_ref().is_some_and(|standing| standing.active);
     let has_second_factor = standing.is_some_and(|standing| standing.has_second_factor);
+    let named = match tenant {
+        Some(slug) if is_active => {
+            let entering = family.entering(Wanted::Slug(slug));
+            let place = sign_in::choose(&places, &entering, None)?;
+            (place.tenant != family.tenant).then_some((place, entering))
+        }
+        _ => None,
+    };
+    if let Some((place, entering)) = named {
+        if place.second_factor_required && !family.second_factor {
+            let entering = Entering {
+                tenant: Wanted::Id(place.tenant),
+                ..entering
+            };
+            let step = sign_in::second_factor_step(&mut tx, &entering, has_second_factor).await?;
+            tx.commit().await?;
+            return Ok(SignedIn::SecondFactor(step));
+        }
+        let tenant = place.tenant;
+        sessions::add_to(&mut tx, &family, tenant).await?;
+        let rotation = (verdict, presented, last);
+        return go_on(accounts, tx, (&family, tenant, places), rotation, origin).await;
+    }
+    let entering = family.entering(Wanted::Id(family.tenant));
     let place = places.iter().find(|place| place.tenant == family.tenant);
     let Some(place) = place.filter(|_| is_active) else {
         return Err(end(accounts, tx, &family, (Ended::NoAccess, ended()), origin).await?);
@@ -87,6 +117,18 @@ pub async fn refresh(accounts: &Accounts, token: &str, origin: &Origin) -> Resul
         return Ok(SignedIn::SecondFactor(step));
     }
 
+    let (tenant, rotation) = (family.tenant, (verdict, presented, last));
+    go_on(accounts, tx, (&family, tenant, places), rotation, origin).await
+}
+
+/// Gives out the next tokens of a family, for one of its tenants.
+async fn go_on(
+    accounts: &Accounts,
+    mut tx: SystemTx,
+    (family, tenant, places): (&Family, TenantId, Vec<Place>),
+    (verdict, presented, last): (Verdict, Kept, Kept),
+    origin: &Origin,
+) -> Result<SignedIn> {
     let parent = match verdict {
         Verdict::Last => presented.generation,
         Verdict::Again | Verdict::Replayed => last.parent,
@@ -99,13 +141,13 @@ pub async fn refresh(accounts: &Accounts, token: &str, origin: &Origin) -> Resul
     sessions::touch(&mut tx, family.session, origin).await?;
     let access = accounts
         .tokens
-        .issue_for(family.session, family.user, family.tenant)
+        .issue_for(family.session, family.user, tenant)
         .map_err(Error::internal)?;
     tx.commit().await?;
     Ok(SignedIn::Session(Box::new(OpenedSession {
         session: family.session,
         user: family.user,
-        tenant: family.tenant,
+        tenant,
         access,
         refresh: Some((refresh, family.expires_at)),
         places,
@@ -158,12 +200,8 @@ async fn end(
 ) -> Result<Error> {
     sessions::end(&mut tx, family.session, because).await?;
     tx.commit().await?;
-    sessions::note_ended(
-        accounts,
-        (family.user, family.session, family.tenant),
-        because,
-        origin,
-    );
+    let ended = (family.session, family.tenants());
+    sessions::note_ended(accounts, family.user, &ended, because, origin);
     Ok(error)
 }
 

@@ -80,7 +80,9 @@ pub async fn register(accounts: &Accounts, new: Registration, origin: &Origin) -
     let normalized = normalize_email(&email, "email")?;
     rules::check(&password, &normalized, "password")?;
     check(&mut first).map_err(|error| error.within("tenant"))?;
-    accounts.attempt("mail", &normalized, origin).await?;
+    accounts
+        .attempt_from_outside("mail", &normalized, None, origin)
+        .await?;
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
     check_known(&mut tx, &first)
         .await

@@ -15,6 +15,7 @@ use crate::{
     db::Db,
     error::Result,
     identities::Identities,
+    ids::SessionId,
     mail::{Mailer, Post},
 };
 
@@ -84,8 +85,10 @@ pub struct Accounts {
 /// A try that was counted when it began.
 pub struct Attempt<'a> {
     throttle: &'a Throttle,
-    account: Counter,
-    network: Option<Counter>,
+    /// Counts what whoever tries did by themselves.
+    own: Counter,
+    /// Count what others did as well.
+    shared: Vec<Counter>,
 }
 
 impl Accounts {
@@ -111,21 +114,55 @@ impl Accounts {
         }
     }
 
-    /// Begins what may be tried only so often: `act` on an account, by whoever `origin` is.
+    /// Begins what may be tried only so often: `act` on an account, by somebody who has shown already that they have to
+    /// do with it (by a session, a password or a mailed secret). Whoever that is, tries add up.
     ///
     /// # Errors
     /// `TooManyAttempts`.
     pub async fn attempt(&self, act: &str, account: &str, origin: &Origin) -> Result<Attempt<'_>> {
+        let attempt = self.enter(act, Counter::account(act, account), origin);
+        let attempt = attempt.await?;
+        self.throttle.begin(&attempt.own).await?;
+        Ok(attempt)
+    }
+
+    /// Begins what anybody may try on anybody's account: counted for the account and the address together, so that who
+    /// tries from one keeps nobody out who comes from another; and for the account from everywhere, slowly. A device that
+    /// the account was signed in on counts by itself, and is kept out by no stranger.
+    ///
+    /// # Errors
+    /// `TooManyAttempts`.
+    pub async fn attempt_from_outside(
+        &self,
+        act: &str,
+        account: &str,
+        device: Option<SessionId>,
+        origin: &Origin,
+    ) -> Result<Attempt<'_>> {
+        let own = match device {
+            Some(session) => Counter::device(act, session),
+            None => Counter::pair(act, account, origin.address),
+        };
+        let mut attempt = self.enter(act, own, origin).await?;
+        self.throttle.begin(&attempt.own).await?;
+        if device.is_none() {
+            let everywhere = Counter::everywhere(act, account);
+            self.throttle.begin(&everywhere).await?;
+            attempt.shared.push(everywhere);
+        }
+        Ok(attempt)
+    }
+
+    /// Whoever tries many accounts from one address waits for that alone.
+    async fn enter(&self, act: &str, own: Counter, origin: &Origin) -> Result<Attempt<'_>> {
         let network = origin.address.map(|address| Counter::network(act, address));
         if let Some(network) = &network {
             self.throttle.begin(network).await?;
         }
-        let account = Counter::account(act, account);
-        self.throttle.begin(&account).await?;
         Ok(Attempt {
             throttle: &self.throttle,
-            account,
-            network,
+            own,
+            shared: network.into_iter().collect(),
         })
     }
 
@@ -156,11 +193,11 @@ impl Accounts {
 }
 
 impl Attempt<'_> {
-    /// It was no guess: the account's counter begins anew, and the network's does not grow.
+    /// It was no guess: the own counter begins anew, and those that are shared do not grow.
     pub async fn succeeded(self) {
-        self.throttle.clear(&self.account).await;
-        if let Some(network) = &self.network {
-            self.throttle.give_back(network).await;
+        self.throttle.clear(&self.own).await;
+        for shared in &self.shared {
+            self.throttle.give_back(shared).await;
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Sessions: one per signed-in device, each a family of refresh tokens of which the last one is good.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
 
 use super::{
     Accounts, Entering, Place, Wanted,
@@ -9,8 +10,8 @@ use super::{
 };
 use crate::{
     audit::{Entry, Origin, Whom},
-    auth::{Changed, IssuedToken, Tokens, secret, tell},
-    db::{Sql, SystemReason, SystemTx},
+    auth::{Changed, IssuedToken, Oneself, Tokens, secret, tell},
+    db::{Sql, SystemTx},
     error::{Error, Result},
     ids::{SessionId, TenantId, Typed as _, UserId},
 };
@@ -27,6 +28,8 @@ pub struct NewSession {
     pub tenant: TenantId,
     /// Whether a second factor was shown.
     pub second_factor: bool,
+    /// Whether it is good for all of the account.
+    pub account: bool,
     /// The outside provider it came through, if it did.
     pub provider: Option<String>,
 }
@@ -63,7 +66,7 @@ pub async fn open(
     let (session, now) = (SessionId::new(), tx.now());
     let expires_at = now + ttl;
     let sql = Sql::new(
-        "INSERT INTO sessions (session_id, user_id, tenant_id, second_factor, provider, address, user_agent, \
+        "INSERT INTO sessions (session_id, user_id, tenant_id, second_factor, account, provider, address, user_agent, \
          created_at, last_used_at, expires_at) VALUES ",
     )
     .row(|mut row| {
@@ -71,6 +74,7 @@ pub async fn open(
             .bind(new.user)
             .bind(new.tenant)
             .bind(new.second_factor)
+            .bind(new.account)
             .bind(new.provider)
             .bind(origin.address.map(|address| address.to_string()))
             .bind(origin.user_agent.clone())
@@ -160,7 +164,10 @@ pub(super) struct Family {
     pub(super) user: UserId,
     #[sqlx(rename = "tenant_id")]
     pub(super) tenant: TenantId,
+    /// The other tenants that access tokens were got for.
+    beside: Vec<Uuid>,
     pub(super) second_factor: bool,
+    pub(super) account: bool,
     pub(super) provider: Option<String>,
     pub(super) expires_at: DateTime<Utc>,
     pub(super) ended_at: Option<DateTime<Utc>>,
@@ -171,11 +178,17 @@ impl Family {
         self.ended_at.is_none() && self.expires_at > now
     }
 
-    /// The person as they would come into the session's tenant again.
-    pub(super) fn entering(&self) -> Entering {
+    /// All tenants that it is in.
+    pub(super) fn tenants(&self) -> Vec<TenantId> {
+        let beside = self.beside.iter().copied().map(TenantId::from_uuid);
+        std::iter::once(self.tenant).chain(beside).collect()
+    }
+
+    /// The person as they would come into one of the session's tenants again.
+    pub(super) fn entering(&self, tenant: Wanted) -> Entering {
         Entering {
             user: self.user,
-            tenant: Wanted::Id(self.tenant),
+            tenant,
             second_factor: self.second_factor,
             provider: self.provider.clone(),
             resumed: true,
@@ -197,14 +210,16 @@ pub struct Device {
     pub expires_at: DateTime<Utc>,
 }
 
+/// What is read of a session that is locked.
+const FAMILY: &str = "SELECT session_id, user_id, tenant_id, beside, second_factor, account, provider, expires_at, \
+    ended_at FROM sessions WHERE session_id = ";
+
 /// Locks the session that a refresh token is of.
 pub(super) async fn lock_by_token(tx: &mut SystemTx, hash: &[u8]) -> Result<Option<Family>> {
-    let sql = Sql::new(
-        "SELECT session_id, user_id, tenant_id, second_factor, provider, expires_at, ended_at FROM sessions \
-         WHERE session_id = (SELECT session_id FROM refresh_tokens WHERE token_hash = ",
-    )
-    .bind(hash.to_vec())
-    .push(") FOR UPDATE");
+    let sql = Sql::new(FAMILY)
+        .push("(SELECT session_id FROM refresh_tokens WHERE token_hash = ")
+        .bind(hash.to_vec())
+        .push(") FOR UPDATE");
     tx.optional(sql).await
 }
 
@@ -213,18 +228,16 @@ pub(super) async fn lock(
     tx: &mut SystemTx,
     (user, session): (UserId, SessionId),
 ) -> Result<Option<Family>> {
-    let sql = Sql::new(
-        "SELECT session_id, user_id, tenant_id, second_factor, provider, expires_at, ended_at FROM sessions \
-         WHERE session_id = ",
-    )
-    .bind(session)
-    .push(" AND user_id = ")
-    .bind(user)
-    .push(" FOR UPDATE");
+    let sql = Sql::new(FAMILY)
+        .bind(session)
+        .push(" AND user_id = ")
+        .bind(user)
+        .push(" FOR UPDATE");
     tx.optional(sql).await
 }
 
-/// How a session that is open was opened: whether with a second factor, and through which provider.
+/// How a session that is open and good for all of the account was opened: whether with a second factor, and through
+/// which provider.
 ///
 /// # Errors
 /// The database.
@@ -233,7 +246,7 @@ pub async fn strength(
     (user, session): (UserId, SessionId),
 ) -> Result<Option<(bool, Option<String>)>> {
     let family = lock(tx, (user, session)).await?;
-    let family = family.filter(|family| family.is_open(tx.now()));
+    let family = family.filter(|family| family.is_open(tx.now()) && family.account);
     Ok(family.map(|family| (family.second_factor, family.provider)))
 }
 
@@ -299,10 +312,43 @@ pub(super) async fn touch(tx: &mut SystemTx, session: SessionId, origin: &Origin
     Ok(())
 }
 
-/// Moves a session into another tenant.
-pub(super) async fn move_to(tx: &mut SystemTx, session: SessionId, tenant: TenantId) -> Result<()> {
+/// Moves a session from one of its tenants into another, and ends the access tokens for the one that is left. What
+/// other tabs are in stays beside.
+pub(super) async fn move_to(
+    tx: &mut SystemTx,
+    family: &Family,
+    (from, to): (TenantId, TenantId),
+) -> Result<()> {
+    let beside = family.tenants().into_iter();
+    let beside = beside.filter(|tenant| *tenant != from && *tenant != to);
+    place(tx, family.session, to, beside).await?;
+    tell(tx, Changed::Session(family.session)).await
+}
+
+/// Lets a session be in a tenant beside those that it is in.
+pub(super) async fn add_to(tx: &mut SystemTx, family: &Family, tenant: TenantId) -> Result<()> {
+    let mut tenants = family.tenants();
+    if tenants.contains(&tenant) {
+        return Ok(());
+    }
+    tenants.push(tenant);
+    let beside = tenants.into_iter().skip(1);
+    place(tx, family.session, family.tenant, beside).await?;
+    // A server may remember that it is not in there.
+    tell(tx, Changed::Session(family.session)).await
+}
+
+async fn place(
+    tx: &mut SystemTx,
+    session: SessionId,
+    tenant: TenantId,
+    beside: impl Iterator<Item = TenantId>,
+) -> Result<()> {
+    let beside: Vec<Uuid> = beside.map(TenantId::uuid).collect();
     let sql = Sql::new("UPDATE sessions SET tenant_id = ")
         .bind(tenant)
+        .push(", beside = ")
+        .bind(beside)
         .push(", last_used_at = ")
         .bind(tx.now())
         .push(" WHERE session_id = ")
@@ -351,7 +397,11 @@ pub enum Which {
     Others(SessionId),
 }
 
-/// Ends sessions of a person, told to all servers in the same transaction, and says which and where they were.
+/// A session that was ended, and the tenants that it was in.
+pub type EndedSession = (SessionId, Vec<TenantId>);
+
+/// Ends sessions of a person, told to all servers in the same transaction, and says which and where they were. In a
+/// transaction of the person's own the policies say which of them are reached.
 ///
 /// # Errors
 /// The database.
@@ -360,7 +410,7 @@ pub async fn end_all(
     user: UserId,
     which: Which,
     because: Ended,
-) -> Result<Vec<(SessionId, TenantId)>> {
+) -> Result<Vec<EndedSession>> {
     let now = tx.now();
     let sql = Sql::new("UPDATE sessions SET ended_at = ")
         .bind(now)
@@ -375,48 +425,52 @@ pub async fn end_all(
         Which::One(session) => sql.push(" AND session_id = ").bind(session),
         Which::Others(session) => sql.push(" AND session_id <> ").bind(session),
     };
-    let ended: Vec<(SessionId, TenantId)> =
-        tx.all(sql.push(" RETURNING session_id, tenant_id")).await?;
+    let sql = sql.push(" RETURNING session_id, array_prepend(tenant_id, beside)");
+    let ended: Vec<(SessionId, Vec<Uuid>)> = tx.all(sql).await?;
     for (session, _) in &ended {
         tell(tx, Changed::Session(*session)).await?;
     }
-    Ok(ended)
+    let named = |ids: Vec<Uuid>| ids.into_iter().map(TenantId::from_uuid).collect();
+    let ended = ended.into_iter();
+    Ok(ended.map(|(session, ids)| (session, named(ids))).collect())
 }
 
-/// Notes for the log of the session's tenant that a session ended.
+/// Notes for the logs of a session's tenants that it ended.
 pub(super) fn note_ended(
     accounts: &Accounts,
-    (user, session, tenant): (UserId, SessionId, TenantId),
+    user: UserId,
+    (session, tenants): &EndedSession,
     because: Ended,
     origin: &Origin,
 ) {
     let entry = Entry::new(user, "session.ended")
         .about("session", session.uuid())
         .noting("reason", because.word());
-    accounts
-        .recorder
-        .note(Whom::Tenant(tenant), entry, origin.clone());
+    for tenant in tenants {
+        let whom = Whom::Tenant(*tenant);
+        accounts.recorder.note(whom, entry.clone(), origin.clone());
+    }
 }
 
-/// Ends sessions of a person in a transaction of their own, and says how many.
+/// Ends sessions of whoever asks, and says how many.
 ///
 /// # Errors
 /// The database.
 pub async fn end_now(
     accounts: &Accounts,
-    user: UserId,
+    oneself: &Oneself,
     (which, because): (Which, Ended),
     origin: &Origin,
 ) -> Result<usize> {
-    let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+    let (mut tx, user) = (accounts.db.account(oneself).await?, oneself.user());
     if !matches!(which, Which::One(_)) {
         // A sign-in that waits for its second factor would be a session in a moment.
         one_time::revoke(&mut tx, Purpose::SecondFactor, user).await?;
     }
     let ended = end_all(&mut tx, user, which, because).await?;
     tx.commit().await?;
-    for (session, tenant) in &ended {
-        note_ended(accounts, (user, *session, *tenant), because, origin);
+    for ended in &ended {
+        note_ended(accounts, user, ended, because, origin);
     }
     Ok(ended.len())
 }

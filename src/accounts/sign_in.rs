@@ -4,16 +4,17 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use super::{
-    Accounts, Entering, Place, SecondFactorStep, SignedIn, Wanted,
+    Accounts, Entering, Place, SecondFactorStep, SignedIn, Wanted, alarm,
     one_time::{self, Purpose},
     sessions::{self, NewSession, OpenedSession},
     store,
 };
 use crate::{
-    audit::{Entry, Origin, Whom},
+    audit::{Entry, Origin, Recorder, Whom},
+    auth::secret,
     db::{SystemReason, SystemTx},
     error::{Error, Result},
-    ids::{TenantId, Typed as _, UserId},
+    ids::{SessionId, TenantId, Typed as _, UserId},
     text::normalize_email,
 };
 
@@ -28,7 +29,12 @@ pub struct Credentials {
     pub password: String,
     /// Into which tenant, by its short name; without it the one last used.
     pub tenant: Option<String>,
+    /// A refresh token of before, by which the device is known.
+    pub device: Option<String>,
 }
+
+/// What tries of a password are counted as, wherever it is asked for.
+pub(super) const ACT: &str = "sign-in";
 
 /// Signs somebody in. Whether an address is known cannot be told from the answer, nor from its time: there is always
 /// one look at the database and one hash, and what is noted of a refusal is written by somebody else.
@@ -45,9 +51,11 @@ pub async fn sign_in(
         email,
         password,
         tenant,
+        device,
     } = credentials;
     let email = normalize_email(&email, "email")?;
-    let attempt = accounts.attempt("sign-in", &email, origin).await?;
+    let device = known_device(accounts, &email, device).await?;
+    let attempt = alarm::attempt(accounts, &email, device, origin).await?;
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
     let person = store::by_email(&mut tx, email).await?;
     drop(tx);
@@ -57,7 +65,12 @@ pub async fn sign_in(
     let is_right = accounts.hasher.verify(&password, hash.as_deref()).await?;
     let (Some(person), Some(hash), true) = (&person, hash, is_right) else {
         if let Some(person) = &person {
-            note_refusal(accounts, person.user_id, "INVALID_CREDENTIALS", origin);
+            note_refusal(
+                &accounts.recorder,
+                person.user_id,
+                "INVALID_CREDENTIALS",
+                origin,
+            );
         }
         return Err(refused());
     };
@@ -80,10 +93,21 @@ pub async fn sign_in(
             Ok(entered)
         }
         Err(error) => {
-            note_refusal(accounts, person.user_id, error.code(), origin);
+            note_refusal(&accounts.recorder, person.user_id, error.code(), origin);
             Err(error)
         }
     }
+}
+
+/// The session by which a device is known that shows a refresh token of before.
+async fn known_device(
+    accounts: &Accounts,
+    email: &str,
+    device: Option<String>,
+) -> Result<Option<SessionId>> {
+    let Some(token) = device else { return Ok(None) };
+    let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+    store::known_device(&mut tx, email, secret::hash(&token)).await
 }
 
 /// Lets somebody into a tenant who has proved who they are, in the caller's transaction: opens the session and records
@@ -117,10 +141,13 @@ pub async fn enter(
         let step = second_factor_step(tx, &entering, standing.has_second_factor).await?;
         return Ok(SignedIn::SecondFactor(step));
     }
+    let shows_own = entering.second_factor && standing.second_factor_is_own;
+    let provider = entering.provider.as_deref();
     let new = NewSession {
         user,
         tenant: place.tenant,
         second_factor: entering.second_factor,
+        account: shows_own || accounts.identities.is_everybodys(provider),
         provider: entering.provider,
     };
     let (tenant, provider) = (new.tenant, new.provider.clone());
@@ -233,7 +260,7 @@ fn inactive() -> Error {
 
 /// Notes a refusal in the logs of the person's tenants.
 pub(super) fn note_refusal(
-    accounts: &Accounts,
+    recorder: &Recorder,
     user: UserId,
     reason: &'static str,
     origin: &Origin,
@@ -241,9 +268,7 @@ pub(super) fn note_refusal(
     let entry = Entry::new("anonymous", "session.refused")
         .about("user", user.uuid())
         .noting("reason", reason);
-    accounts
-        .recorder
-        .note(Whom::TenantsOf(user), entry, origin.clone());
+    recorder.note(Whom::TenantsOf(user), entry, origin.clone());
 }
 
 /// Keeps the password at today's cost, now that it is known for a moment.

@@ -6,7 +6,7 @@ use super::Place;
 use crate::{
     db::{Sql, SystemTx},
     error::Result,
-    ids::{TenantId, UserId},
+    ids::{SessionId, TenantId, UserId},
     text::normalize,
 };
 
@@ -22,6 +22,8 @@ pub(super) struct Person {
 pub(super) struct Standing {
     pub(super) active: bool,
     pub(super) has_second_factor: bool,
+    /// Whether it was set up by whoever showed that the account is theirs.
+    pub(super) second_factor_is_own: bool,
 }
 
 pub(super) async fn by_email(tx: &mut SystemTx, normalized: String) -> Result<Option<Person>> {
@@ -30,9 +32,28 @@ pub(super) async fn by_email(tx: &mut SystemTx, normalized: String) -> Result<Op
     tx.optional(sql).await
 }
 
+/// The session of a refresh token, also of one that has ended, if it is of the person with this address and was not taken
+/// from somebody.
+pub(super) async fn known_device(
+    tx: &mut SystemTx,
+    normalized: &str,
+    hash: Vec<u8>,
+) -> Result<Option<SessionId>> {
+    let sql = Sql::new(
+        "SELECT s.session_id FROM refresh_tokens r JOIN sessions s ON s.session_id = r.session_id \
+         JOIN users u ON u.user_id = s.user_id \
+         WHERE coalesce(s.ended_because, '') NOT IN ('STOLEN', 'REVOKED', 'OPERATOR') AND r.token_hash = ",
+    )
+    .bind(hash)
+    .push(" AND u.email_normalized = ")
+    .bind(normalized.to_owned());
+    Ok(tx.column(sql).await?.into_iter().next())
+}
+
 pub(super) async fn standing(tx: &mut SystemTx, user: UserId) -> Result<Option<Standing>> {
     let sql = Sql::new(
-        "SELECT active, totp_confirmed_at IS NOT NULL AS has_second_factor FROM users WHERE user_id = ",
+        "SELECT active, totp_confirmed_at IS NOT NULL AS has_second_factor, totp_own AS second_factor_is_own \
+         FROM users WHERE user_id = ",
     )
     .bind(user);
     tx.optional(sql).await
@@ -101,14 +122,14 @@ pub(super) async fn secrets(tx: &mut SystemTx, user: UserId) -> Result<Option<Se
     tx.optional(sql).await
 }
 
-/// Sets a password, unless it was changed since it was checked.
+/// Sets a password, unless it was changed since it was checked. An app that is being set up was not asked for this one.
 pub(super) async fn set_password(
     tx: &mut SystemTx,
     user: UserId,
     new: String,
     old: Option<String>,
 ) -> Result<bool> {
-    let sql = Sql::new("UPDATE users SET password_hash = ")
+    let sql = Sql::new("UPDATE users SET totp_pending = NULL, password_hash = ")
         .bind(new)
         .push(", password_changed_at = ")
         .bind(tx.now())
@@ -122,7 +143,7 @@ pub(super) async fn set_password(
 /// Sets a password by a mailed link, so the address is the person's.
 pub(super) async fn reset_password(tx: &mut SystemTx, user: UserId, hash: String) -> Result<()> {
     let now = tx.now();
-    let sql = Sql::new("UPDATE users SET password_hash = ")
+    let sql = Sql::new("UPDATE users SET totp_pending = NULL, password_hash = ")
         .bind(hash)
         .push(", password_changed_at = ")
         .bind(now)
@@ -193,13 +214,15 @@ pub(super) async fn has_log(tx: &mut SystemTx, tenant: TenantId) -> Result<bool>
     Ok(!tx.column::<i32>(sql).await?.is_empty())
 }
 
-/// Renames a person, and the copies that their tenants have of the name.
-pub(super) async fn rename(tx: &mut SystemTx, user: UserId, name: &str) -> Result<()> {
+/// Renames a person, and the copies that their tenants have of the name; false when the account is out of reach.
+pub(super) async fn rename(tx: &mut SystemTx, user: UserId, name: &str) -> Result<bool> {
     let sql = Sql::new("UPDATE users SET name = ")
         .bind(name.to_owned())
         .push(" WHERE user_id = ")
         .bind(user);
-    tx.execute(sql).await?;
+    if tx.execute(sql).await? == 0 {
+        return Ok(false);
+    }
     let sql = Sql::new("UPDATE memberships SET name = ")
         .bind(name.to_owned())
         .push(", name_normalized = ")
@@ -207,7 +230,7 @@ pub(super) async fn rename(tx: &mut SystemTx, user: UserId, name: &str) -> Resul
         .push(", version = version + 1 WHERE user_id = ")
         .bind(user);
     tx.execute(sql).await?;
-    Ok(())
+    Ok(true)
 }
 
 /// Removes what nobody can use any more: secrets a day after their end, sessions after ninety.

@@ -8,30 +8,28 @@ use super::{
 };
 use crate::{
     audit::{Entry, Origin},
-    db::SystemReason,
+    auth::Oneself,
     error::{Error, Result},
-    ids::{SessionId, Typed as _, UserId},
+    ids::{SessionId, TenantId, Typed as _},
 };
 
-/// Moves a session into another tenant that the person is in; the refresh token stays good.
+/// Moves a session from one tenant into another that the person is in; the refresh token stays good, and the access
+/// tokens for the tenant that is left end.
 ///
 /// # Errors
 /// `SESSION_ENDED`, `NOT_FOUND` for a tenant the person is not in, `SSO_REQUIRED`.
 pub async fn switch_tenant(
     accounts: &Accounts,
-    (user, session): (UserId, SessionId),
+    (oneself, session, from): (&Oneself, SessionId, TenantId),
     tenant: Wanted,
     origin: &Origin,
 ) -> Result<SignedIn> {
-    let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+    let (mut tx, user) = (accounts.db.account(oneself).await?, oneself.user());
     let family = sessions::lock(&mut tx, (user, session)).await?;
     let family = family
         .filter(|family| family.is_open(tx.now()))
         .ok_or_else(ended)?;
-    let entering = Entering {
-        tenant,
-        ..family.entering()
-    };
+    let entering = family.entering(tenant);
     let provider = entering.provider.as_deref();
     let places = sign_in::places(accounts, &mut tx, (user, provider)).await?;
     let place = sign_in::choose(&places, &entering, None)?;
@@ -46,7 +44,7 @@ pub async fn switch_tenant(
         return Ok(step);
     }
     let tenant = place.tenant;
-    sessions::move_to(&mut tx, session, tenant).await?;
+    sessions::move_to(&mut tx, &family, (from, tenant)).await?;
     let access = accounts
         .tokens
         .issue_for(session, user, tenant)

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     audit::Origin,
-    auth::{self, Actor, Role, Subject},
+    auth::{self, Actor, Oneself, Role, Subject},
     db::SystemReason,
     error::{Error, Result},
     ids::{PipelineId, TenantId, Typed as _, UserId},
@@ -65,10 +65,10 @@ pub async fn verify_email(
 /// `TOO_MANY_ATTEMPTS`, `VERIFIED_ALREADY`, `NOT_YOURS` for an address that is not the account's.
 pub async fn resend(
     accounts: &Accounts,
-    (user, email): (UserId, &str),
+    (oneself, email): (&Oneself, &str),
     origin: &Origin,
 ) -> Result<()> {
-    let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+    let (mut tx, user) = (accounts.db.account(oneself).await?, oneself.user());
     let known = store::secrets(&mut tx, user).await?;
     let known = known.ok_or_else(|| Error::internal("an actor is no person"))?;
     drop(tx);
@@ -87,8 +87,10 @@ pub async fn resend(
             "this address was confirmed already",
         ));
     }
-    accounts.attempt("mail", &normalized, origin).await?;
-    let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+    accounts
+        .attempt_from_outside("mail", &normalized, None, origin)
+        .await?;
+    let mut tx = accounts.db.account(oneself).await?;
     let (purpose, data) = (Purpose::VerifyEmail, json!({}));
     let token = one_time::issue(&mut tx, purpose, Some(user), data, FINISH_WITHIN).await?;
     tx.commit().await?;

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, sync::Arc, time::Instant};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{Rights, Role, Scope, rights::KINDS};
+use super::{Rights, Role, Scope, Vouched, rights::KINDS};
 use crate::ids::{ApiKeyId, RoleId, SessionId, TenantId, Typed as _, UserId};
 
 /// A verified member of a tenant, a program with a key of it, or a process that acts for one.
@@ -33,6 +33,8 @@ pub struct Actor {
     pub expires_at: DateTime<Utc>,
     /// In whose name changes are recorded.
     pub author: Author,
+    /// How far what they came in by is good.
+    pub vouched: Vouched,
     /// How fresh this is: the instant before it was read.
     pub(super) as_of: Instant,
     settings: String,
@@ -159,6 +161,7 @@ impl Actor {
             plan: None,
             expires_at,
             author,
+            vouched: Vouched::Account,
             as_of: Instant::now(),
             settings: String::new(),
             writing: String::new(),
@@ -177,16 +180,25 @@ impl Actor {
         actor
     }
 
-    /// The same actor, by a token that ends at another time.
+    /// The same actor, by a token that ends at another time, or that only a tenant trusts.
     #[must_use]
-    pub(super) fn until(self: &Arc<Self>, expires_at: DateTime<Utc>) -> Arc<Self> {
-        if self.expires_at == expires_at {
+    pub(super) fn by(
+        self: &Arc<Self>,
+        expires_at: Option<DateTime<Utc>>,
+        is_foreign: bool,
+    ) -> Arc<Self> {
+        let expires_at = expires_at.unwrap_or(self.expires_at);
+        if self.expires_at == expires_at && !is_foreign {
             return Arc::clone(self);
         }
-        Arc::new(Self {
+        let mut actor = Self {
             expires_at,
             ..Self::clone(self)
-        })
+        };
+        if is_foreign {
+            actor.vouched = Vouched::Tenant;
+        }
+        Arc::new(actor)
     }
 
     /// The same actor, with changes recorded as an import's.
@@ -286,10 +298,12 @@ impl Actor {
         &self.settings
     }
 
-    /// What a writing transaction is told beside that: which rows may be changed and deleted. A reading one that is not
-    /// told so may change none, and each setting costs it some microseconds. Begins with `; `.
-    pub(crate) fn writing(&self) -> &str {
-        &self.writing
+    /// What a writing transaction is told beside that: which rows may be changed and deleted, and in whose name. A
+    /// reading one that is not told so may change none, and each setting costs it some microseconds. Begins with `; `.
+    pub(crate) fn writing(&self) -> String {
+        // Ids, and the names of sources in this program.
+        let author = self.author.to_string().replace('\'', "");
+        format!("{}; SET LOCAL app.author = '{author}'", self.writing)
     }
 
     /// What a reading transaction is told beside that: the sensitive fields to keep back. Empty or begins with `; `.
@@ -321,9 +335,7 @@ impl Actor {
         match (scope, self.team_path.as_deref()) {
             (Scope::None, _) => "none".to_owned(),
             (Scope::All, _) => "|".to_owned(),
-            (Scope::Team, Some(path))
-                if path.bytes().all(|b| b.is_ascii_hexdigit() || b == b'.') =>
-            {
+            (Scope::Team, Some(path)) if is_team_path(path) => {
                 format!("|{path}")
             }
             (Scope::Own | Scope::Team, _) => self.me(),
@@ -358,6 +370,15 @@ impl Actor {
     }
 }
 
+/// Whether it is a place in the tree of teams, as the tables check it too. An empty one would reach all of the tenant.
+fn is_team_path(path: &str) -> bool {
+    !path.is_empty()
+        && path.split_terminator('.').all(|segment| {
+            segment.len() == 12 && segment.bytes().all(|byte| byte.is_ascii_hexdigit())
+        })
+        && path.ends_with('.')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -373,9 +394,21 @@ mod tests {
 
     #[test]
     fn a_team_path_that_is_not_one_never_reaches_the_statement() {
-        let actor = actor(Role::Manager, Some("a'; DROP TABLE deals; --"));
-        assert!(!actor.settings().contains("DROP"));
-        assert_eq!(actor.sees("leads"), actor.me());
+        for path in [
+            "a'; DROP TABLE deals; --",
+            "",
+            ".",
+            "..",
+            "0123456789ab",
+            "0123456789ab..",
+            "0123.",
+        ] {
+            let actor = actor(Role::Manager, Some(path));
+            assert!(!actor.settings().contains("DROP"));
+            assert_eq!(actor.sees("leads"), actor.me(), "{path:?}");
+        }
+        let sound = actor(Role::Manager, Some("0123456789ab."));
+        assert_eq!(sound.sees("leads"), "|0123456789ab.");
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub use tx::{SystemTx, Tx};
 
 use crate::{
     audit::Origin,
-    auth::{Actor, Standing},
+    auth::{Actor, Oneself, Standing},
     clock::Clock,
     error::{Error, Result},
     events,
@@ -87,6 +87,8 @@ impl Default for PoolOptions {
 pub enum SystemReason {
     /// Who somebody is has to be known before their rights can be.
     SignIn,
+    /// Somebody's own account is beyond tenants; the policies hold the transaction to it.
+    Account,
     /// Tenants, people and teams are set up before anybody is a member.
     Provisioning,
     /// Sign-ins, refusals and attempts on other tenants are recorded for nobody's sake but the tenant's.
@@ -216,8 +218,22 @@ impl Db {
     /// # Errors
     /// The database does not answer.
     pub async fn system(&self, reason: SystemReason) -> Result<SystemTx> {
+        self.begin_system(reason, String::new()).await
+    }
+
+    /// Begins a transaction of somebody on their own account, which the policies hold it to; rolled back unless
+    /// committed.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn account(&self, oneself: &Oneself) -> Result<SystemTx> {
+        self.begin_system(SystemReason::Account, oneself.settings())
+            .await
+    }
+
+    async fn begin_system(&self, reason: SystemReason, settings: String) -> Result<SystemTx> {
         tracing::debug!(?reason, "system transaction");
-        let begin = (Mode::Change, String::new());
+        let begin = (Mode::Change, settings);
         let statements = self.begin(&self.system, begin, None).await?;
         Ok(SystemTx::new(statements, self.clock.now()))
     }

@@ -110,6 +110,7 @@ impl Api {
     ) -> Self {
         let trusted_proxies = accounts.settings.trusted_proxies;
         let outside = Arc::clone(&accounts.identities);
+        let throttle = accounts.throttle.clone();
         let spending = Arc::new(spending);
         let schema = schema::build(
             plans.widest(),
@@ -125,7 +126,8 @@ impl Api {
         let progress = Progress::new(db.clone());
         let stages = Stages::new(db.clone(), progress.clone());
         let cached = Cached::new(caching, (progress, metrics), &sdl);
-        let access = Arc::new(Access::new(db.clone(), tokens, recorder.clone(), outside));
+        let access = Access::new((db.clone(), recorder.clone()), tokens, outside, throttle);
+        let access = Arc::new(access);
         let live = Live::new(
             schema.clone(),
             (db.clone(), recorder.clone()),

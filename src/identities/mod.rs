@@ -120,6 +120,18 @@ impl Identities {
     }
 }
 
+impl Identities {
+    /// Whether somebody who came through this provider, or by a password, is known by that in all tenants. One that is
+    /// not configured any more is known in none.
+    #[must_use]
+    pub fn is_everybodys(&self, provider: Option<&str>) -> bool {
+        provider.is_none_or(|key| {
+            let provider = self.providers.get(key);
+            provider.is_some_and(|provider| provider.config.tenants.is_empty())
+        })
+    }
+}
+
 /// Finds the person of a name; by their address only if nobody else can have taken that here.
 async fn recognise(tx: &mut SystemTx, outsider: &Outsider) -> Result<Recognised> {
     if let Some(user) = store::find(tx, outsider).await? {

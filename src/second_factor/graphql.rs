@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::{Enrolment, Person, Shown, Status};
 use crate::{
     accounts::{AccountsExt as _, Session, SignInPayload, SignedIn},
-    auth::Actor,
+    auth::{Actor, Oneself},
     error::{Error, Result},
     graphql::{RequestContext, UserError},
 };
@@ -40,7 +40,8 @@ struct SecondFactorSetUp {
 struct SetUpSecondFactorInput {
     /// The token of the sign-in that waits for its second factor; not when you are signed in.
     token: Option<String>,
-    /// Your password, when you have no app yet and are signed in or were so when the sign-in began.
+    /// Your password, when you have no app yet and are signed in or were so when the sign-in began, or when it began at
+    /// a provider that is trusted with some tenants only.
     password: Option<String>,
     /// A code of the app in use, when you replace it.
     code: Option<String>,
@@ -134,15 +135,17 @@ pub struct SecondFactorMutation;
 
 #[Object]
 impl SecondFactorQuery {
-    /// Your second factor; null for programs.
+    /// Your second factor; null for programs. It takes a session of the account's own (`ACCOUNT_SIGN_IN_REQUIRED`).
     async fn second_factor(
         &self,
         ctx: &Context<'_>,
     ) -> async_graphql::Result<Option<SecondFactor>> {
-        let Some(user) = actor(ctx)?.person() else {
+        let actor = actor(ctx)?;
+        if actor.person().is_none() {
             return Ok(None);
-        };
-        Ok(Some(super::status(ctx.accounts(), user).await?.into()))
+        }
+        let oneself = Oneself::of(actor)?;
+        Ok(Some(super::status(ctx.accounts(), &oneself).await?.into()))
     }
 }
 

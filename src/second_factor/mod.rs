@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     accounts::{Accounts, trail},
     audit::{Entry, Origin, Whom},
-    auth::{Actor, Changed, secret, tell},
+    auth::{Actor, Changed, Oneself, secret, tell},
     db::{SystemReason, SystemTx},
     error::{Error, Result},
     ids::{SessionId, Typed as _, UserId},
@@ -42,9 +42,9 @@ pub struct Status {
 
 /// Somebody who is signed in and changes how they sign in. A token without a session (a program's, another issuer's)
 /// does not do that.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Person {
-    user: UserId,
+    oneself: Oneself,
     session: SessionId,
 }
 
@@ -52,15 +52,17 @@ impl Person {
     /// The person of a session.
     ///
     /// # Errors
-    /// `Forbidden`.
+    /// `Forbidden`, `ACCOUNT_SIGN_IN_REQUIRED`.
     pub fn of(actor: &Actor) -> Result<Self> {
-        let (user, session) = (actor.person(), actor.session());
-        let (Some(user), Some(session)) = (user, session) else {
-            return Err(Error::Forbidden(
-                "change how somebody signs in without being signed in yourself",
-            ));
-        };
-        Ok(Self { user, session })
+        let oneself = Oneself::of(actor)?;
+        let session = oneself.session().ok_or(Error::Forbidden(
+            "change how somebody signs in without being signed in yourself",
+        ))?;
+        Ok(Self { oneself, session })
+    }
+
+    fn user(&self) -> UserId {
+        self.oneself.user()
     }
 }
 
@@ -68,8 +70,8 @@ impl Person {
 ///
 /// # Errors
 /// The database.
-pub async fn status(accounts: &Accounts, user: UserId) -> Result<Status> {
-    let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+pub async fn status(accounts: &Accounts, oneself: &Oneself) -> Result<Status> {
+    let (mut tx, user) = (accounts.db.account(oneself).await?, oneself.user());
     Ok(Status {
         enabled_at: store::enabled_at(&mut tx, user).await?,
         is_required: store::is_required(&mut tx, user).await?,
@@ -87,13 +89,13 @@ pub async fn set_up(
     (password, shown): (Option<String>, Option<Shown>),
     origin: &Origin,
 ) -> Result<Enrolment> {
-    let user = person.user;
+    let user = person.user();
     let factors = read(accounts, user).await?;
     let attempt = accounts.attempt(ACT, &user.to_string(), origin).await?;
     if !factors.is_on {
         check_password(accounts, &factors, password).await?;
     }
-    let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+    let mut tx = accounts.db.account(&person.oneself).await?;
     if factors.is_on {
         let shown = shown.map_or_else(|| Shown::read(None, None), Ok)?;
         proof::check(accounts, &mut tx, (user, &factors), (&shown, origin)).await?;
@@ -114,11 +116,11 @@ pub async fn confirm(
     code: &str,
     origin: &Origin,
 ) -> Result<Vec<String>> {
-    let user = person.user;
+    let user = person.user();
     let factors = read(accounts, user).await?;
     let attempt = accounts.attempt(ACT, &user.to_string(), origin).await?;
-    let mut tx = accounts.db.system(SystemReason::SignIn).await?;
-    let codes = put_into_use(accounts, &mut tx, (user, &factors), code).await?;
+    let mut tx = accounts.db.account(&person.oneself).await?;
+    let codes = put_into_use(accounts, &mut tx, (user, &factors), (code, true)).await?;
     store::strengthen(&mut tx, person.session).await?;
     trail::leave(&mut tx, user, "second_factor.enabled", origin).await?;
     tx.commit().await?;
@@ -136,14 +138,14 @@ pub async fn disable(
     (password, shown): (Option<String>, Shown),
     origin: &Origin,
 ) -> Result<Status> {
-    let user = person.user;
+    let user = person.user();
     let factors = read(accounts, user).await?;
     if !factors.is_on {
         return Err(not_set_up("code"));
     }
     let attempt = accounts.attempt(ACT, &user.to_string(), origin).await?;
     check_password(accounts, &factors, password).await?;
-    let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+    let mut tx = accounts.db.account(&person.oneself).await?;
     if store::is_required(&mut tx, user).await? {
         return Err(Error::invalid(
             "SECOND_FACTOR_REQUIRED",
@@ -157,7 +159,7 @@ pub async fn disable(
     trail::leave(&mut tx, user, "second_factor.disabled", origin).await?;
     tx.commit().await?;
     attempt.succeeded().await;
-    status(accounts, user).await
+    status(accounts, &person.oneself).await
 }
 
 /// Replaces all recovery codes, by a code of the app. The new ones are not shown again.
@@ -170,10 +172,10 @@ pub async fn renew_codes(
     code: String,
     origin: &Origin,
 ) -> Result<Vec<String>> {
-    let user = person.user;
+    let user = person.user();
     let factors = read(accounts, user).await?;
     let attempt = accounts.attempt(ACT, &user.to_string(), origin).await?;
-    let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+    let mut tx = accounts.db.account(&person.oneself).await?;
     let shown = Shown::Code(code);
     proof::check(accounts, &mut tx, (user, &factors), (&shown, origin)).await?;
     let codes = new_codes(&mut tx, user).await?;
@@ -236,7 +238,7 @@ async fn put_into_use(
     accounts: &Accounts,
     tx: &mut SystemTx,
     (user, factors): (UserId, &Factors),
-    code: &str,
+    (code, is_own): (&str, bool),
 ) -> Result<Vec<String>> {
     let pending = factors
         .totp_pending
@@ -244,7 +246,7 @@ async fn put_into_use(
         .ok_or_else(|| not_set_up("code"))?;
     let step = proof::step(accounts, user, Some(&pending), code)?;
     let step = step.ok_or_else(|| proof::wrong_code("code"))?;
-    if !store::turn_on(tx, user, (pending, step)).await? {
+    if !store::turn_on(tx, user, (pending, step, is_own)).await? {
         return Err(not_set_up("code"));
     }
     new_codes(tx, user).await

@@ -4,7 +4,9 @@
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use super::{ACT, Enrolment, Factors, Shown, begin, check_password, proof, put_into_use, read};
+use super::{
+    ACT, Enrolment, Factors, Shown, begin, check_password, proof, put_into_use, read, store,
+};
 use crate::{
     accounts::{
         Accounts, Entering, SignedIn, Wanted, enter,
@@ -12,6 +14,7 @@ use crate::{
         trail,
     },
     audit::Origin,
+    auth::account_sign_in_required,
     db::{SystemReason, SystemTx},
     error::{Error, Result},
     ids::{TenantId, Typed as _, UserId},
@@ -24,6 +27,18 @@ const TRIES: i32 = 5;
 struct Step {
     user: UserId,
     data: Json,
+}
+
+impl Step {
+    /// The provider that the person came through, if they did.
+    fn provider(&self) -> Option<&str> {
+        self.data.get("provider").and_then(Json::as_str)
+    }
+
+    /// Whether what they came in by is good for all of the account.
+    fn is_everybodys(&self, accounts: &Accounts) -> bool {
+        accounts.identities.is_everybodys(self.provider())
+    }
 }
 
 /// Ends a sign-in by the second factor.
@@ -63,10 +78,11 @@ pub async fn complete(
 
 /// Begins to set up an app in the middle of a sign-in. Only for who has none: the password alone replaces nothing. Where
 /// a session alone said who it is, whoever stole that must not make an app of theirs the person's: the password is wanted
-/// too, and who has none signs in again.
+/// too, and who has none signs in again. Whoever runs a provider of some tenants must not either: see [`may_set_up`].
 ///
 /// # Errors
-/// `INVALID_TOKEN`, `SECOND_FACTOR_ALREADY_SET_UP`; `BLANK`, `WRONG_PASSWORD`, `TOO_MANY_ATTEMPTS`.
+/// `INVALID_TOKEN`, `SECOND_FACTOR_ALREADY_SET_UP`, `ACCOUNT_SIGN_IN_REQUIRED`; `BLANK`, `WRONG_PASSWORD`,
+/// `TOO_MANY_ATTEMPTS`.
 pub async fn set_up_in_sign_in(
     accounts: &Accounts,
     (token, password): (&str, Option<String>),
@@ -74,8 +90,12 @@ pub async fn set_up_in_sign_in(
 ) -> Result<Enrolment> {
     let step = peek(accounts, token).await?;
     let factors = without_app(accounts, step.user).await?;
-    if step.data.get("resumed").and_then(Json::as_bool) == Some(true) {
+    let is_resumed = step.data.get("resumed").and_then(Json::as_bool) == Some(true);
+    if is_resumed {
         factors.password_hash.as_ref().ok_or_else(gone)?;
+    }
+    let is_own = may_set_up(accounts, &step, &factors).await?;
+    if is_resumed || !step.is_everybodys(accounts) && is_own {
         let attempt = accounts
             .attempt(ACT, &step.user.to_string(), origin)
             .await?;
@@ -91,8 +111,8 @@ pub async fn set_up_in_sign_in(
 /// Puts the app into use by a first code of it, and ends the sign-in. Answers the recovery codes too.
 ///
 /// # Errors
-/// `INVALID_TOKEN`, `WRONG_CODE`, `NOT_SET_UP`, `SECOND_FACTOR_ALREADY_SET_UP`, `TOO_MANY_ATTEMPTS`, and what entering
-/// fails with.
+/// `INVALID_TOKEN`, `WRONG_CODE`, `NOT_SET_UP`, `SECOND_FACTOR_ALREADY_SET_UP`, `ACCOUNT_SIGN_IN_REQUIRED`,
+/// `TOO_MANY_ATTEMPTS`, and what entering fails with.
 pub async fn confirm_in_sign_in(
     accounts: &Accounts,
     token: &str,
@@ -101,17 +121,38 @@ pub async fn confirm_in_sign_in(
 ) -> Result<(SignedIn, Vec<String>)> {
     let step = peek(accounts, token).await?;
     let factors = without_app(accounts, step.user).await?;
+    let is_own = may_set_up(accounts, &step, &factors).await?;
     let attempt = accounts
         .attempt(ACT, &step.user.to_string(), origin)
         .await?;
     count(accounts, token).await?;
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
-    let codes = put_into_use(accounts, &mut tx, (step.user, &factors), code).await?;
+    let person = (step.user, &factors);
+    let codes = put_into_use(accounts, &mut tx, person, (code, is_own)).await?;
     let signed_in = go_on(accounts, &mut tx, (step.user, token), origin).await?;
     trail::leave(&mut tx, step.user, "second_factor.enabled", origin).await?;
     tx.commit().await?;
     attempt.succeeded().await;
     Ok((signed_in, codes))
+}
+
+/// Whether an app that is set up in this sign-in is set up by whoever showed that the account is theirs. Who came through
+/// a provider of some tenants shows it by the password. Without a password such an app is all the same good for these
+/// tenants, and may be set up by somebody who is in no others.
+async fn may_set_up(accounts: &Accounts, step: &Step, factors: &Factors) -> Result<bool> {
+    if step.is_everybodys(accounts) || factors.password_hash.is_some() {
+        return Ok(true);
+    }
+    let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+    let tenants = store::tenants(&mut tx, step.user).await?;
+    let opens = |slug: &String| accounts.identities.trusts(step.provider(), slug);
+    if tenants.iter().all(opens) {
+        return Ok(false);
+    }
+    Err(account_sign_in_required(
+        "a second factor is your whole account's, and you came in by what one of your tenants trusts: choose a \
+         password by `requestPasswordReset`, sign in again and give it",
+    ))
 }
 
 async fn without_app(accounts: &Accounts, user: UserId) -> Result<Factors> {

@@ -47,10 +47,11 @@ pub(super) async fn set_pending(tx: &mut SystemTx, user: UserId, sealed: Vec<u8>
 }
 
 /// Puts the app that was set up into use, if it is still the one whose code was shown. That code is used up thereby.
+/// `is_own`: whether it was set up by whoever showed that the account is theirs.
 pub(super) async fn turn_on(
     tx: &mut SystemTx,
     user: UserId,
-    (pending, step): (Vec<u8>, i64),
+    (pending, step, is_own): (Vec<u8>, i64, bool),
 ) -> Result<bool> {
     let sql = Sql::new(
         "UPDATE users SET totp_secret = totp_pending, totp_pending = NULL, totp_confirmed_at = ",
@@ -58,6 +59,8 @@ pub(super) async fn turn_on(
     .bind(tx.now())
     .push(", totp_last_step = ")
     .bind(step)
+    .push(", totp_own = ")
+    .bind(is_own)
     .push(" WHERE user_id = ")
     .bind(user)
     .push(" AND totp_pending = ")
@@ -69,7 +72,8 @@ pub(super) async fn turn_on(
 /// means one that the person has.
 pub(super) async fn turn_off(tx: &mut SystemTx, user: UserId) -> Result<()> {
     let sql = Sql::new(
-        "UPDATE users SET totp_secret = NULL, totp_pending = NULL, totp_confirmed_at = NULL WHERE user_id = ",
+        "UPDATE users SET totp_secret = NULL, totp_pending = NULL, totp_confirmed_at = NULL, totp_own = false \
+         WHERE user_id = ",
     )
     .bind(user);
     tx.execute(sql).await?;
@@ -135,6 +139,15 @@ pub(super) async fn is_required(tx: &mut SystemTx, user: UserId) -> Result<bool>
     .bind(user)
     .push(" LIMIT 1");
     Ok(!tx.column::<bool>(sql).await?.is_empty())
+}
+
+/// The tenants, by their short names, that a person is a member of in any way.
+pub(super) async fn tenants(tx: &mut SystemTx, user: UserId) -> Result<Vec<String>> {
+    let sql = Sql::new(
+        "SELECT t.slug FROM memberships m JOIN tenants t ON t.tenant_id = m.tenant_id WHERE m.user_id = ",
+    )
+    .bind(user);
+    tx.column(sql).await
 }
 
 /// Notes that the person of a session has shown a second factor in it.

@@ -13,17 +13,17 @@ use crate::{
 const WHO: Who = Who::Rep;
 
 /// An authenticator app.
-struct App(Totp);
+pub(crate) struct App(Totp);
 
 impl App {
-    fn new(set_up: &Value) -> Self {
+    pub(crate) fn new(set_up: &Value) -> Self {
         let secret = set_up["secret"].as_str().expect("a secret");
         let secret = Secret::try_from_base32(secret).expect("base32");
         Self(Builder::new().with_secret(secret).build().expect("an app"))
     }
 
     #[expect(clippy::disallowed_methods, reason = "an app has a clock of its own")]
-    fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         let seconds = u64::try_from(Utc::now().timestamp()).expect("after 1970");
         self.0.generate(seconds).to_string()
     }

@@ -5,9 +5,9 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     accounts::{Accounts, sessions::Device, store},
-    db::SystemReason,
+    auth::Oneself,
     error::{Error, Result},
-    ids::{SessionId, UserId},
+    ids::SessionId,
 };
 
 /// Your account, the same in all tenants.
@@ -27,9 +27,9 @@ pub(super) struct Account {
 }
 
 /// Reads the own account, which is beyond the tenant.
-pub(super) async fn get(accounts: &Accounts, user: UserId) -> Result<Account> {
+pub(super) async fn get(accounts: &Accounts, oneself: &Oneself) -> Result<Account> {
     let gone = || Error::Unauthenticated("this account was closed");
-    let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+    let (mut tx, user) = (accounts.db.account(oneself).await?, oneself.user());
     let standing = store::standing(&mut tx, user).await?.ok_or_else(gone)?;
     let known = store::secrets(&mut tx, user).await?.ok_or_else(gone)?;
     Ok(Account {

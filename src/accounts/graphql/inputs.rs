@@ -44,6 +44,9 @@ pub(super) struct SignInInput {
     pub(super) password: String,
     /// The tenant to enter, by its slug; without it the one you were in last.
     pub(super) tenant: Option<String>,
+    /// The last refresh token that this device had, also of a session that has ended. It opens nothing; but a device that
+    /// you were signed in on is not kept waiting by guesses that others make at your password.
+    pub(super) previous_refresh_token: Option<String>,
 }
 
 /// What the next access token is got with.
@@ -51,6 +54,8 @@ pub(super) struct SignInInput {
 pub(super) struct RefreshSessionInput {
     /// The refresh token you got last.
     pub(super) refresh_token: String,
+    /// The tenant to get an access token for, by its slug; without it the one that the session is in.
+    pub(super) tenant: Option<String>,
 }
 
 /// Which of your sessions end.

@@ -17,10 +17,10 @@ use super::{
 };
 use crate::{
     audit::Origin,
-    db::SystemReason,
+    auth::Oneself,
     error::{Error, Result},
     graphql::ContextExt as _,
-    ids::{SessionId, UserId},
+    ids::SessionId,
     text::normalize_email,
 };
 use account::{Account, SignedInDevice};
@@ -54,10 +54,14 @@ impl AccountsExt for Context<'_> {
     }
 }
 
-/// The person who asks; programs have no account.
-fn person(ctx: &Context<'_>) -> Result<UserId> {
-    let person = ctx.request().actor().person();
-    person.ok_or(Error::Forbidden("have an account: you are a program"))
+/// The person who asks, for what is about all of their account.
+fn oneself(ctx: &Context<'_>) -> Result<Oneself> {
+    Oneself::of(ctx.request().actor())
+}
+
+/// The person who asks, for what is about the devices they are signed in on.
+fn of_devices(ctx: &Context<'_>) -> Result<Oneself> {
+    Oneself::of_devices(ctx.request().actor())
 }
 
 /// The session that is asked with; a token that was made by hand has none.
@@ -72,22 +76,24 @@ pub struct AccountQuery;
 
 #[Object]
 impl AccountQuery {
-    /// Your account, the same in all tenants; null for a program.
+    /// Your account, the same in all tenants; null for a program. It takes a session of the account's own, as every
+    /// act on it does: `ACCOUNT_SIGN_IN_REQUIRED` for who came in by what a tenant trusts.
     async fn viewer_account(&self, ctx: &Context<'_>) -> Result<Option<Account>> {
         match ctx.request().actor().person() {
-            Some(user) => account::get(ctx.accounts(), user).await.map(Some),
+            Some(_) => account::get(ctx.accounts(), &oneself(ctx)?).await.map(Some),
             None => Ok(None),
         }
     }
 
-    /// The devices you are signed in on, the last used first; at most 200.
+    /// The devices you are signed in on, the last used first; at most 200. Who came through a provider of some tenants
+    /// sees those that came through it as well.
     async fn sessions(&self, ctx: &Context<'_>) -> Result<Vec<SignedInDevice>> {
-        let (user, current) = (person(ctx)?, ctx.request().actor().session());
-        let mut tx = ctx.accounts().db.system(SystemReason::SignIn).await?;
-        let devices = sessions::list(&mut tx, user).await?.into_iter();
+        let oneself = of_devices(ctx)?;
+        let mut tx = ctx.accounts().db.account(&oneself).await?;
+        let devices = sessions::list(&mut tx, oneself.user()).await?.into_iter();
         Ok(devices
             .map(|device| SignedInDevice {
-                is_current: Some(device.session) == current,
+                is_current: Some(device.session) == oneself.session(),
                 device,
             })
             .collect())
@@ -141,9 +147,9 @@ impl AccountMutation {
         input: EmailVerificationResendInput,
     ) -> async_graphql::Result<MailPayload> {
         let resend = async || {
-            let user = person(ctx)?;
+            let oneself = oneself(ctx)?;
             let email = normalize_email(&input.email, "email")?;
-            verify::resend(ctx.accounts(), (user, &email), &ctx.origin()).await
+            verify::resend(ctx.accounts(), (&oneself, &email), &ctx.origin()).await
         };
         MailPayload::new(resend().await)
     }
@@ -158,30 +164,36 @@ impl AccountMutation {
             email: input.email,
             password: input.password,
             tenant: input.tenant,
+            device: input.previous_refresh_token,
         };
         SignInPayload::new(sign_in::sign_in(ctx.accounts(), credentials, &ctx.origin()).await)
     }
 
     /// Gets you the next access token and the next refresh token; the one you had is used up. Ask once at a time: an
     /// old refresh token that comes back ends the session, unless its answer got lost less than half a minute ago.
+    /// With `tenant` the access token is for that one, and the session stays where it is as well: so tabs that are in
+    /// different tenants share a session.
     async fn refresh_session(
         &self,
         ctx: &Context<'_>,
         input: RefreshSessionInput,
     ) -> async_graphql::Result<SignInPayload> {
-        let (token, origin) = (input.refresh_token.as_str(), ctx.origin());
-        SignInPayload::new(refresh::refresh(ctx.accounts(), token, &origin).await)
+        let asked = (input.refresh_token.as_str(), input.tenant);
+        SignInPayload::new(refresh::refresh(ctx.accounts(), asked, &ctx.origin()).await)
     }
 
-    /// Goes on in another tenant that you are in, with the same session: the refresh token stays good.
+    /// Goes on in another tenant that you are in, with the same session: the refresh token stays good, and the access
+    /// tokens for the tenant you leave end.
     async fn switch_tenant(
         &self,
         ctx: &Context<'_>,
         input: SwitchTenantInput,
     ) -> async_graphql::Result<SignInPayload> {
         let switch = async || {
-            let who = (person(ctx)?, session(ctx)?);
+            let (oneself, session) = (of_devices(ctx)?, session(ctx)?);
+            let from = ctx.request().actor().tenant;
             let (wanted, field) = wanted(input)?;
+            let who = (&oneself, session, from);
             let switched = switch::switch_tenant(ctx.accounts(), who, wanted, &ctx.origin()).await;
             switched.map_err(|error| error.about(field))
         };
@@ -232,9 +244,9 @@ impl AccountMutation {
         input: PasswordChangeInput,
     ) -> async_graphql::Result<PasswordPayload> {
         let change = async || {
-            let who = (person(ctx)?, ctx.request().actor().session());
+            let oneself = oneself(ctx)?;
             let passwords = (input.current_password.as_str(), input.new_password.as_str());
-            password::change(ctx.accounts(), who, passwords, &ctx.origin()).await
+            password::change(ctx.accounts(), &oneself, passwords, &ctx.origin()).await
         };
         PasswordPayload::new(change().await)
     }
@@ -266,9 +278,9 @@ impl AccountMutation {
         input: ViewerUpdateInput,
     ) -> async_graphql::Result<ViewerUpdatePayload> {
         let update = async || {
-            let user = person(ctx)?;
-            profile::rename(ctx.accounts(), user, input.name, &ctx.origin()).await?;
-            account::get(ctx.accounts(), user).await
+            let oneself = oneself(ctx)?;
+            profile::rename(ctx.accounts(), &oneself, input.name, &ctx.origin()).await?;
+            account::get(ctx.accounts(), &oneself).await
         };
         ViewerUpdatePayload::new(update().await)
     }
@@ -281,9 +293,9 @@ async fn end(
     because: Ended,
 ) -> async_graphql::Result<SessionsPayload> {
     let end = async || {
-        let (user, which) = (person(ctx)?, which?);
+        let (oneself, which) = (of_devices(ctx)?, which?);
         let origin = ctx.origin();
-        let ended = sessions::end_now(ctx.accounts(), user, (which, because), &origin).await?;
+        let ended = sessions::end_now(ctx.accounts(), &oneself, (which, because), &origin).await?;
         match which {
             Which::One(_) if ended == 0 => Err(Error::NotFound {
                 kind: "session",

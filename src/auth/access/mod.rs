@@ -40,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Actor, ApiKeySecret, Author, Claims, Subject, TokenError, Tokens, api_key, head};
 use crate::{
     audit::{Entry, Origin, Recorder, Whom},
+    cache::{Counter, Throttle},
     db::Db,
     error::{Error, Result},
     identities::Identities,
@@ -59,6 +60,10 @@ const REMEMBERED_PEOPLE: u64 = 100_000;
 const REMEMBERED_FOR: Duration = Duration::from_secs(300);
 /// Whoever is still let in by something that has ended is asked about again after this.
 const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(250);
+/// How long a key that was good is not taken for a guess.
+const PROVEN_FOR: Duration = Duration::from_secs(60 * 60);
+/// What guesses at keys are counted as.
+const GUESS: &str = "api-key";
 /// A use is noted again after so many seconds.
 const NOTED_EVERY_S: i64 = 30;
 
@@ -71,7 +76,10 @@ pub struct Access {
     tokens: Arc<Tokens>,
     recorder: Recorder,
     outside: Arc<Identities>,
+    throttle: Throttle,
     verified: Cache<[u8; 32], Arc<Verified>>,
+    /// The hashes of keys that were good, which wait for no guesses from their address.
+    proven: Cache<[u8; 32], ()>,
     known: Cache<(TenantId, Subject), Arc<Remembered>>,
     news: News,
     uses: LastUse,
@@ -97,12 +105,25 @@ struct Bearer {
     expires_at: Option<DateTime<Utc>>,
     /// Of a key: the hash of the secret that was shown.
     secret_hash: Option<[u8; 32]>,
+    /// Whether another issuer made it.
+    is_foreign: bool,
+    /// When it was made, in seconds since 1970, if it is a token.
+    issued_at_s: i64,
 }
 
 impl Access {
     /// Reads through the given database. Without [`Self::run`] it works too, and reads more often.
     #[must_use]
-    pub fn new(db: Db, tokens: Arc<Tokens>, recorder: Recorder, outside: Arc<Identities>) -> Self {
+    pub fn new(
+        (db, recorder): (Db, Recorder),
+        tokens: Arc<Tokens>,
+        outside: Arc<Identities>,
+        throttle: Throttle,
+    ) -> Self {
+        let proven = Cache::builder()
+            .max_capacity(REMEMBERED_TOKENS)
+            .time_to_idle(PROVEN_FOR)
+            .build();
         let verified = Cache::builder()
             .max_capacity(REMEMBERED_TOKENS)
             .time_to_idle(REMEMBERED_FOR)
@@ -116,7 +137,9 @@ impl Access {
             tokens,
             recorder,
             outside,
+            throttle,
             verified,
+            proven,
             known,
             news: News::new(),
             uses: LastUse::default(),
@@ -126,19 +149,29 @@ impl Access {
     /// The actor that a bearer token or an API key stands for.
     ///
     /// # Errors
-    /// `Unauthenticated` when it is not good, or stands for nobody (any more); `Unavailable`.
+    /// `Unauthenticated` when it is not good, or stands for nobody (any more); `TooManyAttempts` for a key from an address
+    /// that guesses at keys; `Unavailable`.
     pub async fn actor(&self, bearer: &str, origin: &Origin) -> Result<Arc<Actor>> {
-        let bearer = self.read_bearer(bearer, origin).await?;
+        let bearer = match self.read_bearer(bearer, origin).await {
+            Ok(bearer) => bearer,
+            Err(Unread::NoKey) => return Err(self.guessed(origin).await),
+            Err(Unread::Other(error)) => return Err(error),
+        };
+        self.check_guesses(&bearer, origin)?;
         let remembered = self.remembered(&bearer).await?;
         let now = self.tokens.clock().now();
         match judge(&remembered.known, &bearer, now) {
             Ok(actor) => {
+                if let Some(hash) = bearer.secret_hash {
+                    self.proven.insert(hash, ()).await;
+                }
                 self.note_use(&remembered, &bearer, (now, origin));
                 // A token may be made to last longer than the session that it is of.
                 let ends = [bearer.expires_at, remembered.known.ends_at];
                 let end = ends.into_iter().flatten().min();
-                Ok(end.map_or_else(|| Arc::clone(actor), |end| actor.until(end)))
+                Ok(actor.by(end, bearer.is_foreign))
             }
+            Err(Refusal::NoKey) => Err(self.guessed(origin).await),
             Err(refusal) => {
                 self.note_refusal(refusal, &bearer, origin);
                 Err(refusal.into())
@@ -156,11 +189,11 @@ impl Access {
         origin: &Origin,
         since: Instant,
     ) -> Result<Arc<Actor>> {
-        let who = {
-            let bearer = self.read_bearer(bearer, origin).await?;
-            (bearer.tenant, bearer.subject)
-        };
-        if let Some(remembered) = self.known.get(&who).await
+        if let Ok(Bearer {
+            tenant, subject, ..
+        }) = self.read_bearer(bearer, origin).await
+            && let who = (tenant, subject)
+            && let Some(remembered) = self.known.get(&who).await
             && remembered.known.as_of < since
         {
             self.known.invalidate(&who).await;
@@ -219,27 +252,52 @@ impl Access {
         self.uses.write(&self.db).await;
     }
 
-    async fn read_bearer(&self, bearer: &str, origin: &Origin) -> Result<Bearer> {
+    /// Refuses a key that was not good lately while its address guesses at keys. Nobody is asked for that.
+    fn check_guesses(&self, bearer: &Bearer, origin: &Origin) -> Result<()> {
+        match (&bearer.secret_hash, origin.address) {
+            (Some(hash), Some(address)) if !self.proven.contains_key(hash) => {
+                self.throttle.check(&Counter::guesses(GUESS, address))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts a key that is none against its address.
+    async fn guessed(&self, origin: &Origin) -> Error {
+        let counter = origin
+            .address
+            .map(|address| Counter::guesses(GUESS, address));
+        if let Some(counter) = counter
+            && let Err(error) = self.throttle.begin(&counter).await
+        {
+            return error;
+        }
+        Refusal::NoKey.into()
+    }
+
+    async fn read_bearer(&self, bearer: &str, origin: &Origin) -> Result<Bearer, Unread> {
         if bearer.len() > head::MAX_TOKEN_BYTES {
-            return Err(INVALID);
+            return Err(INVALID.into());
         }
         let hash: [u8; 32] = Sha256::digest(bearer).into();
         if bearer.starts_with(api_key::PREFIX) {
-            let key = ApiKeySecret::parse(bearer).ok_or(Error::from(Refusal::NoKey))?;
+            let key = ApiKeySecret::parse(bearer).ok_or(Unread::NoKey)?;
             return Ok(Bearer {
                 tenant: key.tenant,
                 subject: Subject::Key(key.id),
                 expires_at: None,
                 secret_hash: Some(hash),
+                is_foreign: false,
+                issued_at_s: 0,
             });
         }
         match self.verified.get(&hash).await {
             Some(verified) => {
                 let good = self.tokens.check_again(&verified.claims, &verified.kid);
                 good.map_err(told)?;
-                Bearer::of(&verified.claims)
+                Ok(Bearer::of(&verified.claims)?)
             }
-            None => self.verify(bearer, hash, origin).await,
+            None => Ok(self.verify(bearer, hash, origin).await?),
         }
     }
 
@@ -257,7 +315,10 @@ impl Access {
             // Not remembered: which person a name is, is asked anew after a second.
             Some(_) => {
                 let claims = self.outside.authenticate(&self.db, token, origin).await?;
-                Bearer::of(&claims)
+                Ok(Bearer {
+                    is_foreign: true,
+                    ..Bearer::of(&claims)?
+                })
             }
             None => Err(INVALID),
         }
@@ -271,7 +332,7 @@ impl Access {
             let found = self.known.try_get_with(who, self.read(who)).await;
             let found = found.map_err(|error: Arc<Error>| Error::clone(&error))?;
             // What others began to read before we came may be too old; what began later is good in any case.
-            if found.known.as_of >= arrived || self.trusts(who, &found.known) {
+            if found.known.as_of >= arrived || self.trusts(bearer, &found.known) {
                 return Ok(found);
             }
             self.known.invalidate(&who).await;
@@ -279,18 +340,23 @@ impl Access {
     }
 
     async fn read(&self, who: (TenantId, Subject)) -> Result<Arc<Remembered>> {
-        let known = place::read(&self.db, who.0, who.1).await?;
+        let known = place::read((&self.db, &self.outside), who).await?;
         Ok(Arc::new(Remembered {
             known,
             noted_at_s: AtomicI64::new(0),
         }))
     }
 
-    /// A refusal is not relied on for long: nobody has to tell when somebody comes in, only when somebody goes.
-    fn trusts(&self, who: (TenantId, Subject), known: &Known) -> bool {
+    /// A refusal is not relied on for long: nobody has to tell when somebody comes in, only when somebody goes. A token
+    /// that was made since was made for somebody who had come in by then.
+    fn trusts(&self, bearer: &Bearer, known: &Known) -> bool {
+        let who = (bearer.tenant, bearer.subject);
         match known.answer {
             Ok(_) => self.news.trust(who, known.as_of, known.as_of).is_some(),
-            Err(_) => known.as_of.elapsed() < news::TRUSTED_FOR,
+            Err(_) => {
+                let is_older = bearer.issued_at_s < known.read_at_s;
+                is_older && known.as_of.elapsed() < news::TRUSTED_FOR
+            }
         }
     }
 
@@ -325,6 +391,20 @@ impl Access {
     }
 }
 
+/// Why nobody is known by a bearer.
+enum Unread {
+    /// It says that it is a key, and is none.
+    NoKey,
+    /// Something else is wrong with it.
+    Other(Error),
+}
+
+impl From<Error> for Unread {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
 impl Bearer {
     fn of(claims: &Claims) -> Result<Self> {
         let user = UserId::from_uuid(claims.sub);
@@ -333,6 +413,8 @@ impl Bearer {
             subject: Subject::Person(user, claims.sid.map(SessionId::from_uuid)),
             expires_at: Some(DateTime::from_timestamp(claims.exp, 0).ok_or(INVALID)?),
             secret_hash: None,
+            is_foreign: false,
+            issued_at_s: claims.iat,
         })
     }
 }

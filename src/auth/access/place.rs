@@ -6,9 +6,10 @@ use chrono::{DateTime, Utc};
 
 use super::refusal::Refusal;
 use crate::{
-    auth::{Actor, Place, Rights, Role, Standing, Subject},
+    auth::{Actor, Place, Rights, Role, Standing, Subject, Vouched},
     db::{Db, Sql, SystemReason},
     error::Result,
+    identities::Identities,
     ids::{ApiKeyId, RoleId, SessionId, TenantId, UserId},
 };
 
@@ -16,6 +17,8 @@ use crate::{
 pub(super) struct Known {
     /// The instant before it was read.
     pub(super) as_of: Instant,
+    /// When it was read, in seconds since 1970.
+    pub(super) read_at_s: i64,
     /// What they are, or why they are nobody here.
     pub(super) answer: Result<Arc<Actor>, Refusal>,
     /// When it ends by itself: the session, the key, the tenant.
@@ -61,23 +64,30 @@ struct More {
     second_factor: Option<bool>,
     #[sqlx(default)]
     provider: Option<String>,
+    #[sqlx(default)]
+    account: Option<bool>,
+    #[sqlx(default)]
+    totp_own: Option<bool>,
 }
 
 /// Reads who somebody is. Not being anybody is an answer too.
-pub(super) async fn read(db: &Db, tenant: TenantId, subject: Subject) -> Result<Known> {
+pub(super) async fn read(
+    (db, outside): (&Db, &Identities),
+    (tenant, subject): (TenantId, Subject),
+) -> Result<Known> {
     let as_of = Instant::now();
     let sql = match subject {
         Subject::Person(user, session) => person(tenant, user, session),
         Subject::Key(key) => program(tenant, key),
         // No token stands for the server itself.
-        Subject::Worker => return Ok(Known::refused(as_of, Refusal::NoTenant)),
+        Subject::Worker => return Ok(Known::refused((as_of, 0), Refusal::NoTenant)),
     };
     let mut tx = db.system(SystemReason::SignIn).await?;
     let row: Option<Row> = tx.optional(sql).await?;
     let now = tx.now();
     Ok(match row {
-        Some(row) => row.judge((tenant, subject), as_of, now),
-        None => Known::refused(as_of, Refusal::NoTenant),
+        Some(row) => row.judge(outside, (tenant, subject), as_of, now),
+        None => Known::refused((as_of, now.timestamp()), Refusal::NoTenant),
     })
 }
 
@@ -85,7 +95,7 @@ fn person(tenant: TenantId, user: UserId, session: Option<SessionId>) -> Sql {
     Sql::new(
         "SELECT t.status AS standing, t.delete_after, m.status AS membership, m.role, m.role_id, m.team_path, \
          r.permissions, r.masks, u.active, s.ended_at, s.expires_at, t.second_factor_required, t.required_provider, \
-         t.trusted_documents_only, t.plan, s.second_factor, s.provider \
+         t.trusted_documents_only, t.plan, s.second_factor, s.provider, s.account, u.totp_own \
          FROM tenants t \
          LEFT JOIN memberships m ON m.tenant_id = ",
     )
@@ -96,6 +106,12 @@ fn person(tenant: TenantId, user: UserId, session: Option<SessionId>) -> Sql {
     .bind(tenant)
     .push(" AND r.role_id = m.role_id LEFT JOIN sessions s ON s.user_id = m.user_id AND s.session_id = ")
     .bind(session)
+    // One that is in other tenants by now is none here.
+    .push(" AND (s.tenant_id = ")
+    .bind(tenant)
+    .push(" OR ")
+    .bind(tenant)
+    .push(" = ANY(s.beside))")
     .push(" WHERE t.tenant_id = ")
     .bind(tenant)
 }
@@ -119,9 +135,10 @@ fn program(tenant: TenantId, key: ApiKeyId) -> Sql {
 }
 
 impl Known {
-    fn refused(as_of: Instant, refusal: Refusal) -> Self {
+    fn refused((as_of, read_at_s): (Instant, i64), refusal: Refusal) -> Self {
         Self {
             as_of,
+            read_at_s,
             answer: Err(refusal),
             ends_at: None,
             secret_hash: Vec::new(),
@@ -140,17 +157,33 @@ impl More {
     }
 }
 
+impl More {
+    /// How far the session is good. A token of ours without one was made by the operator.
+    fn vouched(&self, session: Option<SessionId>, outside: &Identities) -> Vouched {
+        let shown_own = self.second_factor == Some(true) && self.totp_own == Some(true);
+        let provider = self.provider.as_deref();
+        let is_own = self.account == Some(true) && (shown_own || outside.is_everybodys(provider));
+        match provider {
+            _ if session.is_none() || is_own => Vouched::Account,
+            Some(provider) => Vouched::Provider(Arc::from(provider)),
+            None => Vouched::Tenant,
+        }
+    }
+}
+
 impl Row {
     fn judge(
         self,
+        outside: &Identities,
         (tenant, subject): (TenantId, Subject),
         as_of: Instant,
         now: DateTime<Utc>,
     ) -> Known {
         let expires_at = self.more.expires_at;
+        let at = (as_of, now.timestamp());
         let (role, refusal) = match (self.role, subject) {
-            (None, Subject::Key(_)) => return Known::refused(as_of, Refusal::NoKey),
-            (None, _) => return Known::refused(as_of, Refusal::NotAMember),
+            (None, Subject::Key(_)) => return Known::refused(at, Refusal::NoKey),
+            (None, _) => return Known::refused(at, Refusal::NotAMember),
             (Some(role), subject) => (role, self.refusal(subject, now)),
         };
         let ends_at = [self.delete_after, expires_at].into_iter().flatten().min();
@@ -163,7 +196,12 @@ impl Row {
                 let expires_at = expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC);
                 let trusted_documents_only = self.more.trusted_documents_only;
                 let plan = self.more.plan.as_deref().map(Arc::from);
+                let vouched = match subject {
+                    Subject::Person(_, session) => self.more.vouched(session, outside),
+                    Subject::Key(_) | Subject::Worker => Vouched::Tenant,
+                };
                 let mut actor = Actor::new(subject, self.place(tenant, role), expires_at);
+                actor.vouched = vouched;
                 actor.as_of = as_of;
                 actor.trusted_documents_only = trusted_documents_only;
                 actor.plan = plan;
@@ -172,6 +210,7 @@ impl Row {
         };
         Known {
             as_of,
+            read_at_s: now.timestamp(),
             answer,
             ends_at,
             secret_hash,
@@ -190,7 +229,7 @@ impl Row {
             Subject::Person(_, session) => {
                 let is_member = self.more.membership.as_deref() == Some("ACTIVE")
                     && self.more.active == Some(true);
-                // A session that is not there was removed, or is another person's.
+                // A session that is not there was removed, is another person's, or has left the tenant.
                 let is_gone = session.is_some() && expires_at.is_none();
                 if !is_member {
                     Some(Refusal::NotAMember)

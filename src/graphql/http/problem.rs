@@ -138,7 +138,12 @@ impl From<Refusal> for Problem {
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
-        Self::request(status_of(error.code()), error.code(), error.to_string())
+        let mut problem = Self::request(status_of(error.code()), error.code(), error.to_string());
+        if let Error::TooManyAttempts { retry_after_s } = error {
+            let wait = (header::RETRY_AFTER, number(retry_after_s));
+            problem.headers.push(wait);
+        }
+        problem
     }
 }
 
@@ -147,7 +152,7 @@ pub(super) fn status_of(code: &str) -> StatusCode {
     match code {
         "UNAUTHENTICATED" => StatusCode::UNAUTHORIZED,
         "FORBIDDEN" => StatusCode::FORBIDDEN,
-        "RATE_LIMITED" | "TENANT_BUSY" => StatusCode::TOO_MANY_REQUESTS,
+        "RATE_LIMITED" | "TENANT_BUSY" | "TOO_MANY_ATTEMPTS" => StatusCode::TOO_MANY_REQUESTS,
         "UNAVAILABLE" => StatusCode::SERVICE_UNAVAILABLE,
         "TIMEOUT" => StatusCode::GATEWAY_TIMEOUT,
         "INTERNAL" => StatusCode::INTERNAL_SERVER_ERROR,

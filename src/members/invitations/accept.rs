@@ -24,8 +24,8 @@ pub struct Newcomer {
     pub name: Option<String>,
     /// The password: the one to have, or the one that the person has.
     pub password: Option<String>,
-    /// Who is signed in already, by which session. A token without one (another issuer's) proves nothing here: it is
-    /// good for its tenant, and what is opened here is good for all.
+    /// Who is signed in already, by which session of the account's own. What one tenant trusts (its provider, another
+    /// issuer) proves nothing here: it is good for that tenant, and what is opened here is another.
     pub signed_in: Option<(UserId, SessionId)>,
 }
 
@@ -154,7 +154,7 @@ async fn prove(
         let message = "there is an account with this address: give its password, or sign in first";
         return Err(Error::invalid("PASSWORD_REQUIRED", "password", message));
     };
-    let attempt = accounts.attempt("sign-in", normalized, origin).await?;
+    let attempt = accounts::attempt_password(accounts, normalized, None, origin).await?;
     let hash = known.password_hash.as_deref();
     if !accounts.hasher.verify(password, hash).await? {
         let message = "there is an account with this address, and this is not its password";

@@ -7,7 +7,7 @@ use async_graphql::{Context, InputObject, Object, SimpleObject};
 use super::{Invitation, InvitationSecret, Invited, NewInvitation, Newcomer, USUAL_DAYS};
 use crate::{
     accounts::{AccountsExt as _, SignInPayload},
-    auth::Role,
+    auth::{Oneself, Role},
     cache::Counter,
     error::{Error, Result},
     graphql::{ContextExt as _, RequestContext, UserError, answer},
@@ -182,8 +182,8 @@ impl InvitationMutation {
             name: input.name,
             password: input.password,
             signed_in: signed_in.and_then(|request| {
-                let actor = request.actor();
-                actor.person().zip(actor.session())
+                let oneself = Oneself::of(request.actor()).ok()?;
+                Some((oneself.user(), oneself.session()?))
             }),
         };
         SignInPayload::new(super::accept(ctx.accounts(), newcomer, &ctx.origin()).await)

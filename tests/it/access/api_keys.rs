@@ -158,3 +158,44 @@ fn a_key_of_a_suspended_tenant_reads_only() {
         recording.finish().await;
     });
 }
+
+#[test]
+fn an_address_that_guesses_at_keys_is_slowed_down_and_nobody_else() {
+    test(async |world| {
+        let good = ApiKeySecret::generate(A.tenant(), A.id(1));
+        put(world, &good, "").await;
+        let ask = async |key: &str, from: &str| {
+            let client = world.stranger(Some(key.to_owned()));
+            let body = json!({ "query": "{ viewer { id } }" });
+            let request = client.post().header("x-forwarded-for", from).json(&body);
+            client.send_request(request, &body.to_string()).await
+        };
+        assert_eq!(ask(good.expose(), "192.0.2.66").await.status, 200);
+        // Keys of a key's own form, and what only begins like one.
+        let guess = |n: u32| match n % 2 {
+            0 => ApiKeySecret::generate(A.tenant(), ApiKeyId::new())
+                .expose()
+                .to_owned(),
+            _ => format!("dgk_{n}"),
+        };
+        let mut refused = None;
+        for n in 0..400 {
+            let answer = ask(&guess(n), "192.0.2.66").await;
+            if answer.code() == "TOO_MANY_ATTEMPTS" {
+                refused = Some((n, answer));
+                break;
+            }
+            assert_eq!((answer.status, answer.code()), (401, "UNAUTHENTICATED"));
+        }
+        let (tried, answer) = refused.expect("it is slowed down");
+        assert!(tried >= 100, "{tried}");
+        assert_eq!(answer.status, 429);
+        assert_eq!(answer.headers["retry-after"], "1");
+        assert_eq!(
+            ask(good.expose(), "192.0.2.66").await.status,
+            200,
+            "a key that was good is"
+        );
+        assert_eq!(ask(&guess(0), "192.0.2.67").await.code(), "UNAUTHENTICATED");
+    });
+}

@@ -15,6 +15,7 @@ use std::{
 use dealgraph::{
     audit::{Origin, Recorder, Recording},
     auth::{Access, Actor, Changed, tell},
+    cache::Throttle,
     db::{Db, Sql, SystemReason},
     error::Result,
     identities::Identities,
@@ -89,10 +90,10 @@ fn access(world: &World) -> (Arc<Access>, Recorder, Recording) {
     let (recorder, recording) = Recorder::start(world.db.clone());
     let tokens = Arc::clone(&world.tokens);
     let access = Access::new(
-        world.db.clone(),
+        (world.db.clone(), recorder.clone()),
         tokens,
-        recorder.clone(),
         Arc::new(Identities::none()),
+        Throttle::new(None),
     );
     (Arc::new(access), recorder, recording)
 }

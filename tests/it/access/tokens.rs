@@ -9,6 +9,7 @@ use chrono::{DateTime, TimeDelta};
 use dealgraph::{
     audit::Recorder,
     auth::{Access, KeyRing, TokenError, Tokens},
+    cache::Throttle,
     clock::Clock,
     error::Error,
     identities::Identities,
@@ -37,10 +38,10 @@ fn a_token_that_was_seen_before_still_ends() {
         let tokens = Arc::new(tokens);
         let (recorder, recording) = Recorder::start(world.db.clone());
         let access = Access::new(
-            world.db.clone(),
+            (world.db.clone(), recorder),
             Arc::clone(&tokens),
-            recorder,
             Arc::new(Identities::none()),
+            Throttle::new(None),
         );
         let issued = tokens.issue(A.user(Who::Rep), A.tenant()).unwrap().token;
         for (second, is_good) in [(0, true), (59, true), (64, true), (65, false), (30, true)] {

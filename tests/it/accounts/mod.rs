@@ -2,6 +2,7 @@
 
 mod guessing;
 mod operator;
+mod own;
 mod password;
 mod profile;
 mod refresh;
@@ -89,9 +90,19 @@ pub(crate) async fn sign_in_from(
     from: &str,
     (email, password): (&str, &str),
 ) -> Answer {
+    sign_in_by(world, from, (email, password), None).await
+}
+
+/// The same by a device that shows a refresh token of before.
+pub(crate) async fn sign_in_by(
+    world: &World,
+    from: &str,
+    (email, password): (&str, &str),
+    before: Option<&str>,
+) -> Answer {
     let document =
         format!("mutation($input: SignInInput!) {{ signIn(input: $input) {{ {SESSION} }} }}");
-    let input = json!({ "email": email, "password": password });
+    let input = json!({ "email": email, "password": password, "previousRefreshToken": before });
     let body = json!({ "query": document, "variables": { "input": input } });
     let client = world.anybody(None);
     let request = client.post().header("x-forwarded-for", from).json(&body);
@@ -136,4 +147,15 @@ pub(crate) async fn is_in(world: &World, access: &str) -> bool {
     let client = world.anybody(Some(access.to_owned()));
     let answer = client.send("{ viewer { id } }", json!({})).await;
     answer.body.pointer("/data/viewer/id").is_some()
+}
+
+/// Waits until an access token is refused, which takes a second at most where no server is told at once.
+pub(crate) async fn ends(world: &World, access: &str) {
+    for _ in 0..200 {
+        if !is_in(world, access).await {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("the access token goes on");
 }

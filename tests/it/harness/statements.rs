@@ -28,10 +28,14 @@ pub(crate) const TENANT_TABLES: [&str; 21] = [
 ];
 
 /// Statements of the system login that look across tenants, each for a reason.
-const BEYOND_TENANTS: [(&str, &str); 18] = [
+const BEYOND_TENANTS: [(&str, &str); 19] = [
     (
         "SELECT m.tenant_id FROM memberships m WHERE m.user_id = $1 ORDER BY",
         "accounts: what a person does to their account is audited in each of their tenants",
+    ),
+    (
+        "SELECT t.slug FROM memberships m JOIN tenants t",
+        "sign-in: who sets up a second factor through a tenant's provider may be a member of no other tenant",
     ),
     (
         "SELECT t.tenant_id, t.required_provider, t.second_factor_required FROM tenants t WHERE t.slug",

@@ -357,11 +357,14 @@ fn a_token_opens_the_tenant_that_it_names_to_its_members_alone() {
         )
         .await;
 
-        // A token makes no session: it changes nothing of how the person signs in.
+        // A token makes no session, and its issuer is trusted in its tenant: nothing of the account is changed by it.
         let person = world.stranger(Some(token("s", &email, &own)));
         let document = "mutation { setUpSecondFactor(input: {}) { userErrors { code } } }";
         let answer = person.send(document, json!({})).await;
-        assert_eq!(answer.user_error("setUpSecondFactor").0, "FORBIDDEN");
+        assert_eq!(
+            answer.user_error("setUpSecondFactor").0,
+            "ACCOUNT_SIGN_IN_REQUIRED"
+        );
 
         let required =
             format!("UPDATE tenants SET required_provider = 'acme' WHERE slug = '{own}'");

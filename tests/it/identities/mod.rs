@@ -1,5 +1,6 @@
 //! Outside identities: signing in at a real provider, and access tokens that other issuers made.
 
+mod account;
 mod foreign;
 mod issuer;
 mod provider;

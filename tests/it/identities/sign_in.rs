@@ -76,13 +76,13 @@ async fn complete(world: &World, token: &str, back: &Back) -> Answer {
         .await
 }
 
-async fn sign_in(world: &World, key: &str, account: &str) -> Answer {
+pub(super) async fn sign_in(world: &World, key: &str, account: &str) -> Answer {
     let begun = begin(world, key, None).await;
     let back = sign_in_there(&begun.address, account).await;
     complete(world, &begun.token, &back).await
 }
 
-fn session(answer: &Answer) -> Value {
+pub(super) fn session(answer: &Answer) -> Value {
     let payload = answer.data()["completeProviderSignIn"].clone();
     assert_eq!(payload["userErrors"], json!([]), "{payload}");
     payload["session"].clone()

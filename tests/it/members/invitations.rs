@@ -169,9 +169,9 @@ fn an_invitation_alone_does_not_open_an_account_that_exists() {
         let session = &answer.data()["signIn"]["session"];
         let signed_in = session["accessToken"].as_str().expect("a token").to_owned();
         let eve = world.b(Who::Admin).with_token(signed_in);
-        // A session through a provider opens no more here than the provider is trusted with.
+        // A session through a provider that not all tenants trust shows no more than a stranger does.
         arrange(world, "UPDATE sessions SET provider = 'theirs'").await;
-        assert_eq!(refused(&eve, input.clone()).await, "NOT_FOUND");
+        assert_eq!(refused(&eve, input.clone()).await, "PASSWORD_REQUIRED");
         arrange(
             world,
             "UPDATE sessions SET provider = NULL, second_factor = true",
