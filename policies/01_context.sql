@@ -5,6 +5,8 @@
 --   app.sees         what rows a reader sees: '|' all, '|<team path>' a team with its sub-teams, '|u:<user>|' own
 --   app.edits        the same for writing
 --   app.deletes      the same for deleting
+--   app.author       in whose name what a writer does is recorded: 'user:<uuid>', 'apiKey:<uuid>', 'import:<source>',
+--                    'system:<what>'
 --   app.sees_<kind>, app.edits_<kind>, app.deletes_<kind>   where a role's scope differs for one kind of record
 --   app.masks        ',amounts,emails,' the sensitive fields that a reader is not shown; set for reading only,
 --                    because a write hands back what it read
@@ -58,11 +60,15 @@ CREATE OR REPLACE FUNCTION app.tenant_for_writers() RETURNS uuid
         THEN nullif(current_setting('app.tenant_id', true), '')::uuid
     END;
 
+CREATE OR REPLACE FUNCTION app.author() RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN nullif(current_setting('app.author', true), '');
+
 CREATE OR REPLACE FUNCTION app.shows(what text) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN strpos(coalesce(current_setting('app.masks', true), ''), ',' || what || ',') = 0;
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA app FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION app.tenant_for(text), app.tenant_id(), app.me(), app.sees(text), app.edits(text),
-    app.deletes(text), app.tenant_for_writers(), app.shows(text)
+    app.deletes(text), app.tenant_for_writers(), app.author(), app.shows(text)
     TO dealgraph_app;

@@ -1,10 +1,9 @@
--- The event counter: any writer of a tenant moves it, and only upwards by the door in src/db. While a tenant is
--- suspended or about to be deleted it stands still for all but the system, and with it every write. All of a tenant
--- read how far it is, which says nothing of what happened.
+-- The event counter. Nobody sets it: it is moved by a function, and only upwards. While a tenant is suspended or about
+-- to be deleted it stands still for all but the system, and with it every write. All of a tenant read how far it is,
+-- which says nothing of what happened.
 ALTER TABLE tenant_seq ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 REVOKE ALL ON tenant_seq FROM PUBLIC, dealgraph_app, dealgraph_system;
 GRANT SELECT ON tenant_seq TO dealgraph_app, dealgraph_system;
-GRANT UPDATE (last_seq, last_audit, audit_hash, changed) ON tenant_seq TO dealgraph_app, dealgraph_system;
 GRANT UPDATE (open) ON tenant_seq TO dealgraph_system;
 GRANT INSERT ON tenant_seq TO dealgraph_system;
 DROP POLICY IF EXISTS tenant_seq_tenant ON tenant_seq;
@@ -14,17 +13,39 @@ CREATE POLICY tenant_seq_read_tenant ON tenant_seq AS RESTRICTIVE FOR SELECT TO 
 DROP POLICY IF EXISTS tenant_seq_read_scope ON tenant_seq;
 CREATE POLICY tenant_seq_read_scope ON tenant_seq FOR SELECT TO dealgraph_app USING (true);
 DROP POLICY IF EXISTS tenant_seq_update_tenant ON tenant_seq;
-CREATE POLICY tenant_seq_update_tenant ON tenant_seq AS RESTRICTIVE FOR UPDATE TO dealgraph_app
-    USING (tenant_id = app.tenant_for_writers()) WITH CHECK (tenant_id = app.tenant_for_writers());
 DROP POLICY IF EXISTS tenant_seq_update_scope ON tenant_seq;
-CREATE POLICY tenant_seq_update_scope ON tenant_seq FOR UPDATE TO dealgraph_app
-    USING (open) WITH CHECK (true);
 DROP POLICY IF EXISTS tenant_seq_system ON tenant_seq;
 CREATE POLICY tenant_seq_system ON tenant_seq TO dealgraph_system USING (true) WITH CHECK (true);
 DROP POLICY IF EXISTS tenant_seq_owner ON tenant_seq;
 CREATE POLICY tenant_seq_owner ON tenant_seq TO dealgraph_owner USING (true) WITH CHECK (true);
 
--- The event log: writers append, nobody changes or deletes. Reading is the system's, because an event
+-- Takes the numbers of a transaction's events and audit entries, moves the chain's head on, and notes which kinds of
+-- records have changed by then; nothing when the tenant may not be written by whoever asks. The owner's, so that a
+-- writer who can run any statement still can't wind the numbers or the chain back. A policy could not tell: it sees the
+-- row that comes of an UPDATE and not the one that was.
+CREATE OR REPLACE FUNCTION app.take_numbers(
+        of_tenant uuid, event_count bigint, entry_count bigint, digest bytea, kinds text[]
+    )
+    RETURNS TABLE (last_seq bigint, last_audit bigint, audit_hash bytea)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path = pg_catalog, public, pg_temp
+    AS $$
+        UPDATE public.tenant_seq s SET
+            last_seq = s.last_seq + take_numbers.event_count,
+            last_audit = s.last_audit + take_numbers.entry_count,
+            audit_hash = sha256(s.audit_hash || take_numbers.digest),
+            changed = s.changed || coalesce(
+                (SELECT jsonb_object_agg(kind, s.last_audit + take_numbers.entry_count) FROM unnest(take_numbers.kinds) kind),
+                '{}')
+        WHERE s.tenant_id = take_numbers.of_tenant AND take_numbers.event_count >= 0 AND take_numbers.entry_count >= 0
+          AND (session_user = 'dealgraph_system'
+               OR (s.open AND take_numbers.of_tenant = app.tenant_for_writers()))
+        RETURNING s.last_seq, s.last_audit, s.audit_hash
+    $$;
+REVOKE ALL ON FUNCTION app.take_numbers(uuid, bigint, bigint, bytea, text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION app.take_numbers(uuid, bigint, bigint, bytea, text[]) TO dealgraph_app, dealgraph_system;
+
+-- The event log: writers append in their own name, nobody changes or deletes. Reading is the system's, because an event
 -- carries what some of the tenant may not see; the hub applies the same rule as the policies in memory.
 -- The partitions are reached through the table only: nothing is granted on them, and they have no policy.
 ALTER TABLE events ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
@@ -34,7 +55,7 @@ GRANT INSERT ON events TO dealgraph_app;
 GRANT SELECT, INSERT ON events TO dealgraph_system;
 DROP POLICY IF EXISTS events_append ON events;
 CREATE POLICY events_append ON events FOR INSERT TO dealgraph_app
-    WITH CHECK (tenant_id = app.tenant_for_writers());
+    WITH CHECK (tenant_id = app.tenant_for_writers() AND actor = app.author());
 DROP POLICY IF EXISTS events_system ON events;
 CREATE POLICY events_system ON events FOR SELECT TO dealgraph_system USING (true);
 -- Becoming a member is told too, and happens before there is an actor.

@@ -128,7 +128,7 @@ impl Script {
             rest = after;
         }
         filled.push_str(rest);
-        let end = if text.starts_with("UPDATE tenant_seq") {
+        let end = if text.contains("app.take_numbers(") {
             " \\gset"
         } else {
             ";"
@@ -206,10 +206,7 @@ mod tests {
     fn a_write_is_made_repeatable() {
         let request = [
             statement("BEGIN; SET LOCAL app.me = '|u:1|'", &[]),
-            statement(
-                "UPDATE tenant_seq SET last_seq = last_seq + $1 RETURNING last_seq",
-                &["1"],
-            ),
+            statement("SELECT n.last_seq FROM app.take_numbers($1) n", &["1"]),
             statement(
                 "INSERT INTO events (tenant_id, seq, occurred_at) VALUES ($1, $2, $3)",
                 &["t", "7", "2026-01-02 03:04:05+00"],
@@ -221,7 +218,7 @@ mod tests {
             script.text,
             "\\set variant :client_id % 1\n\\if :variant = 0\n\
              \\startpipeline\nBEGIN;\nSET LOCAL app.me = E'|u\\x3a1|';\n\\endpipeline\n\
-             UPDATE tenant_seq SET last_seq = last_seq + :v0_1_1 RETURNING last_seq \\gset\n\
+             SELECT n.last_seq FROM app.take_numbers(:v0_1_1) n \\gset\n\
              INSERT INTO events (tenant_id, seq, occurred_at) VALUES (:v0_2_1, :last_seq, now());\nCOMMIT;\n\\endif\n"
         );
         assert_eq!(

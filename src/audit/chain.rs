@@ -1,7 +1,7 @@
 //! Appending to the log, and the chain that makes a missing or changed row show.
 //!
 //! The rows of one transaction are one link: `hash = sha256(hash before || digest of the rows)`. The counter's row holds
-//! the head, and the same UPDATE that takes the numbers computes the next one, so a link costs no statement of its own.
+//! the head, and the same statement that takes the numbers computes the next one, so a link costs none of its own.
 
 use std::collections::BTreeSet;
 
@@ -182,26 +182,18 @@ async fn link(
     changes: Changes,
     rows: &[Row],
 ) -> Result<(i64, i64, Vec<u8>)> {
-    let entries = rows.len() as i64;
-    let mut sql = Sql::new("UPDATE tenant_seq SET last_seq = last_seq + ")
-        .bind(changes.events as i64)
-        .push(", last_audit = last_audit + ")
-        .bind(entries)
-        .push(", audit_hash = sha256(audit_hash || ")
-        .bind(digest(rows).to_vec())
-        .push("), changed = changed");
-    for kind in changes.kinds {
-        sql = sql
-            .push(" || jsonb_build_object(")
-            .bind(kind)
-            .push("::text, last_audit + ")
-            .bind(entries)
-            .push(")");
-    }
-    let sql = sql
-        .push(" WHERE tenant_id = ")
+    let kinds: Vec<String> = changes.kinds.into_iter().collect();
+    let sql = Sql::new("SELECT n.last_seq, n.last_audit, n.audit_hash FROM app.take_numbers(")
         .bind(tenant)
-        .push(" RETURNING last_seq, last_audit, audit_hash");
+        .push(", ")
+        .bind(changes.events as i64)
+        .push(", ")
+        .bind(rows.len() as i64)
+        .push(", ")
+        .bind(digest(rows).to_vec())
+        .push(", ")
+        .bind(kinds)
+        .push(") n");
     match statements.optional(sql).await? {
         Some(taken) => Ok(taken),
         None => Err(why_not(statements, tenant).await?),

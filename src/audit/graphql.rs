@@ -3,7 +3,7 @@
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
-use super::{AuditEntry, AuditOrderField, FieldDiff};
+use super::{AuditEntry, AuditOrderField, FieldDiff, log::Reach};
 use crate::{
     db::{Direction, OrderTerm, Predicate},
     error::{Error, Result},
@@ -69,9 +69,20 @@ impl AuditEntry {
     }
 
     /// The fields with their values before and after, or the circumstances. Ways to reach people are kept shortened.
-    async fn changes(&self, ctx: &Context<'_>) -> Vec<AuditChange> {
-        let changes = self.changes_for(&ctx.request().actor().rights);
-        changes.into_iter().map(AuditChange::from).collect()
+    /// You are shown the values that you could read in the record itself: without the permission to read its kind, or
+    /// where your scope does not reach it (any more), all of them are masked.
+    async fn changes(&self, ctx: &Context<'_>) -> Result<Vec<AuditChange>> {
+        let rights = &ctx.request().actor().rights;
+        let is_shown = match self.reach(rights) {
+            Reach::All => true,
+            Reach::None => false,
+            Reach::Seen => self.record(ctx).await?.is_some(),
+        };
+        let changes = match is_shown {
+            true => self.changes_for(rights),
+            false => self.changes_hidden(rights),
+        };
+        Ok(changes.into_iter().map(AuditChange::from).collect())
     }
 
     /// The address it came from.
@@ -99,7 +110,7 @@ struct AuditChange {
     before: Option<JsonValue>,
     /// Its value after; null when there is none.
     after: Option<JsonValue>,
-    /// Whether your role keeps the values from you.
+    /// Whether your role keeps the values from you, by its masks or its permissions.
     masked: bool,
 }
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::diff::{FieldDiff, shown_to};
 use crate::{
-    auth::Rights,
+    auth::{KINDS, Rights, Scope},
     db::{OrderField, Value, ValueKind, list::Record},
     ids::AuditEntryId,
 };
@@ -29,8 +29,69 @@ pub struct AuditEntry {
     pub(super) request_id: String,
 }
 
+/// Whose values of an entry a reader may see, whatever is masked in them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Anybody's who reads the log.
+    All,
+    /// Of records that the reader sees now.
+    Seen,
+    /// Nobody's.
+    None,
+}
+
+/// Kinds of records that an entry can be about, with the permission to read them; those with a scope by their name in
+/// it. What is in none (sessions, the tenant itself) is the log's own business.
+const READ_BY: [(&str, &str); 13] = [
+    ("activity", "activities"),
+    ("company", "companies"),
+    ("contact", "contacts"),
+    ("contactMethod", "contacts"),
+    ("lead", "leads"),
+    ("opportunity", "opportunities"),
+    ("pipeline", "opportunities:read"),
+    ("stage", "opportunities:read"),
+    ("member", "users:read"),
+    ("team", "users:read"),
+    ("role", "users:read"),
+    ("invitation", "users:write"),
+    ("apiKey", "integrations:write"),
+];
+
 impl AuditEntry {
-    /// The fields that changed, without the values that the reader's rights keep back.
+    /// Whose values a reader with these rights may see: the log shows of each kind what its reader could read there.
+    pub(super) fn reach(&self, rights: &Rights) -> Reach {
+        // What was tried has circumstances, and no values of the record.
+        if self.action.starts_with("access.") {
+            return Reach::All;
+        }
+        let entity = self.entity.as_deref().unwrap_or_default();
+        let read_by = READ_BY.iter().find(|(kind, _)| *kind == entity);
+        let Some((_, by)) = read_by else {
+            return Reach::All;
+        };
+        let scope = match KINDS.contains(by) {
+            true => rights.sees(by),
+            false if rights.may(by) => Scope::All,
+            false => Scope::None,
+        };
+        match scope {
+            Scope::All => Reach::All,
+            Scope::Team | Scope::Own => Reach::Seen,
+            Scope::None => Reach::None,
+        }
+    }
+
+    /// The same fields without any value.
+    pub(super) fn changes_hidden(&self, rights: &Rights) -> Vec<FieldDiff> {
+        let mut changes = self.changes_for(rights);
+        for change in &mut changes {
+            (change.before, change.after, change.masked) = (Json::Null, Json::Null, true);
+        }
+        changes
+    }
+
+    /// The fields that changed, without the values that the reader's masks keep back.
     pub(super) fn changes_for(&self, rights: &Rights) -> Vec<FieldDiff> {
         let fields: Map<String, Json> = serde_json::from_str(&self.changes).unwrap_or_default();
         let side = |sides: &Json, n: usize| sides.get(n).cloned().unwrap_or(Json::Null);

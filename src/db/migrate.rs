@@ -37,6 +37,8 @@ policies![
     "99_verify.sql",
 ];
 
+/// What only a superuser can take away from everybody, in the product's database.
+pub const SUPERUSER: &str = include_str!("../../policies/superuser/large_objects.sql");
 /// Who owns the tables; the policies name it.
 pub const OWNER: &str = "dealgraph_owner";
 /// The advisory lock that one migration at a time holds.
@@ -110,6 +112,14 @@ pub async fn prepare_cluster(
             )))
             .await?;
     }
+    // All of the cluster is ours: nobody has business in the other databases.
+    connection
+        .execute("REVOKE CONNECT ON DATABASE postgres, template1 FROM PUBLIC")
+        .await?;
+    connection.close().await?;
+    let superuser = superuser.clone().database(database);
+    let mut connection = PgConnection::connect_with(&superuser).await?;
+    connection.execute(SUPERUSER).await?;
     connection.close().await?;
     Ok(())
 }

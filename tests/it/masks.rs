@@ -521,3 +521,149 @@ fn the_database_itself_hands_out_nothing_that_is_kept_back() {
         }
     });
 }
+
+/// The audit log as somebody reads it: of each entry its kind, whether it is masked, and the values.
+async fn log_of(world: &World, who: Who) -> Vec<(String, bool, String)> {
+    let document = "{ auditLog(first: 100) { nodes { entity entityId changes { field before after masked } } } }";
+    let read = world.a(who).query(document).await;
+    let nodes = read["auditLog"]["nodes"].as_array().expect("entries");
+    nodes
+        .iter()
+        .filter(|node| {
+            node["changes"]
+                .as_array()
+                .is_some_and(|changes| !changes.is_empty())
+        })
+        .map(|node| {
+            let changes = node["changes"].as_array().expect("changes");
+            let masked = changes.iter().all(|change| {
+                change["masked"] == true && change["before"].is_null() && change["after"].is_null()
+            });
+            let entity = node["entity"].as_str().unwrap_or_default().to_owned();
+            (entity, masked, node["changes"].to_string())
+        })
+        .collect()
+}
+
+/// Lets the auditor have these permissions and no masks.
+async fn let_auditor(world: &World, permissions: &str) {
+    let sql = format!(
+        "UPDATE roles SET masks = '{{}}', permissions = ARRAY[{permissions}] WHERE role_id = '{}';
+         INSERT INTO access_changes (change_id, tenant_id) VALUES (gen_random_uuid(), '{}')",
+        A.uuid("role", 2),
+        A.uuid("tenant", 1)
+    );
+    raw_sql(AssertSqlSafe(sql))
+        .execute(&mut world.database.superuser().await)
+        .await
+        .unwrap();
+    // Whoever is asked now is read anew within a second.
+    let wanted = permissions.matches('\'').count() / 2;
+    for _ in 0..200 {
+        let viewer = world
+            .a(Who::Auditor)
+            .query("{ viewer { permissions masks } }")
+            .await;
+        let held = viewer["viewer"]["permissions"]
+            .as_array()
+            .map_or(0, Vec::len);
+        if held == wanted && viewer["viewer"]["masks"] == json!([]) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("the auditor's rights do not change");
+}
+
+#[test]
+fn the_audit_log_shows_of_each_kind_what_its_reader_could_read_there() {
+    test(async |world| {
+        arrange(world).await;
+        let admin = world.a(Who::Admin);
+        let amount = format!("{AMOUNT}01");
+        let changes = format!(
+            "mutation {{
+               a: companyUpdate(input: {{ id: \"{}\", annualRevenue: {{ amountMinor: {amount}, currency: \"EUR\" }} }}) {{ userErrors {{ code }} }}
+               b: opportunityUpdate(input: {{ id: \"{}\", amount: {{ amountMinor: {amount}, currency: \"EUR\" }} }}) {{ userErrors {{ code }} }}
+               c: leadUpdate(input: {{ id: \"{}\", estimatedAmount: {{ amountMinor: {amount}, currency: \"EUR\" }} }}) {{ userErrors {{ code }} }}
+               d: contactUpdate(input: {{ id: \"{}\", jobTitle: \"{AMOUNT}\" }}) {{ userErrors {{ code }} }}
+               e: activityCreate(input: {{ kind: NOTE, subject: \"{AMOUNT}\", targetIds: [\"{}\"] }}) {{ userErrors {{ code }} }}
+               f: apiKeyCreate(input: {{ name: \"{AMOUNT}\", role: VIEWER }}) {{ userErrors {{ code }} }}
+               g: memberInvite(input: {{ email: \"x{AMOUNT}@shared.example\", role: VIEWER }}) {{ userErrors {{ code }} }}
+               h: teamCreate(input: {{ name: \"{AMOUNT}\" }}) {{ userErrors {{ code }} }}
+               i: pipelineCreate(input: {{ name: \"{AMOUNT}\", stages: [{{ name: \"New\", probability: 10 }}] }}) {{ userErrors {{ code }} }}
+             }}",
+            A.id::<CompanyId>(1), A.id::<OpportunityId>(1), A.id::<LeadId>(1), A.id::<ContactId>(1), A.id::<CompanyId>(1)
+        );
+        let done = admin.query(&changes).await;
+        for (name, payload) in done.as_object().expect("payloads") {
+            assert_eq!(payload["userErrors"], json!([]), "{name}");
+        }
+        let kinds = [
+            "company",
+            "opportunity",
+            "lead",
+            "contact",
+            "activity",
+            "apiKey",
+            "invitation",
+            "team",
+            "pipeline",
+        ];
+        let all = log_of(world, Who::Admin).await;
+        for kind in kinds {
+            let found = all.iter().find(|(entity, ..)| entity == kind);
+            assert!(
+                found.is_some_and(|(_, masked, _)| !masked),
+                "{kind} is shown to who may read it: {all:?}"
+            );
+        }
+
+        // Reading the log alone shows no value of any record.
+        let_auditor(world, "'users:read', 'audit:read'").await;
+        let none = log_of(world, Who::Auditor).await;
+        for (entity, masked, changes) in &none {
+            let is_of_people = entity == "team";
+            assert!(*masked || is_of_people, "{entity}: {changes}");
+            assert!(
+                is_of_people || !changes.contains(AMOUNT),
+                "{entity}: {changes}"
+            );
+        }
+        for kind in kinds {
+            assert!(
+                none.iter().any(|(entity, ..)| entity == kind),
+                "that {kind} was changed is told"
+            );
+        }
+
+        // Each permission shows its own kind, and a narrow scope the records that it reaches.
+        let shown = async |kind: &str| {
+            let log = log_of(world, Who::Auditor).await;
+            let found = log.into_iter().find(|(entity, ..)| entity == kind);
+            !found.expect("an entry").1
+        };
+        let_auditor(
+            world,
+            "'users:read', 'audit:read', 'opportunities:read:all'",
+        )
+        .await;
+        assert!(shown("opportunity").await && shown("pipeline").await && !shown("lead").await);
+        let_auditor(
+            world,
+            "'users:read', 'audit:read', 'opportunities:read:own'",
+        )
+        .await;
+        assert!(!shown("opportunity").await, "it is somebody else's");
+        let own = format!(
+            "UPDATE opportunities SET owner_id = '{}', team_path = NULL WHERE opportunity_id = '{}'",
+            A.user(Who::Auditor).uuid(),
+            A.uuid("opportunity", 1)
+        );
+        raw_sql(AssertSqlSafe(own))
+            .execute(&mut world.database.superuser().await)
+            .await
+            .unwrap();
+        assert!(shown("opportunity").await, "it is the auditor's own now");
+    });
+}

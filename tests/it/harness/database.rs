@@ -84,6 +84,12 @@ impl Cluster {
         cluster
             .run("CREATE DATABASE migrated OWNER dealgraph_owner")
             .await;
+        let mut superuser = cluster.connect("migrated").await;
+        raw_sql(migrate::SUPERUSER)
+            .execute(&mut superuser)
+            .await
+            .expect("the superuser may do this");
+        superuser.close().await.expect("the connection ends");
         let owner = cluster
             .postgres
             .connect_options("dealgraph_owner", "migrated");

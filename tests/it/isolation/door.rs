@@ -18,7 +18,7 @@ use crate::harness::{A, B, Database, GLOBAL_TABLES, TENANT_TABLES, Who, test};
 /// A claim: the setting and its value.
 type Claim = (&'static str, String);
 
-const SETTINGS: [&str; 22] = [
+const SETTINGS: [&str; 23] = [
     "app.tenant_id",
     "app.user_id",
     "app.permissions",
@@ -40,6 +40,7 @@ const SETTINGS: [&str; 22] = [
     "app.deletes_leads",
     "app.deletes_opportunities",
     "app.deletes_activities",
+    "app.author",
     "app.masks",
 ];
 

@@ -262,7 +262,13 @@ impl Table {
             "UPDATE" => format!("UPDATE {name} SET {updated} = {updated} WHERE {this}"),
             "DELETE" => format!("DELETE FROM {name} WHERE {this}"),
             _ => {
-                let (columns, row) = (self.inserted.join(", "), literal(&row.to_string()));
+                let (columns, mut row) = (self.inserted.join(", "), literal(&row.to_string()));
+                // In somebody else's name nobody writes, whosever row it is.
+                if self.inserted.iter().any(|column| column == "actor") {
+                    row = format!(
+                        "jsonb_set({row}, '{{actor}}', to_jsonb(coalesce(app.author(), 'nobody')))"
+                    );
+                }
                 format!(
                     "INSERT INTO {name} ({columns}) SELECT {columns} FROM jsonb_populate_record(NULL::{name}, {row})"
                 )
