@@ -23,6 +23,9 @@ use crate::{
 
 /// How long a statement may go on that nobody waits for any more.
 const GRACE: Duration = Duration::from_millis(100);
+/// A statement longer than this is not kept prepared: it is somebody's filter or many rows at once, will not come again
+/// as it is, and its plan may be large. The program's own statements are not half as long.
+const LONG: usize = 4 << 10;
 
 /// What a transaction is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +70,8 @@ pub struct Statements {
     /// Bytes of rows that may be read yet.
     room: usize,
     running: Running,
+    /// Whether the statement under way stays prepared on the connection.
+    is_kept: bool,
     /// Let go with the connection.
     permit: Option<Permit>,
 }
@@ -86,6 +91,7 @@ impl Statements {
             is_refused: false,
             count: 0,
             room: usize::MAX,
+            is_kept: running.prepared,
             running,
             permit,
         };
@@ -133,10 +139,7 @@ impl Statements {
         mut sql: Sql,
     ) -> Result<Option<T>> {
         let statement = self.note(&sql);
-        let query = sql
-            .0
-            .build_query_as::<T>()
-            .persistent(self.running.prepared);
+        let query = sql.0.build_query_as::<T>().persistent(self.is_kept);
         let row = statement.run(query.fetch_optional(self.connection())).await;
         let row = self.settled(row)?;
         statement.done(usize::from(row.is_some()));
@@ -158,7 +161,7 @@ impl Statements {
         read: impl Fn(PgRow) -> sqlx::Result<T>,
     ) -> Result<Vec<T>> {
         let statement = self.note(&sql);
-        let query = sql.0.build().persistent(self.running.prepared);
+        let query = sql.0.build().persistent(self.is_kept);
         let is_bounded = self.room < usize::MAX;
         let mut left = Some(self.room);
         let mut found = Vec::new();
@@ -206,7 +209,7 @@ impl Statements {
     /// As [`Self::all`].
     pub async fn execute(&mut self, mut sql: Sql) -> Result<u64> {
         let statement = self.note(&sql);
-        let query = sql.0.build().persistent(self.running.prepared);
+        let query = sql.0.build().persistent(self.is_kept);
         let done = statement.run(query.execute(self.connection())).await;
         let done = self.settled(done)?;
         statement.done(done.rows_affected() as usize);
@@ -254,6 +257,12 @@ impl Statements {
         self.count += 1;
         self.is_busy = true;
         let text = sql.0.sql();
+        let bytes = text.as_str().len();
+        self.is_kept = self.running.prepared && bytes <= LONG;
+        // Rows that are written are parsed; only what is read has much to plan.
+        if bytes > LONG && text.as_str().starts_with("SELECT") {
+            self.lent().strain(bytes);
+        }
         if let Some(observer) = &self.running.observer {
             observer(text.as_str());
         }

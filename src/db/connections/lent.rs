@@ -15,12 +15,17 @@ use super::{Connections, Ready, USED};
 /// So often in a row a connection goes from one transaction to the next without a pause. A pooler between here and
 /// Postgres gives away its own only in a pause.
 const IN_A_ROW: u8 = 20;
+/// After so many bytes of long statements a connection is closed. Planning them has made its process grow, by some thousand
+/// bytes for each byte of text, and a process keeps for good what it once had.
+const WORN: usize = 64 << 10;
 
 /// A connection in use. Dropped it goes back to sqlx, which asks it whether it still answers; see [`Self::keep`].
 pub(in crate::db) struct Lent {
     pub(in crate::db) connection: PoolConnection<Postgres>,
     pub(super) from: Instant,
     pub(super) in_a_row: u8,
+    /// Bytes of long statements that were planned on it.
+    pub(super) strain: usize,
     pub(super) home: Connections,
     /// Given up last.
     pub(super) _place: OwnedSemaphorePermit,
@@ -49,10 +54,19 @@ impl Lent {
         begun.await.map(drop)
     }
 
+    /// Notes that a long statement is planned on it.
+    pub(in crate::db) fn strain(&mut self, bytes: usize) {
+        self.strain = self.strain.saturating_add(bytes);
+    }
+
+    fn is_worn(&self) -> bool {
+        self.strain >= WORN
+    }
+
     /// Puts it on the pile, for the next, after the end of the transaction that may be open on it. That is sent, and
     /// whoever is next reads the answer.
     pub(in crate::db) fn keep(mut self) {
-        if end(&mut self.connection) {
+        if end(&mut self.connection) && !self.is_worn() {
             self.lay_down();
         } else {
             self.connection.close_on_drop();
@@ -62,7 +76,7 @@ impl Lent {
     /// The same for a snapshot, which hinders nobody: it stays open for a moment, because ending it takes a message less
     /// when somebody follows at once.
     pub(in crate::db) fn keep_open(self) {
-        if self.in_a_row >= IN_A_ROW {
+        if self.in_a_row >= IN_A_ROW || self.is_worn() {
             return self.keep();
         }
         let left_open = Arc::clone(&self.home.0.left_open);
@@ -76,6 +90,7 @@ impl Lent {
             from: self.from,
             since: Instant::now(),
             in_a_row: self.in_a_row,
+            strain: self.strain,
         };
         let mut pile = self.home.0.pile();
         if ready.from.elapsed() < USED && !self.home.0.pool.is_closed() {

@@ -3,7 +3,8 @@
 //! sqlx hands out the one that has rested longest, and asks each that comes back whether it still answers. So all of
 //! Postgres' processes take turns, each finds the processors' caches full of the others' data, and every transaction
 //! pays for a question. Here a connection waits on a pile, from which the next transaction takes it at once. Those that
-//! nobody needs, and every one now and then, go back to sqlx, which asks them and closes what is old or unused.
+//! nobody needs, and every one now and then, go back to sqlx, which asks them and closes what is old or unused. One on
+//! which long statements were planned is closed: its process has grown and would keep that memory while idle.
 //!
 //! A snapshot that was read to its end may stay open on the pile for a moment. Its ROLLBACK then travels in the message
 //! that begins the next transaction, so that a query costs Postgres and us a message less.
@@ -56,6 +57,8 @@ struct Ready {
     since: Instant,
     /// How many snapshots have followed on each other without a pause.
     in_a_row: u8,
+    /// Bytes of long statements that were planned on it.
+    strain: usize,
 }
 
 impl Connections {
@@ -84,14 +87,15 @@ impl Connections {
             let place = Arc::clone(&self.0.places).acquire_owned().await;
             let place = place.map_err(|_| sqlx::Error::PoolClosed)?;
             let ready = self.0.pile().pop();
-            let (connection, from, in_a_row) = match ready {
-                Some(ready) => (ready.connection, ready.from, ready.in_a_row),
-                None => (self.other().await?, Instant::now(), 0),
+            let ready = match ready {
+                Some(ready) => ready,
+                None => Ready::new(self.other().await?),
             };
             Ok(Lent {
-                connection,
-                from,
-                in_a_row,
+                connection: ready.connection,
+                from: ready.from,
+                in_a_row: ready.in_a_row,
+                strain: ready.strain,
                 home: self.clone(),
                 _place: place,
             })
@@ -176,9 +180,24 @@ async fn end_left_open(inner: Weak<Inner>, left_open: Arc<Notify>) {
 }
 
 impl Ready {
-    /// Gives it to sqlx, or closes it when it does not answer.
+    /// One that comes from sqlx.
+    fn new(connection: PoolConnection<Postgres>) -> Self {
+        Self {
+            connection,
+            from: Instant::now(),
+            since: Instant::now(),
+            in_a_row: 0,
+            strain: 0,
+        }
+    }
+
+    /// Gives it to sqlx, or closes it when it does not answer, or when its process has grown somewhat.
     fn go_back(mut self) {
         end(&mut self.connection);
+        if self.strain > 0 {
+            self.connection.close_on_drop();
+            return;
+        }
         let back = self.connection.return_to_pool();
         tokio::spawn(timeout(ANSWERED, back));
     }

@@ -3,11 +3,12 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use dealgraph::{
-    db::{Db, Sql},
+    db::{Db, Predicate, Quantifier, Sql, list},
     error::Result,
 };
 use futures_util::future::join_all;
 use tokio::sync::Barrier;
+use uuid::Uuid;
 
 use super::{CONNECTIONS, expected, look, nobody_stays_in_a_transaction, touch};
 use crate::harness::{A, B, Side, Who, open, test};
@@ -142,6 +143,74 @@ fn a_snapshot_that_is_left_open_is_not_what_the_next_one_reads() {
         nobody_stays_in_a_transaction(&world.database).await;
         readers.close().await;
         writers.close().await;
+    });
+}
+
+/// A filter that takes so many bytes of a statement, about.
+fn long_filter(bytes: usize) -> Predicate {
+    let arm = || Predicate::Related {
+        quantifier: Quantifier::Some,
+        table: "contacts",
+        column: "company_id",
+        own: "company_id",
+        matching: Box::new(Predicate::Empty("email_normalized".into())),
+    };
+    Predicate::Any((0..bytes / 120).map(|_| arm()).collect())
+}
+
+#[test]
+fn a_process_that_long_statements_have_made_grow_is_let_go() {
+    test(async |world| {
+        let db = open(&world.database, 1).await;
+        let session = || db.read_session(A.actor(Who::Admin));
+        let filtered = async |bytes: usize| {
+            let filter = long_filter(bytes);
+            let session = session();
+            let matched = session.run(async |tx| {
+                let table = ("companies", "company_id");
+                let found = list::matching(tx, table, vec![Uuid::nil()], &filter).await?;
+                assert!(found.is_empty());
+                let kept = "SELECT max(length(statement))::int8 FROM pg_prepared_statements";
+                tx.column::<i64>(Sql::new(kept)).await
+            });
+            matched.await.unwrap()[0]
+        };
+        let first = process(&db, A).await.unwrap();
+        // What is short is kept prepared, and the connection with it.
+        let kept = filtered(3_000).await;
+        assert!((2_000..4_096).contains(&kept), "{kept}");
+        assert_eq!(process(&db, A).await.unwrap(), first);
+        // What is long is not, and enough of it is the end of the connection.
+        for _ in 0..4 {
+            assert_eq!(filtered(12_000).await, kept);
+            assert_eq!(process(&db, A).await.unwrap(), first);
+        }
+        filtered(40_000).await;
+        let next = process(&db, A).await.unwrap();
+        assert_ne!(next, first);
+        let mut inspector = world.database.superuser().await;
+        gone(&mut inspector, first).await;
+        assert_eq!(process(&db, A).await.unwrap(), next);
+        db.close().await;
+    });
+}
+
+#[test]
+fn the_memory_of_a_statement_is_bounded_whatever_the_server_has_for_others() {
+    test(async |world| {
+        let db = open(&world.database, 1).await;
+        let session = db.read_session(A.actor(Who::Admin));
+        for (setting, bound) in [
+            ("work_mem", "4MB"),
+            ("hash_mem_multiplier", "1"),
+            ("max_parallel_workers_per_gather", "0"),
+        ] {
+            let sql = Sql::new("SELECT current_setting(").bind(setting).push(")");
+            let found = session.run(async |tx| tx.column::<String>(sql).await);
+            assert_eq!(found.await.unwrap(), [bound], "{setting}");
+        }
+        drop(session);
+        db.close().await;
     });
 }
 
