@@ -20,6 +20,9 @@ const QUERIES: usize = 200;
 const TIMES: usize = 7;
 const SIZES: [usize; 6] = [1, 3, 10, 25, 50, 100];
 
+/// What a query may be refused with, because it asks for too much.
+const REFUSALS: [&str; 3] = ["TOO_MANY_NODES", "TOO_MANY_RELATIONS", "TOO_MANY_TOKENS"];
+
 /// A query with what it was said to cost and what it took.
 struct Asked {
     requested: f64,
@@ -74,7 +77,7 @@ async fn ask(server: &Server, question: &Question) -> Outcome<Option<Asked>> {
         let answer: Json = serde_json::from_slice(&body)?;
         if let Some(error) = answer.get("errors") {
             return match error.pointer("/0/extensions/code").and_then(Json::as_str) {
-                Some("TOO_MANY_NODES") => Ok(None),
+                Some(refusal) if REFUSALS.contains(&refusal) => Ok(None),
                 _ => Err(format!("the server answered {error}").into()),
             };
         }
@@ -94,6 +97,79 @@ async fn ask(server: &Server, question: &Question) -> Outcome<Option<Asked>> {
     Ok(asked)
 }
 
+/// Conditions on the columns of a kind that some of the records meet; `#` is a number up to 5,000.
+fn conditions(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "opportunity" => &[
+            "status: { eq: WON }",
+            "status: { in: [OPEN, LOST] }",
+            "amountMinor: { gte: #000 }",
+            "probability: { lt: 50 }",
+            "name: { startsWith: \"deal 1\" }",
+            "source: { neq: \"web\" }",
+        ],
+        "contact" => &[
+            "name: { startsWith: \"first1\" }",
+            "warmnessScore: { gte: 50 }",
+            "email: { null: false }",
+            "createdAt: { gte: \"2025-06-01T00:00:00Z\" }",
+        ],
+        "company" => &[
+            "employeeCount: { gte: # }",
+            "industry: { eq: \"retail\" }",
+            "industry: { in: [\"software\", \"finance\"] }",
+            "name: { startsWith: \"company 1\" }",
+        ],
+        _ => &[
+            "kind: { eq: CALL }",
+            "kind: { in: [EMAIL, MEETING] }",
+            "status: { eq: DONE }",
+            "occurredAt: { gte: \"2025-06-01T00:00:00Z\" }",
+        ],
+    }
+}
+
+/// A filter by chance: conditions on columns, joined, and on related records, at most three deep.
+fn filter(rng: &mut Rng, kind: &str, depth: usize) -> String {
+    let related: &[(&str, &str)] = match kind {
+        "opportunity" => &[("company", "company"), ("primaryContact", "contact")],
+        "contact" => &[("company", "company")],
+        "company" => &[
+            ("contactsSome", "contact"),
+            ("contactsNone", "contact"),
+            ("opportunitiesSome", "opportunity"),
+            ("opportunitiesNone", "opportunity"),
+        ],
+        _ => &[],
+    };
+    let arms = (0..rng.usize(1..=4)).map(|_| {
+        let is_related = depth > 0 && !related.is_empty() && rng.u8(..5) < 2;
+        match is_related {
+            true => {
+                let (field, kind) = related[rng.usize(..related.len())];
+                format!("{{ {field}: {} }}", filter(rng, kind, depth - 1))
+            }
+            false => {
+                let all = conditions(kind);
+                let condition = all[rng.usize(..all.len())];
+                let number = rng.u32(1..5_000).to_string();
+                format!("{{ {} }}", condition.replace('#', &number))
+            }
+        }
+    });
+    let arms: Vec<_> = arms.collect();
+    let join = if rng.bool() { "and" } else { "or" };
+    format!("{{ {join}: [{}] }}", arms.join(" "))
+}
+
+/// The arguments of a list: how many rows, and for every other one which.
+fn arguments(rng: &mut Rng, kind: &str, size: usize) -> String {
+    match rng.bool() {
+        true => format!("first: {size}"),
+        false => format!("first: {size}, filter: {}", filter(rng, kind, 3)),
+    }
+}
+
 /// A list with lists and links below it, by chance.
 fn document(rng: &mut Rng) -> String {
     let (list, kind) = [
@@ -104,7 +180,8 @@ fn document(rng: &mut Rng) -> String {
     ][rng.usize(..4)];
     let size = SIZES[rng.usize(..SIZES.len())];
     format!(
-        "{{ {list}(first: {size}) {{ nodes {{ {} }} }} }}",
+        "{{ {list}({}) {{ nodes {{ {} }} }} }}",
+        arguments(rng, kind, size),
         fields(rng, kind, 2)
     )
 }
@@ -137,7 +214,10 @@ fn fields(rng: &mut Rng, kind: &str, depth: usize) -> String {
         let inner = fields(rng, kind, depth - 1);
         let size = SIZES[rng.usize(..3)];
         text += &match is_list {
-            true => format!(" {field}(first: {size}) {{ nodes {{ {inner} }} }}"),
+            true => format!(
+                " {field}({}) {{ nodes {{ {inner} }} }}",
+                arguments(rng, kind, size)
+            ),
             false => format!(" {field} {{ {inner} }}"),
         };
     }
