@@ -558,16 +558,22 @@ async fn let_auditor(world: &World, permissions: &str) {
         .await
         .unwrap();
     // Whoever is asked now is read anew within a second.
-    let wanted = permissions.matches('\'').count() / 2;
+    let deals = match permissions.split_once("opportunities:read:") {
+        Some((_, scope)) if scope.starts_with("own") => "OWN",
+        Some(_) => "ALL",
+        None => "NONE",
+    };
     for _ in 0..200 {
-        let viewer = world
+        let seen = world
             .a(Who::Auditor)
-            .query("{ viewer { permissions masks } }")
+            .query("{ viewer { masks scopes { kind read } } }")
             .await;
-        let held = viewer["viewer"]["permissions"]
+        let scopes = seen["viewer"]["scopes"]
             .as_array()
-            .map_or(0, Vec::len);
-        if held == wanted && viewer["viewer"]["masks"] == json!([]) {
+            .cloned()
+            .unwrap_or_default();
+        let scope = json!({ "kind": "opportunities", "read": deals });
+        if seen["viewer"]["masks"] == json!([]) && scopes.contains(&scope) {
             return;
         }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;

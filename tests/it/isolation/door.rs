@@ -192,7 +192,7 @@ fn a_foreign_key_cannot_name_a_row_of_another_tenant() {
         let arrangement = format!(
             "UPDATE memberships SET status = 'LEAVING', successor_id = '{successor}' WHERE tenant_id = '{tenant}' AND user_id = '{leaver}';
              UPDATE invitations SET role = 'CUSTOM', role_id = '{role}', team_id = '{team}' WHERE tenant_id = '{tenant}';
-             UPDATE api_keys SET role = 'CUSTOM', role_id = '{role}', team_id = '{team}', team_path = 'a.' WHERE tenant_id = '{tenant}'"
+             UPDATE api_keys SET role = 'CUSTOM', role_id = '{role}', team_id = '{team}', team_path = '0123456789ab.' WHERE tenant_id = '{tenant}'"
         );
         raw_sql(AssertSqlSafe(arrangement))
             .execute(&mut inspector)
