@@ -2,6 +2,7 @@
 
 mod filters;
 mod ids;
+mod nul;
 mod pages;
 mod snapshot;
 mod upgrade;
