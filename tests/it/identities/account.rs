@@ -77,9 +77,10 @@ const RECORDS: [&str; 12] = [
 ];
 
 /// The same, for what is about no single kind.
-const OF_TENANT: [&str; 14] = [
+const OF_TENANT: [&str; 15] = [
     "auditLog",
     "boardEvents",
+    "boardLayout",
     "builtInRoles",
     "dueActions",
     "eventCursor",
