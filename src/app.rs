@@ -96,7 +96,7 @@ impl Default for Serving {
             event_days: 7,
             pulse: Duration::from_secs(25),
             cache_bytes: 64 << 20,
-            cache_from_points: 20,
+            cache_from_points: 60,
             trusted: Arc::default(),
             plans: BTreeMap::new(),
         }

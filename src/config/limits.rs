@@ -32,12 +32,24 @@ pub struct LimitsConfig {
     pub page_rows: Option<usize>,
     /// Most records that one operation may ask for.
     pub nodes: Option<usize>,
+    /// Most conditions in a filter.
+    pub filter_conditions: Option<usize>,
+    /// Most conditions on related records in a filter.
+    pub filter_relations: Option<usize>,
+    /// Deepest nesting of related records in a filter.
+    pub filter_relation_depth: Option<usize>,
+    /// Deepest nesting in a filter.
+    pub filter_depth: Option<usize>,
+    /// Most values in a list of a filter.
+    pub filter_values: Option<usize>,
     /// Most connections of a person that stay open.
     pub connections_per_person: Option<usize>,
     /// Most connections of a tenant that stay open.
     pub connections_per_tenant: Option<usize>,
     /// Most subscriptions on a WebSocket.
     pub subscriptions: Option<usize>,
+    /// Longest time that a subscription takes for one event.
+    pub event_time: Option<Duration>,
     /// Whether requests beyond the points are refused.
     pub spend: Option<Spend>,
     /// The points of a person or key: how many there can be, and how many come back each second.
@@ -64,6 +76,20 @@ impl LimitsConfig {
             root_fields: limit("DEALGRAPH_LIMIT_ROOT_FIELDS", ceiling::ROOT_FIELDS),
             directives: limit("DEALGRAPH_LIMIT_DIRECTIVES", ceiling::DIRECTIVES),
             nodes: limit("DEALGRAPH_LIMIT_NODES", ceiling::NODES),
+            filter_conditions: limit(
+                "DEALGRAPH_LIMIT_FILTER_CONDITIONS",
+                ceiling::FILTER_CONDITIONS,
+            ),
+            filter_relations: limit(
+                "DEALGRAPH_LIMIT_FILTER_RELATIONS",
+                ceiling::FILTER_RELATIONS,
+            ),
+            filter_relation_depth: limit(
+                "DEALGRAPH_LIMIT_FILTER_RELATION_DEPTH",
+                ceiling::FILTER_RELATION_DEPTH,
+            ),
+            filter_depth: limit("DEALGRAPH_LIMIT_FILTER_DEPTH", ceiling::FILTER_DEPTH),
+            filter_values: limit("DEALGRAPH_LIMIT_FILTER_VALUES", ceiling::FILTER_VALUES),
             connections_per_person: limit(
                 "DEALGRAPH_LIMIT_CONNECTIONS_PER_PERSON",
                 ceiling::CONNECTIONS,
@@ -96,6 +122,9 @@ impl LimitsConfig {
                     _ => None,
                 },
             ),
+            event_time: reader
+                .optional_number("DEALGRAPH_LIMIT_EVENT_TIME_MS", 1..=60_000)
+                .map(milliseconds),
             timeout: reader
                 .optional_number("DEALGRAPH_LIMIT_TIMEOUT_MS", 1..=600_000)
                 .map(milliseconds),
@@ -116,6 +145,13 @@ impl From<&LimitsConfig> for Limits {
             directives: set.directives.unwrap_or(built_in.directives),
             page_rows: set.page_rows.unwrap_or(built_in.page_rows),
             nodes: set.nodes.unwrap_or(built_in.nodes),
+            filter_conditions: set.filter_conditions.unwrap_or(built_in.filter_conditions),
+            filter_relations: set.filter_relations.unwrap_or(built_in.filter_relations),
+            filter_relation_depth: set
+                .filter_relation_depth
+                .unwrap_or(built_in.filter_relation_depth),
+            filter_depth: set.filter_depth.unwrap_or(built_in.filter_depth),
+            filter_values: set.filter_values.unwrap_or(built_in.filter_values),
             connections_per_person: set
                 .connections_per_person
                 .unwrap_or(built_in.connections_per_person),
@@ -128,6 +164,7 @@ impl From<&LimitsConfig> for Limits {
                 of_person: allowance(set.points_of_person, built_in.points.of_person),
                 of_tenant: allowance(set.points_of_tenant, built_in.points.of_tenant),
             },
+            event_time: set.event_time.unwrap_or(built_in.event_time),
             timeout: set.timeout.unwrap_or(built_in.timeout),
             ..built_in
         }

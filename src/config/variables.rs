@@ -128,7 +128,7 @@ pub const VARIABLES: &[Variable] = &[
     ),
     variable(
         "DEALGRAPH_CACHE_FROM_POINTS",
-        "20",
+        "60",
         "what a query costs at least for its answer to be kept, in points",
     ),
     variable(
@@ -228,6 +228,31 @@ pub const VARIABLES: &[Variable] = &[
         "most records that one operation may ask for",
     ),
     variable(
+        "DEALGRAPH_LIMIT_FILTER_CONDITIONS",
+        "100",
+        "most conditions in a filter",
+    ),
+    variable(
+        "DEALGRAPH_LIMIT_FILTER_RELATIONS",
+        "10",
+        "most conditions on related records in a filter",
+    ),
+    variable(
+        "DEALGRAPH_LIMIT_FILTER_RELATION_DEPTH",
+        "3",
+        "how deep related records may nest in a filter",
+    ),
+    variable(
+        "DEALGRAPH_LIMIT_FILTER_DEPTH",
+        "10",
+        "how deep `and`, `or`, `not` and related records may nest in a filter",
+    ),
+    variable(
+        "DEALGRAPH_LIMIT_FILTER_VALUES",
+        "100",
+        "most values in a list of a filter",
+    ),
+    variable(
         "DEALGRAPH_LIMIT_CONNECTIONS_PER_PERSON",
         "20",
         "most WebSockets and event streams of a person or key",
@@ -241,6 +266,11 @@ pub const VARIABLES: &[Variable] = &[
         "DEALGRAPH_LIMIT_SUBSCRIPTIONS",
         "64",
         "most subscriptions on a WebSocket",
+    ),
+    variable(
+        "DEALGRAPH_LIMIT_EVENT_TIME_MS",
+        "1000",
+        "longest time that a subscription takes for one event, in milliseconds",
     ),
     variable(
         "DEALGRAPH_LIMIT_POINTS",

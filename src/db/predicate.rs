@@ -137,19 +137,6 @@ impl std::fmt::Display for Alias {
 }
 
 impl Predicate {
-    /// How deep related rows nest.
-    #[must_use]
-    pub fn relation_depth(&self) -> u8 {
-        match self {
-            Self::All(parts) | Self::Any(parts) => {
-                parts.iter().map(Self::relation_depth).max().unwrap_or(0)
-            }
-            Self::Not(inner) => inner.relation_depth(),
-            Self::Related { matching, .. } => matching.relation_depth().saturating_add(1),
-            Self::Compare(..) | Self::In(..) | Self::Empty(_) => 0,
-        }
-    }
-
     /// Renders as a condition on `alias`; `tenant` is bound again in every sub-query.
     pub(super) fn render(&self, sql: &mut QueryBuilder<Postgres>, alias: Alias, tenant: TenantId) {
         match self {

@@ -41,8 +41,6 @@ pub struct ListArgs<F, O> {
     include_archived: bool,
 }
 
-/// How deep a filter may reach through related records; each level is a sub-query.
-pub(super) const MAX_RELATION_DEPTH: u8 = 3;
 /// Most criteria of an order.
 const MAX_ORDER: usize = 3;
 
@@ -131,11 +129,6 @@ impl<F: Filter, O> ListArgs<F, O> {
             .transpose()
             .map_err(|error| error.within("filter"))?
             .unwrap_or(Predicate::All(Vec::new()));
-        if filter.relation_depth() > MAX_RELATION_DEPTH {
-            let message =
-                format!("expected related records to nest at most {MAX_RELATION_DEPTH} deep");
-            return Err(Error::invalid("NESTED_TOO_DEEP", "filter", message));
-        }
         Ok(ListQuery {
             filter,
             order,

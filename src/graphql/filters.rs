@@ -4,7 +4,8 @@
 //! Contained words are search's business, not a filter's.
 //!
 //! Every value is checked here, before it is bound: Postgres refuses a value by failing the statement, and says it of no
-//! argument. An error names the place in the filter, as in `or.1.company.name.eq`.
+//! argument. An error names the place in the filter, as in `or.1.company.name.eq`. How much a filter may ask for was checked
+//! before, where documents are measured (`shape`).
 
 use async_graphql::{ID, InputObject, InputType, MaybeUndefined};
 use chrono::{DateTime, Utc};
@@ -19,17 +20,12 @@ use crate::{
     times,
 };
 
-/// Most values of an `in` or `nin`.
-const MAX_VALUES: usize = 100;
-/// Most arms of an `and` or `or`.
-const MAX_ARMS: usize = 50;
-
 /// A filter of a list.
 pub trait Filter: Sized {
     /// The condition it stands for.
     ///
     /// # Errors
-    /// `INVALID_ID`, `INVALID_FILTER`, `TOO_MANY_VALUES` and the like, with the place in the filter.
+    /// `INVALID_ID`, `INVALID_FILTER` and the like, with the place in the filter.
     fn predicate(self) -> Result<Predicate>;
 }
 
@@ -192,7 +188,7 @@ impl Conditions {
     /// A comparator of ids of type `T`.
     ///
     /// # Errors
-    /// `INVALID_ID`, `INVALID_FILTER`, `TOO_MANY_VALUES`.
+    /// `INVALID_ID`, `INVALID_FILTER`.
     pub fn id<T: Typed>(
         &mut self,
         field: &'static str,
@@ -210,7 +206,7 @@ impl Conditions {
     /// A comparator of ids of any type; the type itself is not compared.
     ///
     /// # Errors
-    /// `INVALID_ID`, `INVALID_FILTER`, `TOO_MANY_VALUES`.
+    /// `INVALID_ID`, `INVALID_FILTER`.
     pub fn any_id(
         &mut self,
         field: &'static str,
@@ -230,7 +226,7 @@ impl Conditions {
     /// A comparator of text, which is put into the form that the column has.
     ///
     /// # Errors
-    /// `INVALID_FILTER`, `INVALID_TEXT`, `TOO_MANY_VALUES`; `INVALID_DOMAIN` as [`Form::beginning`].
+    /// `INVALID_FILTER`, `INVALID_TEXT`; `INVALID_DOMAIN` as [`Form::beginning`].
     pub fn text(
         &mut self,
         field: &'static str,
@@ -250,7 +246,7 @@ impl Conditions {
     /// A comparator of an enum, which is stored by its name in the schema.
     ///
     /// # Errors
-    /// `INVALID_FILTER`, `TOO_MANY_VALUES`.
+    /// `INVALID_FILTER`.
     pub fn enumeration<T: InputType>(
         &mut self,
         field: &'static str,
@@ -291,7 +287,7 @@ impl Conditions {
         }
         for (part, is_among, values) in [("in", true, parts.one_of), ("nin", false, parts.none_of)]
         {
-            let Some(values) = given_list(values).map_err(|error| at(part, error))? else {
+            let Some(values) = given(values).map_err(|error| at(part, error))? else {
                 continue;
             };
             let read = |(i, value)| {
@@ -361,7 +357,7 @@ impl Conditions {
     /// Joins with the filter's `and`, `or` and `not`.
     ///
     /// # Errors
-    /// `TOO_MANY_VALUES` and what the joined filters fail with.
+    /// What the joined filters fail with.
     pub fn finish<F: Filter>(
         mut self,
         and: Option<Vec<F>>,
@@ -372,14 +368,10 @@ impl Conditions {
             let predicate = filter.predicate();
             predicate.map_err(|error| error.within(&format!("{part}.{i}")))
         };
-        for arm in arms("and", and)?
-            .unwrap_or_default()
-            .into_iter()
-            .enumerate()
-        {
+        for arm in and.unwrap_or_default().into_iter().enumerate() {
             self.0.push(read("and", arm)?);
         }
-        if let Some(filters) = arms("or", or)? {
+        if let Some(filters) = or {
             let filters = filters.into_iter().enumerate();
             let any = filters.map(|arm| read("or", arm)).collect::<Result<_>>()?;
             self.0.push(Predicate::Any(any));
@@ -398,7 +390,7 @@ macro_rules! ranges {
             /// A comparator of values that have an order.
             ///
             /// # Errors
-            /// `INVALID_FILTER`, `OUT_OF_RANGE`, `TOO_MANY_VALUES`.
+            /// `INVALID_FILTER`, `OUT_OF_RANGE`.
             pub fn $method(
                 &mut self,
                 field: &'static str,
@@ -437,34 +429,5 @@ pub(crate) fn given<T>(value: MaybeUndefined<T>) -> Result<Option<T>> {
             "",
             "null compares with nothing here: leave this out, or ask for what is empty by `eq: null`",
         )),
-    }
-}
-
-/// A list that was not left out.
-///
-/// # Errors
-/// `INVALID_FILTER` as [`given`], `TOO_MANY_VALUES`.
-pub(crate) fn given_list<T>(values: MaybeUndefined<Vec<T>>) -> Result<Option<Vec<T>>> {
-    match given(values)? {
-        Some(values) if values.len() > MAX_VALUES => {
-            let found = values.len();
-            let message = format!("expected at most {MAX_VALUES} values, found {found}");
-            Err(Error::invalid("TOO_MANY_VALUES", "", message))
-        }
-        values => Ok(values),
-    }
-}
-
-fn arms<F>(field: &'static str, filters: Option<Vec<F>>) -> Result<Option<Vec<F>>> {
-    match filters {
-        Some(filters) if filters.len() > MAX_ARMS => Err(Error::invalid(
-            "TOO_MANY_VALUES",
-            field,
-            format!(
-                "expected at most {MAX_ARMS} filters, found {}",
-                filters.len()
-            ),
-        )),
-        filters => Ok(filters),
     }
 }

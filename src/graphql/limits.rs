@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use async_graphql::Pos;
+
 use super::spending::Spend;
 use crate::{
     cache::Allowance,
@@ -46,6 +48,16 @@ pub struct Limits {
     pub page_rows: usize,
     /// Objects that an answer could hold, from the page sizes asked for.
     pub nodes: usize,
+    /// Conditions in a filter.
+    pub filter_conditions: usize,
+    /// Conditions on related records in a filter, however deep. Postgres plans each as a join or a sub-query.
+    pub filter_relations: usize,
+    /// How deep related records nest in a filter.
+    pub filter_relation_depth: usize,
+    /// How deep `and`, `or`, `not` and related records nest in a filter.
+    pub filter_depth: usize,
+    /// Values in a list of a filter.
+    pub filter_values: usize,
     /// Bytes of the variables as compact JSON.
     pub variables_bytes: usize,
     /// How deep lists and objects nest in the variables.
@@ -62,6 +74,8 @@ pub struct Limits {
     pub connections_per_tenant: usize,
     /// Subscriptions on one WebSocket.
     pub subscriptions: usize,
+    /// How long a subscription may take to say what it has to of one event, beside all others.
+    pub event_time: Duration,
     /// Bytes of a message over a WebSocket.
     pub socket_message_bytes: usize,
     /// Points that people, keys and tenants have for their requests.
@@ -87,6 +101,11 @@ impl Default for Limits {
             expanded_selections: 1_000,
             page_rows: MAX_PAGE as usize,
             nodes: 10_000,
+            filter_conditions: 100,
+            filter_relations: 10,
+            filter_relation_depth: 3,
+            filter_depth: 10,
+            filter_values: 100,
             variables_bytes: 128 * KILO,
             variables_depth: 32,
             operations: 10,
@@ -95,6 +114,7 @@ impl Default for Limits {
             connections_per_person: 20,
             connections_per_tenant: 5_000,
             subscriptions: 64,
+            event_time: Duration::from_secs(1),
             socket_message_bytes: 64 * KILO,
             points: Points::default(),
             timeout: Duration::from_secs(10),
@@ -123,6 +143,11 @@ impl Limits {
             directives: self.directives.max(other.directives),
             page_rows: self.page_rows.max(other.page_rows),
             nodes: self.nodes.max(other.nodes),
+            filter_conditions: self.filter_conditions.max(other.filter_conditions),
+            filter_relations: self.filter_relations.max(other.filter_relations),
+            filter_relation_depth: self.filter_relation_depth.max(other.filter_relation_depth),
+            filter_depth: self.filter_depth.max(other.filter_depth),
+            filter_values: self.filter_values.max(other.filter_values),
             ..self
         }
     }
@@ -142,6 +167,11 @@ pub mod ceiling {
     /// At least: a smaller page than the usual one would refuse who does not say how many rows they want.
     pub const FEWEST_PAGE_ROWS: u32 = super::DEFAULT_PAGE as u32;
     pub const NODES: u32 = 1_000_000;
+    pub const FILTER_CONDITIONS: u32 = 1_000;
+    pub const FILTER_RELATIONS: u32 = 50;
+    pub const FILTER_RELATION_DEPTH: u32 = 5;
+    pub const FILTER_DEPTH: u32 = 32;
+    pub const FILTER_VALUES: u32 = 1_000;
     pub const CONNECTIONS: u32 = 1_000_000;
     pub const SUBSCRIPTIONS: u32 = 1_000;
     pub const POINTS: u32 = 1_000_000_000;
@@ -184,6 +214,10 @@ pub struct Refusal {
     pub code: &'static str,
     /// What was wrong, for people.
     pub message: String,
+    /// Where in the document, if it is in one place.
+    pub position: Option<Pos>,
+    /// Which argument, or which part of one, as a path such as `filter.or.0.name.in`.
+    pub field: Option<String>,
 }
 
 impl Refusal {
@@ -192,6 +226,17 @@ impl Refusal {
         Self {
             code,
             message: message.into(),
+            position: None,
+            field: None,
+        }
+    }
+
+    /// The same, of a part of an argument.
+    pub(super) fn at(self, position: Pos, field: String) -> Self {
+        Self {
+            position: Some(position),
+            field: Some(field),
+            ..self
         }
     }
 

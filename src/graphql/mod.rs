@@ -269,7 +269,7 @@ impl Api {
         telemetry::note_person(actor.tenant, actor.person());
         if kind != OperationKind::Query {
             let ran = self.execute(&actor, prepared, origin).await;
-            return Answered::unkept(ran.response, ran.objects);
+            return Answered::unkept(ran.response, ran.points);
         }
         let question = Question {
             api: self,
@@ -318,7 +318,11 @@ impl Api {
         }
         let texts = shape::came_to(prepared.measure.texts, context.size());
         Ran {
-            objects: spending::objects(&response.data) + context.written_objects() + texts as u64,
+            points: spending::spent(
+                &prepared.measure,
+                spending::objects(&response.data) + context.written_objects(),
+            )
+            .saturating_add(texts as u64),
             response,
             is_personal,
         }
@@ -352,18 +356,18 @@ impl Api {
 /// What was answered.
 struct Answered {
     response: Response,
-    /// Objects that were worked out for it.
-    objects: u64,
+    /// What was worked out for it, in points.
+    points: u64,
     /// What became of a query at the cache.
     usage: Option<Usage>,
 }
 
 impl Answered {
     /// What no cache has to do with.
-    fn unkept(response: Response, objects: u64) -> Self {
+    fn unkept(response: Response, points: u64) -> Self {
         Self {
             response,
-            objects,
+            points,
             usage: None,
         }
     }
@@ -372,7 +376,8 @@ impl Answered {
 /// What the executor has answered.
 struct Ran {
     response: Response,
-    objects: u64,
+    /// What was worked out, in points: its objects, and what it costs beside them.
+    points: u64,
     /// Whether something was noted of the one who asked.
     is_personal: bool,
 }
@@ -382,7 +387,7 @@ impl Ran {
     fn refused(faults: Vec<ServerError>) -> Self {
         Self {
             response: Response::from_errors(faults),
-            objects: 0,
+            points: 0,
             is_personal: false,
         }
     }
@@ -396,7 +401,7 @@ impl Ran {
             .set("code", why.code);
         Self {
             response: Response::from_errors(vec![error]),
-            objects: u64::MAX,
+            points: u64::MAX,
             is_personal: false,
         }
     }

@@ -35,6 +35,11 @@ pub struct Plan {
     pub directives: Option<u32>,
     pub page_rows: Option<u32>,
     pub nodes: Option<u32>,
+    pub filter_conditions: Option<u32>,
+    pub filter_relations: Option<u32>,
+    pub filter_relation_depth: Option<u32>,
+    pub filter_depth: Option<u32>,
+    pub filter_values: Option<u32>,
     pub person_points: Option<u32>,
     pub person_points_per_second: Option<u32>,
     pub tenant_points: Option<u32>,
@@ -116,6 +121,27 @@ impl Plan {
                 ceiling::FEWEST_PAGE_ROWS..=ceiling::PAGE_ROWS,
             ),
             ("nodes", self.nodes, 1..=ceiling::NODES),
+            (
+                "filterConditions",
+                self.filter_conditions,
+                1..=ceiling::FILTER_CONDITIONS,
+            ),
+            (
+                "filterRelations",
+                self.filter_relations,
+                1..=ceiling::FILTER_RELATIONS,
+            ),
+            (
+                "filterRelationDepth",
+                self.filter_relation_depth,
+                1..=ceiling::FILTER_RELATION_DEPTH,
+            ),
+            ("filterDepth", self.filter_depth, 1..=ceiling::FILTER_DEPTH),
+            (
+                "filterValues",
+                self.filter_values,
+                1..=ceiling::FILTER_VALUES,
+            ),
             ("personPoints", self.person_points, 1..=ceiling::POINTS),
             (
                 "personPointsPerSecond",
@@ -159,6 +185,11 @@ impl Plan {
             directives: or(self.directives, usual.directives),
             page_rows: or(self.page_rows, usual.page_rows),
             nodes: or(self.nodes, usual.nodes),
+            filter_conditions: or(self.filter_conditions, usual.filter_conditions),
+            filter_relations: or(self.filter_relations, usual.filter_relations),
+            filter_relation_depth: or(self.filter_relation_depth, usual.filter_relation_depth),
+            filter_depth: or(self.filter_depth, usual.filter_depth),
+            filter_values: or(self.filter_values, usual.filter_values),
             ..usual.clone()
         };
         let points = &mut limits.points;

@@ -1,6 +1,7 @@
 //! What requests cost: each reserves the points that it could come to before it runs, and gets back what it did not come
 //! to. One point is one object of the answer, so the price follows from the page sizes, as at Shopify and GitHub; a text that
-//! may be long costs more, and a mutation ten more for each of its fields.
+//! may be long costs more, and a mutation ten more for each of its fields. Each list and link to records costs forty beside
+//! its objects, and a filter by what it asks for, both whatever they find.
 
 use std::sync::Arc;
 
@@ -13,8 +14,13 @@ use crate::{
     telemetry::OperationKind,
 };
 
+/// What a list or a link to records costs beside what it answers: a statement takes as long as some forty objects do.
+const READ: u64 = 40;
 /// What a field that changes something costs beside its answer.
 const WRITE: u64 = 10;
+
+/// A subscription that may say as many objects as this of one event goes along with others.
+const HEAVY_FROM: usize = 250;
 
 /// Whether requests are counted, and whether one that is too many is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +74,22 @@ pub(super) fn price(kind: OperationKind, measure: &Measure) -> u64 {
         OperationKind::Mutation => measure.root_fields as u64 * WRITE,
         OperationKind::Query | OperationKind::Subscription => 0,
     };
-    1 + measure.nodes as u64 + measure.texts as u64 + writes
+    1 + spent(measure, measure.nodes as u64) + measure.texts as u64 + writes
+}
+
+/// What a request came to that answered so many objects. What stands below lists was worked out for the part of their
+/// rows that there was.
+pub(super) fn spent(measure: &Measure, objects: u64) -> u64 {
+    let whatever = measure.reads as u64 * READ + measure.filters.cost() as u64;
+    let (below, most) = (measure.filters.points_below as u64, measure.nodes as u64);
+    let below = below.saturating_mul(objects.min(most)) / most.max(1);
+    objects.saturating_add(whatever).saturating_add(below)
+}
+
+/// Whether a subscription is told by itself, so that nobody waits for it: it reaches through related records, or says
+/// more of an event than a page of records.
+pub(super) fn is_heavy(measure: &Measure) -> bool {
+    measure.filters.relations > 0 || measure.nodes > HEAVY_FROM
 }
 
 impl Spending {
@@ -152,8 +173,8 @@ pub(super) struct Spent {
 
 impl Reserved<'_> {
     /// Gives back what the answer did not come to.
-    pub(super) fn settle(self, objects: u64) -> Spent {
-        let actual = objects.saturating_add(1).min(self.price);
+    pub(super) fn settle(self, points: u64) -> Spent {
+        let actual = points.saturating_add(1).min(self.price);
         let budget = &self.spending.budget;
         let balances = self.buckets.map(|bucket| {
             // What no bucket could hold was not taken either.

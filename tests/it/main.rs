@@ -33,6 +33,7 @@ mod documents;
 mod escalation;
 mod events;
 mod explain;
+mod filters;
 mod harness;
 mod http;
 mod identities;

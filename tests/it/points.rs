@@ -58,11 +58,15 @@ fn every_answer_says_what_it_cost_and_what_is_left() {
             .map_or(0, Vec::len);
         assert_eq!(
             cost(&answer.body, "requested"),
-            351,
+            471,
             "as docs/limits.md has it"
         );
         let objects = answer.body["data"].to_string().matches('{').count() as u64;
-        assert_eq!(cost(&answer.body, "actual"), objects + 1, "what it came to");
+        assert_eq!(
+            cost(&answer.body, "actual"),
+            objects + 1 + 3 * 40,
+            "what it came to, and two lists and a link"
+        );
         assert!(deals > 0 && objects < 350);
         let (limit, remaining) = (cost(&answer.body, "limit"), cost(&answer.body, "remaining"));
         assert_eq!((limit, cost(&answer.body, "restoreRate")), (100_000, 5_000));
@@ -81,7 +85,7 @@ fn every_answer_says_what_it_cost_and_what_is_left() {
         let objects = whole.body["data"].to_string().matches('{').count() as u64;
         assert_eq!(
             cost(&whole.body, "actual"),
-            objects + 1,
+            objects + 1 + 2 * 40,
             "by the executor too"
         );
         let asked = "{ viewer { rateLimit { limit remaining restoreRate } tenant { rateLimit { limit } } } }";
@@ -150,7 +154,7 @@ fn who_has_nothing_left_is_refused_and_nobody_else_is() {
         );
         server.stop().await;
 
-        let server = served(world, None, limits(100_000, 360, Spend::Enforce)).await;
+        let server = served(world, None, limits(100_000, 480, Spend::Enforce)).await;
         while server.ask(ada, BOARD).await.0 == 200 {}
         assert_eq!(
             server.ask(bob, BOARD).await.0,
@@ -162,14 +166,14 @@ fn who_has_nothing_left_is_refused_and_nobody_else_is() {
         assert_eq!(server.ask(other, BOARD).await.0, 200, "another tenant has");
         server.stop().await;
 
-        let server = served(world, None, limits(400, 400, Spend::Measure)).await;
-        let mut left = 400;
+        let server = served(world, None, limits(520, 520, Spend::Measure)).await;
+        let mut left = 520;
         for _ in 0..20 {
             let (status, answer) = server.ask(ada, BOARD).await;
-            assert_eq!((status, cost(&answer, "limit")), (200, 400), "only told");
+            assert_eq!((status, cost(&answer, "limit")), (200, 520), "only told");
             left = cost(&answer, "remaining");
         }
-        assert!(left < 351, "what was not taken does not come back: {left}");
+        assert!(left < 471, "what was not taken does not come back: {left}");
         server.stop().await;
     });
 }
@@ -211,7 +215,7 @@ fn servers_share_the_points_and_go_on_by_themselves_without_redis() {
 fn a_subscription_pays_when_it_is_asked_for_and_not_for_being_interrupted() {
     test(async |world| {
         let document = "subscription { opportunityEvents { kind opportunity { activities(first: 20) { nodes { id } } } } }";
-        let server = served(world, None, limits(100, 100_000, Spend::Enforce)).await;
+        let server = served(world, None, limits(420, 100_000, Spend::Enforce)).await;
         let began = Instant::now();
         let analyst = world.a(Who::Analyst);
         let token = analyst.token().expect("a token");
@@ -221,8 +225,8 @@ fn a_subscription_pays_when_it_is_asked_for_and_not_for_being_interrupted() {
         let before = left().await;
         let restored = began.elapsed().as_secs() + 1;
         assert!(
-            (60..80 + restored).contains(&before),
-            "{before} of 100 are left"
+            (300..320 + restored).contains(&before),
+            "{before} of 420 are left"
         );
         for round in 0..3 {
             // Whoever is in the tenant may have other rights by that.
@@ -242,7 +246,7 @@ fn a_subscription_pays_when_it_is_asked_for_and_not_for_being_interrupted() {
             if answer["type"] == "error" {
                 break answer;
             }
-            assert!(id < 6, "100 points are enough for four");
+            assert!(id < 6, "420 points are enough for four");
         };
         let extensions = &refused["payload"][0]["extensions"];
         assert_eq!(extensions["code"], "RATE_LIMITED", "{refused}");

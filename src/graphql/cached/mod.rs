@@ -78,10 +78,10 @@ impl Question<'_> {
         api.execute(actor, prepared, origin).await
     }
 
-    /// Runs it for all who ask the same, and notes how many objects that took.
-    async fn make(&self, objects: &AtomicU64) -> Result<Bytes, Unkept> {
+    /// Runs it for all who ask the same, and notes how many points that took.
+    async fn make(&self, points: &AtomicU64) -> Result<Bytes, Unkept> {
         let ran = self.run().await;
-        objects.store(ran.objects, Ordering::Relaxed);
+        points.store(ran.points, Ordering::Relaxed);
         ran.kept()
     }
 }
@@ -125,15 +125,15 @@ impl Cached {
 
     /// Answers a question with what is kept, or else by running it: once for all who ask it at the same time.
     pub(super) async fn answer(&self, question: Question<'_>, wish: Wish) -> Answered {
-        let objects = AtomicU64::new(0);
+        let points = AtomicU64::new(0);
         let (response, usage) = match self.shelf(&question, wish) {
-            Ok(shelf) => self.look(&shelf, (&question, &objects), wish).await,
-            Err(bypass) => bypassed(bypass, (&question, &objects)).await,
+            Ok(shelf) => self.look(&shelf, (&question, &points), wish).await,
+            Err(bypass) => bypassed(bypass, (&question, &points)).await,
         };
         self.count(usage);
         Answered {
             response,
-            objects: objects.into_inner(),
+            points: points.into_inner(),
             usage: Some(usage),
         }
     }
@@ -142,7 +142,7 @@ impl Cached {
     async fn look(
         &self,
         shelf: &Shelf<'_>,
-        (question, objects): (&Question<'_>, &AtomicU64),
+        (question, points): (&Question<'_>, &AtomicU64),
         wish: Wish,
     ) -> (Response, Usage) {
         if let Wish::Within(age) = wish
@@ -152,16 +152,16 @@ impl Cached {
             return (response(Ok(text)), Usage::Hit { age });
         }
         let Some((_, place)) = self.place(shelf, Duration::ZERO).await else {
-            return bypassed(Bypass::Unknown, (question, objects)).await;
+            return bypassed(Bypass::Unknown, (question, points)).await;
         };
         if wish == Wish::Fresh {
-            let made = question.make(objects).await;
+            let made = question.make(points).await;
             if let Ok(text) = &made {
                 shelf.answers.put(place, text.clone()).await;
             }
             return (response(made), Usage::Bypass(Bypass::Wish));
         }
-        let (answer, usage) = find(shelf.answers, place, (question, objects)).await;
+        let (answer, usage) = find(shelf.answers, place, (question, points)).await;
         (response(answer), usage)
     }
 
@@ -246,26 +246,26 @@ impl Cached {
 /// Works an answer out without looking, for a reason.
 async fn bypassed(
     bypass: Bypass,
-    (question, objects): (&Question<'_>, &AtomicU64),
+    (question, points): (&Question<'_>, &AtomicU64),
 ) -> (Response, Usage) {
     let ran = question.run().await;
-    objects.store(ran.objects, Ordering::Relaxed);
+    points.store(ran.points, Ordering::Relaxed);
     (ran.response, Usage::Bypass(bypass))
 }
 
 async fn find(
     answers: &Answers,
     place: Place,
-    (question, objects): (&Question<'_>, &AtomicU64),
+    (question, points): (&Question<'_>, &AtomicU64),
 ) -> (Result<Bytes, Unkept>, Usage) {
-    let (answer, found) = answers.get_or_make(place, question.make(objects)).await;
+    let (answer, found) = answers.get_or_make(place, question.make(points)).await;
     match (answer, found) {
         (Ok(text), Found::Near | Found::Far) => (Ok(text), Usage::Hit { age: 0 }),
         (Ok(text), Found::Joined) => (Ok(text), Usage::Joined),
         (Ok(text), Found::Made) => (Ok(text), Usage::Miss { is_kept: true }),
         // What it says of somebody else is not said of this one.
         (Err(unkept), Found::Joined) if unkept.is_personal => {
-            (question.make(objects).await, Usage::Miss { is_kept: false })
+            (question.make(points).await, Usage::Miss { is_kept: false })
         }
         (Err(unkept), _) => {
             let unkept = Arc::try_unwrap(unkept).unwrap_or_else(|shared| (*shared).clone());

@@ -35,10 +35,24 @@ impl Prepared {
     ///
     /// # Errors
     /// The first limit exceeded.
-    pub(in crate::graphql) fn check(&self, limits: &Limits) -> Result<(), Refusal> {
+    pub(in crate::graphql) fn check(
+        &self,
+        shape: &SchemaShape,
+        limits: &Limits,
+    ) -> Result<(), Refusal> {
         let tokens = self.document.tokens;
         Refusal::unless_within("TOO_MANY_TOKENS", "tokens", tokens, limits.tokens)?;
-        self.measure.check(limits)
+        self.measure.check(limits).or_else(|refusal| {
+            // Measured again, to say where that is.
+            let name = self.operation_name.as_deref();
+            shape.measure(
+                &self.document.parsed,
+                name,
+                (&self.variables, FEWEST_STAGES),
+                limits,
+            )?;
+            Err(refusal)
+        })
     }
 
     /// Measures it anew, with pipelines of so many stages.

@@ -46,6 +46,10 @@ impl Answer {
     pub(super) fn of(problem: &Problem) -> Self {
         let mut error = ServerError::new(&problem.message, problem.position);
         set_code(&mut error, problem.code);
+        if let Some(field) = &problem.field {
+            let extensions = error.extensions.get_or_insert_default();
+            extensions.set("field", field.as_str());
+        }
         Self {
             status: problem.status,
             fault: problem.fault,

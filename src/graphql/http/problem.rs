@@ -15,6 +15,8 @@ pub(super) struct Problem {
     pub(super) message: String,
     pub(super) fault: Fault,
     pub(super) position: Option<Pos>,
+    /// The argument that it is about, or the part of one.
+    pub(super) field: Option<String>,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -39,6 +41,7 @@ impl Problem {
             message: message.into(),
             fault: Fault::Request,
             position: None,
+            field: None,
             headers: Vec::new(),
         }
     }
@@ -132,7 +135,11 @@ fn number(number: u64) -> HeaderValue {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        Self::document(refusal.code, refusal.message)
+        Self {
+            position: refusal.position,
+            field: refusal.field,
+            ..Self::document(refusal.code, refusal.message)
+        }
     }
 }
 

@@ -73,7 +73,7 @@ pub(super) async fn execute(
         }
         let asked = (&prepared, outcome.price, wish);
         let answered = api.answer(actor, asked, origin).await;
-        let spent = reserved.map(|reserved| reserved.settle(answered.objects));
+        let spent = reserved.map(|reserved| reserved.settle(answered.points));
         Ok::<_, Problem>((answered, spent))
     });
     // A resolver that panics must not take the connection with it: the client deserves an answer.
@@ -115,7 +115,7 @@ pub(super) async fn require_allowed(
         let stages = api.stages().most(actor).await?;
         prepared.weigh(api.shape(), stages, limits)?;
     }
-    prepared.check(limits)?;
+    prepared.check(api.shape(), limits)?;
     outcome.nodes = prepared.measure.nodes;
     outcome.price = spending::price(prepared.operation().ty.into(), &prepared.measure);
     require_trusted(api, actor.map(|actor| &**actor), prepared)

@@ -15,7 +15,7 @@ use crate::{
     db::{Comparison, Predicate, Value, list::Record as _, refuse_hidden_filter},
     error::{Error, Result},
     events::{EventCursor, Watched},
-    graphql::{ContextExt as _, Filter, connection::MAX_RELATION_DEPTH},
+    graphql::{ContextExt as _, Filter},
     ids::{self, ActivityId, CompanyId, ContactId, LeadId, OpportunityId, PipelineId, Typed},
     leads::Lead,
     opportunities::Opportunity,
@@ -191,10 +191,6 @@ fn watch<R: Kept>(ctx: &Context<'_>, filter: Option<impl Filter>) -> Result<Watc
         .transpose()
         .map_err(|error| error.within("filter"))?
         .unwrap_or(Predicate::All(Vec::new()));
-    if filter.relation_depth() > MAX_RELATION_DEPTH {
-        let message = format!("expected related records to nest at most {MAX_RELATION_DEPTH} deep");
-        return Err(Error::invalid("NESTED_TOO_DEEP", "filter", message));
-    }
     watched::<R>(ctx, filter)
 }
 

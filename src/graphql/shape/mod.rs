@@ -7,6 +7,7 @@
 //! `SchemaShape` is built from the SDL, so it cannot fall behind the schema. Unknown fields weigh as plain objects: the
 //! validation that follows refuses them.
 
+mod filter;
 mod introspection;
 mod operation;
 mod page;
@@ -18,10 +19,11 @@ mod touched;
 mod walk;
 mod weight;
 
+use async_graphql::Variables;
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition};
-use async_graphql::{Name, Positioned, Variables};
 
 use super::limits::{Limits, Refusal};
+pub use filter::Filters;
 pub use operation::select_operation;
 pub use schema::SchemaShape;
 pub(super) use texts::came_to;
@@ -32,6 +34,8 @@ pub use touched::Touched;
 pub struct Measure {
     /// Objects that the answer could hold at most, as far as page sizes tell; a list without pages counts as ten.
     pub nodes: usize,
+    /// Lists, and links to records: for all parents together each takes a statement.
+    pub reads: usize,
     /// Field values that the answer could hold at most: the work of resolving and sending it.
     pub cost: usize,
     /// Points that long texts could come to.
@@ -50,6 +54,8 @@ pub struct Measure {
     pub page_rows: usize,
     /// Whether it was weighed by a number of stages.
     pub has_stages: bool,
+    /// What its filters ask for.
+    pub filters: Filters,
 }
 
 /// As long as it is not known how many stages a pipeline has, there is one: what is too much even then is refused.
@@ -62,6 +68,7 @@ impl Measure {
     /// The first limit exceeded.
     pub fn check(&self, limits: &Limits) -> Result<(), Refusal> {
         self.check_structure(limits)?;
+        self.filters.check(limits)?;
         let within = Refusal::unless_within;
         within(
             "PAGE_TOO_LARGE",
@@ -126,15 +133,19 @@ impl SchemaShape {
             limits.operations,
         )?;
         let order = walk::fragment_order(document)?;
+        let (_, selected) = select_operation(document, operation_name)?;
+        let mut measure = Measure::default();
         for (_, operation) in document.operations.iter() {
             self.check_variable_types(&operation.node)?;
-            self.weigh(document, &order, operation, (variables, stages))
-                .check(limits)?;
+            let given = (variables, stages);
+            let mut walk = walk::Walk::new(self, &operation.node, given, limits);
+            let weight = walk.operation(document, &order);
+            weight.check(limits)?;
+            walk.check_filters()?;
+            if std::ptr::eq(operation, selected) {
+                measure = weight.measure();
+            }
         }
-        let (_, selected) = select_operation(document, operation_name)?;
-        let measure = self
-            .weigh(document, &order, selected, (variables, stages))
-            .measure();
         measure.check(limits)?;
         Ok(measure)
     }
@@ -151,15 +162,5 @@ impl SchemaShape {
             }
         }
         Ok(())
-    }
-
-    fn weigh(
-        &self,
-        document: &ExecutableDocument,
-        fragment_order: &[&Name],
-        operation: &Positioned<OperationDefinition>,
-        values: (&Variables, usize),
-    ) -> weight::Weight {
-        walk::Walk::new(self, &operation.node, values).operation(document, fragment_order)
     }
 }

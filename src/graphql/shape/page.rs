@@ -62,6 +62,33 @@ impl<'a> Values<'a> {
         Some(value)
     }
 
+    /// The value of an argument as it is written, without what its variables hold: each stands as an enum value that no
+    /// document can write.
+    pub(super) fn written(field: &Field, name: &str) -> Option<Value> {
+        let written = field.get_argument(name)?.node.clone();
+        let value = written.into_const_with(|name| {
+            Ok::<_, Infallible>(Value::Enum(Name::new(format!("${name}"))))
+        });
+        let Ok(value) = value;
+        Some(value)
+    }
+
+    /// The variable that stands in the place of a value.
+    pub(super) fn variable(value: &Value) -> Option<Name> {
+        let Value::Enum(name) = value else {
+            return None;
+        };
+        name.starts_with('$').then(|| name.clone())
+    }
+
+    /// A value of [`Self::written`] with the variable that it may be put in.
+    pub(super) fn resolved<'v>(&'v self, value: &'v Value) -> &'v Value {
+        let Some(variable) = Self::variable(value) else {
+            return value;
+        };
+        self.get(&Name::new(&variable[1..])).unwrap_or(&Value::Null)
+    }
+
     fn get(&self, name: &Name) -> Option<&Value> {
         let sent = self.sent.get(name);
         sent.or_else(|| self.defaults.get(name.as_str()).copied())

@@ -9,11 +9,17 @@ use async_graphql::parser::types::{
 use async_graphql::parser::{self, parse_schema};
 use async_graphql::{Name, Positioned};
 
-use super::{page::default_page, texts};
+use super::{
+    filter::{self, InputRole},
+    page::default_page,
+    texts,
+};
 
 /// The list that has as many objects as the tenant has made, and answers all of them unless told otherwise.
 const STAGES: (&str, &str) = ("Pipeline", "stages");
 
+/// The interface of what is read by its id.
+const RECORD: &str = "Node";
 /// Scalars that every schema has without saying so.
 const STANDARD_SCALARS: [&str; 5] = ["Boolean", "Float", "ID", "Int", "String"];
 
@@ -24,9 +30,13 @@ pub struct SchemaShape {
     roots: Roots,
     types: HashMap<String, TypeShape>,
     inputs: HashSet<String>,
-    /// The types of the fields of input objects.
-    input_fields: HashMap<String, HashMap<String, String>>,
+    input_fields: Inputs,
+    /// Which of them have to do with filters.
+    input_roles: HashMap<String, InputRole>,
 }
+
+/// The types of the fields of input objects.
+pub(super) type Inputs = HashMap<String, HashMap<String, String>>;
 
 #[derive(Debug)]
 struct Roots {
@@ -39,6 +49,8 @@ struct Roots {
 #[derive(Debug, Default)]
 pub(super) struct TypeShape {
     pub(super) role: Role,
+    /// Whether its objects are records, each read by its id.
+    pub(super) is_record: bool,
     pub(super) fields: HashMap<String, FieldShape>,
 }
 
@@ -89,6 +101,7 @@ impl SchemaShape {
             types: HashMap::new(),
             inputs,
             input_fields: HashMap::new(),
+            input_roles: HashMap::new(),
         };
         for definition in parse_schema(sdl)?.definitions {
             match definition {
@@ -99,15 +112,20 @@ impl SchemaShape {
                 TypeSystemDefinition::Directive(_) => {}
             }
         }
+        shape.input_roles = filter::roles(&shape.input_fields);
         Ok(shape)
     }
 
     fn learn(&mut self, name: &str, kind: &TypeKind) {
-        let fields = match kind {
-            TypeKind::Object(object) => &object.fields,
-            TypeKind::Interface(interface) => &interface.fields,
+        let (fields, is_record) = match kind {
+            TypeKind::Object(object) => {
+                let mut interfaces = object.implements.iter();
+                (&object.fields, interfaces.any(|of| of.node == RECORD))
+            }
+            TypeKind::Interface(interface) => (&interface.fields, name == RECORD),
+            // Of several kinds of records, as all unions here are.
             TypeKind::Union(_) => {
-                self.types.entry(name.to_owned()).or_default();
+                self.types.entry(name.to_owned()).or_default().is_record = true;
                 return;
             }
             TypeKind::InputObject(input) => {
@@ -123,6 +141,7 @@ impl SchemaShape {
         };
         let known = self.types.entry(name.to_owned()).or_default();
         known.role = Role::of(name);
+        known.is_record = is_record;
         for field in fields {
             let field = &field.node;
             known
@@ -136,7 +155,6 @@ impl SchemaShape {
         self.types.get(type_name)
     }
 
-    /// Whether a variable may be of the type.
     /// Whether there is a type of objects of this name, an interface or a union.
     pub fn has_type(&self, name: &str) -> bool {
         self.types.contains_key(name)
@@ -147,6 +165,12 @@ impl SchemaShape {
         self.input_fields.get(type_name)
     }
 
+    /// What an input object has to do with filters, if anything.
+    pub(super) fn input_role(&self, type_name: &str) -> Option<InputRole> {
+        self.input_roles.get(type_name).copied()
+    }
+
+    /// Whether a variable may be of the type.
     pub(super) fn has_input(&self, type_name: &str) -> bool {
         self.inputs.contains(type_name)
     }

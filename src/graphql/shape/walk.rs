@@ -3,6 +3,7 @@
 //! It recurses as deep as selections are written inside each other in one definition, which the parser bounds at 64;
 //! through fragments it does not recurse, since a document has room for hundreds that each use the next.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use async_graphql::parser::types::{
@@ -10,9 +11,10 @@ use async_graphql::parser::types::{
 };
 use async_graphql::{Name, Positioned, Variables};
 
-use super::super::limits::Refusal;
+use super::super::limits::{Limits, Refusal};
+use super::filter::{Counted, Counting, Filters};
 use super::page::Values;
-use super::schema::{SchemaShape, Size, TypeShape};
+use super::schema::{FieldShape, SchemaShape, Size, TypeShape};
 use super::weight::Weight;
 
 /// How many elements a list without pages counts for.
@@ -26,6 +28,10 @@ pub(super) struct Walk<'a> {
     /// How many stages a pipeline has.
     stages: usize,
     fragments: HashMap<&'a str, Weight>,
+    limits: &'a Limits,
+    counted: Counted<'a>,
+    /// Why the first filter that is beyond the limits is refused.
+    refused: OnceCell<Refusal>,
 }
 
 /// On what a selection set stands.
@@ -41,6 +47,7 @@ impl<'a> Walk<'a> {
         shape: &'a SchemaShape,
         operation: &'a OperationDefinition,
         (variables, stages): (&'a Variables, usize),
+        limits: &'a Limits,
     ) -> Self {
         Self {
             shape,
@@ -48,12 +55,15 @@ impl<'a> Walk<'a> {
             values: Values::new(operation, variables),
             stages,
             fragments: HashMap::new(),
+            limits,
+            counted: Counted::default(),
+            refused: OnceCell::new(),
         }
     }
 
     /// Weighs the operation. `order` has every fragment after those that it uses.
     pub(super) fn operation(
-        mut self,
+        &mut self,
         document: &'a ExecutableDocument,
         order: &[&'a Name],
     ) -> Weight {
@@ -77,6 +87,11 @@ impl<'a> Walk<'a> {
             .saturating_add(operation.directives.len())
             .saturating_add(on_variables);
         weight
+    }
+
+    /// Refuses the first filter that is beyond the limits, once the operation is weighed.
+    pub(super) fn check_filters(self) -> Result<(), Refusal> {
+        self.refused.into_inner().map_or(Ok(()), Err)
     }
 
     fn place(&self, type_name: &str) -> Place<'a> {
@@ -142,6 +157,33 @@ impl<'a> Walk<'a> {
         let known = parent.and_then(|parent| parent.fields.get(name));
         let place = known.map_or(Place::Unknown, |known| self.place(&known.target));
         let below = self.set(&field.selection_set.node, place);
+        let filters = known.map_or_else(Filters::default, |known| self.filters(field, known));
+        let weight = self.rows(field, (parent, known), below);
+        Weight {
+            filters: weight.filters.beside(filters),
+            ..weight
+        }
+    }
+
+    /// The filters of a field. The first one beyond the limits is remembered.
+    fn filters(&self, field: &Field, known: &'a FieldShape) -> Filters {
+        let counting = Counting::new(self.shape, &self.values, &self.counted);
+        let filters = counting.of(field, known);
+        if let Err(refusal) = filters.check(self.limits) {
+            let located = || counting.check(field, known, self.limits).err();
+            self.refused.get_or_init(|| located().unwrap_or(refusal));
+        }
+        filters
+    }
+
+    /// What a field asks for that answers rows with what is `below` them.
+    fn rows(
+        &self,
+        field: &Field,
+        (parent, known): (Option<&'a TypeShape>, Option<&'a FieldShape>),
+        below: Weight,
+    ) -> Weight {
+        let name = field.name.node.as_str();
         let is_leaf = field.selection_set.node.items.is_empty();
         if is_leaf || parent.is_some_and(|parent| parent.role.wraps_in(name)) {
             let texts = known.map_or(0, |known| known.texts);
@@ -151,7 +193,15 @@ impl<'a> Walk<'a> {
                 ..weight
             };
         }
-        match known.map_or(Size::One, |known| known.size) {
+        let size = known.map_or(Size::One, |known| known.size);
+        let target = known.and_then(|known| self.shape.fields_of(&known.target));
+        let is_read = matches!(size, Size::Page { .. } | Size::Stages)
+            || target.is_some_and(|of| of.is_record);
+        let below = Weight {
+            reads: below.reads.saturating_add(usize::from(is_read)),
+            ..below
+        };
+        match size {
             Size::Stages => {
                 let asked = self.values.asked(field);
                 let rows = asked.map_or(self.stages, |rows| rows.min(self.stages));
@@ -183,6 +233,10 @@ fn objects(below: Weight, count: usize, each: usize) -> Weight {
         values: below.values.saturating_mul(count).saturating_add(1),
         texts: below.texts.saturating_mul(count),
         depth: below.depth.saturating_add(1),
+        filters: match count {
+            1 => below.filters,
+            rows => below.filters.below(rows),
+        },
         ..below
     }
 }

@@ -1,13 +1,15 @@
 //! The arithmetic of weights. It saturates: a document may ask for more than a number can say.
 
 use super::super::limits::{Limits, Refusal};
-use super::Measure;
 use super::introspection::Introspection;
+use super::{Filters, Measure};
 
 /// What a selection set, a field or a fragment asks for, relative to one object that it stands on.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Weight {
     pub(super) nodes: usize,
+    /// Lists, and links to records.
+    pub(super) reads: usize,
     pub(super) values: usize,
     /// Points that long texts may come to.
     pub(super) texts: usize,
@@ -22,6 +24,7 @@ pub(super) struct Weight {
     /// Fields directly here and not below one.
     pub(super) own_fields: usize,
     pub(super) introspection: Introspection,
+    pub(super) filters: Filters,
 }
 
 impl Weight {
@@ -29,6 +32,7 @@ impl Weight {
     pub(super) fn beside(self, other: Self) -> Self {
         Self {
             nodes: self.nodes.saturating_add(other.nodes),
+            reads: self.reads.saturating_add(other.reads),
             values: self.values.saturating_add(other.values),
             texts: self.texts.saturating_add(other.texts),
             depth: self.depth.max(other.depth),
@@ -39,6 +43,7 @@ impl Weight {
             has_stages: self.has_stages || other.has_stages,
             own_fields: self.own_fields.saturating_add(other.own_fields),
             introspection: self.introspection.beside(other.introspection),
+            filters: self.filters.beside(other.filters),
         }
     }
 
@@ -66,6 +71,7 @@ impl Weight {
     pub(super) fn measure(&self) -> Measure {
         Measure {
             nodes: self.nodes,
+            reads: self.reads,
             cost: self.values,
             texts: self.texts,
             root_fields: self.own_fields,
@@ -75,6 +81,7 @@ impl Weight {
             directives: self.directives,
             page_rows: self.page_rows,
             has_stages: self.has_stages,
+            filters: self.filters,
         }
     }
 }

@@ -119,7 +119,7 @@ impl Filter for InvitationFilter {
         let stands = |status: InvitationStatus| status.predicate(self.now);
         let at = |part, error: Error| error.within(part).within("status");
         let one = filters::given(status.eq).map_err(|error| at("eq", error))?;
-        let several = filters::given_list(status.r#in).map_err(|error| at("in", error))?;
+        let several = filters::given(status.r#in).map_err(|error| at("in", error))?;
         let mut all: Vec<Predicate> = one.map(stands).into_iter().collect();
         all.extend(
             several.map(|several| Predicate::Any(several.into_iter().map(stands).collect())),

@@ -180,6 +180,13 @@ impl Planner {
             .join("; ")
     }
 
+    /// What Postgres expects a statement to take, in its own unit: a page read in order is one.
+    pub(crate) async fn cost(&mut self, sql: &str) -> f64 {
+        let plan = self.explain(sql).await;
+        let plan = plan.expect("a statement that Postgres plans");
+        plan[0]["Plan"]["Total Cost"].as_f64().expect("a cost")
+    }
+
     async fn explain(&mut self, sql: &str) -> Result<Value, String> {
         let typed = with_types(sql);
         let prepare = format!("PREPARE judged AS {typed}");
@@ -200,7 +207,7 @@ impl Planner {
         } else {
             format!("({})", values.join(", "))
         };
-        let explain = format!("EXPLAIN (FORMAT JSON, COSTS OFF) EXECUTE judged{values}");
+        let explain = format!("EXPLAIN (FORMAT JSON) EXECUTE judged{values}");
         let plan = sqlx::query_scalar(AssertSqlSafe(explain))
             .persistent(false)
             .fetch_one(&mut self.0)
@@ -336,7 +343,9 @@ impl<'s> OnlyFilter<'s> {
         ]
         .iter()
         .any(|of| filter.contains(of));
-        let is_inverted = filter.starts_with("NOT ");
+        // What is not, or one of several things, is found by no index, however many brackets are around it.
+        let is_inverted =
+            filter.trim_start_matches('(').starts_with("NOT ") || filter.contains("true OR ");
         let reduced = format!("SELECT FROM {table} t WHERE {conditions}");
         (is_of_one && is_indexable && !is_inverted).then_some(Self {
             table,
