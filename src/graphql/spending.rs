@@ -77,6 +77,11 @@ pub(super) fn price(kind: OperationKind, measure: &Measure) -> u64 {
     1 + spent(measure, measure.nodes as u64) + measure.texts as u64 + writes
 }
 
+/// What it costs to be told of one event among others: they share their statements.
+pub(super) fn of_event(measure: &Measure) -> u64 {
+    1 + measure.nodes as u64 + measure.texts as u64
+}
+
 /// What a request came to that answered so many objects. What stands below lists was worked out for the part of their
 /// rows that there was.
 pub(super) fn spent(measure: &Measure, objects: u64) -> u64 {

@@ -8,7 +8,7 @@ use super::Document;
 use crate::graphql::{
     limits::{Limits, Refusal},
     operation::Executable,
-    shape::{Measure, SchemaShape, select_operation},
+    shape::{FEWEST_STAGES, Measure, SchemaShape, select_operation},
 };
 
 /// What a client asks to be run, safe to validate and to run.

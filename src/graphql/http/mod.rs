@@ -152,6 +152,7 @@ pub(super) async fn prepare_subscription(
     };
     prepare.await.map_err(|problem: Problem| Failure {
         retry_after: problem.retry_after(),
+        field: problem.field,
         ..Failure::new(problem.code, problem.message)
     })
 }

@@ -2,12 +2,16 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Instant,
 };
 
 use futures_util::future::try_join_all;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Failure, Message, OperationId, Outbox, Parcel, Running,
@@ -32,6 +36,12 @@ const KEPT_BYTES: usize = 1024 * 1024;
 pub(super) struct Audience {
     pub(super) operation: Operation,
     pub(super) kind: Kind,
+    /// Whether it is always told by itself.
+    pub(super) is_heavy: bool,
+    /// Whether it is told by itself now.
+    is_aside: AtomicBool,
+    /// Nobody is here any more.
+    pub(super) left: CancellationToken,
     state: Mutex<State>,
 }
 
@@ -79,10 +89,13 @@ pub(super) struct Subscriber {
 pub(super) struct Behind;
 
 impl Audience {
-    pub(super) fn new(operation: Operation, kind: Kind, position: i64) -> Self {
+    pub(super) fn new((operation, is_heavy): (Operation, bool), kind: Kind, position: i64) -> Self {
         Self {
             operation,
             kind,
+            is_heavy,
+            is_aside: AtomicBool::new(is_heavy),
+            left: CancellationToken::new(),
             state: Mutex::new(State {
                 position,
                 kept: VecDeque::new(),
@@ -101,6 +114,16 @@ impl Audience {
         match &self.kind {
             Kind::Changes(watched) | Kind::Value { watched, .. } => watched,
         }
+    }
+
+    /// Whether it is told by itself.
+    pub(super) fn is_aside(&self) -> bool {
+        self.is_aside.load(Ordering::Acquire)
+    }
+
+    /// Has it told by itself or not from now on; whether that is news.
+    pub(super) fn set_aside(&self, is_aside: bool) -> bool {
+        self.is_aside.swap(is_aside, Ordering::AcqRel) != is_aside
     }
 
     pub(super) fn position(&self) -> i64 {

@@ -16,6 +16,8 @@ pub(crate) struct Failure {
     pub(crate) cursor: Option<String>,
     /// In how many seconds to try again.
     pub(crate) retry_after: Option<u64>,
+    /// The argument that it is about, or the part of one.
+    pub(crate) field: Option<String>,
 }
 
 impl Failure {
@@ -25,6 +27,7 @@ impl Failure {
             message: message.into(),
             cursor: None,
             retry_after: None,
+            field: None,
         }
     }
 
@@ -65,6 +68,17 @@ impl Failure {
         }
     }
 
+    /// What it says of one event takes longer than it may.
+    pub(crate) fn too_slow(cursor: String) -> Self {
+        Self {
+            cursor: Some(cursor),
+            ..Self::new(
+                "SUBSCRIPTION_TOO_SLOW",
+                "its filter, or what it says of an event, takes too long: narrow it, and subscribe again after the cursor",
+            )
+        }
+    }
+
     /// There is no going on from where the client was.
     pub(crate) fn resync(why: &str, cursor: Option<String>) -> Self {
         Self {
@@ -86,6 +100,9 @@ impl Failure {
         }
         if let Some(seconds) = self.retry_after {
             extensions["retryAfter"] = json!(seconds);
+        }
+        if let Some(field) = &self.field {
+            extensions["field"] = json!(field);
         }
         json!({ "message": self.message, "extensions": extensions })
     }

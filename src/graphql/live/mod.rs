@@ -9,6 +9,8 @@
 //!   latest messages; so there is neither a gap nor a double.
 //! - Who is up to date is told so every now and then, as a pulse: by its absence a client knows that it is not. It costs
 //!   the database nothing, since the [`crate::events::Hub`] looks at the logs of all watched tenants in any case.
+//! - Nobody waits for the slow: an audience that is heavy, or turns out to be, is told aside, in turns with others of its
+//!   tenant that are, and ended when it takes too long ([`lane`]).
 //! - What is sent waits in the client's [`outbox`]. Whoever does not take it is told where to resume.
 //! - Rights are those of the class. An event that may change them interrupts whom it concerns, in its place in the
 //!   order; they come back with the rights they have then.
@@ -17,6 +19,7 @@ mod admission;
 mod audience;
 mod circle;
 mod failure;
+mod lane;
 mod open;
 mod operation;
 mod outbox;
@@ -30,10 +33,11 @@ mod turn;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, atomic::AtomicU64},
     time::Duration,
 };
 
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{RequestContext, Schema, Spending, limits::Limits};
@@ -43,6 +47,7 @@ use crate::{
     cache::Presences,
     db::Db,
     events::Hub,
+    ids::TenantId,
     telemetry::metrics::Metrics,
 };
 pub(crate) use admission::{Admission, Pass};
@@ -115,6 +120,8 @@ pub(crate) struct Live {
     hub: Arc<Hub>,
     presences: Arc<Presences>,
     circles: Mutex<HashMap<Class, Arc<Circle>>>,
+    /// The turns of those that are heavy, in each tenant.
+    heavy: Mutex<HashMap<TenantId, Weak<Semaphore>>>,
     seats: AtomicU64,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -146,6 +153,7 @@ impl Live {
             hub,
             presences,
             circles: Mutex::default(),
+            heavy: Mutex::default(),
             seats: AtomicU64::new(0),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -165,6 +173,19 @@ impl Live {
     /// What is counted.
     pub(crate) fn metrics(&self) -> &Arc<Metrics> {
         &self.running.metrics
+    }
+
+    /// The turns of those of a tenant that are heavy: however many there are, one is worked out at a time, so that they
+    /// leave connections to everybody else.
+    fn heavy(&self, tenant: TenantId) -> Arc<Semaphore> {
+        let mut all = self.heavy.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = all.get(&tenant).and_then(Weak::upgrade) {
+            return known;
+        }
+        all.retain(|_, turns| turns.strong_count() > 0);
+        let new = Arc::new(Semaphore::new(1));
+        all.insert(tenant, Arc::downgrade(&new));
+        new
     }
 
     fn circles(&self) -> MutexGuard<'_, HashMap<Class, Arc<Circle>>> {

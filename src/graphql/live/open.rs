@@ -61,12 +61,13 @@ impl Live {
         (line, start): (Line, Start),
     ) -> Result<Seat, Refused> {
         let operation = Operation::new(asked)?;
+        let is_heavy = spending::is_heavy(&asked.measure);
         let is_interrupted = matches!(start, Start::After(_));
         if !is_interrupted {
             let named = Asked::of(&asked.document.parsed, asked.operation(), &asked.variables);
             named.suspect(&self.running.context(Arc::clone(&actor)));
         }
-        let price = spending::price(asked.operation().ty.into(), &asked.measure);
+        let price = spending::of_event(&asked.measure);
         let price = Some(price).filter(|_| !is_interrupted);
         let (plan, context) = self.plan(&actor, &operation).await?;
         let feed = self.hub.feed(actor.tenant).await?;
@@ -100,7 +101,7 @@ impl Live {
             true => after,
             false => feed.position(),
         };
-        let mut seat = self.join((&actor, &feed), operation, kind, from);
+        let mut seat = self.join((&actor, &feed), (operation, is_heavy), kind, from);
         if let Some((record, announce)) = looked_at {
             seat.look_at(&record, actor.person().filter(|_| announce));
         }

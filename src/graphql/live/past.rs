@@ -109,7 +109,17 @@ impl Live {
     ) -> Result<(), Refused> {
         let (feed, audience, running) = (&seat.circle.feed, &seat.audience, &self.running);
         let context = running.shared_context(Arc::clone(actor));
-        let messages = audience.messages(running, feed, &context, events).await;
+        let telling = audience.messages(running, feed, &context, events);
+        let messages = match audience.is_heavy {
+            true => {
+                let _turn = seat.circle.heavy.acquire().await;
+                let patience = running.limits.event_time * events.len() as u32;
+                let told = tokio::time::timeout(patience, telling).await;
+                let after = events.first().map_or(0, |first| first.seq - 1);
+                told.map_err(|_| Failure::too_slow(feed.cursor(after).to_string()))?
+            }
+            false => telling.await,
+        };
         let is_too_much = context.is_too_large();
         if let Some(paid) = paid {
             // What was too much is worked out again, and nothing of it given back.

@@ -6,6 +6,7 @@ use super::{
     Live,
     audience::{Audience, Kind},
     circle::Circle,
+    lane::Lane,
     operation::Operation,
 };
 use crate::{
@@ -33,7 +34,7 @@ impl Live {
     pub(super) fn join(
         self: &Arc<Self>,
         (actor, feed): (&Arc<Actor>, &Arc<Feed>),
-        operation: Operation,
+        (operation, is_heavy): (Operation, bool),
         kind: Kind,
         after: i64,
     ) -> Seat {
@@ -45,12 +46,14 @@ impl Live {
         let circle = match known {
             Some(circle) => Arc::clone(circle),
             None => {
-                let new = Circle::new(class.clone(), Arc::clone(actor), Arc::clone(feed));
-                let new = Arc::new(new);
+                let members = (
+                    Arc::clone(actor),
+                    Arc::clone(feed),
+                    self.heavy(actor.tenant),
+                );
+                let new = Arc::new(Circle::new(class.clone(), members));
                 circles.insert(class, Arc::clone(&new));
-                let (live, circle) = (Arc::clone(self), Arc::clone(&new));
-                self.tasks
-                    .spawn(async move { circle.run(&live.running).await });
+                self.follow(&new, Lane::Together);
                 new
             }
         };
@@ -60,8 +63,11 @@ impl Live {
                 0..=SHARED_RETURN => after,
                 _ => position,
             };
-            let audience = Arc::new(Audience::new(operation, kind, from));
+            let audience = Arc::new(Audience::new((operation, is_heavy), kind, from));
             circle.add(Arc::clone(&audience));
+            if is_heavy {
+                self.follow(&circle, Lane::Aside(Arc::clone(&audience)));
+            }
             if matches!(audience.kind, Kind::Value { .. }) {
                 let (live, circle, audience) =
                     (Arc::clone(self), Arc::clone(&circle), Arc::clone(&audience));

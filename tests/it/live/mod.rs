@@ -13,6 +13,7 @@ mod rights;
 pub(crate) mod rule;
 mod servers;
 mod sight;
+mod slow;
 pub(crate) mod socket;
 mod stats;
 

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{Filters, InputRole};
 use crate::graphql::limits::Limits;
-use crate::graphql::shape::SchemaShape;
+use crate::graphql::shape::{FEWEST_STAGES, SchemaShape};
 
 /// A small grammar of filters: one with joins, one without, and one inside another input object.
 const FILTERS: &str = "
@@ -30,7 +30,12 @@ fn filters(document: &str, variables: serde_json::Value) -> Filters {
     let shape = SchemaShape::from_sdl(FILTERS).expect("the schema above");
     let document = parse_query(document).expect("a document of this file");
     let variables = Variables::from_json(variables);
-    let measure = shape.measure(&document, None, &variables, &Limits::default());
+    let measure = shape.measure(
+        &document,
+        None,
+        (&variables, FEWEST_STAGES),
+        &Limits::default(),
+    );
     measure.expect("within the limits").filters
 }
 
@@ -110,7 +115,12 @@ fn a_filter_inside_another_input_is_bounded_too_and_the_way_to_it_is_told() {
     let many: Vec<_> = (0..101).collect();
     let view = json!({ "name": "x", "filters": [{}, { "company": { "name": { "in": many } } }] });
     let variables = Variables::from_json(json!({ "v": view }));
-    let refusal = shape.measure(&document, None, &variables, &Limits::default());
+    let refusal = shape.measure(
+        &document,
+        None,
+        (&variables, FEWEST_STAGES),
+        &Limits::default(),
+    );
     let refusal = refusal.expect_err("too many");
     assert_eq!(refusal.code, "TOO_MANY_VALUES");
     assert_eq!(
