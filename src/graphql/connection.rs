@@ -50,16 +50,17 @@ impl<F: Filter + InputType, O: InputType> ListArgs<F, O> {
     /// # Errors
     /// `INVALID_PAGE` when one is of a wrong type, which the executor would have refused.
     pub(super) fn of(ctx: &Context<'_>) -> Result<Self> {
-        let archived = argument::<Option<bool>>(ctx, "includeArchived")?;
+        // Null is no value of it, unlike of the others; where it was left out it is its default.
+        let archived = argument(ctx, "includeArchived", Some(|| false))?;
         let ((first, after), (last, before)) = ends(ctx)?;
         Ok(Self {
             first,
             after,
             last,
             before,
-            filter: argument(ctx, "filter")?,
-            order_by: argument(ctx, "orderBy")?,
-            include_archived: archived.unwrap_or(false),
+            filter: argument(ctx, "filter", None)?,
+            order_by: argument(ctx, "orderBy", None)?,
+            include_archived: archived,
         })
     }
 }
@@ -146,13 +147,17 @@ pub(crate) type End = (Option<i32>, Option<String>);
 /// # Errors
 /// As [`ListArgs::of`].
 pub(crate) fn ends(ctx: &Context<'_>) -> Result<(End, End)> {
-    let front = (argument(ctx, "first")?, argument(ctx, "after")?);
-    let back = (argument(ctx, "last")?, argument(ctx, "before")?);
+    let front = (argument(ctx, "first", None)?, argument(ctx, "after", None)?);
+    let back = (argument(ctx, "last", None)?, argument(ctx, "before", None)?);
     Ok((front, back))
 }
 
-fn argument<T: InputType>(ctx: &Context<'_>, name: &'static str) -> Result<T> {
-    let value = ctx.param_value::<T>(name, None);
+fn argument<T: InputType>(
+    ctx: &Context<'_>,
+    name: &'static str,
+    default: Option<fn() -> T>,
+) -> Result<T> {
+    let value = ctx.param_value(name, default);
     value
         .map(|(_, value)| value)
         .map_err(|error| Error::invalid("INVALID_PAGE", name, error.message))

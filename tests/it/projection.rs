@@ -19,7 +19,7 @@ const LISTS: [(&str, &str); 6] = [
 ];
 
 /// Whole records are read with these columns; no single field follows from both.
-const WHOLE: &str = "t.created_by, t.updated_at";
+pub(crate) const WHOLE: &str = "t.created_by, t.updated_at";
 
 /// Under this key the executor itself asks for types, and the quick path leaves it to it.
 const TO_THE_EXECUTOR: &str = "__typeOf: __typename";
@@ -301,6 +301,29 @@ fn what_is_wrong_is_refused_as_by_the_executor() {
                     );
                 }
             }
+        }
+    });
+}
+
+#[test]
+fn null_is_refused_where_there_is_a_default_instead() {
+    test(async |world| {
+        let admin = world.a(Who::Admin);
+        let id = global_id("company", A.uuid("company", 1));
+        // What no column holds sends a document to the executor.
+        for slow in ["", "nodes { contactMethods { id } }"] {
+            let document = format!(
+                "query($archived: Boolean) {{ company(id: \"{id}\") {{ contacts(includeArchived: $archived) {{ totalCount {slow} }} }} }}"
+            );
+            let answer = admin.send(&document, json!({ "archived": null })).await;
+            assert_eq!(
+                answer.body["data"],
+                json!({ "company": null }),
+                "{document}"
+            );
+            assert_eq!(answer.code(), "BAD_USER_INPUT");
+            let unsent = admin.query(&document).await;
+            assert_eq!(unsent["company"]["contacts"]["totalCount"], 1);
         }
     });
 }
