@@ -52,6 +52,7 @@ mod pool;
 mod projection;
 mod readme;
 mod records;
+mod reference;
 mod reported;
 mod roles;
 mod schema;

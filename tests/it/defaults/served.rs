@@ -136,6 +136,11 @@ impl Served {
         }
     }
 
+    /// Where GraphQL is served.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// What a document answers whoever has the token, or nobody in particular.
     pub(crate) async fn send(
         &self,
