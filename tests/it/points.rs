@@ -258,9 +258,9 @@ fn a_subscription_pays_when_it_is_asked_for_and_not_for_being_interrupted() {
 #[test]
 fn coming_back_is_paid_for_like_coming() {
     test(async |world| {
-        // Twelve times 23 points, and what comes back meanwhile is less than once more.
+        // Twelve times 103 points, and what comes back meanwhile is less than once more.
         let document = "subscription { opportunityEvents { kind opportunity { activities(first: 20) { nodes { id } } } } }";
-        let server = served(world, None, limits(12 * 23, 100_000, Spend::Enforce)).await;
+        let server = served(world, None, limits(12 * 103, 100_000, Spend::Enforce)).await;
         let analyst = world.a(Who::Analyst);
         let token = analyst.token().expect("a token");
         let cursor = world.a(Who::Admin).query("{ eventCursor }").await["eventCursor"].clone();
@@ -336,7 +336,7 @@ fn what_was_missed_is_paid_for_event_by_event() {
         assert!(told.is_sorted_by(|one, next| one + 1 == *next), "{told:?}");
 
         // What is read and not told of costs its part too.
-        let server = served(world, None, limits(200, 100_000, Spend::Enforce)).await;
+        let server = served(world, None, limits(280, 100_000, Spend::Enforce)).await;
         let token = analyst.token().expect("a token");
         let left = async || cost(&server.ask(token, LITTLE).await.1, "remaining");
         let mut socket = Socket::at(&server.socket_url(), token).await;
@@ -344,7 +344,7 @@ fn what_was_missed_is_paid_for_event_by_event() {
             json!({ "after": cursor, "filter": { "name": { "eq": "None is called so" } } });
         socket.subscribe("1", document, nothing).await;
         let left = left().await;
-        assert!((100..150).contains(&left), "{left} of 200 are left");
+        assert!((100..150).contains(&left), "{left} of 280 are left");
         server.stop().await;
     });
 }
@@ -364,7 +364,8 @@ fn a_board_by_stage_costs_as_much_as_there_are_stages() {
             pipelines.iter().map(stages).max().unwrap_or(0) as u64
         };
         let before = most().await;
-        assert_eq!(cost(&answer.body, "requested"), 2 + before * 101);
+        // Each of the three lists costs 40 beside its objects.
+        assert_eq!(cost(&answer.body, "requested"), 2 + 3 * 40 + before * 101);
 
         // Within a limit that just takes it, and not with a stage more.
         let exactly = usize::try_from(1 + before * 101).expect("a number");
@@ -388,7 +389,7 @@ fn a_board_by_stage_costs_as_much_as_there_are_stages() {
             "{body}"
         );
         let answer = admin.send(board, json!({})).await;
-        assert_eq!(cost(&answer.body, "requested"), 2 + after * 101);
+        assert_eq!(cost(&answer.body, "requested"), 2 + 3 * 40 + after * 101);
         server.stop().await;
     });
 }

@@ -36,7 +36,13 @@ fn by_the_executor_alone(mut answer: Value) -> Value {
             _ => 0,
         }
     }
-    assert!(take(&mut answer) > 0, "the executor took no part: {answer}");
+    let has_rows = |list: &Value| list.pointer("/nodes/0").is_some() || list.get("nodes").is_none();
+    let lists = answer.as_object().expect("an answer");
+    let has_rows = lists.values().any(has_rows);
+    assert!(
+        take(&mut answer) > 0 || !has_rows,
+        "the executor took no part: {answer}"
+    );
     answer
 }
 

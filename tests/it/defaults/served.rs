@@ -241,11 +241,6 @@ impl Served {
         ))
     }
 
-    /// Where it takes requests.
-    pub(crate) fn url(&self) -> &str {
-        &self.url
-    }
-
     /// Where its WebSockets are.
     pub(crate) fn socket_url(&self) -> String {
         self.url.replace("http:", "ws:")
