@@ -21,10 +21,12 @@
 //! # The walk of a query
 //! 1. [`server`] accepts, with limits on heads and time. [`app`] gives the request an id, a span and a log line.
 //! 2. `graphql/http` reads the body, bounded, and scans the text before any parser sees it.
-//! 3. [`graphql::shape`] measures the parsed document: depth, aliases, how many objects it could answer.
+//! 3. `graphql/operation` reads and validates the document; [`graphql::shape`] measures it: depth, aliases, how many objects
+//!    it could answer.
 //! 4. [`graphql::Api::authenticate`]: the token's claims become an [`auth::Actor`], once.
 //!    A query whose answer is kept ends here: `graphql/cached` asks how far the data is and finds it.
-//! 5. [`graphql::RequestContext`] carries the actor, loaders and a [`db::ReadSession`].
+//! 5. `graphql/operation` puts variables and defaults in and judges directives. [`graphql::RequestContext`] carries the
+//!    actor, loaders and a [`db::ReadSession`].
 //! 6. A resolver in a domain's `graphql.rs` translates its arguments and asks for a page or a record. Where all that is
 //!    asked of it follows from columns, `graphql/projection` reads just these and writes the JSON; else the executor
 //!    asks whole records for each field.
@@ -32,7 +34,7 @@
 //!    ones of the request take turns on it.
 //! 8. [`db::list`] renders the statement: the tenant, the filter, the keyset, the limit. Postgres adds the policies.
 //! 9. Nested fields batch: one statement per level and type, with the page limit inside, per parent.
-//! 10. The answer leaves. The snapshot ends in the message that begins the connection's next one, or after a
+//! 10. `graphql/operation` completes the answer, and it leaves. The snapshot ends in the message that begins the connection's next one, or after a
 //!     millisecond; nobody waits for it.
 //!
 //! A mutation's field is one [`db::Db::write`]: lock, rule, write, events, commit; what it answers is read afterwards
