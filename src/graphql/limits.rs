@@ -25,8 +25,8 @@ pub struct Limits {
     pub document_bytes: usize,
     /// Lexical tokens of the document. Commas, white space and comments are none.
     pub tokens: usize,
-    /// How deep `(`, `[` and `{` may nest. async-graphql's parser recurses per bracket without a limit of its own
-    /// and overflows the stack of a tokio worker at about 2,000, which no handler can catch.
+    /// How deep `(`, `[` and `{` may nest. What reads and walks documents recurses per bracket, and a tokio worker whose
+    /// stack overflows can be caught by no handler.
     pub bracket_depth: usize,
     /// How deep fields may nest, fragments expanded.
     pub depth: usize,
