@@ -68,6 +68,11 @@ pub enum Error {
     /// What is to be answered takes more memory than an answer may.
     #[error("the answer is larger than allowed: ask for less")]
     TooLarge,
+    /// The database gave up on a statement that ran for too long.
+    #[error(
+        "this took longer than the database allows and was given up: ask for less, or for what a filter finds sooner"
+    )]
+    TimedOut,
     /// Something that this server depends on does not answer.
     #[error("{0} does not answer, try again later")]
     Unavailable(&'static str),
@@ -144,6 +149,7 @@ impl Error {
             Self::TooManyAttempts { .. } => "TOO_MANY_ATTEMPTS",
             Self::Busy => "TENANT_BUSY",
             Self::TooLarge => "RESPONSE_TOO_LARGE",
+            Self::TimedOut => "TIMEOUT",
             Self::Unavailable(_) => "UNAVAILABLE",
             Self::Internal(_) => "INTERNAL",
         }

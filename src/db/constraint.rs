@@ -75,8 +75,13 @@ fn translate_postgres(error: &PgDatabaseError) -> Option<Error> {
             field,
             "a text holds a character that can't be stored",
         ),
-        // statement timeout and lock timeout; no connection left; another transaction was in the way
-        "57014" | "55P03" | "53300" | "40001" | "40P01" => {
+        // query_canceled, by the statement timeout
+        "57014" => {
+            tracing::warn!("the database gave up on a statement that ran for too long");
+            Error::TimedOut
+        }
+        // lock timeout; no connection left; another transaction was in the way
+        "55P03" | "53300" | "40001" | "40P01" => {
             tracing::warn!(
                 sqlstate = error.code(),
                 "the database gave up on a statement"

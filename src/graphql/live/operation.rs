@@ -77,7 +77,12 @@ impl Operation {
         context: &Arc<RequestContext>,
         turn: Turn,
     ) -> Option<Response> {
-        let request = self.executable.request();
+        // What is watched was said once. To read the filter again for every event, some hundred values of it, would be
+        // in vain.
+        let request = match turn {
+            Turn::Plan(_) => self.executable.request(),
+            Turn::Tell(_) | Turn::Value => self.executable.request_without("filter"),
+        };
         let request = request.data(Arc::clone(context)).data(turn);
         let request = request.disable_introspection();
         // Tokio would make a long poll give way in the middle of a level, and its batches would fall apart.

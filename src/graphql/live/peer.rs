@@ -78,7 +78,7 @@ impl Peer {
             };
             match asked {
                 Ok(actor) => return Ok(self.become_actor(actor)),
-                Err(Error::Unavailable(_)) if began.elapsed() < PATIENCE => {
+                Err(Error::Unavailable(_) | Error::TimedOut) if began.elapsed() < PATIENCE => {
                     tokio::time::sleep(PAUSE).await;
                 }
                 Err(error) => return Err(error),

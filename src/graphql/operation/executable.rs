@@ -31,6 +31,19 @@ pub(super) fn document(ty: OperationType, fields: &[Selected]) -> ExecutableDocu
     }
 }
 
+/// Takes an argument from the fields of the root.
+pub(super) fn leave_out(document: &mut ExecutableDocument, argument: &str) {
+    let DocumentOperations::Single(operation) = &mut document.operations else {
+        return;
+    };
+    for selection in &mut operation.node.selection_set.node.items {
+        if let Selection::Field(field) = &mut selection.node {
+            let arguments = &mut field.node.arguments;
+            arguments.retain(|(name, _)| name.node != argument);
+        }
+    }
+}
+
 /// What is made here stands nowhere in the client's text.
 fn unplaced<T>(node: T) -> Positioned<T> {
     Positioned::new(node, Default::default())

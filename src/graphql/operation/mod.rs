@@ -65,10 +65,15 @@ impl Executable {
         self.request_for(0..self.root.fields.len())
     }
 
+    /// The same without an argument of the root's fields, one that may be left out.
+    pub(super) fn request_without(&self, argument: &str) -> Request {
+        let mut document = executable::document(self.ty, &self.root.fields);
+        executable::leave_out(&mut document, argument);
+        to_request(document)
+    }
+
     fn request_for(&self, fields: std::ops::Range<usize>) -> Request {
-        let mut request = Request::new("");
-        request.set_parsed_query(executable::document(self.ty, &self.root.fields[fields]));
-        request
+        to_request(executable::document(self.ty, &self.root.fields[fields]))
     }
 
     /// Begins to answer it.
@@ -84,6 +89,12 @@ impl Executable {
     pub(super) fn complete(&self, response: &mut Response) {
         complete::complete(&self.root, response);
     }
+}
+
+fn to_request(document: ExecutableDocument) -> Request {
+    let mut request = Request::new("");
+    request.set_parsed_query(document);
+    request
 }
 
 /// An operation that is being answered. The fields of a mutation are run one after the other, and not any more after one

@@ -199,7 +199,7 @@ impl World {
                 "what the planner expects follows from the rows of all tenants:\n{sql}"
             );
         }
-        Planner::judge(&statements).await;
+        Planner::judge(&statements, &self.statements.by_chance()).await;
         let leaking = self
             .logs
             .text()

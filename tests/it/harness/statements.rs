@@ -1,6 +1,9 @@
 //! Every SQL statement that a test makes the product run, and the law on tenants that each must keep.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 /// The tables whose rows belong to tenants. A coverage test holds this list against the catalogue.
 pub(crate) const TENANT_TABLES: [&str; 21] = [
@@ -140,6 +143,7 @@ pub(crate) struct Statements(Arc<Mutex<Recorded>>);
 #[derive(Default)]
 struct Recorded {
     texts: Vec<String>,
+    by_chance: HashSet<String>,
     hook: Option<Hook>,
 }
 
@@ -158,6 +162,15 @@ impl Statements {
     /// Calls `hook` with every statement before it runs, on the thread that runs it.
     pub(crate) fn before_each(&self, hook: impl FnMut(&str) + Send + 'static) {
         self.lock().hook = Some(Box::new(hook));
+    }
+
+    /// Of these no index is asked for what they filter by, since chance made the filters.
+    pub(crate) fn are_by_chance(&self, statements: &[String]) {
+        self.lock().by_chance.extend(statements.iter().cloned());
+    }
+
+    pub(super) fn by_chance(&self) -> HashSet<String> {
+        self.lock().by_chance.clone()
     }
 
     /// All so far.
