@@ -6,20 +6,22 @@ use std::{
 };
 
 use dealgraph::{
-    auth::Tokens,
-    clock::Clock,
+    base::{
+        clock::Clock,
+        ids::{TenantId, Typed as _, UserId},
+    },
     db::{
         Db, PoolOptions,
         migrate::{self, OWNER},
     },
-    dev::{
+    events::Hints,
+    organization::auth::Tokens,
+    tools::dev::{
         self, DevError,
         datadir::{Contents, DataDir},
         postgres::{Postgres, PostgresOptions},
         redis::Redis,
     },
-    events::Hints,
-    ids::{TenantId, Typed as _, UserId},
 };
 use nix::{
     sys::signal::{Signal, kill},

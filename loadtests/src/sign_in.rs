@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use dealgraph::accounts::{HashCost, Hasher};
+use dealgraph::organization::accounts::{HashCost, Hasher};
 use serde_json::json;
 use sqlx::PgConnection;
 use tokio::{sync::Mutex, task::JoinSet, time::MissedTickBehavior};

@@ -7,13 +7,15 @@ use std::{
 
 use chrono::TimeDelta;
 use dealgraph::{
-    audit::{Origin, Recorder},
-    auth::{Access, Role, Tokens},
-    cache::Throttle,
+    base::ids::{TenantId, UserId},
     db::{Db, SystemReason},
-    identities::Identities,
-    ids::{TenantId, UserId},
-    members::provision::{self, NewMember, NewTenant},
+    organization::{
+        audit::{Origin, Recorder},
+        auth::{Access, Role, Tokens},
+        identities::Identities,
+        members::provision::{self, NewMember, NewTenant},
+    },
+    platform::redis::Throttle,
 };
 use tokio_util::sync::CancellationToken;
 

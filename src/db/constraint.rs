@@ -4,7 +4,7 @@
 
 use sqlx::postgres::PgDatabaseError;
 
-use crate::error::Error;
+use crate::base::error::Error;
 
 /// Translates an error of the driver. What a client can't act on is logged here and becomes `INTERNAL`.
 pub(super) fn translate(error: sqlx::Error) -> Error {

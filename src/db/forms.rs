@@ -1,11 +1,11 @@
 //! Bringing stored text to the form that this version compares it in, after the forms themselves have changed.
 //!
-//! A form is made by the server ([`crate::text::Form`]), so no migration can say it in SQL. It runs once for each version of
+//! A form is made by the server ([`crate::base::text::Form`]), so no migration can say it in SQL. It runs once for each version of
 //! the forms, beside the migrations.
 
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
-use crate::text::Form;
+use crate::base::text::Form;
 
 /// Counts the changes to what [`Form::whole`] makes of a text that is in its form already.
 const VERSION: i32 = 1;

@@ -7,7 +7,7 @@ use super::{
     connections::Lent,
     constraint::{is_unread, translate},
 };
-use crate::{error::Result, telemetry::Statement};
+use crate::{base::error::Result, platform::telemetry::Statement};
 
 /// A connection of the system login for reading statements without a transaction around them: one trip each. Dropped in
 /// the middle of a statement it hangs up.

@@ -47,11 +47,15 @@ pub use statements::Statements;
 pub use tx::{SystemTx, Tx};
 
 use crate::{
-    audit::Origin,
-    auth::{Actor, Oneself, Standing},
-    clock::Clock,
-    error::{Error, Result},
+    base::{
+        clock::Clock,
+        error::{Error, Result},
+    },
     events,
+    organization::{
+        audit::Origin,
+        auth::{Actor, Oneself, Standing},
+    },
 };
 
 /// How the pools are to be opened.

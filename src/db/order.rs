@@ -7,7 +7,7 @@ use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::predicate::{self, Value};
-use crate::{
+use crate::base::{
     error::{Error, Result},
     ids::{TenantId, Typed as _},
     text::MAX_SORTED_BYTES,

@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use crate::ids::TenantId;
+use crate::base::ids::TenantId;
 
 /// A value to compare with. All these types compare by leakproof operators, so they may use an index under RLS.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,7 +1,7 @@
 //! What is checked before a server takes its first request: that its login could not go around the policies.
 
 use super::{Db, Mode, Sql, SystemReason};
-use crate::error::Error;
+use crate::base::error::Error;
 
 /// Why a server must not start on this database.
 #[derive(Debug, thiserror::Error)]

@@ -17,8 +17,8 @@ use super::{
     gate::Permit,
 };
 use crate::{
-    error::{Error, Result},
-    telemetry::Statement,
+    base::error::{Error, Result},
+    platform::telemetry::Statement,
 };
 
 /// How long a statement may go on that nobody waits for any more.
@@ -125,7 +125,7 @@ impl Statements {
     ///
     /// # Errors
     /// The database refused or does not answer, or the rows take more memory than there is for them; see
-    /// [`crate::error::Error`].
+    /// [`crate::base::error::Error`].
     pub async fn all<T: for<'r> FromRow<'r, PgRow>>(&mut self, sql: Sql) -> Result<Vec<T>> {
         self.gather(sql, |row| T::from_row(&row)).await
     }

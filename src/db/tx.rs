@@ -9,11 +9,12 @@ use chrono::{DateTime, Utc};
 
 use super::Statements;
 use crate::{
-    audit::{self, Entry, Origin},
-    auth::Actor,
-    error::Result,
+    base::{error::Result, ids::TenantId},
     events::{self, Event},
-    ids::TenantId,
+    organization::{
+        audit::{self, Entry, Origin},
+        auth::Actor,
+    },
 };
 
 /// A transaction on behalf of an actor. What a verb emits is appended to the event log when it commits.

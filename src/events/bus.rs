@@ -15,7 +15,7 @@ use tokio::{sync::Notify, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Hints;
-use crate::ids::{TenantId, Typed as _};
+use crate::base::ids::{TenantId, Typed as _};
 
 /// Nothing waits longer than this for Redis.
 const PATIENCE: Duration = Duration::from_millis(200);

@@ -13,9 +13,11 @@ use tokio::sync::watch;
 
 use super::{Epoch, EventCursor, Hints, Logged, logged};
 use crate::{
+    base::{
+        error::{Error, Result},
+        ids::TenantId,
+    },
     db::Db,
-    error::{Error, Result},
-    ids::TenantId,
 };
 
 /// Events that are kept in memory: whoever is no further behind than this costs no statement.

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::{Notify, watch};
 
-use crate::ids::{TenantId, Typed as _};
+use crate::base::ids::{TenantId, Typed as _};
 
 /// Where hints are left and heard. Only the highest number per tenant matters, so any number of writes make one
 /// message.

@@ -16,7 +16,11 @@ use super::{
     bus::{Bus, Reach},
     logged,
 };
-use crate::{db::Db, error::Result, ids::TenantId, telemetry::metrics::Metrics};
+use crate::{
+    base::{error::Result, ids::TenantId},
+    db::Db,
+    platform::telemetry::metrics::Metrics,
+};
 
 /// How often the log is looked at while hints come.
 const POLLED_EVERY: Duration = Duration::from_secs(2);

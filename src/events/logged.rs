@@ -8,9 +8,11 @@ use uuid::Uuid;
 
 use super::{Epoch, EventCursor, EventKind, Versions};
 use crate::{
+    base::{
+        error::{Error, Result},
+        ids::{TenantId, Typed as _},
+    },
     db::{Db, Glances, KnownRow, Sql, SystemReason, Tx},
-    error::{Error, Result},
-    ids::{TenantId, Typed as _},
 };
 
 /// Events that one statement reads.
@@ -39,7 +41,7 @@ pub struct Logged {
     pub visible_before: Option<String>,
     /// Who can see it after; `None` when it is gone.
     pub visible_after: Option<String>,
-    /// Who did it, as [`crate::auth::Author`] is written.
+    /// Who did it, as [`crate::organization::auth::Author`] is written.
     pub actor: String,
     /// When.
     pub occurred_at: DateTime<Utc>,

@@ -5,10 +5,9 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use crate::{
-    audit::{self, Entry, Origin},
+    base::{error::Result, ids::TenantId},
     db::{Sql, Statements, Tx},
-    error::Result,
-    ids::TenantId,
+    organization::audit::{self, Entry, Origin},
 };
 
 /// What happened to a record.

@@ -3,7 +3,7 @@
 use async_graphql::Enum;
 
 use super::{EventKind, Logged};
-use crate::{auth::Actor, db::Predicate};
+use crate::{db::Predicate, organization::auth::Actor};
 
 /// What happened to a record that is watched, as far as the watcher is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum)]

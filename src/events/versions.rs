@@ -18,9 +18,11 @@ use tokio::sync::oneshot;
 
 use super::{Epoch, logged};
 use crate::{
+    base::{
+        error::{Error, Result},
+        ids::TenantId,
+    },
     db::{Db, SystemReason},
-    error::{Error, Result},
-    ids::TenantId,
 };
 
 /// Nobody waits longer; whoever has waited is answered without what is kept.

@@ -10,7 +10,7 @@ use async_graphql::{
 };
 
 use super::RequestContext;
-use crate::audit::{Entry, MOST_IDS, NamedId, Suspicion, Whom};
+use crate::organization::audit::{Entry, MOST_IDS, NamedId, Suspicion, Whom};
 
 /// Fragments nest at most so deep before a root field.
 const DEPTH: usize = 8;

@@ -5,7 +5,7 @@
 use async_graphql::SimpleObject;
 
 use super::RequestContext;
-use crate::records::Kept;
+use crate::entity::records::Kept;
 
 /// What you may do with a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, SimpleObject)]

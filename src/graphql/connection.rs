@@ -12,14 +12,16 @@ use uuid::Uuid;
 
 use super::{ContextExt as _, Filter, meter::weighed};
 use crate::{
+    base::{
+        error::{Error, Result},
+        ids::TenantId,
+    },
     db::{
         Cursor, OrderField, OrderTerm, Predicate,
         list::{
             self, Count, DEFAULT_PAGE, ListQuery, MAX_PAGE, Page, PageRequest, Record, Relation,
         },
     },
-    error::{Error, Result},
-    ids::TenantId,
 };
 
 /// The arguments that every connection takes.

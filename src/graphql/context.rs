@@ -14,13 +14,15 @@ use super::{
     projection::Known,
 };
 use crate::{
-    audit::{Origin, Recorder},
-    auth::{Actor, Sensitive},
+    base::error::{Error, Result},
     db::{
         Db, ReadSession, Tx,
         list::{Count, ListQuery, Page, Record, Relation},
     },
-    error::{Error, Result},
+    organization::{
+        audit::{Origin, Recorder},
+        auth::{Actor, Sensitive},
+    },
 };
 
 /// The context of one request, in its data as `Arc<RequestContext>`.

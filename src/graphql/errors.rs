@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::ContextExt as _;
 use crate::{
+    base::error::{Error, Result},
     db::list::Record,
-    error::{Error, Result},
 };
 
 /// Something in a mutation's input that has to be mended. Nothing was changed.

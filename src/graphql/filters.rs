@@ -13,11 +13,13 @@ use uuid::Uuid;
 
 use super::scalars::{BigInt, Date};
 use crate::{
+    base::{
+        error::{Error, Result},
+        ids::{self, Typed},
+        text::Form,
+        times,
+    },
     db::{Column, Comparison, Predicate, Quantifier, Value},
-    error::{Error, Result},
-    ids::{self, Typed},
-    text::Form,
-    times,
 };
 
 /// A filter of a list.

@@ -9,9 +9,9 @@ use async_graphql::Pos;
 
 use super::spending::Spend;
 use crate::{
-    cache::Allowance,
+    base::error::Error,
     db::list::{DEFAULT_PAGE, MAX_PAGE},
-    error::Error,
+    platform::redis::Allowance,
 };
 
 const KILO: usize = 1024;

@@ -11,11 +11,11 @@ use dataloader::{BatchFn, cached, non_cached};
 use uuid::Uuid;
 
 use crate::{
+    base::error::Result,
     db::{
         ReadSession, Tx,
         list::{self, Count, ListQuery, Page, Record, Relation},
     },
-    error::Result,
 };
 
 /// How often a waiting load gives way before the batch is read. With fewer, levels of more than thirty objects fall

@@ -11,7 +11,7 @@ use std::{
 
 use async_graphql::Value;
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 /// Bytes of rows that may be read for a byte of the answer. Records are read whole for the executor, also those of which
 /// little is shown.

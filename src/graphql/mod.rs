@@ -50,14 +50,18 @@ pub use schema::{Schema, sdl};
 pub use spending::{RateLimit, Spend, Spending};
 
 use crate::{
-    accounts::Accounts,
-    audit::{Origin, Recorder},
-    auth::{Access, Actor, Tokens},
-    cache::Texts,
+    base::error::{Error, Result},
     db::Db,
-    error::{Error, Result},
     events::Progress,
-    telemetry::{self, OperationKind},
+    organization::{
+        accounts::Accounts,
+        audit::{Origin, Recorder},
+        auth::{Access, Actor, Tokens},
+    },
+    platform::{
+        redis::Texts,
+        telemetry::{self, OperationKind},
+    },
 };
 use attempts::Asked;
 pub use cached::Caching;

@@ -7,21 +7,27 @@ use uuid::Uuid;
 
 use super::ContextExt as _;
 use crate::{
-    activities::Activity,
-    api_keys::ApiKey,
-    companies::Company,
-    contacts::Contact,
-    db::list::Record,
-    error::{Error, Result},
-    ids::{
-        self, ActivityId, ApiKeyId, CompanyId, ContactId, InvitationId, LeadId, OpportunityId,
-        PipelineId, RoleId, StageId, TeamId, Typed, UserId,
+    base::{
+        error::{Error, Result},
+        ids::{
+            self, ActivityId, ApiKeyId, CompanyId, ContactId, InvitationId, LeadId, OpportunityId,
+            PipelineId, RoleId, StageId, TeamId, Typed, UserId,
+        },
     },
-    leads::Lead,
-    members::{Invitation, Team, User},
-    opportunities::Opportunity,
-    pipelines::{Pipeline, Stage},
-    roles::CustomRole,
+    crm::{
+        activities::Activity,
+        companies::Company,
+        contacts::Contact,
+        leads::Lead,
+        opportunities::Opportunity,
+        pipelines::{Pipeline, Stage},
+    },
+    db::list::Record,
+    organization::{
+        api_keys::ApiKey,
+        members::{Invitation, Team, User},
+        roles::CustomRole,
+    },
 };
 
 /// An object with an id of its own.

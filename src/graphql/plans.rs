@@ -8,7 +8,10 @@ use std::{collections::BTreeMap, path::Path};
 use serde::Deserialize;
 
 use super::limits::{Limits, ceiling};
-use crate::{auth::Actor, cache::Allowance, tenants};
+use crate::{
+    organization::{auth::Actor, tenants},
+    platform::redis::Allowance,
+};
 
 /// A file of plans larger than this is none.
 const LARGEST: u64 = 1 << 20;

@@ -6,7 +6,10 @@ use async_graphql::{
 };
 use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::{error::Result, events::EventCursor, money};
+use crate::{
+    base::{error::Result, money},
+    events::EventCursor,
+};
 
 /// A value that is none of its type.
 #[derive(Debug)]

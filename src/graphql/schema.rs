@@ -8,22 +8,26 @@ use async_graphql::{
 
 use super::{limits::Limits, live::LiveQuery, node::NodeQuery, spending::Spending};
 use crate::{
-    accounts::{AccountMutation, AccountQuery, Accounts},
-    activities::{ActivityMutation, ActivityQuery, ActivitySubscription},
-    api_keys::{ApiKeyMutation, ApiKeyQuery},
-    audit::AuditQuery,
-    cache::Presences,
-    companies::{CompanyMutation, CompanyQuery, CompanySubscription},
-    contacts::{ContactMutation, ContactQuery, ContactSubscription},
-    identities::{IdentityMutation, IdentityQuery},
-    leads::{LeadMutation, LeadQuery, LeadSubscription},
-    members::{InvitationMutation, InvitationQuery, MemberMutation, MemberQuery, TeamMutation},
-    opportunities::{OpportunityMutation, OpportunityQuery, OpportunitySubscription},
-    pipelines::{PipelineMutation, PipelineQuery, PipelineSubscription},
-    presence::{PresenceQuery, PresenceSubscription},
-    roles::{RoleMutation, RoleQuery},
-    second_factor::{SecondFactorMutation, SecondFactorQuery},
-    tenants::{TenantMutation, TenantQuery},
+    crm::{
+        activities::{ActivityMutation, ActivityQuery, ActivitySubscription},
+        companies::{CompanyMutation, CompanyQuery, CompanySubscription},
+        contacts::{ContactMutation, ContactQuery, ContactSubscription},
+        leads::{LeadMutation, LeadQuery, LeadSubscription},
+        opportunities::{OpportunityMutation, OpportunityQuery, OpportunitySubscription},
+        pipelines::{PipelineMutation, PipelineQuery, PipelineSubscription},
+        presence::{PresenceQuery, PresenceSubscription},
+    },
+    organization::{
+        accounts::{AccountMutation, AccountQuery, Accounts},
+        api_keys::{ApiKeyMutation, ApiKeyQuery},
+        audit::AuditQuery,
+        identities::{IdentityMutation, IdentityQuery},
+        members::{InvitationMutation, InvitationQuery, MemberMutation, MemberQuery, TeamMutation},
+        roles::{RoleMutation, RoleQuery},
+        second_factor::{SecondFactorMutation, SecondFactorQuery},
+        tenants::{TenantMutation, TenantQuery},
+    },
+    platform::redis::Presences,
 };
 
 /// The executable schema.

@@ -9,9 +9,11 @@ use async_graphql::{Name, SimpleObject, Value, indexmap::IndexMap};
 
 use super::{limits::Points, plans::Plans, shape::Measure};
 use crate::{
-    auth::Actor,
-    cache::{Allowance, Balance, Bucket, Budget, Overdrawn},
-    telemetry::OperationKind,
+    organization::auth::Actor,
+    platform::{
+        redis::{Allowance, Balance, Bucket, Budget, Overdrawn},
+        telemetry::OperationKind,
+    },
 };
 
 /// What a list or a link to records costs beside what it answers: a statement takes as long as some forty objects do.

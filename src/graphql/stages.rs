@@ -7,11 +7,11 @@ use std::{sync::Arc, time::Duration};
 use moka::future::Cache;
 
 use crate::{
-    auth::Actor,
+    base::error::{Error, Result},
+    crm::pipelines::{self, Pipeline},
     db::{Db, list::Record as _},
-    error::{Error, Result},
     events::Progress,
-    pipelines::{self, Pipeline},
+    organization::auth::Actor,
 };
 
 /// Numbers that are remembered, and for how long.

@@ -1,6 +1,6 @@
 //! Activities and what they are about, as everybody who calls the API knows them.
 
-use dealgraph::ids::{ActivityId, CompanyId, ContactId, LeadId, OpportunityId, UserId};
+use dealgraph::base::ids::{ActivityId, CompanyId, ContactId, LeadId, OpportunityId, UserId};
 use serde_json::{Value, json};
 
 use crate::{

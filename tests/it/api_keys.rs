@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use dealgraph::{
-    api_keys::{self, NewApiKey, narrowed},
-    audit::Origin,
-    auth::{Actor, Place, Rights, Role, Standing, Subject},
-    clock::Clock,
-    ids::{ApiKeyId, CompanyId, RoleId, TeamId, Typed as _},
+    base::{
+        clock::Clock,
+        ids::{ApiKeyId, CompanyId, RoleId, TeamId, Typed as _},
+    },
+    organization::{
+        api_keys::{self, NewApiKey, narrowed},
+        audit::Origin,
+        auth::{Actor, Place, Rights, Role, Standing, Subject},
+    },
 };
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, raw_sql};

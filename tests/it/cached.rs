@@ -5,8 +5,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use chrono::DateTime;
 use dealgraph::{
-    auth::{Actor, Place, Rights, Role, Sensitive, Subject},
-    dev::redis::Redis,
+    organization::auth::{Actor, Place, Rights, Role, Sensitive, Subject},
+    tools::dev::redis::Redis,
 };
 use fastrand::Rng;
 use futures_util::future::join_all;

@@ -1,6 +1,6 @@
 //! What `can` says of a record is what Postgres lets the same person do with it.
 
-use dealgraph::ids::Typed as _;
+use dealgraph::base::ids::Typed as _;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection, raw_sql};
 

@@ -7,11 +7,13 @@ use std::{
 };
 
 use dealgraph::{
-    auth::Role,
+    base::ids::{TenantId, UserId},
     db::SystemReason,
-    dev::postgres::Endpoint,
-    ids::{TenantId, UserId},
-    members::provision::{self, NewMember, NewTenant},
+    organization::{
+        auth::Role,
+        members::provision::{self, NewMember, NewTenant},
+    },
+    tools::dev::postgres::Endpoint,
 };
 use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
 use tokio::process::Command;

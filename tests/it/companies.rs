@@ -1,6 +1,6 @@
 //! Companies, as everybody who calls the API knows them. The tests of another domain begin as a copy of these.
 
-use dealgraph::ids::{CompanyId, UserId};
+use dealgraph::base::ids::{CompanyId, UserId};
 use serde_json::{Value, json};
 
 use crate::harness::{A, Answer, Client, Who, test};

@@ -1,6 +1,6 @@
 //! Contacts and the ways to reach them, as everybody who calls the API knows them.
 
-use dealgraph::ids::{CompanyId, ContactId, ContactMethodId, UserId};
+use dealgraph::base::ids::{CompanyId, ContactId, ContactMethodId, UserId};
 use serde_json::{Value, json};
 
 use crate::{

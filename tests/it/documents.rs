@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use dealgraph::{
-    app::Serving,
-    dev::redis::Redis,
+    api::app::Serving,
     graphql::{Trusted, limits::Limits},
+    tools::dev::redis::Redis,
 };
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};

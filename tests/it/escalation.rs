@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, raw_sql};
 
-use dealgraph::ids::TeamId;
+use dealgraph::base::ids::TeamId;
 
 use crate::harness::{
     A, Answer, B, Client, Schema, Who, World, global_id, kind_of_operation, test,

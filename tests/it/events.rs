@@ -11,16 +11,18 @@ use std::{
 };
 
 use dealgraph::{
-    audit::Origin,
+    base::{
+        error::{Error, Result},
+        ids::{CompanyId, Typed as _},
+    },
     db::{Db, Sql},
-    dev::{
+    events::{Event, EventKind, Hints},
+    organization::audit::Origin,
+    tools::dev::{
         DevError,
         datadir::{Contents, DataDir},
         redis::Redis,
     },
-    error::{Error, Result},
-    events::{Event, EventKind, Hints},
-    ids::{CompanyId, Typed as _},
 };
 use futures_util::{StreamExt as _, future::join_all};
 use serde_json::{Value, json};

@@ -126,11 +126,11 @@ fn without_a_token_there_is_nothing_but_the_name_of_the_root() {
         );
         let company = format!(
             "{{ company(id: \"{}\") {{ name }} }}",
-            A.id::<dealgraph::ids::CompanyId>(1)
+            A.id::<dealgraph::base::ids::CompanyId>(1)
         );
         let archive = format!(
             "mutation {{ companyArchive(input: {{ id: \"{}\" }}) {{ company {{ id }} }} }}",
-            A.id::<dealgraph::ids::CompanyId>(1)
+            A.id::<dealgraph::base::ids::CompanyId>(1)
         );
         for document in [
             "{ viewer { user { id } } }",
@@ -229,7 +229,7 @@ fn answers_are_in_the_order_of_the_question() {
         // Later fields are answered sooner: one needs two statements, one none.
         let document = "{ z: companies(first: 1, filter: { name: { eq: \"company 2\" } }) { nodes { parent { name id } name } }
             __typename a: tenant { slug name } m: viewer { role tenant { name } } ...f } fragment f on Query { b: __typename z2: __typename }";
-        let company = A.id::<dealgraph::ids::CompanyId>(1);
+        let company = A.id::<dealgraph::base::ids::CompanyId>(1);
         let expected = format!(
             "{{\"data\":{{\"z\":{{\"nodes\":[{{\"parent\":{{\"name\":\"Company 1\",\"id\":\"{company}\"}},\"name\":\"Company 2\"}}]}},\
              \"__typename\":\"Query\",\"a\":{{\"slug\":\"side-a0a0\",\"name\":\"Twin\"}},\

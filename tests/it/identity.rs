@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{TimeDelta, Utc};
-use dealgraph::ids::Typed as _;
+use dealgraph::base::ids::Typed as _;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, crypto};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, raw_sql};

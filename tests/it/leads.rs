@@ -1,6 +1,6 @@
 //! Leads, as everybody who calls the API knows them.
 
-use dealgraph::ids::{LeadId, UserId};
+use dealgraph::base::ids::{LeadId, UserId};
 use serde_json::{Value, json};
 
 use crate::{

@@ -3,14 +3,11 @@
 use std::{fmt::Write as _, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use dealgraph::ids::{CompanyId, ContactId, LeadId, OpportunityId, Typed as _};
+use dealgraph::base::ids::{CompanyId, ContactId, LeadId, OpportunityId, Typed as _};
 use dealgraph::{
-    auth::{Actor, Place, Rights, Role, Sensitive, Subject},
-    companies::Company,
-    contacts::Contact,
+    crm::{companies::Company, contacts::Contact, leads::Lead, opportunities::Opportunity},
     db::list::{self, Record},
-    leads::Lead,
-    opportunities::Opportunity,
+    organization::auth::{Actor, Place, Rights, Role, Sensitive, Subject},
 };
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, raw_sql};

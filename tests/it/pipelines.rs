@@ -1,6 +1,6 @@
 //! Pipelines and their stages, as everybody who calls the API knows them.
 
-use dealgraph::ids::{PipelineId, StageId};
+use dealgraph::base::ids::{PipelineId, StageId};
 use serde_json::{Value, json};
 
 use crate::{

@@ -7,9 +7,9 @@ use std::{
 };
 
 use dealgraph::{
-    app::Serving,
+    api::app::Serving,
     graphql::{Plan, limits::Limits},
-    tenants::command::TenantCommand,
+    organization::tenants::command::TenantCommand,
 };
 use serde_json::{Value, json};
 

@@ -4,12 +4,12 @@
 use std::{sync::Arc, time::Instant};
 
 use dealgraph::{
-    cache::Allowance,
-    dev::redis::Redis,
     graphql::{
         Spend,
         limits::{Limits, Points},
     },
+    platform::redis::Allowance,
+    tools::dev::redis::Redis,
 };
 use serde_json::{Value, json};
 

@@ -16,9 +16,10 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use chrono::Utc;
 use dealgraph::{
-    config, demo,
-    ids::{TenantId, Typed as _, UserId},
-    import::Progress,
+    base::ids::{TenantId, Typed as _, UserId},
+    data::import::Progress,
+    platform::config,
+    tools::demo,
 };
 use serde_json::{Map, Value, json};
 use totp_rs::{Builder, Secret};

@@ -22,7 +22,7 @@ pub(crate) struct Domain {
 impl Domain {
     /// An id that no record has.
     pub(crate) fn new_id(&self) -> String {
-        format!("{}:{}", self.one, dealgraph::ids::mint())
+        format!("{}:{}", self.one, dealgraph::base::ids::mint())
     }
 
     /// Sends a mutation, for example `contactUpdate` for the verb `Update`.

@@ -3,7 +3,7 @@
 use std::{path::Path, process::Stdio, sync::Arc};
 
 use dealgraph::{
-    app::Serving,
+    api::app::Serving,
     graphql::{
         Spend,
         limits::{Limits, Points},

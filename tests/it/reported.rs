@@ -1,6 +1,6 @@
 //! Laws that did not hold once: what the domain tests found in the first version, kept from coming back.
 
-use dealgraph::ids::{ContactId, LeadId, OpportunityId, PipelineId, StageId, UserId};
+use dealgraph::base::ids::{ContactId, LeadId, OpportunityId, PipelineId, StageId, UserId};
 use serde_json::{Value, json};
 
 use crate::{

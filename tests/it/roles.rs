@@ -1,8 +1,8 @@
 //! Roles that tenants make: what they may be made of, who makes them, and that nobody rises by one.
 
 use dealgraph::{
-    auth::{Role, Sensitive},
-    ids::RoleId,
+    base::ids::RoleId,
+    organization::auth::{Role, Sensitive},
 };
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, raw_sql};
@@ -327,7 +327,7 @@ fn the_rights_of_a_role_are_found_by_its_id_and_by_nothing_else() {
         let session = world.db.read_session(A.actor(Who::Rep));
         let rights = async |role, id| {
             session
-                .run(async |tx| dealgraph::roles::rights(tx, role, id).await)
+                .run(async |tx| dealgraph::organization::roles::rights(tx, role, id).await)
                 .await
         };
         let closer = rights(Role::Custom, Some(A.id(1)))

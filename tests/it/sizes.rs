@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use dealgraph::{db::Sql, error::Error};
+use dealgraph::{base::error::Error, db::Sql};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, raw_sql};
 

@@ -103,8 +103,7 @@ fn the_answer_to_a_mutation_sees_what_it_wrote_and_what_was_written_before_it() 
             first: companyUpdate(input: $a) { company { name parent { name } } userErrors { code } }
             second: companyUpdate(input: $b) { company { name parent { name } } userErrors { code } }
         }";
-        let change =
-            |n, name: &str| json!({ "id": A.id::<dealgraph::ids::CompanyId>(n), "name": name });
+        let change = |n, name: &str| json!({ "id": A.id::<dealgraph::base::ids::CompanyId>(n), "name": name });
         let variables = json!({ "a": change(1, "Above"), "b": change(2, "Below") });
         let seen = world.a(Who::Admin).query_with(document, variables).await;
         assert_eq!(

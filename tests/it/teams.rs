@@ -1,6 +1,6 @@
 //! The tree of teams: who leads a team sees what its sub-teams own, also after a team has moved.
 
-use dealgraph::ids::{LeadId, TeamId, Typed as _};
+use dealgraph::base::ids::{LeadId, TeamId, Typed as _};
 use serde_json::{Value, json};
 
 use crate::{

@@ -3,10 +3,10 @@
 use std::{cell::RefCell, collections::BTreeSet, time::Duration};
 
 use dealgraph::{
+    base::ids::Typed as _,
     db::{Db, PoolOptions},
     events::Hints,
-    ids::Typed as _,
-    tenants::command::{self, TenantCommand},
+    organization::tenants::command::{self, TenantCommand},
 };
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! The tenant, its people and its teams, as they are read.
 
-use dealgraph::ids::TeamId;
+use dealgraph::base::ids::TeamId;
 use serde_json::{Value, json};
 
 use crate::harness::{A, Who, test};

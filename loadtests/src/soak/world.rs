@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use dealgraph::{
-    auth::Role,
+    base::ids::{TeamId, TenantId, Typed as _, UserId},
     db::SystemReason,
-    ids::{TeamId, TenantId, Typed as _, UserId},
-    members::provision::{self, NewMember, NewTeam, NewTenant, segment},
+    organization::{
+        auth::Role,
+        members::provision::{self, NewMember, NewTeam, NewTenant, segment},
+    },
 };
 use serde_json::{Value as Json, json};
 use uuid::Uuid;

@@ -17,7 +17,7 @@ use std::{
 
 use tokio::time::timeout;
 
-use crate::{
+use crate::base::{
     error::{Error, Result},
     ids::TenantId,
 };

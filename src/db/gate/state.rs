@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::Permit;
-use crate::ids::TenantId;
+use crate::base::ids::TenantId;
 
 /// Most transactions of a tenant that wait.
 pub(super) const MOST_WAITING: usize = 512;

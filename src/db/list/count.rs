@@ -10,8 +10,8 @@ use super::{
     statement::{push_filter, push_related},
 };
 use crate::{
+    base::error::Result,
     db::{Sql, Tx, masked::refuse_hidden},
-    error::Result,
 };
 
 /// Counts a list.

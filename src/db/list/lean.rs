@@ -11,8 +11,8 @@ use super::{
     statement::{self, Selected},
 };
 use crate::{
+    base::error::Result,
     db::{Tx, constraint::translate},
-    error::Result,
 };
 
 /// Some columns of a row, in the order they were asked for.

@@ -10,8 +10,8 @@ use super::{
     statement::{self, Selected},
 };
 use crate::{
+    base::error::{Error, Result},
     db::{Predicate, Sql, Tx, constraint::translate, predicate::Alias},
-    error::{Error, Result},
 };
 
 /// Reads one record; `None` when there is none or it is hidden.

@@ -5,14 +5,14 @@ use uuid::Uuid;
 
 use super::{ListQuery, Page, Record, Relation};
 use crate::{
-    auth::Sensitive,
+    base::error::Result,
     db::{
         Predicate, Sql, Tx,
         masked::{self, refuse_hidden},
         order::Rendering,
         predicate::Alias,
     },
-    error::Result,
+    organization::auth::Sensitive,
 };
 
 /// What is read of each row.

@@ -8,15 +8,17 @@ use async_graphql::{
 };
 
 use crate::{
-    activities::Activity,
-    companies::Company,
-    contacts::Contact,
+    crm::{
+        activities::Activity,
+        companies::Company,
+        contacts::Contact,
+        leads::Lead,
+        opportunities::Opportunity,
+        pipelines::{Pipeline, Stage},
+    },
     db::list::Record as _,
     graphql::shape::SchemaShape,
-    leads::Lead,
-    members::{Member, Team},
-    opportunities::Opportunity,
-    pipelines::{Pipeline, Stage},
+    organization::members::{Member, Team},
 };
 
 /// What an answer follows from.

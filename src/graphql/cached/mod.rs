@@ -1,6 +1,6 @@
 //! Answers to queries that were worked out before, by whomever of the same visibility class.
 //!
-//! An answer is found under who asks ([`crate::auth::Class`]), what is asked (document, operation, variables) and how far the kinds of
+//! An answer is found under who asks ([`crate::organization::auth::Class`]), what is asked (document, operation, variables) and how far the kinds of
 //! records are that it follows from ([`Dependencies`], [`Versions`]). These are asked of the database before anything
 //! else is read, so an answer is at least as new as the numbers it is kept under, and nobody is ever answered with what
 //! was true before they asked: but for those who say that it may be so many seconds old.
@@ -22,13 +22,14 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Answered, Api, Ran, documents::Prepared, http};
 use crate::{
-    audit::Origin,
-    auth::Actor,
-    cache::{Answers, Found, Place},
+    base::ids::TenantId,
     db::migrate::POLICIES,
     events::{Progress, Versions},
-    ids::TenantId,
-    telemetry::metrics::Metrics,
+    organization::{audit::Origin, auth::Actor},
+    platform::{
+        redis::{Answers, Found, Place},
+        telemetry::metrics::Metrics,
+    },
 };
 use kinds::Dependencies;
 pub(super) use usage::{Bypass, OLDEST, Usage, Wish};

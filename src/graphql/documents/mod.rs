@@ -13,7 +13,7 @@ use moka::sync::Cache;
 use sha2::{Digest as _, Sha256};
 
 use super::operation::Read;
-use crate::cache::Texts;
+use crate::platform::redis::Texts;
 pub(super) use prepared::Prepared;
 pub use trusted::{Trusted, TrustedError};
 

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 
-use crate::server::coding::{Coding, SHORTEST};
+use crate::platform::server::coding::{Coding, SHORTEST};
 
 /// A file that came with the binary.
 pub(super) struct Asset {

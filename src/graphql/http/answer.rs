@@ -13,8 +13,10 @@ use super::cache;
 use super::head::REQUEST_ID;
 use super::problem::{Fault, Problem, limit_headers, status_of};
 use super::written;
-use crate::graphql::{cached::Usage, limits::Limits, spending::Spent};
-use crate::server::coding::{self, Coding};
+use crate::{
+    graphql::{cached::Usage, limits::Limits, spending::Spent},
+    platform::server::coding::{self, Coding},
+};
 
 const LONGEST_MESSAGE: usize = 300;
 
@@ -445,7 +447,7 @@ mod tests {
                 (401, &HeaderValue::from_static("Bearer"))
             );
         }
-        let unavailable = Problem::from(crate::error::Error::Unavailable("the database"));
+        let unavailable = Problem::from(crate::base::error::Error::Unavailable("the database"));
         let seen = seen(Answer::of(&unavailable), Media::Json).await;
         assert_eq!(
             (seen.status, &seen.headers["retry-after"]),

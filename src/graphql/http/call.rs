@@ -10,8 +10,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::problem::Problem;
-use crate::graphql::documents::{Hash, Named};
-use crate::graphql::limits::{Limits, Refusal};
+use crate::graphql::{
+    documents::{Hash, Named},
+    limits::{Limits, Refusal},
+};
 
 /// What a client asks to be run.
 #[derive(Debug)]

@@ -40,9 +40,10 @@ use super::{
     live::{Failure, Start},
     socket,
 };
-use crate::audit::Origin;
-use crate::auth::Actor;
-use crate::server::coding::Coding;
+use crate::{
+    organization::{audit::Origin, auth::Actor},
+    platform::server::coding::Coding,
+};
 use accept::Media;
 pub(super) use answer::ensure_code;
 use answer::{Answer, finish};

@@ -6,11 +6,13 @@ use async_graphql::parser::types::OperationType;
 use super::Outcome;
 use super::call::Call;
 use super::problem::Problem;
-use crate::graphql::Api;
-use crate::graphql::documents::{Missing, Named, Prepared};
-use crate::graphql::operation::{self, SyntaxError};
-use crate::graphql::scan::scan;
-use crate::graphql::shape::{FEWEST_STAGES, select_operation};
+use crate::graphql::{
+    Api,
+    documents::{Missing, Named, Prepared},
+    operation::{self, SyntaxError},
+    scan::scan,
+    shape::{FEWEST_STAGES, select_operation},
+};
 
 /// Characters of an operation's name that the log keeps.
 const LONGEST_NAME: usize = 100;

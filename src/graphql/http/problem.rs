@@ -3,9 +3,11 @@
 use async_graphql::Pos;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 
-use crate::cache::{Allowance, Balance, Overdrawn};
-use crate::error::Error;
-use crate::graphql::limits::Refusal;
+use crate::{
+    base::error::Error,
+    graphql::limits::Refusal,
+    platform::redis::{Allowance, Balance, Overdrawn},
+};
 
 /// Why a request gets no answer from the executor.
 #[derive(Debug)]

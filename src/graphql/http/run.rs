@@ -18,11 +18,10 @@ use super::head::bearer;
 use super::prepare::{Transport, prepare, word_for};
 use super::problem::Problem;
 use super::{Arrival, Outcome, secrets};
-use crate::auth::Actor;
-use crate::graphql::Api;
-use crate::graphql::documents::Prepared;
-use crate::graphql::live::Start;
-use crate::graphql::spending;
+use crate::{
+    graphql::{Api, documents::Prepared, live::Start, spending},
+    organization::auth::Actor,
+};
 
 /// Runs what a client asked for, and notes in `outcome` what it was.
 pub(super) async fn run(

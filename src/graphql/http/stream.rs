@@ -26,7 +26,7 @@ use super::{
     receive, run,
 };
 use crate::{
-    error::Error,
+    base::error::Error,
     events::EventCursor,
     graphql::{
         Api,

@@ -8,7 +8,10 @@ use std::{
 use uuid::Uuid;
 
 use super::Failure;
-use crate::{auth::Actor, graphql::limits::Limits, ids::TenantId, telemetry::metrics::Metrics};
+use crate::{
+    base::ids::TenantId, graphql::limits::Limits, organization::auth::Actor,
+    platform::telemetry::metrics::Metrics,
+};
 
 /// Who has connections open.
 #[derive(Default)]

@@ -21,10 +21,10 @@ use super::{
     turn::Turn,
 };
 use crate::{
-    auth::Actor,
     db::list,
     events::{Change, Feed, Logged, Outlook, Watched},
     graphql::RequestContext,
+    organization::auth::Actor,
 };
 
 /// Messages that are kept for those who come back after a short break.

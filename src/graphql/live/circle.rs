@@ -20,9 +20,9 @@ use super::{
     turn::Turn,
 };
 use crate::{
-    auth::{Actor, Class},
     events::Feed,
     graphql::RequestContext,
+    organization::auth::{Actor, Class},
 };
 
 /// How long to wait for a database that does not answer.

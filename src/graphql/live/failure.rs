@@ -3,7 +3,7 @@
 use async_graphql::ServerError;
 use serde_json::{Value as Json, json};
 
-use crate::{cache::Overdrawn, error::Error, events::FeedError};
+use crate::{base::error::Error, events::FeedError, platform::redis::Overdrawn};
 
 /// Why a subscription ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,9 +14,9 @@ use super::{
     operation::Unanswered,
 };
 use crate::{
-    auth::Actor,
+    base::ids::Typed as _,
     events::{FeedError, Logged},
-    ids::Typed as _,
+    organization::auth::Actor,
 };
 
 /// How soon a pulse that could not be given is tried again.

@@ -42,13 +42,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{RequestContext, Schema, Spending, limits::Limits};
 use crate::{
-    audit::{Origin, Recorder},
-    auth::{Actor, Class},
-    cache::Presences,
+    base::ids::TenantId,
     db::Db,
     events::Hub,
-    ids::TenantId,
-    telemetry::metrics::Metrics,
+    organization::{
+        audit::{Origin, Recorder},
+        auth::{Actor, Class},
+    },
+    platform::{redis::Presences, telemetry::metrics::Metrics},
 };
 pub(crate) use admission::{Admission, Pass};
 use circle::Circle;

@@ -12,9 +12,9 @@ use super::{
     turn::{Plan, Planned, Turn},
 };
 use crate::{
-    auth::Actor,
     events::{EventCursor, Feed, FeedError},
     graphql::{RequestContext, attempts::Asked, documents::Prepared, spending},
+    organization::auth::Actor,
 };
 
 /// Where what an operation has to say is sent.

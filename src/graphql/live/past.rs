@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Failure, Line, Live, Refused, Seat, open::refused};
 use crate::{
-    auth::Actor,
     events::{Feed, Logged},
     graphql::spending::Reserved,
+    organization::auth::Actor,
 };
 
 /// Events that are told of at a time, at the most.

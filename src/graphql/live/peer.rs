@@ -9,9 +9,11 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 
 use super::Failure;
 use crate::{
-    audit::Origin,
-    auth::{Access, Actor},
-    error::{Error, Result},
+    base::error::{Error, Result},
+    organization::{
+        audit::Origin,
+        auth::{Access, Actor},
+    },
 };
 
 /// How long somebody may be unknown because the database does not answer. Nothing is sent to them meanwhile.

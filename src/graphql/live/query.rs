@@ -3,7 +3,7 @@
 use async_graphql::{Context, Object};
 
 use crate::{
-    error::Result,
+    base::error::Result,
     events::{self, EventCursor},
     graphql::ContextExt as _,
 };

@@ -10,10 +10,10 @@ use super::{
     operation::Operation,
 };
 use crate::{
-    auth::Actor,
-    cache::{Present, Stay},
+    base::ids::UserId,
     events::Feed,
-    ids::UserId,
+    organization::auth::Actor,
+    platform::redis::{Present, Stay},
 };
 
 /// A new audience begins with whoever came back after no more events than this, so that others who come back find it

@@ -8,7 +8,7 @@ use futures_util::future::{BoxFuture, FutureExt as _, try_join_all};
 use serde_json::Value as Json;
 
 use crate::{
-    error::{Error, Result},
+    base::error::{Error, Result},
     graphql::node,
 };
 

@@ -9,12 +9,14 @@ use serde_json::Value as Json;
 
 use super::sight;
 use crate::{
-    audit::{FieldDiff, shown_to},
-    error::{Error, Result},
+    base::error::{Error, Result},
+    entity::records::Kept,
     events::{Change, EventCursor, Logged},
     graphql::{ContextExt as _, scalars::JsonValue},
-    members::ChangeAuthor,
-    records::Kept,
+    organization::{
+        audit::{FieldDiff, shown_to},
+        members::ChangeAuthor,
+    },
 };
 
 /// An event as it concerns a visibility class.

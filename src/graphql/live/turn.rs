@@ -8,19 +8,19 @@ use futures_util::stream::{self, Iter};
 
 use super::told::{Happening, Told};
 use crate::{
-    activities::Activity,
-    auth::Scope,
-    companies::Company,
-    contacts::Contact,
+    base::{
+        error::{Error, Result},
+        ids::{self, ActivityId, CompanyId, ContactId, LeadId, OpportunityId, PipelineId, Typed},
+    },
+    crm::{
+        activities::Activity, companies::Company, contacts::Contact, leads::Lead,
+        opportunities::Opportunity, pipelines::Pipeline,
+    },
     db::{Comparison, Predicate, Value, list::Record as _, refuse_hidden_filter},
-    error::{Error, Result},
+    entity::records::Kept,
     events::{EventCursor, Watched},
     graphql::{ContextExt as _, Filter},
-    ids::{self, ActivityId, CompanyId, ContactId, LeadId, OpportunityId, PipelineId, Typed},
-    leads::Lead,
-    opportunities::Opportunity,
-    pipelines::Pipeline,
-    records::Kept,
+    organization::auth::Scope,
 };
 
 /// What a resolver of a subscription answers: one thing, or nothing while it is only asked what it watches.

@@ -10,11 +10,11 @@ use uuid::Uuid;
 
 use super::plan::{Below, Columns, Level, Link, Naming, Plan, Root};
 use crate::{
+    base::error::Result,
     db::{
         Tx,
         list::{self, Count, LeanRow},
     },
-    error::Result,
 };
 
 /// What was read for a plan.

@@ -4,7 +4,10 @@ use async_graphql::Context;
 use uuid::Uuid;
 
 use super::page::Source;
-use crate::{db::list::Record, error::Result, ids::Typed};
+use crate::{
+    base::{error::Result, ids::Typed},
+    db::list::Record,
+};
 
 /// The fields of a type that follow from a table's columns.
 pub(crate) struct Shape {

@@ -31,8 +31,8 @@ use plan::Plan;
 
 use super::{Connection, ContextExt as _, Listing, RequestContext};
 use crate::{
+    base::error::{Error, Result},
     db::list::{ListQuery, Record},
-    error::{Error, Result},
 };
 
 /// A page of a list of the tenant.

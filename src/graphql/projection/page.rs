@@ -8,13 +8,12 @@ use uuid::Uuid;
 
 use super::field::Shape;
 use crate::{
+    base::{error::Result, ids::TenantId},
     db::{
         Cursor, OrderField as _, OrderTerm, Tx, Value, ValueKind,
         list::{self, Count, LeanRow, ListQuery, Page, Record, Relation},
     },
-    error::Result,
     graphql::{ContextExt as _, Filter, ListArgs},
-    ids::TenantId,
 };
 
 /// A list with its records' type taken off.

@@ -10,9 +10,9 @@ use super::{
     plan::{Below, Edge, Info, Key, Level, Link, Part, Plan, Right, Root, What, Written},
 };
 use crate::{
-    auth::Actor,
+    base::error::{Error, Result},
     db::list::LeanRow,
-    error::{Error, Result},
+    organization::auth::Actor,
 };
 
 /// Writes all that was read for a plan, up to so many bytes; answers how many objects that are.

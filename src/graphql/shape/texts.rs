@@ -1,6 +1,6 @@
 //! What long texts cost: an object is paid for with its lines, and a text that may be much longer by itself.
 
-use crate::text::LONG_CHARS;
+use crate::base::text::LONG_CHARS;
 
 /// Characters that come with an object's point.
 const FREE_CHARS: usize = 1_000;

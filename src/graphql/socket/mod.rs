@@ -20,7 +20,7 @@ use axum::{
 };
 
 use super::Api;
-use crate::audit::Origin;
+use crate::organization::audit::Origin;
 use session::Session;
 
 /// What is read at a time, in bytes; the usual 128 kB are for few sockets with much to say. It is cleared before every

@@ -20,7 +20,7 @@ use super::{
     protocol::{self, Close, Incoming},
 };
 use crate::{
-    error::Error,
+    base::error::Error,
     graphql::{
         Api,
         http::prepare_subscription,

@@ -12,11 +12,11 @@ use super::{
     protocol::{self, Close, Incoming},
 };
 use crate::{
-    audit::Origin,
     graphql::{
         Api,
         live::{Pass, Peer},
     },
+    organization::audit::Origin,
 };
 
 /// A socket that was just opened.

@@ -1,9 +1,9 @@
 //! Programs come in with a key of a tenant: with its rights, for its time, and into no other tenant.
 
 use dealgraph::{
-    auth::{ApiKeySecret, Changed, Subject},
+    base::ids::{ApiKeyId, Typed as _},
     db::Sql,
-    ids::{ApiKeyId, Typed as _},
+    organization::auth::{ApiKeySecret, Changed, Subject},
 };
 use serde_json::json;
 use sqlx::{AssertSqlSafe, raw_sql};

@@ -1,7 +1,7 @@
 //! When somebody was last here is written seldom, whatever they do.
 
 use chrono::{DateTime, Utc};
-use dealgraph::{auth::ApiKeySecret, ids::SessionId};
+use dealgraph::{base::ids::SessionId, organization::auth::ApiKeySecret};
 
 use super::{access, actor, token};
 use crate::harness::{A, B, Who, test};
@@ -71,9 +71,9 @@ fn keys_and_devices_are_noted_too_and_with_the_address() {
             .tokens
             .issue_for(session, A.user(Who::Rep), A.tenant())
             .unwrap();
-        let origin = dealgraph::audit::Origin {
+        let origin = dealgraph::organization::audit::Origin {
             address: Some("192.0.2.7".parse().unwrap()),
-            ..dealgraph::audit::Origin::process("test")
+            ..dealgraph::organization::audit::Origin::process("test")
         };
         for bearer in [key.expose(), &device.token] {
             access.actor(bearer, &origin).await.expect("both are good");

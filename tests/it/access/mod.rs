@@ -13,12 +13,14 @@ use std::{
 };
 
 use dealgraph::{
-    audit::{Origin, Recorder, Recording},
-    auth::{Access, Actor, Changed, tell},
-    cache::Throttle,
+    base::error::Result,
     db::{Db, Sql, SystemReason},
-    error::Result,
-    identities::Identities,
+    organization::{
+        audit::{Origin, Recorder, Recording},
+        auth::{Access, Actor, Changed, tell},
+        identities::Identities,
+    },
+    platform::redis::Throttle,
 };
 use serde_json::Value;
 

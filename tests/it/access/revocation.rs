@@ -7,9 +7,9 @@ use std::{
 
 use chrono::TimeDelta;
 use dealgraph::{
-    auth::{Actor, Changed},
+    base::ids::{SessionId, Typed as _},
     db::Sql,
-    ids::{SessionId, Typed as _},
+    organization::auth::{Actor, Changed},
 };
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, raw_sql};

@@ -7,12 +7,13 @@ use std::sync::{
 
 use chrono::{DateTime, TimeDelta};
 use dealgraph::{
-    audit::Recorder,
-    auth::{Access, KeyRing, TokenError, Tokens},
-    cache::Throttle,
-    clock::Clock,
-    error::Error,
-    identities::Identities,
+    base::{clock::Clock, error::Error},
+    organization::{
+        audit::Recorder,
+        auth::{Access, KeyRing, TokenError, Tokens},
+        identities::Identities,
+    },
+    platform::redis::Throttle,
 };
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::json;

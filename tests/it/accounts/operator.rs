@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use dealgraph::accounts::operator::{self, PersonCommand};
+use dealgraph::organization::accounts::operator::{self, PersonCommand};
 
 use super::{PASSWORD, address, arrange, audited, count, is_in, signed_in, text, try_sign_in};
 use crate::harness::{A, Who, World, test};

@@ -1,6 +1,6 @@
 //! The database holds a transaction on somebody's account to that account, whatever its statements say.
 
-use dealgraph::ids::Typed as _;
+use dealgraph::base::ids::Typed as _;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, raw_sql};
 
 use super::{arrange, count, signed_in};

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use dealgraph::{
-    accounts::{
-        Accounts, Settings, Setup,
-        register::{FirstTenant, Registration, register},
+    organization::{
+        accounts::{
+            Accounts, Settings, Setup,
+            register::{FirstTenant, Registration, register},
+        },
+        audit::Origin,
+        identities::Identities,
     },
-    audit::Origin,
-    identities::Identities,
-    mail::{Mailer, Post, Way},
+    platform::mail::{Mailer, Post, Way},
 };
 use futures_util::future::join_all;
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! Signing in by password.
 
-use dealgraph::accounts::{HashCost, Hasher};
+use dealgraph::organization::accounts::{HashCost, Hasher};
 use serde_json::json;
 
 use super::{

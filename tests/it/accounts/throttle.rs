@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use dealgraph::{
-    cache::{Counter, Throttle},
-    dev::{
+    base::error::Error,
+    platform::redis::{Counter, Throttle},
+    tools::dev::{
         DevError,
         datadir::{Contents, DataDir},
         redis::Redis,
     },
-    error::Error,
 };
 use futures_util::future::join_all;
 use sha2::{Digest as _, Sha256};

@@ -101,7 +101,7 @@ fn asking_for_a_new_password_takes_the_same_time_for_a_known_and_an_unknown_addr
             world
                 .accounts
                 .throttle
-                .clear(&dealgraph::cache::Counter::network(
+                .clear(&dealgraph::platform::redis::Counter::network(
                     "mail",
                     [127, 0, 0, 1].into(),
                 ))

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use dealgraph::ids::Typed as _;
+use dealgraph::base::ids::Typed as _;
 use serde_json::{Value, json};
 
 use super::entries;

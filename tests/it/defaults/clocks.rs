@@ -3,15 +3,17 @@
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use dealgraph::{
-    audit::Recorder,
-    cache::Texts,
     events::Hub,
     graphql::{
         Api, Caching, Plans, Spending, Trusted, http::Origins, limits::Limits, live::Sources,
         router,
     },
-    server::{ServerLimits, serve},
-    telemetry::metrics::Metrics,
+    organization::audit::Recorder,
+    platform::{
+        redis::Texts,
+        server::{ServerLimits, serve},
+        telemetry::metrics::Metrics,
+    },
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},

@@ -3,15 +3,13 @@
 use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
 
 use dealgraph::{
-    accounts::Accounts,
-    app::{App, Serving},
-    auth::Tokens,
-    clock::Clock,
-    config::TraceParents,
+    api::app::{App, Serving},
+    base::clock::Clock,
     db::{Db, PoolOptions},
     events::Hints,
     graphql::limits::Limits,
-    identities::Identities,
+    organization::{accounts::Accounts, auth::Tokens, identities::Identities},
+    platform::config::TraceParents,
 };
 use futures_util::{Stream, stream};
 use serde_json::{Value, json};

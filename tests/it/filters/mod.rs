@@ -5,7 +5,7 @@ mod chance;
 use std::sync::Arc;
 
 use dealgraph::{
-    app::Serving,
+    api::app::Serving,
     graphql::{Plan, limits::Limits},
 };
 use serde_json::{Value, json};

@@ -12,17 +12,20 @@ use std::{
 
 use chrono::TimeDelta;
 use dealgraph::{
-    accounts::{self, Accounts, HashCost, Hasher, Settings},
-    app::{App, Serving},
-    auth::{KeyRing, Tokens},
-    clock::Clock,
-    config::TraceParents,
+    api::app::{App, Serving},
+    base::{clock::Clock, ids::UserId},
     db::{Db, PoolOptions},
     events::Hints,
     graphql::limits::Limits,
-    identities::Identities,
-    ids::UserId,
-    mail::{Post, Way},
+    organization::{
+        accounts::{self, Accounts, HashCost, Hasher, Settings},
+        auth::{KeyRing, Tokens},
+        identities::Identities,
+    },
+    platform::{
+        config::TraceParents,
+        mail::{Post, Way},
+    },
 };
 use reqwest::{RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};

@@ -13,16 +13,16 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use dealgraph::{
-    auth::{KeyRing, Vault},
-    clock::Clock,
+    base::clock::Clock,
     db::{Db, PoolOptions, migrate},
-    dev::{
+    events::Hints,
+    organization::auth::{KeyRing, Vault},
+    tools::dev::{
         DevError,
         datadir::{Contents, DataDir},
         encryption_keys,
         postgres::{Postgres, PostgresOptions},
     },
-    events::Hints,
 };
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, postgres::PgConnectOptions, raw_sql};
 use tokio::sync::OnceCell;

@@ -23,7 +23,7 @@ pub(crate) use plans::Planner;
 pub(crate) use samples::{OF_ACCOUNTS, OF_ADMINS, global_id, kind_of_field, kind_of_operation};
 pub(crate) use statements::{GLOBAL_TABLES, TENANT_TABLES, asks_planner, unbound};
 
-use dealgraph::identities::Identities;
+use dealgraph::organization::identities::Identities;
 use logs::Logs;
 
 /// Runs a test in a world of its own, then judges its logs and its statements.

@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use chrono::DateTime;
 use dealgraph::{
-    auth::{Actor, Place, Rights, Role, Sensitive, Subject},
-    ids::{
+    base::ids::{
         ApiKeyId, AuditEntryId, InvitationId, RoleId, SessionId, TeamId, TenantId, Typed, UserId,
     },
-    members::provision,
+    organization::{
+        auth::{Actor, Place, Rights, Role, Sensitive, Subject},
+        members::provision,
+    },
 };
 use uuid::Uuid;
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use dealgraph::ids::{Typed as _, UserId};
+use dealgraph::base::ids::{Typed as _, UserId};
 
 use super::{Field, Schema, Side, people::KINDS};
 

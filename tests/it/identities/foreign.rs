@@ -1,7 +1,9 @@
 //! Access tokens that other issuers made: of a real provider, and of one that attacks.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use dealgraph::{config::IdentityFile, identities::Identities, ids::Typed as _};
+use dealgraph::{
+    base::ids::Typed as _, organization::identities::Identities, platform::config::IdentityFile,
+};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 

@@ -12,7 +12,7 @@ use std::sync::{
 };
 
 use chrono::TimeDelta;
-use dealgraph::clock::Clock;
+use dealgraph::base::clock::Clock;
 use sqlx::{AssertSqlSafe, raw_sql};
 
 use crate::harness::{Side, World};
@@ -51,7 +51,7 @@ async fn slug(world: &World, side: Side) -> String {
 }
 
 /// Who is linked beside whom the world begins with: subjects at issuers, with the persons here.
-async fn links(world: &World) -> Vec<(String, dealgraph::ids::UserId)> {
+async fn links(world: &World) -> Vec<(String, dealgraph::base::ids::UserId)> {
     let mut superuser = world.database.superuser().await;
     sqlx::query_as(
         "SELECT subject, user_id FROM identities WHERE issuer LIKE 'http:%' ORDER BY subject",

@@ -1,6 +1,8 @@
 //! Signing in at a real provider, by a browser that goes all the way.
 
-use dealgraph::{config::IdentityFile, identities::Identities, ids::Typed as _};
+use dealgraph::{
+    base::ids::Typed as _, organization::identities::Identities, platform::config::IdentityFile,
+};
 use serde_json::{Value, json};
 
 use super::{

@@ -3,13 +3,10 @@
 use std::sync::Arc;
 
 use dealgraph::{
-    audit::Origin,
-    auth::Actor,
-    clock::Clock,
+    base::{clock::Clock, error::Result, ids::Typed as _},
     db::{self, Db, PoolOptions, Sql, StartupError, Tx},
-    error::Result,
     events::Hints,
-    ids::Typed as _,
+    organization::{audit::Origin, auth::Actor},
 };
 use sqlx::{AssertSqlSafe, PgConnection, Row as _, raw_sql};
 

@@ -5,10 +5,12 @@ use std::{collections::BTreeSet, fmt::Write as _, sync::Arc};
 
 use chrono::DateTime;
 use dealgraph::{
-    auth::{Actor, Place, Rights, Role, Subject},
+    base::ids::{TeamId, Typed as _},
     db::{Db, Sql},
-    ids::{TeamId, Typed as _},
-    members::provision,
+    organization::{
+        auth::{Actor, Place, Rights, Role, Subject},
+        members::provision,
+    },
 };
 use fastrand::Rng;
 use sqlx::{AssertSqlSafe, PgConnection, raw_sql};

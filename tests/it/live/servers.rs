@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use dealgraph::{audit::Origin, db::Db, dev::redis::Redis, opportunities};
+use dealgraph::{
+    crm::opportunities, db::Db, organization::audit::Origin, tools::dev::redis::Redis,
+};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, raw_sql};
 

@@ -1,6 +1,6 @@
 //! Changing what members may do and where they stand, and everybody who must not.
 
-use dealgraph::ids::{RoleId, TeamId, Typed as _};
+use dealgraph::base::ids::{RoleId, TeamId, Typed as _};
 use serde_json::json;
 
 use super::{act, arrange, count, let_closers, refusal};

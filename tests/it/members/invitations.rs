@@ -1,7 +1,7 @@
 //! Inviting people, and everything that a mailed secret must not open.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use dealgraph::ids::{RoleId, TeamId, Typed as _, UserId};
+use dealgraph::base::ids::{RoleId, TeamId, Typed as _, UserId};
 use serde_json::{Value, json};
 
 use super::{act, arrange, count, let_closers, refusal};

@@ -4,7 +4,7 @@ mod change;
 mod invitations;
 mod removal;
 
-use dealgraph::ids::TeamId;
+use dealgraph::base::ids::TeamId;
 use serde_json::{Value, json};
 
 use crate::{

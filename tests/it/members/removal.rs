@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use dealgraph::{
-    audit::Origin,
-    ids::{LeadId, Typed as _},
-    members::{self, placement},
+    base::ids::{LeadId, Typed as _},
+    organization::{
+        audit::Origin,
+        members::{self, placement},
+    },
 };
 use serde_json::{Value, json};
 

@@ -127,7 +127,7 @@ fn a_place_that_makes_no_sense_is_refused() {
                         "afterId",
                     ),
                     (
-                        json!({ "afterId": A.id::<dealgraph::ids::OpportunityId>(99) }),
+                        json!({ "afterId": A.id::<dealgraph::base::ids::OpportunityId>(99) }),
                         "NOT_FOUND",
                         "afterId",
                     ),

@@ -3,10 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 
 use dealgraph::{
-    audit::Origin,
-    error::Error,
-    ids::{OpportunityId, Typed as _},
-    opportunities::{self, Place},
+    base::{
+        error::Error,
+        ids::{OpportunityId, Typed as _},
+    },
+    crm::opportunities::{self, Place},
+    organization::audit::Origin,
 };
 use futures_util::future::join_all;
 use serde_json::{Value, json};

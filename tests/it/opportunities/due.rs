@@ -1,7 +1,7 @@
 //! The due list: what is overdue, due today or later, where days are those of the tenant's own time zone.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use dealgraph::ids::{OpportunityId, Typed as _};
+use dealgraph::base::ids::{OpportunityId, Typed as _};
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 

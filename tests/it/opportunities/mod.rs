@@ -7,7 +7,7 @@ mod next_actions;
 mod people;
 mod stages;
 
-use dealgraph::ids::{CompanyId, ContactId, OpportunityId, PipelineId, StageId, UserId};
+use dealgraph::base::ids::{CompanyId, ContactId, OpportunityId, PipelineId, StageId, UserId};
 use serde_json::{Value, json};
 
 use crate::{

@@ -1,6 +1,6 @@
 //! What is to be done next about a deal.
 
-use dealgraph::ids::{ContactId, UserId};
+use dealgraph::base::ids::{ContactId, UserId};
 use serde_json::{Value, json};
 
 use super::{DEALS, deal};

@@ -1,6 +1,6 @@
 //! The people of a deal: contacts, collaborators and its owner, and what each of them may see.
 
-use dealgraph::ids::{ContactId, LeadId, UserId};
+use dealgraph::base::ids::{ContactId, LeadId, UserId};
 use serde_json::{Value, json};
 
 use super::{DEALS, deal};

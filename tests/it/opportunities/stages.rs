@@ -1,6 +1,6 @@
 //! How a deal moves through the stages of a pipeline, to its end and back.
 
-use dealgraph::ids::{OpportunityId, PipelineId, StageId};
+use dealgraph::base::ids::{OpportunityId, PipelineId, StageId};
 use serde_json::{Value, json};
 
 use super::{DEALS, deal, new_deal, stage};

@@ -12,11 +12,13 @@ use std::{
 };
 
 use dealgraph::{
-    audit::Origin,
+    base::{
+        error::{Error, Result},
+        ids::{CompanyId, Typed as _},
+    },
     db::{Db, Sql},
-    error::{Error, Result},
     events::{Event, EventKind},
-    ids::{CompanyId, Typed as _},
+    organization::audit::Origin,
 };
 use futures_util::future::join_all;
 use serde_json::json;

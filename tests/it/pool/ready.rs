@@ -3,8 +3,8 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use dealgraph::{
+    base::error::Result,
     db::{Db, Predicate, Quantifier, Sql, list},
-    error::Result,
 };
 use futures_util::future::join_all;
 use tokio::sync::Barrier;

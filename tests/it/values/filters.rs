@@ -1,6 +1,6 @@
 //! Filters: values that Postgres would refuse, null, and the forms that text is compared in.
 
-use dealgraph::ids::{CompanyId, ContactId, LeadId};
+use dealgraph::base::ids::{CompanyId, ContactId, LeadId};
 use serde_json::{Value, json};
 
 use crate::harness::{A, Field, Schema, Who, test};

@@ -1,6 +1,6 @@
 //! A statement that fails, fails for the field that asked for it: the others go on reading the same snapshot.
 
-use dealgraph::ids::{CompanyId, LeadId};
+use dealgraph::base::ids::{CompanyId, LeadId};
 use serde_json::{Value, json};
 
 use crate::{

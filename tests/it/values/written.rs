@@ -1,6 +1,6 @@
 //! What is written: times and text at their edges, who may own something, and what has to be said.
 
-use dealgraph::ids::{ActivityId, CompanyId, ContactId, LeadId, OpportunityId};
+use dealgraph::base::ids::{ActivityId, CompanyId, ContactId, LeadId, OpportunityId};
 use serde_json::{Value, json};
 
 use crate::{

@@ -3,7 +3,10 @@
 use serde_json::json;
 
 use super::*;
-use crate::soak::sight::{Filter, Scope, Sight, Watch};
+use crate::soak::{
+    kind::SYNCED,
+    sight::{Filter, Scope, Sight, Watch},
+};
 
 const DEAL: Uuid = Uuid::from_u128(1);
 const OWNER: Uuid = Uuid::from_u128(2);
@@ -100,8 +103,6 @@ fn world() -> World {
         events,
     }
 }
-
-use crate::soak::kind::SYNCED;
 
 fn told(seq: i64, word: &'static str) -> Telling {
     Telling {

@@ -5,8 +5,10 @@ use async_graphql::parser::parse_query;
 use serde_json::json;
 
 use super::{Filters, InputRole};
-use crate::graphql::limits::Limits;
-use crate::graphql::shape::{FEWEST_STAGES, SchemaShape};
+use crate::graphql::{
+    limits::Limits,
+    shape::{FEWEST_STAGES, SchemaShape},
+};
 
 /// A small grammar of filters: one with joins, one without, and one inside another input object.
 const FILTERS: &str = "

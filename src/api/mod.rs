@@ -1,0 +1,3 @@
+//! The service: everything put together.
+
+pub mod app;

@@ -1,0 +1,8 @@
+//! What everything is said in: ids, text, money, instants, and the one error.
+
+pub mod clock;
+pub mod error;
+pub mod ids;
+pub mod money;
+pub mod text;
+pub mod times;

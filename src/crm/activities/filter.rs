@@ -1,0 +1,104 @@
+//! Activities in the schema: which ones are asked for, and in which order.
+
+use async_graphql::InputObject;
+
+use super::{ActivityDirection, ActivityKind, ActivityOrderField, ActivityStatus};
+use crate::{
+    base::{
+        error::Result,
+        ids::{ActivityId, UserId},
+    },
+    db::{Direction, OrderTerm, Predicate},
+    enum_filter,
+    graphql::{
+        Filter,
+        filters::{Conditions, DateTimeFilter, IdFilter},
+    },
+};
+
+enum_filter! {
+    /// Compares a kind of activity.
+    ActivityKindFilter(ActivityKind)
+}
+
+enum_filter! {
+    /// Compares an activity's status.
+    ActivityStatusFilter(ActivityStatus)
+}
+
+enum_filter! {
+    /// Compares an activity's direction.
+    ActivityDirectionFilter(ActivityDirection)
+}
+
+/// Which activities.
+#[derive(Debug, Default, InputObject)]
+pub struct ActivityFilter {
+    /// All of these hold.
+    and: Option<Vec<ActivityFilter>>,
+    /// At least one of these holds.
+    or: Option<Vec<ActivityFilter>>,
+    /// This does not hold.
+    not: Option<Box<ActivityFilter>>,
+    /// By id.
+    id: Option<IdFilter>,
+    /// By kind.
+    kind: Option<ActivityKindFilter>,
+    /// By status.
+    status: Option<ActivityStatusFilter>,
+    /// By direction.
+    direction: Option<ActivityDirectionFilter>,
+    /// By owner.
+    owner_id: Option<IdFilter>,
+    /// By the time until when it is to be done.
+    due_at: Option<DateTimeFilter>,
+    /// By its place in a timeline.
+    occurred_at: Option<DateTimeFilter>,
+    /// By the time when it was done.
+    done_at: Option<DateTimeFilter>,
+    /// By time of creation.
+    created_at: Option<DateTimeFilter>,
+    /// By time of the last change.
+    updated_at: Option<DateTimeFilter>,
+}
+
+impl Filter for ActivityFilter {
+    fn predicate(self) -> Result<Predicate> {
+        let mut all = Conditions::default();
+        all.id::<ActivityId>("id", "activity_id", self.id)?;
+        all.enumeration("kind", "kind", self.kind)?;
+        all.enumeration("status", "status", self.status)?;
+        all.enumeration("direction", "direction", self.direction)?;
+        all.id::<UserId>("ownerId", "owner_id", self.owner_id)?;
+        all.time("dueAt", ("due_at", "'infinity'::timestamptz"), self.due_at)?;
+        all.time("occurredAt", "occurred_at", self.occurred_at)?;
+        all.time("doneAt", "done_at", self.done_at)?;
+        all.time("createdAt", "created_at", self.created_at)?;
+        all.time("updatedAt", "updated_at", self.updated_at)?;
+        all.finish(self.and, self.or, self.not)
+    }
+}
+
+/// One criterion of the order of activities.
+#[derive(Debug, InputObject)]
+pub struct ActivityOrder {
+    /// What to sort by.
+    field: ActivityOrderField,
+    /// Which way.
+    #[graphql(default_with = "Direction::Asc")]
+    direction: Direction,
+}
+
+impl From<ActivityOrder> for OrderTerm<ActivityOrderField> {
+    fn from(order: ActivityOrder) -> Self {
+        Self {
+            field: order.field,
+            direction: order.direction,
+        }
+    }
+}
+
+pub(super) const USUAL_ORDER: OrderTerm<ActivityOrderField> = OrderTerm {
+    field: ActivityOrderField::OccurredAt,
+    direction: Direction::Desc,
+};

@@ -1,0 +1,248 @@
+//! Activities in the schema: what can be read.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Object, Union};
+use chrono::{DateTime, Utc};
+use futures_util::future;
+use uuid::Uuid;
+
+use super::{
+    Activity, ActivityDirection, ActivityKind, ActivityStatus, Target,
+    filter::{ActivityFilter, ActivityOrder, USUAL_ORDER},
+    loader::TargetsOf,
+    projection::SHAPE,
+};
+use crate::{
+    base::{
+        error::Result,
+        ids::{ActivityId, Typed as _},
+    },
+    crm::{companies::Company, contacts::Contact, leads::Lead, opportunities::Opportunity},
+    db::list::{Link, Relation},
+    graphql::{
+        Connection, ContextExt as _, ListArgs, Listing, RecordRights,
+        projection::{self, Found},
+    },
+    organization::members::{ChangeAuthor, User},
+};
+
+/// A link keeps the activity's time, so a record's latest activities are one range of an index.
+const LINK: Link = Link {
+    table: "activity_targets",
+    on: "l.activity_id = t.activity_id",
+    copies: &[
+        ("occurred_at", "l.occurred_at"),
+        ("activity_id", "l.activity_id"),
+    ],
+};
+
+pub(crate) static OF_COMPANY: Relation = Relation {
+    name: "company.activities",
+    link: Some(LINK),
+    key: "l.company_id",
+};
+pub(crate) static OF_CONTACT: Relation = Relation {
+    name: "contact.activities",
+    link: Some(LINK),
+    key: "l.contact_id",
+};
+pub(crate) static OF_LEAD: Relation = Relation {
+    name: "lead.activities",
+    link: Some(LINK),
+    key: "l.lead_id",
+};
+pub(crate) static OF_OPPORTUNITY: Relation = Relation {
+    name: "opportunity.activities",
+    link: Some(LINK),
+    key: "l.opportunity_id",
+};
+
+/// The activities of a record, the latest first unless ordered otherwise.
+pub(crate) async fn below(
+    ctx: &Context<'_>,
+    relation: &'static Relation,
+    parent: Uuid,
+    args: ListArgs<ActivityFilter, ActivityOrder>,
+) -> Result<Connection<Activity>> {
+    Listing::below(
+        ctx,
+        relation,
+        parent,
+        args.query(ctx.request().actor().tenant, USUAL_ORDER)?,
+    )
+    .await
+}
+
+/// Something that was done or is planned, and the records it is about.
+#[Object]
+impl Activity {
+    /// The id, as `activity:<uuid>`.
+    pub async fn id(&self) -> ActivityId {
+        self.id
+    }
+
+    /// What kind of thing it is.
+    async fn kind(&self) -> ActivityKind {
+        self.fields.kind
+    }
+
+    /// What it is about, in a line.
+    async fn subject(&self) -> &str {
+        &self.fields.subject
+    }
+
+    /// Its text: what was said or written, or what is to be done.
+    async fn body(&self) -> Option<&str> {
+        self.fields.body.as_deref()
+    }
+
+    /// Who got in touch with whom.
+    async fn direction(&self) -> Option<ActivityDirection> {
+        self.fields.direction
+    }
+
+    /// How it stands.
+    async fn status(&self) -> ActivityStatus {
+        self.fields.status
+    }
+
+    /// Until when it is to be done.
+    async fn due_at(&self) -> Option<DateTime<Utc>> {
+        self.fields.due_at
+    }
+
+    /// When it starts.
+    async fn start_at(&self) -> Option<DateTime<Utc>> {
+        self.fields.start_at
+    }
+
+    /// When it ends.
+    async fn end_at(&self) -> Option<DateTime<Utc>> {
+        self.fields.end_at
+    }
+
+    /// When it was done; empty until it is.
+    async fn done_at(&self) -> Option<DateTime<Utc>> {
+        self.fields.done_at
+    }
+
+    /// What came of it.
+    async fn outcome(&self) -> Option<&str> {
+        self.fields.outcome.as_deref()
+    }
+
+    /// Its place in a timeline: when it was done, else when it starts, else when it is due, else when it was created.
+    async fn occurred_at(&self) -> DateTime<Utc> {
+        self.occurred_at
+    }
+
+    /// Who does it or did it.
+    async fn owner(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        User::load(ctx, self.fields.ownership.owner_id).await
+    }
+
+    /// The records it is about, without those that you may not see.
+    async fn targets(&self, ctx: &Context<'_>) -> Result<Vec<ActivityTarget>> {
+        let targets = ctx.request().load_with::<TargetsOf>(self.id.uuid()).await?;
+        let loads = targets
+            .into_iter()
+            .map(|target| ActivityTarget::load(ctx, target));
+        Ok(future::try_join_all(loads)
+            .await?
+            .into_iter()
+            .flatten()
+            .collect())
+    }
+
+    /// What you may do with it.
+    async fn can(&self, ctx: &Context<'_>) -> RecordRights {
+        RecordRights::on(ctx.request(), self)
+    }
+
+    /// When it was put away; lists leave such activities out.
+    async fn archived_at(&self) -> Option<DateTime<Utc>> {
+        self.stamps.archived_at
+    }
+
+    /// When it was created.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.stamps.created_at
+    }
+
+    /// Who created it.
+    async fn created_by(&self) -> ChangeAuthor {
+        ChangeAuthor::new(&self.stamps.created_by)
+    }
+
+    /// When it last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.stamps.updated_at
+    }
+
+    /// Who changed it last.
+    async fn updated_by(&self) -> ChangeAuthor {
+        ChangeAuthor::new(&self.stamps.updated_by)
+    }
+
+    /// Counts changes; send it back as `expectedVersion` to not overwrite somebody else's.
+    async fn version(&self) -> i32 {
+        self.stamps.version
+    }
+}
+
+/// A record that an activity is about.
+#[derive(Union)]
+enum ActivityTarget {
+    /// A company.
+    Company(Arc<Company>),
+    /// A contact.
+    Contact(Arc<Contact>),
+    /// A lead.
+    Lead(Arc<Lead>),
+    /// An opportunity.
+    Opportunity(Arc<Opportunity>),
+}
+
+impl ActivityTarget {
+    async fn load(ctx: &Context<'_>, target: Target) -> Result<Option<Self>> {
+        let (request, id) = (ctx.request(), Some(target.uuid()));
+        Ok(match target {
+            Target::Company(_) => request.load(id).await?.map(Self::Company),
+            Target::Contact(_) => request.load(id).await?.map(Self::Contact),
+            Target::Lead(_) => request.load(id).await?.map(Self::Lead),
+            Target::Opportunity(_) => request.load(id).await?.map(Self::Opportunity),
+        })
+    }
+}
+
+/// Reading activities.
+#[derive(Default)]
+pub struct ActivityQuery;
+
+#[Object]
+impl ActivityQuery {
+    /// An activity by its id; null when there is none that you may see.
+    async fn activity(&self, ctx: &Context<'_>, id: ActivityId) -> Result<Option<Found<Activity>>> {
+        projection::find(ctx, &SHAPE, id.uuid()).await
+    }
+
+    /// Activities, the latest first unless ordered otherwise.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn activities(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        filter: Option<ActivityFilter>,
+        order_by: Option<Vec<ActivityOrder>>,
+        #[graphql(default)] include_archived: bool,
+    ) -> Result<Connection<Activity>> {
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
+        let query = args.query(ctx.request().actor().tenant, USUAL_ORDER)?;
+        projection::list(ctx, &SHAPE, query).await
+    }
+}

@@ -1,0 +1,283 @@
+//! Companies in the schema: what can be read.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Object, SimpleObject};
+use chrono::{DateTime, Utc};
+
+use super::{
+    Company,
+    filter::{CompanyFilter, CompanyOrder, USUAL_ORDER},
+    projection::SHAPE,
+};
+use crate::{
+    base::{
+        error::Result,
+        ids::{CompanyId, Typed as _},
+    },
+    crm::{
+        activities::{self, Activity, ActivityFilter, ActivityOrder},
+        contacts::{self, Contact, ContactFilter, ContactOrder},
+        opportunities::{self, Opportunity, OpportunityFilter, OpportunityOrder},
+    },
+    db::list::Relation,
+    graphql::{
+        Connection, ContextExt as _, ListArgs, Listing, RecordRights,
+        projection::{self, Found},
+        scalars::Money,
+    },
+    organization::{
+        auth::Sensitive,
+        members::{ChangeAuthor, User},
+    },
+};
+
+pub(super) static SUBSIDIARIES: Relation = Relation {
+    name: "company.subsidiaries",
+    link: None,
+    key: "t.parent_company_id",
+};
+
+/// An organisation that the tenant deals with.
+#[Object]
+impl Company {
+    /// The id, as `company:<uuid>`.
+    pub async fn id(&self) -> CompanyId {
+        self.id
+    }
+
+    /// What it is called.
+    async fn name(&self) -> &str {
+        &self.fields.name
+    }
+
+    /// Its internet domain, in lower case, for example `acme.example`.
+    async fn domain(&self) -> Option<&str> {
+        self.fields.domain.as_deref()
+    }
+
+    /// What it does, for example `software`.
+    async fn industry(&self) -> Option<&str> {
+        self.fields.industry.as_deref()
+    }
+
+    /// How many people work there.
+    async fn employee_count(&self) -> Option<i32> {
+        self.fields.employee_count
+    }
+
+    /// What it turns over in a year.
+    async fn annual_revenue(&self, ctx: &Context<'_>) -> Option<Money> {
+        let revenue = self.fields.annual_revenue().map(Money::from);
+        ctx.request().unless_masked(Sensitive::Amounts, revenue)
+    }
+
+    /// The year it was founded in.
+    async fn founded_year(&self) -> Option<i32> {
+        self.fields.founded_year.map(i32::from)
+    }
+
+    /// Its web site.
+    async fn website(&self) -> Option<&str> {
+        self.fields.website.as_deref()
+    }
+
+    /// Its switchboard's phone number.
+    async fn phone(&self, ctx: &Context<'_>) -> Option<&str> {
+        let phone = self.fields.phone.as_deref();
+        ctx.request().unless_masked(Sensitive::Phones, phone)
+    }
+
+    /// Where it is.
+    async fn address(&self) -> Address<'_> {
+        let f = &self.fields;
+        Address {
+            line: f.address_line.as_deref(),
+            city: f.city.as_deref(),
+            region: f.region.as_deref(),
+            postal_code: f.postal_code.as_deref(),
+            country: f.country.as_deref(),
+        }
+    }
+
+    /// Notes on the company.
+    async fn description(&self) -> Option<&str> {
+        self.fields.description.as_deref()
+    }
+
+    /// Free words to find it by.
+    async fn tags(&self) -> &[String] {
+        &self.fields.tags
+    }
+
+    /// The company it belongs to.
+    async fn parent(&self, ctx: &Context<'_>) -> Result<Option<Arc<Company>>> {
+        ctx.request()
+            .load(self.fields.parent_company_id.map(|id| id.uuid()))
+            .await
+    }
+
+    /// Who looks after it.
+    async fn owner(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        User::load(ctx, self.fields.ownership.owner_id).await
+    }
+
+    /// The companies that belong to it.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn subsidiaries(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        filter: Option<CompanyFilter>,
+        order_by: Option<Vec<CompanyOrder>>,
+        #[graphql(default)] include_archived: bool,
+    ) -> Result<Connection<Company>> {
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
+        Listing::below(
+            ctx,
+            &SUBSIDIARIES,
+            self.id.uuid(),
+            args.query(ctx.request().actor().tenant, USUAL_ORDER)?,
+        )
+        .await
+    }
+
+    /// The people who work there.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn contacts(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        filter: Option<ContactFilter>,
+        order_by: Option<Vec<ContactOrder>>,
+        #[graphql(default)] include_archived: bool,
+    ) -> Result<Connection<Contact>> {
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
+        contacts::below(ctx, &contacts::OF_COMPANY, self.id.uuid(), args).await
+    }
+
+    /// The deals with it.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn opportunities(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        filter: Option<OpportunityFilter>,
+        order_by: Option<Vec<OpportunityOrder>>,
+        #[graphql(default)] include_archived: bool,
+    ) -> Result<Connection<Opportunity>> {
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
+        opportunities::below(ctx, &opportunities::OF_COMPANY, self.id.uuid(), args).await
+    }
+
+    /// What was done and is planned with it.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn activities(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        filter: Option<ActivityFilter>,
+        order_by: Option<Vec<ActivityOrder>>,
+        #[graphql(default)] include_archived: bool,
+    ) -> Result<Connection<Activity>> {
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
+        activities::below(ctx, &activities::OF_COMPANY, self.id.uuid(), args).await
+    }
+
+    /// What you may do with it.
+    async fn can(&self, ctx: &Context<'_>) -> RecordRights {
+        RecordRights::on(ctx.request(), self)
+    }
+
+    /// When it was put away; lists leave such companies out.
+    async fn archived_at(&self) -> Option<DateTime<Utc>> {
+        self.stamps.archived_at
+    }
+
+    /// When it was created.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.stamps.created_at
+    }
+
+    /// Who created it.
+    async fn created_by(&self) -> ChangeAuthor {
+        ChangeAuthor::new(&self.stamps.created_by)
+    }
+
+    /// When it last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.stamps.updated_at
+    }
+
+    /// Who changed it last.
+    async fn updated_by(&self) -> ChangeAuthor {
+        ChangeAuthor::new(&self.stamps.updated_by)
+    }
+
+    /// Counts changes; send it back as `expectedVersion` to not overwrite somebody else's.
+    async fn version(&self) -> i32 {
+        self.stamps.version
+    }
+}
+
+/// A postal address.
+#[derive(SimpleObject)]
+struct Address<'a> {
+    /// Street and number.
+    line: Option<&'a str>,
+    /// City.
+    city: Option<&'a str>,
+    /// State, province or canton.
+    region: Option<&'a str>,
+    /// Postal code.
+    postal_code: Option<&'a str>,
+    /// Country.
+    country: Option<&'a str>,
+}
+
+/// Reading companies.
+#[derive(Default)]
+pub struct CompanyQuery;
+
+#[Object]
+impl CompanyQuery {
+    /// A company by its id; null when there is none that you may see.
+    async fn company(&self, ctx: &Context<'_>, id: CompanyId) -> Result<Option<Found<Company>>> {
+        projection::find(ctx, &SHAPE, id.uuid()).await
+    }
+
+    /// Companies, the newest first unless ordered otherwise.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn companies(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        filter: Option<CompanyFilter>,
+        order_by: Option<Vec<CompanyOrder>>,
+        #[graphql(default)] include_archived: bool,
+    ) -> Result<Connection<Company>> {
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
+        let query = args.query(ctx.request().actor().tenant, USUAL_ORDER)?;
+        projection::list(ctx, &SHAPE, query).await
+    }
+}

@@ -1,0 +1,120 @@
+//! Companies: the organisations a tenant deals with.
+//!
+//! A company may belong to another one (its parent) and to a person (its owner).
+
+mod filter;
+mod graphql;
+mod model;
+mod mutation;
+mod projection;
+mod store;
+mod subscription;
+
+use uuid::Uuid;
+
+pub use filter::CompanyFilter;
+pub use graphql::CompanyQuery;
+pub use model::{Company, CompanyFields, CompanyOrderField, NewCompany};
+pub use mutation::CompanyMutation;
+pub(crate) use projection::SHAPE;
+pub use subscription::{CompanyEvent, CompanySubscription};
+
+use crate::{
+    base::{
+        error::Result,
+        ids::{CompanyId, Typed as _},
+    },
+    crm::activities,
+    db::{Tx, list},
+    entity::records::{self, Stamps},
+    events::EventKind,
+};
+
+/// Creates companies, all or none. One that brings an id which exists already is answered as it stands.
+///
+/// # Errors
+/// What [`CompanyFields::check`] refuses; `NOT_FOUND` for an owner or parent that the actor can't see;
+/// `FORBIDDEN` without the permission or beyond the row scope.
+pub async fn create_many(tx: &mut Tx, new: Vec<NewCompany>) -> Result<Vec<Company>> {
+    let mut companies = Vec::with_capacity(new.len());
+    for NewCompany {
+        id,
+        mut fields,
+        created_at,
+    } in new
+    {
+        fields.check()?;
+        companies.push(Company {
+            id,
+            fields,
+            visible_to: String::new(),
+            stamps: Stamps::new(tx, created_at),
+        });
+    }
+    records::place_owners(
+        tx,
+        companies
+            .iter_mut()
+            .map(|company| &mut company.fields.ownership),
+    )
+    .await?;
+    let parents = companies
+        .iter()
+        .filter_map(|company| Some(company.fields.parent_company_id?.uuid()));
+    list::require::<Company>(tx, parents, "parentCompanyId").await?;
+    let created = store::insert(tx, companies).await?;
+    for company in &created {
+        records::emit_created(tx, company, &company.fields);
+    }
+    Ok(created)
+}
+
+/// Creates a company.
+///
+/// # Errors
+/// As [`create_many`].
+pub async fn create(tx: &mut Tx, new: NewCompany) -> Result<Company> {
+    let id = new.id.uuid();
+    match list::find(tx, id).await? {
+        Some(existing) => Ok(existing),
+        None => Ok(create_many(tx, vec![new]).await?.remove(0)),
+    }
+}
+
+/// Changes a company.
+///
+/// # Errors
+/// `NOT_FOUND`, `CONFLICT`, `FORBIDDEN`, and what `change` and [`CompanyFields::check`] refuse.
+pub async fn update(
+    tx: &mut Tx,
+    (id, expected_version): (CompanyId, Option<i32>),
+    change: impl FnOnce(&mut CompanyFields) -> Result<()>,
+) -> Result<Company> {
+    let before: Company = records::lock(tx, id.uuid(), expected_version).await?;
+    let mut after = before.clone();
+    change(&mut after.fields)?;
+    after.fields.check()?;
+    if after.fields.parent_company_id != before.fields.parent_company_id {
+        let parent: Option<Uuid> = after.fields.parent_company_id.map(|id| id.uuid());
+        list::require::<Company>(tx, parent, "parentCompanyId").await?;
+        store::refuse_loop(tx, id, after.fields.parent_company_id).await?;
+    }
+    if after.fields.ownership != before.fields.ownership {
+        records::place_owners(tx, [&mut after.fields.ownership]).await?;
+    }
+    if after.fields == before.fields {
+        return Ok(before);
+    }
+    after.stamps.touch(tx);
+    let after = store::update(tx, &after).await?;
+    if after.visible_to != before.visible_to {
+        activities::follow(tx, activities::Target::Company(id), &after.visible_to).await?;
+    }
+    records::emit_changed(
+        tx,
+        EventKind::Updated,
+        (&before, &before.fields),
+        (&after, &after.fields),
+    );
+    Ok(after)
+}

@@ -1,0 +1,226 @@
+//! What a company is, and what it may look like.
+
+use async_graphql::Enum;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+use uuid::Uuid;
+
+use crate::{
+    base::{
+        error::{Error, Result},
+        ids::{CompanyId, Typed as _},
+        money::{MAX_MINOR, Money},
+        text::{self, Text},
+    },
+    crm::activities::Target,
+    db::{OrderField, Value, ValueKind, list::Record},
+    entity::records::{self, Kept, Ownership, Stamps},
+};
+
+/// A company.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Company {
+    #[sqlx(rename = "company_id")]
+    pub(super) id: CompanyId,
+    #[sqlx(flatten)]
+    pub(super) fields: CompanyFields,
+    pub(super) visible_to: String,
+    #[sqlx(flatten)]
+    pub(super) stamps: Stamps,
+}
+
+/// What can be written of a company.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, sqlx::FromRow)]
+#[expect(missing_docs, reason = "the names say it; the schema describes each")]
+pub struct CompanyFields {
+    pub name: String,
+    pub domain: Option<String>,
+    pub industry: Option<String>,
+    pub employee_count: Option<i32>,
+    pub annual_revenue_minor: Option<i64>,
+    pub annual_revenue_currency: Option<String>,
+    pub founded_year: Option<i16>,
+    pub website: Option<String>,
+    pub phone: Option<String>,
+    pub address_line: Option<String>,
+    pub city: Option<String>,
+    pub region: Option<String>,
+    pub postal_code: Option<String>,
+    pub country: Option<String>,
+    pub description: Option<String>,
+    pub parent_company_id: Option<CompanyId>,
+    pub tags: Vec<String>,
+    #[sqlx(flatten)]
+    #[serde(flatten)]
+    pub ownership: Ownership,
+}
+
+/// A company that is to be created.
+#[derive(Debug, Clone)]
+pub struct NewCompany {
+    /// The client's own id, or a minted one.
+    pub id: CompanyId,
+    /// What is known of it.
+    pub fields: CompanyFields,
+    /// When it came about, if not now.
+    pub created_at: Option<DateTime<Utc>>,
+}
+
+impl CompanyFields {
+    /// Cleans and bounds all fields.
+    ///
+    /// # Errors
+    /// `BLANK`, `TOO_LONG`, `OUT_OF_RANGE`, `INVALID_URL`, `INVALID_DOMAIN`, with the field.
+    pub fn check(&mut self) -> Result<()> {
+        Text::line("name").required(&mut self.name)?;
+        for (field, text) in [
+            ("industry", &mut self.industry),
+            ("phone", &mut self.phone),
+            ("addressLine", &mut self.address_line),
+            ("city", &mut self.city),
+            ("region", &mut self.region),
+            ("postalCode", &mut self.postal_code),
+            ("country", &mut self.country),
+            ("domain", &mut self.domain),
+        ] {
+            Text::line(field).optional(text)?;
+        }
+        Text::long("description").optional(&mut self.description)?;
+        text::check_url(&mut self.website, "website")?;
+        text::check_tags(&mut self.tags)?;
+        if let Some(domain) = &mut self.domain {
+            *domain = text::domain(domain).ok_or_else(|| {
+                let message = "expected a domain like example.com";
+                Error::invalid("INVALID_DOMAIN", "domain", message)
+            })?;
+        }
+        if self.employee_count.is_some_and(|n| n < 0) {
+            return Err(Error::invalid(
+                "OUT_OF_RANGE",
+                "employeeCount",
+                "expected zero or more",
+            ));
+        }
+        if self
+            .founded_year
+            .is_some_and(|year| !(1000..=2200).contains(&year))
+        {
+            return Err(Error::invalid(
+                "OUT_OF_RANGE",
+                "foundedYear",
+                "expected a year between 1000 and 2200",
+            ));
+        }
+        if self
+            .annual_revenue_minor
+            .is_some_and(|amount| !(0..=MAX_MINOR).contains(&amount))
+        {
+            return Err(Error::invalid(
+                "INVALID_AMOUNT",
+                "annualRevenue.amountMinor",
+                "expected zero or more",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The revenue of a year.
+    #[must_use]
+    pub fn annual_revenue(&self) -> Option<Money> {
+        Money::from_columns(
+            self.annual_revenue_minor,
+            self.annual_revenue_currency.as_deref(),
+        )
+    }
+}
+
+/// What companies can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum CompanyOrderField {
+    /// When it was created.
+    CreatedAt,
+    /// When it last changed.
+    UpdatedAt,
+    /// Its name, without regard to case.
+    Name,
+}
+
+impl OrderField for CompanyOrderField {
+    fn column(self) -> &'static str {
+        match self {
+            Self::CreatedAt => "created_at",
+            Self::UpdatedAt => "updated_at",
+            Self::Name => "name_normalized",
+        }
+    }
+
+    fn kind(self) -> ValueKind {
+        match self {
+            Self::CreatedAt | Self::UpdatedAt => ValueKind::Time,
+            Self::Name => ValueKind::Text,
+        }
+    }
+}
+
+impl Record for Company {
+    const KIND: &'static str = "company";
+    const TABLE: &'static str = "companies";
+    const ID_COLUMN: &'static str = "company_id";
+    const COLUMNS: &'static str = "t.company_id, t.name, t.domain, t.industry, t.employee_count, CASE WHEN app.shows('amounts') THEN \
+        t.annual_revenue_minor END AS annual_revenue_minor, CASE WHEN app.shows('amounts') THEN \
+        t.annual_revenue_currency END AS annual_revenue_currency, t.founded_year, t.website, CASE WHEN \
+        app.shows('phones') THEN t.phone END AS phone, t.address_line, t.city, t.region, t.postal_code, \
+        t.country, t.description, t.parent_company_id, t.tags, t.owner_id, t.team_path, t.visible_to, \
+        t.archived_at, t.created_at, t.created_by, t.updated_at, t.updated_by, t.version";
+    type Order = CompanyOrderField;
+
+    fn key(&self) -> Uuid {
+        self.id.uuid()
+    }
+
+    fn sort_value(&self, field: CompanyOrderField) -> Option<Value> {
+        Some(match field {
+            CompanyOrderField::CreatedAt => Value::Time(self.stamps.created_at),
+            CompanyOrderField::UpdatedAt => Value::Time(self.stamps.updated_at),
+            CompanyOrderField::Name => Value::Text(text::normalize(&self.fields.name)),
+        })
+    }
+}
+
+impl Kept for Company {
+    fn stamps(&self) -> &Stamps {
+        &self.stamps
+    }
+
+    fn visible_to(&self) -> &str {
+        &self.visible_to
+    }
+
+    fn columns(&self) -> Json {
+        records::with(
+            json!(self.fields),
+            json!({ "name_normalized": text::normalize(&self.fields.name) }),
+        )
+    }
+
+    fn activity_target(&self) -> Option<Target> {
+        Some(Target::Company(self.id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_blank_name_is_refused_with_its_field() {
+        let error = CompanyFields {
+            name: " \t".to_owned(),
+            ..Default::default()
+        }
+        .check()
+        .expect_err("blank");
+        assert_eq!((error.code(), error.field()), ("BLANK", Some("name")));
+    }
+}

@@ -1,0 +1,238 @@
+//! Companies in the schema: what can be changed.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
+
+use super::{Company, CompanyFields, NewCompany};
+use crate::{
+    base::{
+        error::Result,
+        ids::{CompanyId, Typed as _, UserId},
+    },
+    entity::records,
+    graphql::{
+        ContextExt as _, DeletePayload, UserError, answer,
+        patch::{patch, patch_money, patch_or_default, patch_required, refuse_masked},
+        scalars::MoneyInput,
+    },
+    organization::auth::{Rights, Sensitive},
+};
+
+/// What can be written of a company beside its name. Leave a field out to keep it, send null to empty it.
+#[derive(Debug, InputObject)]
+struct CompanyDetails {
+    /// Internet domain, for example `acme.example`.
+    domain: MaybeUndefined<String>,
+    /// What it does.
+    industry: MaybeUndefined<String>,
+    /// How many people work there.
+    employee_count: MaybeUndefined<i32>,
+    /// What it turns over in a year.
+    annual_revenue: MaybeUndefined<MoneyInput>,
+    /// The year it was founded in.
+    founded_year: MaybeUndefined<i16>,
+    /// Web site.
+    website: MaybeUndefined<String>,
+    /// Phone number.
+    phone: MaybeUndefined<String>,
+    /// Street and number.
+    address_line: MaybeUndefined<String>,
+    /// City.
+    city: MaybeUndefined<String>,
+    /// State, province or canton.
+    region: MaybeUndefined<String>,
+    /// Postal code.
+    postal_code: MaybeUndefined<String>,
+    /// Country.
+    country: MaybeUndefined<String>,
+    /// Notes on the company.
+    description: MaybeUndefined<String>,
+    /// The company it belongs to.
+    parent_company_id: MaybeUndefined<CompanyId>,
+    /// Who looks after it. A new record is yours unless you say otherwise.
+    owner_id: MaybeUndefined<UserId>,
+    /// Free words to find it by; replaces all.
+    tags: MaybeUndefined<Vec<String>>,
+}
+
+impl CompanyDetails {
+    fn write_to(self, fields: &mut CompanyFields, rights: &Rights) -> Result<()> {
+        let revenue = (&self.annual_revenue, "annualRevenue");
+        refuse_masked(rights, Sensitive::Amounts, revenue)?;
+        refuse_masked(rights, Sensitive::Phones, (&self.phone, "phone"))?;
+        patch(self.domain, &mut fields.domain);
+        patch(self.industry, &mut fields.industry);
+        patch(self.employee_count, &mut fields.employee_count);
+        patch_money(
+            self.annual_revenue,
+            "annualRevenue",
+            (
+                &mut fields.annual_revenue_minor,
+                &mut fields.annual_revenue_currency,
+            ),
+        )?;
+        patch(self.founded_year, &mut fields.founded_year);
+        patch(self.website, &mut fields.website);
+        patch(self.phone, &mut fields.phone);
+        patch(self.address_line, &mut fields.address_line);
+        patch(self.city, &mut fields.city);
+        patch(self.region, &mut fields.region);
+        patch(self.postal_code, &mut fields.postal_code);
+        patch(self.country, &mut fields.country);
+        patch(self.description, &mut fields.description);
+        patch(self.parent_company_id, &mut fields.parent_company_id);
+        patch(self.owner_id, &mut fields.ownership.owner_id);
+        patch_or_default(self.tags, &mut fields.tags);
+        Ok(())
+    }
+}
+
+/// A company to be created.
+#[derive(Debug, InputObject)]
+struct CompanyCreateInput {
+    /// Your own id for it (`company:<uuid>`, best a version 7): sending the same twice creates it once.
+    id: Option<CompanyId>,
+    /// What it is called.
+    name: String,
+    #[graphql(flatten)]
+    details: CompanyDetails,
+}
+
+/// A change to a company.
+#[derive(Debug, InputObject)]
+struct CompanyUpdateInput {
+    /// Which company.
+    id: CompanyId,
+    /// The version that the change was made for; another one answers CONFLICT.
+    expected_version: Option<i32>,
+    /// What it is called.
+    name: Option<String>,
+    #[graphql(flatten)]
+    details: CompanyDetails,
+}
+
+/// Names a company, and the version it is expected at.
+#[derive(Debug, InputObject)]
+struct CompanyRefInput {
+    /// Which company.
+    id: CompanyId,
+    /// The version it is expected at; another one answers CONFLICT.
+    expected_version: Option<i32>,
+}
+
+/// What a change to a company came to.
+#[derive(SimpleObject)]
+struct CompanyPayload {
+    /// The company after the change; after a CONFLICT as it is now; null when the change was refused.
+    company: Option<Arc<Company>>,
+    /// What has to be mended; empty when the change was made.
+    user_errors: Vec<UserError>,
+}
+
+/// Writing companies.
+#[derive(Default)]
+pub struct CompanyMutation;
+
+#[Object]
+impl CompanyMutation {
+    /// Creates a company.
+    async fn company_create(
+        &self,
+        ctx: &Context<'_>,
+        input: CompanyCreateInput,
+    ) -> async_graphql::Result<CompanyPayload> {
+        let id = input.id.unwrap_or_default();
+        let owner = ctx.request().actor().person();
+        let outcome = ctx.request().write(async |tx| {
+            let mut fields = CompanyFields {
+                name: input.name,
+                ..Default::default()
+            };
+            fields.ownership.owner_id = owner;
+            input.details.write_to(&mut fields, &tx.actor().rights)?;
+            super::create(
+                tx,
+                NewCompany {
+                    id,
+                    fields,
+                    created_at: None,
+                },
+            )
+            .await
+        });
+        payload(ctx, id, outcome.await).await
+    }
+
+    /// Changes a company.
+    async fn company_update(
+        &self,
+        ctx: &Context<'_>,
+        input: CompanyUpdateInput,
+    ) -> async_graphql::Result<CompanyPayload> {
+        let id = input.id;
+        let outcome = ctx.request().write(async |tx| {
+            let CompanyUpdateInput {
+                id,
+                expected_version,
+                name,
+                details,
+            } = input;
+            let rights = Arc::clone(&tx.actor().rights);
+            super::update(tx, (id, expected_version), |fields| {
+                patch_required(name, &mut fields.name);
+                details.write_to(fields, &rights)
+            })
+            .await
+        });
+        payload(ctx, id, outcome.await).await
+    }
+
+    /// Puts a company away.
+    async fn company_archive(
+        &self,
+        ctx: &Context<'_>,
+        input: CompanyRefInput,
+    ) -> async_graphql::Result<CompanyPayload> {
+        let outcome = ctx
+            .request()
+            .write(async |tx| records::archive(tx, input.id.uuid(), input.expected_version).await);
+        payload(ctx, input.id, outcome.await).await
+    }
+
+    /// Takes a company back from the archive.
+    async fn company_restore(
+        &self,
+        ctx: &Context<'_>,
+        input: CompanyRefInput,
+    ) -> async_graphql::Result<CompanyPayload> {
+        let outcome = ctx
+            .request()
+            .write(async |tx| records::restore(tx, input.id.uuid(), input.expected_version).await);
+        payload(ctx, input.id, outcome.await).await
+    }
+
+    /// Deletes a company for good. Refused with IN_USE while contacts, deals or subsidiaries refer to it.
+    async fn company_delete(
+        &self,
+        ctx: &Context<'_>,
+        input: CompanyRefInput,
+    ) -> async_graphql::Result<DeletePayload> {
+        let outcome = ctx.request().write(async |tx| {
+            records::delete::<Company>(tx, input.id.uuid(), input.expected_version).await
+        });
+        DeletePayload::new(input.id, outcome.await)
+    }
+}
+
+async fn payload(
+    ctx: &Context<'_>,
+    id: CompanyId,
+    outcome: Result<Company>,
+) -> async_graphql::Result<CompanyPayload> {
+    let (company, user_errors) = answer(ctx, id.uuid(), outcome).await?;
+    Ok(CompanyPayload {
+        company,
+        user_errors,
+    })
+}

@@ -1,0 +1,289 @@
+//! Contacts in the schema: what can be read.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Object};
+use chrono::{DateTime, Utc};
+
+use super::{
+    Contact, ContactMethod,
+    filter::{ContactFilter, ContactOrder, USUAL_ORDER},
+    methods::{self, MethodsOfContact},
+    projection::SHAPE,
+};
+use crate::{
+    base::{
+        error::Result,
+        ids::{ContactId, Typed as _},
+    },
+    crm::{
+        activities::{self, Activity, ActivityFilter, ActivityOrder},
+        companies::Company,
+        opportunities::{self, Opportunity, OpportunityFilter, OpportunityOrder},
+    },
+    db::list::{Link, Relation},
+    graphql::{
+        Connection, ContextExt as _, ListArgs, Listing, RecordRights,
+        projection::{self, Found},
+    },
+    organization::{
+        auth::Sensitive,
+        members::{ChangeAuthor, User},
+    },
+};
+
+/// The people of a company.
+pub(crate) static OF_COMPANY: Relation = Relation {
+    name: "company.contacts",
+    link: None,
+    key: "t.company_id",
+};
+
+pub(super) static REPORTS_TO: Relation = Relation {
+    name: "contact.directReports",
+    link: None,
+    key: "t.reports_to_id",
+};
+
+/// The people of a deal.
+pub(crate) static OF_OPPORTUNITY: Relation = Relation {
+    name: "opportunity.contacts",
+    link: Some(Link {
+        table: "opportunity_contacts",
+        on: "l.contact_id = t.contact_id",
+        copies: &[],
+    }),
+    key: "l.opportunity_id",
+};
+
+/// Reads a parent's contacts, in one statement with those of its siblings.
+///
+/// # Errors
+/// What the arguments fail with, or the database.
+pub(crate) async fn below(
+    ctx: &Context<'_>,
+    relation: &'static Relation,
+    parent: uuid::Uuid,
+    args: ListArgs<ContactFilter, ContactOrder>,
+) -> Result<Connection<Contact>> {
+    Listing::below(
+        ctx,
+        relation,
+        parent,
+        args.query(ctx.request().actor().tenant, USUAL_ORDER)?,
+    )
+    .await
+}
+
+/// A person that the tenant deals with.
+#[Object]
+impl Contact {
+    /// The id, as `contact:<uuid>`.
+    pub async fn id(&self) -> ContactId {
+        self.id
+    }
+
+    /// First and last name.
+    async fn name(&self) -> String {
+        format!("{} {}", self.fields.first_name, self.fields.last_name)
+    }
+
+    /// First name.
+    async fn first_name(&self) -> &str {
+        &self.fields.first_name
+    }
+
+    /// Last name.
+    async fn last_name(&self) -> &str {
+        &self.fields.last_name
+    }
+
+    /// What the person does, for example `Head of purchasing`.
+    async fn job_title(&self) -> Option<&str> {
+        self.fields.job_title.as_deref()
+    }
+
+    /// Where in the company the person works.
+    async fn department(&self) -> Option<&str> {
+        self.fields.department.as_deref()
+    }
+
+    /// The preferred e-mail address, in lower case.
+    async fn email(&self, ctx: &Context<'_>) -> Option<&str> {
+        ctx.request()
+            .unless_masked(Sensitive::Emails, self.email.as_deref())
+    }
+
+    /// The preferred phone number; without one the preferred mobile phone number.
+    async fn phone(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+        let methods = ctx
+            .request()
+            .load_with::<MethodsOfContact>(self.id.uuid())
+            .await?;
+        let phone = methods::preferred_phone(&methods);
+        Ok(ctx.request().unless_masked(Sensitive::Phones, phone))
+    }
+
+    /// All ways to reach the person, in their order; at most 20.
+    async fn contact_methods(&self, ctx: &Context<'_>) -> Result<Arc<[ContactMethod]>> {
+        ctx.request()
+            .load_with::<MethodsOfContact>(self.id.uuid())
+            .await
+    }
+
+    /// How warm the relationship is, from 0 (cold) to 100.
+    async fn warmness_score(&self) -> i32 {
+        self.fields.warmness_score.into()
+    }
+
+    /// When somebody was last in touch with the person.
+    async fn last_contacted_at(&self) -> Option<DateTime<Utc>> {
+        self.fields.last_contacted_at
+    }
+
+    /// Free words to find it by.
+    async fn tags(&self) -> &[String] {
+        &self.fields.tags
+    }
+
+    /// The company the person works for.
+    async fn company(&self, ctx: &Context<'_>) -> Result<Option<Arc<Company>>> {
+        ctx.request()
+            .load(self.fields.company_id.map(|id| id.uuid()))
+            .await
+    }
+
+    /// The person's boss.
+    async fn reports_to(&self, ctx: &Context<'_>) -> Result<Option<Arc<Contact>>> {
+        ctx.request()
+            .load(self.fields.reports_to_id.map(|id| id.uuid()))
+            .await
+    }
+
+    /// Who looks after it.
+    async fn owner(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        User::load(ctx, self.fields.ownership.owner_id).await
+    }
+
+    /// The people whose boss this is.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn direct_reports(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        filter: Option<ContactFilter>,
+        order_by: Option<Vec<ContactOrder>>,
+        #[graphql(default)] include_archived: bool,
+    ) -> Result<Connection<Contact>> {
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
+        below(ctx, &REPORTS_TO, self.id.uuid(), args).await
+    }
+
+    /// The deals the person has a part in.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn opportunities(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        filter: Option<OpportunityFilter>,
+        order_by: Option<Vec<OpportunityOrder>>,
+        #[graphql(default)] include_archived: bool,
+    ) -> Result<Connection<Opportunity>> {
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
+        opportunities::below(ctx, &opportunities::OF_CONTACT, self.id.uuid(), args).await
+    }
+
+    /// What was done and is planned with the person.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn activities(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        filter: Option<ActivityFilter>,
+        order_by: Option<Vec<ActivityOrder>>,
+        #[graphql(default)] include_archived: bool,
+    ) -> Result<Connection<Activity>> {
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
+        activities::below(ctx, &activities::OF_CONTACT, self.id.uuid(), args).await
+    }
+
+    /// What you may do with it.
+    async fn can(&self, ctx: &Context<'_>) -> RecordRights {
+        RecordRights::on(ctx.request(), self)
+    }
+
+    /// When it was put away; lists leave such contacts out.
+    async fn archived_at(&self) -> Option<DateTime<Utc>> {
+        self.stamps.archived_at
+    }
+
+    /// When it was created.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.stamps.created_at
+    }
+
+    /// Who created it.
+    async fn created_by(&self) -> ChangeAuthor {
+        ChangeAuthor::new(&self.stamps.created_by)
+    }
+
+    /// When it last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.stamps.updated_at
+    }
+
+    /// Who changed it last.
+    async fn updated_by(&self) -> ChangeAuthor {
+        ChangeAuthor::new(&self.stamps.updated_by)
+    }
+
+    /// Counts changes; send it back as `expectedVersion` to not overwrite somebody else's.
+    async fn version(&self) -> i32 {
+        self.stamps.version
+    }
+}
+
+/// Reading contacts.
+#[derive(Default)]
+pub struct ContactQuery;
+
+#[Object]
+impl ContactQuery {
+    /// A contact by its id; null when there is none that you may see.
+    async fn contact(&self, ctx: &Context<'_>, id: ContactId) -> Result<Option<Found<Contact>>> {
+        projection::find(ctx, &SHAPE, id.uuid()).await
+    }
+
+    /// Contacts, the newest first unless ordered otherwise. Whom to call next ("my 500"): filter by your own `ownerId`
+    /// and order by `[{ field: WARMNESS_SCORE, direction: DESC }, { field: LAST_CONTACTED_AT, direction: ASC }]`, the
+    /// warmest first and, among equals, who has waited longest.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn contacts(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        filter: Option<ContactFilter>,
+        order_by: Option<Vec<ContactOrder>>,
+        #[graphql(default)] include_archived: bool,
+    ) -> Result<Connection<Contact>> {
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
+        let query = args.query(ctx.request().actor().tenant, USUAL_ORDER)?;
+        projection::list(ctx, &SHAPE, query).await
+    }
+}

@@ -1,0 +1,195 @@
+//! Contacts: the people a tenant deals with, and the ways to reach them.
+//!
+//! A contact may work for a company, report to another contact, and belong to a person (its owner).
+
+mod filter;
+mod graphql;
+mod methods;
+mod model;
+mod mutation;
+mod projection;
+mod store;
+mod subscription;
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+pub use filter::{ContactFilter, ContactOrder};
+pub use graphql::ContactQuery;
+pub(crate) use graphql::{OF_COMPANY, OF_OPPORTUNITY, below};
+pub use methods::{ContactMethod, ContactMethodKind, NewContactMethod};
+pub use model::{Contact, ContactFields, ContactOrderField, NewContact};
+pub use mutation::ContactMutation;
+pub(crate) use projection::{SHAPE, listed};
+pub use subscription::{ContactEvent, ContactSubscription};
+
+use crate::{
+    base::{
+        error::Result,
+        ids::{ContactId, Typed as _},
+    },
+    crm::{activities, companies::Company},
+    db::{Tx, list},
+    entity::records::{self, Stamps},
+    events::EventKind,
+};
+
+/// Creates contacts with the ways to reach them, all or none. They may report to each other, in any order.
+///
+/// # Errors
+/// What [`ContactFields::check`] refuses; on a field below `contactMethods` what is wrong with a method;
+/// `NOT_FOUND` for an owner, a company or a boss that the actor can't see; `LOOP` when some report to each other in a circle; `FORBIDDEN` without the permission or
+/// beyond the row scope.
+pub async fn create_many(tx: &mut Tx, new: Vec<NewContact>) -> Result<Vec<Contact>> {
+    let mut contacts = Vec::with_capacity(new.len());
+    let mut methods_of = HashMap::with_capacity(new.len());
+    for (
+        place,
+        NewContact {
+            id,
+            mut fields,
+            methods,
+            created_at,
+        },
+    ) in new.into_iter().enumerate()
+    {
+        fields.check()?;
+        let methods = methods::arrange(methods, &[])?;
+        let email = methods::preferred_email(&methods);
+        methods_of.insert(id, (place, methods));
+        contacts.push(Contact {
+            id,
+            fields,
+            email,
+            visible_to: String::new(),
+            stamps: Stamps::new(tx, created_at),
+        });
+    }
+    records::place_owners(
+        tx,
+        contacts
+            .iter_mut()
+            .map(|contact| &mut contact.fields.ownership),
+    )
+    .await?;
+    let companies = contacts
+        .iter()
+        .filter_map(|contact| Some(contact.fields.company_id?.uuid()));
+    list::require::<Company>(tx, companies, "companyId").await?;
+    let bosses = contacts
+        .iter()
+        .filter_map(|contact| contact.fields.reports_to_id);
+    let bosses = bosses
+        .filter(|boss| !methods_of.contains_key(boss))
+        .map(|boss| boss.uuid());
+    list::require::<Contact>(tx, bosses, "reportsToId").await?;
+    let mut created = store::insert(tx, model::bosses_first(contacts)?).await?;
+    created.sort_by_key(|contact| methods_of[&contact.id].0);
+    let rows = created.iter().flat_map(|contact| {
+        methods_of[&contact.id]
+            .1
+            .iter()
+            .map(move |method| (contact, method))
+    });
+    methods::insert(tx, &rows.collect::<Vec<_>>()).await?;
+    for contact in &created {
+        let (_, methods) = &methods_of[&contact.id];
+        records::emit_created(
+            tx,
+            contact,
+            &Told {
+                fields: &contact.fields,
+                contact_methods: Some(methods),
+            },
+        );
+    }
+    Ok(created)
+}
+
+/// Creates a contact. One that brings an id which exists already is answered as it stands.
+///
+/// # Errors
+/// As [`create_many`].
+pub async fn create(tx: &mut Tx, new: NewContact) -> Result<Contact> {
+    let id = new.id.uuid();
+    match list::find(tx, id).await? {
+        Some(existing) => Ok(existing),
+        None => Ok(create_many(tx, vec![new]).await?.remove(0)),
+    }
+}
+
+/// Changes a contact. `methods`, when there, become all the ways to reach it; those that name an id keep their row.
+///
+/// # Errors
+/// `NOT_FOUND`, `CONFLICT`, `FORBIDDEN`, `LOOP`, what `change` and [`ContactFields::check`] refuse; on a field below
+/// `contactMethods` what is wrong with a method.
+pub async fn update(
+    tx: &mut Tx,
+    (id, expected_version): (ContactId, Option<i32>),
+    methods: Option<Vec<NewContactMethod>>,
+    change: impl FnOnce(&mut ContactFields) -> Result<()>,
+) -> Result<Contact> {
+    let before: Contact = records::lock(tx, id.uuid(), expected_version).await?;
+    let mut after = before.clone();
+    change(&mut after.fields)?;
+    after.fields.check()?;
+    check_references(tx, &before, &mut after).await?;
+    let methods = match methods {
+        None => None,
+        Some(new) => {
+            let old = methods::of(tx, id).await?;
+            let new = methods::arrange(new, &old)?;
+            after.email = methods::preferred_email(&new);
+            (new != old).then_some((old, new))
+        }
+    };
+    if after.fields == before.fields && methods.is_none() {
+        return Ok(before);
+    }
+    after.stamps.touch(tx);
+    let after = store::update(tx, &after).await?;
+    if after.visible_to != before.visible_to {
+        methods::follow(tx, &after).await?;
+        activities::follow(tx, activities::Target::Contact(id), &after.visible_to).await?;
+    }
+    let (old, new) = methods.unzip();
+    if let (Some(old), Some(new)) = (&old, &new) {
+        methods::replace(tx, &after, old, new).await?;
+    }
+    let was = Told {
+        fields: &before.fields,
+        contact_methods: old.as_deref(),
+    };
+    let is = Told {
+        fields: &after.fields,
+        contact_methods: new.as_deref(),
+    };
+    records::emit_changed(tx, EventKind::Updated, (&before, &was), (&after, &is));
+    Ok(after)
+}
+
+/// What the change makes the contact refer to must be visible, and it must not end up above itself.
+async fn check_references(tx: &mut Tx, before: &Contact, after: &mut Contact) -> Result<()> {
+    let (was, is) = (&before.fields, &mut after.fields);
+    if is.company_id != was.company_id {
+        list::require::<Company>(tx, is.company_id.map(|id| id.uuid()), "companyId").await?;
+    }
+    if is.reports_to_id != was.reports_to_id {
+        list::require::<Contact>(tx, is.reports_to_id.map(|id| id.uuid()), "reportsToId").await?;
+        store::refuse_loop(tx, before.id, is.reports_to_id).await?;
+    }
+    if is.ownership != was.ownership {
+        records::place_owners(tx, [&mut is.ownership]).await?;
+    }
+    Ok(())
+}
+
+/// What events tell of a contact; its methods only when they are what came about or changed.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    fields: &'a ContactFields,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contact_methods: Option<&'a [ContactMethod]>,
+}

@@ -1,0 +1,298 @@
+//! What a contact is, and what it may look like.
+
+use std::collections::HashSet;
+
+use async_graphql::Enum;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+use uuid::Uuid;
+
+use super::methods::NewContactMethod;
+use crate::{
+    base::{
+        error::{Error, Result},
+        ids::{CompanyId, ContactId, Typed as _},
+        text::{self, Text},
+        times,
+    },
+    crm::activities::Target,
+    db::{OrderField, Value, ValueKind, list::Record},
+    entity::records::{self, Kept, Ownership, Stamps},
+};
+
+/// A contact. The ways to reach it are rows of their own and are read when they are asked for.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Contact {
+    #[sqlx(rename = "contact_id")]
+    pub(super) id: ContactId,
+    #[sqlx(flatten)]
+    pub(super) fields: ContactFields,
+    /// The preferred e-mail address of its methods, in the form addresses are compared in.
+    #[sqlx(rename = "email_normalized")]
+    pub(super) email: Option<String>,
+    pub(super) visible_to: String,
+    #[sqlx(flatten)]
+    pub(super) stamps: Stamps,
+}
+
+/// What can be written of a contact.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, sqlx::FromRow)]
+#[expect(missing_docs, reason = "the names say it; the schema describes each")]
+pub struct ContactFields {
+    pub first_name: String,
+    pub last_name: String,
+    pub job_title: Option<String>,
+    pub department: Option<String>,
+    pub company_id: Option<CompanyId>,
+    pub reports_to_id: Option<ContactId>,
+    pub warmness_score: i16,
+    pub last_contacted_at: Option<DateTime<Utc>>,
+    pub tags: Vec<String>,
+    #[sqlx(flatten)]
+    #[serde(flatten)]
+    pub ownership: Ownership,
+}
+
+/// A contact that is to be created.
+#[derive(Debug, Clone)]
+pub struct NewContact {
+    /// The client's own id, or a minted one.
+    pub id: ContactId,
+    /// What is known of it.
+    pub fields: ContactFields,
+    /// The ways to reach it, in their order.
+    pub methods: Vec<NewContactMethod>,
+    /// When it came about, if not now.
+    pub created_at: Option<DateTime<Utc>>,
+}
+
+impl ContactFields {
+    /// Cleans and bounds all fields.
+    ///
+    /// # Errors
+    /// `BLANK`, `TOO_LONG`, `OUT_OF_RANGE`, with the field.
+    pub fn check(&mut self) -> Result<()> {
+        Text::line("firstName").required(&mut self.first_name)?;
+        Text::line("lastName").required(&mut self.last_name)?;
+        Text::line("jobTitle").optional(&mut self.job_title)?;
+        Text::line("department").optional(&mut self.department)?;
+        text::check_tags(&mut self.tags)?;
+        if !(0..=100).contains(&self.warmness_score) {
+            return Err(Error::invalid(
+                "OUT_OF_RANGE",
+                "warmnessScore",
+                "expected a score between 0 and 100",
+            ));
+        }
+        match self.last_contacted_at {
+            Some(at) => times::check_time("lastContactedAt", at),
+            None => Ok(()),
+        }
+    }
+
+    /// The form its name is sorted and compared in: the last name first.
+    pub(super) fn name_normalized(&self) -> String {
+        text::normalize(&format!("{} {}", self.last_name, self.first_name))
+    }
+}
+
+/// Sorts contacts so that whoever others of them report to comes first, as foreign keys ask for when they are
+/// inserted in several statements.
+///
+/// # Errors
+/// `LOOP` when some of them report to each other in a circle.
+pub(super) fn bosses_first(contacts: Vec<Contact>) -> Result<Vec<Contact>> {
+    let mut sorted = Vec::with_capacity(contacts.len());
+    let mut waiting = contacts;
+    while !waiting.is_empty() {
+        let ids: HashSet<ContactId> = waiting.iter().map(|contact| contact.id).collect();
+        let waits = |contact: &Contact| {
+            contact
+                .fields
+                .reports_to_id
+                .is_some_and(|boss| ids.contains(&boss))
+        };
+        let (below, free): (Vec<_>, Vec<_>) = waiting.into_iter().partition(waits);
+        if free.is_empty() {
+            return Err(refused_loop());
+        }
+        sorted.extend(free);
+        waiting = below;
+    }
+    Ok(sorted)
+}
+
+pub(super) fn refused_loop() -> Error {
+    Error::invalid(
+        "LOOP",
+        "reportsToId",
+        "a contact can't report to itself, directly or through others",
+    )
+}
+
+/// What contacts can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum ContactOrderField {
+    /// When it was created.
+    CreatedAt,
+    /// When it last changed.
+    UpdatedAt,
+    /// Its last name, then its first name, without regard to case.
+    Name,
+    /// How warm the relationship is.
+    WarmnessScore,
+    /// When somebody was last in touch; never counts as the longest ago.
+    LastContactedAt,
+}
+
+impl OrderField for ContactOrderField {
+    fn column(self) -> &'static str {
+        match self {
+            Self::CreatedAt => "created_at",
+            Self::UpdatedAt => "updated_at",
+            Self::Name => "name_normalized",
+            Self::WarmnessScore => "warmness_score",
+            Self::LastContactedAt => "last_contacted_at",
+        }
+    }
+
+    fn kind(self) -> ValueKind {
+        match self {
+            Self::CreatedAt | Self::UpdatedAt | Self::LastContactedAt => ValueKind::Time,
+            Self::Name => ValueKind::Text,
+            Self::WarmnessScore => ValueKind::Int,
+        }
+    }
+
+    fn absent(self) -> Option<&'static str> {
+        (self == Self::LastContactedAt).then_some("'-infinity'::timestamptz")
+    }
+}
+
+impl Record for Contact {
+    const KIND: &'static str = "contact";
+    const TABLE: &'static str = "contacts";
+    const ID_COLUMN: &'static str = "contact_id";
+    const COLUMNS: &'static str = "t.contact_id, t.first_name, t.last_name, t.job_title, t.department, t.company_id, t.reports_to_id, \
+        t.warmness_score, t.last_contacted_at, CASE WHEN app.shows('emails') THEN t.email_normalized END AS \
+        email_normalized, t.tags, t.owner_id, t.team_path, t.visible_to, t.archived_at, t.created_at, \
+        t.created_by, t.updated_at, t.updated_by, t.version";
+    type Order = ContactOrderField;
+
+    fn key(&self) -> Uuid {
+        self.id.uuid()
+    }
+
+    fn sort_value(&self, field: ContactOrderField) -> Option<Value> {
+        match field {
+            ContactOrderField::CreatedAt => Some(Value::Time(self.stamps.created_at)),
+            ContactOrderField::UpdatedAt => Some(Value::Time(self.stamps.updated_at)),
+            ContactOrderField::Name => Some(Value::Text(self.fields.name_normalized())),
+            ContactOrderField::WarmnessScore => Some(Value::Int(self.fields.warmness_score.into())),
+            ContactOrderField::LastContactedAt => self.fields.last_contacted_at.map(Value::Time),
+        }
+    }
+}
+
+impl Kept for Contact {
+    fn stamps(&self) -> &Stamps {
+        &self.stamps
+    }
+
+    fn visible_to(&self) -> &str {
+        &self.visible_to
+    }
+
+    fn columns(&self) -> Json {
+        records::with(
+            json!(self.fields),
+            json!({ "name_normalized": self.fields.name_normalized(), "email_normalized": self.email }),
+        )
+    }
+
+    fn activity_target(&self) -> Option<Target> {
+        Some(Target::Contact(self.id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contact(id: ContactId, boss: Option<ContactId>) -> Contact {
+        let stamps = Stamps {
+            archived_at: None,
+            created_at: DateTime::UNIX_EPOCH,
+            created_by: String::new(),
+            updated_at: DateTime::UNIX_EPOCH,
+            updated_by: String::new(),
+            version: 1,
+        };
+        let fields = ContactFields {
+            reports_to_id: boss,
+            ..Default::default()
+        };
+        Contact {
+            id,
+            fields,
+            email: None,
+            visible_to: String::new(),
+            stamps,
+        }
+    }
+
+    #[test]
+    fn bosses_come_before_those_who_report_to_them() {
+        let [a, b, c, elsewhere] = [(); 4].map(|()| ContactId::new());
+        let sorted = bosses_first(vec![
+            contact(a, Some(b)),
+            contact(b, Some(c)),
+            contact(c, Some(elsewhere)),
+        ]);
+        let ids: Vec<_> = sorted
+            .expect("no circle")
+            .iter()
+            .map(|contact| contact.id)
+            .collect();
+        assert_eq!(ids, [c, b, a]);
+    }
+
+    #[test]
+    fn contacts_in_a_circle_are_refused() {
+        let [a, b] = [(); 2].map(|()| ContactId::new());
+        for circle in [
+            vec![contact(a, Some(a))],
+            vec![contact(a, Some(b)), contact(b, Some(a))],
+        ] {
+            assert_eq!(bosses_first(circle).expect_err("a circle").code(), "LOOP");
+        }
+    }
+
+    #[test]
+    fn names_must_be_there_and_the_score_in_its_range() {
+        let sound = ContactFields {
+            first_name: "Ada ".into(),
+            last_name: "Lovelace".into(),
+            ..Default::default()
+        };
+        assert_eq!(sound.name_normalized(), "lovelace ada");
+        let blank = ContactFields {
+            first_name: " ".into(),
+            ..sound.clone()
+        }
+        .check()
+        .expect_err("blank");
+        assert_eq!((blank.code(), blank.field()), ("BLANK", Some("firstName")));
+        let hot = ContactFields {
+            warmness_score: 101,
+            ..sound
+        }
+        .check()
+        .expect_err("too warm");
+        assert_eq!(
+            (hot.code(), hot.field()),
+            ("OUT_OF_RANGE", Some("warmnessScore"))
+        );
+    }
+}

@@ -1,0 +1,126 @@
+//! Leads: people who may become business and are not yet contacts.
+//!
+//! What a status asks for, and which change of it is allowed, is in `model.rs`.
+
+mod filter;
+mod graphql;
+mod model;
+mod mutation;
+mod projection;
+mod record;
+mod store;
+mod subscription;
+
+pub use filter::{LeadFilter, LeadOrder, LeadStatusFilter};
+pub use graphql::LeadQuery;
+pub use model::{Lead, LeadFields, LeadStatus, NewLead};
+pub use mutation::LeadMutation;
+pub use record::LeadOrderField;
+pub use subscription::{LeadEvent, LeadSubscription};
+
+use crate::{
+    base::{
+        error::Result,
+        ids::{LeadId, Typed as _, UserId},
+    },
+    crm::activities,
+    db::{Tx, list},
+    entity::records::{self, Stamps},
+    events::EventKind,
+};
+
+/// Creates leads, all or none. Meant for imports too, so a lead may come with its past: converted already, or
+/// with the time of its last activity.
+///
+/// # Errors
+/// What [`LeadFields::check`] refuses; `NOT_FOUND` for an owner who is not a member; `FORBIDDEN` without the
+/// permission or beyond the row scope.
+pub async fn create_many(tx: &mut Tx, new: Vec<NewLead>) -> Result<Vec<Lead>> {
+    let mut leads = Vec::with_capacity(new.len());
+    for NewLead {
+        id,
+        mut fields,
+        created_at,
+    } in new
+    {
+        fields.check()?;
+        leads.push(Lead {
+            id,
+            fields,
+            visible_to: String::new(),
+            stamps: Stamps::new(tx, created_at),
+        });
+    }
+    records::place_owners(tx, leads.iter_mut().map(|lead| &mut lead.fields.ownership)).await?;
+    let created = store::insert(tx, leads).await?;
+    for lead in &created {
+        records::emit_created(tx, lead, &lead.fields);
+    }
+    Ok(created)
+}
+
+/// Creates a lead. One that brings an id which exists already is answered as it stands.
+///
+/// # Errors
+/// As [`create_many`], and `INVALID_STATUS` for one that would be converted from the start.
+pub async fn create(tx: &mut Tx, new: NewLead) -> Result<Lead> {
+    let id = new.id.uuid();
+    if let Some(existing) = list::find(tx, id).await? {
+        return Ok(existing);
+    }
+    new.fields.status.refuse_converted()?;
+    Ok(create_many(tx, vec![new]).await?.remove(0))
+}
+
+/// Changes a lead.
+///
+/// # Errors
+/// `NOT_FOUND`, `CONFLICT`, `FORBIDDEN`, and what `change`, [`LeadFields::follow_from`] and [`LeadFields::check`]
+/// refuse.
+pub async fn update(
+    tx: &mut Tx,
+    (id, expected_version): (LeadId, Option<i32>),
+    change: impl FnOnce(&mut LeadFields) -> Result<()>,
+) -> Result<Lead> {
+    let before: Lead = records::lock(tx, id.uuid(), expected_version).await?;
+    let mut after = before.clone();
+    change(&mut after.fields)?;
+    after.fields.follow_from(&before.fields)?;
+    after.fields.check()?;
+    write(tx, before, after).await
+}
+
+/// Gives a lead of a person to another one, or brings it to where the same person stands now; also a converted one.
+///
+/// # Errors
+/// `NOT_FOUND`, `FORBIDDEN`.
+pub async fn pass_on(tx: &mut Tx, id: LeadId, (from, to): (UserId, UserId)) -> Result<Lead> {
+    let before: Lead = records::lock(tx, id.uuid(), None).await?;
+    let mut after = before.clone();
+    if after.fields.ownership.owner_id == Some(from) {
+        after.fields.ownership.place_with(to);
+    }
+    write(tx, before, after).await
+}
+
+async fn write(tx: &mut Tx, before: Lead, mut after: Lead) -> Result<Lead> {
+    let id = before.id;
+    if after.fields.ownership != before.fields.ownership {
+        records::place_owners(tx, [&mut after.fields.ownership]).await?;
+    }
+    if after.fields == before.fields {
+        return Ok(before);
+    }
+    after.stamps.touch(tx);
+    let after = store::update(tx, &after).await?;
+    if after.visible_to != before.visible_to {
+        activities::follow(tx, activities::Target::Lead(id), &after.visible_to).await?;
+    }
+    records::emit_changed(
+        tx,
+        EventKind::Updated,
+        (&before, &before.fields),
+        (&after, &after.fields),
+    );
+    Ok(after)
+}

@@ -1,0 +1,241 @@
+//! Leads in the schema: what can be changed.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
+use chrono::{DateTime, Utc};
+
+use super::{Lead, LeadFields, LeadStatus, NewLead};
+use crate::{
+    base::{
+        error::Result,
+        ids::{LeadId, Typed as _, UserId},
+    },
+    entity::records,
+    graphql::{
+        ContextExt as _, DeletePayload, UserError, answer,
+        patch::{patch, patch_money, patch_or_default, patch_required, refuse_masked},
+        scalars::MoneyInput,
+    },
+    organization::auth::{Rights, Sensitive},
+};
+
+/// What can be written of a lead beside its name. Leave a field out to keep it, send null to empty it.
+#[derive(Debug, InputObject)]
+struct LeadDetails {
+    /// E-mail address.
+    email: MaybeUndefined<String>,
+    /// Phone number.
+    phone: MaybeUndefined<String>,
+    /// The company they work for, in words.
+    company_name: MaybeUndefined<String>,
+    /// What they do there.
+    title: MaybeUndefined<String>,
+    /// How far the lead has come; null counts as left out. CONVERTED can't be set, and UNQUALIFIED needs a reason.
+    status: Option<LeadStatus>,
+    /// Why an UNQUALIFIED lead is not worth pursuing; emptied when it gets another status.
+    unqualified_reason: MaybeUndefined<String>,
+    /// Where the lead came from.
+    source: MaybeUndefined<String>,
+    /// Notes on the lead.
+    notes: MaybeUndefined<String>,
+    /// What a deal with them may be worth.
+    estimated_amount: MaybeUndefined<MoneyInput>,
+    /// When the next action is due.
+    next_action_at: MaybeUndefined<DateTime<Utc>>,
+    /// What is to be done then; needs `nextActionAt`.
+    next_action_details: MaybeUndefined<String>,
+    /// Who looks after it. A new record is yours unless you say otherwise.
+    owner_id: MaybeUndefined<UserId>,
+    /// Free words to find it by; replaces all.
+    tags: MaybeUndefined<Vec<String>>,
+}
+
+impl LeadDetails {
+    fn write_to(self, fields: &mut LeadFields, rights: &Rights) -> Result<()> {
+        refuse_masked(rights, Sensitive::Emails, (&self.email, "email"))?;
+        refuse_masked(rights, Sensitive::Phones, (&self.phone, "phone"))?;
+        let amount = (&self.estimated_amount, "estimatedAmount");
+        refuse_masked(rights, Sensitive::Amounts, amount)?;
+        patch(self.email, &mut fields.email);
+        patch(self.phone, &mut fields.phone);
+        patch(self.company_name, &mut fields.company_name);
+        patch(self.title, &mut fields.title);
+        patch_required(self.status, &mut fields.status);
+        patch(self.unqualified_reason, &mut fields.unqualified_reason);
+        patch(self.source, &mut fields.source);
+        patch(self.notes, &mut fields.notes);
+        patch_money(
+            self.estimated_amount,
+            "estimatedAmount",
+            (
+                &mut fields.estimated_amount_minor,
+                &mut fields.estimated_amount_currency,
+            ),
+        )?;
+        patch(self.next_action_at, &mut fields.next_action_at);
+        patch(self.next_action_details, &mut fields.next_action_details);
+        patch(self.owner_id, &mut fields.ownership.owner_id);
+        patch_or_default(self.tags, &mut fields.tags);
+        Ok(())
+    }
+}
+
+/// A lead to be created.
+#[derive(Debug, InputObject)]
+struct LeadCreateInput {
+    /// Your own id for it (`lead:<uuid>`, best a version 7): sending the same twice creates it once.
+    id: Option<LeadId>,
+    /// First name.
+    first_name: String,
+    /// Last name.
+    last_name: String,
+    #[graphql(flatten)]
+    details: LeadDetails,
+}
+
+/// A change to a lead.
+#[derive(Debug, InputObject)]
+struct LeadUpdateInput {
+    /// Which lead.
+    id: LeadId,
+    /// The version that the change was made for; another one answers CONFLICT.
+    expected_version: Option<i32>,
+    /// First name.
+    first_name: Option<String>,
+    /// Last name.
+    last_name: Option<String>,
+    #[graphql(flatten)]
+    details: LeadDetails,
+}
+
+/// Names a lead, and the version it is expected at.
+#[derive(Debug, InputObject)]
+struct LeadRefInput {
+    /// Which lead.
+    id: LeadId,
+    /// The version it is expected at; another one answers CONFLICT.
+    expected_version: Option<i32>,
+}
+
+/// What a change to a lead came to.
+#[derive(SimpleObject)]
+struct LeadPayload {
+    /// The lead after the change; after a CONFLICT as it is now; null when the change was refused.
+    lead: Option<Arc<Lead>>,
+    /// What has to be mended; empty when the change was made.
+    user_errors: Vec<UserError>,
+}
+
+/// Writing leads.
+#[derive(Default)]
+pub struct LeadMutation;
+
+#[Object]
+impl LeadMutation {
+    /// Creates a lead.
+    async fn lead_create(
+        &self,
+        ctx: &Context<'_>,
+        input: LeadCreateInput,
+    ) -> async_graphql::Result<LeadPayload> {
+        let id = input.id.unwrap_or_default();
+        let owner = ctx.request().actor().person();
+        let outcome = ctx.request().write(async |tx| {
+            let LeadCreateInput {
+                first_name,
+                last_name,
+                details,
+                ..
+            } = input;
+            let mut fields = LeadFields {
+                first_name,
+                last_name,
+                ..Default::default()
+            };
+            fields.ownership.owner_id = owner;
+            details.write_to(&mut fields, &tx.actor().rights)?;
+            super::create(
+                tx,
+                NewLead {
+                    id,
+                    fields,
+                    created_at: None,
+                },
+            )
+            .await
+        });
+        payload(ctx, id, outcome.await).await
+    }
+
+    /// Changes a lead. Refused with INVALID_STATUS once it is converted.
+    async fn lead_update(
+        &self,
+        ctx: &Context<'_>,
+        input: LeadUpdateInput,
+    ) -> async_graphql::Result<LeadPayload> {
+        let id = input.id;
+        let outcome = ctx.request().write(async |tx| {
+            let LeadUpdateInput {
+                id,
+                expected_version,
+                first_name,
+                last_name,
+                details,
+            } = input;
+            let rights = Arc::clone(&tx.actor().rights);
+            super::update(tx, (id, expected_version), |fields| {
+                patch_required(first_name, &mut fields.first_name);
+                patch_required(last_name, &mut fields.last_name);
+                details.write_to(fields, &rights)
+            })
+            .await
+        });
+        payload(ctx, id, outcome.await).await
+    }
+
+    /// Puts a lead away.
+    async fn lead_archive(
+        &self,
+        ctx: &Context<'_>,
+        input: LeadRefInput,
+    ) -> async_graphql::Result<LeadPayload> {
+        let outcome = ctx
+            .request()
+            .write(async |tx| records::archive(tx, input.id.uuid(), input.expected_version).await);
+        payload(ctx, input.id, outcome.await).await
+    }
+
+    /// Takes a lead back from the archive.
+    async fn lead_restore(
+        &self,
+        ctx: &Context<'_>,
+        input: LeadRefInput,
+    ) -> async_graphql::Result<LeadPayload> {
+        let outcome = ctx
+            .request()
+            .write(async |tx| records::restore(tx, input.id.uuid(), input.expected_version).await);
+        payload(ctx, input.id, outcome.await).await
+    }
+
+    /// Deletes a lead for good; activities with it stay, without it.
+    async fn lead_delete(
+        &self,
+        ctx: &Context<'_>,
+        input: LeadRefInput,
+    ) -> async_graphql::Result<DeletePayload> {
+        let outcome = ctx.request().write(async |tx| {
+            records::delete::<Lead>(tx, input.id.uuid(), input.expected_version).await
+        });
+        DeletePayload::new(input.id, outcome.await)
+    }
+}
+
+async fn payload(
+    ctx: &Context<'_>,
+    id: LeadId,
+    outcome: Result<Lead>,
+) -> async_graphql::Result<LeadPayload> {
+    let (lead, user_errors) = answer(ctx, id.uuid(), outcome).await?;
+    Ok(LeadPayload { lead, user_errors })
+}

@@ -1,0 +1,102 @@
+//! A lead as a record of the database: its columns, what lists of it are sorted by, and who sees it.
+
+use async_graphql::Enum;
+use serde_json::{Value as Json, json};
+use uuid::Uuid;
+
+use super::model::Lead;
+use crate::{
+    base::{ids::Typed as _, text},
+    crm::activities::Target,
+    db::{OrderField, Value, ValueKind, list::Record},
+    entity::records::{self, Kept, Stamps},
+};
+
+/// What leads can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum LeadOrderField {
+    /// When it was created.
+    CreatedAt,
+    /// When it last changed.
+    UpdatedAt,
+    /// The last name, then the first, without regard to case.
+    Name,
+    /// When the next action is due; leads without one sort as the latest.
+    NextActionAt,
+}
+
+impl OrderField for LeadOrderField {
+    fn column(self) -> &'static str {
+        match self {
+            Self::CreatedAt => "created_at",
+            Self::UpdatedAt => "updated_at",
+            Self::Name => "name_normalized",
+            Self::NextActionAt => "next_action_at",
+        }
+    }
+
+    fn kind(self) -> ValueKind {
+        match self {
+            Self::CreatedAt | Self::UpdatedAt | Self::NextActionAt => ValueKind::Time,
+            Self::Name => ValueKind::Text,
+        }
+    }
+
+    fn absent(self) -> Option<&'static str> {
+        match self {
+            Self::NextActionAt => Some("'infinity'::timestamptz"),
+            Self::CreatedAt | Self::UpdatedAt | Self::Name => None,
+        }
+    }
+}
+
+impl Record for Lead {
+    const KIND: &'static str = "lead";
+    const TABLE: &'static str = "leads";
+    const ID_COLUMN: &'static str = "lead_id";
+    const COLUMNS: &'static str = "t.lead_id, t.first_name, t.last_name, CASE WHEN app.shows('emails') THEN t.email END AS email, CASE WHEN \
+        app.shows('phones') THEN t.phone END AS phone, t.company_name, t.title, t.status, t.unqualified_reason, \
+        t.source, t.notes, CASE WHEN app.shows('amounts') THEN t.estimated_amount_minor END AS \
+        estimated_amount_minor, CASE WHEN app.shows('amounts') THEN t.estimated_amount_currency END AS \
+        estimated_amount_currency, t.next_action_at, t.next_action_details, t.last_activity_at, t.tags, \
+        t.owner_id, t.team_path, t.visible_to, t.archived_at, t.created_at, t.created_by, t.updated_at, \
+        t.updated_by, t.version";
+    type Order = LeadOrderField;
+
+    fn key(&self) -> Uuid {
+        self.id.uuid()
+    }
+
+    fn sort_value(&self, field: LeadOrderField) -> Option<Value> {
+        match field {
+            LeadOrderField::CreatedAt => Some(Value::Time(self.stamps.created_at)),
+            LeadOrderField::UpdatedAt => Some(Value::Time(self.stamps.updated_at)),
+            LeadOrderField::Name => Some(Value::Text(text::normalize(&self.fields.sorted_name()))),
+            LeadOrderField::NextActionAt => self.fields.next_action_at.map(Value::Time),
+        }
+    }
+}
+
+impl Kept for Lead {
+    fn stamps(&self) -> &Stamps {
+        &self.stamps
+    }
+
+    fn visible_to(&self) -> &str {
+        &self.visible_to
+    }
+
+    fn columns(&self) -> Json {
+        records::with(
+            json!(self.fields),
+            json!({
+                "name_normalized": text::normalize(&self.fields.sorted_name()),
+                "email_normalized": self.fields.email_normalized(),
+            }),
+        )
+    }
+
+    fn activity_target(&self) -> Option<Target> {
+        Some(Target::Lead(self.id))
+    }
+}

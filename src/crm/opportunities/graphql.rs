@@ -1,0 +1,378 @@
+//! Deals in the schema: what can be read.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Object};
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{
+    ForecastCategory, Opportunity, OpportunityStatus,
+    due::{DueActions, DueScope},
+    filter::{OpportunityFilter, OpportunityOrder, USUAL_ORDER},
+    loader::{Collaborators, ContactRoles, StageHistory},
+    parts::{Collaborator, ContactRole, ScheduledAction, StageChange},
+    projection::SHAPE,
+    stats::{self, PipelineStats},
+};
+use crate::{
+    base::{
+        error::Result,
+        ids::{OpportunityId, PipelineId, Typed as _},
+        money,
+    },
+    crm::{
+        activities::{self, Activity, ActivityFilter, ActivityOrder},
+        companies::Company,
+        contacts::{self, Contact, ContactFilter, ContactOrder},
+        pipelines::{Pipeline, Stage},
+    },
+    db::list::{Link, Relation},
+    graphql::{
+        Connection, ContextExt as _, ListArgs, Listing, RecordRights,
+        projection::{self, Found},
+        scalars::{Date, Money},
+    },
+    organization::{
+        auth::Sensitive,
+        members::{ChangeAuthor, User},
+    },
+};
+
+pub(crate) static OF_COMPANY: Relation = Relation {
+    name: "company.opportunities",
+    link: None,
+    key: "t.company_id",
+};
+pub(crate) static OF_PIPELINE: Relation = Relation {
+    name: "pipeline.opportunities",
+    link: None,
+    key: "t.pipeline_id",
+};
+pub(crate) static OF_STAGE: Relation = Relation {
+    name: "stage.opportunities",
+    link: None,
+    key: "t.stage_id",
+};
+pub(crate) static OF_CONTACT: Relation = Relation {
+    name: "contact.opportunities",
+    link: Some(Link {
+        table: "opportunity_contacts",
+        on: "l.opportunity_id = t.opportunity_id",
+        copies: &[],
+    }),
+    key: "l.contact_id",
+};
+
+/// A parent's page of deals, the newest first unless ordered otherwise.
+pub(crate) async fn below(
+    ctx: &Context<'_>,
+    relation: &'static Relation,
+    parent: Uuid,
+    args: ListArgs<OpportunityFilter, OpportunityOrder>,
+) -> Result<Connection<Opportunity>> {
+    let query = args.query(ctx.request().actor().tenant, USUAL_ORDER)?;
+    Listing::below(ctx, relation, parent, query).await
+}
+
+/// A deal on its way through a pipeline.
+#[Object]
+impl Opportunity {
+    /// The id, as `opportunity:<uuid>`.
+    pub async fn id(&self) -> OpportunityId {
+        self.id
+    }
+
+    /// What it is called.
+    async fn name(&self) -> &str {
+        &self.fields.name
+    }
+
+    /// What it is worth.
+    async fn amount(&self, ctx: &Context<'_>) -> Option<Money> {
+        let amount = self.fields.amount().map(Money::from);
+        ctx.request().unless_masked(Sensitive::Amounts, amount)
+    }
+
+    /// What it is worth times its probability, rounded down to the minor unit.
+    async fn weighted_amount(&self, ctx: &Context<'_>) -> Option<Money> {
+        let currency = self.fields.amount_currency.as_deref();
+        let weighted = money::Money::from_columns(self.weighted_minor, currency);
+        ctx.request()
+            .unless_masked(Sensitive::Amounts, weighted.map(Money::from))
+    }
+
+    /// The pipeline it goes through.
+    async fn pipeline(&self, ctx: &Context<'_>) -> Result<Option<Arc<Pipeline>>> {
+        ctx.request()
+            .load(Some(self.standing.pipeline_id.uuid()))
+            .await
+    }
+
+    /// The stage it stands in.
+    async fn stage(&self, ctx: &Context<'_>) -> Result<Option<Arc<Stage>>> {
+        ctx.request()
+            .load(Some(self.standing.stage_id.uuid()))
+            .await
+    }
+
+    /// Since when it stands there.
+    async fn stage_entered_at(&self) -> DateTime<Utc> {
+        self.standing.stage_entered_at
+    }
+
+    /// Whether it is under way, won or lost.
+    async fn status(&self) -> OpportunityStatus {
+        self.standing.status
+    }
+
+    /// How likely it is won, in percent: the stage's unless set by hand.
+    async fn probability(&self) -> i32 {
+        self.standing.probability.into()
+    }
+
+    /// Whether the probability was set by hand; then it does not follow the stage.
+    async fn probability_is_manual(&self) -> bool {
+        self.standing.probability_manual
+    }
+
+    /// Where it counts in a forecast.
+    async fn forecast_category(&self) -> ForecastCategory {
+        self.fields.forecast_category
+    }
+
+    /// When it is expected to close.
+    async fn expected_close_on(&self) -> Option<Date> {
+        self.fields.expected_close_on.map(Date)
+    }
+
+    /// When it was won.
+    async fn won_at(&self) -> Option<DateTime<Utc>> {
+        self.standing.won_at
+    }
+
+    /// When it was lost.
+    async fn lost_at(&self) -> Option<DateTime<Utc>> {
+        self.standing.lost_at
+    }
+
+    /// Why it was lost.
+    async fn lost_reason(&self) -> Option<&str> {
+        self.standing.lost_reason.as_deref()
+    }
+
+    /// What else there is to say about the loss.
+    async fn lost_note(&self) -> Option<&str> {
+        self.standing.lost_note.as_deref()
+    }
+
+    /// Where it came from, for example `referral`.
+    async fn source(&self) -> Option<&str> {
+        self.fields.source.as_deref()
+    }
+
+    /// Free words to find it by.
+    async fn tags(&self) -> &[String] {
+        &self.fields.tags
+    }
+
+    /// Its place on the board, as text that sorts within the stage.
+    async fn board_position(&self) -> &str {
+        &self.standing.board_position
+    }
+
+    /// Who owns it.
+    async fn owner(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        User::load(ctx, self.fields.ownership.owner_id).await
+    }
+
+    /// The company it is with.
+    async fn company(&self, ctx: &Context<'_>) -> Result<Option<Arc<Company>>> {
+        ctx.request()
+            .load(self.fields.company_id.map(|id| id.uuid()))
+            .await
+    }
+
+    /// The contact to talk to first.
+    async fn primary_contact(&self, ctx: &Context<'_>) -> Result<Option<Arc<Contact>>> {
+        ctx.request()
+            .load(self.fields.primary_contact_id.map(|id| id.uuid()))
+            .await
+    }
+
+    /// Its contacts with the parts they play, the primary one among them.
+    async fn contact_roles(&self, ctx: &Context<'_>) -> Result<Vec<ContactRole>> {
+        let primary = self.fields.primary_contact_id;
+        let rows = ctx
+            .request()
+            .load_with::<ContactRoles>(self.id.uuid())
+            .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| ContactRole {
+                primary: primary == Some(row.contact_id),
+                row,
+            })
+            .collect())
+    }
+
+    /// Its contacts as a list of their own.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn contacts(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        filter: Option<ContactFilter>,
+        order_by: Option<Vec<ContactOrder>>,
+        #[graphql(default)] include_archived: bool,
+    ) -> Result<Connection<Contact>> {
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
+        contacts::below(ctx, &contacts::OF_OPPORTUNITY, self.id.uuid(), args).await
+    }
+
+    /// The people who work on it beside its owner, with the parts they play.
+    async fn collaborators(&self, ctx: &Context<'_>) -> Result<Vec<Collaborator>> {
+        let rows = ctx
+            .request()
+            .load_with::<Collaborators>(self.id.uuid())
+            .await?;
+        Ok(rows.into_iter().map(Collaborator).collect())
+    }
+
+    /// What is to be done next.
+    async fn next_action(&self) -> Option<ScheduledAction<'_>> {
+        let (at, kind) = (self.agenda.next_action_at?, self.agenda.next_action_kind?);
+        Some(ScheduledAction {
+            at,
+            kind,
+            deal: self,
+        })
+    }
+
+    /// When something was last done about it.
+    async fn last_activity_at(&self) -> Option<DateTime<Utc>> {
+        self.agenda.last_activity_at
+    }
+
+    /// The stages it went through, the latest change first, at most 100.
+    async fn stage_history(&self, ctx: &Context<'_>) -> Result<Vec<StageChange>> {
+        let rows = ctx
+            .request()
+            .load_with::<StageHistory>(self.id.uuid())
+            .await?;
+        Ok(rows.into_iter().map(StageChange).collect())
+    }
+
+    /// What was done and is planned about it.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn activities(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        filter: Option<ActivityFilter>,
+        order_by: Option<Vec<ActivityOrder>>,
+        #[graphql(default)] include_archived: bool,
+    ) -> Result<Connection<Activity>> {
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
+        activities::below(ctx, &activities::OF_OPPORTUNITY, self.id.uuid(), args).await
+    }
+
+    /// What you may do with it.
+    async fn can(&self, ctx: &Context<'_>) -> RecordRights {
+        RecordRights::on(ctx.request(), self)
+    }
+
+    /// When it was put away; lists leave such deals out.
+    async fn archived_at(&self) -> Option<DateTime<Utc>> {
+        self.stamps.archived_at
+    }
+
+    /// When it was created.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.stamps.created_at
+    }
+
+    /// Who created it.
+    async fn created_by(&self) -> ChangeAuthor {
+        ChangeAuthor::new(&self.stamps.created_by)
+    }
+
+    /// When it last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.stamps.updated_at
+    }
+
+    /// Who changed it last.
+    async fn updated_by(&self) -> ChangeAuthor {
+        ChangeAuthor::new(&self.stamps.updated_by)
+    }
+
+    /// Counts changes; send it back as `expectedVersion` to not overwrite somebody else's.
+    async fn version(&self) -> i32 {
+        self.stamps.version
+    }
+}
+
+/// Reading deals.
+#[derive(Default)]
+pub struct OpportunityQuery;
+
+#[Object]
+impl OpportunityQuery {
+    /// A deal by its id; null when there is none that you may see.
+    async fn opportunity(
+        &self,
+        ctx: &Context<'_>,
+        id: OpportunityId,
+    ) -> Result<Option<Found<Opportunity>>> {
+        projection::find(ctx, &SHAPE, id.uuid()).await
+    }
+
+    /// Deals, the newest first unless ordered otherwise.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn opportunities(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        filter: Option<OpportunityFilter>,
+        order_by: Option<Vec<OpportunityOrder>>,
+        #[graphql(default)] include_archived: bool,
+    ) -> Result<Connection<Opportunity>> {
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
+        let query = args.query(ctx.request().actor().tenant, USUAL_ORDER)?;
+        projection::list(ctx, &SHAPE, query).await
+    }
+
+    /// Deals whose next action is overdue, due today or later.
+    async fn due_actions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default_with = "DueScope::Mine")] scope: DueScope,
+    ) -> Result<DueActions> {
+        DueActions::of(ctx, scope).await
+    }
+
+    /// The sums of a pipeline's deals that you see, by stage and by status. The subscription of the same name follows
+    /// them.
+    async fn pipeline_stats(
+        &self,
+        ctx: &Context<'_>,
+        pipeline_id: PipelineId,
+    ) -> Result<PipelineStats> {
+        ctx.request()
+            .read(async |tx| stats::of_pipeline(tx, pipeline_id).await)
+            .await
+    }
+}

@@ -1,0 +1,246 @@
+//! Opportunities: deals on their way through a pipeline, and what is to be done next about each.
+//!
+//! Plain changes go through [`update`]; everything that means something in the business is an act of its own:
+//! [`move_stage`], [`win`], [`lose`], [`reopen`], [`reorder`], [`set_next_action`], [`complete_next_action`].
+//! Which of them are allowed when, and what each changes, is in `standing.rs`.
+//! A deal that changes its stage or status leaves a row in its stage history, which nothing ever changes.
+
+mod advance;
+mod board;
+mod due;
+mod filter;
+mod graphql;
+mod history;
+mod input;
+mod loader;
+mod model;
+mod mutation;
+mod new;
+mod next_action;
+mod parts;
+mod pass_on;
+mod people;
+mod place;
+mod projection;
+mod record;
+mod standing;
+mod stats;
+mod store;
+mod subscription;
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+pub use advance::{Place, lose, move_stage, reopen, reorder, win};
+pub use filter::{OpportunityFilter, OpportunityOrder};
+pub use graphql::OpportunityQuery;
+pub(crate) use graphql::{OF_COMPANY, OF_CONTACT, OF_PIPELINE, OF_STAGE, below};
+pub use model::{
+    DealContact, DealUser, ForecastCategory, NextAction, Opportunity, OpportunityFields,
+};
+pub use mutation::OpportunityMutation;
+pub use new::{NewOpportunity, StageVisit};
+pub use next_action::{complete_next_action, set_next_action};
+pub use pass_on::{of_person, pass_on};
+pub use people::{set_collaborators, set_contacts};
+pub(crate) use projection::listed;
+pub use record::OpportunityOrderField;
+pub use standing::OpportunityStatus;
+pub use stats::PipelineStats;
+pub use subscription::{BoardEvent, OpportunityEvent, OpportunitySubscription};
+
+use crate::{
+    base::{
+        error::{Error, Result},
+        ids::{OpportunityId, StageId, Typed as _},
+    },
+    crm::{
+        activities,
+        companies::Company,
+        contacts::Contact,
+        pipelines::{self, Stage},
+    },
+    db::{Tx, list},
+    entity::records::{self, Stamps},
+    events::EventKind,
+    organization::members::Member,
+};
+
+/// Creates deals, all or none, each standing in its stage with the history of how it came there.
+///
+/// # Errors
+/// What [`OpportunityFields::check`] refuses; `NOT_FOUND` for a stage, company, contact or person that the actor
+/// can't see; `LOST_REASON_REQUIRED`; `FORBIDDEN` without the permission or beyond the row scope.
+pub async fn create_many(tx: &mut Tx, mut new: Vec<NewOpportunity>) -> Result<Vec<Opportunity>> {
+    for deal in &mut new {
+        deal.check()?;
+    }
+    refer(tx, &new).await?;
+    records::place_owners(tx, new.iter_mut().map(|deal| &mut deal.fields.ownership)).await?;
+
+    let stages: HashMap<StageId, Stage> = pipelines::stages(tx, None)
+        .await?
+        .into_iter()
+        .map(|stage| (stage.id, stage))
+        .collect();
+    let (mut deals, mut parts) = (Vec::with_capacity(new.len()), Vec::with_capacity(new.len()));
+    for deal in new {
+        let stage = stages.get(&deal.stage_id).ok_or(Error::NotFound {
+            kind: "stage",
+            field: "stageId",
+        })?;
+        let stamps = Stamps::new(tx, deal.created_at);
+        let (deal, with) = deal.enter(stage, stamps)?;
+        if with
+            .path
+            .iter()
+            .any(|visit| !stages.contains_key(&visit.stage_id))
+        {
+            return Err(Error::NotFound {
+                kind: "stage",
+                field: "stageId",
+            });
+        }
+        deals.push(deal);
+        parts.push(with);
+    }
+    let created = store::insert(tx, &deals).await?;
+    let (mut contacts, mut users, mut history) = (Vec::new(), Vec::new(), Vec::new());
+    for (deal, with) in created.iter().zip(&parts) {
+        contacts.push((deal, with.contacts.as_slice()));
+        users.push((deal, with.users.as_slice()));
+        history.extend(history::of(deal, &with.path, &stages));
+    }
+    store::insert_contacts(tx, contacts).await?;
+    store::insert_users(tx, users).await?;
+    store::insert_history(tx, history).await?;
+    for deal in &created {
+        records::emit_created(tx, deal, &deal.state());
+    }
+    Ok(created)
+}
+
+/// Creates a deal. One that brings an id which exists already is answered as it stands.
+///
+/// # Errors
+/// As [`create_many`].
+pub async fn create(tx: &mut Tx, new: NewOpportunity) -> Result<Opportunity> {
+    if let Some(existing) = list::find(tx, new.id.uuid()).await? {
+        return Ok(existing);
+    }
+    let deal = create_many(tx, vec![new]).await?.remove(0);
+    if deal.standing.status == OpportunityStatus::Lost {
+        advance::require_reason(tx, &deal, "lostReason").await?;
+    }
+    Ok(deal)
+}
+
+/// Changes what is plainly written of a deal; the probability of the stage is taken back with `Some(None)`.
+///
+/// # Errors
+/// `NOT_FOUND`, `CONFLICT`, `FORBIDDEN`, and what `edit` and [`OpportunityFields::check`] refuse.
+pub async fn update(
+    tx: &mut Tx,
+    (id, expected_version): (OpportunityId, Option<i32>),
+    probability: Option<Option<i16>>,
+    edit: impl FnOnce(&mut OpportunityFields) -> Result<()>,
+) -> Result<Opportunity> {
+    change(
+        tx,
+        (id, expected_version),
+        EventKind::Updated,
+        async |tx, deal| {
+            let before = deal.fields.clone();
+            edit(&mut deal.fields)?;
+            deal.fields.check()?;
+            if deal.fields.company_id != before.company_id {
+                let company: Option<Uuid> = deal.fields.company_id.map(|id| id.uuid());
+                list::require::<Company>(tx, company, "companyId").await?;
+            }
+            if deal.fields.primary_contact_id != before.primary_contact_id {
+                people::include_primary_contact(tx, deal).await?;
+            }
+            if deal.fields.ownership != before.ownership {
+                records::place_owners(tx, [&mut deal.fields.ownership]).await?;
+            }
+            match probability {
+                None => {}
+                Some(Some(by_hand)) => deal.set_probability(by_hand)?,
+                Some(None) => {
+                    let stage = pipelines::get_stage(tx, deal.standing.stage_id).await?;
+                    deal.follow_stage(&stage);
+                }
+            }
+            Ok(())
+        },
+    )
+    .await
+}
+
+/// The one way a deal changes: lock, act, write, history, followers, event. Nothing is written when nothing differs.
+async fn change(
+    tx: &mut Tx,
+    (id, expected_version): (OpportunityId, Option<i32>),
+    kind: EventKind,
+    act: impl AsyncFnOnce(&mut Tx, &mut Opportunity) -> Result<()>,
+) -> Result<Opportunity> {
+    let before: Opportunity = records::lock(tx, id.uuid(), expected_version).await?;
+    let mut after = before.clone();
+    act(tx, &mut after).await?;
+    if after.same_as(&before) {
+        return Ok(before);
+    }
+    after.stamps.touch(tx);
+    let after = Opportunity {
+        people_changed: after.people_changed,
+        ..store::update(tx, &after).await?
+    };
+    if after.standing.stage_id != before.standing.stage_id
+        || after.standing.status != before.standing.status
+    {
+        store::insert_history(
+            tx,
+            vec![history::step(&before, &after, tx.now(), tx.author())],
+        )
+        .await?;
+    }
+    if after.visible_to != before.visible_to {
+        store::follow(tx, &after).await?;
+        activities::follow(tx, activities::Target::Opportunity(id), &after.visible_to).await?;
+    }
+    records::emit_changed(
+        tx,
+        kind,
+        (&before, &before.state()),
+        (&after, &after.state()),
+    );
+    Ok(after)
+}
+
+/// Refuses references that the actor can't see.
+async fn refer(tx: &mut Tx, new: &[NewOpportunity]) -> Result<()> {
+    let (mut companies, mut primary, mut contacts) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut users, mut next) = (Vec::new(), Vec::new());
+    for deal in new {
+        companies.extend(deal.fields.company_id.map(|id| id.uuid()));
+        primary.extend(deal.fields.primary_contact_id.map(|id| id.uuid()));
+        let others = deal.contacts.iter().map(|contact| contact.contact_id);
+        contacts.extend(
+            others
+                .filter(|id| Some(*id) != deal.fields.primary_contact_id)
+                .map(|id| id.uuid()),
+        );
+        users.extend(deal.users.iter().map(|user| user.user_id.uuid()));
+        next.extend(
+            deal.next_action
+                .as_ref()
+                .and_then(|next| Some(next.owner_id?.uuid())),
+        );
+    }
+    list::require::<Company>(tx, companies, "companyId").await?;
+    list::require::<Contact>(tx, primary, "primaryContactId").await?;
+    list::require::<Contact>(tx, contacts, "contacts").await?;
+    list::require::<Member>(tx, users, "collaborators").await?;
+    records::require_owners(tx, next, "nextAction.ownerId").await
+}

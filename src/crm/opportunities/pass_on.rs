@@ -1,0 +1,97 @@
+//! Passing on what somebody who leaves had to do with deals: as their owner, for the next action, or added to them.
+
+use uuid::Uuid;
+
+use super::{DealUser, Opportunity, change, model, store};
+use crate::{
+    base::{
+        error::Result,
+        ids::{OpportunityId, UserId},
+    },
+    db::Tx,
+    entity::records,
+    events::EventKind,
+};
+
+/// The next deals that a person has to do with, in the order of their ids.
+///
+/// # Errors
+/// The database.
+pub async fn of_person(tx: &mut Tx, person: UserId, page: (Uuid, i64)) -> Result<Vec<Uuid>> {
+    store::of_person(tx, person, page).await
+}
+
+/// Puts another person in the place of one, wherever that one stands in a deal. The same person twice only brings the
+/// deal to where its owner stands now.
+///
+/// # Errors
+/// `NOT_FOUND`, `FORBIDDEN`, or the database.
+pub async fn pass_on(
+    tx: &mut Tx,
+    id: OpportunityId,
+    (from, to): (UserId, UserId),
+) -> Result<Opportunity> {
+    change(tx, (id, None), EventKind::Updated, async |tx, deal| {
+        let owner = deal.fields.ownership.owner_id;
+        if owner == Some(from) {
+            deal.fields.ownership.place_with(to);
+            records::place_owners(tx, [&mut deal.fields.ownership]).await?;
+        }
+        if deal.agenda.next_action_owner_id == Some(from) {
+            deal.agenda.next_action_owner_id = Some(to);
+        }
+        if from == to {
+            return Ok(());
+        }
+        let mut users = store::users_of(tx, deal.id).await?;
+        if users.iter().any(|user| user.user_id == from) {
+            replace(&mut users, (from, to), deal.fields.ownership.owner_id);
+            store::delete_users(tx, deal.id).await?;
+            store::insert_users(tx, vec![(&*deal, users.as_slice())]).await?;
+            deal.shared_with = model::shared_with(&users);
+            deal.people_changed = true;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Nobody stands in a deal twice.
+fn replace(users: &mut Vec<DealUser>, (from, to): (UserId, UserId), owner: Option<UserId>) {
+    let stands = owner == Some(to) || users.iter().any(|user| user.user_id == to);
+    if stands {
+        users.retain(|user| user.user_id != from);
+    } else {
+        for user in users.iter_mut().filter(|user| user.user_id == from) {
+            user.user_id = to;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_successor_takes_the_place_unless_they_have_one() {
+        let (from, to, other) = (UserId::new(), UserId::new(), UserId::new());
+        let of = |ids: &[UserId]| -> Vec<DealUser> {
+            let role = Some("Engineer".to_owned());
+            ids.iter()
+                .map(|&user_id| DealUser {
+                    user_id,
+                    role: role.clone(),
+                })
+                .collect()
+        };
+        for (before, owner, after) in [
+            (vec![from, other], None, vec![to, other]),
+            (vec![from, to], None, vec![to]),
+            (vec![from, other], Some(to), vec![other]),
+        ] {
+            let mut users = of(&before);
+            replace(&mut users, (from, to), owner);
+            assert_eq!(users, of(&after));
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! A deal as a record of the database: its columns, what lists of it are sorted by, and who sees it.
+
+use async_graphql::Enum;
+use serde_json::{Value as Json, json};
+use uuid::Uuid;
+
+use super::model::Opportunity;
+use crate::{
+    base::{ids::Typed as _, text},
+    crm::activities::Target,
+    db::{OrderField, Value, ValueKind, list::Record},
+    entity::records::{self, Kept, Stamps},
+};
+
+/// What deals can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum OpportunityOrderField {
+    /// When it was created.
+    CreatedAt,
+    /// When it last changed.
+    UpdatedAt,
+    /// Its name, without regard to case.
+    Name,
+    /// What it is worth in minor units, whatever the currency; deals without an amount come before zero.
+    Amount,
+    /// When it is expected to close; deals without a date come last.
+    ExpectedCloseOn,
+    /// Its place on the board; filter by stage with it.
+    BoardPosition,
+}
+
+/// What deals are sorted by inside: the fields of the API, and the due list's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpportunitySort {
+    /// A field of the API.
+    Field(OpportunityOrderField),
+    /// When the next action is due; only of deals that have one.
+    DueAt,
+}
+
+impl OrderField for OpportunitySort {
+    fn column(self) -> &'static str {
+        match self {
+            Self::Field(OpportunityOrderField::CreatedAt) => "created_at",
+            Self::Field(OpportunityOrderField::UpdatedAt) => "updated_at",
+            Self::Field(OpportunityOrderField::Name) => "name_normalized",
+            Self::Field(OpportunityOrderField::Amount) => "amount_minor",
+            Self::Field(OpportunityOrderField::ExpectedCloseOn) => "expected_close_on",
+            Self::Field(OpportunityOrderField::BoardPosition) => "board_position",
+            Self::DueAt => "next_action_at",
+        }
+    }
+
+    fn kind(self) -> ValueKind {
+        match self {
+            Self::Field(OpportunityOrderField::Name | OpportunityOrderField::BoardPosition) => {
+                ValueKind::Text
+            }
+            Self::Field(OpportunityOrderField::Amount) => ValueKind::Int,
+            Self::Field(OpportunityOrderField::ExpectedCloseOn) => ValueKind::Date,
+            _ => ValueKind::Time,
+        }
+    }
+
+    fn absent(self) -> Option<&'static str> {
+        match self {
+            Self::Field(OpportunityOrderField::Amount) => Some("-1"),
+            Self::Field(OpportunityOrderField::ExpectedCloseOn) => Some("'infinity'::date"),
+            _ => None,
+        }
+    }
+}
+
+impl Record for Opportunity {
+    const KIND: &'static str = "opportunity";
+    const TABLE: &'static str = "opportunities";
+    const ID_COLUMN: &'static str = "opportunity_id";
+    const COLUMNS: &'static str = "t.opportunity_id, t.name, CASE WHEN app.shows('amounts') THEN t.amount_minor END AS amount_minor, CASE \
+        WHEN app.shows('amounts') THEN t.amount_currency END AS amount_currency, t.forecast_category, \
+        t.expected_close_on, t.source, t.company_id, t.primary_contact_id, t.tags, t.owner_id, t.team_path, \
+        t.pipeline_id, t.stage_id, t.stage_entered_at, t.status, t.board_position, t.probability, \
+        t.probability_manual, t.won_at, t.lost_at, t.lost_reason, t.lost_note, t.next_action_at, \
+        t.next_action_kind, t.next_action_details, t.next_action_owner_id, t.last_activity_at, t.shared_with, \
+        CASE WHEN app.shows('amounts') THEN t.weighted_minor END AS weighted_minor, t.visible_to, t.archived_at, \
+        t.created_at, t.created_by, t.updated_at, t.updated_by, t.version";
+    type Order = OpportunitySort;
+
+    fn key(&self) -> Uuid {
+        self.id.uuid()
+    }
+
+    fn sort_value(&self, field: OpportunitySort) -> Option<Value> {
+        match field {
+            OpportunitySort::Field(OpportunityOrderField::CreatedAt) => {
+                Some(Value::Time(self.stamps.created_at))
+            }
+            OpportunitySort::Field(OpportunityOrderField::UpdatedAt) => {
+                Some(Value::Time(self.stamps.updated_at))
+            }
+            OpportunitySort::Field(OpportunityOrderField::Name) => {
+                Some(Value::Text(text::normalize(&self.fields.name)))
+            }
+            OpportunitySort::Field(OpportunityOrderField::Amount) => {
+                self.fields.amount_minor.map(Value::Int)
+            }
+            OpportunitySort::Field(OpportunityOrderField::ExpectedCloseOn) => {
+                self.fields.expected_close_on.map(Value::Date)
+            }
+            OpportunitySort::Field(OpportunityOrderField::BoardPosition) => {
+                Some(Value::Text(self.standing.board_position.clone()))
+            }
+            OpportunitySort::DueAt => self.agenda.next_action_at.map(Value::Time),
+        }
+    }
+}
+
+impl Kept for Opportunity {
+    fn stamps(&self) -> &Stamps {
+        &self.stamps
+    }
+
+    fn visible_to(&self) -> &str {
+        &self.visible_to
+    }
+
+    fn columns(&self) -> Json {
+        records::with(
+            self.state(),
+            json!({ "name_normalized": text::normalize(&self.fields.name) }),
+        )
+    }
+
+    fn activity_target(&self) -> Option<Target> {
+        Some(Target::Opportunity(self.id))
+    }
+}

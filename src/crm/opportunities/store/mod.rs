@@ -1,0 +1,301 @@
+//! All SQL that only deals need.
+
+pub(super) mod board;
+
+use uuid::Uuid;
+
+use super::{
+    history::StageChange,
+    model::{DealContact, DealUser, Opportunity},
+};
+use crate::{
+    base::{
+        error::{Error, Result},
+        ids::{ContactId, OpportunityId, UserId},
+        text::normalize,
+    },
+    crm::pipelines::Stage,
+    db::{Row, Sql, Tx, list::Record as _, rows_per_statement},
+};
+
+const COLUMNS: usize = 37;
+
+pub(super) async fn insert(tx: &mut Tx, deals: &[Opportunity]) -> Result<Vec<Opportunity>> {
+    let tenant = tx.tenant();
+    let mut created = Vec::with_capacity(deals.len());
+    for chunk in deals.chunks(rows_per_statement(COLUMNS)) {
+        let sql = Sql::new(
+            "INSERT INTO opportunities AS t (tenant_id, opportunity_id, created_at, created_by, name, name_normalized, \
+             amount_minor, amount_currency, forecast_category, expected_close_on, source, company_id, \
+             primary_contact_id, tags, owner_id, team_path, pipeline_id, stage_id, stage_entered_at, status, \
+             board_position, probability, probability_manual, won_at, lost_at, lost_reason, lost_note, next_action_at, \
+             next_action_kind, next_action_details, next_action_owner_id, last_activity_at, shared_with, updated_at, \
+             updated_by, version)",
+        );
+        let sql = sql.rows(chunk, |mut row, deal| {
+            row.bind(tenant)
+                .bind(deal.id)
+                .bind(deal.stamps.created_at)
+                .bind(deal.stamps.created_by.clone());
+            bind(&mut row, deal);
+        });
+        created.extend(
+            tx.all::<Opportunity>(sql.push(" RETURNING ").push(Opportunity::COLUMNS))
+                .await?,
+        );
+    }
+    Ok(created)
+}
+
+fn bind(
+    row: &mut Row<'_>,
+    Opportunity {
+        fields: f,
+        standing: s,
+        agenda: a,
+        shared_with,
+        stamps,
+        ..
+    }: &Opportunity,
+) {
+    row.bind(f.name.clone())
+        .bind(normalize(&f.name))
+        .bind(f.amount_minor)
+        .bind(f.amount_currency.clone())
+        .bind(f.forecast_category)
+        .bind(f.expected_close_on)
+        .bind(f.source.clone())
+        .bind(f.company_id)
+        .bind(f.primary_contact_id)
+        .bind(f.tags.clone())
+        .bind(f.ownership.owner_id)
+        .bind(f.ownership.team_path.clone())
+        .bind(s.pipeline_id)
+        .bind(s.stage_id)
+        .bind(s.stage_entered_at)
+        .bind(s.status)
+        .bind(s.board_position.clone())
+        .bind(s.probability)
+        .bind(s.probability_manual)
+        .bind(s.won_at)
+        .bind(s.lost_at)
+        .bind(s.lost_reason.clone())
+        .bind(s.lost_note.clone())
+        .bind(a.next_action_at)
+        .bind(a.next_action_kind)
+        .bind(a.next_action_details.clone())
+        .bind(a.next_action_owner_id)
+        .bind(a.last_activity_at)
+        .bind(shared_with.clone())
+        .bind(stamps.updated_at)
+        .bind(stamps.updated_by.clone())
+        .bind(stamps.version);
+}
+
+pub(super) async fn update(tx: &mut Tx, deal: &Opportunity) -> Result<Opportunity> {
+    let sql = Sql::new(
+        "UPDATE opportunities t SET (name, name_normalized, amount_minor, amount_currency, forecast_category, \
+         expected_close_on, source, company_id, primary_contact_id, tags, owner_id, team_path, pipeline_id, stage_id, \
+         stage_entered_at, status, board_position, probability, probability_manual, won_at, lost_at, lost_reason, \
+         lost_note, next_action_at, next_action_kind, next_action_details, next_action_owner_id, last_activity_at, \
+         shared_with, updated_at, updated_by, version) = ROW",
+    )
+    .row(|mut row| bind(&mut row, deal))
+    .push(" WHERE t.tenant_id = ")
+    .bind(tx.tenant())
+    .push(" AND t.opportunity_id = ")
+    .bind(deal.id)
+    .push(" RETURNING ")
+    .push(Opportunity::COLUMNS);
+    tx.optional(sql)
+        .await?
+        .ok_or(Error::Forbidden("change this opportunity"))
+}
+
+/// Appends stage history rows.
+pub(super) async fn insert_history(tx: &mut Tx, rows: Vec<StageChange>) -> Result<()> {
+    let tenant = tx.tenant();
+    for chunk in rows.chunks(rows_per_statement(14)) {
+        let sql = Sql::new(
+            "INSERT INTO opportunity_stage_history (tenant_id, stage_change_id, opportunity_id, from_stage_id, \
+             to_stage_id, from_status, to_status, amount_minor, amount_currency, probability, stood_seconds, \
+             changed_at, changed_by, visible_to)",
+        );
+        let sql = sql.rows(chunk, |mut row, change| {
+            let (from_stage, from_status) = change.from.unzip();
+            row.bind(tenant)
+                .bind(change.id)
+                .bind(change.opportunity_id)
+                .bind(from_stage)
+                .bind(change.to.0)
+                .bind(from_status)
+                .bind(change.to.1)
+                .bind(change.amount.0)
+                .bind(change.amount.1.clone())
+                .bind(change.probability)
+                .bind(change.stood_seconds)
+                .bind(change.changed_at)
+                .bind(change.changed_by.clone())
+                .bind(change.visible_to.clone());
+        });
+        tx.execute(sql).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn insert_contacts<'a>(
+    tx: &mut Tx,
+    deals: Vec<(&'a Opportunity, &'a [DealContact])>,
+) -> Result<()> {
+    let (tenant, now) = (tx.tenant(), tx.now());
+    let rows = pairs(deals);
+    for chunk in rows.chunks(rows_per_statement(6)) {
+        let sql = Sql::new(
+            "INSERT INTO opportunity_contacts (tenant_id, opportunity_id, contact_id, role, visible_to, created_at)",
+        );
+        let sql = sql.rows(chunk, |mut row, (deal, contact)| {
+            row.bind(tenant)
+                .bind(deal.id)
+                .bind(contact.contact_id)
+                .bind(contact.role.clone())
+                .bind(deal.visible_to.clone())
+                .bind(now);
+        });
+        tx.execute(sql.push(" ON CONFLICT (tenant_id, opportunity_id, contact_id) DO NOTHING"))
+            .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn include_contact(
+    tx: &mut Tx,
+    deal: &Opportunity,
+    contact_id: ContactId,
+) -> Result<()> {
+    let contact = [DealContact {
+        contact_id,
+        role: None,
+    }];
+    insert_contacts(tx, vec![(deal, contact.as_slice())]).await
+}
+
+pub(super) async fn delete_contacts(tx: &mut Tx, id: OpportunityId) -> Result<()> {
+    let sql = Sql::new("DELETE FROM opportunity_contacts WHERE tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND opportunity_id = ")
+        .bind(id);
+    tx.execute(sql).await?;
+    Ok(())
+}
+
+pub(super) async fn insert_users<'a>(
+    tx: &mut Tx,
+    deals: Vec<(&'a Opportunity, &'a [DealUser])>,
+) -> Result<()> {
+    let (tenant, now) = (tx.tenant(), tx.now());
+    let rows = pairs(deals);
+    for chunk in rows.chunks(rows_per_statement(6)) {
+        let sql = Sql::new(
+            "INSERT INTO opportunity_users (tenant_id, opportunity_id, user_id, role, visible_to, created_at)",
+        );
+        let sql = sql.rows(chunk, |mut row, (deal, user)| {
+            row.bind(tenant)
+                .bind(deal.id)
+                .bind(user.user_id)
+                .bind(user.role.clone())
+                .bind(deal.visible_to.clone())
+                .bind(now);
+        });
+        tx.execute(sql).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn delete_users(tx: &mut Tx, id: OpportunityId) -> Result<()> {
+    let sql = Sql::new("DELETE FROM opportunity_users WHERE tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND opportunity_id = ")
+        .bind(id);
+    tx.execute(sql).await?;
+    Ok(())
+}
+
+/// The people added to a deal.
+pub(super) async fn users_of(tx: &mut Tx, id: OpportunityId) -> Result<Vec<DealUser>> {
+    let sql = Sql::new("SELECT user_id, role FROM opportunity_users WHERE tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND opportunity_id = ")
+        .bind(id)
+        .push(" ORDER BY user_id");
+    let rows = tx.all::<(UserId, Option<String>)>(sql).await?;
+    Ok(rows
+        .into_iter()
+        .map(|(user_id, role)| DealUser { user_id, role })
+        .collect())
+}
+
+/// The next deals that a person owns, acts next in, or was added to.
+pub(super) async fn of_person(
+    tx: &mut Tx,
+    person: UserId,
+    (after, limit): (Uuid, i64),
+) -> Result<Vec<Uuid>> {
+    let sql = Sql::new("SELECT t.opportunity_id FROM opportunities t WHERE t.tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND t.owner_id = ")
+        .bind(person)
+        .push(" AND t.opportunity_id > ")
+        .bind(after)
+        .push(" UNION SELECT a.opportunity_id FROM opportunities a WHERE a.tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND a.next_action_owner_id = ")
+        .bind(person)
+        .push(" AND a.opportunity_id > ")
+        .bind(after)
+        .push(" UNION SELECT u.opportunity_id FROM opportunity_users u WHERE u.tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND u.user_id = ")
+        .bind(person)
+        .push(" AND u.opportunity_id > ")
+        .bind(after);
+    tx.column(sql.push(" ORDER BY 1 LIMIT ").bind(limit)).await
+}
+
+fn pairs<'a, T>(deals: Vec<(&'a Opportunity, &'a [T])>) -> Vec<(&'a Opportunity, &'a T)> {
+    deals
+        .into_iter()
+        .flat_map(|(deal, parts)| parts.iter().map(move |part| (deal, part)))
+        .collect()
+}
+
+/// Lets the parts of a deal follow who sees it.
+pub(super) async fn follow(tx: &mut Tx, deal: &Opportunity) -> Result<()> {
+    for head in [
+        "UPDATE opportunity_contacts SET visible_to = ",
+        "UPDATE opportunity_users SET visible_to = ",
+        "UPDATE opportunity_stage_history SET visible_to = ",
+    ] {
+        let sql = Sql::new(head)
+            .bind(deal.visible_to.clone())
+            .push(" WHERE tenant_id = ")
+            .bind(tx.tenant())
+            .push(" AND opportunity_id = ")
+            .bind(deal.id);
+        tx.execute(sql).await?;
+    }
+    Ok(())
+}
+
+/// The open stage that a deal stood in last.
+pub(super) async fn last_open_stage(tx: &mut Tx, id: OpportunityId) -> Result<Option<Stage>> {
+    let sql = Sql::new("SELECT ")
+        .push(Stage::COLUMNS)
+        .push(" FROM opportunity_stage_history h JOIN stages t ON t.stage_id = h.to_stage_id AND t.tenant_id = ")
+        .bind(tx.tenant())
+        .push(" WHERE t.kind = 'OPEN' AND h.to_status = 'OPEN' AND h.tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND h.opportunity_id = ")
+        .bind(id)
+        .push(" ORDER BY h.changed_at DESC, h.stage_change_id DESC LIMIT 1");
+    tx.optional(sql).await
+}

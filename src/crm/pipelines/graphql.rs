@@ -1,0 +1,236 @@
+//! Pipelines and stages in the schema: what can be read.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Object};
+use chrono::{DateTime, Utc};
+
+use super::{
+    Pipeline, Stage, StageKind, StageOrderField,
+    filter::{PipelineFilter, PipelineOrder, USUAL_ORDER},
+    projection::{SHAPE, STAGE_SHAPE},
+};
+use crate::{
+    base::{
+        error::Result,
+        ids::{PipelineId, StageId, TenantId, Typed as _},
+    },
+    crm::opportunities::{self, Opportunity, OpportunityFilter, OpportunityOrder},
+    db::{
+        Direction, OrderTerm, Predicate,
+        list::{ListQuery, MAX_PAGE, Relation},
+    },
+    graphql::{
+        Connection, ContextExt as _, End, ListArgs, Listing, page_request,
+        projection::{self, Found},
+    },
+    organization::members::ChangeAuthor,
+};
+
+pub(super) static STAGES: Relation = Relation {
+    name: "pipeline.stages",
+    link: None,
+    key: "t.pipeline_id",
+};
+
+/// A pipeline's stages in their order; all of them unless a part is asked for, since there are never more than a page.
+///
+/// # Errors
+/// As [`page_request`].
+pub(super) fn stages_in_order(
+    tenant: TenantId,
+    (front, back): (End, End),
+) -> Result<ListQuery<Stage>> {
+    let order = vec![OrderTerm {
+        field: StageOrderField::Position,
+        direction: Direction::Asc,
+    }];
+    let (first, after) = front;
+    let all = back.0.is_none().then_some(MAX_PAGE as i32);
+    let page = page_request((first.or(all), after), back, tenant, &order)?;
+    Ok(ListQuery {
+        filter: Predicate::All(Vec::new()),
+        order,
+        page,
+        include_archived: true,
+    })
+}
+
+/// A way that deals go, stage by stage.
+#[Object]
+impl Pipeline {
+    /// The id, as `pipeline:<uuid>`.
+    pub async fn id(&self) -> PipelineId {
+        self.id
+    }
+
+    /// What it is called.
+    async fn name(&self) -> &str {
+        &self.fields.name
+    }
+
+    /// Its place among the tenant's pipelines.
+    async fn position(&self) -> i32 {
+        self.fields.position
+    }
+
+    /// Whether new deals enter it unless they say otherwise.
+    async fn preferred(&self) -> bool {
+        self.fields.preferred
+    }
+
+    /// Its stages in their order: all of them, unless you ask for a part.
+    async fn stages(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Connection<Stage>> {
+        let tenant = ctx.request().actor().tenant;
+        let query = stages_in_order(tenant, ((first, after), (last, before)))?;
+        Listing::below(ctx, &STAGES, self.id.uuid(), query).await
+    }
+
+    /// The deals in it.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn opportunities(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        filter: Option<OpportunityFilter>,
+        order_by: Option<Vec<OpportunityOrder>>,
+        #[graphql(default)] include_archived: bool,
+    ) -> Result<Connection<Opportunity>> {
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
+        opportunities::below(ctx, &opportunities::OF_PIPELINE, self.id.uuid(), args).await
+    }
+
+    /// When it was put away; lists leave such pipelines out.
+    async fn archived_at(&self) -> Option<DateTime<Utc>> {
+        self.stamps.archived_at
+    }
+
+    /// When it was created.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.stamps.created_at
+    }
+
+    /// Who created it.
+    async fn created_by(&self) -> ChangeAuthor {
+        ChangeAuthor::new(&self.stamps.created_by)
+    }
+
+    /// When it or one of its stages last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.stamps.updated_at
+    }
+
+    /// Who changed it last.
+    async fn updated_by(&self) -> ChangeAuthor {
+        ChangeAuthor::new(&self.stamps.updated_by)
+    }
+
+    /// Counts changes; send it back as `expectedVersion` to not overwrite somebody else's.
+    async fn version(&self) -> i32 {
+        self.stamps.version
+    }
+}
+
+/// A stage of a pipeline.
+#[Object]
+impl Stage {
+    /// The id, as `stage:<uuid>`.
+    pub async fn id(&self) -> StageId {
+        self.id
+    }
+
+    /// What it is called.
+    async fn name(&self) -> &str {
+        &self.fields.name
+    }
+
+    /// Its place in the pipeline, from 0.
+    async fn position(&self) -> i32 {
+        self.fields.position
+    }
+
+    /// Whether a deal in it is under way, won or lost.
+    async fn kind(&self) -> StageKind {
+        self.fields.kind
+    }
+
+    /// How likely a deal in it is won, in percent.
+    async fn probability(&self) -> i32 {
+        self.fields.probability.into()
+    }
+
+    /// After how many days a deal that stands in it counts as rotten.
+    async fn rotten_after_days(&self) -> Option<i32> {
+        self.fields.rotten_after_days
+    }
+
+    /// The pipeline it is part of.
+    async fn pipeline(&self, ctx: &Context<'_>) -> Result<Option<Arc<Pipeline>>> {
+        ctx.request().load(Some(self.pipeline_id.uuid())).await
+    }
+
+    /// The deals that stand in it; in board order with `orderBy: [{ field: BOARD_POSITION }]`.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn opportunities(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        filter: Option<OpportunityFilter>,
+        order_by: Option<Vec<OpportunityOrder>>,
+        #[graphql(default)] include_archived: bool,
+    ) -> Result<Connection<Opportunity>> {
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
+        opportunities::below(ctx, &opportunities::OF_STAGE, self.id.uuid(), args).await
+    }
+}
+
+/// Reading pipelines.
+#[derive(Default)]
+pub struct PipelineQuery;
+
+#[Object]
+impl PipelineQuery {
+    /// A pipeline by its id; null when there is none.
+    async fn pipeline(&self, ctx: &Context<'_>, id: PipelineId) -> Result<Option<Found<Pipeline>>> {
+        projection::find(ctx, &SHAPE, id.uuid()).await
+    }
+
+    /// A stage by its id; null when there is none.
+    async fn stage(&self, ctx: &Context<'_>, id: StageId) -> Result<Option<Found<Stage>>> {
+        projection::find(ctx, &STAGE_SHAPE, id.uuid()).await
+    }
+
+    /// Pipelines in the tenant's own order unless ordered otherwise.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn pipelines(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        filter: Option<PipelineFilter>,
+        order_by: Option<Vec<PipelineOrder>>,
+        #[graphql(default)] include_archived: bool,
+    ) -> Result<Connection<Pipeline>> {
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
+        let query = args.query(ctx.request().actor().tenant, USUAL_ORDER)?;
+        projection::list(ctx, &SHAPE, query).await
+    }
+}

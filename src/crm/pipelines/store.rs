@@ -1,0 +1,180 @@
+//! All SQL that only pipelines and stages need.
+
+use super::model::{Pipeline, Stage, StageFields};
+use crate::{
+    base::{
+        error::{Error, Result},
+        ids::{PipelineId, StageId},
+    },
+    db::{Sql, Tx, list::Record as _},
+};
+
+pub(super) async fn next_position(tx: &mut Tx) -> Result<i32> {
+    let sql = Sql::new("SELECT coalesce(max(position) + 1, 0) FROM pipelines WHERE tenant_id = ")
+        .bind(tx.tenant());
+    Ok(tx.column::<i32>(sql).await?.first().copied().unwrap_or(0))
+}
+
+pub(super) async fn insert(tx: &mut Tx, pipeline: &Pipeline) -> Result<Pipeline> {
+    let Pipeline {
+        id,
+        fields: f,
+        stamps: s,
+        ..
+    } = pipeline;
+    let sql = Sql::new(
+        "INSERT INTO pipelines AS t (tenant_id, pipeline_id, name, position, preferred, created_at, created_by, \
+         updated_at, updated_by, version) VALUES (",
+    )
+    .bind(tx.tenant())
+    .push(", ")
+    .bind(*id)
+    .push(", ")
+    .bind(f.name.clone())
+    .push(", ")
+    .bind(f.position)
+    .push(", ")
+    .bind(f.preferred)
+    .push(", ")
+    .bind(s.created_at)
+    .push(", ")
+    .bind(s.created_by.clone())
+    .push(", ")
+    .bind(s.updated_at)
+    .push(", ")
+    .bind(s.updated_by.clone())
+    .push(", ")
+    .bind(s.version)
+    .push(") RETURNING ")
+    .push(Pipeline::COLUMNS);
+    tx.optional(sql)
+        .await?
+        .ok_or(Error::Forbidden("create pipelines"))
+}
+
+pub(super) async fn update(tx: &mut Tx, pipeline: &Pipeline) -> Result<Pipeline> {
+    let Pipeline {
+        id,
+        fields: f,
+        stamps: s,
+        ..
+    } = pipeline;
+    let sql = Sql::new("UPDATE pipelines t SET name = ")
+        .bind(f.name.clone())
+        .push(", position = ")
+        .bind(f.position)
+        .push(", preferred = ")
+        .bind(f.preferred)
+        .push(", updated_at = ")
+        .bind(s.updated_at)
+        .push(", updated_by = ")
+        .bind(s.updated_by.clone())
+        .push(", version = ")
+        .bind(s.version)
+        .push(" WHERE t.tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND t.pipeline_id = ")
+        .bind(*id)
+        .push(" RETURNING ")
+        .push(Pipeline::COLUMNS);
+    tx.optional(sql)
+        .await?
+        .ok_or(Error::Forbidden("change pipelines"))
+}
+
+pub(super) async fn preferred(tx: &mut Tx) -> Result<Vec<Pipeline>> {
+    let sql = Sql::new("SELECT ")
+        .push(Pipeline::COLUMNS)
+        .push(" FROM pipelines t WHERE t.preferred AND t.tenant_id = ")
+        .bind(tx.tenant())
+        .push(" FOR UPDATE");
+    tx.all(sql).await
+}
+
+pub(super) async fn insert_stages(
+    tx: &mut Tx,
+    pipeline: PipelineId,
+    stages: &[(StageId, StageFields)],
+) -> Result<()> {
+    let tenant = tx.tenant();
+    let sql = Sql::new(
+        "INSERT INTO stages (tenant_id, stage_id, pipeline_id, name, position, kind, probability, rotten_after_days)",
+    );
+    let sql = sql.rows(stages, |mut row, (id, f)| {
+        row.bind(tenant)
+            .bind(*id)
+            .bind(pipeline)
+            .bind(f.name.clone())
+            .bind(f.position)
+            .bind(f.kind)
+            .bind(f.probability)
+            .bind(f.rotten_after_days);
+    });
+    tx.execute(sql).await?;
+    Ok(())
+}
+
+pub(super) async fn update_stage(tx: &mut Tx, stage: &Stage) -> Result<()> {
+    let f = &stage.fields;
+    let sql = Sql::new("UPDATE stages SET name = ")
+        .bind(f.name.clone())
+        .push(", position = ")
+        .bind(f.position)
+        .push(", probability = ")
+        .bind(f.probability)
+        .push(", rotten_after_days = ")
+        .bind(f.rotten_after_days)
+        .push(" WHERE tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND stage_id = ")
+        .bind(stage.id);
+    match tx.execute(sql).await? {
+        0 => Err(Error::Forbidden("change stages")),
+        _ => Ok(()),
+    }
+}
+
+pub(super) async fn delete_stage(tx: &mut Tx, id: StageId) -> Result<()> {
+    let sql = Sql::new("DELETE FROM stages WHERE tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND stage_id = ")
+        .bind(id);
+    match tx.execute(sql).await? {
+        0 => Err(Error::Forbidden("delete stages")),
+        _ => Ok(()),
+    }
+}
+
+pub(super) async fn stages(tx: &mut Tx, pipeline: Option<PipelineId>) -> Result<Vec<Stage>> {
+    let sql = Sql::new("SELECT ")
+        .push(Stage::COLUMNS)
+        .push(" FROM stages t WHERE t.tenant_id = ")
+        .bind(tx.tenant());
+    let sql = match pipeline {
+        Some(pipeline) => sql.push(" AND t.pipeline_id = ").bind(pipeline),
+        None => sql,
+    };
+    tx.all(sql.push(" ORDER BY t.pipeline_id, t.position, t.stage_id"))
+        .await
+}
+
+pub(super) async fn most_stages(tx: &mut Tx) -> Result<usize> {
+    let sql = Sql::new("SELECT count(*) FROM stages t WHERE t.tenant_id = ")
+        .bind(tx.tenant())
+        .push(" GROUP BY t.pipeline_id ORDER BY 1 DESC LIMIT 1");
+    let most = tx.column::<i64>(sql).await?;
+    Ok(most
+        .first()
+        .map_or(0, |most| usize::try_from(*most).unwrap_or(0)))
+}
+
+pub(super) async fn entry_stage(tx: &mut Tx) -> Result<Option<Stage>> {
+    let sql = Sql::new("SELECT ")
+        .push(Stage::COLUMNS)
+        .push(" FROM stages t JOIN pipelines p ON p.pipeline_id = t.pipeline_id AND p.tenant_id = ")
+        .bind(tx.tenant())
+        .push(" WHERE t.kind = 'OPEN' AND p.archived_at IS NULL AND t.tenant_id = ")
+        .bind(tx.tenant())
+        .push(" ORDER BY p.preferred DESC, p.position, t.position LIMIT 1");
+    tx.optional(sql).await
+}

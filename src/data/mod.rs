@@ -1,0 +1,3 @@
+//! Data in bulk.
+
+pub mod import;

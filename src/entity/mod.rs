@@ -1,0 +1,3 @@
+//! What the records of all domains have in common.
+
+pub mod records;

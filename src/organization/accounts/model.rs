@@ -1,0 +1,68 @@
+//! What signing in comes to.
+
+use crate::{
+    base::ids::{TenantId, UserId},
+    organization::{accounts::sessions::OpenedSession, auth::Role},
+};
+
+/// A tenant that a person is an active member of.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Place {
+    /// The tenant.
+    #[sqlx(rename = "tenant_id")]
+    pub tenant: TenantId,
+    /// Its short name.
+    pub slug: String,
+    /// What it is called.
+    pub name: String,
+    /// What the person may do there.
+    pub role: Role,
+    /// Whether it wants a second factor of everybody.
+    pub second_factor_required: bool,
+    /// The provider that everybody has to come through, if there is one.
+    pub required_provider: Option<String>,
+}
+
+/// Into which tenant somebody wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// The one they were in last, or else any that they can enter.
+    LastUsed,
+    /// The one with this short name.
+    Slug(String),
+    /// The one with this id.
+    Id(TenantId),
+}
+
+/// Somebody who has proved who they are and wants into a tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entering {
+    /// Who.
+    pub user: UserId,
+    /// Where to.
+    pub tenant: Wanted,
+    /// Whether a second factor was shown.
+    pub second_factor: bool,
+    /// The outside provider that says who it is, if one does.
+    pub provider: Option<String>,
+    /// Whether nothing was proved just now, and an open session says who it is.
+    pub resumed: bool,
+}
+
+/// What signing in came to.
+#[derive(Debug, Clone)]
+pub enum SignedIn {
+    /// The person is in.
+    Session(Box<OpenedSession>),
+    /// A second factor is wanted first.
+    SecondFactor(SecondFactorStep),
+}
+
+/// The step between password and second factor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecondFactorStep {
+    /// What the next step is done with; good for ten minutes.
+    pub token: String,
+    /// Whether the person has none yet and has to set one up.
+    pub set_up_required: bool,
+}

@@ -1,0 +1,256 @@
+//! Getting the next access token. Refresh tokens rotate: each is good for one answer, and one that comes back later
+//! was stolen from somebody, so the whole family ends (RFC 9700, section 4.14).
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{
+    Accounts, Entering, Place, SignedIn, Wanted,
+    sessions::{self, Ended, Family, OpenedSession},
+    sign_in, store,
+};
+use crate::{
+    base::{
+        error::{Error, Result},
+        ids::{TenantId, Typed as _},
+    },
+    db::{SystemReason, SystemTx},
+    organization::{
+        audit::{Entry, Origin},
+        auth::secret,
+    },
+};
+
+/// How long a client may ask again whose answer got lost.
+const GRACE: TimeDelta = TimeDelta::seconds(30);
+/// So many generations are kept; one that is older is not known any more.
+const KEPT_GENERATIONS: i32 = 1_000;
+
+/// What a refresh token that was presented is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// The last one: the family goes on from it.
+    Last,
+    /// One whose answer may have got lost: the family goes on beside it.
+    Again,
+    /// An old one: somebody has a copy.
+    Replayed,
+}
+
+/// A refresh token as it is kept.
+#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+pub(super) struct Kept {
+    pub(super) generation: i32,
+    pub(super) parent: i32,
+    pub(super) used_at: Option<DateTime<Utc>>,
+}
+
+/// Rotates a refresh token and looks again whether the person may still be where the session is. With a tenant, by its
+/// short name, the access token is for that one, and the session is in it beside its others; where it may not be, it
+/// stays as it was, with the refresh token unused.
+///
+/// # Errors
+/// `SESSION_ENDED` when the token is no good (any more), `SSO_REQUIRED` when the tenant wants its provider by now;
+/// `NOT_FOUND` for a tenant that was named and the person is not in.
+pub async fn refresh(
+    accounts: &Accounts,
+    (token, tenant): (&str, Option<String>),
+    origin: &Origin,
+) -> Result<SignedIn> {
+    let hash = secret::hash(token);
+    let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+    let family = sessions::lock_by_token(&mut tx, &hash)
+        .await?
+        .ok_or_else(ended)?;
+    let (presented, last) = sessions::tokens(&mut tx, family.session, &hash)
+        .await?
+        .ok_or_else(ended)?;
+    if !family.is_open(tx.now()) {
+        return Err(ended());
+    }
+    let verdict = judge(presented, last, tx.now());
+    if verdict == Verdict::Replayed {
+        return Err(end_stolen(accounts, tx, &family, origin).await?);
+    }
+    let standing = store::standing(&mut tx, family.user).await?;
+    let provider = family.provider.as_deref();
+    let places = sign_in::places(accounts, &mut tx, (family.user, provider)).await?;
+    let is_active = standing.as_ref().is_some_and(|standing| standing.active);
+    let has_second_factor = standing.is_some_and(|standing| standing.has_second_factor);
+    let named = match tenant {
+        Some(slug) if is_active => {
+            let entering = family.entering(Wanted::Slug(slug));
+            let place = sign_in::choose(&places, &entering, None)?;
+            (place.tenant != family.tenant).then_some((place, entering))
+        }
+        _ => None,
+    };
+    if let Some((place, entering)) = named {
+        if place.second_factor_required && !family.second_factor {
+            let entering = Entering {
+                tenant: Wanted::Id(place.tenant),
+                ..entering
+            };
+            let step = sign_in::second_factor_step(&mut tx, &entering, has_second_factor).await?;
+            tx.commit().await?;
+            return Ok(SignedIn::SecondFactor(step));
+        }
+        let tenant = place.tenant;
+        sessions::add_to(&mut tx, &family, tenant).await?;
+        let rotation = (verdict, presented, last);
+        return go_on(accounts, tx, (&family, tenant, places), rotation, origin).await;
+    }
+    let entering = family.entering(Wanted::Id(family.tenant));
+    let place = places.iter().find(|place| place.tenant == family.tenant);
+    let Some(place) = place.filter(|_| is_active) else {
+        return Err(end(accounts, tx, &family, (Ended::NoAccess, ended()), origin).await?);
+    };
+    if let Err(error) = sign_in::choose(std::slice::from_ref(place), &entering, None) {
+        return Err(end(
+            accounts,
+            tx,
+            &family,
+            (Ended::ProviderRequired, error),
+            origin,
+        )
+        .await?);
+    }
+    if place.second_factor_required && !family.second_factor {
+        let step = sign_in::second_factor_step(&mut tx, &entering, has_second_factor).await?;
+        let because = (Ended::SecondFactorRequired, ended());
+        end(accounts, tx, &family, because, origin).await?;
+        return Ok(SignedIn::SecondFactor(step));
+    }
+
+    let (tenant, rotation) = (family.tenant, (verdict, presented, last));
+    go_on(accounts, tx, (&family, tenant, places), rotation, origin).await
+}
+
+/// Gives out the next tokens of a family, for one of its tenants.
+async fn go_on(
+    accounts: &Accounts,
+    mut tx: SystemTx,
+    (family, tenant, places): (&Family, TenantId, Vec<Place>),
+    (verdict, presented, last): (Verdict, Kept, Kept),
+    origin: &Origin,
+) -> Result<SignedIn> {
+    let parent = match verdict {
+        Verdict::Last => presented.generation,
+        Verdict::Again | Verdict::Replayed => last.parent,
+    };
+    // When it is asked again the last one is the answer that got lost; whoever has it is not who asks.
+    sessions::use_token(&mut tx, family.session, last.generation).await?;
+    let refresh =
+        sessions::add_token(&mut tx, family.session, (last.generation + 1, parent)).await?;
+    sessions::forget_tokens(&mut tx, family.session, last.generation - KEPT_GENERATIONS).await?;
+    sessions::touch(&mut tx, family.session, origin).await?;
+    let access = accounts
+        .tokens
+        .issue_for(family.session, family.user, tenant)
+        .map_err(Error::internal)?;
+    tx.commit().await?;
+    Ok(SignedIn::Session(Box::new(OpenedSession {
+        session: family.session,
+        user: family.user,
+        tenant,
+        access,
+        refresh: Some((refresh, family.expires_at)),
+        places,
+    })))
+}
+
+fn judge(presented: Kept, last: Kept, now: DateTime<Utc>) -> Verdict {
+    let Some(used_at) = presented.used_at else {
+        // Only the last one of a family is unused.
+        return Verdict::Last;
+    };
+    // The last one is the answer to this one, or a second answer to the same question.
+    let is_next = last.parent == presented.generation || last.parent == presented.parent;
+    let is_lost = last.used_at.is_none() && is_next && now - used_at <= GRACE;
+    if is_lost {
+        Verdict::Again
+    } else {
+        Verdict::Replayed
+    }
+}
+
+/// Ends a family of which somebody has a copy, and answers what its client is told.
+async fn end_stolen(
+    accounts: &Accounts,
+    mut tx: SystemTx,
+    family: &Family,
+    origin: &Origin,
+) -> Result<Error> {
+    sessions::end(&mut tx, family.session, Ended::Stolen).await?;
+    let entry = Entry::new("anonymous", "session.reuse_detected")
+        .about("session", family.session.uuid())
+        .noting("user", family.user.to_string());
+    if store::has_log(&mut tx, family.tenant).await? {
+        tx.audit(family.tenant, vec![entry], origin).await?;
+    } else {
+        let whom = crate::organization::audit::Whom::TenantsOf(family.user);
+        accounts.recorder.note(whom, entry, origin.clone());
+    }
+    tx.commit().await?;
+    tracing::warn!(session.id = %family.session, "a refresh token came back, its session is ended");
+    Ok(ended())
+}
+
+async fn end(
+    accounts: &Accounts,
+    mut tx: SystemTx,
+    family: &Family,
+    (because, error): (Ended, Error),
+    origin: &Origin,
+) -> Result<Error> {
+    sessions::end(&mut tx, family.session, because).await?;
+    tx.commit().await?;
+    let ended = (family.session, family.tenants());
+    sessions::note_ended(accounts, family.user, &ended, because, origin);
+    Ok(error)
+}
+
+pub(super) fn ended() -> Error {
+    Error::invalid("SESSION_ENDED", "", "this session has ended, sign in again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(generation: i32, parent: i32, used_s_ago: Option<i64>) -> Kept {
+        Kept {
+            generation,
+            parent,
+            used_at: used_s_ago.map(|ago| at(-ago)),
+        }
+    }
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(2_000_000_000 + seconds, 0).expect("a time")
+    }
+
+    #[test]
+    fn only_the_last_one_and_the_one_whose_answer_got_lost_are_good() {
+        let fresh = kept(5, 4, None);
+        assert_eq!(judge(fresh, fresh, at(0)), Verdict::Last);
+        assert_eq!(judge(kept(4, 3, Some(30)), fresh, at(0)), Verdict::Again);
+        assert_eq!(judge(kept(4, 3, Some(31)), fresh, at(0)), Verdict::Replayed);
+        assert_eq!(
+            judge(kept(3, 2, Some(1)), fresh, at(0)),
+            Verdict::Replayed,
+            "its grandparent"
+        );
+        // The answer that got lost was replaced by a second one: both questions and the first answer are known.
+        let second = kept(6, 4, None);
+        assert_eq!(judge(kept(4, 3, Some(20)), second, at(0)), Verdict::Again);
+        assert_eq!(judge(kept(5, 4, Some(5)), second, at(0)), Verdict::Again);
+        assert_eq!(
+            judge(kept(5, 4, Some(31)), second, at(0)),
+            Verdict::Replayed
+        );
+        // The answer was used, so it was not lost.
+        let (used, next) = (kept(5, 4, Some(1)), kept(6, 5, None));
+        assert_eq!(judge(kept(4, 3, Some(2)), next, at(0)), Verdict::Replayed);
+        assert_eq!(judge(used, next, at(0)), Verdict::Again);
+    }
+}

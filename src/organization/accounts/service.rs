@@ -1,0 +1,206 @@
+//! What the acts of accounts work with: one value, shared by all requests.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+use url::Url;
+
+use super::Hasher;
+use crate::{
+    base::{error::Result, ids::SessionId},
+    db::Db,
+    organization::{
+        audit::{Origin, Recorder},
+        auth::{Tokens, Vault},
+        identities::Identities,
+    },
+    platform::{
+        mail::{Mailer, Post},
+        redis::{Counter, Throttle},
+    },
+};
+
+/// So much is done at once off the way of answers; what comes on top is dropped and told in the log.
+const BACKGROUND: usize = 64;
+
+/// What a server is told about accounts.
+#[derive(Clone)]
+pub struct Setup {
+    /// Keeps secrets that must be read again.
+    pub vault: Arc<Vault>,
+    /// Where mails go.
+    pub post: Post,
+    /// Hashes passwords.
+    pub hasher: Hasher,
+    /// The outside providers and issuers.
+    pub identities: Arc<Identities>,
+    /// The rest.
+    pub settings: Settings,
+}
+
+/// How accounts are to be kept.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Whether strangers may register.
+    pub registration: bool,
+    /// How long a session lasts, however often it is refreshed.
+    pub session_ttl: TimeDelta,
+    /// Where people find the frontend; mailed links begin with it.
+    pub app_url: Url,
+    /// How many proxies in front of the server are trusted to say where a request comes from.
+    pub trusted_proxies: usize,
+}
+
+impl Settings {
+    /// The address of a mailed link. The secret is in the fragment, which no browser sends to a server.
+    #[must_use]
+    pub fn link(&self, act: &str, token: &str) -> String {
+        let base = self.app_url.as_str().trim_end_matches('/');
+        format!("{base}/account/{act}#token={token}")
+    }
+}
+
+/// The accounts service, in the data of the schema as `Arc<Accounts>`.
+pub struct Accounts {
+    /// The database.
+    pub db: Db,
+    /// Makes access tokens.
+    pub tokens: Arc<Tokens>,
+    /// Keeps secrets that must be read again.
+    pub vault: Arc<Vault>,
+    /// Sends mails.
+    pub mail: Mailer,
+    /// Hashes passwords.
+    pub hasher: Hasher,
+    /// The outside providers and issuers.
+    pub identities: Arc<Identities>,
+    /// Slows down whoever guesses.
+    pub throttle: Throttle,
+    /// Notes for the audit log what no transaction records.
+    pub recorder: Recorder,
+    /// How accounts are to be kept.
+    pub settings: Settings,
+    background: (TaskTracker, Arc<Semaphore>),
+}
+
+/// A try that was counted when it began.
+pub struct Attempt<'a> {
+    throttle: &'a Throttle,
+    /// Counts what whoever tries did by themselves.
+    own: Counter,
+    /// Count what others did as well.
+    shared: Vec<Counter>,
+}
+
+impl Accounts {
+    /// Puts the service together.
+    #[must_use]
+    pub fn new(
+        db: Db,
+        setup: Setup,
+        (tokens, mail): (Arc<Tokens>, Mailer),
+        (throttle, recorder): (Throttle, Recorder),
+    ) -> Self {
+        Self {
+            db,
+            tokens,
+            vault: setup.vault,
+            mail,
+            hasher: setup.hasher,
+            identities: setup.identities,
+            throttle,
+            recorder,
+            settings: setup.settings,
+            background: (TaskTracker::new(), Arc::new(Semaphore::new(BACKGROUND))),
+        }
+    }
+
+    /// Begins what may be tried only so often: `act` on an account, by somebody who has shown already that they have to
+    /// do with it (by a session, a password or a mailed secret). Whoever that is, tries add up.
+    ///
+    /// # Errors
+    /// `TooManyAttempts`.
+    pub async fn attempt(&self, act: &str, account: &str, origin: &Origin) -> Result<Attempt<'_>> {
+        let attempt = self.enter(act, Counter::account(act, account), origin);
+        let attempt = attempt.await?;
+        self.throttle.begin(&attempt.own).await?;
+        Ok(attempt)
+    }
+
+    /// Begins what anybody may try on anybody's account: counted for the account and the address together, so that who
+    /// tries from one keeps nobody out who comes from another; and for the account from everywhere, slowly. A device that
+    /// the account was signed in on counts by itself, and is kept out by no stranger.
+    ///
+    /// # Errors
+    /// `TooManyAttempts`.
+    pub async fn attempt_from_outside(
+        &self,
+        act: &str,
+        account: &str,
+        device: Option<SessionId>,
+        origin: &Origin,
+    ) -> Result<Attempt<'_>> {
+        let own = match device {
+            Some(session) => Counter::device(act, session),
+            None => Counter::pair(act, account, origin.address),
+        };
+        let mut attempt = self.enter(act, own, origin).await?;
+        self.throttle.begin(&attempt.own).await?;
+        if device.is_none() {
+            let everywhere = Counter::everywhere(act, account);
+            self.throttle.begin(&everywhere).await?;
+            attempt.shared.push(everywhere);
+        }
+        Ok(attempt)
+    }
+
+    /// Whoever tries many accounts from one address waits for that alone.
+    async fn enter(&self, act: &str, own: Counter, origin: &Origin) -> Result<Attempt<'_>> {
+        let network = origin.address.map(|address| Counter::network(act, address));
+        if let Some(network) = &network {
+            self.throttle.begin(network).await?;
+        }
+        Ok(Attempt {
+            throttle: &self.throttle,
+            own,
+            shared: network.into_iter().collect(),
+        })
+    }
+
+    /// Does something off the way of the answer. The end of the server waits for it.
+    pub fn later(
+        &self,
+        what: &'static str,
+        work: impl Future<Output = Result<()>> + Send + 'static,
+    ) {
+        let (tasks, places) = &self.background;
+        let Ok(place) = Arc::clone(places).try_acquire_owned() else {
+            tracing::error!(what, "not done: too much is waiting to be done");
+            return;
+        };
+        tasks.spawn(async move {
+            if let Err(error) = work.await {
+                tracing::error!(what, %error, "not done");
+            }
+            drop(place);
+        });
+    }
+
+    /// Waits for what is still being done.
+    pub async fn finish(&self) {
+        self.background.0.close();
+        self.background.0.wait().await;
+    }
+}
+
+impl Attempt<'_> {
+    /// It was no guess: the own counter begins anew, and those that are shared do not grow.
+    pub async fn succeeded(self) {
+        self.throttle.clear(&self.own).await;
+        for shared in &self.shared {
+            self.throttle.give_back(shared).await;
+        }
+    }
+}

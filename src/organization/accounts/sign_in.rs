@@ -1,0 +1,359 @@
+//! Signing in by password, and entering a tenant once it is proven who somebody is.
+
+use chrono::TimeDelta;
+use serde_json::json;
+
+use super::{
+    Accounts, Entering, Place, SecondFactorStep, SignedIn, Wanted, alarm,
+    one_time::{self, Purpose},
+    sessions::{self, NewSession, OpenedSession},
+    store,
+};
+use crate::{
+    base::{
+        error::{Error, Result},
+        ids::{SessionId, TenantId, Typed as _, UserId},
+        text::normalize_email,
+    },
+    db::{SystemReason, SystemTx},
+    organization::{
+        audit::{Entry, Origin, Recorder, Whom},
+        auth::secret,
+    },
+};
+
+/// How long there is between password and second factor.
+const SECOND_FACTOR_WITHIN: TimeDelta = TimeDelta::minutes(10);
+
+/// What somebody signs in with.
+pub struct Credentials {
+    /// The address.
+    pub email: String,
+    /// The password.
+    pub password: String,
+    /// Into which tenant, by its short name; without it the one last used.
+    pub tenant: Option<String>,
+    /// A refresh token of before, by which the device is known.
+    pub device: Option<String>,
+}
+
+/// What tries of a password are counted as, wherever it is asked for.
+pub(super) const ACT: &str = "sign-in";
+
+/// Signs somebody in. Whether an address is known cannot be told from the answer, nor from its time: there is always
+/// one look at the database and one hash, and what is noted of a refusal is written by somebody else.
+///
+/// # Errors
+/// `INVALID_CREDENTIALS`, `INVALID_EMAIL`, `TOO_MANY_ATTEMPTS`; once the password was right `ACCOUNT_INACTIVE` and
+/// what [`enter`] fails with.
+pub async fn sign_in(
+    accounts: &Accounts,
+    credentials: Credentials,
+    origin: &Origin,
+) -> Result<SignedIn> {
+    let Credentials {
+        email,
+        password,
+        tenant,
+        device,
+    } = credentials;
+    let email = normalize_email(&email, "email")?;
+    let device = known_device(accounts, &email, device).await?;
+    let attempt = alarm::attempt(accounts, &email, device, origin).await?;
+    let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+    let person = store::by_email(&mut tx, email).await?;
+    drop(tx);
+    let hash = person
+        .as_ref()
+        .and_then(|person| person.password_hash.clone());
+    let is_right = accounts.hasher.verify(&password, hash.as_deref()).await?;
+    let (Some(person), Some(hash), true) = (&person, hash, is_right) else {
+        if let Some(person) = &person {
+            note_refusal(
+                &accounts.recorder,
+                person.user_id,
+                "INVALID_CREDENTIALS",
+                origin,
+            );
+        }
+        return Err(refused());
+    };
+    attempt.succeeded().await;
+    if !accounts.hasher.is_current(&hash) {
+        rehash_later(accounts, person.user_id, password, hash);
+    }
+    let entering = Entering {
+        user: person.user_id,
+        tenant: tenant.map_or(Wanted::LastUsed, Wanted::Slug),
+        second_factor: false,
+        provider: None,
+        resumed: false,
+    };
+    let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+    let entered = enter(accounts, &mut tx, entering, origin).await;
+    match entered {
+        Ok(entered) => {
+            tx.commit().await?;
+            Ok(entered)
+        }
+        Err(error) => {
+            note_refusal(&accounts.recorder, person.user_id, error.code(), origin);
+            Err(error)
+        }
+    }
+}
+
+/// The session by which a device is known that shows a refresh token of before.
+async fn known_device(
+    accounts: &Accounts,
+    email: &str,
+    device: Option<String>,
+) -> Result<Option<SessionId>> {
+    let Some(token) = device else { return Ok(None) };
+    let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+    store::known_device(&mut tx, email, secret::hash(&token)).await
+}
+
+/// Lets somebody into a tenant who has proved who they are, in the caller's transaction: opens the session and records
+/// it, or asks for the second factor first. The last thing that a transaction does before it commits.
+///
+/// # Errors
+/// `ACCOUNT_INACTIVE`, `NO_TENANT`, `NOT_FOUND` for a tenant the person is not in, `SSO_REQUIRED`.
+pub async fn enter(
+    accounts: &Accounts,
+    tx: &mut SystemTx,
+    entering: Entering,
+    origin: &Origin,
+) -> Result<SignedIn> {
+    let user = entering.user;
+    let standing = store::standing(tx, user).await?;
+    let standing = standing
+        .filter(|standing| standing.active)
+        .ok_or_else(inactive)?;
+    let places = places(accounts, tx, (user, entering.provider.as_deref())).await?;
+    let last = match entering.tenant {
+        Wanted::LastUsed => store::last_tenant(tx, user).await?,
+        Wanted::Slug(_) | Wanted::Id(_) => None,
+    };
+    let place = choose(&places, &entering, last)?;
+    let wants_second = standing.has_second_factor || place.second_factor_required;
+    if wants_second && !entering.second_factor {
+        let entering = Entering {
+            tenant: Wanted::Id(place.tenant),
+            ..entering
+        };
+        let step = second_factor_step(tx, &entering, standing.has_second_factor).await?;
+        return Ok(SignedIn::SecondFactor(step));
+    }
+    let shows_own = entering.second_factor && standing.second_factor_is_own;
+    let provider = entering.provider.as_deref();
+    let new = NewSession {
+        user,
+        tenant: place.tenant,
+        second_factor: entering.second_factor,
+        account: shows_own || accounts.identities.is_everybodys(provider),
+        provider: entering.provider,
+    };
+    let (tenant, provider) = (new.tenant, new.provider.clone());
+    let opened = sessions::open(
+        tx,
+        new,
+        origin,
+        &accounts.tokens,
+        accounts.settings.session_ttl,
+    );
+    let opened = OpenedSession {
+        places,
+        ..opened.await?
+    };
+    store::note_login(tx, user).await?;
+    let entry = Entry::new(user, "session.opened")
+        .about("session", opened.session.uuid())
+        .noting("provider", provider)
+        .noting("second_factor", entering.second_factor);
+    tx.audit(tenant, vec![entry], origin).await?;
+    Ok(SignedIn::Session(Box::new(opened)))
+}
+
+/// The step between who somebody is and the session, where the tenant or the person wants a second factor.
+pub(super) async fn second_factor_step(
+    tx: &mut SystemTx,
+    entering: &Entering,
+    has_one: bool,
+) -> Result<SecondFactorStep> {
+    let tenant = match entering.tenant {
+        Wanted::Id(tenant) => Some(tenant),
+        Wanted::Slug(_) | Wanted::LastUsed => None,
+    };
+    let data = json!({
+        "tenant": tenant, "provider": entering.provider, "resumed": entering.resumed,
+    });
+    let (purpose, user) = (Purpose::SecondFactor, Some(entering.user));
+    let token = one_time::issue(tx, purpose, user, data, SECOND_FACTOR_WITHIN).await?;
+    Ok(SecondFactorStep {
+        token,
+        set_up_required: !has_one,
+    })
+}
+
+/// The tenants for somebody who came through a provider, or by a password. A provider may be trusted with some tenants
+/// only: for who came through it there are no others.
+pub(super) async fn places(
+    accounts: &Accounts,
+    tx: &mut SystemTx,
+    (user, provider): (UserId, Option<&str>),
+) -> Result<Vec<Place>> {
+    let mut places = store::places(tx, user).await?;
+    places.retain(|place| accounts.identities.trusts(provider, &place.slug));
+    Ok(places)
+}
+
+/// The place somebody gets into. Without a wish: where they were last, else wherever their way of signing in suffices.
+pub(super) fn choose<'p>(
+    places: &'p [Place],
+    entering: &Entering,
+    last: Option<TenantId>,
+) -> Result<&'p Place> {
+    let suffices = |place: &&Place| {
+        let required = place.required_provider.as_deref();
+        required.is_none() || required == entering.provider.as_deref()
+    };
+    let found = match &entering.tenant {
+        Wanted::Id(id) => places.iter().find(|place| place.tenant == *id),
+        Wanted::Slug(slug) => places.iter().find(|place| place.slug == *slug),
+        Wanted::LastUsed => {
+            let last = places.iter().find(|place| Some(place.tenant) == last);
+            last.filter(suffices)
+                .or_else(|| places.iter().find(suffices))
+                .or_else(|| places.first())
+        }
+    };
+    let place = found.ok_or_else(|| match entering.tenant {
+        Wanted::LastUsed => Error::invalid(
+            "NO_TENANT",
+            "",
+            "you are not an active member of any tenant, ask to be invited",
+        ),
+        Wanted::Id(_) | Wanted::Slug(_) => Error::NotFound {
+            kind: "tenant",
+            field: "tenant",
+        },
+    })?;
+    match &place.required_provider {
+        Some(provider) if !suffices(&place) => Err(Error::invalid(
+            "SSO_REQUIRED",
+            "",
+            format!("this tenant wants you to sign in through its provider: {provider}"),
+        )),
+        _ => Ok(place),
+    }
+}
+
+/// The one answer to an unknown address and to a wrong password.
+pub(super) fn refused() -> Error {
+    Error::invalid(
+        "INVALID_CREDENTIALS",
+        "",
+        "the e-mail address or the password is not right",
+    )
+}
+
+fn inactive() -> Error {
+    Error::invalid("ACCOUNT_INACTIVE", "", "this account was closed")
+}
+
+/// Notes a refusal in the logs of the person's tenants.
+pub(super) fn note_refusal(
+    recorder: &Recorder,
+    user: UserId,
+    reason: &'static str,
+    origin: &Origin,
+) {
+    let entry = Entry::new("anonymous", "session.refused")
+        .about("user", user.uuid())
+        .noting("reason", reason);
+    recorder.note(Whom::TenantsOf(user), entry, origin.clone());
+}
+
+/// Keeps the password at today's cost, now that it is known for a moment.
+fn rehash_later(accounts: &Accounts, user: UserId, password: String, old: String) {
+    let (db, hasher) = (accounts.db.clone(), accounts.hasher.clone());
+    accounts.later("a password's new hash", async move {
+        let new = hasher.hash(&password).await?;
+        let mut tx = db.system(SystemReason::SignIn).await?;
+        store::rehash(&mut tx, user, (old, new)).await?;
+        tx.commit().await
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::organization::auth::Role;
+
+    fn place(slug: &str, provider: Option<&str>) -> Place {
+        Place {
+            tenant: TenantId::new(),
+            slug: slug.to_owned(),
+            name: slug.to_owned(),
+            role: Role::Viewer,
+            second_factor_required: false,
+            required_provider: provider.map(str::to_owned),
+        }
+    }
+
+    fn chosen(
+        places: &[Place],
+        tenant: Wanted,
+        provider: Option<&str>,
+        last: Option<usize>,
+    ) -> String {
+        let entering = Entering {
+            user: UserId::new(),
+            tenant,
+            second_factor: false,
+            provider: provider.map(str::to_owned),
+            resumed: false,
+        };
+        let last = last.map(|last| places[last].tenant);
+        match choose(places, &entering, last) {
+            Ok(place) => place.slug.clone(),
+            Err(error) => error.code().to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_provider_that_a_tenant_requires_is_the_only_way_into_it() {
+        let places = [place("bound", Some("okta")), place("free", None)];
+        let slug = |slug: &str| Wanted::Slug(slug.to_owned());
+        assert_eq!(chosen(&places, slug("bound"), None, None), "SSO_REQUIRED");
+        assert_eq!(
+            chosen(&places, slug("bound"), Some("other"), None),
+            "SSO_REQUIRED"
+        );
+        assert_eq!(chosen(&places, slug("bound"), Some("okta"), None), "bound");
+        assert_eq!(chosen(&places, slug("free"), Some("okta"), None), "free");
+        assert_eq!(
+            chosen(&places, Wanted::Id(places[0].tenant), None, None),
+            "SSO_REQUIRED"
+        );
+        assert_eq!(chosen(&places, slug("elsewhere"), None, None), "NOT_FOUND");
+    }
+
+    #[test]
+    fn without_a_wish_it_is_the_last_one_that_can_be_entered() {
+        let places = [
+            place("bound", Some("okta")),
+            place("a", None),
+            place("b", None),
+        ];
+        assert_eq!(chosen(&places, Wanted::LastUsed, None, Some(2)), "b");
+        assert_eq!(chosen(&places, Wanted::LastUsed, None, None), "a");
+        assert_eq!(chosen(&places, Wanted::LastUsed, None, Some(0)), "a");
+        assert_eq!(
+            chosen(&places[..1], Wanted::LastUsed, None, Some(0)),
+            "SSO_REQUIRED"
+        );
+        assert_eq!(chosen(&[], Wanted::LastUsed, None, None), "NO_TENANT");
+    }
+}

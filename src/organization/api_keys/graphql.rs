@@ -1,0 +1,156 @@
+//! Keys in the schema: what can be read.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Object};
+use chrono::{DateTime, Utc};
+
+use super::{
+    ApiKey, ApiKeyStatus,
+    filter::{ApiKeyFilter, ApiKeyOrder, USUAL_ORDER},
+};
+use crate::{
+    base::{
+        error::Result,
+        ids::{ApiKeyId, Typed as _},
+    },
+    graphql::{Connection, ContextExt as _, ListArgs, Listing, RecordRights},
+    organization::{
+        auth::Role,
+        members::{ChangeAuthor, Team},
+        roles::CustomRole,
+    },
+};
+
+/// A key that a program works with, as `Authorization: Bearer dgk_…`. A key owns nothing: where its scope is OWN it
+/// reaches no records, and what it creates has no owner unless it names one.
+#[Object]
+impl ApiKey {
+    /// The id, as `apiKey:<uuid>`.
+    pub async fn id(&self) -> ApiKeyId {
+        self.id
+    }
+
+    /// What it is called.
+    async fn name(&self) -> &str {
+        &self.fields.name
+    }
+
+    /// The end of its secret, to tell keys apart by.
+    async fn hint(&self) -> &str {
+        &self.hint
+    }
+
+    /// Whether it works.
+    async fn status(&self, ctx: &Context<'_>) -> ApiKeyStatus {
+        self.fields.status(ctx.request().db().clock().now())
+    }
+
+    /// What it may do at most.
+    async fn role(&self) -> Role {
+        self.fields.role
+    }
+
+    /// The role that the tenant made, when the role is CUSTOM.
+    async fn custom_role(&self, ctx: &Context<'_>) -> Result<Option<Arc<CustomRole>>> {
+        ctx.request()
+            .load(self.fields.role_id.map(|id| id.uuid()))
+            .await
+    }
+
+    /// Of what its role allows only this, such as `leads:read:all`; null when it may do all that its role may.
+    async fn permissions(&self) -> Option<&[String]> {
+        self.fields.permissions.as_deref()
+    }
+
+    /// The team whose records it reaches where its scope is TEAM.
+    async fn team(&self, ctx: &Context<'_>) -> Result<Option<Arc<Team>>> {
+        ctx.request()
+            .load(self.fields.team_id.map(|id| id.uuid()))
+            .await
+    }
+
+    /// When it ends by itself.
+    async fn expires_at(&self) -> Option<DateTime<Utc>> {
+        self.fields.expires_at
+    }
+
+    /// The key whose place it took.
+    async fn rotated_from(&self, ctx: &Context<'_>) -> Result<Option<Arc<ApiKey>>> {
+        ctx.request().load(self.fields.rotated_from).await
+    }
+
+    /// Whether it runs only the documents that the operator of the server has listed.
+    async fn trusted_documents_only(&self) -> bool {
+        self.fields.trusted_documents_only
+    }
+
+    /// When it was revoked.
+    async fn revoked_at(&self) -> Option<DateTime<Utc>> {
+        self.fields.revoked_at
+    }
+
+    /// When it was last used, to within some minutes.
+    async fn last_used_at(&self) -> Option<DateTime<Utc>> {
+        self.last_used_at
+    }
+
+    /// The address that it was last used from.
+    async fn last_used_from(&self) -> Option<&str> {
+        self.last_used_from.as_deref()
+    }
+
+    /// What you may do with it: change or revoke it.
+    async fn can(&self, ctx: &Context<'_>) -> RecordRights {
+        let actor = ctx.request().actor();
+        let runs = actor.may("integrations:write")
+            && (self.fields.role != Role::Admin || actor.may("admin"));
+        RecordRights {
+            update: runs,
+            delete: runs,
+        }
+    }
+
+    /// When it was made.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.stamps.created_at
+    }
+
+    /// Who made it.
+    async fn created_by(&self) -> ChangeAuthor {
+        ChangeAuthor::new(&self.stamps.created_by)
+    }
+
+    /// Counts changes; send it back as `expectedVersion` to not overwrite somebody else's.
+    async fn version(&self) -> i32 {
+        self.stamps.version
+    }
+}
+
+/// Reading keys.
+#[derive(Default)]
+pub struct ApiKeyQuery;
+
+#[Object]
+impl ApiKeyQuery {
+    /// A key by its id; null when there is none that you may see.
+    async fn api_key(&self, ctx: &Context<'_>, id: ApiKeyId) -> Result<Option<Arc<ApiKey>>> {
+        ctx.request().load(Some(id.uuid())).await
+    }
+
+    /// The keys of the tenant, the newest first unless ordered otherwise. For who holds `integrations:write`.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn api_keys(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        filter: Option<ApiKeyFilter>,
+        order_by: Option<Vec<ApiKeyOrder>>,
+    ) -> Result<Connection<ApiKey>> {
+        let args = ListArgs::new((first, after), (last, before), filter, order_by);
+        Listing::read(ctx, args.query(ctx.request().actor().tenant, USUAL_ORDER)?).await
+    }
+}

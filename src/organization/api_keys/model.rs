@@ -1,0 +1,272 @@
+//! What a program's key is, how long it may live, and what it may do.
+
+use async_graphql::Enum;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+use uuid::Uuid;
+
+use crate::{
+    base::{
+        error::{Error, Result},
+        ids::{ApiKeyId, RoleId, TeamId, Typed as _},
+        text::{self, Text},
+    },
+    db::{OrderField, Value, ValueKind, list::Record},
+    entity::records::{Kept, Stamps},
+    organization::auth::{Rights, Role},
+};
+
+/// The longest that a key may be given to live, in days.
+const MAX_DAYS: i64 = 3650;
+/// The longest that a key which was rotated goes on working, in hours.
+const MAX_OVERLAP_HOURS: i32 = 168;
+
+/// A key that a program works with. Its secret is not among this: only a hash of it is kept.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct ApiKey {
+    #[sqlx(rename = "api_key_id")]
+    pub(super) id: ApiKeyId,
+    #[sqlx(flatten)]
+    pub(super) fields: KeyFields,
+    pub(super) hint: String,
+    pub(super) last_used_at: Option<DateTime<Utc>>,
+    pub(super) last_used_from: Option<String>,
+    pub(super) visible_to: String,
+    #[sqlx(flatten)]
+    pub(super) stamps: Stamps,
+}
+
+/// What is told of a key when it came about or changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
+pub(super) struct KeyFields {
+    pub(super) name: String,
+    pub(super) role: Role,
+    pub(super) role_id: Option<RoleId>,
+    /// Of the role's permissions only these, when there.
+    pub(super) permissions: Option<Vec<String>>,
+    pub(super) team_id: Option<TeamId>,
+    pub(super) team_path: Option<String>,
+    pub(super) expires_at: Option<DateTime<Utc>>,
+    pub(super) rotated_from: Option<Uuid>,
+    pub(super) trusted_documents_only: bool,
+    pub(super) revoked_at: Option<DateTime<Utc>>,
+}
+
+/// How a key stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum ApiKeyStatus {
+    /// It works.
+    Active,
+    /// It came to its end.
+    Expired,
+    /// It was revoked.
+    Revoked,
+}
+
+/// What a key may do: what its role may, and of that only what it was narrowed to.
+#[must_use]
+pub fn narrowed(role: &Rights, permissions: Option<&[String]>) -> Rights {
+    match permissions {
+        Some(permissions) => role.and(&Rights::stored(permissions, &[])),
+        None => role.clone(),
+    }
+}
+
+impl KeyFields {
+    pub(super) fn check(&mut self) -> Result<()> {
+        Text::line("name").required(&mut self.name)
+    }
+
+    pub(super) fn status(&self, now: DateTime<Utc>) -> ApiKeyStatus {
+        match (self.revoked_at, self.expires_at) {
+            (Some(_), _) => ApiKeyStatus::Revoked,
+            (None, Some(end)) if end <= now => ApiKeyStatus::Expired,
+            _ => ApiKeyStatus::Active,
+        }
+    }
+
+    /// Ends the key earlier than it would end by itself.
+    ///
+    /// # Errors
+    /// `OUT_OF_RANGE` on `expiresAt` for a time that is past or later than the present end.
+    pub(super) fn end_earlier(&mut self, at: DateTime<Utc>, now: DateTime<Utc>) -> Result<()> {
+        check_end(at, now)?;
+        if self.expires_at.is_some_and(|end| at > end) {
+            let message = "a key can't be given longer, make or rotate one instead";
+            return Err(Error::invalid("OUT_OF_RANGE", "expiresAt", message));
+        }
+        self.expires_at = Some(at);
+        Ok(())
+    }
+}
+
+/// When a new key ends: at a time, in some days, or never.
+///
+/// # Errors
+/// `OUT_OF_RANGE`, `INVALID_EXPIRY` when both are given.
+pub(super) fn end(
+    (at, days): (Option<DateTime<Utc>>, Option<i32>),
+    now: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>> {
+    match (at, days) {
+        (Some(_), Some(_)) => Err(Error::invalid(
+            "INVALID_EXPIRY",
+            "expiresInDays",
+            "expected `expiresAt` or `expiresInDays`, not both",
+        )),
+        (Some(at), None) => {
+            check_end(at, now)?;
+            Ok(Some(at))
+        }
+        (None, Some(days)) if (1..=MAX_DAYS).contains(&days.into()) => {
+            Ok(Some(now + TimeDelta::days(days.into())))
+        }
+        (None, Some(_)) => Err(Error::invalid(
+            "OUT_OF_RANGE",
+            "expiresInDays",
+            format!("expected 1 to {MAX_DAYS} days"),
+        )),
+        (None, None) => Ok(None),
+    }
+}
+
+fn check_end(at: DateTime<Utc>, now: DateTime<Utc>) -> Result<()> {
+    match now < at && at <= now + TimeDelta::days(MAX_DAYS) {
+        true => Ok(()),
+        false => Err(Error::invalid(
+            "OUT_OF_RANGE",
+            "expiresAt",
+            format!("expected a time to come, within {MAX_DAYS} days"),
+        )),
+    }
+}
+
+/// How long a rotated key goes on working.
+///
+/// # Errors
+/// `OUT_OF_RANGE` on `overlapHours`.
+pub(super) fn overlap(hours: i32) -> Result<TimeDelta> {
+    match (0..=MAX_OVERLAP_HOURS).contains(&hours) {
+        true => Ok(TimeDelta::hours(hours.into())),
+        false => Err(Error::invalid(
+            "OUT_OF_RANGE",
+            "overlapHours",
+            format!("expected 0 to {MAX_OVERLAP_HOURS} hours"),
+        )),
+    }
+}
+
+/// What keys can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum ApiKeyOrderField {
+    /// When it was made.
+    CreatedAt,
+    /// Its name, without regard to case.
+    Name,
+}
+
+impl OrderField for ApiKeyOrderField {
+    fn column(self) -> &'static str {
+        match self {
+            Self::CreatedAt => "created_at",
+            Self::Name => "name_normalized",
+        }
+    }
+
+    fn kind(self) -> ValueKind {
+        match self {
+            Self::CreatedAt => ValueKind::Time,
+            Self::Name => ValueKind::Text,
+        }
+    }
+}
+
+impl Record for ApiKey {
+    const KIND: &'static str = "apiKey";
+    const TABLE: &'static str = "api_keys";
+    const ID_COLUMN: &'static str = "api_key_id";
+    // Who may read one key may read all. Keys keep no stamp of their last change; the audit log does.
+    const COLUMNS: &'static str = "t.api_key_id, t.name, t.role, t.role_id, t.permissions, t.team_id, t.team_path, \
+        t.expires_at, t.rotated_from, t.trusted_documents_only, t.revoked_at, t.hint, t.last_used_at, t.last_used_from, '|' AS visible_to, \
+        NULL::timestamptz AS archived_at, t.created_at, t.created_by, t.created_at AS updated_at, \
+        t.created_by AS updated_by, t.version";
+    const ARCHIVES: bool = false;
+    type Order = ApiKeyOrderField;
+
+    fn key(&self) -> Uuid {
+        self.id.uuid()
+    }
+
+    fn sort_value(&self, field: ApiKeyOrderField) -> Option<Value> {
+        Some(match field {
+            ApiKeyOrderField::CreatedAt => Value::Time(self.stamps.created_at),
+            ApiKeyOrderField::Name => Value::Text(text::normalize(&self.fields.name)),
+        })
+    }
+}
+
+impl Kept for ApiKey {
+    fn stamps(&self) -> &Stamps {
+        &self.stamps
+    }
+
+    fn visible_to(&self) -> &str {
+        &self.visible_to
+    }
+
+    fn columns(&self) -> Json {
+        json!(self.fields)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_ends_in_time_to_come_and_never_later_than_it_would() {
+        let now = DateTime::<Utc>::UNIX_EPOCH;
+        let day = TimeDelta::days(1);
+        assert_eq!(end((None, Some(1)), now).ok(), Some(Some(now + day)));
+        assert_eq!(end((None, None), now).ok(), Some(None));
+        for bad in [
+            (Some(now), None),
+            (Some(now + day * 4000), None),
+            (None, Some(0)),
+            (None, Some(i32::MAX)),
+            (Some(now + day), Some(1)),
+        ] {
+            assert!(end(bad, now).is_err(), "{bad:?}");
+        }
+        let mut key = KeyFields {
+            name: "loader".to_owned(),
+            role: Role::Viewer,
+            role_id: None,
+            permissions: None,
+            team_id: None,
+            team_path: None,
+            expires_at: Some(now + day),
+            rotated_from: None,
+            trusted_documents_only: false,
+            revoked_at: None,
+        };
+        assert!(key.end_earlier(now + day * 2, now).is_err());
+        assert!(key.end_earlier(now, now).is_err());
+        key.end_earlier(now + day / 2, now).expect("earlier");
+        assert_eq!(key.status(now + day / 3), ApiKeyStatus::Active);
+        assert_eq!(key.status(now + day / 2), ApiKeyStatus::Expired);
+    }
+
+    #[test]
+    fn a_narrowed_key_may_do_no_more_than_its_role_nor_than_its_list() {
+        let wider = ["leads:read:all".to_owned(), "admin".to_owned()];
+        let rights = narrowed(&Role::SalesRep.rights(), Some(&wider));
+        assert_eq!(rights.granted(), ["leads:read:own"]);
+        assert!(Role::SalesRep.rights().cover(&rights));
+        assert_eq!(
+            narrowed(&Role::Viewer.rights(), None),
+            Role::Viewer.rights()
+        );
+    }
+}

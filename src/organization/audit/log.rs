@@ -1,0 +1,232 @@
+//! The log as it is read: an entry, and what lists of them can be sorted by.
+
+use async_graphql::Enum;
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value as Json};
+use uuid::Uuid;
+
+use super::diff::{FieldDiff, shown_to};
+use crate::{
+    base::ids::AuditEntryId,
+    db::{OrderField, Value, ValueKind, list::Record},
+    organization::auth::{KINDS, Rights, Scope},
+};
+
+/// An entry of the audit log.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct AuditEntry {
+    #[sqlx(rename = "audit_id")]
+    pub(super) id: AuditEntryId,
+    pub(super) seq: i64,
+    pub(super) occurred_at: DateTime<Utc>,
+    pub(super) actor: String,
+    pub(super) action: String,
+    pub(super) entity: Option<String>,
+    pub(super) entity_id: Option<Uuid>,
+    pub(super) changes: String,
+    pub(super) address: Option<String>,
+    pub(super) user_agent: Option<String>,
+    pub(super) request_id: String,
+}
+
+/// Whose values of an entry a reader may see, whatever is masked in them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Anybody's who reads the log.
+    All,
+    /// Of records that the reader sees now.
+    Seen,
+    /// Nobody's.
+    None,
+}
+
+/// Kinds of records that an entry can be about, with the permission to read them; those with a scope by their name in
+/// it. What is in none (sessions, the tenant itself) is the log's own business.
+const READ_BY: [(&str, &str); 13] = [
+    ("activity", "activities"),
+    ("company", "companies"),
+    ("contact", "contacts"),
+    ("contactMethod", "contacts"),
+    ("lead", "leads"),
+    ("opportunity", "opportunities"),
+    ("pipeline", "opportunities:read"),
+    ("stage", "opportunities:read"),
+    ("member", "users:read"),
+    ("team", "users:read"),
+    ("role", "users:read"),
+    ("invitation", "users:write"),
+    ("apiKey", "integrations:write"),
+];
+
+impl AuditEntry {
+    /// Whose values a reader with these rights may see: the log shows of each kind what its reader could read there.
+    pub(super) fn reach(&self, rights: &Rights) -> Reach {
+        // What was tried has circumstances, and no values of the record.
+        if self.action.starts_with("access.") {
+            return Reach::All;
+        }
+        let entity = self.entity.as_deref().unwrap_or_default();
+        let read_by = READ_BY.iter().find(|(kind, _)| *kind == entity);
+        let Some((_, by)) = read_by else {
+            return Reach::All;
+        };
+        let scope = match KINDS.contains(by) {
+            true => rights.sees(by),
+            false if rights.may(by) => Scope::All,
+            false => Scope::None,
+        };
+        match scope {
+            Scope::All => Reach::All,
+            Scope::Team | Scope::Own => Reach::Seen,
+            Scope::None => Reach::None,
+        }
+    }
+
+    /// The same fields without any value.
+    pub(super) fn changes_hidden(&self, rights: &Rights) -> Vec<FieldDiff> {
+        let mut changes = self.changes_for(rights);
+        for change in &mut changes {
+            (change.before, change.after, change.masked) = (Json::Null, Json::Null, true);
+        }
+        changes
+    }
+
+    /// The fields that changed, without the values that the reader's masks keep back.
+    pub(super) fn changes_for(&self, rights: &Rights) -> Vec<FieldDiff> {
+        let fields: Map<String, Json> = serde_json::from_str(&self.changes).unwrap_or_default();
+        let side = |sides: &Json, n: usize| sides.get(n).cloned().unwrap_or(Json::Null);
+        let fields = fields
+            .iter()
+            .map(|(name, sides)| (name.as_str(), side(sides, 0), side(sides, 1)));
+        shown_to(rights, fields).collect()
+    }
+
+    /// What the entry is about, by the prefix of its kind's ids.
+    pub(super) fn subject(&self) -> Option<String> {
+        let (entity, id) = (self.entity.as_deref()?, self.entity_id?);
+        // A member is known by the person.
+        let prefix = if entity == "member" { "user" } else { entity };
+        Some(format!("{prefix}:{}", id.hyphenated()))
+    }
+}
+
+/// What the log can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum AuditOrderField {
+    /// As it was written: entries are numbered without gaps.
+    Seq,
+    /// When it happened.
+    OccurredAt,
+}
+
+impl OrderField for AuditOrderField {
+    fn column(self) -> &'static str {
+        match self {
+            Self::Seq => "seq",
+            Self::OccurredAt => "occurred_at",
+        }
+    }
+
+    fn kind(self) -> ValueKind {
+        match self {
+            Self::Seq => ValueKind::Int,
+            Self::OccurredAt => ValueKind::Time,
+        }
+    }
+}
+
+impl Record for AuditEntry {
+    const KIND: &'static str = "auditEntry";
+    const TABLE: &'static str = "audit_log";
+    const ID_COLUMN: &'static str = "audit_id";
+    const COLUMNS: &'static str = "t.audit_id, t.seq, t.occurred_at, t.actor, t.action, t.entity, t.entity_id, \
+        t.changes, t.address, t.user_agent, t.request_id";
+    const ARCHIVES: bool = false;
+    type Order = AuditOrderField;
+
+    fn key(&self) -> Uuid {
+        crate::base::ids::Typed::uuid(self.id)
+    }
+
+    fn sort_value(&self, field: AuditOrderField) -> Option<Value> {
+        Some(match field {
+            AuditOrderField::Seq => Value::Int(self.seq),
+            AuditOrderField::OccurredAt => Value::Time(self.occurred_at),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::organization::auth::Sensitive;
+
+    use super::*;
+
+    fn entry(changes: Json) -> AuditEntry {
+        AuditEntry {
+            id: AuditEntryId::new(),
+            seq: 1,
+            occurred_at: DateTime::UNIX_EPOCH,
+            actor: "user:1".to_owned(),
+            action: "lead.updated".to_owned(),
+            entity: Some("member".to_owned()),
+            entity_id: Some(Uuid::nil()),
+            changes: changes.to_string(),
+            address: None,
+            user_agent: None,
+            request_id: "r".to_owned(),
+        }
+    }
+
+    fn shown(masks: &[Sensitive]) -> Vec<(String, Json)> {
+        let entry = entry(json!({
+            "estimated_amount_minor": [1, 2], "email": ["a•••@b.example", null], "phone": [null, "•••78"],
+            "contact_methods": [null, [{ "opted_out_at": null }]], "owner_id": ["user:1", "user:2"],
+        }));
+        let rights = Rights::parse(&[], masks).expect("a role without permissions");
+        let changes = entry.changes_for(&rights);
+        changes
+            .into_iter()
+            .map(|change| {
+                (
+                    change.field,
+                    json!([change.before, change.after, change.masked]),
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_a_role_masks_is_not_read_from_the_log() {
+        let all = shown(&[]);
+        assert_eq!(
+            json!(all),
+            json!([
+                ["contactMethods", [null, [{ "optedOutAt": null }], false]],
+                ["email", ["a•••@b.example", null, false]],
+                ["estimatedAmountMinor", [1, 2, false]],
+                ["ownerId", ["user:1", "user:2", false]],
+                ["phone", [null, "•••78", false]],
+            ])
+        );
+        let hidden = |mask| -> Vec<String> {
+            let changes = shown(&[mask]).into_iter();
+            let masked = changes.filter(|(_, sides)| *sides == json!([null, null, true]));
+            masked.map(|(field, _)| field).collect()
+        };
+        assert_eq!(hidden(Sensitive::Amounts), ["estimatedAmountMinor"]);
+        assert_eq!(hidden(Sensitive::Emails), ["contactMethods", "email"]);
+        assert_eq!(hidden(Sensitive::Phones), ["contactMethods", "phone"]);
+    }
+
+    #[test]
+    fn a_member_is_named_by_the_person() {
+        let subject = entry(json!({})).subject();
+        assert_eq!(
+            subject.as_deref(),
+            Some("user:00000000-0000-0000-0000-000000000000")
+        );
+    }
+}

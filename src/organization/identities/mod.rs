@@ -1,0 +1,171 @@
+//! Outside identities: whom other issuers call by another name, which person of ours that is, and what they may enter.
+//!
+//! A name at an issuer belongs to a person once it was linked: by an e-mail address that the issuer has checked, to the
+//! person who owns that address here as well. Nobody becomes a member this way.
+
+mod foreign;
+mod graphql;
+mod provider;
+mod sign_in;
+mod store;
+
+use std::{collections::HashMap, time::Duration};
+
+use moka::future::Cache;
+
+use crate::{
+    base::{
+        clock::Clock,
+        error::Result,
+        ids::{TenantId, Typed as _, UserId},
+        text::normalize_email,
+    },
+    db::SystemTx,
+    organization::{
+        audit::Entry,
+        auth::{Foreign, TenantName},
+    },
+    platform::config::IdentityFile,
+};
+pub use graphql::{IdentityMutation, IdentityQuery};
+use provider::Provider;
+
+/// How long it is remembered which person a name is. What they may do is asked for more often.
+const REMEMBERED_FOR: Duration = Duration::from_secs(1);
+/// More names than this are not remembered at once.
+const REMEMBERED_NAMES: u64 = 100_000;
+
+/// Somebody as an issuer calls them (OpenID Connect Core 1.0, section 5.7).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Outsider {
+    /// The issuer.
+    pub issuer: String,
+    /// Its name for the person, which it never gives to another.
+    pub subject: String,
+    /// The person's address, if the issuer has checked it.
+    pub verified_email: Option<String>,
+}
+
+/// Which person of ours an outsider is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Recognised {
+    /// The name is linked to this person.
+    Linked(UserId),
+    /// The name is not linked yet, and the address is this person's.
+    ByAddress(UserId),
+    /// None.
+    Nobody,
+}
+
+/// The outside providers and issuers.
+pub struct Identities {
+    clock: Clock,
+    foreign: Foreign,
+    providers: HashMap<String, Provider>,
+    order: Vec<String>,
+    remembered: Cache<(Outsider, TenantName), (TenantId, UserId)>,
+}
+
+impl Identities {
+    /// Those of the identity file. Nothing is asked yet.
+    ///
+    /// # Errors
+    /// The machine has no certificates to trust.
+    pub fn new(file: IdentityFile, clock: Clock) -> Result<Self, std::io::Error> {
+        let order = file.providers.iter().map(|provider| provider.key.clone());
+        let order = order.collect();
+        let provider = |config: crate::platform::config::ProviderConfig| {
+            let key = config.key.clone();
+            let provider = Provider::new(config, &clock).map_err(std::io::Error::other)?;
+            Ok::<_, std::io::Error>((key, provider))
+        };
+        let providers = file
+            .providers
+            .into_iter()
+            .map(provider)
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            foreign: Foreign::new(file.issuers, &clock)?,
+            providers,
+            order,
+            remembered: Cache::builder()
+                .max_capacity(REMEMBERED_NAMES)
+                .time_to_live(REMEMBERED_FOR)
+                .build(),
+            clock,
+        })
+    }
+
+    /// Without any.
+    ///
+    /// # Panics
+    /// Never: nothing is asked, so no certificates are needed.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::new(IdentityFile::default(), Clock::system()).expect("there is nobody to ask")
+    }
+
+    /// Whether somebody who came through this provider, or by a password, may enter a tenant: the tenant may require a
+    /// provider, and a provider may be trusted with some tenants only. A provider that is not configured any more
+    /// opens nothing.
+    #[must_use]
+    pub fn admits(&self, tenant: &str, required: Option<&str>, provider: Option<&str>) -> bool {
+        let is_required = required.is_none_or(|required| provider == Some(required));
+        is_required && self.trusts(provider, tenant)
+    }
+
+    /// Whether the operator trusts a provider with a tenant; a password counts everywhere.
+    #[must_use]
+    pub fn trusts(&self, provider: Option<&str>, tenant: &str) -> bool {
+        provider.is_none_or(|key| {
+            let provider = self.providers.get(key);
+            provider.is_some_and(|provider| provider.opens(tenant))
+        })
+    }
+}
+
+impl Identities {
+    /// Whether somebody who came through this provider, or by a password, is known by that in all tenants. One that is
+    /// not configured any more is known in none.
+    #[must_use]
+    pub fn is_everybodys(&self, provider: Option<&str>) -> bool {
+        provider.is_none_or(|key| {
+            let provider = self.providers.get(key);
+            provider.is_some_and(|provider| provider.config.tenants.is_empty())
+        })
+    }
+}
+
+/// Finds the person of a name; by their address only if nobody else can have taken that here.
+async fn recognise(tx: &mut SystemTx, outsider: &Outsider) -> Result<Recognised> {
+    if let Some(user) = store::find(tx, outsider).await? {
+        return Ok(Recognised::Linked(user));
+    }
+    // Letters beyond ASCII can look or lower-case like others: such an address is never the reason to be somebody.
+    let email = outsider.verified_email.as_deref();
+    let Some(email) = email
+        .filter(|email| email.is_ascii())
+        .and_then(|email| normalize_email(email, "email").ok())
+    else {
+        return Ok(Recognised::Nobody);
+    };
+    Ok(match store::addressee(tx, &email).await? {
+        Some(person) if person.is_owned => Recognised::ByAddress(person.user_id),
+        _ => Recognised::Nobody,
+    })
+}
+
+/// Links a name to the person whose address it has; answers whose name it is from now on.
+async fn link(tx: &mut SystemTx, outsider: &Outsider, user: UserId) -> Result<Option<UserId>> {
+    match store::link(tx, outsider, user).await? {
+        true => Ok(Some(user)),
+        false => store::find(tx, outsider).await,
+    }
+}
+
+fn linked(user: UserId, outsider: &Outsider) -> Entry {
+    Entry::new(user, "identity.linked")
+        .about("user", user.uuid())
+        .noting("issuer", outsider.issuer.clone())
+        .noting("subject", outsider.subject.clone())
+}

@@ -1,0 +1,275 @@
+//! Signing in at a provider. What begins a sign-in is tied to the browser that began it by a secret that never leaves
+//! it: a code that somebody else planted there is worth nothing.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Identities, Outsider, Recognised, link, linked,
+    provider::{Provider, Returned},
+    recognise, store,
+};
+use crate::{
+    base::{
+        error::{Error, Result},
+        ids::UserId,
+    },
+    db::{SystemReason, SystemTx},
+    organization::{
+        accounts::{
+            Accounts, Entering, SignedIn, Wanted, enter,
+            one_time::{self, Purpose},
+        },
+        audit::{Origin, Whom},
+        auth::{TenantName, secret},
+    },
+    platform::redis::Counter,
+};
+
+/// How long somebody may take at the provider.
+const WITHIN: TimeDelta = TimeDelta::minutes(10);
+/// Where the verifier of PKCE is sealed for.
+const PLACE: &str = "provider-sign-in";
+/// What beginning is counted as.
+const ACT: &str = "provider-sign-in";
+
+/// How people may sign in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Options {
+    /// Whether by password.
+    pub(super) passwords: bool,
+    /// Through which providers: key and name.
+    pub(super) providers: Vec<(String, String)>,
+    /// Whether a second factor is wanted of everybody.
+    pub(super) second_factor_required: bool,
+}
+
+/// A sign-in to be begun.
+#[derive(Debug, Clone)]
+pub(super) struct Beginning {
+    /// The key of the provider.
+    pub(super) provider: String,
+    /// Where it shall send the person back to.
+    pub(super) redirect_uri: String,
+    /// Into which tenant, by its short name.
+    pub(super) tenant: Option<String>,
+}
+
+/// A sign-in that has begun.
+#[derive(Debug, Clone)]
+pub(super) struct Begun {
+    /// Where to send the person.
+    pub(super) authorization_url: String,
+    /// What the sign-in is completed with; it stays in the browser.
+    pub(super) token: String,
+}
+
+/// What the provider sent the person back with.
+#[derive(Debug, Clone)]
+pub(super) struct Completing {
+    /// The secret that the sign-in began with.
+    pub(super) token: String,
+    /// The `state` that came back.
+    pub(super) state: String,
+    /// The `code` that came back.
+    pub(super) code: String,
+    /// The `iss` that came back, if one did (RFC 9207).
+    pub(super) issuer: Option<String>,
+}
+
+/// What is kept while the person is at the provider.
+#[derive(Serialize, Deserialize)]
+struct Waiting {
+    provider: String,
+    redirect_uri: String,
+    tenant: Option<String>,
+    nonce: String,
+    /// The hash of it.
+    state: String,
+    /// Sealed.
+    verifier: String,
+}
+
+/// How people may sign in to a tenant. Of a tenant that is not there the same is told as of one without wishes of its
+/// own.
+///
+/// # Errors
+/// The database.
+pub(super) async fn options(accounts: &Accounts, tenant: Option<String>) -> Result<Options> {
+    let identities = &accounts.identities;
+    let door = match &tenant {
+        Some(slug) => {
+            let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+            store::door(&mut tx, &TenantName::Slug(slug.clone())).await?
+        }
+        None => None,
+    };
+    let required = door
+        .as_ref()
+        .and_then(|door| door.required_provider.as_deref());
+    let slug = tenant.as_deref().unwrap_or_default();
+    let admitted = identities
+        .order
+        .iter()
+        .filter(|key| identities.admits(slug, required, Some(key)))
+        .filter_map(|key| identities.providers.get(key));
+    let named = |provider: &Provider| (provider.config.key.clone(), provider.config.name.clone());
+    Ok(Options {
+        passwords: required.is_none(),
+        providers: admitted.map(named).collect(),
+        second_factor_required: door
+            .as_ref()
+            .is_some_and(|door| door.second_factor_required),
+    })
+}
+
+/// Begins a sign-in at a provider.
+///
+/// # Errors
+/// `NOT_FOUND` on `provider`, `REDIRECT_URI_NOT_ALLOWED`, `TOO_MANY_ATTEMPTS`; `Unavailable` when the provider was
+/// never heard of yet and does not answer.
+pub(super) async fn begin(
+    accounts: &Accounts,
+    beginning: Beginning,
+    origin: &Origin,
+) -> Result<Begun> {
+    let provider = accounts.identities.provider(&beginning.provider)?;
+    if let Some(counter) = counter(origin) {
+        accounts.throttle.begin(&counter).await?;
+    }
+    let mut registered = provider.config.redirect_uris.iter();
+    if !registered.any(|uri| uri.as_str() == beginning.redirect_uri) {
+        return Err(Error::invalid(
+            "REDIRECT_URI_NOT_ALLOWED",
+            "redirectUri",
+            "the provider sends people back to the configured addresses only",
+        ));
+    }
+    let begun = provider.begin(&beginning.redirect_uri).await?;
+    let sealed = accounts.vault.seal(PLACE, begun.verifier.as_bytes())?;
+    let kept = Waiting {
+        provider: beginning.provider,
+        redirect_uri: beginning.redirect_uri,
+        tenant: beginning.tenant,
+        nonce: begun.nonce,
+        state: STANDARD.encode(secret::hash(&begun.state)),
+        verifier: STANDARD.encode(sealed),
+    };
+    let kept = serde_json::to_value(kept).map_err(Error::internal)?;
+    let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+    let token = one_time::issue(&mut tx, Purpose::ProviderSignIn, None, kept, WITHIN).await?;
+    tx.commit().await?;
+    Ok(Begun {
+        authorization_url: begun.address,
+        token,
+    })
+}
+
+/// Completes a sign-in with what the provider sent back. Each beginning is good for one try.
+///
+/// # Errors
+/// `INVALID_TOKEN`, `SIGN_IN_REFUSED`, `NOT_A_MEMBER`, and what entering a tenant fails with; `Unavailable` when the
+/// provider does not answer.
+pub(super) async fn complete(
+    accounts: &Accounts,
+    completing: Completing,
+    origin: &Origin,
+) -> Result<SignedIn> {
+    let kept = take(accounts, &completing.token).await?;
+    let provider = accounts.identities.provider(&kept.provider)?;
+    let is_own = STANDARD.encode(secret::hash(&completing.state)) == kept.state;
+    let issuer = completing.issuer.as_deref();
+    let is_theirs = issuer.is_none_or(|issuer| issuer == provider.config.issuer.as_str());
+    if !is_own || !is_theirs {
+        return Err(Error::invalid(
+            "SIGN_IN_REFUSED",
+            if is_own { "issuer" } else { "state" },
+            "this is not the sign-in that was begun here, begin again",
+        ));
+    }
+    let unsealed = STANDARD.decode(&kept.verifier).map_err(Error::internal)?;
+    let verifier = accounts.vault.open(PLACE, &unsealed)?;
+    let returned = Returned {
+        code: completing.code,
+        redirect_uri: kept.redirect_uri,
+        nonce: kept.nonce,
+        verifier: String::from_utf8(verifier).map_err(Error::internal)?,
+    };
+    let outsider = provider.complete(returned).await?;
+    let signed_in = let_in(accounts, (&outsider, kept.provider, kept.tenant), origin).await?;
+    if let Some(counter) = counter(origin) {
+        accounts.throttle.give_back(&counter).await;
+    }
+    Ok(signed_in)
+}
+
+impl Identities {
+    fn provider(&self, key: &str) -> Result<&Provider> {
+        self.providers.get(key).ok_or(Error::NotFound {
+            kind: "provider",
+            field: "provider",
+        })
+    }
+}
+
+async fn take(accounts: &Accounts, token: &str) -> Result<Waiting> {
+    let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+    let taken = one_time::take(&mut tx, Purpose::ProviderSignIn, token).await?;
+    tx.commit().await?;
+    let taken = taken.ok_or_else(|| {
+        Error::invalid(
+            "INVALID_TOKEN",
+            "signInToken",
+            "this sign-in was completed before, is too old or was begun elsewhere; begin again",
+        )
+    })?;
+    serde_json::from_value(taken.data).map_err(Error::internal)
+}
+
+/// Links the name if it is new and opens the session, or neither of both.
+async fn let_in(
+    accounts: &Accounts,
+    (outsider, provider, tenant): (&Outsider, String, Option<String>),
+    origin: &Origin,
+) -> Result<SignedIn> {
+    let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+    let (user, is_new) = person(&mut tx, outsider).await?;
+    let entering = Entering {
+        user,
+        tenant: tenant.map_or(Wanted::LastUsed, Wanted::Slug),
+        second_factor: false,
+        provider: Some(provider),
+        resumed: false,
+    };
+    let signed_in = enter(accounts, &mut tx, entering, origin).await?;
+    tx.commit().await?;
+    if is_new {
+        let entry = linked(user, outsider);
+        accounts
+            .recorder
+            .note(Whom::TenantsOf(user), entry, origin.clone());
+    }
+    Ok(signed_in)
+}
+
+/// Whose name it is, and whether it was linked just now.
+async fn person(tx: &mut SystemTx, outsider: &Outsider) -> Result<(UserId, bool)> {
+    let found = match recognise(tx, outsider).await? {
+        Recognised::Linked(user) => Some((user, false)),
+        Recognised::ByAddress(user) => link(tx, outsider, user).await?.map(|user| (user, true)),
+        Recognised::Nobody => None,
+    };
+    found.ok_or_else(|| {
+        Error::invalid(
+            "NOT_A_MEMBER",
+            "",
+            "your account at the provider belongs to nobody here: ask to be invited by the e-mail address that the \
+             provider has checked, or verify that address here first",
+        )
+    })
+}
+
+fn counter(origin: &Origin) -> Option<Counter> {
+    origin.address.map(|address| Counter::network(ACT, address))
+}

@@ -1,0 +1,123 @@
+//! Who may give whom what. Nobody gives or takes rights that they do not have themselves, and nobody moves people,
+//! and with them their records, into or out of teams that they do not reach.
+
+use super::{Member, Team};
+use crate::{
+    base::{
+        error::{Error, Result},
+        ids::{RoleId, TeamId, Typed as _},
+    },
+    db::{
+        Tx,
+        list::{self, Record as _},
+    },
+    organization::{
+        auth::{Actor, Role, Scope},
+        roles::{self, CustomRole},
+    },
+};
+
+/// Refuses a role that there is not, and one that may do more in a place than the actor.
+///
+/// # Errors
+/// `NOT_FOUND` on `customRoleId`, `INVALID_ROLE`; `FORBIDDEN` for rights beyond the actor's own.
+pub(super) async fn require_role(
+    tx: &mut Tx,
+    (role, custom_role): (Role, Option<RoleId>),
+    place: Option<&str>,
+) -> Result<()> {
+    list::require::<CustomRole>(tx, custom_role.map(|id| id.uuid()), "customRoleId").await?;
+    let rights = roles::rights(tx, role, custom_role).await?;
+    roles::refuse_more_than_own(tx, &rights, place)?;
+    match role != Role::Admin || tx.actor().may("admin") {
+        true => Ok(()),
+        false => Err(Error::Forbidden("make somebody an admin")),
+    }
+}
+
+/// Refuses to touch somebody who may do more than the actor.
+///
+/// # Errors
+/// `FORBIDDEN`.
+pub(super) async fn refuse_stronger(tx: &mut Tx, member: &Member) -> Result<()> {
+    let rights = roles::rights(tx, member.role, member.role_id).await?;
+    match tx.actor().rights.cover(&rights) {
+        true => Ok(()),
+        false => Err(Error::Forbidden(
+            "change somebody who has rights that you do not have",
+        )),
+    }
+}
+
+/// A team that somebody is to be in.
+///
+/// # Errors
+/// `NOT_FOUND` on `teamId`; `FORBIDDEN` for one that the actor does not reach.
+pub(super) async fn require_team(tx: &mut Tx, team: Option<TeamId>) -> Result<Option<Team>> {
+    let Some(id) = team else { return Ok(None) };
+    let team = list::find::<Team>(tx, id.uuid())
+        .await?
+        .ok_or(Error::NotFound {
+            kind: Team::KIND,
+            field: "teamId",
+        })?;
+    refuse_out_of_reach(tx.actor(), Some(&team.path))?;
+    Ok(Some(team))
+}
+
+/// Refuses a place in the tree of teams where the actor could not change all records by themselves: moving people or
+/// teams moves what they own, and so gives or takes the sight of it.
+///
+/// # Errors
+/// `FORBIDDEN`.
+pub(super) fn refuse_out_of_reach(actor: &Actor, place: Option<&str>) -> Result<()> {
+    match reaches(actor, place) {
+        true => Ok(()),
+        false => Err(Error::Forbidden(
+            "move people or teams beyond the teams whose records you may change",
+        )),
+    }
+}
+
+fn reaches(actor: &Actor, place: Option<&str>) -> bool {
+    let edits = actor.rights.scopes().map(|[_, edits, _]| edits);
+    let narrowest = edits.into_iter().fold(Scope::All, Scope::min);
+    match (narrowest, &actor.team_path, place) {
+        (Scope::All, ..) => true,
+        (Scope::Team, Some(own), Some(place)) => place.starts_with(own.as_str()),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::{
+        base::ids::{TenantId, UserId},
+        organization::auth::{Place, Subject},
+    };
+
+    fn actor(role: Role, team: Option<&str>) -> Actor {
+        let place = Place::of(TenantId::new(), role, team.map(str::to_owned));
+        let subject = Subject::Person(UserId::new(), None);
+        Actor::new(subject, place, DateTime::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn a_manager_reaches_the_own_team_and_what_is_below() {
+        let west = "aaaaaaaaaaaa.";
+        let manager = actor(Role::Manager, Some(west));
+        assert!(reaches(&manager, Some(west)));
+        assert!(reaches(&manager, Some("aaaaaaaaaaaa.bbbbbbbbbbbb.")));
+        assert!(!reaches(&manager, Some("bbbbbbbbbbbb.")));
+        assert!(
+            !reaches(&manager, None),
+            "people without a team are nobody's"
+        );
+        assert!(!reaches(&actor(Role::Manager, None), Some(west)));
+        assert!(!reaches(&actor(Role::SalesRep, Some(west)), Some(west)));
+        assert!(reaches(&actor(Role::Admin, None), None));
+    }
+}

@@ -1,0 +1,241 @@
+//! Taking an invitation: the mailed secret and a proof of who takes it make a member.
+//!
+//! The secret shows that its bearer reads the mail of the address. That is enough to make an account for the address,
+//! and not enough to open one that exists: mails are forwarded, and an account opens other tenants too.
+
+use super::{Invitation, InvitationSecret, store};
+use crate::{
+    base::{
+        error::{Error, Result},
+        ids::{SessionId, Typed as _, UserId},
+        text::{Text, normalize_email},
+    },
+    db::{SystemReason, SystemTx, list::Record as _},
+    events::{Event, EventKind},
+    organization::{
+        accounts::{self, Accounts, Entering, SignedIn, Wanted, sessions},
+        audit::{Entry, Origin},
+        auth::{self, Changed},
+        members::{Member, model::word, store as members},
+    },
+};
+
+/// Somebody with an invitation.
+pub struct Newcomer {
+    /// The secret as it was mailed.
+    pub token: String,
+    /// The name, of somebody who has no account yet.
+    pub name: Option<String>,
+    /// The password: the one to have, or the one that the person has.
+    pub password: Option<String>,
+    /// Who is signed in already, by which session of the account's own. What one tenant trusts (its provider, another
+    /// issuer) proves nothing here: it is good for that tenant, and what is opened here is another.
+    pub signed_in: Option<(UserId, SessionId)>,
+}
+
+/// How the newcomer has proved who they are, which is all that the new session can say of itself.
+#[derive(Default)]
+struct Proof {
+    second_factor: bool,
+    provider: Option<String>,
+    /// Whether by a session alone.
+    resumed: bool,
+}
+
+/// How the newcomer will be known.
+enum Identity {
+    New { name: String, hash: String },
+    Known(Known),
+}
+
+#[derive(Clone, sqlx::FromRow)]
+pub(super) struct Known {
+    pub(super) user_id: UserId,
+    pub(super) email: String,
+    pub(super) name: String,
+    pub(super) password_hash: Option<String>,
+}
+
+/// Makes a member of somebody who was invited, and lets them in.
+///
+/// # Errors
+/// `INVALID_TOKEN`, `INVITATION_USED`, `INVITATION_EXPIRED`, `INVITATION_REVOKED`, `ALREADY_MEMBER`; `BLANK`,
+/// `TOO_LONG`, `PASSWORD_TOO_SHORT`, `PASSWORD_TOO_LONG`, `PASSWORD_TOO_COMMON` of somebody new; `PASSWORD_REQUIRED`, `INVALID_CREDENTIALS`, `TOO_MANY_ATTEMPTS` of
+/// somebody with an account; `TENANT_SUSPENDED`, `TENANT_DELETING`. With `SSO_REQUIRED` the person is a member and signs
+/// in through the tenant's provider.
+pub async fn accept(accounts: &Accounts, newcomer: Newcomer, origin: &Origin) -> Result<SignedIn> {
+    let secret = InvitationSecret::parse(&newcomer.token).ok_or_else(not_good)?;
+    let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+    let invitation = usable(&mut tx, &secret).await?;
+    let normalized = normalize_email(&invitation.email, "token")?;
+    let known = store::person(&mut tx, &normalized).await?;
+    // Hashing takes its time, and nothing is held meanwhile.
+    drop(tx);
+    let (identity, proof) = match known {
+        Some(known) => {
+            let proof = prove(accounts, &known, &newcomer, (&normalized, origin)).await?;
+            (Identity::Known(known), proof)
+        }
+        None => {
+            let name = required_name(newcomer.name)?;
+            let password = required_password(newcomer.password, &normalized)?;
+            let hash = accounts.hasher.hash(&password).await?;
+            (Identity::New { name, hash }, Proof::default())
+        }
+    };
+    let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+    members::take_turns(&mut tx, secret.tenant).await?;
+    let invitation = usable(&mut tx, &secret).await?;
+    let user = join(
+        &mut tx,
+        (&secret, &invitation),
+        (identity, &normalized),
+        origin,
+    )
+    .await?;
+    let entering = Entering {
+        user,
+        tenant: Wanted::Id(secret.tenant),
+        second_factor: proof.second_factor,
+        provider: proof.provider,
+        resumed: proof.resumed,
+    };
+    let entered = accounts::enter(accounts, &mut tx, entering, origin).await;
+    match entered {
+        Err(error) if error.code() != "SSO_REQUIRED" => Err(error),
+        entered => {
+            tx.commit().await?;
+            entered
+        }
+    }
+}
+
+/// The invitation that a secret opens, locked, if it can be taken now.
+async fn usable(tx: &mut SystemTx, secret: &InvitationSecret) -> Result<Invitation> {
+    let invitation = store::opened_by(tx, secret).await?.ok_or_else(not_good)?;
+    let refused = |code, message| Err(Error::invalid(code, "token", message));
+    if invitation.accepted_at.is_some() {
+        return refused("INVITATION_USED", "this invitation was accepted already");
+    }
+    if invitation.revoked_at.is_some() {
+        return refused("INVITATION_REVOKED", "this invitation was taken back");
+    }
+    if invitation.is_expired(tx.now()) {
+        let message = "this invitation has expired, ask for another one";
+        return refused("INVITATION_EXPIRED", message);
+    }
+    match store::tenant_status(tx, secret.tenant).await?.as_deref() {
+        Some("ACTIVE") => Ok(invitation),
+        Some("SUSPENDED") => Err(Error::TenantSuspended),
+        _ => Err(Error::TenantDeleting),
+    }
+}
+
+/// Somebody with an account shows that it is theirs: by being signed in, or by its password.
+async fn prove(
+    accounts: &Accounts,
+    known: &Known,
+    newcomer: &Newcomer,
+    (normalized, origin): (&str, &Origin),
+) -> Result<Proof> {
+    if let Some(signed_in) = newcomer.signed_in
+        && signed_in.0 == known.user_id
+    {
+        let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+        let (second_factor, provider) =
+            sessions::strength(&mut tx, signed_in)
+                .await?
+                .ok_or(Error::Unauthenticated(
+                    "the session has ended, sign in again",
+                ))?;
+        return Ok(Proof {
+            second_factor,
+            provider,
+            resumed: true,
+        });
+    }
+    let Some(password) = &newcomer.password else {
+        let message = "there is an account with this address: give its password, or sign in first";
+        return Err(Error::invalid("PASSWORD_REQUIRED", "password", message));
+    };
+    let attempt = accounts::attempt_password(accounts, normalized, None, origin).await?;
+    let hash = known.password_hash.as_deref();
+    if !accounts.hasher.verify(password, hash).await? {
+        let message = "there is an account with this address, and this is not its password";
+        return Err(Error::invalid("INVALID_CREDENTIALS", "password", message));
+    }
+    attempt.succeeded().await;
+    Ok(Proof::default())
+}
+
+async fn join(
+    tx: &mut SystemTx,
+    (secret, invitation): (&InvitationSecret, &Invitation),
+    (identity, normalized): (Identity, &str),
+    origin: &Origin,
+) -> Result<UserId> {
+    let tenant = secret.tenant;
+    let (user, email, name) = match identity {
+        Identity::Known(known) => (known.user_id, known.email, known.name),
+        Identity::New { name, hash } => {
+            let (user, email) = (UserId::new(), invitation.email.clone());
+            let is_new = store::add_person(tx, (user, &email, normalized), (&name, hash)).await?;
+            if !is_new {
+                let message = "there is an account with this address by now, give its password";
+                return Err(Error::invalid("PASSWORD_REQUIRED", "password", message));
+            }
+            (user, email, name)
+        }
+    };
+    store::verify_address(tx, user).await?;
+    if !store::join(tx, secret, invitation, (user, &email, &name)).await? {
+        let message = "you are a member of this tenant already";
+        return Err(Error::invalid("ALREADY_MEMBER", "token", message));
+    }
+    store::accepted(tx, secret, user).await?;
+    auth::tell(tx, Changed::Member(tenant, user)).await?;
+    let mut after = invitation.clone();
+    (after.accepted_at, after.accepted_by) = (Some(tx.now()), Some(user));
+    let taken = Event::of_all(
+        EventKind::Accepted,
+        Invitation::KIND,
+        (invitation.invitation_id.uuid(), invitation.version + 1),
+        (Some(invitation.told()), Some(after.told())),
+    );
+    let told = serde_json::json!({
+        "role": word(invitation.role), "custom_role_id": invitation.role_id, "team_id": invitation.team_id,
+    });
+    let came = Event::of_all(
+        EventKind::Created,
+        Member::KIND,
+        (user.uuid(), 1),
+        (None, Some(told)),
+    );
+    let entry = Entry::new(user, "member.joined").about(Member::KIND, user.uuid());
+    let entry = entry.noting("invited_by", invitation.created_by.clone());
+    tx.tell(
+        tenant,
+        &user.to_string(),
+        (vec![taken, came], vec![entry]),
+        origin,
+    )
+    .await?;
+    Ok(user)
+}
+
+fn required_name(name: Option<String>) -> Result<String> {
+    let mut name = name.unwrap_or_default();
+    Text::line("name").required(&mut name)?;
+    Ok(name)
+}
+
+fn required_password(password: Option<String>, email: &str) -> Result<String> {
+    let password = password.unwrap_or_default();
+    accounts::check_password(&password, email, "password")?;
+    Ok(password)
+}
+
+fn not_good() -> Error {
+    let message = "this is no invitation, or a newer one was sent";
+    Error::invalid("INVALID_TOKEN", "token", message)
+}

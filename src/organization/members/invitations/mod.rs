@@ -1,0 +1,221 @@
+//! Invitations: how people come into a tenant. The mailed secret opens one membership, once, for a while.
+
+mod accept;
+mod graphql;
+mod model;
+mod mutation;
+mod secret;
+mod store;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+pub use accept::{Newcomer, accept};
+pub use graphql::InvitationQuery;
+pub use model::{Invitation, InvitationOrderField, InvitationStatus};
+pub use mutation::InvitationMutation;
+pub use secret::InvitationSecret;
+
+use super::{grant, store as members};
+use crate::{
+    base::{
+        error::{Error, Result},
+        ids::{InvitationId, RoleId, TeamId, TenantId, Typed as _},
+        text::normalize_email,
+    },
+    db::{
+        SystemTx, Tx,
+        list::{self, Record as _},
+    },
+    events::{Event, EventKind},
+    organization::{auth::Role, tenants::quota},
+};
+
+/// Days that an invitation is good for, unless it says otherwise.
+pub(super) const USUAL_DAYS: i32 = 7;
+/// The most days.
+const MOST_DAYS: i32 = 30;
+
+/// Somebody to be invited.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the names say it; the schema describes each")]
+pub struct NewInvitation {
+    pub email: String,
+    pub role: Role,
+    pub custom_role: Option<RoleId>,
+    pub team: Option<TeamId>,
+    pub days: i32,
+}
+
+/// What inviting came to.
+pub enum Invited {
+    /// A new invitation, with the secret to mail.
+    New(Invitation, InvitationSecret),
+    /// There is an open one for the address already.
+    Already(Invitation),
+}
+
+/// Invites somebody.
+///
+/// # Errors
+/// `NOT_FOUND` on `customRoleId` or `teamId`, `INVALID_ROLE`, `INVALID_EMAIL`, `OUT_OF_RANGE`, `ALREADY_MEMBER`,
+/// `QUOTA_EXCEEDED`; `FORBIDDEN` without `users:write`, for rights beyond the actor's own and teams beyond their reach.
+pub async fn invite(tx: &mut Tx, new: NewInvitation) -> Result<Invited> {
+    members::turn(tx).await?;
+    let role = new.custom_role.map(|id| id.uuid());
+    list::require::<crate::organization::roles::CustomRole>(tx, role, "customRoleId").await?;
+    let team = grant::require_team(tx, new.team).await?;
+    let email = new.email.trim().to_owned();
+    let normalized = normalize_email(&email, "email")?;
+    let ends = lasting(new.days)?;
+    let place = team.as_ref().map(|team| team.path.as_str());
+    grant::require_role(tx, (new.role, new.custom_role), place).await?;
+    if store::is_member(tx, &normalized).await? {
+        let message = "this person is a member of the tenant already";
+        return Err(Error::invalid("ALREADY_MEMBER", "email", message));
+    }
+    if let Some(open) = store::open_for(tx, &normalized).await? {
+        if !open.is_expired(tx.now()) {
+            return Ok(Invited::Already(open));
+        }
+        // One that nobody took in time makes room for the next.
+        revoke_locked(tx, open).await?;
+    }
+    quota::refuse_one_more_member(tx).await?;
+    let (tenant, author) = (tx.tenant(), tx.author());
+    let (invitation, secret) = Invitation::new(tenant, (&new, email), (tx.now(), ends), author);
+    let hash = secret.hash();
+    let invitation = store::insert(tx, tenant, &invitation, (&normalized, hash)).await?;
+    emit(tx, EventKind::Created, None, &invitation);
+    Ok(Invited::New(invitation, secret))
+}
+
+/// Invites the first admin of a tenant that has nobody yet who could.
+///
+/// # Errors
+/// `INVALID_EMAIL`, or the database.
+pub(crate) async fn invite_first_admin(
+    tx: &mut SystemTx,
+    tenant: TenantId,
+    email: &str,
+    author: &str,
+) -> Result<InvitationSecret> {
+    let normalized = normalize_email(email, "email")?;
+    let new = NewInvitation {
+        email: email.to_owned(),
+        role: Role::Admin,
+        custom_role: None,
+        team: None,
+        days: MOST_DAYS,
+    };
+    let (email, ends) = (email.trim().to_owned(), lasting(new.days)?);
+    let by = author.to_owned();
+    let (invitation, secret) = Invitation::new(tenant, (&new, email), (tx.now(), ends), by);
+    let hash = secret.hash();
+    store::insert(tx, tenant, &invitation, (&normalized, hash)).await?;
+    Ok(secret)
+}
+
+/// Sends an invitation again, with a new secret: the link that was mailed before opens nothing any more.
+///
+/// # Errors
+/// `NOT_FOUND`, `CONFLICT`, `OUT_OF_RANGE`, `CLOSED` for one that was accepted or revoked, `QUOTA_EXCEEDED`;
+/// `FORBIDDEN` as for [`invite`].
+pub async fn resend(
+    tx: &mut Tx,
+    (id, expected_version): (InvitationId, Option<i32>),
+    days: i32,
+) -> Result<(Invitation, InvitationSecret)> {
+    members::turn(tx).await?;
+    let before = store::lock(tx, id, expected_version).await?;
+    let ends = lasting(days)?;
+    before.refuse_closed()?;
+    let team = grant::require_team(tx, before.team_id).await?;
+    let place = team.as_ref().map(|team| team.path.as_str());
+    grant::require_role(tx, (before.role, before.role_id), place).await?;
+    if before.is_expired(tx.now()) {
+        quota::refuse_one_more_member(tx).await?;
+    }
+    let secret = InvitationSecret::generate(tx.tenant(), id);
+    let mut after = before.clone();
+    after.sent_at = tx.now();
+    after.sent_count += 1;
+    after.expires_at = tx.now() + ends;
+    after.version += 1;
+    let after = store::update(tx, &after, Some(secret.hash())).await?;
+    emit(tx, EventKind::Resent, Some(&before), &after);
+    Ok((after, secret))
+}
+
+/// Takes an invitation back. Doing it twice changes nothing.
+///
+/// # Errors
+/// `NOT_FOUND`, `CONFLICT`, `FORBIDDEN`, and `CLOSED` for one that was accepted.
+pub async fn revoke(
+    tx: &mut Tx,
+    (id, expected_version): (InvitationId, Option<i32>),
+) -> Result<Invitation> {
+    members::turn(tx).await?;
+    let before = store::lock(tx, id, expected_version).await?;
+    if before.revoked_at.is_some() {
+        return Ok(before);
+    }
+    before.refuse_closed()?;
+    revoke_locked(tx, before).await
+}
+
+async fn revoke_locked(tx: &mut Tx, before: Invitation) -> Result<Invitation> {
+    let mut after = before.clone();
+    after.revoked_at = Some(tx.now());
+    after.version += 1;
+    let after = store::update(tx, &after, None).await?;
+    emit(tx, EventKind::Revoked, Some(&before), &after);
+    Ok(after)
+}
+
+impl Invitation {
+    fn new(
+        tenant: TenantId,
+        (new, email): (&NewInvitation, String),
+        (now, lasting): (DateTime<Utc>, TimeDelta),
+        created_by: String,
+    ) -> (Self, InvitationSecret) {
+        let id = InvitationId::new();
+        let invitation = Self {
+            invitation_id: id,
+            email,
+            role: new.role,
+            role_id: new.custom_role,
+            team_id: new.team,
+            sent_at: now,
+            sent_count: 1,
+            expires_at: now + lasting,
+            accepted_at: None,
+            accepted_by: None,
+            revoked_at: None,
+            created_at: now,
+            created_by,
+            version: 1,
+        };
+        (invitation, InvitationSecret::generate(tenant, id))
+    }
+}
+
+fn lasting(days: i32) -> Result<TimeDelta> {
+    if !(1..=MOST_DAYS).contains(&days) {
+        return Err(Error::invalid(
+            "OUT_OF_RANGE",
+            "expiresInDays",
+            format!("expected 1 to {MOST_DAYS} days"),
+        ));
+    }
+    Ok(TimeDelta::days(days.into()))
+}
+
+fn emit(tx: &mut Tx, kind: EventKind, before: Option<&Invitation>, after: &Invitation) {
+    tx.emit(Event::of_all(
+        kind,
+        Invitation::KIND,
+        (after.invitation_id.uuid(), after.version),
+        (before.map(Invitation::told), Some(after.told())),
+    ));
+}

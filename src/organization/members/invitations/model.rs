@@ -1,0 +1,140 @@
+//! What an invitation is.
+
+use async_graphql::Enum;
+use chrono::{DateTime, Utc};
+use serde_json::{Value as Json, json};
+use uuid::Uuid;
+
+use crate::{
+    base::{
+        error::{Error, Result},
+        ids::{InvitationId, RoleId, TeamId, Typed as _, UserId},
+    },
+    db::{Column, Comparison, OrderField, Predicate, Value, ValueKind, list::Record},
+    organization::{auth::Role, members::model::word},
+};
+
+/// A person who was asked to join.
+#[derive(Debug, Clone, sqlx::FromRow)]
+#[expect(missing_docs, reason = "the names say it; the schema describes each")]
+pub struct Invitation {
+    pub invitation_id: InvitationId,
+    pub email: String,
+    pub role: Role,
+    pub role_id: Option<RoleId>,
+    pub team_id: Option<TeamId>,
+    pub sent_at: DateTime<Utc>,
+    pub sent_count: i32,
+    pub expires_at: DateTime<Utc>,
+    pub accepted_at: Option<DateTime<Utc>>,
+    pub accepted_by: Option<UserId>,
+    pub revoked_at: Option<DateTime<Utc>>,
+    pub created_at: DateTime<Utc>,
+    pub created_by: String,
+    pub version: i32,
+}
+
+/// How an invitation stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum InvitationStatus {
+    /// Waiting to be accepted.
+    Pending,
+    /// Not accepted in time.
+    Expired,
+    /// Accepted.
+    Accepted,
+    /// Taken back.
+    Revoked,
+}
+
+impl Invitation {
+    /// How it stands at a time.
+    #[must_use]
+    pub fn standing(&self, now: DateTime<Utc>) -> InvitationStatus {
+        match (self.accepted_at, self.revoked_at) {
+            (Some(_), _) => InvitationStatus::Accepted,
+            (None, Some(_)) => InvitationStatus::Revoked,
+            (None, None) if self.is_expired(now) => InvitationStatus::Expired,
+            (None, None) => InvitationStatus::Pending,
+        }
+    }
+
+    pub(super) fn is_expired(&self, now: DateTime<Utc>) -> bool {
+        self.expires_at <= now
+    }
+
+    /// Refuses what can't be done any more.
+    pub(super) fn refuse_closed(&self) -> Result<()> {
+        let message = match (self.accepted_at, self.revoked_at) {
+            (None, None) => return Ok(()),
+            (Some(_), _) => "this invitation was accepted already",
+            (None, Some(_)) => "this invitation was revoked, invite the person again",
+        };
+        Err(Error::invalid("CLOSED", "id", message))
+    }
+
+    /// What the event log tells of it.
+    pub(super) fn told(&self) -> Json {
+        json!({
+            "email": self.email, "role": word(self.role), "custom_role_id": self.role_id, "team_id": self.team_id,
+            "expires_at": self.expires_at, "accepted_at": self.accepted_at, "accepted_by": self.accepted_by,
+            "revoked_at": self.revoked_at, "sent_count": self.sent_count,
+        })
+    }
+}
+
+impl InvitationStatus {
+    /// The invitations that stand so at a time.
+    #[must_use]
+    pub fn predicate(self, now: DateTime<Utc>) -> Predicate {
+        let (accepted, revoked) = (empty("accepted_at"), empty("revoked_at"));
+        let expires = |comparison| {
+            Predicate::Compare(Column::from("expires_at"), comparison, Value::Time(now))
+        };
+        match self {
+            Self::Pending => Predicate::All(vec![accepted, revoked, expires(Comparison::Gt)]),
+            Self::Expired => Predicate::All(vec![accepted, revoked, expires(Comparison::Lte)]),
+            Self::Accepted => Predicate::Not(Box::new(accepted)),
+            Self::Revoked => Predicate::All(vec![accepted, Predicate::Not(Box::new(revoked))]),
+        }
+    }
+}
+
+fn empty(column: &'static str) -> Predicate {
+    Predicate::Empty(Column::from(column))
+}
+
+/// What invitations are sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InvitationOrderField {
+    /// When the person was invited.
+    CreatedAt,
+}
+
+impl OrderField for InvitationOrderField {
+    fn column(self) -> &'static str {
+        "created_at"
+    }
+
+    fn kind(self) -> ValueKind {
+        ValueKind::Time
+    }
+}
+
+impl Record for Invitation {
+    const KIND: &'static str = "invitation";
+    const TABLE: &'static str = "invitations";
+    const ID_COLUMN: &'static str = "invitation_id";
+    const COLUMNS: &'static str = "t.invitation_id, t.email, t.role, t.role_id, t.team_id, t.sent_at, t.sent_count, \
+        t.expires_at, t.accepted_at, t.accepted_by, t.revoked_at, t.created_at, t.created_by, t.version";
+    const ARCHIVES: bool = false;
+    type Order = InvitationOrderField;
+
+    fn key(&self) -> Uuid {
+        self.invitation_id.uuid()
+    }
+
+    fn sort_value(&self, _: InvitationOrderField) -> Option<Value> {
+        Some(Value::Time(self.created_at))
+    }
+}

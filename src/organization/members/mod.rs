@@ -1,0 +1,49 @@
+//! Members: the people of a tenant, with their role and team; how they come, change and go, and the tree of teams.
+//!
+//! Nobody gives or takes rights that they do not have themselves ([`grant`]). Records follow their owner by themselves
+//! ([`placement`]).
+
+mod change;
+mod filter;
+mod grant;
+mod graphql;
+pub mod invitation_mail;
+mod invitations;
+mod model;
+mod mutation;
+pub mod placement;
+mod projection;
+pub mod provision;
+mod remove;
+mod store;
+mod suspend;
+mod teams;
+
+pub use change::{MemberChange, change};
+pub(crate) use filter::USUAL_ORDER;
+pub use filter::{MembershipFilter, MembershipOrder};
+pub use graphql::{ChangeAuthor, MemberQuery, User};
+pub(crate) use invitations::invite_first_admin;
+pub use invitations::{
+    Invitation, InvitationMutation, InvitationOrderField, InvitationQuery, InvitationSecret,
+    InvitationStatus, Invited, NewInvitation, Newcomer, accept, invite, resend, revoke,
+};
+pub use model::{MAX_TEAM_DEPTH, Member, MemberOrderField, MembershipStatus, Team};
+pub use mutation::{MemberMutation, TeamMutation};
+pub(crate) use projection::{USER_SHAPE, stamp};
+pub use remove::remove;
+pub use suspend::{resume, suspend};
+pub use teams::{create as create_team, delete as delete_team, update as update_team};
+
+use crate::{base::error::Result, db::Tx};
+
+/// How many of a member's records, of those that the actor sees, do not stand where they belong yet.
+///
+/// # Errors
+/// The database.
+pub async fn misplaced(tx: &mut Tx, member: &Member) -> Result<i64> {
+    match member.moving {
+        true => store::misplaced(tx, member).await,
+        false => Ok(0),
+    }
+}

@@ -1,0 +1,222 @@
+//! What a member and a team are.
+
+use async_graphql::Enum;
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use async_graphql::InputType as _;
+use serde_json::{Value as Json, json};
+
+use crate::{
+    base::{
+        error::{Error, Result},
+        ids::{RoleId, TeamId, Typed as _, UserId},
+        text::{Text, normalize},
+    },
+    db::{OrderField, Value, ValueKind, list::Record},
+    organization::auth::Role,
+};
+
+/// A person in a tenant.
+#[derive(Debug, Clone, sqlx::FromRow)]
+#[expect(missing_docs, reason = "the names say it; the schema describes each")]
+pub struct Member {
+    pub user_id: UserId,
+    pub email: String,
+    pub name: String,
+    pub role: Role,
+    pub role_id: Option<RoleId>,
+    pub title: Option<String>,
+    pub team_id: Option<TeamId>,
+    pub team_path: Option<String>,
+    pub status: MembershipStatus,
+    pub successor_id: Option<UserId>,
+    pub moving: bool,
+    pub version: i32,
+    pub last_seen_at: Option<DateTime<Utc>>,
+    pub created_at: DateTime<Utc>,
+}
+
+impl Member {
+    /// What the event log tells of a membership.
+    pub(super) fn told(&self) -> Json {
+        json!({
+            "role": word(self.role), "custom_role_id": self.role_id, "title": self.title, "team_id": self.team_id,
+            "team_path": self.team_path, "status": self.status, "successor_id": self.successor_id,
+        })
+    }
+}
+
+/// A role as events tell it.
+pub(super) fn word(role: Role) -> Json {
+    role.to_value().into_json().unwrap_or_default()
+}
+
+/// How a membership stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, serde::Serialize, sqlx::Type)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[sqlx(type_name = "text", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum MembershipStatus {
+    /// May sign in.
+    Active,
+    /// Kept out for now.
+    Suspended,
+    /// Out for good; the records are being passed to the successor.
+    Leaving,
+}
+
+/// What members can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum MemberOrderField {
+    /// The person's name, without regard to case.
+    Name,
+    /// When the person became a member.
+    CreatedAt,
+}
+
+impl OrderField for MemberOrderField {
+    fn column(self) -> &'static str {
+        match self {
+            Self::Name => "name_normalized",
+            Self::CreatedAt => "created_at",
+        }
+    }
+
+    fn kind(self) -> ValueKind {
+        match self {
+            Self::Name => ValueKind::Text,
+            Self::CreatedAt => ValueKind::Time,
+        }
+    }
+}
+
+impl Record for Member {
+    const KIND: &'static str = "member";
+    const TABLE: &'static str = "memberships";
+    const ID_COLUMN: &'static str = "user_id";
+    const COLUMNS: &'static str = "t.user_id, t.email, t.name, t.role, t.role_id, t.title, t.team_id, t.team_path, \
+        t.status, t.successor_id, t.moving, t.version, t.last_seen_at, t.created_at";
+    const ARCHIVES: bool = false;
+    type Order = MemberOrderField;
+
+    fn key(&self) -> Uuid {
+        self.user_id.uuid()
+    }
+
+    fn sort_value(&self, field: MemberOrderField) -> Option<Value> {
+        Some(match field {
+            MemberOrderField::Name => Value::Text(normalize(&self.name)),
+            MemberOrderField::CreatedAt => Value::Time(self.created_at),
+        })
+    }
+}
+
+/// A team of a tenant; teams form a tree.
+#[derive(Debug, Clone, sqlx::FromRow)]
+#[expect(missing_docs, reason = "the names say it; the schema describes each")]
+pub struct Team {
+    pub team_id: TeamId,
+    pub name: String,
+    pub parent_team_id: Option<TeamId>,
+    pub path: String,
+    pub created_at: DateTime<Utc>,
+    pub version: i32,
+}
+
+/// Teams above each other, at most.
+pub const MAX_TEAM_DEPTH: usize = 10;
+
+impl Team {
+    /// What the event log tells of a team.
+    pub(super) fn told(&self) -> Json {
+        json!({ "name": self.name, "parent_team_id": self.parent_team_id, "path": self.path })
+    }
+
+    /// Cleans and bounds its name.
+    pub(super) fn check_name(name: &mut String) -> Result<()> {
+        Text::line("name").required(name)
+    }
+
+    /// How many teams deep a path is.
+    fn depth(path: &str) -> usize {
+        path.matches('.').count()
+    }
+
+    /// Refuses a place for a team that is `below` teams tall with its sub-teams.
+    pub(super) fn check_depth(path: &str, below: usize) -> Result<()> {
+        match Self::depth(path) + below {
+            0..=MAX_TEAM_DEPTH => Ok(()),
+            _ => Err(Error::invalid(
+                "TOO_DEEP",
+                "parentId",
+                format!("teams can stand {MAX_TEAM_DEPTH} deep at most"),
+            )),
+        }
+    }
+
+    /// How many teams stand below this one on the longest way down, by the paths of its sub-teams.
+    pub(super) fn height<'a>(&self, paths: impl IntoIterator<Item = &'a str>) -> usize {
+        let deepest = paths.into_iter().map(Self::depth).max();
+        deepest
+            .unwrap_or_default()
+            .saturating_sub(Self::depth(&self.path))
+    }
+}
+
+/// What teams are sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TeamOrderField {
+    /// The place in the tree: a team comes right before its sub-teams.
+    Path,
+}
+
+impl OrderField for TeamOrderField {
+    fn column(self) -> &'static str {
+        "path"
+    }
+
+    fn kind(self) -> ValueKind {
+        ValueKind::Text
+    }
+}
+
+impl Record for Team {
+    const KIND: &'static str = "team";
+    const TABLE: &'static str = "teams";
+    const ID_COLUMN: &'static str = "team_id";
+    const COLUMNS: &'static str =
+        "t.team_id, t.name, t.parent_team_id, t.path, t.created_at, t.version";
+    const ARCHIVES: bool = false;
+    type Order = TeamOrderField;
+
+    fn key(&self) -> Uuid {
+        self.team_id.uuid()
+    }
+
+    fn sort_value(&self, _: TeamOrderField) -> Option<Value> {
+        Some(Value::Text(self.path.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tree_of_teams_has_a_bottom() {
+        let segment = "0123456789ab.";
+        let team = Team {
+            team_id: TeamId::new(),
+            name: "West".to_owned(),
+            parent_team_id: None,
+            path: segment.repeat(2),
+            created_at: DateTime::UNIX_EPOCH,
+            version: 1,
+        };
+        let deepest = segment.repeat(5);
+        assert_eq!(team.height([team.path.as_str(), &deepest]), 3);
+        assert_eq!(team.height([team.path.as_str()]), 0);
+        assert!(Team::check_depth(&segment.repeat(7), 3).is_ok());
+        assert!(Team::check_depth(&segment.repeat(8), 3).is_err());
+    }
+}

@@ -1,0 +1,179 @@
+//! All SQL that only members need; that of teams and invitations is beside them.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{Member, MembershipStatus};
+use crate::{
+    base::{
+        error::{Error, Result},
+        ids::{TenantId, Typed as _, UserId},
+    },
+    db::{
+        Sql, Statements, Tx,
+        list::{self, Record as _},
+    },
+};
+
+/// Takes turns on who is in a tenant, and where: whoever invites, accepts, changes, suspends or removes a member or
+/// moves a team sees what the one before did. So the last admin stays, quotas hold and the teams stay a tree.
+pub(super) async fn take_turns(statements: &mut Statements, tenant: TenantId) -> Result<()> {
+    let sql = Sql::new("SELECT pg_advisory_xact_lock(hashtextextended(")
+        .bind(format!("members:{}", tenant.uuid()))
+        .push(", 0))");
+    statements.execute(sql).await?;
+    Ok(())
+}
+
+/// [`take_turns`] on behalf of an actor.
+pub(super) async fn turn(tx: &mut Tx) -> Result<()> {
+    let tenant = tx.tenant();
+    take_turns(tx, tenant).await
+}
+
+/// Locks a member for a change. One whom only admins change is not found by a lock that asks the update policies.
+pub(super) async fn lock(
+    tx: &mut Tx,
+    user: UserId,
+    expected_version: Option<i32>,
+) -> Result<Member> {
+    let sql = list::by_id::<Member>(tx, user.uuid()).push(" FOR NO KEY UPDATE");
+    let Some(member) = tx.optional::<Member>(sql).await? else {
+        return Err(match list::find::<Member>(tx, user.uuid()).await? {
+            Some(_) => Error::Forbidden("change this member"),
+            None => Error::NotFound {
+                kind: Member::KIND,
+                field: "userId",
+            },
+        });
+    };
+    match expected_version {
+        Some(expected) if expected != member.version => Err(Error::Conflict {
+            kind: Member::KIND,
+            version: member.version,
+        }),
+        _ => Ok(member),
+    }
+}
+
+/// Writes what can be changed of a membership.
+pub(super) async fn update(tx: &mut Tx, member: &Member) -> Result<Member> {
+    let sql = Sql::new("UPDATE memberships t SET role = ")
+        .bind(member.role)
+        .push(", role_id = ")
+        .bind(member.role_id)
+        .push(", title = ")
+        .bind(member.title.clone())
+        .push(", team_id = ")
+        .bind(member.team_id)
+        .push(", team_path = ")
+        .bind(member.team_path.clone())
+        .push(", status = ")
+        .bind(member.status)
+        .push(", successor_id = ")
+        .bind(member.successor_id)
+        .push(", moving = ")
+        .bind(member.moving)
+        .push(", version = ")
+        .bind(member.version)
+        .push(", updated_at = ")
+        .bind(tx.now())
+        .push(" WHERE t.tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND t.user_id = ")
+        .bind(member.user_id)
+        .push(" RETURNING ")
+        .push(Member::COLUMNS);
+    tx.optional(sql)
+        .await?
+        .ok_or(Error::Forbidden("change this member"))
+}
+
+/// How many admins there are who can sign in, but for one person.
+pub(super) async fn other_admins(tx: &mut Tx, but: UserId) -> Result<i64> {
+    // The rows too, beside the turn: an admin who is about to go by another way is waited for.
+    let sql = Sql::new("SELECT t.user_id FROM memberships t WHERE t.tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND t.role = 'ADMIN' AND t.status = 'ACTIVE' ORDER BY t.user_id FOR NO KEY UPDATE");
+    let admins = tx.column::<Uuid>(sql).await?;
+    Ok(admins.iter().filter(|id| **id != but.uuid()).count() as i64)
+}
+
+/// Points all whose records somebody was to take over to somebody else.
+pub(super) async fn repoint(tx: &mut Tx, from: UserId, to: UserId) -> Result<()> {
+    let sql = Sql::new("UPDATE memberships SET successor_id = ")
+        .bind(to)
+        .push(" WHERE tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND successor_id = ")
+        .bind(from);
+    tx.execute(sql).await?;
+    Ok(())
+}
+
+/// Locks a member whose records are being placed, unless somebody else is at it.
+pub(super) async fn lock_moving(tx: &mut Tx, user: UserId) -> Result<Option<Member>> {
+    let sql =
+        list::by_id::<Member>(tx, user.uuid()).push(" AND t.moving FOR NO KEY UPDATE SKIP LOCKED");
+    tx.optional(sql).await
+}
+
+/// Notes that a member's records stand where they belong; that is no change of the membership.
+pub(super) async fn settle(tx: &mut Tx, user: UserId) -> Result<()> {
+    let sql = Sql::new("UPDATE memberships SET moving = false WHERE tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND user_id = ")
+        .bind(user);
+    tx.execute(sql).await?;
+    Ok(())
+}
+
+/// When a member was changed last.
+pub(super) async fn changed_at(tx: &mut Tx, user: UserId) -> Result<Option<DateTime<Utc>>> {
+    let sql = Sql::new("SELECT updated_at FROM memberships WHERE tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND user_id = ")
+        .bind(user);
+    Ok(tx
+        .column::<Option<DateTime<Utc>>>(sql)
+        .await?
+        .first()
+        .copied()
+        .flatten())
+}
+
+/// Takes a membership away whose records are all passed on.
+pub(super) async fn delete(tx: &mut Tx, member: &Member) -> Result<bool> {
+    debug_assert_eq!(member.status, MembershipStatus::Leaving);
+    let sql = Sql::new("DELETE FROM memberships WHERE tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND user_id = ")
+        .bind(member.user_id);
+    Ok(tx.execute(sql).await? > 0)
+}
+
+/// How many records of a member do not stand where they belong: all of one who leaves, those in another place of one
+/// who stays.
+pub(super) async fn misplaced(tx: &mut Tx, member: &Member) -> Result<i64> {
+    let mut sql = Sql::new("SELECT ");
+    let leaves = member.status == MembershipStatus::Leaving;
+    for table in [
+        "(SELECT count(*) FROM companies t WHERE t.tenant_id = ",
+        " + (SELECT count(*) FROM contacts t WHERE t.tenant_id = ",
+        " + (SELECT count(*) FROM leads t WHERE t.tenant_id = ",
+        " + (SELECT count(*) FROM opportunities t WHERE t.tenant_id = ",
+        " + (SELECT count(*) FROM activities t WHERE t.tenant_id = ",
+    ] {
+        sql = sql
+            .push(table)
+            .bind(tx.tenant())
+            .push(" AND t.owner_id = ")
+            .bind(member.user_id)
+            .push(" AND (t.team_path IS DISTINCT FROM ")
+            .bind(member.team_path.clone())
+            .push(" OR ")
+            .bind(leaves)
+            .push("))");
+    }
+    Ok(tx.column::<i64>(sql).await?.first().copied().unwrap_or(0))
+}

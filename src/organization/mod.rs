@@ -1,0 +1,11 @@
+//! The company as a customer: people, sessions, tenants, members, roles, keys, and the audit log.
+
+pub mod accounts;
+pub mod api_keys;
+pub mod audit;
+pub mod auth;
+pub mod identities;
+pub mod members;
+pub mod roles;
+pub mod second_factor;
+pub mod tenants;

@@ -1,0 +1,138 @@
+//! What a tenant's own role is, and what it may look like.
+
+use async_graphql::Enum;
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+use uuid::Uuid;
+
+use crate::{
+    base::{
+        error::{Error, Result},
+        ids::{RoleId, Typed as _},
+        text::{self, Text},
+    },
+    db::{OrderField, Value, ValueKind, list::Record},
+    entity::records::{Kept, Stamps},
+    organization::auth::{BadPermission, Rights, Sensitive},
+};
+
+/// A role that the tenant made.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct CustomRole {
+    #[sqlx(rename = "role_id")]
+    pub(super) id: RoleId,
+    #[sqlx(flatten)]
+    pub(super) fields: RoleFields,
+    pub(super) visible_to: String,
+    #[sqlx(flatten)]
+    pub(super) stamps: Stamps,
+}
+
+/// What can be written of a role. Permissions and masks are the words that [`Rights`] reads.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, sqlx::FromRow)]
+#[expect(missing_docs, reason = "the names say it; the schema describes each")]
+pub struct RoleFields {
+    pub name: String,
+    pub description: Option<String>,
+    pub permissions: Vec<String>,
+    pub masks: Vec<String>,
+}
+
+impl RoleFields {
+    /// Cleans and bounds all fields.
+    pub(super) fn check(&mut self) -> Result<()> {
+        Text::line("name").required(&mut self.name)?;
+        Text::long("description").optional(&mut self.description)
+    }
+
+    /// Takes the permissions and masks over in the one form that roles are kept in.
+    ///
+    /// # Errors
+    /// `UNKNOWN_PERMISSION`, `WIDER_THAN_NEEDED`.
+    pub(super) fn grant(&mut self, permissions: &[String], masks: &[Sensitive]) -> Result<()> {
+        let rights = parse(permissions, masks)?;
+        self.permissions = rights.granted();
+        let kept_back = Sensitive::ALL
+            .into_iter()
+            .filter(|what| !rights.shows(*what));
+        self.masks = kept_back.map(|what| what.word().to_owned()).collect();
+        Ok(())
+    }
+
+    /// What somebody with the role may do.
+    #[must_use]
+    pub(super) fn rights(&self) -> Rights {
+        Rights::stored(&self.permissions, &self.masks)
+    }
+}
+
+/// Reads permissions that a client sent.
+///
+/// # Errors
+/// `UNKNOWN_PERMISSION` on the place in the list, `WIDER_THAN_NEEDED` on the list.
+pub(crate) fn parse(permissions: &[String], masks: &[Sensitive]) -> Result<Rights> {
+    Rights::parse(permissions, masks).map_err(|bad| {
+        let message = bad.to_string();
+        match bad {
+            BadPermission::Unknown(text) => {
+                let place = permissions.iter().position(|sent| *sent == text);
+                let field = format!("permissions.{}", place.unwrap_or_default());
+                Error::invalid("UNKNOWN_PERMISSION", field, message)
+            }
+            BadPermission::Wider { .. } => {
+                Error::invalid("WIDER_THAN_NEEDED", "permissions", message)
+            }
+        }
+    })
+}
+
+/// What roles can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(name = "CustomRoleOrderField")]
+pub enum RoleOrderField {
+    /// Its name, without regard to case.
+    Name,
+}
+
+impl OrderField for RoleOrderField {
+    fn column(self) -> &'static str {
+        "name_normalized"
+    }
+
+    fn kind(self) -> ValueKind {
+        ValueKind::Text
+    }
+}
+
+impl Record for CustomRole {
+    const KIND: &'static str = "role";
+    const TABLE: &'static str = "roles";
+    const ID_COLUMN: &'static str = "role_id";
+    // Roles are not archived, and who may read one may read all.
+    const COLUMNS: &'static str = "t.role_id, t.name, t.description, t.permissions, t.masks, '|' AS visible_to, \
+        NULL::timestamptz AS archived_at, t.created_at, t.created_by, t.updated_at, t.updated_by, t.version";
+    const ARCHIVES: bool = false;
+    type Order = RoleOrderField;
+
+    fn key(&self) -> Uuid {
+        self.id.uuid()
+    }
+
+    fn sort_value(&self, _: RoleOrderField) -> Option<Value> {
+        Some(Value::Text(text::normalize(&self.fields.name)))
+    }
+}
+
+impl Kept for CustomRole {
+    fn stamps(&self) -> &Stamps {
+        &self.stamps
+    }
+
+    fn visible_to(&self) -> &str {
+        &self.visible_to
+    }
+
+    fn columns(&self) -> Json {
+        json!(self.fields)
+    }
+}

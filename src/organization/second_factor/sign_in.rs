@@ -1,0 +1,219 @@
+//! The second factor in the middle of a sign-in: the password was right, or a provider said who it is, and what goes on
+//! is tied to a secret that was answered then.
+
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use super::{
+    ACT, Enrolment, Factors, Shown, begin, check_password, proof, put_into_use, read, store,
+};
+use crate::{
+    base::{
+        error::{Error, Result},
+        ids::{TenantId, Typed as _, UserId},
+    },
+    db::{SystemReason, SystemTx},
+    organization::{
+        accounts::{
+            Accounts, Entering, SignedIn, Wanted, enter,
+            one_time::{self, Purpose, Taken},
+            trail,
+        },
+        audit::Origin,
+        auth::account_sign_in_required,
+    },
+};
+
+/// So many codes may be tried with one sign-in.
+const TRIES: i32 = 5;
+
+/// A sign-in that waits for its second factor.
+struct Step {
+    user: UserId,
+    data: Json,
+}
+
+impl Step {
+    /// The provider that the person came through, if they did.
+    fn provider(&self) -> Option<&str> {
+        self.data.get("provider").and_then(Json::as_str)
+    }
+
+    /// Whether what they came in by is good for all of the account.
+    fn is_everybodys(&self, accounts: &Accounts) -> bool {
+        accounts.identities.is_everybodys(self.provider())
+    }
+}
+
+/// Ends a sign-in by the second factor.
+///
+/// # Errors
+/// `INVALID_TOKEN`, `WRONG_CODE`, `SECOND_FACTOR_NOT_SET_UP`, `TOO_MANY_ATTEMPTS`, and what entering fails with.
+pub async fn complete(
+    accounts: &Accounts,
+    token: &str,
+    shown: Shown,
+    origin: &Origin,
+) -> Result<SignedIn> {
+    let step = peek(accounts, token).await?;
+    let factors = read(accounts, step.user).await?;
+    if !factors.is_on {
+        return Err(Error::invalid(
+            "SECOND_FACTOR_NOT_SET_UP",
+            "token",
+            "this person has no second factor yet: set one up with the same token",
+        ));
+    }
+    let attempt = accounts
+        .attempt(ACT, &step.user.to_string(), origin)
+        .await?;
+    count(accounts, token).await?;
+    let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+    proof::check(accounts, &mut tx, (step.user, &factors), (&shown, origin)).await?;
+    let signed_in = go_on(accounts, &mut tx, (step.user, token), origin).await?;
+    if matches!(shown, Shown::Recovery(_)) {
+        let action = "second_factor.recovery_code_used";
+        trail::leave(&mut tx, step.user, action, origin).await?;
+    }
+    tx.commit().await?;
+    attempt.succeeded().await;
+    Ok(signed_in)
+}
+
+/// Begins to set up an app in the middle of a sign-in. Only for who has none: the password alone replaces nothing. Where
+/// a session alone said who it is, whoever stole that must not make an app of theirs the person's: the password is wanted
+/// too, and who has none signs in again. Whoever runs a provider of some tenants must not either: see [`may_set_up`].
+///
+/// # Errors
+/// `INVALID_TOKEN`, `SECOND_FACTOR_ALREADY_SET_UP`, `ACCOUNT_SIGN_IN_REQUIRED`; `BLANK`, `WRONG_PASSWORD`,
+/// `TOO_MANY_ATTEMPTS`.
+pub async fn set_up_in_sign_in(
+    accounts: &Accounts,
+    (token, password): (&str, Option<String>),
+    origin: &Origin,
+) -> Result<Enrolment> {
+    let step = peek(accounts, token).await?;
+    let factors = without_app(accounts, step.user).await?;
+    let is_resumed = step.data.get("resumed").and_then(Json::as_bool) == Some(true);
+    if is_resumed {
+        factors.password_hash.as_ref().ok_or_else(gone)?;
+    }
+    let is_own = may_set_up(accounts, &step, &factors).await?;
+    if is_resumed || !step.is_everybodys(accounts) && is_own {
+        let attempt = accounts
+            .attempt(ACT, &step.user.to_string(), origin)
+            .await?;
+        check_password(accounts, &factors, password).await?;
+        attempt.succeeded().await;
+    }
+    let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+    let enrolment = begin(accounts, &mut tx, (step.user, &factors)).await?;
+    tx.commit().await?;
+    Ok(enrolment)
+}
+
+/// Puts the app into use by a first code of it, and ends the sign-in. Answers the recovery codes too.
+///
+/// # Errors
+/// `INVALID_TOKEN`, `WRONG_CODE`, `NOT_SET_UP`, `SECOND_FACTOR_ALREADY_SET_UP`, `ACCOUNT_SIGN_IN_REQUIRED`,
+/// `TOO_MANY_ATTEMPTS`, and what entering fails with.
+pub async fn confirm_in_sign_in(
+    accounts: &Accounts,
+    token: &str,
+    code: &str,
+    origin: &Origin,
+) -> Result<(SignedIn, Vec<String>)> {
+    let step = peek(accounts, token).await?;
+    let factors = without_app(accounts, step.user).await?;
+    let is_own = may_set_up(accounts, &step, &factors).await?;
+    let attempt = accounts
+        .attempt(ACT, &step.user.to_string(), origin)
+        .await?;
+    count(accounts, token).await?;
+    let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+    let person = (step.user, &factors);
+    let codes = put_into_use(accounts, &mut tx, person, (code, is_own)).await?;
+    let signed_in = go_on(accounts, &mut tx, (step.user, token), origin).await?;
+    trail::leave(&mut tx, step.user, "second_factor.enabled", origin).await?;
+    tx.commit().await?;
+    attempt.succeeded().await;
+    Ok((signed_in, codes))
+}
+
+/// Whether an app that is set up in this sign-in is set up by whoever showed that the account is theirs. Who came through
+/// a provider of some tenants shows it by the password. Without a password such an app is all the same good for these
+/// tenants, and may be set up by somebody who is in no others.
+async fn may_set_up(accounts: &Accounts, step: &Step, factors: &Factors) -> Result<bool> {
+    if step.is_everybodys(accounts) || factors.password_hash.is_some() {
+        return Ok(true);
+    }
+    let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+    let tenants = store::tenants(&mut tx, step.user).await?;
+    let opens = |slug: &String| accounts.identities.trusts(step.provider(), slug);
+    if tenants.iter().all(opens) {
+        return Ok(false);
+    }
+    Err(account_sign_in_required(
+        "a second factor is your whole account's, and you came in by what one of your tenants trusts: choose a \
+         password by `requestPasswordReset`, sign in again and give it",
+    ))
+}
+
+async fn without_app(accounts: &Accounts, user: UserId) -> Result<Factors> {
+    let factors = read(accounts, user).await?;
+    if factors.is_on {
+        return Err(Error::invalid(
+            "SECOND_FACTOR_ALREADY_SET_UP",
+            "token",
+            "this person has a second factor: show a code of it",
+        ));
+    }
+    Ok(factors)
+}
+
+async fn peek(accounts: &Accounts, token: &str) -> Result<Step> {
+    let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+    read_step(one_time::peek(&mut tx, Purpose::SecondFactor, token).await?)
+}
+
+/// Counts a try before it is judged, so that tries at the same time are counted too.
+async fn count(accounts: &Accounts, token: &str) -> Result<()> {
+    let mut tx = accounts.db.system(SystemReason::SignIn).await?;
+    let counted = one_time::attempt(&mut tx, Purpose::SecondFactor, token, TRIES).await?;
+    tx.commit().await?;
+    counted.map(|_| ()).ok_or_else(gone)
+}
+
+/// Uses the sign-in up and opens what it was for, as everything stands now.
+async fn go_on(
+    accounts: &Accounts,
+    tx: &mut SystemTx,
+    (user, token): (UserId, &str),
+    origin: &Origin,
+) -> Result<SignedIn> {
+    let Step { data, .. } = read_step(one_time::take(tx, Purpose::SecondFactor, token).await?)?;
+    let text = |name: &str| data.get(name).and_then(Json::as_str);
+    let tenant = text("tenant").and_then(|id| id.rsplit(':').next()?.parse::<Uuid>().ok());
+    let entering = Entering {
+        user,
+        tenant: tenant.map_or(Wanted::LastUsed, |id| Wanted::Id(TenantId::from_uuid(id))),
+        second_factor: true,
+        provider: text("provider").map(str::to_owned),
+        resumed: false,
+    };
+    enter(accounts, tx, entering, origin).await
+}
+
+fn read_step(taken: Option<Taken>) -> Result<Step> {
+    let Taken { user, data } = taken.ok_or_else(gone)?;
+    let user = user.ok_or_else(gone)?;
+    Ok(Step { user, data })
+}
+
+fn gone() -> Error {
+    Error::invalid(
+        "INVALID_TOKEN",
+        "token",
+        "this sign-in is over or was tried too often, sign in again",
+    )
+}

@@ -1,0 +1,59 @@
+//! How many of some things a tenant may have, and how many it has.
+
+use crate::{
+    base::error::{Error, Result},
+    db::{Sql, Tx},
+};
+
+/// How many there are of what has a quota.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
+#[expect(missing_docs, reason = "the names say it; the schema describes each")]
+pub struct Usage {
+    pub members: i64,
+    pub teams: i64,
+    pub roles: i64,
+    pub api_keys: i64,
+}
+
+/// How many members, invited people, teams, roles and working keys the tenant has. Only who may see them all counts
+/// them right: an admin.
+///
+/// # Errors
+/// The database.
+pub async fn usage(tx: &mut Tx) -> Result<Usage> {
+    let sql = Sql::new("SELECT ")
+        .push("(SELECT count(*) FROM memberships m WHERE m.status = 'ACTIVE' AND m.tenant_id = ")
+        .bind(tx.tenant())
+        .push(") + (SELECT count(*) FROM invitations i WHERE i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > ")
+        .bind(tx.now())
+        .push(" AND i.tenant_id = ")
+        .bind(tx.tenant())
+        .push(") AS members, (SELECT count(*) FROM teams e WHERE e.tenant_id = ")
+        .bind(tx.tenant())
+        .push(") AS teams, (SELECT count(*) FROM roles r WHERE r.tenant_id = ")
+        .bind(tx.tenant())
+        .push(") AS roles, (SELECT count(*) FROM api_keys k WHERE k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ")
+        .bind(tx.now())
+        .push(") AND k.tenant_id = ")
+        .bind(tx.tenant())
+        .push(") AS api_keys");
+    tx.optional(sql)
+        .await?
+        .ok_or(Error::Forbidden("see the quotas"))
+}
+
+/// Refuses another member or open invitation beyond the quota. Called by whoever has taken their turn on the members.
+///
+/// # Errors
+/// `QUOTA_EXCEEDED`.
+pub(crate) async fn refuse_one_more_member(tx: &mut Tx) -> Result<()> {
+    let held = usage(tx).await?.members;
+    let limit = i64::from(super::own(tx).await?.quotas.quota_members);
+    match held < limit {
+        true => Ok(()),
+        false => Err(Error::Quota {
+            what: "members and open invitations",
+            limit,
+        }),
+    }
+}

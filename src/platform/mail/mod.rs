@@ -1,0 +1,227 @@
+//! Sending mail through one small door: by SMTP, into a folder for development and tests, or nowhere.
+//!
+//! [`Mailer::send`] never waits, so the time of an answer tells nothing about whether a mail went out. A mail that the
+//! relay does not take is tried again twice; what is still waiting when the server ends is sent before it does.
+
+mod folder;
+mod letter;
+mod smtp;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use lettre::message::Mailbox;
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::{JoinHandle, JoinSet},
+};
+use tokio_util::sync::CancellationToken;
+
+pub use letter::letter;
+
+use crate::base::clock::Clock;
+
+/// So many mails wait to be sent; beyond them new ones are lost and told in the log.
+const QUEUE: usize = 1_024;
+/// So many are on their way at once.
+const AT_ONCE: usize = 4;
+/// The pauses before a mail is tried again.
+const PAUSES: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
+/// The longest that mails hold up the end of the server.
+const FAREWELL: Duration = Duration::from_secs(15);
+
+/// A mail.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Message {
+    /// The address it goes to.
+    pub to: String,
+    /// What it is about, in one line.
+    pub subject: String,
+    /// The text for readers that show no HTML.
+    pub text: String,
+    /// The same as a page.
+    pub html: Option<String>,
+}
+
+/// Where mails go.
+#[derive(Debug, Clone)]
+pub enum Way {
+    /// To a relay: `smtps://user:password@host`, or `smtp://host?tls=required`.
+    Smtp(smtp::Relay),
+    /// Into files of a folder.
+    Folder(PathBuf),
+    /// Nowhere; the log says that there was one.
+    Nowhere,
+}
+
+/// Why an address of mails can't be used.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct BadWay(String);
+
+impl Way {
+    /// Reads `smtp://…`, `smtps://…` or `file:///folder`.
+    ///
+    /// # Errors
+    /// [`BadWay`].
+    pub fn parse(address: &str) -> Result<Self, BadWay> {
+        match address.strip_prefix("file://") {
+            Some(folder) if folder.starts_with('/') => Ok(Self::Folder(folder.into())),
+            Some(_) => Err(BadWay("a folder for mails needs a whole path".to_owned())),
+            None => Ok(Self::Smtp(smtp::Relay::parse(address)?)),
+        }
+    }
+
+    async fn carry(&self, from: &Mailbox, message: &Message, place: Place) -> Result<(), Failed> {
+        match self {
+            Self::Smtp(relay) => relay.send(from, message).await,
+            Self::Folder(folder) => folder::write(folder, from, message, place).await,
+            Self::Nowhere => {
+                tracing::warn!(
+                    subject = message.subject,
+                    "a mail was not sent: DEALGRAPH_MAIL_URL is not set"
+                );
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Where mails go, and from whom.
+#[derive(Debug, Clone)]
+pub struct Post {
+    /// Where they go.
+    pub way: Way,
+    /// What they name as the sender.
+    pub from: Mailbox,
+}
+
+/// When a mail was sent, and as which one of this process: what files are named by.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    at: chrono::DateTime<chrono::Utc>,
+    number: u64,
+}
+
+/// Why a mail did not go out.
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    /// Another try may help.
+    #[error("{0}")]
+    ForNow(String),
+    /// No other try would.
+    #[error("{0}")]
+    ForGood(String),
+}
+
+/// Where mails are left. Clones leave them in the same place.
+#[derive(Clone)]
+pub struct Mailer {
+    queue: mpsc::Sender<Message>,
+}
+
+/// The task that sends.
+pub struct Sending {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Mailer {
+    /// Begins to send what is left here, in a task.
+    #[must_use]
+    pub fn start(post: Post, clock: Clock) -> (Self, Sending) {
+        Self::start_with(post, clock, PAUSES)
+    }
+
+    fn start_with(post: Post, clock: Clock, pauses: [Duration; 2]) -> (Self, Sending) {
+        let (queue, messages) = mpsc::channel(QUEUE);
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(send_all((post, pauses), clock, messages, stop.clone()));
+        (Self { queue }, Sending { stop, task })
+    }
+
+    /// Leaves a mail to be sent; never waits.
+    pub fn send(&self, message: Message) {
+        if self.queue.try_send(message).is_err() {
+            tracing::error!("a mail was lost: too many are waiting");
+        }
+    }
+}
+
+impl Sending {
+    /// Sends what is left and ends, within some seconds.
+    pub async fn finish(self) {
+        self.stop.cancel();
+        let abort = self.task.abort_handle();
+        if tokio::time::timeout(FAREWELL, self.task).await.is_err() {
+            abort.abort();
+            tracing::error!("mails were lost: they could not be sent before the end");
+        }
+    }
+}
+
+async fn send_all(
+    (post, pauses): (Post, [Duration; 2]),
+    clock: Clock,
+    mut messages: mpsc::Receiver<Message>,
+    stop: CancellationToken,
+) {
+    let (post, turns) = (Arc::new(post), Arc::new(Semaphore::new(AT_ONCE)));
+    let mut under_way = JoinSet::new();
+    let mut number = 0;
+    loop {
+        let message = tokio::select! {
+            message = messages.recv() => message,
+            () = stop.cancelled(), if !messages.is_closed() => {
+                messages.close();
+                continue;
+            }
+        };
+        let Some(message) = message else { break };
+        let Ok(turn) = Arc::clone(&turns).acquire_owned().await else {
+            break;
+        };
+        number += 1;
+        let place = Place {
+            at: clock.now(),
+            number,
+        };
+        let (post, stop) = (Arc::clone(&post), stop.clone());
+        under_way.spawn(async move {
+            send_one((&post, pauses), &message, place, &stop).await;
+            drop(turn);
+        });
+        while under_way.try_join_next().is_some() {}
+    }
+    under_way.join_all().await;
+}
+
+async fn send_one(
+    (post, pauses): (&Post, [Duration; 2]),
+    message: &Message,
+    place: Place,
+    stop: &CancellationToken,
+) {
+    for pause in pauses.into_iter().map(Some).chain([None]) {
+        let failed = match post.way.carry(&post.from, message, place).await {
+            Ok(()) => return,
+            Err(failed) => failed,
+        };
+        match (&failed, pause) {
+            (Failed::ForNow(_), Some(pause)) => {
+                tracing::warn!(error = %failed, "a mail is tried again");
+                // At the end of the server there is one more try, at once.
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = stop.cancelled() => {}
+                }
+            }
+            _ => {
+                tracing::error!(error = %failed, subject = message.subject, "a mail could not be sent");
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+//! The databases that commands work with: a development cluster's, or those that the environment names.
+
+use std::path::PathBuf;
+
+use crate::{
+    base::clock::Clock,
+    db::{Db, PoolOptions},
+    events::Hints,
+    platform::config::{Config, Purpose, Secret},
+    tools::dev,
+};
+use sqlx::postgres::PgConnectOptions;
+
+/// The database of a development cluster, or the one that the environment names.
+pub(crate) fn open(data_dir: Option<PathBuf>) -> Result<Db, Box<dyn std::error::Error>> {
+    let hints = Hints::default();
+    Ok(match data_dir {
+        Some(data_dir) => dev::connect(&data_dir, hints)?,
+        None => {
+            let config = Config::from_env(Purpose::Import)?;
+            Db::open(logins(&config)?, &pool(&config), Clock::system(), hints)
+        }
+    })
+}
+
+/// A database that is only worked with as the one login of a variable.
+pub(crate) fn as_login(
+    config: &Config,
+    variable: &str,
+    url: Option<&Secret<String>>,
+) -> Result<Db, Box<dyn std::error::Error>> {
+    let url = url.ok_or_else(|| format!("{variable} is not set"))?;
+    let login: PgConnectOptions = url.expose().parse()?;
+    let logins = (login.clone(), login);
+    Ok(Db::open(
+        logins,
+        &pool(config),
+        Clock::system(),
+        Hints::default(),
+    ))
+}
+
+pub(crate) fn logins(
+    config: &Config,
+) -> Result<(PgConnectOptions, PgConnectOptions), Box<dyn std::error::Error>> {
+    let database = &config.database;
+    let app = database
+        .app_url
+        .as_ref()
+        .ok_or("DEALGRAPH_DATABASE_URL is not set")?;
+    let system = database
+        .system_url
+        .as_ref()
+        .ok_or("DEALGRAPH_SYSTEM_DATABASE_URL is not set")?;
+    let options = |url: &str| -> Result<PgConnectOptions, sqlx::Error> {
+        Ok(url
+            .parse::<PgConnectOptions>()?
+            .statement_cache_capacity(database.statement_cache))
+    };
+    Ok((options(app.expose())?, options(system.expose())?))
+}
+
+pub(crate) fn pool(config: &Config) -> PoolOptions {
+    PoolOptions {
+        size: config.database.pool_size,
+        tenant_share: config.database.tenant_connections,
+        system_size: config.database.system_pool_size,
+        acquire_timeout: config.database.acquire_timeout,
+        prepared: config.database.statement_cache > 0,
+    }
+}

@@ -1,0 +1,150 @@
+//! What operators do beside serving: bring a database to this version, look after tenants, people and audit logs.
+
+use std::path::PathBuf;
+
+use crate::{
+    data::import,
+    db::migrate,
+    events::Hints,
+    graphql::Plan,
+    organization::{
+        accounts::operator::{self, PersonCommand},
+        audit,
+        tenants::command::{self, TenantCommand},
+    },
+    platform::{
+        config::{Config, Purpose},
+        telemetry,
+    },
+    tools::dev,
+};
+
+use super::{
+    Outcome,
+    databases::{as_login, open},
+    print, print_line,
+};
+
+pub(crate) async fn run_migrations() -> Outcome {
+    let config = Config::from_env(Purpose::Migrate)?;
+    let _telemetry = telemetry::init(&config.telemetry)?;
+    let url = config
+        .database
+        .owner_url
+        .as_ref()
+        .ok_or("DEALGRAPH_OWNER_DATABASE_URL is not set")?;
+    let report = migrate::run(&url.expose().parse()?).await?;
+    match report.policies_applied.as_slice() {
+        [] => println!("the database is at this version; no policy changed"),
+        applied => println!(
+            "the database is at this version; policies applied: {}",
+            applied.join(", ")
+        ),
+    }
+    Ok(())
+}
+
+pub(crate) async fn token(email: String, tenant: Option<String>, data_dir: PathBuf) -> Outcome {
+    println!(
+        "{}",
+        dev::token(&data_dir, &email, tenant.as_deref())
+            .await?
+            .token
+    );
+    Ok(())
+}
+
+pub(crate) async fn verify_audit(
+    tenant: Option<String>,
+    head: Option<audit::Head>,
+    data_dir: Option<PathBuf>,
+) -> Outcome {
+    let db = open(data_dir)?;
+    let progress = import::Progress::on_stderr();
+    let found = audit::verify(&db, tenant.as_deref(), head.as_ref(), &progress).await?;
+    for verified in &found {
+        print(&format!("{verified}\n"));
+    }
+    match found
+        .iter()
+        .filter(|verified| verified.outcome.is_err())
+        .count()
+    {
+        0 => Ok(()),
+        broken => Err(format!(
+            "{broken} of {} audit logs are not as they were written",
+            found.len()
+        )
+        .into()),
+    }
+}
+
+pub(crate) async fn import_maven(
+    dir: PathBuf,
+    tenant: String,
+    data_dir: Option<PathBuf>,
+) -> Outcome {
+    let db = open(data_dir)?;
+    let summary = import::maven::import(&db, &dir, &tenant, import::Progress::on_stderr()).await?;
+    print(&summary.to_string());
+    Ok(())
+}
+
+pub(crate) async fn manage_tenants(command: TenantCommand, data_dir: Option<PathBuf>) -> Outcome {
+    let config = Config::from_env(Purpose::Develop)?;
+    require_known_plan(&command, &config)?;
+    let (name, url) = match command.is_owners() {
+        true => ("DEALGRAPH_OWNER_DATABASE_URL", &config.database.owner_url),
+        false => ("DEALGRAPH_SYSTEM_DATABASE_URL", &config.database.system_url),
+    };
+    let db = match data_dir {
+        Some(data_dir) if command.is_owners() => {
+            dev::connect_as_owner(&data_dir, Hints::default())?
+        }
+        Some(data_dir) => dev::connect(&data_dir, Hints::default())?,
+        None => as_login(&config, name, url.as_ref())?,
+    };
+    command::run(command, &db, config.accounts.app_url.as_str(), print_line).await?;
+    db.close().await;
+    Ok(())
+}
+
+/// Refuses a plan that the file of plans does not name, where it is said which file that is: most likely it is misspelt.
+fn require_known_plan(command: &TenantCommand, config: &Config) -> Outcome {
+    let TenantCommand::SetPlan {
+        plan: Some(plan), ..
+    } = command
+    else {
+        return Ok(());
+    };
+    let Some(path) = &config.server.plans else {
+        return Ok(());
+    };
+    let plans = Plan::read_all(path)?;
+    match plans.contains_key(plan) {
+        true => Ok(()),
+        false => {
+            let known: Vec<_> = plans.into_keys().collect();
+            let known = known.join(", ");
+            Err(format!(
+                "there is no plan {plan:?} in {}, only: {known}",
+                path.display()
+            )
+            .into())
+        }
+    }
+}
+
+pub(crate) async fn manage_people(command: PersonCommand, data_dir: Option<PathBuf>) -> Outcome {
+    let config = Config::from_env(Purpose::Develop)?;
+    let db = match data_dir {
+        Some(data_dir) => dev::connect(&data_dir, Hints::default())?,
+        None => {
+            let url = config.database.system_url.as_ref();
+            as_login(&config, "DEALGRAPH_SYSTEM_DATABASE_URL", url)?
+        }
+    };
+    operator::run(command, &db, print_line).await?;
+    db.close().await;
+    Ok(())
+}
