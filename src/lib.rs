@@ -52,6 +52,7 @@
 // The schema's roots are one future within another per domain, and there are many domains.
 #![recursion_limit = "256"]
 
+pub mod access;
 pub mod api;
 pub mod base;
 pub mod crm;

@@ -12,9 +12,9 @@ use dealgraph::{
     },
     db::{
         Db, PoolOptions,
+        journal::Hints,
         migrate::{self, OWNER},
     },
-    events::Hints,
     organization::auth::Tokens,
     tools::dev::{
         self, DevError,

@@ -7,11 +7,14 @@ use std::{
 
 use chrono::TimeDelta;
 use dealgraph::{
+    access::Role,
     base::ids::{TenantId, UserId},
-    db::{Db, SystemReason},
+    db::{
+        Db, SystemReason,
+        journal::{Origin, Recorder},
+    },
     organization::{
-        audit::{Origin, Recorder},
-        auth::{Access, Role, Tokens},
+        auth::{Access, Tokens},
         identities::Identities,
         members::provision::{self, NewMember, NewTenant},
     },

@@ -5,8 +5,8 @@
 
 use super::{OrderField as _, Predicate, list::ListQuery, list::Record};
 use crate::{
+    access::{Rights, Sensitive},
     base::error::{Error, Result},
-    organization::auth::{Rights, Sensitive},
 };
 
 /// Tables with the columns of theirs that a role may keep back.

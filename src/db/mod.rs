@@ -12,6 +12,7 @@ mod constraint;
 mod forms;
 mod gate;
 mod glance;
+pub mod journal;
 mod judge;
 pub mod list;
 mod masked;
@@ -47,15 +48,12 @@ pub use statements::Statements;
 pub use tx::{SystemTx, Tx};
 
 use crate::{
+    access::{Actor, Oneself, Standing},
     base::{
         clock::Clock,
         error::{Error, Result},
     },
-    events,
-    organization::{
-        audit::Origin,
-        auth::{Actor, Oneself, Standing},
-    },
+    db::journal::Origin,
 };
 
 /// How the pools are to be opened.
@@ -129,7 +127,7 @@ pub struct Db {
     gate: Gate,
     system: Connections,
     clock: Clock,
-    hints: events::Hints,
+    hints: journal::Hints,
     running: Running,
 }
 
@@ -140,7 +138,7 @@ impl Db {
         (app, system): (PgConnectOptions, PgConnectOptions),
         options: &PoolOptions,
         clock: Clock,
-        hints: events::Hints,
+        hints: journal::Hints,
     ) -> Self {
         let connections = |size, login: PgConnectOptions, name| {
             let pool = PgPoolOptions::new()
@@ -180,7 +178,7 @@ impl Db {
 
     /// Where it leaves word that a tenant's event log has grown.
     #[must_use]
-    pub fn hints(&self) -> &events::Hints {
+    pub fn hints(&self) -> &journal::Hints {
         &self.hints
     }
 
@@ -209,7 +207,7 @@ impl Db {
         let statements = self.begin_of(actor, Mode::Change, settings).await?;
         let mut tx = Tx::new(statements, Arc::clone(actor), self.clock.now());
         let done = work(&mut tx).await?;
-        let seq = events::append(&mut tx, origin).await?;
+        let seq = journal::append(&mut tx, origin).await?;
         tx.commit().await?;
         if let Some(seq) = seq {
             self.hints.publish(actor.tenant, seq);

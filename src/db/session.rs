@@ -13,8 +13,8 @@ use tokio::sync::Mutex;
 
 use super::{Db, Tx};
 use crate::{
+    access::Actor,
     base::error::{Error, Result},
-    organization::auth::Actor,
 };
 
 /// A read-only snapshot on behalf of an actor.

@@ -9,12 +9,9 @@ use chrono::{DateTime, Utc};
 
 use super::Statements;
 use crate::{
+    access::Actor,
     base::{error::Result, ids::TenantId},
-    events::{self, Event},
-    organization::{
-        audit::{self, Entry, Origin},
-        auth::Actor,
-    },
+    db::journal::{self, Entry, Event, Origin},
 };
 
 /// A transaction on behalf of an actor. What a verb emits is appended to the event log when it commits.
@@ -123,7 +120,7 @@ impl SystemTx {
         origin: &Origin,
     ) -> Result<()> {
         let place = (tenant, self.now);
-        audit::append(self, place, &[], (entries, origin)).await?;
+        journal::append_entries(self, place, &[], (entries, origin)).await?;
         Ok(())
     }
 
@@ -141,7 +138,7 @@ impl SystemTx {
     ) -> Result<()> {
         entries.extend(events.iter().map(|event| Entry::of(event, author)));
         let place = (tenant, self.now);
-        events::append_story(self, place, author, (events, entries), origin).await?;
+        journal::append_story(self, place, author, (events, entries), origin).await?;
         Ok(())
     }
 

@@ -1,3 +1,44 @@
-//! What the records of all domains have in common.
+//! What the records of all domains have in common: stamps, an owner, a version, and being changed, archived, restored and
+//! deleted with events that tell of it.
 
-pub mod records;
+mod archive;
+mod change;
+mod delete;
+mod diff;
+mod ownership;
+mod quota;
+mod stamps;
+
+use serde_json::Value as Json;
+
+pub use archive::{archive, restore};
+pub use change::{emit_changed, emit_created, lock, tell_followed, with};
+pub use delete::delete;
+pub use diff::{FieldDiff, shown_to};
+pub use ownership::{
+    KindOf, Owned, OwnedKind, OwnedKinds, Ownership, owned_by, place_owners, require_owners,
+};
+pub use quota::require_room;
+pub use stamps::Stamps;
+
+use crate::{
+    base::error::Result,
+    db::{Tx, list::Record},
+};
+
+/// A record with stamps that row-level security judges by its `visible_to`.
+pub trait Entity: Record {
+    /// The record's stamps.
+    fn stamps(&self) -> &Stamps;
+    /// Who sees the record.
+    fn visible_to(&self) -> &str;
+    /// What the event log keeps of the record: its columns by their names, those that filters compare among them.
+    fn columns(&self) -> Json;
+    /// What has to be done before the record is deleted.
+    ///
+    /// # Errors
+    /// Why it can't be deleted; the database.
+    fn before_delete(&self, _tx: &mut Tx) -> impl Future<Output = Result<()>> + Send {
+        std::future::ready(Ok(()))
+    }
+}

@@ -14,8 +14,10 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig, PubSubSink, PubSubS
 use tokio::{sync::Notify, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::Hints;
-use crate::base::ids::{TenantId, Typed as _};
+use crate::{
+    base::ids::{TenantId, Typed as _},
+    db::journal::Hints,
+};
 
 /// Nothing waits longer than this for Redis.
 const PATIENCE: Duration = Duration::from_millis(200);

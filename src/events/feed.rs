@@ -11,13 +11,13 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::{Epoch, EventCursor, Hints, Logged, logged};
+use super::{Epoch, EventCursor, Logged, logged};
 use crate::{
     base::{
         error::{Error, Result},
         ids::TenantId,
     },
-    db::Db,
+    db::{Db, journal::Hints},
 };
 
 /// Events that are kept in memory: whoever is no further behind than this costs no statement.

@@ -12,13 +12,13 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Feed, Hints,
+    Feed,
     bus::{Bus, Reach},
     logged,
 };
 use crate::{
     base::{error::Result, ids::TenantId},
-    db::Db,
+    db::{Db, journal::Hints},
     platform::telemetry::metrics::Metrics,
 };
 

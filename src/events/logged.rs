@@ -6,13 +6,13 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
-use super::{Epoch, EventCursor, EventKind, Versions};
+use super::{Epoch, EventCursor, Versions};
 use crate::{
     base::{
         error::{Error, Result},
         ids::{TenantId, Typed as _},
     },
-    db::{Db, Glances, KnownRow, Sql, SystemReason, Tx},
+    db::{Db, Glances, KnownRow, Sql, SystemReason, Tx, journal::EventKind},
 };
 
 /// Events that one statement reads.
@@ -41,7 +41,7 @@ pub struct Logged {
     pub visible_before: Option<String>,
     /// Who can see it after; `None` when it is gone.
     pub visible_after: Option<String>,
-    /// Who did it, as [`crate::organization::auth::Author`] is written.
+    /// Who did it, as [`crate::access::Author`] is written.
     pub actor: String,
     /// When.
     pub occurred_at: DateTime<Utc>,

@@ -8,20 +8,15 @@
 mod bus;
 mod cursor;
 mod feed;
-mod hints;
 mod hub;
 mod logged;
-mod outbox;
 mod outlook;
 mod versions;
 
 pub use bus::redis_answers;
 pub use cursor::{BadCursor, Epoch, EventCursor};
 pub use feed::{Feed, FeedError};
-pub use hints::Hints;
 pub use hub::Hub;
 pub use logged::{Logged, here};
-pub use outbox::{Event, EventKind};
-pub(crate) use outbox::{append, append_story};
 pub use outlook::{Change, Outlook, Watched};
 pub use versions::{Progress, Versions};

@@ -2,8 +2,11 @@
 
 use async_graphql::Enum;
 
-use super::{EventKind, Logged};
-use crate::{db::Predicate, organization::auth::Actor};
+use super::Logged;
+use crate::{
+    access::Actor,
+    db::{Predicate, journal::EventKind},
+};
 
 /// What happened to a record that is watched, as far as the watcher is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum)]

@@ -5,7 +5,7 @@
 use async_graphql::SimpleObject;
 
 use super::RequestContext;
-use crate::entity::records::Kept;
+use crate::entity::Entity;
 
 /// What you may do with a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, SimpleObject)]
@@ -19,7 +19,7 @@ pub struct RecordRights {
 impl RecordRights {
     /// What the actor of a request may do with a record that is judged by its row scope.
     #[must_use]
-    pub fn on<R: Kept>(request: &RequestContext, record: &R) -> Self {
+    pub fn on<R: Entity>(request: &RequestContext, record: &R) -> Self {
         let (actor, visible_to) = (request.actor(), record.visible_to());
         Self {
             update: actor.edits_row(R::TABLE, visible_to),

@@ -14,14 +14,12 @@ use super::{
     projection::Known,
 };
 use crate::{
+    access::{Actor, Sensitive},
     base::error::{Error, Result},
     db::{
         Db, ReadSession, Tx,
+        journal::{Origin, Recorder},
         list::{Count, ListQuery, Page, Record, Relation},
-    },
-    organization::{
-        audit::{Origin, Recorder},
-        auth::{Actor, Sensitive},
     },
 };
 
@@ -42,16 +40,16 @@ pub struct RequestContext {
 
 /// What went wrong for the one who asks; a client may not have asked for the errors, so the answer need not say it.
 #[derive(Debug, Default)]
-pub(super) struct Slips {
+pub(crate) struct Slips {
     /// Why writes were refused, in their order.
-    pub(super) refused: Vec<String>,
+    pub(crate) refused: Vec<String>,
     /// Whether a write named a record that is not there, or a list was empty.
-    pub(super) absent: bool,
+    pub(crate) absent: bool,
 }
 
 impl RequestContext {
     /// A request that comes from somewhere and is answered with so many bytes at the most.
-    pub(super) fn new(
+    pub(crate) fn new(
         (db, recorder): (Db, Recorder),
         actor: Arc<Actor>,
         (origin, bytes): (Origin, usize),
@@ -139,7 +137,7 @@ impl RequestContext {
     }
 
     /// What went wrong so far.
-    pub(super) fn slips(&self) -> MutexGuard<'_, Slips> {
+    pub(crate) fn slips(&self) -> MutexGuard<'_, Slips> {
         self.slips.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -196,12 +194,12 @@ impl RequestContext {
     }
 
     /// Notes objects that the quick path has written into the answer.
-    pub(super) fn note_written(&self, objects: u64) {
+    pub(crate) fn note_written(&self, objects: u64) {
         self.written_objects.fetch_add(objects, Ordering::Relaxed);
     }
 
     /// How many objects the quick path has written.
-    pub(super) fn written_objects(&self) -> u64 {
+    pub(crate) fn written_objects(&self) -> u64 {
         self.written_objects.load(Ordering::Relaxed)
     }
 
@@ -219,12 +217,12 @@ impl RequestContext {
     }
 
     /// Whether the answer comes to more than it may, or what is read for it does.
-    pub(super) fn is_too_large(&self) -> bool {
+    pub(crate) fn is_too_large(&self) -> bool {
         self.meter.is_over() || self.session.is_stopped()
     }
 
     /// Bytes of the answer so far.
-    pub(super) fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         self.meter.counted()
     }
 

@@ -4,8 +4,8 @@ use async_graphql::MaybeUndefined;
 
 use super::scalars::MoneyInput;
 use crate::{
+    access::{Rights, Sensitive},
     base::error::{Error, Result},
-    organization::auth::{Rights, Sensitive},
 };
 
 /// Refuses a write to a sensitive field that the actor is not shown. Whatever is sent, and even what is there already:

@@ -13,11 +13,11 @@ use crate::{
 
 /// A value that is none of its type.
 #[derive(Debug)]
-pub(super) struct Mismatch {
+pub(crate) struct Mismatch {
     /// What was expected.
-    pub(super) expected: String,
+    pub(crate) expected: String,
     /// The scalar's own code, where it has one.
-    pub(super) code: Option<Value>,
+    pub(crate) code: Option<Value>,
 }
 
 impl From<String> for Mismatch {
@@ -33,7 +33,7 @@ impl From<String> for Mismatch {
 ///
 /// # Errors
 /// [`Mismatch`].
-pub(super) fn check(type_name: &str, value: &Value) -> std::result::Result<(), Mismatch> {
+pub(crate) fn check(type_name: &str, value: &Value) -> std::result::Result<(), Mismatch> {
     fn read<T: InputType>(value: &Value) -> std::result::Result<(), Mismatch> {
         let read = T::parse(Some(value.clone()));
         read.map(drop).map_err(|error| {

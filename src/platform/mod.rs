@@ -1,7 +1,12 @@
-//! What the product stands on: configuration, telemetry, Redis, mail, and the accept loop.
+//! What the product stands on: telemetry, Redis, mail, and the accept loop.
 
-pub mod config;
+pub(crate) mod fetch;
 pub mod mail;
+mod progress;
 pub mod redis;
 pub mod server;
 pub mod telemetry;
+mod vault;
+
+pub use progress::Progress;
+pub use vault::{BadVaultKey, Vault};

@@ -4,15 +4,13 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use dealgraph::{
+    access::{Actor, Place, Rights, Role, Standing, Subject},
     base::{
         clock::Clock,
         ids::{ApiKeyId, CompanyId, RoleId, TeamId, Typed as _},
     },
-    organization::{
-        api_keys::{self, NewApiKey, narrowed},
-        audit::Origin,
-        auth::{Actor, Place, Rights, Role, Standing, Subject},
-    },
+    db::journal::Origin,
+    organization::api_keys::{self, NewApiKey, narrowed},
 };
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, raw_sql};

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use chrono::DateTime;
 use dealgraph::{
-    organization::auth::{Actor, Place, Rights, Role, Sensitive, Subject},
+    access::{Actor, Place, Rights, Role, Sensitive, Subject},
     tools::dev::redis::Redis,
 };
 use fastrand::Rng;

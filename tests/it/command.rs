@@ -7,12 +7,10 @@ use std::{
 };
 
 use dealgraph::{
+    access::Role,
     base::ids::{TenantId, UserId},
     db::SystemReason,
-    organization::{
-        auth::Role,
-        members::provision::{self, NewMember, NewTenant},
-    },
+    organization::members::provision::{self, NewMember, NewTenant},
     tools::dev::postgres::Endpoint,
 };
 use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};

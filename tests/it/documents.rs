@@ -4,9 +4,8 @@
 use std::sync::Arc;
 
 use dealgraph::{
-    api::app::Serving,
-    graphql::{Trusted, limits::Limits},
-    tools::dev::redis::Redis,
+    api::{Trusted, limits::Limits},
+    tools::{app::Serving, dev::redis::Redis},
 };
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};

@@ -15,9 +15,10 @@ use dealgraph::{
         error::{Error, Result},
         ids::{CompanyId, Typed as _},
     },
-    db::{Db, Sql},
-    events::{Event, EventKind, Hints},
-    organization::audit::Origin,
+    db::{
+        Db, Sql,
+        journal::{Event, EventKind, Hints, Origin},
+    },
     tools::dev::{
         DevError,
         datadir::{Contents, DataDir},

@@ -5,9 +5,9 @@ use std::{fmt::Write as _, sync::Arc};
 use chrono::{DateTime, Utc};
 use dealgraph::base::ids::{CompanyId, ContactId, LeadId, OpportunityId, Typed as _};
 use dealgraph::{
+    access::{Actor, Place, Rights, Role, Sensitive, Subject},
     crm::{companies::Company, contacts::Contact, leads::Lead, opportunities::Opportunity},
     db::list::{self, Record},
-    organization::auth::{Actor, Place, Rights, Role, Sensitive, Subject},
 };
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, raw_sql};

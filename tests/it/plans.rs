@@ -7,9 +7,9 @@ use std::{
 };
 
 use dealgraph::{
-    api::app::Serving,
-    graphql::{Plan, limits::Limits},
+    api::{Plan, limits::Limits},
     organization::tenants::command::TenantCommand,
+    tools::app::Serving,
 };
 use serde_json::{Value, json};
 

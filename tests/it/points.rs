@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Instant};
 
 use dealgraph::{
-    graphql::{
+    api::{
         Spend,
         limits::{Limits, Points},
     },

@@ -17,9 +17,8 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 use chrono::Utc;
 use dealgraph::{
     base::ids::{TenantId, Typed as _, UserId},
-    data::import::Progress,
-    platform::config,
-    tools::demo,
+    platform::Progress,
+    tools::{config, demo},
 };
 use serde_json::{Map, Value, json};
 use totp_rs::{Builder, Secret};

@@ -3,11 +3,11 @@
 use std::{path::Path, process::Stdio, sync::Arc};
 
 use dealgraph::{
-    api::app::Serving,
-    graphql::{
+    api::{
         Spend,
         limits::{Limits, Points},
     },
+    tools::app::Serving,
 };
 use serde_json::Value;
 use tokio::process::Command;

@@ -1,8 +1,8 @@
 //! Roles that tenants make: what they may be made of, who makes them, and that nobody rises by one.
 
 use dealgraph::{
+    access::{Role, Sensitive},
     base::ids::RoleId,
-    organization::auth::{Role, Sensitive},
 };
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, raw_sql};

@@ -7,7 +7,7 @@ use crate::harness::{OF_ACCOUNTS, OF_ADMINS, Schema, kind_of_operation};
 #[test]
 fn the_committed_schema_is_the_served_one() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema.graphql");
-    let served = dealgraph::graphql::sdl();
+    let served = dealgraph::api::sdl();
     if std::env::var_os("UPDATE_SCHEMA").is_some() {
         std::fs::write(&path, &served).expect("the file can be written");
     }
@@ -24,7 +24,7 @@ fn the_committed_schema_is_the_served_one() {
 
 #[test]
 fn everything_in_the_schema_is_described() {
-    let undescribed = undescribed(&dealgraph::graphql::sdl());
+    let undescribed = undescribed(&dealgraph::api::sdl());
     assert_eq!(undescribed, [""; 0], "these have no description");
 }
 

@@ -4,8 +4,7 @@ use std::{cell::RefCell, collections::BTreeSet, time::Duration};
 
 use dealgraph::{
     base::ids::Typed as _,
-    db::{Db, PoolOptions},
-    events::Hints,
+    db::{Db, PoolOptions, journal::Hints},
     organization::tenants::command::{self, TenantCommand},
 };
 use serde_json::{Value, json};

@@ -3,12 +3,10 @@
 use std::sync::Arc;
 
 use dealgraph::{
+    access::Role,
     base::ids::{TeamId, TenantId, Typed as _, UserId},
     db::SystemReason,
-    organization::{
-        auth::Role,
-        members::provision::{self, NewMember, NewTeam, NewTenant, segment},
-    },
+    organization::members::provision::{self, NewMember, NewTeam, NewTenant, segment},
 };
 use serde_json::{Value as Json, json};
 use uuid::Uuid;

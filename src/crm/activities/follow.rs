@@ -1,7 +1,7 @@
 //! Keeping who sees an activity in step with who sees the records it is about.
 //!
 //! The order of locks matters. A link locks its record by its foreign key until the commit, and whoever changes a
-//! record locks it first ([`crate::entity::records::lock`]); so either the change sees the new link, or the link's
+//! record locks it first ([`crate::entity::lock`]); so either the change sees the new link, or the link's
 //! transaction waits and then sees the change ([`catch_up`]).
 
 use std::collections::HashMap;
@@ -21,7 +21,7 @@ use crate::{
         Tx,
         list::{self, Record as _},
     },
-    entity::records,
+    entity,
 };
 
 /// Activities per statement: twenty thousand at once came close to the statement timeout.
@@ -45,7 +45,7 @@ pub async fn follow(tx: &mut Tx, target: Target, visible_to: &str) -> Result<()>
         if let Some(was) = before.remove(&activity.key())
             && was != activity.visible_to
         {
-            records::tell_followed(tx, (&activity, was), &[]);
+            entity::tell_followed(tx, (&activity, was), &[]);
         }
     }
     Ok(())

@@ -31,14 +31,17 @@ pub(crate) use projection::listed;
 pub use subscription::{ActivityEvent, ActivitySubscription};
 pub use target::{MAX_TARGETS, Target};
 
+use uuid::Uuid;
+
 use crate::{
+    base::ids::UserId,
     base::{
         error::Result,
         ids::{ActivityId, Typed as _},
     },
-    db::{Tx, list},
-    entity::records::{self, Stamps},
-    events::EventKind,
+    db::{Tx, journal::EventKind, list},
+    entity::Owned,
+    entity::{self, Stamps},
 };
 use target::{Link, Links, distinct, last_done};
 
@@ -69,7 +72,7 @@ pub async fn create_many(tx: &mut Tx, new: Vec<NewActivity>) -> Result<Vec<Activ
             stamps,
         });
     }
-    records::place_owners(
+    entity::place_owners(
         tx,
         activities
             .iter_mut()
@@ -96,7 +99,7 @@ pub async fn create_many(tx: &mut Tx, new: Vec<NewActivity>) -> Result<Vec<Activ
     store::insert_links(tx, linked).await?;
     follow::catch_up(tx, seen, &mut created).await?;
     for activity in &created {
-        records::emit_created(tx, activity, &Told::new(activity, &links[&activity.id]));
+        entity::emit_created(tx, activity, &Told::new(activity, &links[&activity.id]));
     }
     Ok(created)
 }
@@ -123,7 +126,7 @@ pub async fn update(
     targets: Option<Vec<Target>>,
     change: impl FnOnce(&mut ActivityFields) -> Result<()>,
 ) -> Result<Activity> {
-    let before: Activity = records::lock(tx, id.uuid(), expected_version).await?;
+    let before: Activity = entity::lock(tx, id.uuid(), expected_version).await?;
     let old_links = store::links_of(tx, &[id.uuid()])
         .await?
         .remove(&id)
@@ -132,7 +135,7 @@ pub async fn update(
     change(&mut after.fields)?;
     after.fields.check(Some(&before.fields), tx.now())?;
     if after.fields.ownership != before.fields.ownership {
-        records::place_owners(tx, [&mut after.fields.ownership]).await?;
+        entity::place_owners(tx, [&mut after.fields.ownership]).await?;
     }
     let (links, seen) = match targets {
         Some(targets) => relinked(tx, &old_links, targets).await?,
@@ -152,7 +155,7 @@ pub async fn update(
     follow::catch_up(tx, seen, &mut changed).await?;
     let [after] = changed;
     let (old, new) = (Told::new(&before, &old_links), Told::new(&after, &links));
-    records::emit_changed(tx, EventKind::Updated, (&before, &old), (&after, &new));
+    entity::emit_changed(tx, EventKind::Updated, (&before, &old), (&after, &new));
     Ok(after)
 }
 
@@ -215,5 +218,17 @@ impl<'a> Told<'a> {
             fields: &activity.fields,
             target_ids: links.iter().map(|link| link.target).collect(),
         }
+    }
+}
+
+impl Owned for Activity {
+    async fn reassign(tx: &mut Tx, id: Uuid, people: (UserId, UserId)) -> Result<()> {
+        let id = (ActivityId::from_uuid(id), None);
+        update(tx, id, None, |fields| {
+            fields.ownership.hand_over(people);
+            Ok(())
+        })
+        .await?;
+        Ok(())
     }
 }

@@ -15,7 +15,7 @@ use crate::{
         times,
     },
     db::{OrderField, Value, ValueKind, list::Record},
-    entity::records::{self, Kept, Ownership, Stamps},
+    entity::{self, Entity, Ownership, Stamps},
 };
 
 /// Something that was done or is planned.
@@ -265,7 +265,7 @@ impl Record for Activity {
     }
 }
 
-impl Kept for Activity {
+impl Entity for Activity {
     fn stamps(&self) -> &Stamps {
         &self.stamps
     }
@@ -275,7 +275,7 @@ impl Kept for Activity {
     }
 
     fn columns(&self) -> Json {
-        records::with(
+        entity::with(
             json!(self.fields),
             json!({ "occurred_at": self.occurred_at }),
         )

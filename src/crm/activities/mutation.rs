@@ -13,7 +13,7 @@ use crate::{
         error::Result,
         ids::{ActivityId, Typed as _, UserId},
     },
-    entity::records,
+    entity,
     graphql::{
         ContextExt as _, DeletePayload, UserError, answer,
         patch::{patch, patch_required},
@@ -227,7 +227,7 @@ impl ActivityMutation {
     ) -> async_graphql::Result<ActivityPayload> {
         let outcome = ctx
             .request()
-            .write(async |tx| records::archive(tx, input.id.uuid(), input.expected_version).await);
+            .write(async |tx| entity::archive(tx, input.id.uuid(), input.expected_version).await);
         payload(ctx, input.id, outcome.await).await
     }
 
@@ -239,7 +239,7 @@ impl ActivityMutation {
     ) -> async_graphql::Result<ActivityPayload> {
         let outcome = ctx
             .request()
-            .write(async |tx| records::restore(tx, input.id.uuid(), input.expected_version).await);
+            .write(async |tx| entity::restore(tx, input.id.uuid(), input.expected_version).await);
         payload(ctx, input.id, outcome.await).await
     }
 
@@ -250,7 +250,7 @@ impl ActivityMutation {
         input: ActivityRefInput,
     ) -> async_graphql::Result<DeletePayload> {
         let outcome = ctx.request().write(async |tx| {
-            records::delete::<Activity>(tx, input.id.uuid(), input.expected_version).await
+            entity::delete::<Activity>(tx, input.id.uuid(), input.expected_version).await
         });
         DeletePayload::new(input.id, outcome.await)
     }

@@ -11,6 +11,7 @@ use super::{
     projection::SHAPE,
 };
 use crate::{
+    access::Sensitive,
     base::{
         error::Result,
         ids::{CompanyId, Typed as _},
@@ -26,10 +27,7 @@ use crate::{
         projection::{self, Found},
         scalars::Money,
     },
-    organization::{
-        auth::Sensitive,
-        members::{ChangeAuthor, User},
-    },
+    organization::members::{ChangeAuthor, User},
 };
 
 pub(super) static SUBSIDIARIES: Relation = Relation {

@@ -20,14 +20,15 @@ pub(crate) use projection::SHAPE;
 pub use subscription::{CompanyEvent, CompanySubscription};
 
 use crate::{
+    base::ids::UserId,
     base::{
         error::Result,
         ids::{CompanyId, Typed as _},
     },
     crm::activities,
-    db::{Tx, list},
-    entity::records::{self, Stamps},
-    events::EventKind,
+    db::{Tx, journal::EventKind, list},
+    entity::Owned,
+    entity::{self, Stamps},
 };
 
 /// Creates companies, all or none. One that brings an id which exists already is answered as it stands.
@@ -51,7 +52,7 @@ pub async fn create_many(tx: &mut Tx, new: Vec<NewCompany>) -> Result<Vec<Compan
             stamps: Stamps::new(tx, created_at),
         });
     }
-    records::place_owners(
+    entity::place_owners(
         tx,
         companies
             .iter_mut()
@@ -64,7 +65,7 @@ pub async fn create_many(tx: &mut Tx, new: Vec<NewCompany>) -> Result<Vec<Compan
     list::require::<Company>(tx, parents, "parentCompanyId").await?;
     let created = store::insert(tx, companies).await?;
     for company in &created {
-        records::emit_created(tx, company, &company.fields);
+        entity::emit_created(tx, company, &company.fields);
     }
     Ok(created)
 }
@@ -90,7 +91,7 @@ pub async fn update(
     (id, expected_version): (CompanyId, Option<i32>),
     change: impl FnOnce(&mut CompanyFields) -> Result<()>,
 ) -> Result<Company> {
-    let before: Company = records::lock(tx, id.uuid(), expected_version).await?;
+    let before: Company = entity::lock(tx, id.uuid(), expected_version).await?;
     let mut after = before.clone();
     change(&mut after.fields)?;
     after.fields.check()?;
@@ -100,7 +101,7 @@ pub async fn update(
         store::refuse_loop(tx, id, after.fields.parent_company_id).await?;
     }
     if after.fields.ownership != before.fields.ownership {
-        records::place_owners(tx, [&mut after.fields.ownership]).await?;
+        entity::place_owners(tx, [&mut after.fields.ownership]).await?;
     }
     if after.fields == before.fields {
         return Ok(before);
@@ -110,11 +111,23 @@ pub async fn update(
     if after.visible_to != before.visible_to {
         activities::follow(tx, activities::Target::Company(id), &after.visible_to).await?;
     }
-    records::emit_changed(
+    entity::emit_changed(
         tx,
         EventKind::Updated,
         (&before, &before.fields),
         (&after, &after.fields),
     );
     Ok(after)
+}
+
+impl Owned for Company {
+    async fn reassign(tx: &mut Tx, id: Uuid, people: (UserId, UserId)) -> Result<()> {
+        let id = (CompanyId::from_uuid(id), None);
+        update(tx, id, |fields| {
+            fields.ownership.hand_over(people);
+            Ok(())
+        })
+        .await?;
+        Ok(())
+    }
 }

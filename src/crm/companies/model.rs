@@ -13,9 +13,9 @@ use crate::{
         money::{MAX_MINOR, Money},
         text::{self, Text},
     },
-    crm::activities::Target,
-    db::{OrderField, Value, ValueKind, list::Record},
-    entity::records::{self, Kept, Ownership, Stamps},
+    crm::activities::{self, Target},
+    db::{OrderField, Tx, Value, ValueKind, list::Record},
+    entity::{self, Entity, Ownership, Stamps},
 };
 
 /// A company.
@@ -188,7 +188,7 @@ impl Record for Company {
     }
 }
 
-impl Kept for Company {
+impl Entity for Company {
     fn stamps(&self) -> &Stamps {
         &self.stamps
     }
@@ -198,14 +198,14 @@ impl Kept for Company {
     }
 
     fn columns(&self) -> Json {
-        records::with(
+        entity::with(
             json!(self.fields),
             json!({ "name_normalized": text::normalize(&self.fields.name) }),
         )
     }
 
-    fn activity_target(&self) -> Option<Target> {
-        Some(Target::Company(self.id))
+    async fn before_delete(&self, tx: &mut Tx) -> Result<()> {
+        activities::leave(tx, Target::Company(self.id)).await
     }
 }
 

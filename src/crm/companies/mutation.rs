@@ -6,17 +6,17 @@ use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
 
 use super::{Company, CompanyFields, NewCompany};
 use crate::{
+    access::{Rights, Sensitive},
     base::{
         error::Result,
         ids::{CompanyId, Typed as _, UserId},
     },
-    entity::records,
+    entity,
     graphql::{
         ContextExt as _, DeletePayload, UserError, answer,
         patch::{patch, patch_money, patch_or_default, patch_required, refuse_masked},
         scalars::MoneyInput,
     },
-    organization::auth::{Rights, Sensitive},
 };
 
 /// What can be written of a company beside its name. Leave a field out to keep it, send null to empty it.
@@ -196,7 +196,7 @@ impl CompanyMutation {
     ) -> async_graphql::Result<CompanyPayload> {
         let outcome = ctx
             .request()
-            .write(async |tx| records::archive(tx, input.id.uuid(), input.expected_version).await);
+            .write(async |tx| entity::archive(tx, input.id.uuid(), input.expected_version).await);
         payload(ctx, input.id, outcome.await).await
     }
 
@@ -208,7 +208,7 @@ impl CompanyMutation {
     ) -> async_graphql::Result<CompanyPayload> {
         let outcome = ctx
             .request()
-            .write(async |tx| records::restore(tx, input.id.uuid(), input.expected_version).await);
+            .write(async |tx| entity::restore(tx, input.id.uuid(), input.expected_version).await);
         payload(ctx, input.id, outcome.await).await
     }
 
@@ -219,7 +219,7 @@ impl CompanyMutation {
         input: CompanyRefInput,
     ) -> async_graphql::Result<DeletePayload> {
         let outcome = ctx.request().write(async |tx| {
-            records::delete::<Company>(tx, input.id.uuid(), input.expected_version).await
+            entity::delete::<Company>(tx, input.id.uuid(), input.expected_version).await
         });
         DeletePayload::new(input.id, outcome.await)
     }

@@ -12,6 +12,7 @@ use super::{
     projection::SHAPE,
 };
 use crate::{
+    access::Sensitive,
     base::{
         error::Result,
         ids::{ContactId, Typed as _},
@@ -26,10 +27,7 @@ use crate::{
         Connection, ContextExt as _, ListArgs, Listing, RecordRights,
         projection::{self, Found},
     },
-    organization::{
-        auth::Sensitive,
-        members::{ChangeAuthor, User},
-    },
+    organization::members::{ChangeAuthor, User},
 };
 
 /// The people of a company.

@@ -24,15 +24,18 @@ pub use mutation::ContactMutation;
 pub(crate) use projection::{SHAPE, listed};
 pub use subscription::{ContactEvent, ContactSubscription};
 
+use uuid::Uuid;
+
 use crate::{
+    base::ids::UserId,
     base::{
         error::Result,
         ids::{ContactId, Typed as _},
     },
     crm::{activities, companies::Company},
-    db::{Tx, list},
-    entity::records::{self, Stamps},
-    events::EventKind,
+    db::{Tx, journal::EventKind, list},
+    entity::Owned,
+    entity::{self, Stamps},
 };
 
 /// Creates contacts with the ways to reach them, all or none. They may report to each other, in any order.
@@ -66,7 +69,7 @@ pub async fn create_many(tx: &mut Tx, new: Vec<NewContact>) -> Result<Vec<Contac
             stamps: Stamps::new(tx, created_at),
         });
     }
-    records::place_owners(
+    entity::place_owners(
         tx,
         contacts
             .iter_mut()
@@ -95,7 +98,7 @@ pub async fn create_many(tx: &mut Tx, new: Vec<NewContact>) -> Result<Vec<Contac
     methods::insert(tx, &rows.collect::<Vec<_>>()).await?;
     for contact in &created {
         let (_, methods) = &methods_of[&contact.id];
-        records::emit_created(
+        entity::emit_created(
             tx,
             contact,
             &Told {
@@ -130,7 +133,7 @@ pub async fn update(
     methods: Option<Vec<NewContactMethod>>,
     change: impl FnOnce(&mut ContactFields) -> Result<()>,
 ) -> Result<Contact> {
-    let before: Contact = records::lock(tx, id.uuid(), expected_version).await?;
+    let before: Contact = entity::lock(tx, id.uuid(), expected_version).await?;
     let mut after = before.clone();
     change(&mut after.fields)?;
     after.fields.check()?;
@@ -165,7 +168,7 @@ pub async fn update(
         fields: &after.fields,
         contact_methods: new.as_deref(),
     };
-    records::emit_changed(tx, EventKind::Updated, (&before, &was), (&after, &is));
+    entity::emit_changed(tx, EventKind::Updated, (&before, &was), (&after, &is));
     Ok(after)
 }
 
@@ -180,7 +183,7 @@ async fn check_references(tx: &mut Tx, before: &Contact, after: &mut Contact) ->
         store::refuse_loop(tx, before.id, is.reports_to_id).await?;
     }
     if is.ownership != was.ownership {
-        records::place_owners(tx, [&mut is.ownership]).await?;
+        entity::place_owners(tx, [&mut is.ownership]).await?;
     }
     Ok(())
 }
@@ -192,4 +195,16 @@ struct Told<'a> {
     fields: &'a ContactFields,
     #[serde(skip_serializing_if = "Option::is_none")]
     contact_methods: Option<&'a [ContactMethod]>,
+}
+
+impl Owned for Contact {
+    async fn reassign(tx: &mut Tx, id: Uuid, people: (UserId, UserId)) -> Result<()> {
+        let id = (ContactId::from_uuid(id), None);
+        update(tx, id, None, |fields| {
+            fields.ownership.hand_over(people);
+            Ok(())
+        })
+        .await?;
+        Ok(())
+    }
 }

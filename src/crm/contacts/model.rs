@@ -16,9 +16,9 @@ use crate::{
         text::{self, Text},
         times,
     },
-    crm::activities::Target,
-    db::{OrderField, Value, ValueKind, list::Record},
-    entity::records::{self, Kept, Ownership, Stamps},
+    crm::activities::{self, Target},
+    db::{OrderField, Tx, Value, ValueKind, list::Record},
+    entity::{self, Entity, Ownership, Stamps},
 };
 
 /// A contact. The ways to reach it are rows of their own and are read when they are asked for.
@@ -195,7 +195,7 @@ impl Record for Contact {
     }
 }
 
-impl Kept for Contact {
+impl Entity for Contact {
     fn stamps(&self) -> &Stamps {
         &self.stamps
     }
@@ -205,14 +205,14 @@ impl Kept for Contact {
     }
 
     fn columns(&self) -> Json {
-        records::with(
+        entity::with(
             json!(self.fields),
             json!({ "name_normalized": self.fields.name_normalized(), "email_normalized": self.email }),
         )
     }
 
-    fn activity_target(&self) -> Option<Target> {
-        Some(Target::Contact(self.id))
+    async fn before_delete(&self, tx: &mut Tx) -> Result<()> {
+        activities::leave(tx, Target::Contact(self.id)).await
     }
 }
 

@@ -10,16 +10,16 @@ use super::{
     methods::{self, ContactMethodInput},
 };
 use crate::{
+    access::Sensitive,
     base::{
         error::Result,
         ids::{CompanyId, ContactId, Typed as _, UserId},
     },
-    entity::records,
+    entity,
     graphql::{
         ContextExt as _, DeletePayload, UserError, answer,
         patch::{self, patch, patch_or_default, patch_required},
     },
-    organization::auth::Sensitive,
 };
 
 /// What can be written of a contact beside its name. Leave a field out to keep it, send null to empty it.
@@ -203,7 +203,7 @@ impl ContactMutation {
     ) -> async_graphql::Result<ContactPayload> {
         let outcome = ctx
             .request()
-            .write(async |tx| records::archive(tx, input.id.uuid(), input.expected_version).await);
+            .write(async |tx| entity::archive(tx, input.id.uuid(), input.expected_version).await);
         payload(ctx, input.id, outcome.await).await
     }
 
@@ -215,7 +215,7 @@ impl ContactMutation {
     ) -> async_graphql::Result<ContactPayload> {
         let outcome = ctx
             .request()
-            .write(async |tx| records::restore(tx, input.id.uuid(), input.expected_version).await);
+            .write(async |tx| entity::restore(tx, input.id.uuid(), input.expected_version).await);
         payload(ctx, input.id, outcome.await).await
     }
 
@@ -226,7 +226,7 @@ impl ContactMutation {
         input: ContactRefInput,
     ) -> async_graphql::Result<DeletePayload> {
         let outcome = ctx.request().write(async |tx| {
-            records::delete::<Contact>(tx, input.id.uuid(), input.expected_version).await
+            entity::delete::<Contact>(tx, input.id.uuid(), input.expected_version).await
         });
         DeletePayload::new(input.id, outcome.await)
     }

@@ -9,6 +9,7 @@ use super::{
     projection::SHAPE,
 };
 use crate::{
+    access::Sensitive,
     base::{
         error::Result,
         ids::{LeadId, Typed as _},
@@ -19,10 +20,7 @@ use crate::{
         projection::{self, Found},
         scalars::Money,
     },
-    organization::{
-        auth::Sensitive,
-        members::{ChangeAuthor, User},
-    },
+    organization::members::{ChangeAuthor, User},
 };
 
 /// A person who may become business and is not yet a contact.

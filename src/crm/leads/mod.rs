@@ -18,15 +18,17 @@ pub use mutation::LeadMutation;
 pub use record::LeadOrderField;
 pub use subscription::{LeadEvent, LeadSubscription};
 
+use uuid::Uuid;
+
 use crate::{
     base::{
         error::Result,
         ids::{LeadId, Typed as _, UserId},
     },
     crm::activities,
-    db::{Tx, list},
-    entity::records::{self, Stamps},
-    events::EventKind,
+    db::{Tx, journal::EventKind, list},
+    entity::Owned,
+    entity::{self, Stamps},
 };
 
 /// Creates leads, all or none. Meant for imports too, so a lead may come with its past: converted already, or
@@ -51,10 +53,10 @@ pub async fn create_many(tx: &mut Tx, new: Vec<NewLead>) -> Result<Vec<Lead>> {
             stamps: Stamps::new(tx, created_at),
         });
     }
-    records::place_owners(tx, leads.iter_mut().map(|lead| &mut lead.fields.ownership)).await?;
+    entity::place_owners(tx, leads.iter_mut().map(|lead| &mut lead.fields.ownership)).await?;
     let created = store::insert(tx, leads).await?;
     for lead in &created {
-        records::emit_created(tx, lead, &lead.fields);
+        entity::emit_created(tx, lead, &lead.fields);
     }
     Ok(created)
 }
@@ -82,7 +84,7 @@ pub async fn update(
     (id, expected_version): (LeadId, Option<i32>),
     change: impl FnOnce(&mut LeadFields) -> Result<()>,
 ) -> Result<Lead> {
-    let before: Lead = records::lock(tx, id.uuid(), expected_version).await?;
+    let before: Lead = entity::lock(tx, id.uuid(), expected_version).await?;
     let mut after = before.clone();
     change(&mut after.fields)?;
     after.fields.follow_from(&before.fields)?;
@@ -95,7 +97,7 @@ pub async fn update(
 /// # Errors
 /// `NOT_FOUND`, `FORBIDDEN`.
 pub async fn pass_on(tx: &mut Tx, id: LeadId, (from, to): (UserId, UserId)) -> Result<Lead> {
-    let before: Lead = records::lock(tx, id.uuid(), None).await?;
+    let before: Lead = entity::lock(tx, id.uuid(), None).await?;
     let mut after = before.clone();
     if after.fields.ownership.owner_id == Some(from) {
         after.fields.ownership.place_with(to);
@@ -106,7 +108,7 @@ pub async fn pass_on(tx: &mut Tx, id: LeadId, (from, to): (UserId, UserId)) -> R
 async fn write(tx: &mut Tx, before: Lead, mut after: Lead) -> Result<Lead> {
     let id = before.id;
     if after.fields.ownership != before.fields.ownership {
-        records::place_owners(tx, [&mut after.fields.ownership]).await?;
+        entity::place_owners(tx, [&mut after.fields.ownership]).await?;
     }
     if after.fields == before.fields {
         return Ok(before);
@@ -116,11 +118,18 @@ async fn write(tx: &mut Tx, before: Lead, mut after: Lead) -> Result<Lead> {
     if after.visible_to != before.visible_to {
         activities::follow(tx, activities::Target::Lead(id), &after.visible_to).await?;
     }
-    records::emit_changed(
+    entity::emit_changed(
         tx,
         EventKind::Updated,
         (&before, &before.fields),
         (&after, &after.fields),
     );
     Ok(after)
+}
+
+impl Owned for Lead {
+    async fn reassign(tx: &mut Tx, id: Uuid, people: (UserId, UserId)) -> Result<()> {
+        pass_on(tx, LeadId::from_uuid(id), people).await?;
+        Ok(())
+    }
 }

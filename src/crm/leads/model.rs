@@ -12,7 +12,7 @@ use crate::{
         text::{self, Text},
         times,
     },
-    entity::records::{Ownership, Stamps},
+    entity::{Ownership, Stamps},
 };
 
 /// A lead.

@@ -7,17 +7,17 @@ use chrono::{DateTime, Utc};
 
 use super::{Lead, LeadFields, LeadStatus, NewLead};
 use crate::{
+    access::{Rights, Sensitive},
     base::{
         error::Result,
         ids::{LeadId, Typed as _, UserId},
     },
-    entity::records,
+    entity,
     graphql::{
         ContextExt as _, DeletePayload, UserError, answer,
         patch::{patch, patch_money, patch_or_default, patch_required, refuse_masked},
         scalars::MoneyInput,
     },
-    organization::auth::{Rights, Sensitive},
 };
 
 /// What can be written of a lead beside its name. Leave a field out to keep it, send null to empty it.
@@ -202,7 +202,7 @@ impl LeadMutation {
     ) -> async_graphql::Result<LeadPayload> {
         let outcome = ctx
             .request()
-            .write(async |tx| records::archive(tx, input.id.uuid(), input.expected_version).await);
+            .write(async |tx| entity::archive(tx, input.id.uuid(), input.expected_version).await);
         payload(ctx, input.id, outcome.await).await
     }
 
@@ -214,7 +214,7 @@ impl LeadMutation {
     ) -> async_graphql::Result<LeadPayload> {
         let outcome = ctx
             .request()
-            .write(async |tx| records::restore(tx, input.id.uuid(), input.expected_version).await);
+            .write(async |tx| entity::restore(tx, input.id.uuid(), input.expected_version).await);
         payload(ctx, input.id, outcome.await).await
     }
 
@@ -225,7 +225,7 @@ impl LeadMutation {
         input: LeadRefInput,
     ) -> async_graphql::Result<DeletePayload> {
         let outcome = ctx.request().write(async |tx| {
-            records::delete::<Lead>(tx, input.id.uuid(), input.expected_version).await
+            entity::delete::<Lead>(tx, input.id.uuid(), input.expected_version).await
         });
         DeletePayload::new(input.id, outcome.await)
     }

@@ -6,10 +6,11 @@ use uuid::Uuid;
 
 use super::model::Lead;
 use crate::{
+    base::error::Result,
     base::{ids::Typed as _, text},
-    crm::activities::Target,
-    db::{OrderField, Value, ValueKind, list::Record},
-    entity::records::{self, Kept, Stamps},
+    crm::activities::{self, Target},
+    db::{OrderField, Tx, Value, ValueKind, list::Record},
+    entity::{self, Entity, Stamps},
 };
 
 /// What leads can be sorted by.
@@ -77,7 +78,7 @@ impl Record for Lead {
     }
 }
 
-impl Kept for Lead {
+impl Entity for Lead {
     fn stamps(&self) -> &Stamps {
         &self.stamps
     }
@@ -87,7 +88,7 @@ impl Kept for Lead {
     }
 
     fn columns(&self) -> Json {
-        records::with(
+        entity::with(
             json!(self.fields),
             json!({
                 "name_normalized": text::normalize(&self.fields.sorted_name()),
@@ -96,7 +97,7 @@ impl Kept for Lead {
         )
     }
 
-    fn activity_target(&self) -> Option<Target> {
-        Some(Target::Lead(self.id))
+    async fn before_delete(&self, tx: &mut Tx) -> Result<()> {
+        activities::leave(tx, Target::Lead(self.id)).await
     }
 }

@@ -7,8 +7,7 @@ use crate::{
         ids::{OpportunityId, StageId, Typed as _},
     },
     crm::pipelines::{self, Stage, StageKind},
-    db::Tx,
-    events::EventKind,
+    db::{Tx, journal::EventKind},
     organization::tenants,
 };
 

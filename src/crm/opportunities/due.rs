@@ -5,13 +5,13 @@ use chrono::{DateTime, Utc};
 
 use super::{Opportunity, projection::SHAPE, record::OpportunitySort};
 use crate::{
+    access::Actor,
     base::error::{Error, Result},
     db::{
         Comparison, Direction, OrderTerm, Predicate, Sql, Tx, Value,
         list::{ListQuery, PageRequest},
     },
     graphql::{Connection, ContextExt as _, End, page_request, projection},
-    organization::auth::Actor,
 };
 
 /// Whose next actions.

@@ -16,6 +16,7 @@ use super::{
     stats::{self, PipelineStats},
 };
 use crate::{
+    access::Sensitive,
     base::{
         error::Result,
         ids::{OpportunityId, PipelineId, Typed as _},
@@ -33,10 +34,7 @@ use crate::{
         projection::{self, Found},
         scalars::{Date, Money},
     },
-    organization::{
-        auth::Sensitive,
-        members::{ChangeAuthor, User},
-    },
+    organization::members::{ChangeAuthor, User},
 };
 
 pub(crate) static OF_COMPANY: Relation = Relation {

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 
 use super::{DealContact, DealUser, ForecastCategory, NextAction, OpportunityFields};
 use crate::{
+    access::{Rights, Sensitive},
     base::{
         error::Result,
         ids::{CompanyId, ContactId, OpportunityId, StageId, UserId},
@@ -14,7 +15,6 @@ use crate::{
         patch::{patch, patch_money, patch_or_default, patch_required, refuse_masked},
         scalars::{Date, MoneyInput},
     },
-    organization::auth::{Rights, Sensitive},
 };
 
 /// What can be written of a deal beside its name. Leave a field out to keep it, send null to empty it.

@@ -42,7 +42,7 @@ pub use model::{
 pub use mutation::OpportunityMutation;
 pub use new::{NewOpportunity, StageVisit};
 pub use next_action::{complete_next_action, set_next_action};
-pub use pass_on::{of_person, pass_on};
+pub use pass_on::pass_on;
 pub use people::{set_collaborators, set_contacts};
 pub(crate) use projection::listed;
 pub use record::OpportunityOrderField;
@@ -61,9 +61,8 @@ use crate::{
         contacts::Contact,
         pipelines::{self, Stage},
     },
-    db::{Tx, list},
-    entity::records::{self, Stamps},
-    events::EventKind,
+    db::{Tx, journal::EventKind, list},
+    entity::{self, Stamps},
     organization::members::Member,
 };
 
@@ -77,7 +76,7 @@ pub async fn create_many(tx: &mut Tx, mut new: Vec<NewOpportunity>) -> Result<Ve
         deal.check()?;
     }
     refer(tx, &new).await?;
-    records::place_owners(tx, new.iter_mut().map(|deal| &mut deal.fields.ownership)).await?;
+    entity::place_owners(tx, new.iter_mut().map(|deal| &mut deal.fields.ownership)).await?;
 
     let stages: HashMap<StageId, Stage> = pipelines::stages(tx, None)
         .await?
@@ -116,7 +115,7 @@ pub async fn create_many(tx: &mut Tx, mut new: Vec<NewOpportunity>) -> Result<Ve
     store::insert_users(tx, users).await?;
     store::insert_history(tx, history).await?;
     for deal in &created {
-        records::emit_created(tx, deal, &deal.state());
+        entity::emit_created(tx, deal, &deal.state());
     }
     Ok(created)
 }
@@ -162,7 +161,7 @@ pub async fn update(
                 people::include_primary_contact(tx, deal).await?;
             }
             if deal.fields.ownership != before.ownership {
-                records::place_owners(tx, [&mut deal.fields.ownership]).await?;
+                entity::place_owners(tx, [&mut deal.fields.ownership]).await?;
             }
             match probability {
                 None => {}
@@ -185,7 +184,7 @@ async fn change(
     kind: EventKind,
     act: impl AsyncFnOnce(&mut Tx, &mut Opportunity) -> Result<()>,
 ) -> Result<Opportunity> {
-    let before: Opportunity = records::lock(tx, id.uuid(), expected_version).await?;
+    let before: Opportunity = entity::lock(tx, id.uuid(), expected_version).await?;
     let mut after = before.clone();
     act(tx, &mut after).await?;
     if after.same_as(&before) {
@@ -209,7 +208,7 @@ async fn change(
         store::follow(tx, &after).await?;
         activities::follow(tx, activities::Target::Opportunity(id), &after.visible_to).await?;
     }
-    records::emit_changed(
+    entity::emit_changed(
         tx,
         kind,
         (&before, &before.state()),
@@ -242,5 +241,5 @@ async fn refer(tx: &mut Tx, new: &[NewOpportunity]) -> Result<()> {
     list::require::<Contact>(tx, primary, "primaryContactId").await?;
     list::require::<Contact>(tx, contacts, "contacts").await?;
     list::require::<Member>(tx, users, "collaborators").await?;
-    records::require_owners(tx, next, "nextAction.ownerId").await
+    entity::require_owners(tx, next, "nextAction.ownerId").await
 }

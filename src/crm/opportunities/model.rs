@@ -15,7 +15,7 @@ use crate::{
         times,
     },
     crm::activities::ActivityKind,
-    entity::records::{self, Ownership, Stamps},
+    entity::{self, Ownership, Stamps},
 };
 
 /// A deal.
@@ -192,6 +192,6 @@ impl Opportunity {
             json!({ "people": self.people_changed }),
         ]
         .into_iter()
-        .fold(json!(self.fields), records::with)
+        .fold(json!(self.fields), entity::with)
     }
 }

@@ -20,7 +20,7 @@ use crate::{
         ids::{OpportunityId, Typed as _},
     },
     crm::{activities::Activity, pipelines},
-    entity::records,
+    entity,
     graphql::{
         ContextExt as _, DeletePayload, UserError, answer,
         patch::{patch_required, said},
@@ -303,7 +303,7 @@ impl OpportunityMutation {
     ) -> async_graphql::Result<OpportunityPayload> {
         let outcome = ctx
             .request()
-            .write(async |tx| records::archive(tx, input.id.uuid(), input.expected_version).await);
+            .write(async |tx| entity::archive(tx, input.id.uuid(), input.expected_version).await);
         payload(ctx, input.id, outcome.await).await
     }
 
@@ -315,7 +315,7 @@ impl OpportunityMutation {
     ) -> async_graphql::Result<OpportunityPayload> {
         let outcome = ctx
             .request()
-            .write(async |tx| records::restore(tx, input.id.uuid(), input.expected_version).await);
+            .write(async |tx| entity::restore(tx, input.id.uuid(), input.expected_version).await);
         payload(ctx, input.id, outcome.await).await
     }
 
@@ -326,7 +326,7 @@ impl OpportunityMutation {
         input: OpportunityRefInput,
     ) -> async_graphql::Result<DeletePayload> {
         let outcome = ctx.request().write(async |tx| {
-            records::delete::<Opportunity>(tx, input.id.uuid(), input.expected_version).await
+            entity::delete::<Opportunity>(tx, input.id.uuid(), input.expected_version).await
         });
         DeletePayload::new(input.id, outcome.await)
     }

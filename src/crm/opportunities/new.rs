@@ -17,7 +17,7 @@ use crate::{
         text::Text,
     },
     crm::pipelines::{Stage, StageKind},
-    entity::records::Stamps,
+    entity::Stamps,
 };
 
 /// A deal that is to be created.

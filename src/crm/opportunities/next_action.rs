@@ -8,9 +8,8 @@ use crate::{
         text::Text,
     },
     crm::activities::{self, ActivityFields, ActivityStatus, NewActivity, Target},
-    db::Tx,
-    entity::records,
-    events::EventKind,
+    db::{Tx, journal::EventKind},
+    entity,
 };
 
 /// Sets what is to be done next about an open deal, or that nothing is.
@@ -102,5 +101,5 @@ pub async fn complete_next_action(
 
 async fn require_owner(tx: &mut Tx, next: Option<&NextAction>, field: &'static str) -> Result<()> {
     let owner = next.and_then(|next| Some(next.owner_id?.uuid()));
-    records::require_owners(tx, owner, field).await
+    entity::require_owners(tx, owner, field).await
 }

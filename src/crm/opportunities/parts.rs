@@ -10,6 +10,7 @@ use super::{
     loader::{CollaboratorRow, ContactRoleRow, StageChangeRow},
 };
 use crate::{
+    access::Sensitive,
     base::{
         error::Result,
         ids::{StageChangeId, Typed as _},
@@ -20,10 +21,7 @@ use crate::{
         ContextExt as _,
         scalars::{BigInt, Money},
     },
-    organization::{
-        auth::Sensitive,
-        members::{ChangeAuthor, User},
-    },
+    organization::members::{ChangeAuthor, User},
 };
 
 /// What is to be done next about a deal.

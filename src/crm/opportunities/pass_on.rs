@@ -6,20 +6,12 @@ use super::{DealUser, Opportunity, change, model, store};
 use crate::{
     base::{
         error::Result,
-        ids::{OpportunityId, UserId},
+        ids::{OpportunityId, Typed as _, UserId},
     },
-    db::Tx,
-    entity::records,
-    events::EventKind,
+    db::{Tx, journal::EventKind},
+    entity,
+    entity::Owned,
 };
-
-/// The next deals that a person has to do with, in the order of their ids.
-///
-/// # Errors
-/// The database.
-pub async fn of_person(tx: &mut Tx, person: UserId, page: (Uuid, i64)) -> Result<Vec<Uuid>> {
-    store::of_person(tx, person, page).await
-}
 
 /// Puts another person in the place of one, wherever that one stands in a deal. The same person twice only brings the
 /// deal to where its owner stands now.
@@ -35,7 +27,7 @@ pub async fn pass_on(
         let owner = deal.fields.ownership.owner_id;
         if owner == Some(from) {
             deal.fields.ownership.place_with(to);
-            records::place_owners(tx, [&mut deal.fields.ownership]).await?;
+            entity::place_owners(tx, [&mut deal.fields.ownership]).await?;
         }
         if deal.agenda.next_action_owner_id == Some(from) {
             deal.agenda.next_action_owner_id = Some(to);
@@ -65,6 +57,17 @@ fn replace(users: &mut Vec<DealUser>, (from, to): (UserId, UserId), owner: Optio
         for user in users.iter_mut().filter(|user| user.user_id == from) {
             user.user_id = to;
         }
+    }
+}
+
+impl Owned for Opportunity {
+    async fn of_person(tx: &mut Tx, person: UserId, page: (Uuid, i64)) -> Result<Vec<Uuid>> {
+        store::of_person(tx, person, page).await
+    }
+
+    async fn reassign(tx: &mut Tx, id: Uuid, people: (UserId, UserId)) -> Result<()> {
+        pass_on(tx, OpportunityId::from_uuid(id), people).await?;
+        Ok(())
     }
 }
 

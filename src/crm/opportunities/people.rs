@@ -8,8 +8,7 @@ use crate::{
         text::Text,
     },
     crm::contacts::Contact,
-    db::{Tx, list},
-    events::EventKind,
+    db::{Tx, journal::EventKind, list},
     organization::members::Member,
 };
 

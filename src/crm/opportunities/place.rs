@@ -17,8 +17,11 @@ use crate::{
         error::{Error, Result},
         ids::{OpportunityId, StageId, Typed as _},
     },
-    db::{Tx, list},
-    events::{Event, EventKind},
+    db::{
+        Tx,
+        journal::{Event, EventKind},
+        list,
+    },
 };
 
 /// From so many letters on, room is made.

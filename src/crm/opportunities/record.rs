@@ -6,10 +6,11 @@ use uuid::Uuid;
 
 use super::model::Opportunity;
 use crate::{
+    base::error::Result,
     base::{ids::Typed as _, text},
-    crm::activities::Target,
-    db::{OrderField, Value, ValueKind, list::Record},
-    entity::records::{self, Kept, Stamps},
+    crm::activities::{self, Target},
+    db::{OrderField, Tx, Value, ValueKind, list::Record},
+    entity::{self, Entity, Stamps},
 };
 
 /// What deals can be sorted by.
@@ -114,7 +115,7 @@ impl Record for Opportunity {
     }
 }
 
-impl Kept for Opportunity {
+impl Entity for Opportunity {
     fn stamps(&self) -> &Stamps {
         &self.stamps
     }
@@ -124,13 +125,13 @@ impl Kept for Opportunity {
     }
 
     fn columns(&self) -> Json {
-        records::with(
+        entity::with(
             self.state(),
             json!({ "name_normalized": text::normalize(&self.fields.name) }),
         )
     }
 
-    fn activity_target(&self) -> Option<Target> {
-        Some(Target::Opportunity(self.id))
+    async fn before_delete(&self, tx: &mut Tx) -> Result<()> {
+        activities::leave(tx, Target::Opportunity(self.id)).await
     }
 }

@@ -6,6 +6,7 @@ use async_graphql::{Context, Object, SimpleObject};
 
 use super::OpportunityStatus;
 use crate::{
+    access::Sensitive,
     base::{
         error::{Error, Result},
         ids::{PipelineId, StageId, Typed as _},
@@ -14,7 +15,6 @@ use crate::{
     crm::pipelines::{Pipeline, Stage, stages},
     db::{Sql, Tx, list},
     graphql::{ContextExt as _, scalars::Money},
-    organization::auth::Sensitive,
 };
 
 /// What a pipeline holds, of the deals that you see; archived ones don't count.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Object, Subscription};
+use async_graphql::{Context, Subscription};
 use serde_json::Value as Json;
 
 use super::{
@@ -14,74 +14,48 @@ use crate::{
         error::Result,
         ids::{PipelineId, StageId, Typed as _},
     },
-    crm::pipelines::Stage,
+    crm::{pipelines::Stage, subscription::event},
     events::EventCursor,
     graphql::{
         ContextExt as _,
-        live::{self, Told, Turns},
+        subscription::{self, Turns},
     },
 };
 
-/// Something that happened to a deal.
-pub struct OpportunityEvent(Told);
-
-impl From<Told> for OpportunityEvent {
-    fn from(told: Told) -> Self {
-        Self(told)
+event! {
+    /// Something that happened to a deal.
+    OpportunityEvent {
+        /// The deal as it is now; null when it is gone or not in your sight, and when `kind` is `SYNCED`.
+        async fn opportunity(&self, ctx: &Context<'_>) -> Result<Option<Arc<Opportunity>>> {
+            self.0.record(ctx).await
+        }
     }
 }
 
-/// Something that happened to a deal.
-#[Object]
-impl OpportunityEvent {
-    #[graphql(flatten)]
-    async fn told(&self) -> &Told {
-        &self.0
-    }
+event! {
+    /// Something that happened to a card of a board. A card that comes from another pipeline has `ENTERED_VIEW`, one that
+    /// goes there `LEFT_VIEW`.
+    BoardEvent {
+        /// The deal as it is now; null when it is gone or not in your sight, and when `kind` is `SYNCED`.
+        async fn opportunity(&self, ctx: &Context<'_>) -> Result<Option<Arc<Opportunity>>> {
+            self.0.record(ctx).await
+        }
 
-    /// The deal as it is now; null when it is gone or not in your sight, and when `kind` is `SYNCED`.
-    async fn opportunity(&self, ctx: &Context<'_>) -> Result<Option<Arc<Opportunity>>> {
-        self.0.record(ctx).await
-    }
-}
+        /// The column it was in; null when it was on no board of yours.
+        #[graphql(name = "fromStage")]
+        async fn left_stage(&self, ctx: &Context<'_>) -> Result<Option<Arc<Stage>>> {
+            stage(ctx, self.0.column("stage_id").0).await
+        }
 
-/// Something that happened to a card of a board.
-pub struct BoardEvent(Told);
+        /// The column it is in after this; null when it is on no board of yours any more.
+        async fn to_stage(&self, ctx: &Context<'_>) -> Result<Option<Arc<Stage>>> {
+            stage(ctx, self.0.column("stage_id").1).await
+        }
 
-impl From<Told> for BoardEvent {
-    fn from(told: Told) -> Self {
-        Self(told)
-    }
-}
-
-/// Something that happened to a card of a board. A card that comes from another pipeline has `ENTERED_VIEW`, one that
-/// goes there `LEFT_VIEW`.
-#[Object]
-impl BoardEvent {
-    #[graphql(flatten)]
-    async fn told(&self) -> &Told {
-        &self.0
-    }
-
-    /// The deal as it is now; null when it is gone or not in your sight, and when `kind` is `SYNCED`.
-    async fn opportunity(&self, ctx: &Context<'_>) -> Result<Option<Arc<Opportunity>>> {
-        self.0.record(ctx).await
-    }
-
-    /// The column it was in; null when it was on no board of yours.
-    #[graphql(name = "fromStage")]
-    async fn left_stage(&self, ctx: &Context<'_>) -> Result<Option<Arc<Stage>>> {
-        stage(ctx, self.0.column("stage_id").0).await
-    }
-
-    /// The column it is in after this; null when it is on no board of yours any more.
-    async fn to_stage(&self, ctx: &Context<'_>) -> Result<Option<Arc<Stage>>> {
-        stage(ctx, self.0.column("stage_id").1).await
-    }
-
-    /// Its place in the column after this, as text that sorts.
-    async fn board_position(&self) -> Option<&str> {
-        self.0.column("board_position").1?.as_str()
+        /// Its place in the column after this, as text that sorts.
+        async fn board_position(&self) -> Option<&str> {
+            self.0.column("board_position").1?.as_str()
+        }
     }
 }
 
@@ -103,7 +77,7 @@ impl OpportunitySubscription {
         filter: Option<OpportunityFilter>,
         after: Option<EventCursor>,
     ) -> Result<Turns<OpportunityEvent>> {
-        live::changes::<Opportunity, _>(ctx, filter, after)
+        subscription::changes::<Opportunity, _>(ctx, filter, after)
     }
 
     /// What happens to the cards of a pipeline's board, those that you see and that meet the filter, from now on or from
@@ -116,7 +90,7 @@ impl OpportunitySubscription {
         after: Option<EventCursor>,
     ) -> Result<Turns<BoardEvent>> {
         let filter = OpportunityFilter::within(pipeline_id, filter);
-        live::changes::<Opportunity, _>(ctx, Some(filter), after)
+        subscription::changes::<Opportunity, _>(ctx, Some(filter), after)
     }
 
     /// The sums of a pipeline's deals that you see: now, and anew whenever they change.
@@ -126,11 +100,12 @@ impl OpportunitySubscription {
         pipeline_id: PipelineId,
     ) -> Result<Turns<PipelineStats>> {
         let filter = OpportunityFilter::within(pipeline_id, None);
-        live::value::<Opportunity, _>(ctx, Some(filter), async || {
+        let watched = || subscription::watch::<Opportunity>(ctx, Some(filter));
+        let stats = async || {
             ctx.request()
                 .read(async |tx| stats::of_pipeline(tx, pipeline_id).await)
                 .await
-        })
-        .await
+        };
+        subscription::value(ctx, watched, stats).await
     }
 }

@@ -28,9 +28,8 @@ use crate::{
         error::{Error, Result},
         ids::{PipelineId, StageId, Typed as _},
     },
-    db::{Tx, list},
-    entity::records::{self, Stamps},
-    events::EventKind,
+    db::{Tx, journal::EventKind, list},
+    entity::{self, Stamps},
 };
 
 /// Most stages of a pipeline.
@@ -97,7 +96,7 @@ pub async fn create(tx: &mut Tx, new: NewPipeline) -> Result<Pipeline> {
     let inserted = store::insert_stages(tx, id, &rows).await;
     // An id that is taken is not the pipeline's.
     inserted.map_err(|error| error.within("stages"))?;
-    records::emit_created(tx, &pipeline, &pipeline.fields);
+    entity::emit_created(tx, &pipeline, &pipeline.fields);
     Ok(pipeline)
 }
 
@@ -110,7 +109,7 @@ pub async fn update(
     (id, expected_version): (PipelineId, Option<i32>),
     change: impl FnOnce(&mut PipelineFields),
 ) -> Result<Pipeline> {
-    let before: Pipeline = records::lock(tx, id.uuid(), expected_version).await?;
+    let before: Pipeline = entity::lock(tx, id.uuid(), expected_version).await?;
     let mut after = before.clone();
     change(&mut after.fields);
     after.fields.check()?;
@@ -122,7 +121,7 @@ pub async fn update(
     }
     after.stamps.touch(tx);
     let after = store::update(tx, &after).await?;
-    records::emit_changed(
+    entity::emit_changed(
         tx,
         EventKind::Updated,
         (&before, &before.fields),
@@ -140,7 +139,7 @@ pub async fn add_stage(
     (pipeline, expected_version): (PipelineId, Option<i32>),
     new: NewStage,
 ) -> Result<Stage> {
-    let locked = records::lock(tx, pipeline.uuid(), expected_version).await;
+    let locked = entity::lock(tx, pipeline.uuid(), expected_version).await;
     let before: Pipeline = locked.map_err(|error| error.about("pipelineId"))?;
     let stages = store::stages(tx, Some(pipeline)).await?;
     if stages.len() >= MAX_STAGES {
@@ -168,7 +167,7 @@ pub async fn update_stage(
     change: impl FnOnce(&mut StageFields),
 ) -> Result<Stage> {
     let mut stage = get_stage(tx, id).await.map_err(|error| error.about("id"))?;
-    let pipeline: Pipeline = records::lock(tx, stage.pipeline_id.uuid(), None).await?;
+    let pipeline: Pipeline = entity::lock(tx, stage.pipeline_id.uuid(), None).await?;
     let old = stage.fields.clone();
     change(&mut stage.fields);
     stage.fields.check()?;
@@ -186,7 +185,7 @@ pub async fn update_stage(
 /// `NOT_FOUND`, `IN_USE`, `FORBIDDEN`; `NO_OPEN_STAGE` for the last open one.
 pub async fn delete_stage(tx: &mut Tx, id: StageId) -> Result<()> {
     let stage = get_stage(tx, id).await.map_err(|error| error.about("id"))?;
-    let pipeline: Pipeline = records::lock(tx, stage.pipeline_id.uuid(), None).await?;
+    let pipeline: Pipeline = entity::lock(tx, stage.pipeline_id.uuid(), None).await?;
     store::delete_stage(tx, id).await?;
     let left = store::stages(tx, Some(stage.pipeline_id)).await?;
     if !left
@@ -250,7 +249,7 @@ async fn prefer_only(tx: &mut Tx, id: PipelineId) -> Result<()> {
         after.fields.preferred = false;
         after.stamps.touch(tx);
         let after = store::update(tx, &after).await?;
-        records::emit_changed(
+        entity::emit_changed(
             tx,
             EventKind::Updated,
             (&other, &other.fields),
@@ -264,7 +263,7 @@ async fn touch(tx: &mut Tx, before: Pipeline, what: serde_json::Value) -> Result
     let mut after = before.clone();
     after.stamps.touch(tx);
     let after = store::update(tx, &after).await?;
-    records::emit_changed(
+    entity::emit_changed(
         tx,
         EventKind::Updated,
         (&before, &json!({})),

@@ -12,7 +12,7 @@ use crate::{
         text::Text,
     },
     db::{OrderField, Value, ValueKind, list::Record},
-    entity::records::{Kept, Stamps},
+    entity::{Entity, Stamps},
 };
 
 /// A pipeline.
@@ -189,7 +189,7 @@ impl Record for Pipeline {
     }
 }
 
-impl Kept for Pipeline {
+impl Entity for Pipeline {
     fn stamps(&self) -> &Stamps {
         &self.stamps
     }

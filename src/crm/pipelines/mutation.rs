@@ -10,7 +10,7 @@ use crate::{
         error::Result,
         ids::{PipelineId, StageId, Typed as _},
     },
-    entity::records,
+    entity,
     graphql::{
         ContextExt as _, DeletePayload, UserError, answer,
         patch::{patch, patch_required},
@@ -202,7 +202,7 @@ impl PipelineMutation {
     ) -> async_graphql::Result<PipelinePayload> {
         let outcome = ctx
             .request()
-            .write(async |tx| records::archive(tx, input.id.uuid(), input.expected_version).await);
+            .write(async |tx| entity::archive(tx, input.id.uuid(), input.expected_version).await);
         payload(ctx, input.id, outcome.await).await
     }
 
@@ -214,7 +214,7 @@ impl PipelineMutation {
     ) -> async_graphql::Result<PipelinePayload> {
         let outcome = ctx
             .request()
-            .write(async |tx| records::restore(tx, input.id.uuid(), input.expected_version).await);
+            .write(async |tx| entity::restore(tx, input.id.uuid(), input.expected_version).await);
         payload(ctx, input.id, outcome.await).await
     }
 
@@ -225,7 +225,7 @@ impl PipelineMutation {
         input: PipelineRefInput,
     ) -> async_graphql::Result<DeletePayload> {
         let outcome = ctx.request().write(async |tx| {
-            records::delete::<Pipeline>(tx, input.id.uuid(), input.expected_version).await
+            entity::delete::<Pipeline>(tx, input.id.uuid(), input.expected_version).await
         });
         DeletePayload::new(input.id, outcome.await)
     }

@@ -8,10 +8,15 @@ use crate::{
         error::{Error, Result},
         ids::{PipelineId, StageId, Typed as _},
     },
-    db::{Tx, list},
+    crm::opportunities::Opportunity,
+    db::{
+        Comparison, Predicate, Tx, Value,
+        list::{self, Record as _},
+    },
+    events::Watched,
     graphql::{
         ContextExt as _,
-        live::{self, Turns},
+        subscription::{self, Turns},
     },
 };
 
@@ -69,8 +74,23 @@ impl PipelineSubscription {
                 .read(async |tx| layout(tx, pipeline_id).await)
                 .await
         };
-        live::layout(ctx, pipeline_id, read).await
+        subscription::value(ctx, || watched(ctx, pipeline_id), read).await
     }
+}
+
+/// A pipeline with its stages. Who sees any deals sees all pipelines.
+fn watched(ctx: &Context<'_>, id: PipelineId) -> Result<Watched> {
+    let is_it = Predicate::Compare(
+        Pipeline::ID_COLUMN.into(),
+        Comparison::Eq,
+        Value::Uuid(id.uuid()),
+    );
+    Ok(Watched {
+        entity: Pipeline::KIND,
+        id_column: Pipeline::ID_COLUMN,
+        is_shared: true,
+        ..subscription::watched::<Opportunity>(ctx, is_it)?
+    })
 }
 
 async fn layout(tx: &mut Tx, id: PipelineId) -> Result<BoardLayout> {

@@ -8,11 +8,9 @@ mod batch;
 mod error;
 mod ids;
 pub mod maven;
-mod progress;
 mod session;
 
 pub use batch::{BATCH, Tally, create_missing};
 pub use error::ImportError;
 pub use ids::Ids;
-pub use progress::Progress;
 pub use session::Session;

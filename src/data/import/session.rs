@@ -4,17 +4,15 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::{ImportError, Progress};
+use super::ImportError;
 use crate::{
+    access::{Actor, Place, Role, Subject},
     base::{
         error::Result,
         ids::{TenantId, UserId},
     },
-    db::{Db, Sql, SystemReason, SystemTx},
-    organization::{
-        audit::Origin,
-        auth::{Actor, Place, Role, Subject},
-    },
+    db::{Db, Sql, SystemReason, SystemTx, journal::Origin},
+    platform::Progress,
 };
 
 /// An import under way in one tenant.

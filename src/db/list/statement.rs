@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::{ListQuery, Page, Record, Relation};
 use crate::{
+    access::Sensitive,
     base::error::Result,
     db::{
         Predicate, Sql, Tx,
@@ -12,7 +13,6 @@ use crate::{
         order::Rendering,
         predicate::Alias,
     },
-    organization::auth::Sensitive,
 };
 
 /// What is read of each row.

@@ -24,6 +24,10 @@ use async_graphql::{
 use bytes::Bytes;
 use uuid::Uuid;
 
+/// Under this key the executor answers of which type an object is, where the client has not asked for it and it has to be
+/// known; it is taken out of the answer again.
+pub(crate) const TYPE_KEY: &str = "__typeOf";
+
 pub(super) use fetch::Known;
 pub(crate) use field::{Kind, Projected, Shape, id, int, money, small, text, time};
 pub(crate) use page::{Listed, Source, below};

@@ -12,7 +12,7 @@ use super::{
     field::{Kind, Projected, Shape},
     page::Source,
 };
-use crate::graphql::operation::TYPE_KEY;
+use crate::graphql::projection::TYPE_KEY;
 
 /// All of it.
 pub(super) struct Plan {

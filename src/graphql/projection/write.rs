@@ -10,9 +10,9 @@ use super::{
     plan::{Below, Edge, Info, Key, Level, Link, Part, Plan, Right, Root, What, Written},
 };
 use crate::{
+    access::Actor,
     base::error::{Error, Result},
     db::list::LeanRow,
-    organization::auth::Actor,
 };
 
 /// Writes all that was read for a plan, up to so many bytes; answers how many objects that are.

@@ -6,8 +6,7 @@ use crate::{
         error::{Error, Result},
         ids::SessionId,
     },
-    db::SystemReason,
-    organization::audit::Origin,
+    db::{SystemReason, journal::Origin},
     platform::redis::Counter,
 };
 

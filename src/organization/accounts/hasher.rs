@@ -9,9 +9,9 @@ use argon2::{
 };
 use tokio::sync::Semaphore;
 
-use crate::{
-    base::error::{Error, Result},
-    organization::auth::secret,
+use crate::base::{
+    error::{Error, Result},
+    secret,
 };
 
 /// What a hash costs, and how many are made at a time.

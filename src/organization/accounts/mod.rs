@@ -32,5 +32,5 @@ pub use graphql::{AccountMutation, AccountQuery, AccountsExt, Session, SignInPay
 pub use hasher::{HashCost, Hasher};
 pub use model::{Entering, Place, SecondFactorStep, SignedIn, Wanted};
 pub(crate) use rules::check as check_password;
-pub use service::{Accounts, Attempt, Settings, Setup};
+pub use service::{Accounts, Attempt, Furnish, Settings, Setup};
 pub use sign_in::{Credentials, enter, sign_in};

@@ -1,8 +1,9 @@
 //! What signing in comes to.
 
 use crate::{
+    access::Role,
     base::ids::{TenantId, UserId},
-    organization::{accounts::sessions::OpenedSession, auth::Role},
+    organization::accounts::sessions::OpenedSession,
 };
 
 /// A tenant that a person is an active member of.

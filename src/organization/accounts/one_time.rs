@@ -4,9 +4,8 @@ use chrono::TimeDelta;
 use serde_json::Value as Json;
 
 use crate::{
-    base::{error::Result, ids::UserId},
+    base::{error::Result, ids::UserId, secret},
     db::{Sql, SystemTx},
-    organization::auth::secret,
 };
 
 /// What they begin with, so that a scanner finds one in a log.

@@ -13,9 +13,11 @@ use crate::{
         ids::{Typed as _, UserId},
         text::normalize_email,
     },
-    db::{Db, Sql, SystemReason, SystemTx},
+    db::{
+        Db, Sql, SystemReason, SystemTx,
+        journal::{Entry, Origin},
+    },
     organization::{
-        audit::{Entry, Origin},
         auth::{Changed, tell},
         second_factor,
     },

@@ -11,15 +11,15 @@ use super::{
     store, trail,
 };
 use crate::{
+    access::Oneself,
     base::{
         error::{Error, Result},
         ids::{Typed as _, UserId},
         text::normalize_email,
     },
-    db::{SystemReason, SystemTx},
-    organization::{
-        audit::{Entry, Origin, Whom},
-        auth::Oneself,
+    db::{
+        SystemReason, SystemTx,
+        journal::{Entry, Origin, Whom},
     },
 };
 

@@ -2,15 +2,13 @@
 
 use super::{Accounts, refresh::ended, store, trail};
 use crate::{
+    access::Oneself,
     base::{
         error::{Error, Result},
         ids::Typed as _,
         text::Text,
     },
-    organization::{
-        audit::{Entry, Origin},
-        auth::Oneself,
-    },
+    db::journal::{Entry, Origin},
 };
 
 /// Changes one's own name, and the copies that the tenants have of it.

@@ -12,11 +12,11 @@ use crate::{
     base::{
         error::{Error, Result},
         ids::{TenantId, Typed as _},
+        secret,
     },
-    db::{SystemReason, SystemTx},
-    organization::{
-        audit::{Entry, Origin},
-        auth::secret,
+    db::{
+        SystemReason, SystemTx,
+        journal::{Entry, Origin},
     },
 };
 
@@ -187,7 +187,7 @@ async fn end_stolen(
     if store::has_log(&mut tx, family.tenant).await? {
         tx.audit(family.tenant, vec![entry], origin).await?;
     } else {
-        let whom = crate::organization::audit::Whom::TenantsOf(family.user);
+        let whom = crate::db::journal::Whom::TenantsOf(family.user);
         accounts.recorder.note(whom, entry, origin.clone());
     }
     tx.commit().await?;

@@ -18,8 +18,7 @@ use crate::{
         money::Currency,
         text::{Text, normalize_email},
     },
-    db::{SystemReason, SystemTx},
-    organization::audit::Origin,
+    db::{SystemReason, SystemTx, journal::Origin},
 };
 
 /// How long a mailed link is good.

@@ -3,20 +3,24 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
 use super::Hasher;
 use crate::{
-    base::{error::Result, ids::SessionId},
-    db::Db,
-    organization::{
-        audit::{Origin, Recorder},
-        auth::{Tokens, Vault},
-        identities::Identities,
+    base::{
+        error::Result,
+        ids::{PipelineId, SessionId},
     },
+    db::{
+        Db, Tx,
+        journal::{Origin, Recorder},
+    },
+    organization::{auth::Tokens, identities::Identities},
     platform::{
+        Vault,
         mail::{Mailer, Post},
         redis::{Counter, Throttle},
     },
@@ -25,9 +29,14 @@ use crate::{
 /// So much is done at once off the way of answers; what comes on top is dropped and told in the log.
 const BACKGROUND: usize = 64;
 
+/// Gives a new tenant what it needs to work, in the name of its admin.
+pub type Furnish = for<'t> fn(&'t mut Tx, PipelineId) -> BoxFuture<'t, Result<()>>;
+
 /// What a server is told about accounts.
 #[derive(Clone)]
 pub struct Setup {
+    /// What a new tenant begins with; the id is its first pipeline's.
+    pub furnish: Furnish,
     /// Keeps secrets that must be read again.
     pub vault: Arc<Vault>,
     /// Where mails go.
@@ -64,6 +73,8 @@ impl Settings {
 
 /// The accounts service, in the data of the schema as `Arc<Accounts>`.
 pub struct Accounts {
+    /// What a new tenant begins with.
+    pub furnish: Furnish,
     /// The database.
     pub db: Db,
     /// Makes access tokens.
@@ -104,6 +115,7 @@ impl Accounts {
         (throttle, recorder): (Throttle, Recorder),
     ) -> Self {
         Self {
+            furnish: setup.furnish,
             db,
             tokens,
             vault: setup.vault,

@@ -9,15 +9,17 @@ use super::{
     refresh::Kept,
 };
 use crate::{
+    access::Oneself,
     base::{
         error::{Error, Result},
         ids::{SessionId, TenantId, Typed as _, UserId},
+        secret,
     },
-    db::{Sql, SystemTx},
-    organization::{
-        audit::{Entry, Origin, Whom},
-        auth::{Changed, IssuedToken, Oneself, Tokens, secret, tell},
+    db::{
+        Sql, SystemTx,
+        journal::{Entry, Origin, Whom},
     },
+    organization::auth::{Changed, IssuedToken, Tokens, tell},
 };
 
 /// What refresh tokens begin with.

@@ -13,12 +13,12 @@ use crate::{
     base::{
         error::{Error, Result},
         ids::{SessionId, TenantId, Typed as _, UserId},
+        secret,
         text::normalize_email,
     },
-    db::{SystemReason, SystemTx},
-    organization::{
-        audit::{Entry, Origin, Recorder, Whom},
-        auth::secret,
+    db::{
+        SystemReason, SystemTx,
+        journal::{Entry, Origin, Recorder, Whom},
     },
 };
 
@@ -289,7 +289,7 @@ fn rehash_later(accounts: &Accounts, user: UserId, password: String, old: String
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::organization::auth::Role;
+    use crate::access::Role;
 
     fn place(slug: &str, provider: Option<&str>) -> Place {
         Place {

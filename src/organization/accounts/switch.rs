@@ -7,14 +7,12 @@ use super::{
     sign_in,
 };
 use crate::{
+    access::Oneself,
     base::{
         error::{Error, Result},
         ids::{SessionId, TenantId, Typed as _},
     },
-    organization::{
-        audit::{Entry, Origin},
-        auth::Oneself,
-    },
+    db::journal::{Entry, Origin},
 };
 
 /// Moves a session from one tenant into another that the person is in; the refresh token stays good, and the access

@@ -6,8 +6,10 @@ use crate::{
         error::Result,
         ids::{TenantId, Typed as _, UserId},
     },
-    db::{Sql, SystemTx},
-    organization::audit::{Entry, Origin},
+    db::{
+        Sql, SystemTx,
+        journal::{Entry, Origin},
+    },
 };
 
 /// Notes an act of a person on their own account. To be called last, since it locks the tenants' counters.

@@ -15,18 +15,14 @@ use super::{
     trail,
 };
 use crate::{
+    access::{Actor, Oneself, Place, Role, Subject},
     base::{
         error::{Error, Result},
         ids::{PipelineId, TenantId, Typed as _, UserId},
         text::normalize_email,
     },
-    crm::pipelines::{self, NewPipeline},
-    db::SystemReason,
-    organization::{
-        audit::Origin,
-        auth::{self, Actor, Oneself, Role, Subject},
-        members::provision::{self, NewMember, NewTenant},
-    },
+    db::{SystemReason, Tx, journal::Origin},
+    organization::members::provision::{self, NewMember, NewTenant},
 };
 
 /// So often a link of a registration may be tried with a wrong password.
@@ -211,13 +207,9 @@ async fn furnish(
     pipeline: PipelineId,
     origin: &Origin,
 ) -> Result<()> {
-    let place = auth::Place::of(tenant, Role::Admin, None);
+    let place = Place::of(tenant, Role::Admin, None);
     let subject = Subject::Person(user, None);
     let admin = Arc::new(Actor::new(subject, place, DateTime::<Utc>::MAX_UTC));
-    let work = async |tx: &mut crate::db::Tx| {
-        pipelines::create(tx, NewPipeline::usual(pipeline))
-            .await
-            .map(drop)
-    };
+    let work = async |tx: &mut Tx| (accounts.furnish)(tx, pipeline).await;
     accounts.db.write(&admin, origin, work).await
 }

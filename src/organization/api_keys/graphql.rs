@@ -10,13 +10,13 @@ use super::{
     filter::{ApiKeyFilter, ApiKeyOrder, USUAL_ORDER},
 };
 use crate::{
+    access::Role,
     base::{
         error::Result,
         ids::{ApiKeyId, Typed as _},
     },
     graphql::{Connection, ContextExt as _, ListArgs, Listing, RecordRights},
     organization::{
-        auth::Role,
         members::{ChangeAuthor, Team},
         roles::CustomRole,
     },

@@ -18,15 +18,15 @@ pub use model::{ApiKey, ApiKeyOrderField, ApiKeyStatus, narrowed};
 pub use mutation::ApiKeyMutation;
 
 use crate::{
+    access::{Rights, Role, Subject},
     base::{
         error::{Error, Result},
         ids::{ApiKeyId, RoleId, TeamId, Typed as _},
     },
-    db::{Tx, list},
-    entity::records::{self, Stamps},
-    events::EventKind,
+    db::{Tx, journal::EventKind, list},
+    entity::{self, Stamps},
     organization::{
-        auth::{self, ApiKeySecret, Changed, Rights, Role, Subject},
+        auth::{self, ApiKeySecret, Changed},
         members::Team,
         roles,
     },
@@ -79,7 +79,7 @@ pub async fn create(tx: &mut Tx, new: NewApiKey) -> Result<(ApiKey, ApiKeySecret
     fields.check()?;
     refuse_stronger(tx, &fields, &role)?;
     let working = " AND r.revoked_at IS NULL AND (r.expires_at IS NULL OR r.expires_at > now())";
-    records::require_room::<ApiKey>(tx, ("quota_api_keys", working), "working API keys").await?;
+    entity::require_room::<ApiKey>(tx, ("quota_api_keys", working), "working API keys").await?;
     issue(tx, fields).await
 }
 
@@ -137,7 +137,7 @@ async fn issue(tx: &mut Tx, fields: KeyFields) -> Result<(ApiKey, ApiKeySecret)>
         stamps: Stamps::new(tx, None),
     };
     let key = store::insert(tx, &key, &secret).await?;
-    records::emit_created(tx, &key, &key.fields);
+    entity::emit_created(tx, &key, &key.fields);
     Ok((key, secret))
 }
 
@@ -189,7 +189,7 @@ pub async fn rotate(
 ) -> Result<(ApiKey, ApiKeySecret)> {
     let overlap = model::overlap(overlap_hours)?;
     let now = tx.now();
-    let old: ApiKey = records::lock(tx, id.uuid(), expected_version).await?;
+    let old: ApiKey = entity::lock(tx, id.uuid(), expected_version).await?;
     if old.fields.status(now) != ApiKeyStatus::Active {
         return Err(Error::invalid(
             "NOT_ACTIVE",
@@ -223,7 +223,7 @@ async fn change(
     kind: EventKind,
     change: impl FnOnce(&mut KeyFields) -> Result<()>,
 ) -> Result<ApiKey> {
-    let before: ApiKey = records::lock(tx, id.uuid(), expected_version).await?;
+    let before: ApiKey = entity::lock(tx, id.uuid(), expected_version).await?;
     let mut after = before.clone();
     change(&mut after.fields)?;
     if after.fields == before.fields {
@@ -233,6 +233,6 @@ async fn change(
     let after = store::update(tx, &after).await?;
     let tenant = tx.tenant();
     auth::tell(tx, Changed::Key(tenant, id)).await?;
-    records::emit_changed(tx, kind, (&before, &before.fields), (&after, &after.fields));
+    entity::emit_changed(tx, kind, (&before, &before.fields), (&after, &after.fields));
     Ok(after)
 }

@@ -7,14 +7,14 @@ use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use crate::{
+    access::{Rights, Role},
     base::{
         error::{Error, Result},
         ids::{ApiKeyId, RoleId, TeamId, Typed as _},
         text::{self, Text},
     },
     db::{OrderField, Value, ValueKind, list::Record},
-    entity::records::{Kept, Stamps},
-    organization::auth::{Rights, Role},
+    entity::{Entity, Stamps},
 };
 
 /// The longest that a key may be given to live, in days.
@@ -206,7 +206,7 @@ impl Record for ApiKey {
     }
 }
 
-impl Kept for ApiKey {
+impl Entity for ApiKey {
     fn stamps(&self) -> &Stamps {
         &self.stamps
     }

@@ -7,12 +7,13 @@ use chrono::{DateTime, Utc};
 
 use super::{ApiKey, NewApiKey};
 use crate::{
+    access::Role,
     base::{
         error::Result,
         ids::{ApiKeyId, RoleId, TeamId, Typed as _},
     },
     graphql::{ContextExt as _, UserError, answer, patch::given},
-    organization::auth::{ApiKeySecret, Role},
+    organization::auth::ApiKeySecret,
 };
 
 /// A key to be made.

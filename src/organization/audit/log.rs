@@ -5,33 +5,33 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
-use super::diff::{FieldDiff, shown_to};
 use crate::{
+    access::{KINDS, Rights, Scope},
     base::ids::AuditEntryId,
     db::{OrderField, Value, ValueKind, list::Record},
-    organization::auth::{KINDS, Rights, Scope},
+    entity::{FieldDiff, shown_to},
 };
 
 /// An entry of the audit log.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct AuditEntry {
     #[sqlx(rename = "audit_id")]
-    pub(super) id: AuditEntryId,
-    pub(super) seq: i64,
-    pub(super) occurred_at: DateTime<Utc>,
-    pub(super) actor: String,
-    pub(super) action: String,
-    pub(super) entity: Option<String>,
-    pub(super) entity_id: Option<Uuid>,
-    pub(super) changes: String,
-    pub(super) address: Option<String>,
-    pub(super) user_agent: Option<String>,
-    pub(super) request_id: String,
+    pub(crate) id: AuditEntryId,
+    pub(crate) seq: i64,
+    pub(crate) occurred_at: DateTime<Utc>,
+    pub(crate) actor: String,
+    pub(crate) action: String,
+    pub(crate) entity: Option<String>,
+    pub(crate) entity_id: Option<Uuid>,
+    pub(crate) changes: String,
+    pub(crate) address: Option<String>,
+    pub(crate) user_agent: Option<String>,
+    pub(crate) request_id: String,
 }
 
 /// Whose values of an entry a reader may see, whatever is masked in them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(crate) enum Reach {
     /// Anybody's who reads the log.
     All,
     /// Of records that the reader sees now.
@@ -60,7 +60,7 @@ const READ_BY: [(&str, &str); 13] = [
 
 impl AuditEntry {
     /// Whose values a reader with these rights may see: the log shows of each kind what its reader could read there.
-    pub(super) fn reach(&self, rights: &Rights) -> Reach {
+    pub(crate) fn reach(&self, rights: &Rights) -> Reach {
         // What was tried has circumstances, and no values of the record.
         if self.action.starts_with("access.") {
             return Reach::All;
@@ -83,7 +83,7 @@ impl AuditEntry {
     }
 
     /// The same fields without any value.
-    pub(super) fn changes_hidden(&self, rights: &Rights) -> Vec<FieldDiff> {
+    pub(crate) fn changes_hidden(&self, rights: &Rights) -> Vec<FieldDiff> {
         let mut changes = self.changes_for(rights);
         for change in &mut changes {
             (change.before, change.after, change.masked) = (Json::Null, Json::Null, true);
@@ -92,7 +92,7 @@ impl AuditEntry {
     }
 
     /// The fields that changed, without the values that the reader's masks keep back.
-    pub(super) fn changes_for(&self, rights: &Rights) -> Vec<FieldDiff> {
+    pub(crate) fn changes_for(&self, rights: &Rights) -> Vec<FieldDiff> {
         let fields: Map<String, Json> = serde_json::from_str(&self.changes).unwrap_or_default();
         let side = |sides: &Json, n: usize| sides.get(n).cloned().unwrap_or(Json::Null);
         let fields = fields
@@ -102,7 +102,7 @@ impl AuditEntry {
     }
 
     /// What the entry is about, by the prefix of its kind's ids.
-    pub(super) fn subject(&self) -> Option<String> {
+    pub(crate) fn subject(&self) -> Option<String> {
         let (entity, id) = (self.entity.as_deref()?, self.entity_id?);
         // A member is known by the person.
         let prefix = if entity == "member" { "user" } else { entity };
@@ -160,7 +160,7 @@ impl Record for AuditEntry {
 mod tests {
     use serde_json::json;
 
-    use crate::organization::auth::Sensitive;
+    use crate::access::Sensitive;
 
     use super::*;
 

@@ -7,14 +7,13 @@ use std::{fmt, str::FromStr};
 
 use sha2::{Digest as _, Sha256};
 
-use super::chain::Row;
 use crate::{
     base::{
         error::{Error, Result},
         ids::TenantId,
     },
-    data::import::Progress,
-    db::{Db, Sql, SystemReason},
+    db::{Db, Sql, SystemReason, journal::chain::Row},
+    platform::Progress,
 };
 
 /// Rows that are read at once.

@@ -4,8 +4,10 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
 
-use super::secret;
-use crate::base::ids::{ApiKeyId, TenantId, Typed as _};
+use crate::base::{
+    ids::{ApiKeyId, TenantId, Typed as _},
+    secret,
+};
 
 /// What every key begins with.
 pub(super) const PREFIX: &str = "dgk_";

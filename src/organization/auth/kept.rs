@@ -8,8 +8,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::fetch::FetchError;
-use crate::base::clock::Clock;
+use crate::{base::clock::Clock, platform::fetch::FetchError};
 
 /// How long a document is used without asking again.
 const FRESH_FOR: TimeDelta = TimeDelta::minutes(10);

@@ -8,11 +8,8 @@ use crate::{
         error::{Error, Result},
         ids::{TenantId, Typed as _, UserId},
     },
-    db::{Db, SystemReason},
-    organization::{
-        audit::Origin,
-        auth::{Claims, ForeignClaims, TenantName},
-    },
+    db::{Db, SystemReason, journal::Origin},
+    organization::auth::{Claims, ForeignClaims, TenantName},
 };
 
 impl Identities {

@@ -6,6 +6,7 @@
 mod foreign;
 mod graphql;
 mod provider;
+mod settings;
 mod sign_in;
 mod store;
 
@@ -20,15 +21,15 @@ use crate::{
         ids::{TenantId, Typed as _, UserId},
         text::normalize_email,
     },
-    db::SystemTx,
-    organization::{
-        audit::Entry,
-        auth::{Foreign, TenantName},
-    },
-    platform::config::IdentityFile,
+    db::{SystemTx, journal::Entry},
+    organization::auth::{Foreign, TenantName},
 };
 pub use graphql::{IdentityMutation, IdentityQuery};
 use provider::Provider;
+pub use settings::{
+    ClaimNames, IdentityFile, IdentityFileError, IssuerConfig, ProviderConfig, SigningAlgorithm,
+    TenantClaim, WebAddress,
+};
 
 /// How long it is remembered which person a name is. What they may do is asked for more often.
 const REMEMBERED_FOR: Duration = Duration::from_secs(1);
@@ -74,7 +75,7 @@ impl Identities {
     pub fn new(file: IdentityFile, clock: Clock) -> Result<Self, std::io::Error> {
         let order = file.providers.iter().map(|provider| provider.key.clone());
         let order = order.collect();
-        let provider = |config: crate::platform::config::ProviderConfig| {
+        let provider = |config: crate::organization::identities::ProviderConfig| {
             let key = config.key.clone();
             let provider = Provider::new(config, &clock).map_err(std::io::Error::other)?;
             Ok::<_, std::io::Error>((key, provider))

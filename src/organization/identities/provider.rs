@@ -21,13 +21,10 @@ use crate::{
     base::{
         clock::Clock,
         error::{Error, Result},
-    },
-    organization::auth::{
-        fetch::{Fetch, FetchError},
-        kept::Kept,
         secret,
     },
-    platform::config::ProviderConfig,
+    organization::{auth::kept::Kept, identities::ProviderConfig},
+    platform::fetch::{Fetch, FetchError},
 };
 
 /// What an id token may be signed with: public keys only, since a client secret would let its holder make id tokens.

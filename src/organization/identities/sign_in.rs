@@ -14,15 +14,18 @@ use crate::{
     base::{
         error::{Error, Result},
         ids::UserId,
+        secret,
     },
-    db::{SystemReason, SystemTx},
+    db::{
+        SystemReason, SystemTx,
+        journal::{Origin, Whom},
+    },
     organization::{
         accounts::{
             Accounts, Entering, SignedIn, Wanted, enter,
             one_time::{self, Purpose},
         },
-        audit::{Origin, Whom},
-        auth::{TenantName, secret},
+        auth::TenantName,
     },
     platform::redis::Counter,
 };

@@ -2,6 +2,7 @@
 
 use super::{Member, MembershipStatus, Team, grant, store};
 use crate::{
+    access::Role,
     base::{
         error::{Error, Result},
         ids::{RoleId, TeamId, Typed as _, UserId},
@@ -9,10 +10,10 @@ use crate::{
     },
     db::{
         Tx,
+        journal::{Event, EventKind},
         list::{self, Record as _},
     },
-    events::{Event, EventKind},
-    organization::auth::{self, Changed, Role},
+    organization::auth::{self, Changed},
 };
 
 /// What is to change about a member; what is left out stays.

@@ -4,6 +4,7 @@ use async_graphql::InputObject;
 
 use super::{MemberOrderField, MembershipStatus, model::TeamOrderField};
 use crate::{
+    access::Role,
     base::{
         error::Result,
         ids::{TeamId, UserId},
@@ -15,7 +16,6 @@ use crate::{
         Filter,
         filters::{Conditions, IdFilter, TextFilter},
     },
-    organization::auth::Role,
 };
 
 enum_filter! {

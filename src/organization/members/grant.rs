@@ -3,6 +3,7 @@
 
 use super::{Member, Team};
 use crate::{
+    access::{Actor, Role, Scope},
     base::{
         error::{Error, Result},
         ids::{RoleId, TeamId, Typed as _},
@@ -11,10 +12,7 @@ use crate::{
         Tx,
         list::{self, Record as _},
     },
-    organization::{
-        auth::{Actor, Role, Scope},
-        roles::{self, CustomRole},
-    },
+    organization::roles::{self, CustomRole},
 };
 
 /// Refuses a role that there is not, and one that may do more in a place than the actor.
@@ -95,8 +93,8 @@ mod tests {
 
     use super::*;
     use crate::{
+        access::{Place, Subject},
         base::ids::{TenantId, UserId},
-        organization::auth::{Place, Subject},
     };
 
     fn actor(role: Role, team: Option<&str>) -> Actor {

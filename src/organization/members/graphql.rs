@@ -11,13 +11,15 @@ use super::{
     model::TeamOrderField,
 };
 use crate::{
+    access::Role,
     base::{
         error::Result,
         ids::{ApiKeyId, TeamId, Typed as _, UserId},
     },
     db::{OrderTerm, list::Relation},
+    entity::OwnedKinds,
     graphql::{Connection, ContextExt as _, ListArgs, Listing},
-    organization::{api_keys::ApiKey, auth::Role, roles::CustomRole},
+    organization::{api_keys::ApiKey, roles::CustomRole},
 };
 
 static OF_TEAM: Relation = Relation {
@@ -126,7 +128,7 @@ impl Member {
         }
         let left = ctx
             .request()
-            .read(async |tx| super::misplaced(tx, self).await)
+            .read(async |tx| super::misplaced(tx, *ctx.data_unchecked::<OwnedKinds>(), self).await)
             .await?;
         Ok(i32::try_from(left).unwrap_or(i32::MAX))
     }

@@ -8,13 +8,13 @@ use async_graphql::InputType as _;
 use serde_json::{Value as Json, json};
 
 use crate::{
+    access::Role,
     base::{
         error::{Error, Result},
         ids::{RoleId, TeamId, Typed as _, UserId},
         text::{Text, normalize},
     },
     db::{OrderField, Value, ValueKind, list::Record},
-    organization::auth::Role,
 };
 
 /// A person in a tenant.

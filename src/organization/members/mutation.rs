@@ -7,12 +7,13 @@ use tokio::time::Instant;
 
 use super::{Member, MemberChange, Team, placement};
 use crate::{
+    access::Role,
     base::{
         error::{Error, Result},
         ids::{RoleId, TeamId, Typed as _, UserId},
     },
+    entity::OwnedKinds,
     graphql::{ContextExt as _, DeletePayload, UserError, answer},
-    organization::auth::Role,
 };
 
 /// A change to a member. Leave a field out to keep it.
@@ -300,7 +301,8 @@ async fn finish_soon(ctx: &Context<'_>, user: UserId) {
 /// The change is made, whatever becomes of this: the server's own task goes on with it.
 async fn place(ctx: &Context<'_>, user: UserId, until: Instant) {
     let (db, tenant) = (ctx.request().db(), ctx.request().actor().tenant);
-    if let Err(error) = placement::place(db, (tenant, user), until).await {
+    let kinds = *ctx.data_unchecked::<OwnedKinds>();
+    if let Err(error) = placement::place(db, kinds, (tenant, user), until).await {
         tracing::warn!(%error, "records are left to be placed later");
     }
 }

@@ -5,13 +5,13 @@
 use uuid::Uuid;
 
 use crate::{
+    access::Role,
     base::{
         error::Result,
         ids::{TeamId, TenantId, Typed as _, UserId},
         text::{normalize, normalize_email},
     },
     db::{Sql, SystemTx},
-    organization::auth::Role,
 };
 
 /// A tenant to be set up.

@@ -6,8 +6,7 @@ use crate::{
         error::{Error, Result},
         ids::{Typed as _, UserId},
     },
-    db::{Tx, list},
-    events::EventKind,
+    db::{Tx, journal::EventKind, list},
 };
 
 /// Takes a member out. Their records are passed on by [`super::placement`], and the membership goes when none is left.

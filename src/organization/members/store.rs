@@ -13,6 +13,7 @@ use crate::{
         Sql, Statements, Tx,
         list::{self, Record as _},
     },
+    entity::OwnedKinds,
 };
 
 /// Takes turns on who is in a tenant, and where: whoever invites, accepts, changes, suspends or removes a member or
@@ -154,18 +155,15 @@ pub(super) async fn delete(tx: &mut Tx, member: &Member) -> Result<bool> {
 
 /// How many records of a member do not stand where they belong: all of one who leaves, those in another place of one
 /// who stays.
-pub(super) async fn misplaced(tx: &mut Tx, member: &Member) -> Result<i64> {
+pub(super) async fn misplaced(tx: &mut Tx, kinds: OwnedKinds, member: &Member) -> Result<i64> {
     let mut sql = Sql::new("SELECT ");
     let leaves = member.status == MembershipStatus::Leaving;
-    for table in [
-        "(SELECT count(*) FROM companies t WHERE t.tenant_id = ",
-        " + (SELECT count(*) FROM contacts t WHERE t.tenant_id = ",
-        " + (SELECT count(*) FROM leads t WHERE t.tenant_id = ",
-        " + (SELECT count(*) FROM opportunities t WHERE t.tenant_id = ",
-        " + (SELECT count(*) FROM activities t WHERE t.tenant_id = ",
-    ] {
+    for (at, kind) in kinds.iter().enumerate() {
         sql = sql
-            .push(table)
+            .push(if at == 0 { "(" } else { " + (" })
+            .push("SELECT count(*) FROM ")
+            .push(kind.table())
+            .push(" t WHERE t.tenant_id = ")
             .bind(tx.tenant())
             .push(" AND t.owner_id = ")
             .bind(member.user_id)

@@ -7,9 +7,12 @@ use crate::{
         ids::{Typed as _, UserId},
         text::Text,
     },
-    db::{Tx, list::Record as _},
-    events::EventKind,
-    organization::{audit::Entry, tenants::quota},
+    db::{
+        Tx,
+        journal::{Entry, EventKind},
+        list::Record as _,
+    },
+    organization::tenants::quota,
 };
 
 /// Keeps a member out, at once and on every server. Doing it twice changes nothing.

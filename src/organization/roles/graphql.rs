@@ -10,16 +10,14 @@ use super::{
     filter::{CustomRoleFilter, CustomRoleOrder, USUAL_ORDER},
 };
 use crate::{
+    access::{Rights, Role, Scope, Sensitive},
     base::{
         error::Result,
         ids::{RoleId, Typed as _},
     },
     db::list::Relation,
     graphql::{Connection, ContextExt as _, ListArgs, Listing, RecordRights},
-    organization::{
-        auth::{Rights, Role, Scope, Sensitive},
-        members::{self, ChangeAuthor, Member, MembershipFilter, MembershipOrder},
-    },
+    organization::members::{self, ChangeAuthor, Member, MembershipFilter, MembershipOrder},
 };
 
 static MEMBERS: Relation = Relation {
@@ -51,7 +49,7 @@ pub fn scopes_of(rights: &Rights) -> Vec<ScopeOfKind> {
         write: rights.edits(kind),
         delete: rights.deletes(kind),
     };
-    crate::organization::auth::KINDS.map(of_kind).to_vec()
+    crate::access::KINDS.map(of_kind).to_vec()
 }
 
 /// A role that the tenant made.

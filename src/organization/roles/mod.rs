@@ -15,17 +15,18 @@ pub use model::{CustomRole, RoleFields, RoleOrderField};
 pub use mutation::RoleMutation;
 
 use crate::{
+    access::{Rights, Role, Sensitive},
     base::{
         error::{Error, Result},
         ids::{RoleId, Typed as _},
     },
     db::{
         Tx,
+        journal::EventKind,
         list::{self, Record as _},
     },
-    entity::records::{self, Stamps},
-    events::EventKind,
-    organization::auth::{self, Changed, Rights, Role, Sensitive},
+    entity::{self, Stamps},
+    organization::auth::{self, Changed},
 };
 
 /// What somebody with a role may do: a built-in one, or one of the tenant's own by its id.
@@ -101,7 +102,7 @@ pub async fn create(tx: &mut Tx, new: NewRole) -> Result<CustomRole> {
     fields.check()?;
     fields.grant(&new.permissions, &new.masks)?;
     refuse_more_than_own(tx, &fields.rights(), None)?;
-    records::require_room::<CustomRole>(tx, ("quota_roles", ""), "roles").await?;
+    entity::require_room::<CustomRole>(tx, ("quota_roles", ""), "roles").await?;
     let role = CustomRole {
         id: new.id,
         fields,
@@ -109,7 +110,7 @@ pub async fn create(tx: &mut Tx, new: NewRole) -> Result<CustomRole> {
         stamps: Stamps::new(tx, None),
     };
     let role = store::insert(tx, &role).await?;
-    records::emit_created(tx, &role, &role.fields);
+    entity::emit_created(tx, &role, &role.fields);
     Ok(role)
 }
 
@@ -132,7 +133,7 @@ pub async fn update(
     (id, expected_version): (RoleId, Option<i32>),
     patch: RolePatch,
 ) -> Result<CustomRole> {
-    let before: CustomRole = records::lock(tx, id.uuid(), expected_version).await?;
+    let before: CustomRole = entity::lock(tx, id.uuid(), expected_version).await?;
     let mut after = before.clone();
     let fields = &mut after.fields;
     if let Some(name) = patch.name {
@@ -164,7 +165,7 @@ pub async fn update(
         let tenant = tx.tenant();
         auth::tell(tx, Changed::Tenant(tenant)).await?;
     }
-    records::emit_changed(
+    entity::emit_changed(
         tx,
         EventKind::Updated,
         (&before, &before.fields),
@@ -178,7 +179,7 @@ pub async fn update(
 /// # Errors
 /// `IN_USE` while members, open invitations or working keys have it; `NOT_FOUND`, `CONFLICT`, `FORBIDDEN`.
 pub async fn delete(tx: &mut Tx, id: RoleId, expected_version: Option<i32>) -> Result<()> {
-    let _: CustomRole = records::lock(tx, id.uuid(), expected_version).await?;
+    let _: CustomRole = entity::lock(tx, id.uuid(), expected_version).await?;
     store::forget_what_is_over(tx, id).await?;
-    records::delete::<CustomRole>(tx, id.uuid(), expected_version).await
+    entity::delete::<CustomRole>(tx, id.uuid(), expected_version).await
 }

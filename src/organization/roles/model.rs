@@ -6,14 +6,14 @@ use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use crate::{
+    access::{BadPermission, Rights, Sensitive},
     base::{
         error::{Error, Result},
         ids::{RoleId, Typed as _},
         text::{self, Text},
     },
     db::{OrderField, Value, ValueKind, list::Record},
-    entity::records::{Kept, Stamps},
-    organization::auth::{BadPermission, Rights, Sensitive},
+    entity::{Entity, Stamps},
 };
 
 /// A role that the tenant made.
@@ -123,7 +123,7 @@ impl Record for CustomRole {
     }
 }
 
-impl Kept for CustomRole {
+impl Entity for CustomRole {
     fn stamps(&self) -> &Stamps {
         &self.stamps
     }

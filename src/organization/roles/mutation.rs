@@ -6,12 +6,12 @@ use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
 
 use super::{CustomRole, NewRole, RolePatch};
 use crate::{
+    access::Sensitive,
     base::{
         error::Result,
         ids::{RoleId, Typed as _},
     },
     graphql::{ContextExt as _, DeletePayload, UserError, answer},
-    organization::auth::Sensitive,
 };
 
 /// A role to be made.

@@ -7,12 +7,10 @@ use chrono::{DateTime, Utc};
 
 use super::{Enrolment, Person, Shown, Status};
 use crate::{
+    access::{Actor, Oneself},
     base::error::{Error, Result},
     graphql::{RequestContext, UserError},
-    organization::{
-        accounts::{AccountsExt as _, Session, SignInPayload, SignedIn},
-        auth::{Actor, Oneself},
-    },
+    organization::accounts::{AccountsExt as _, Session, SignInPayload, SignedIn},
 };
 
 /// Your second factor.

@@ -13,15 +13,19 @@ mod store;
 use chrono::{DateTime, Utc};
 
 use crate::{
+    access::{Actor, Oneself},
     base::{
         error::{Error, Result},
         ids::{SessionId, Typed as _, UserId},
+        secret,
     },
-    db::{SystemReason, SystemTx},
+    db::{
+        SystemReason, SystemTx,
+        journal::{Entry, Origin, Whom},
+    },
     organization::{
         accounts::{Accounts, trail},
-        audit::{Entry, Origin, Whom},
-        auth::{Actor, Changed, Oneself, secret, tell},
+        auth::{Changed, tell},
     },
 };
 pub use graphql::{SecondFactorMutation, SecondFactorQuery};

@@ -4,12 +4,10 @@ use chrono::{DateTime, Utc};
 use qrcode::{EcLevel, QrCode, render::svg};
 use totp_rs::{Builder, Totp};
 
-use crate::{
-    base::{
-        error::{Error, Result},
-        ids::{Typed as _, UserId},
-    },
-    organization::auth::secret,
+use crate::base::{
+    error::{Error, Result},
+    ids::{Typed as _, UserId},
+    secret,
 };
 
 /// Bytes of a secret: what RFC 4226, section 4, recommends.

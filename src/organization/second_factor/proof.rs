@@ -6,8 +6,8 @@ use crate::{
         error::{Error, Result},
         ids::{Typed as _, UserId},
     },
-    db::SystemTx,
-    organization::{accounts::Accounts, audit::Origin},
+    db::{SystemTx, journal::Origin},
+    organization::accounts::Accounts,
 };
 
 /// What somebody shows.

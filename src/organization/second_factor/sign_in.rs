@@ -8,19 +8,16 @@ use super::{
     ACT, Enrolment, Factors, Shown, begin, check_password, proof, put_into_use, read, store,
 };
 use crate::{
+    access::account_sign_in_required,
     base::{
         error::{Error, Result},
         ids::{TenantId, Typed as _, UserId},
     },
-    db::{SystemReason, SystemTx},
-    organization::{
-        accounts::{
-            Accounts, Entering, SignedIn, Wanted, enter,
-            one_time::{self, Purpose, Taken},
-            trail,
-        },
-        audit::Origin,
-        auth::account_sign_in_required,
+    db::{SystemReason, SystemTx, journal::Origin},
+    organization::accounts::{
+        Accounts, Entering, SignedIn, Wanted, enter,
+        one_time::{self, Purpose, Taken},
+        trail,
     },
 };
 

@@ -10,13 +10,13 @@ use super::{
     quota::{self, Usage},
 };
 use crate::{
+    access::{Actor, Role, Sensitive},
     base::{
         error::Result,
         ids::{TenantId, Typed as _},
     },
-    graphql::{ContextExt as _, RateLimit, Spending},
+    graphql::{Balances, ContextExt as _, RateLimit},
     organization::{
-        auth::{Actor, Role, Sensitive},
         members::User,
         roles::{self, CustomRole, ScopeOfKind},
     },
@@ -262,8 +262,8 @@ impl Viewer {
     }
 }
 
-fn spending<'a>(ctx: &Context<'a>) -> &'a Arc<Spending> {
-    ctx.data_unchecked::<Arc<Spending>>()
+fn spending<'a>(ctx: &Context<'a>) -> &'a Arc<dyn Balances> {
+    ctx.data_unchecked::<Arc<dyn Balances>>()
 }
 
 /// Reading the tenant and the viewer.

@@ -5,15 +5,16 @@ use serde_json::json;
 
 use super::{KIND, Tenant, TenantStatus, store};
 use crate::{
+    access::{Actor, Role},
     base::{
         error::{Error, Result},
         ids::Typed as _,
     },
-    db::{Db, SystemReason, SystemTx},
-    organization::{
-        audit::{Entry, Origin},
-        auth::{self, Actor, Changed, Role},
+    db::{
+        Db, SystemReason, SystemTx,
+        journal::{Entry, Origin},
     },
+    organization::auth::{self, Changed},
 };
 
 /// Days of grace, unless somebody says otherwise.
@@ -130,8 +131,7 @@ pub(super) async fn conclude(
         })
     };
     let mut entry = Entry::new(author, action).about(KIND, tenant.uuid());
-    entry.changes =
-        crate::organization::audit::Changes::between(Some(&side(before)), Some(&side(after)));
+    entry.changes = crate::db::journal::Changes::between(Some(&side(before)), Some(&side(after)));
     tx.audit(tenant, vec![entry], origin).await?;
     tx.commit().await
 }

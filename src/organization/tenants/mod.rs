@@ -23,8 +23,10 @@ use crate::{
         error::{Error, Result},
         ids::Typed as _,
     },
-    db::Tx,
-    events::{Event, EventKind},
+    db::{
+        Tx,
+        journal::{Event, EventKind},
+    },
     organization::auth::{self, Changed},
 };
 

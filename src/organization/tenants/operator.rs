@@ -9,13 +9,13 @@ use crate::{
         money::Currency,
         text::Text,
     },
-    db::{Db, SystemReason, SystemTx},
-    organization::{
-        audit::{Entry, Origin},
-        members::{
-            InvitationSecret, invite_first_admin,
-            provision::{self, NewTenant},
-        },
+    db::{
+        Db, SystemReason, SystemTx,
+        journal::{Entry, Origin},
+    },
+    organization::members::{
+        InvitationSecret, invite_first_admin,
+        provision::{self, NewTenant},
     },
 };
 

@@ -13,7 +13,7 @@ use moka::future::Cache;
 use redis::aio::ConnectionManager;
 
 use super::reach::Reach;
-use crate::organization::auth::Vault;
+use crate::platform::Vault;
 
 /// Answers are kept for so long near and as long far, whatever their stamps say.
 const KEPT: Duration = Duration::from_secs(5 * 60);

@@ -9,7 +9,7 @@ use tracing::Subscriber;
 use tracing_subscriber::{Layer, filter::Targets, fmt::MakeWriter, registry::LookupSpan};
 
 use super::TelemetryError;
-use crate::platform::config::{LogFormat, TelemetryConfig};
+use crate::platform::telemetry::{LogFormat, TelemetryConfig};
 
 pub(super) fn layer<S, W>(
     config: &TelemetryConfig,

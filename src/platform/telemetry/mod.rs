@@ -8,6 +8,7 @@ mod log;
 pub mod metrics;
 mod notes;
 mod request_line;
+mod settings;
 mod spans;
 mod statements;
 mod traces;
@@ -18,10 +19,9 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing::Subscriber;
 use tracing_subscriber::{Layer as _, fmt::MakeWriter, layer::SubscriberExt as _};
 
-use crate::platform::config::TelemetryConfig;
-
 pub use notes::{note_operation, note_person, note_statements};
 pub use request_line::RequestLine;
+pub use settings::{LogFormat, TelemetryConfig, TraceParents};
 pub use spans::{OperationKind, operation_span, request_span};
 pub use statements::Statement;
 

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use tracing::{Span, field::Empty};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use crate::platform::config::TraceParents;
+use crate::platform::telemetry::TraceParents;
 
 /// The longest text of a client that goes into a span or a log line, in bytes.
 const CLIENT_TEXT_BYTES: usize = 128;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::{
     organization::{accounts::operator::PersonCommand, audit, tenants::command::TenantCommand},
-    platform::config,
+    tools::config,
 };
 use clap::{Parser, Subcommand};
 

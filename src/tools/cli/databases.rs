@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use crate::{
-    base::clock::Clock,
-    db::{Db, PoolOptions},
-    events::Hints,
-    platform::config::{Config, Purpose, Secret},
-    tools::dev,
+    base::{clock::Clock, secret::Secret},
+    db::{Db, PoolOptions, journal::Hints},
+    tools::{
+        config::{Config, Purpose},
+        dev,
+    },
 };
 use sqlx::postgres::PgConnectOptions;
 

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use crate::{
     base::clock::Clock,
-    db::Db,
-    events::Hints,
+    db::{Db, journal::Hints},
     organization::auth::keys::{self, KeyState},
-    platform::config::{Config, Purpose},
-    tools::dev,
+    tools::{
+        config::{Config, Purpose},
+        dev,
+    },
 };
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 

@@ -8,7 +8,7 @@ mod serve;
 
 use std::{io::Write as _, process::ExitCode};
 
-use crate::graphql;
+use crate::api;
 use clap::Parser as _;
 
 use arguments::{Audit, Cli, Command, Source};
@@ -44,7 +44,7 @@ async fn run() -> Outcome {
         Command::Serve => serve::serve().await,
         Command::Migrate => operate::run_migrations().await,
         Command::Schema => {
-            print(&graphql::sdl());
+            print(&api::sdl());
             Ok(())
         }
         Command::Token {

@@ -3,20 +3,19 @@
 use std::path::PathBuf;
 
 use crate::{
+    api::Plan,
     data::import,
-    db::migrate,
-    events::Hints,
-    graphql::Plan,
+    db::{journal::Hints, migrate},
     organization::{
         accounts::operator::{self, PersonCommand},
         audit,
         tenants::command::{self, TenantCommand},
     },
-    platform::{
+    platform::{Progress, telemetry},
+    tools::{
         config::{Config, Purpose},
-        telemetry,
+        dev,
     },
-    tools::dev,
 };
 
 use super::{
@@ -60,7 +59,7 @@ pub(crate) async fn verify_audit(
     data_dir: Option<PathBuf>,
 ) -> Outcome {
     let db = open(data_dir)?;
-    let progress = import::Progress::on_stderr();
+    let progress = Progress::on_stderr();
     let found = audit::verify(&db, tenant.as_deref(), head.as_ref(), &progress).await?;
     for verified in &found {
         print(&format!("{verified}\n"));
@@ -85,7 +84,7 @@ pub(crate) async fn import_maven(
     data_dir: Option<PathBuf>,
 ) -> Outcome {
     let db = open(data_dir)?;
-    let summary = import::maven::import(&db, &dir, &tenant, import::Progress::on_stderr()).await?;
+    let summary = import::maven::import(&db, &dir, &tenant, Progress::on_stderr()).await?;
     print(&summary.to_string());
     Ok(())
 }

@@ -3,21 +3,24 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use crate::{
-    api::app::{App, Serving, Setup, TokenSettings},
+    api::{Plan, PlansError, Trusted, explorer, http::Origins, limits::Limits},
     base::clock::Clock,
-    graphql::{Plan, PlansError, Trusted, explorer, http::Origins, limits::Limits},
+    crm,
     organization::{
         accounts::{self, HashCost, Hasher, Settings},
-        auth::Vault,
-        identities::Identities,
+        identities::{Identities, IdentityFile},
     },
     platform::{
-        config::{Config, IdentityFile, Purpose, ServerConfig},
+        Vault,
         mail::{Post, Way},
         server::ServerLimits,
         telemetry,
     },
-    tools::dev::{self, DevOptions},
+    tools::{
+        app::{App, Serving, Setup, TokenSettings},
+        config::{Config, Purpose, ServerConfig},
+        dev::{self, DevOptions},
+    },
 };
 use chrono::TimeDelta;
 use tokio::signal::unix::{SignalKind, signal};
@@ -132,6 +135,7 @@ pub(crate) fn accounts_setup(
         None => Way::Nowhere,
     };
     Ok(accounts::Setup {
+        furnish: crm::furnish,
         vault,
         post: Post {
             way,

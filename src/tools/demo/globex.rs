@@ -9,18 +9,17 @@ use super::{
     world::{World, owned_by, shifted},
 };
 use crate::{
+    access::Role,
     base::ids::{CompanyId, OpportunityId, TeamId, Typed as _, UserId},
     crm::{
         companies::{CompanyFields, NewCompany},
         opportunities::{NewOpportunity, OpportunityFields, StageVisit},
         pipelines::{NewPipeline, NewStage, StageKind},
     },
-    data::import::{Ids, ImportError, Progress, Session},
+    data::import::{Ids, ImportError, Session},
     db::{Db, SystemReason},
-    organization::{
-        auth::Role,
-        members::provision::{self, NewMember, NewTeam, NewTenant, segment},
-    },
+    organization::members::provision::{self, NewMember, NewTeam, NewTenant, segment},
+    platform::Progress,
 };
 
 const SLUG: &str = "globex";

@@ -7,13 +7,15 @@ use super::{
     world::{World, shifted},
 };
 use crate::{
+    access::Role,
     base::text::normalize,
     data::import::{
-        Ids, ImportError, Progress, Session,
+        Ids, ImportError, Session,
         maven::{Crew, Files, Plan, Rows, SOURCE, instant, provision},
     },
     db::Db,
-    organization::{auth::Role, members::provision::NewTenant},
+    organization::members::provision::NewTenant,
+    platform::Progress,
 };
 
 const SLUG: &str = "maven";

@@ -19,10 +19,7 @@ mod world;
 
 pub use people::{PASSWORD, PEOPLE, Person, people, set_passwords};
 
-use crate::{
-    data::import::{ImportError, Progress},
-    db::Db,
-};
+use crate::{data::import::ImportError, db::Db, platform::Progress};
 
 /// Loads both demo tenants, unless they are there. One that was loaded before is left alone, so that what was
 /// deleted from it stays deleted; loading that was cut off goes on where it stopped.

@@ -1,12 +1,12 @@
 //! The people of the demo, for signing in as somebody.
 
 use crate::{
+    access::Role,
     base::error::Result,
     data::import::Ids,
     db::{Db, Sql, SystemReason},
     organization::{
         accounts::Accounts,
-        auth::Role,
         members::provision::{self, KnownPerson, NewMember, NewTeam, NewTenant},
     },
 };

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Days, NaiveDate, Utc};
 
 use super::names::Names;
-use crate::{base::ids::UserId, data::import::Ids, entity::records::Ownership};
+use crate::{base::ids::UserId, data::import::Ids, entity::Ownership};
 
 /// One tenant's surroundings.
 pub(super) struct World {

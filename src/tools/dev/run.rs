@@ -24,25 +24,28 @@ use super::{
     token::{DATABASE, choose, token_settings, vault},
 };
 use crate::{
-    api::app::{App, Serving, Setup, StartError},
+    api::{Plan, explorer, limits::Limits},
     base::{clock::Clock, error::Error},
-    data::import::Progress,
+    crm,
     db::{
         PoolOptions, SystemReason,
         migrate::{self, MigrateError, OWNER},
     },
-    graphql::{Plan, explorer, limits::Limits},
     organization::{
         accounts::{self, HashCost, Hasher, Settings},
-        auth::{TokenError, Vault},
+        auth::TokenError,
         identities::Identities,
         members::provision,
     },
     platform::{
-        config::TraceParents,
+        Progress, Vault,
         mail::{Post, Way},
+        telemetry::TraceParents,
     },
-    tools::demo::{self, Person},
+    tools::{
+        app::{App, Serving, Setup, StartError},
+        demo::{self, Person},
+    },
 };
 
 /// Whose token is shown as an example, and in which tenant.
@@ -275,6 +278,7 @@ fn accounts_setup(data: &Path, address: SocketAddr, vault: Arc<Vault>) -> accoun
     let app_url = format!("http://{address}");
     let from = "Dealgraph <no-reply@dealgraph.example>";
     accounts::Setup {
+        furnish: crm::furnish,
         vault,
         post: Post {
             way: Way::Folder(data.join("mail")),

@@ -12,14 +12,14 @@ use chrono::TimeDelta;
 
 use super::{DevError, datadir, postgres::Endpoint, run::Failure};
 use crate::{
-    api::app::TokenSettings,
     base::clock::Clock,
-    db::{Db, PoolOptions, SystemReason},
-    events::Hints,
+    db::{Db, PoolOptions, SystemReason, journal::Hints},
     organization::{
-        auth::{IssuedToken, Vault},
+        auth::IssuedToken,
         members::provision::{self, KnownPerson},
     },
+    platform::Vault,
+    tools::app::TokenSettings,
 };
 
 /// The database of a development cluster.

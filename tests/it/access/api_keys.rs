@@ -1,9 +1,10 @@
 //! Programs come in with a key of a tenant: with its rights, for its time, and into no other tenant.
 
 use dealgraph::{
+    access::Subject,
     base::ids::{ApiKeyId, Typed as _},
     db::Sql,
-    organization::auth::{ApiKeySecret, Changed, Subject},
+    organization::auth::{ApiKeySecret, Changed},
 };
 use serde_json::json;
 use sqlx::{AssertSqlSafe, raw_sql};

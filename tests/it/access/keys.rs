@@ -242,10 +242,8 @@ fn several_servers_that_start_at_once_make_one_key() {
         let clear = |bytes: &[u8]| bytes.windows(3).any(|three| three == [0x2b, 0x65, 0x70]);
         assert!(!clear(&sealed[0].0), "the private half is sealed");
 
-        let other = dealgraph::organization::auth::Vault::new(
-            &dealgraph::organization::auth::Vault::generate_key(),
-        )
-        .unwrap();
+        let other =
+            dealgraph::platform::Vault::new(&dealgraph::platform::Vault::generate_key()).unwrap();
         let refused =
             dealgraph::organization::auth::KeyRing::open(db.clone(), Arc::new(other), None).await;
         assert!(matches!(refused.err(), Some(KeyError::Sealed)));

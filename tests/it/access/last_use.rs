@@ -71,9 +71,9 @@ fn keys_and_devices_are_noted_too_and_with_the_address() {
             .tokens
             .issue_for(session, A.user(Who::Rep), A.tenant())
             .unwrap();
-        let origin = dealgraph::organization::audit::Origin {
+        let origin = dealgraph::db::journal::Origin {
             address: Some("192.0.2.7".parse().unwrap()),
-            ..dealgraph::organization::audit::Origin::process("test")
+            ..dealgraph::db::journal::Origin::process("test")
         };
         for bearer in [key.expose(), &device.token] {
             access.actor(bearer, &origin).await.expect("both are good");

@@ -13,11 +13,14 @@ use std::{
 };
 
 use dealgraph::{
+    access::Actor,
     base::error::Result,
-    db::{Db, Sql, SystemReason},
+    db::{
+        Db, Sql, SystemReason,
+        journal::{Origin, Recorder, Recording},
+    },
     organization::{
-        audit::{Origin, Recorder, Recording},
-        auth::{Access, Actor, Changed, tell},
+        auth::{Access, Changed, tell},
         identities::Identities,
     },
     platform::redis::Throttle,

@@ -7,9 +7,10 @@ use std::{
 
 use chrono::TimeDelta;
 use dealgraph::{
+    access::Actor,
     base::ids::{SessionId, Typed as _},
     db::Sql,
-    organization::auth::{Actor, Changed},
+    organization::auth::Changed,
 };
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, raw_sql};

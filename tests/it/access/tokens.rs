@@ -8,8 +8,8 @@ use std::sync::{
 use chrono::{DateTime, TimeDelta};
 use dealgraph::{
     base::{clock::Clock, error::Error},
+    db::journal::Recorder,
     organization::{
-        audit::Recorder,
         auth::{Access, KeyRing, TokenError, Tokens},
         identities::Identities,
     },

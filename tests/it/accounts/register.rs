@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use dealgraph::{
+    db::journal::Origin,
     organization::{
         accounts::{
             Accounts, Settings, Setup,
             register::{FirstTenant, Registration, register},
         },
-        audit::Origin,
         identities::Identities,
     },
     platform::mail::{Mailer, Post, Way},

@@ -1,8 +1,8 @@
 //! The chain: whatever a database admin does to a row, it shows.
 
 use dealgraph::{
-    data::import::Progress,
     organization::audit::{self, Broken, Head, Verified},
+    platform::Progress,
 };
 use serde_json::json;
 use sqlx::{AssertSqlSafe, raw_sql};

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use dealgraph::organization::audit::{Entry, Origin, Recorder, Whom};
+use dealgraph::db::journal::{Entry, Origin, Recorder, Whom};
 
 use super::entries;
 use crate::harness::{A, B, Who, test};

@@ -3,12 +3,12 @@
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use dealgraph::{
-    events::Hub,
-    graphql::{
+    api::{
         Api, Caching, Plans, Spending, Trusted, http::Origins, limits::Limits, live::Sources,
         router,
     },
-    organization::audit::Recorder,
+    db::journal::Recorder,
+    events::Hub,
     platform::{
         redis::Texts,
         server::{ServerLimits, serve},

@@ -3,13 +3,12 @@
 use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
 
 use dealgraph::{
-    api::app::{App, Serving},
+    api::limits::Limits,
     base::clock::Clock,
-    db::{Db, PoolOptions},
-    events::Hints,
-    graphql::limits::Limits,
+    db::{Db, PoolOptions, journal::Hints},
     organization::{accounts::Accounts, auth::Tokens, identities::Identities},
-    platform::config::TraceParents,
+    platform::telemetry::TraceParents,
+    tools::app::{App, Serving},
 };
 use futures_util::{Stream, stream};
 use serde_json::{Value, json};

@@ -5,8 +5,8 @@ mod chance;
 use std::sync::Arc;
 
 use dealgraph::{
-    api::app::Serving,
-    graphql::{Plan, limits::Limits},
+    api::{Plan, limits::Limits},
+    tools::app::Serving,
 };
 use serde_json::{Value, json};
 

@@ -12,20 +12,19 @@ use std::{
 
 use chrono::TimeDelta;
 use dealgraph::{
-    api::app::{App, Serving},
+    api::limits::Limits,
     base::{clock::Clock, ids::UserId},
-    db::{Db, PoolOptions},
-    events::Hints,
-    graphql::limits::Limits,
+    db::{Db, PoolOptions, journal::Hints},
     organization::{
         accounts::{self, Accounts, HashCost, Hasher, Settings},
         auth::{KeyRing, Tokens},
         identities::Identities,
     },
     platform::{
-        config::TraceParents,
         mail::{Post, Way},
+        telemetry::TraceParents,
     },
+    tools::app::{App, Serving},
 };
 use reqwest::{RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
@@ -311,6 +310,7 @@ pub(crate) async fn accounts_setup(mails: &Path, identities: Identities) -> acco
         waiting: 200,
     };
     accounts::Setup {
+        furnish: dealgraph::crm::furnish,
         vault: vault(),
         post: Post {
             way: Way::Folder(mails.to_owned()),

@@ -14,9 +14,9 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use dealgraph::{
     base::clock::Clock,
-    db::{Db, PoolOptions, migrate},
-    events::Hints,
-    organization::auth::{KeyRing, Vault},
+    db::{Db, PoolOptions, journal::Hints, migrate},
+    organization::auth::KeyRing,
+    platform::Vault,
     tools::dev::{
         DevError,
         datadir::{Contents, DataDir},

@@ -37,7 +37,7 @@ impl Schema {
     /// Reads what the server serves.
     pub(crate) fn of_server() -> Self {
         let document =
-            parse_schema(dealgraph::graphql::sdl()).expect("the schema's own text is a schema");
+            parse_schema(dealgraph::api::sdl()).expect("the schema's own text is a schema");
         let mut schema = Self {
             fields: BTreeMap::new(),
             enums: BTreeMap::new(),

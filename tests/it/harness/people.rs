@@ -7,13 +7,11 @@ use std::sync::Arc;
 
 use chrono::DateTime;
 use dealgraph::{
+    access::{Actor, Place, Rights, Role, Sensitive, Subject},
     base::ids::{
         ApiKeyId, AuditEntryId, InvitationId, RoleId, SessionId, TeamId, TenantId, Typed, UserId,
     },
-    organization::{
-        auth::{Actor, Place, Rights, Role, Sensitive, Subject},
-        members::provision,
-    },
+    organization::members::provision,
 };
 use uuid::Uuid;
 

@@ -1,7 +1,7 @@
 //! What a tenant trusts is good in that tenant: whoever comes through its provider, or with a token of its issuer, does
 //! not act on the account, which opens other tenants too.
 
-use dealgraph::{organization::identities::Identities, platform::config::IdentityFile};
+use dealgraph::organization::identities::{Identities, IdentityFile};
 use serde_json::{Value, json};
 
 use super::{

@@ -2,7 +2,8 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use dealgraph::{
-    base::ids::Typed as _, organization::identities::Identities, platform::config::IdentityFile,
+    base::ids::Typed as _,
+    organization::identities::{Identities, IdentityFile},
 };
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};

@@ -13,7 +13,7 @@ use aws_lc_rs::{
 use axum::{Router, http::StatusCode, routing::get};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::Utc;
-use dealgraph::platform::config::{IdentityFile, IssuerConfig};
+use dealgraph::organization::identities::{IdentityFile, IssuerConfig};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, crypto, jwk::Jwk};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path, process::Stdio, time::Duration};
 
-use dealgraph::platform::config::{IdentityFile, ProviderConfig};
+use dealgraph::organization::identities::{IdentityFile, ProviderConfig};
 use reqwest::{RequestBuilder, Response, header, redirect};
 use serde_json::{Value, json};
 use tokio::{

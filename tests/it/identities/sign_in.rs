@@ -1,7 +1,8 @@
 //! Signing in at a real provider, by a browser that goes all the way.
 
 use dealgraph::{
-    base::ids::Typed as _, organization::identities::Identities, platform::config::IdentityFile,
+    base::ids::Typed as _,
+    organization::identities::{Identities, IdentityFile},
 };
 use serde_json::{Value, json};
 

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use dealgraph::{
+    access::Actor,
     base::{clock::Clock, error::Result, ids::Typed as _},
-    db::{self, Db, PoolOptions, Sql, StartupError, Tx},
-    events::Hints,
-    organization::{audit::Origin, auth::Actor},
+    db::{
+        self, Db, PoolOptions, Sql, StartupError, Tx,
+        journal::{Hints, Origin},
+    },
 };
 use sqlx::{AssertSqlSafe, PgConnection, Row as _, raw_sql};
 

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use dealgraph::{api::app::Serving, graphql::limits::Limits};
+use dealgraph::{api::limits::Limits, tools::app::Serving};
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 

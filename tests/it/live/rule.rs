@@ -5,12 +5,10 @@ use std::{collections::BTreeSet, fmt::Write as _, sync::Arc};
 
 use chrono::DateTime;
 use dealgraph::{
+    access::{Actor, Place, Rights, Role, Subject},
     base::ids::{TeamId, Typed as _},
     db::{Db, Sql},
-    organization::{
-        auth::{Actor, Place, Rights, Role, Subject},
-        members::provision,
-    },
+    organization::members::provision,
 };
 use fastrand::Rng;
 use sqlx::{AssertSqlSafe, PgConnection, raw_sql};

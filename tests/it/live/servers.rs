@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use dealgraph::{
-    crm::opportunities, db::Db, organization::audit::Origin, tools::dev::redis::Redis,
+    crm::opportunities,
+    db::{Db, journal::Origin},
+    tools::dev::redis::Redis,
 };
 use serde_json::json;
 use sqlx::{AssertSqlSafe, raw_sql};
@@ -96,7 +98,7 @@ fn what_is_written_at_one_server_is_told_at_the_other_also_while_redis_is_gone()
             .get_multiplexed_async_connection()
             .await
             .expect("Redis answers");
-        let channel = dealgraph::events::Hints::channel(A.tenant());
+        let channel = dealgraph::db::journal::Hints::channel(A.tenant());
         for nonsense in [i64::MAX.to_string(), "-1".to_owned(), "x".to_owned()] {
             let told: redis::RedisResult<i64> = redis::cmd("PUBLISH")
                 .arg(&channel)

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use dealgraph::graphql::limits::Limits;
+use dealgraph::api::limits::Limits;
 use serde_json::{Value, json};
 use sqlx::{PgConnection, raw_sql};
 

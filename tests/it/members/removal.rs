@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use dealgraph::{
     base::ids::{LeadId, Typed as _},
-    organization::{
-        audit::Origin,
-        members::{self, placement},
-    },
+    db::journal::Origin,
+    organization::members::{self, placement},
 };
 use serde_json::{Value, json};
 

@@ -8,7 +8,7 @@ use dealgraph::{
         ids::{OpportunityId, Typed as _},
     },
     crm::opportunities::{self, Place},
-    organization::audit::Origin,
+    db::journal::Origin,
 };
 use futures_util::future::join_all;
 use serde_json::{Value, json};

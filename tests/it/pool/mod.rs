@@ -16,9 +16,10 @@ use dealgraph::{
         error::{Error, Result},
         ids::{CompanyId, Typed as _},
     },
-    db::{Db, Sql},
-    events::{Event, EventKind},
-    organization::audit::Origin,
+    db::{
+        Db, Sql,
+        journal::{Event, EventKind, Origin},
+    },
 };
 use futures_util::future::join_all;
 use serde_json::json;

@@ -15,7 +15,7 @@ use crate::{
         opportunities::Opportunity,
     },
     db::{Sql, Tx},
-    entity::records::{self, Kept},
+    entity::{self, Entity},
 };
 
 /// Who sees the records, in one statement. Those that the actor can't see are left out.
@@ -55,7 +55,7 @@ pub(in crate::crm::activities) async fn visible_to_of(
         .collect())
 }
 
-fn arm<T: Typed, R: Kept>(sql: Sql, tenant: TenantId, ids: Vec<Uuid>) -> Sql {
+fn arm<T: Typed, R: Entity>(sql: Sql, tenant: TenantId, ids: Vec<Uuid>) -> Sql {
     sql.push("SELECT '")
         .push(T::PREFIX)
         .push("', t.")
@@ -93,7 +93,7 @@ pub(in crate::crm::activities) async fn move_last_activity(
     move_time::<ContactId, Contact>(tx, &latest, "last_contacted_at").await
 }
 
-async fn move_time<T: Typed, R: Kept>(
+async fn move_time<T: Typed, R: Entity>(
     tx: &mut Tx,
     latest: &[(Target, DateTime<Utc>)],
     column: &'static str,
@@ -126,7 +126,7 @@ async fn move_time<T: Typed, R: Kept>(
         .push(R::COLUMNS);
     for record in tx.all::<R>(sql).await? {
         let visible_to = record.visible_to().to_owned();
-        records::tell_followed(tx, (&record, visible_to), &[column]);
+        entity::tell_followed(tx, (&record, visible_to), &[column]);
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::{
+    access::{Rights, Sensitive},
     base::{
         error::{Error, Result},
         ids::ContactMethodId,
@@ -12,7 +13,6 @@ use crate::{
         times,
     },
     graphql::patch::masked,
-    organization::auth::{Rights, Sensitive},
 };
 
 /// Most methods of a contact.

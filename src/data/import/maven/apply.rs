@@ -16,8 +16,8 @@ use crate::{
         opportunities::{self, NewOpportunity},
         pipelines::{self, NewPipeline, Pipeline},
     },
-    db::{Sql, SystemReason, SystemTx},
-    organization::{audit::Entry, members::provision},
+    db::{Sql, SystemReason, SystemTx, journal::Entry},
+    organization::members::provision,
 };
 
 /// Sets up teams and members as the system, and tells who is who by normalised name: a person whose address was

@@ -4,11 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{super::Ids, Rows};
 use crate::{
+    access::Role,
     base::{ids::TeamId, text::normalize},
-    organization::{
-        auth::Role,
-        members::provision::{NewMember, NewTeam, segment},
-    },
+    organization::members::provision::{NewMember, NewTeam, segment},
 };
 
 /// Teams and members to be set up.

@@ -6,7 +6,7 @@ use super::{super::Ids, Deal, DealState, Notes, Stages, plan::CURRENCY};
 use crate::{
     base::ids::{OpportunityId, Typed as _, UserId},
     crm::opportunities::{ForecastCategory, NewOpportunity, OpportunityFields, StageVisit},
-    entity::records::Ownership,
+    entity::Ownership,
 };
 
 /// Deals in Prospecting have no date; they count as begun within so many days before the data ends.

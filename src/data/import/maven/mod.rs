@@ -25,8 +25,8 @@ pub use read::Files;
 pub use rows::{Account, Agent, Deal, DealState, Product, Rows};
 pub use summary::Summary;
 
-use super::{Ids, ImportError, Progress, Session};
-use crate::db::Db;
+use super::{Ids, ImportError, Session};
+use crate::{db::Db, platform::Progress};
 
 /// What records of this data set are called the import of.
 pub const SOURCE: &str = "maven";

@@ -19,7 +19,7 @@ use crate::{
         opportunities::NewOpportunity,
         pipelines::{NewPipeline, NewStage, StageKind},
     },
-    entity::records::Ownership,
+    entity::Ownership,
 };
 
 /// The currency of all amounts in the data.

@@ -4,14 +4,12 @@ use async_graphql::{Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
 use crate::{
+    access::Oneself,
     base::{
         error::{Error, Result},
         ids::SessionId,
     },
-    organization::{
-        accounts::{Accounts, sessions::Device, store},
-        auth::Oneself,
-    },
+    organization::accounts::{Accounts, sessions::Device, store},
 };
 
 /// Your account, the same in all tenants.

@@ -16,13 +16,14 @@ use super::{
     sign_in, switch, verify,
 };
 use crate::{
+    access::Oneself,
     base::{
         error::{Error, Result},
         ids::SessionId,
         text::normalize_email,
     },
+    db::journal::Origin,
     graphql::ContextExt as _,
-    organization::{audit::Origin, auth::Oneself},
 };
 use account::{Account, SignedInDevice};
 use inputs::{

@@ -4,15 +4,13 @@ use async_graphql::{Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
 use crate::{
+    access::Role,
     base::{
         error::{Error, Result},
         ids::TenantId,
     },
     graphql::UserError,
-    organization::{
-        accounts::{Place, SecondFactorStep, SignedIn, sessions::OpenedSession},
-        auth::Role,
-    },
+    organization::accounts::{Place, SecondFactorStep, SignedIn, sessions::OpenedSession},
 };
 
 /// What you stay signed in with. Keep the refresh token where only your own pages reach it, and the access token in

@@ -12,12 +12,12 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    access::Subject,
     base::{
         error::Result,
         ids::{ApiKeyId, SessionId, TenantId, UserId},
     },
     db::{Db, Sql, SystemReason, rows_per_statement},
-    organization::auth::Subject,
 };
 
 /// How often uses are written.

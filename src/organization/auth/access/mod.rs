@@ -37,17 +37,18 @@ use moka::future::Cache;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::{Actor, ApiKeySecret, Author, Claims, Subject, TokenError, Tokens, api_key, head};
+use super::{ApiKeySecret, Claims, TokenError, Tokens, api_key, head};
 use crate::{
+    access::{Actor, Author, Subject},
     base::{
         error::{Error, Result},
         ids::{SessionId, TenantId, Typed as _, UserId},
     },
-    db::Db,
-    organization::{
-        audit::{Entry, Origin, Recorder, Whom},
-        identities::Identities,
+    db::{
+        Db,
+        journal::{Entry, Origin, Recorder, Whom},
     },
+    organization::identities::Identities,
     platform::redis::{Counter, Throttle},
 };
 use last_use::LastUse;

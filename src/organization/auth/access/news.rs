@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
+    access::Subject,
     base::ids::{SessionId, TenantId, Typed as _},
-    organization::auth::Subject,
 };
 
 /// What was read so long ago, and not confirmed since, is read again. A little less than the second that is promised.

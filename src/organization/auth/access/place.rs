@@ -6,15 +6,13 @@ use chrono::{DateTime, Utc};
 
 use super::refusal::Refusal;
 use crate::{
+    access::{Actor, Place, Rights, Role, Standing, Subject, Vouched},
     base::{
         error::Result,
         ids::{ApiKeyId, RoleId, SessionId, TenantId, UserId},
     },
     db::{Db, Sql, SystemReason},
-    organization::{
-        auth::{Actor, Place, Rights, Role, Standing, Subject, Vouched},
-        identities::Identities,
-    },
+    organization::identities::Identities,
 };
 
 /// What was read of somebody, and when.

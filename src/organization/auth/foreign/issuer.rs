@@ -5,17 +5,15 @@ use jsonwebtoken::{Algorithm, Header, Validation};
 use serde_json::Value;
 
 use super::{
-    super::{
-        fetch::{Fetch, FetchError},
-        kept::Kept,
-    },
+    super::kept::Kept,
     ForeignClaims, ForeignError, TenantName,
     claims::AnyClaims,
     jwks::{CheckingKey, Jwks},
 };
 use crate::{
     base::clock::Clock,
-    platform::config::{IssuerConfig, TenantClaim},
+    organization::identities::{IssuerConfig, TenantClaim},
+    platform::fetch::{Fetch, FetchError},
 };
 
 /// How far clocks may be apart, in seconds.

@@ -13,10 +13,10 @@ use jsonwebtoken::{Algorithm, crypto};
 use serde::{Deserialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-use super::fetch::FetchError;
 use crate::{
     base::{clock::Clock, error::Error},
-    platform::config::{IssuerConfig, SigningAlgorithm},
+    organization::identities::{IssuerConfig, SigningAlgorithm},
+    platform::fetch::FetchError,
 };
 use issuer::Issuer;
 

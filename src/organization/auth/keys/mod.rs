@@ -17,9 +17,9 @@ pub(crate) use published::router;
 pub use ring::KeyRing;
 pub use rotate::{KeyState, KnownKey, list, retire, rotate};
 
-#[cfg(doc)]
-use super::Vault;
 use crate::base::error::Error;
+#[cfg(doc)]
+use crate::platform::Vault;
 
 /// The key id of tokens that are signed with a shared secret.
 const SHARED: &str = "hs256";

@@ -7,7 +7,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use super::{CheckingKey, store::NewKey};
 use crate::{
     base::error::{Error, Result},
-    organization::auth::Vault,
+    platform::Vault,
 };
 
 /// A key as the server uses it.

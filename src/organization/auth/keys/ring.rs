@@ -15,7 +15,7 @@ use super::{CheckingKey, KeyError, SHARED, pair, pair::Pair, store};
 use crate::{
     base::error::Result,
     db::{Db, SystemReason},
-    organization::auth::Vault,
+    platform::Vault,
 };
 
 /// How often the keys are read again.

@@ -6,7 +6,8 @@ use super::{KeyError, pair, store};
 use crate::{
     base::error::Result,
     db::{Db, SystemReason, SystemTx},
-    organization::auth::{Changed, Vault, tell},
+    organization::auth::{Changed, tell},
+    platform::Vault,
 };
 
 /// Servers whose clocks differ, and requests under way, get so much longer.

@@ -10,11 +10,13 @@ use crate::{
         ids::{SessionId, Typed as _, UserId},
         text::{Text, normalize_email},
     },
-    db::{SystemReason, SystemTx, list::Record as _},
-    events::{Event, EventKind},
+    db::{
+        SystemReason, SystemTx,
+        journal::{Entry, Event, EventKind, Origin},
+        list::Record as _,
+    },
     organization::{
         accounts::{self, Accounts, Entering, SignedIn, Wanted, sessions},
-        audit::{Entry, Origin},
         auth::{self, Changed},
         members::{Member, model::word, store as members},
     },

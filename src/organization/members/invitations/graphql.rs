@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Invitation, InvitationOrderField, InvitationStatus};
 use crate::{
+    access::Role,
     base::{
         error::{Error, Result},
         ids::{InvitationId, Typed as _},
@@ -14,7 +15,6 @@ use crate::{
     db::{Direction, OrderTerm, Predicate},
     graphql::{Connection, ContextExt as _, Filter, ListArgs, Listing, filters},
     organization::{
-        auth::Role,
         members::{ChangeAuthor, Team, User},
         roles::CustomRole,
     },

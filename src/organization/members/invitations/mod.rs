@@ -17,6 +17,7 @@ pub use secret::InvitationSecret;
 
 use super::{grant, store as members};
 use crate::{
+    access::Role,
     base::{
         error::{Error, Result},
         ids::{InvitationId, RoleId, TeamId, TenantId, Typed as _},
@@ -24,10 +25,10 @@ use crate::{
     },
     db::{
         SystemTx, Tx,
+        journal::{Event, EventKind},
         list::{self, Record as _},
     },
-    events::{Event, EventKind},
-    organization::{auth::Role, tenants::quota},
+    organization::tenants::quota,
 };
 
 /// Days that an invitation is good for, unless it says otherwise.

@@ -6,12 +6,13 @@ use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use crate::{
+    access::Role,
     base::{
         error::{Error, Result},
         ids::{InvitationId, RoleId, TeamId, Typed as _, UserId},
     },
     db::{Column, Comparison, OrderField, Predicate, Value, ValueKind, list::Record},
-    organization::{auth::Role, members::model::word},
+    organization::members::model::word,
 };
 
 /// A person who was asked to join.

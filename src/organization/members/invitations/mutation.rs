@@ -6,6 +6,7 @@ use async_graphql::{Context, InputObject, Object, SimpleObject};
 
 use super::{Invitation, InvitationSecret, Invited, NewInvitation, Newcomer, USUAL_DAYS};
 use crate::{
+    access::{Oneself, Role},
     base::{
         error::{Error, Result},
         ids::{InvitationId, RoleId, TeamId, Typed as _},
@@ -14,7 +15,6 @@ use crate::{
     graphql::{ContextExt as _, RequestContext, UserError, answer},
     organization::{
         accounts::{AccountsExt as _, SignInPayload},
-        auth::{Oneself, Role},
         members::{Member, invitation_mail},
         tenants,
     },

@@ -4,9 +4,9 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
 
-use crate::{
-    base::ids::{InvitationId, TenantId, Typed as _},
-    organization::auth::secret,
+use crate::base::{
+    ids::{InvitationId, TenantId, Typed as _},
+    secret,
 };
 
 const PREFIX: &str = "dgi_";

@@ -13,6 +13,7 @@ use crate::{
         ids::{TenantId, UserId},
     },
     db::{Db, Sql, SystemReason},
+    entity::OwnedKinds,
 };
 
 /// How often it looks whether there is something to do.
@@ -32,12 +33,12 @@ struct Waiting {
 type Placed = HashMap<(TenantId, UserId), Option<DateTime<Utc>>>;
 
 /// Places records until told to stop.
-pub async fn run(db: Db, stop: CancellationToken) {
+pub async fn run(db: Db, kinds: OwnedKinds, stop: CancellationToken) {
     let mut placed = Placed::new();
     loop {
         let round = async {
             tokio::time::sleep(PAUSE).await;
-            round(&db, &mut placed).await
+            round(&db, kinds, &mut placed).await
         };
         tokio::select! {
             () = stop.cancelled() => return,
@@ -51,7 +52,7 @@ pub async fn run(db: Db, stop: CancellationToken) {
 }
 
 /// One look at all who wait. Those whose records stand right already come again when the change has settled.
-async fn round(db: &Db, placed: &mut Placed) -> Result<()> {
+async fn round(db: &Db, kinds: OwnedKinds, placed: &mut Placed) -> Result<()> {
     let waiting = waiting(db).await?;
     let now = db.clock().now();
     placed.retain(|key, _| {
@@ -65,7 +66,7 @@ async fn round(db: &Db, placed: &mut Placed) -> Result<()> {
         if settles && placed.get(&key) == Some(&person.updated_at) {
             continue;
         }
-        match place(db, key, Instant::now() + TURN).await {
+        match place(db, kinds, key, Instant::now() + TURN).await {
             Ok(Outcome::Done) => _ = placed.insert(key, person.updated_at),
             Ok(Outcome::Unfinished | Outcome::Busy) => {}
             Err(error) => tracing::warn!(%error, "records were not placed, it is tried again"),

@@ -7,7 +7,6 @@
 //! and two servers that are at it by accident do each other no harm.
 
 mod background;
-mod kinds;
 
 use std::time::Duration;
 
@@ -19,15 +18,18 @@ pub use background::run;
 
 use super::{Member, MembershipStatus, store};
 use crate::{
+    access::Actor,
     base::{
         error::{Error, Result},
         ids::{TenantId, Typed as _, UserId},
     },
-    db::{Db, list::Record as _},
-    events::{Event, EventKind},
-    organization::{audit::Origin, auth::Actor},
+    db::{
+        Db,
+        journal::{Event, EventKind, Origin},
+        list::Record as _,
+    },
+    entity::{OwnedKind, OwnedKinds},
 };
-use kinds::{KINDS, Kind};
 
 /// How long a request works at it before it leaves the rest to the server.
 pub const PATIENCE: Duration = Duration::from_secs(3);
@@ -51,7 +53,12 @@ pub enum Outcome {
 ///
 /// # Errors
 /// The database.
-pub async fn place(db: &Db, (tenant, user): (TenantId, UserId), until: Instant) -> Result<Outcome> {
+pub async fn place(
+    db: &Db,
+    kinds: OwnedKinds,
+    (tenant, user): (TenantId, UserId),
+    until: Instant,
+) -> Result<Outcome> {
     let mover = Mover {
         db,
         worker: std::sync::Arc::new(Actor::worker(tenant, "placement")),
@@ -59,8 +66,8 @@ pub async fn place(db: &Db, (tenant, user): (TenantId, UserId), until: Instant) 
         user,
     };
     let mut all = true;
-    for kind in KINDS {
-        match mover.place_kind(kind, until).await? {
+    for kind in kinds {
+        match mover.place_kind(*kind, until).await? {
             Outcome::Done => {}
             Outcome::Unfinished if Instant::now() < until => all = false,
             other => return Ok(other),
@@ -81,7 +88,7 @@ struct Mover<'a> {
 }
 
 impl Mover<'_> {
-    async fn place_kind(&self, kind: Kind, until: Instant) -> Result<Outcome> {
+    async fn place_kind(&self, kind: &dyn OwnedKind, until: Instant) -> Result<Outcome> {
         let (mut after, mut size, mut all) = (Uuid::nil(), BATCH, true);
         loop {
             if Instant::now() >= until {
@@ -113,7 +120,7 @@ impl Mover<'_> {
     /// Places the next records of a kind; `None` when somebody else is at it, or nothing is to be done any more.
     async fn place_some(
         &self,
-        kind: Kind,
+        kind: &dyn OwnedKind,
         page: (Uuid, i64),
         trying: &mut Uuid,
     ) -> Result<Option<Vec<Uuid>>> {
@@ -121,10 +128,13 @@ impl Mover<'_> {
             let Some(member) = store::lock_moving(tx, self.user).await? else {
                 return Ok(None);
             };
-            let ids = kind.next(tx, &member, page).await?;
+            let successor = successor(&member);
+            let stays_at = successor.is_none().then_some(member.team_path.as_deref());
+            let ids = kind.next(tx, self.user, stays_at, page).await?;
+            let people = (self.user, successor.unwrap_or(self.user));
             for id in &ids {
                 *trying = *id;
-                kind.place(tx, *id, &member).await?;
+                kind.reassign(tx, *id, people).await?;
             }
             Ok(Some(ids))
         });
@@ -158,5 +168,13 @@ impl Mover<'_> {
             Err(Error::Invalid { code: "IN_USE", .. }) => Ok(Outcome::Unfinished),
             ended => ended,
         }
+    }
+}
+
+/// Who takes over; nobody for somebody who stays.
+fn successor(member: &Member) -> Option<UserId> {
+    match member.status {
+        MembershipStatus::Leaving => member.successor_id,
+        MembershipStatus::Active | MembershipStatus::Suspended => None,
     }
 }

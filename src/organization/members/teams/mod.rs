@@ -10,10 +10,10 @@ use crate::{
     },
     db::{
         Tx,
+        journal::{Event, EventKind},
         list::{self, Record as _},
     },
-    entity::records,
-    events::{Event, EventKind},
+    entity,
     organization::auth::{self, Changed},
 };
 
@@ -36,7 +36,7 @@ pub async fn create(
     Team::check_name(&mut name)?;
     let path = below(above.as_ref(), id);
     Team::check_depth(&path, 0)?;
-    records::require_room::<Team>(tx, ("quota_teams", ""), "teams").await?;
+    entity::require_room::<Team>(tx, ("quota_teams", ""), "teams").await?;
     let team = Team {
         team_id: id,
         name,

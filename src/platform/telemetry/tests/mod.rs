@@ -12,7 +12,7 @@ use url::Url;
 use super::*;
 use crate::{
     base::ids::{TenantId, Typed as _, UserId},
-    platform::config::{LogFormat, TraceParents},
+    platform::telemetry::{LogFormat, TraceParents},
 };
 
 #[derive(Clone, Default)]

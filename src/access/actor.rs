@@ -1,0 +1,435 @@
+//! The one value that says on whose behalf something is done.
+
+use std::{fmt::Write as _, sync::Arc, time::Instant};
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{Rights, Role, Scope, Vouched, rights::KINDS};
+use crate::base::ids::{ApiKeyId, RoleId, SessionId, TenantId, Typed as _, UserId};
+
+/// A verified member of a tenant, a program with a key of it, or a process that acts for one.
+#[derive(Debug, Clone)]
+pub struct Actor {
+    /// The tenant, from the token and nowhere else.
+    pub tenant: TenantId,
+    /// Who it is.
+    pub subject: Subject,
+    /// The role in the tenant.
+    pub role: Role,
+    /// The tenant's own role, where it is one.
+    pub custom_role: Option<RoleId>,
+    /// What the actor may do now; in a suspended tenant less than the role says.
+    pub rights: Arc<Rights>,
+    /// The place in the tree of teams.
+    pub team_path: Option<String>,
+    /// Whether the tenant may be changed.
+    pub standing: Standing,
+    /// Whether only documents that the operator has listed are run for them.
+    pub trusted_documents_only: bool,
+    /// The plan that the tenant is on, by its name.
+    pub plan: Option<Arc<str>>,
+    /// When the token ends.
+    pub expires_at: DateTime<Utc>,
+    /// In whose name changes are recorded.
+    pub author: Author,
+    /// How far what they came in by is good.
+    pub vouched: Vouched,
+    /// How fresh this is: the instant before it was read.
+    pub(crate) as_of: Instant,
+    settings: String,
+    writing: String,
+    masks: String,
+}
+
+/// A visibility class: whoever is in the same one is answered the same.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Class(String);
+
+impl Class {
+    /// A text that no other class has.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Who acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// A person, and the session of the token if it has one.
+    Person(UserId, Option<SessionId>),
+    /// A program with a key.
+    Key(ApiKeyId),
+    /// The server itself, for a tenant.
+    Worker,
+}
+
+/// How a tenant stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// At work.
+    Active,
+    /// It may be read and not changed.
+    Suspended,
+    /// It may be read until it is deleted.
+    Deleting,
+}
+
+/// In whose name a change is recorded: `user:<uuid>`, `apiKey:<uuid>`, `import:<source>` or `system:<what>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Author {
+    /// The person themselves.
+    User(UserId),
+    /// A program, by its key.
+    Key(ApiKeyId),
+    /// A data import, by the name of its source.
+    Import(&'static str),
+    /// The server, by what it was doing.
+    System(&'static str),
+}
+
+impl std::fmt::Display for Author {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::User(id) => write!(f, "{id}"),
+            Self::Key(id) => write!(f, "{id}"),
+            Self::Import(source) => write!(f, "import:{source}"),
+            Self::System(what) => write!(f, "system:{what}"),
+        }
+    }
+}
+
+/// What an actor is put together from.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the fields of an actor")]
+pub struct Place {
+    pub tenant: TenantId,
+    pub role: Role,
+    pub custom_role: Option<RoleId>,
+    pub rights: Arc<Rights>,
+    pub team_path: Option<String>,
+    pub standing: Standing,
+}
+
+impl Place {
+    /// The place of somebody with a built-in role in a tenant at work.
+    #[must_use]
+    pub fn of(tenant: TenantId, role: Role, team_path: Option<String>) -> Self {
+        Self {
+            tenant,
+            role,
+            custom_role: None,
+            rights: Arc::new(role.rights()),
+            team_path,
+            standing: Standing::Active,
+        }
+    }
+}
+
+impl Actor {
+    /// Puts an actor together.
+    #[must_use]
+    pub fn new(subject: Subject, place: Place, expires_at: DateTime<Utc>) -> Self {
+        let rights = match place.standing {
+            Standing::Active => place.rights,
+            Standing::Suspended | Standing::Deleting => Arc::new(place.rights.reading_only()),
+        };
+        let author = match subject {
+            Subject::Person(id, _) => Author::User(id),
+            Subject::Key(id) => Author::Key(id),
+            Subject::Worker => Author::System("worker"),
+        };
+        let masks = rights
+            .masks()
+            .iter()
+            .map(|mask| mask.word())
+            .collect::<Vec<_>>();
+        let masks = match masks.as_slice() {
+            [] => String::new(),
+            words => format!("; SET LOCAL app.masks = ',{},'", words.join(",")),
+        };
+        let mut actor = Self {
+            tenant: place.tenant,
+            subject,
+            role: place.role,
+            custom_role: place.custom_role,
+            rights,
+            team_path: place.team_path,
+            standing: place.standing,
+            trusted_documents_only: false,
+            plan: None,
+            expires_at,
+            author,
+            vouched: Vouched::Account,
+            as_of: Instant::now(),
+            settings: String::new(),
+            writing: String::new(),
+            masks,
+        };
+        actor.describe();
+        actor
+    }
+
+    /// The server itself, acting for a tenant with all rights; `what` it is doing is recorded.
+    #[must_use]
+    pub fn worker(tenant: TenantId, what: &'static str) -> Self {
+        let place = Place::of(tenant, Role::Admin, None);
+        let mut actor = Self::new(Subject::Worker, place, DateTime::<Utc>::MAX_UTC);
+        actor.author = Author::System(what);
+        actor
+    }
+
+    /// The same actor, by a token that ends at another time, or that only a tenant trusts.
+    #[must_use]
+    pub(crate) fn by(
+        self: &Arc<Self>,
+        expires_at: Option<DateTime<Utc>>,
+        is_foreign: bool,
+    ) -> Arc<Self> {
+        let expires_at = expires_at.unwrap_or(self.expires_at);
+        if self.expires_at == expires_at && !is_foreign {
+            return Arc::clone(self);
+        }
+        let mut actor = Self {
+            expires_at,
+            ..Self::clone(self)
+        };
+        if is_foreign {
+            actor.vouched = Vouched::Tenant;
+        }
+        Arc::new(actor)
+    }
+
+    /// The same actor, with changes recorded as an import's.
+    #[must_use]
+    pub fn importing(mut self, source: &'static str) -> Self {
+        self.author = Author::Import(source);
+        self
+    }
+
+    /// The person, if it is one: keys and processes own nothing.
+    #[must_use]
+    pub fn person(&self) -> Option<UserId> {
+        match self.subject {
+            Subject::Person(id, _) => Some(id),
+            Subject::Key(_) | Subject::Worker => None,
+        }
+    }
+
+    /// The session of the token, if it has one.
+    #[must_use]
+    pub fn session(&self) -> Option<SessionId> {
+        match self.subject {
+            Subject::Person(_, session) => session,
+            Subject::Key(_) | Subject::Worker => None,
+        }
+    }
+
+    /// Whether a permission is held on any row. For telling people what they may do; Postgres does the refusing.
+    #[must_use]
+    pub fn may(&self, permission: &str) -> bool {
+        self.rights.may(permission)
+    }
+
+    /// What a row's `visible_to` must contain for this actor to read it, beside the actor itself.
+    #[must_use]
+    pub fn sees(&self, kind: &str) -> String {
+        self.reach(self.rights.sees(kind))
+    }
+
+    /// Whether the policies would show this actor a row of a kind with this `visible_to`.
+    #[must_use]
+    pub fn sees_row(&self, kind: &str, visible_to: &str) -> bool {
+        self.reaches(self.rights.sees(kind), visible_to)
+    }
+
+    /// What this actor has in common with all who see the same rows, may do the same with them, and are shown the same
+    /// of them. Where a right reaches a team or the own rows only, it is the person's alone: rows name people.
+    /// `personal` keeps it to the person in any case.
+    #[must_use]
+    pub fn class(&self, personal: bool) -> Class {
+        let is_narrow = |scope: &Scope| matches!(scope, Scope::Own | Scope::Team);
+        let is_ones_own = personal || self.rights.scopes().as_flattened().iter().any(is_narrow);
+        let subject = match self.subject {
+            Subject::Person(..) if is_ones_own => self.me(),
+            Subject::Person(..) => "person".to_owned(),
+            Subject::Key(_) | Subject::Worker => self.me(),
+        };
+        let team = self.team_path.as_deref().filter(|_| is_ones_own);
+        Class(format!(
+            "{} {subject} {team:?} {:?} {:?} {:?} {:?}",
+            self.tenant, self.role, self.custom_role, self.standing, self.rights
+        ))
+    }
+
+    /// What this actor has in common with all who read the same rows and are shown the same of them, whatever they may do
+    /// with them: what Postgres is told of who reads.
+    #[must_use]
+    pub fn reading_class(&self) -> Class {
+        let sees = KINDS.map(|kind| self.sees(kind));
+        // Who sees all rows of a kind, or none, sees them whoever they are.
+        let is_narrow = |reach: &String| !matches!(reach.as_str(), "|" | "none");
+        let me = sees.iter().any(is_narrow).then(|| self.me());
+        Class(format!(
+            "{} reads {sees:?} {me:?} {:?} {}",
+            self.tenant,
+            self.rights.permissions(),
+            self.masks
+        ))
+    }
+
+    /// Whether the policies would let this actor change a row of a kind with this `visible_to`.
+    #[must_use]
+    pub fn edits_row(&self, kind: &str, visible_to: &str) -> bool {
+        self.reaches(self.rights.edits(kind), visible_to)
+    }
+
+    /// Whether the policies would let this actor delete a row of a kind with this `visible_to`.
+    #[must_use]
+    pub fn deletes_row(&self, kind: &str, visible_to: &str) -> bool {
+        self.reaches(self.rights.deletes(kind), visible_to)
+    }
+
+    /// The `SET LOCAL` statements that tell the policies who is asking.
+    ///
+    /// Everything in them is made by us: uuids, names from closed sets, team paths of hex digits and dots.
+    pub(crate) fn settings(&self) -> &str {
+        &self.settings
+    }
+
+    /// What a writing transaction is told beside that: which rows may be changed and deleted, and in whose name. A
+    /// reading one that is not told so may change none, and each setting costs it some microseconds. Begins with `; `.
+    pub(crate) fn writing(&self) -> String {
+        // Ids, and the names of sources in this program.
+        let author = self.author.to_string().replace('\'', "");
+        format!("{}; SET LOCAL app.author = '{author}'", self.writing)
+    }
+
+    /// What a reading transaction is told beside that: the sensitive fields to keep back. Empty or begins with `; `.
+    pub(crate) fn masks(&self) -> &str {
+        &self.masks
+    }
+
+    fn reaches(&self, scope: Scope, visible_to: &str) -> bool {
+        scope != Scope::None
+            && (visible_to.contains(&self.reach(scope)) || visible_to.contains(&self.me()))
+    }
+
+    fn me(&self) -> String {
+        format!("|u:{}|", self.row_id())
+    }
+
+    /// What rows know the actor by: owners are people, so a key finds none of its own, and a process neither.
+    #[must_use]
+    pub fn row_id(&self) -> Uuid {
+        match self.subject {
+            Subject::Person(id, _) => id.uuid(),
+            Subject::Key(id) => id.uuid(),
+            Subject::Worker => Uuid::nil(),
+        }
+    }
+
+    /// What `visible_to` must contain. A team scope without a team reaches the own rows only.
+    fn reach(&self, scope: Scope) -> String {
+        match (scope, self.team_path.as_deref()) {
+            (Scope::None, _) => "none".to_owned(),
+            (Scope::All, _) => "|".to_owned(),
+            (Scope::Team, Some(path)) if is_team_path(path) => {
+                format!("|{path}")
+            }
+            (Scope::Own | Scope::Team, _) => self.me(),
+        }
+    }
+
+    fn describe(&mut self) {
+        let mut sql = format!(
+            "SET LOCAL app.tenant_id = '{}'; SET LOCAL app.user_id = '{}'; SET LOCAL app.permissions = ',{},'",
+            self.tenant.uuid(),
+            self.row_id(),
+            self.rights.permissions().join(",")
+        );
+        let scope = |sql: &mut String, setting: &str, of: fn(&Rights, &str) -> Scope| {
+            let usual = of(&self.rights, "opportunities");
+            let reach = self.reach(usual);
+            _ = write!(sql, "; SET LOCAL app.{setting} = '{reach}'");
+            let others = KINDS.into_iter().map(|kind| (kind, of(&self.rights, kind)));
+            for (kind, scope) in others.filter(|(_, scope)| *scope != usual) {
+                _ = write!(
+                    sql,
+                    "; SET LOCAL app.{setting}_{kind} = '{}'",
+                    self.reach(scope)
+                );
+            }
+        };
+        scope(&mut sql, "sees", Rights::sees);
+        let mut writing = String::new();
+        scope(&mut writing, "edits", Rights::edits);
+        scope(&mut writing, "deletes", Rights::deletes);
+        (self.settings, self.writing) = (sql, writing);
+    }
+}
+
+/// Whether it is a place in the tree of teams, as the tables check it too. An empty one would reach all of the tenant.
+fn is_team_path(path: &str) -> bool {
+    !path.is_empty()
+        && path.split_terminator('.').all(|segment| {
+            segment.len() == 12 && segment.bytes().all(|byte| byte.is_ascii_hexdigit())
+        })
+        && path.ends_with('.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn actor(role: Role, team_path: Option<&str>) -> Actor {
+        let place = Place::of(TenantId::new(), role, team_path.map(str::to_owned));
+        Actor::new(
+            Subject::Person(UserId::new(), None),
+            place,
+            DateTime::UNIX_EPOCH,
+        )
+    }
+
+    #[test]
+    fn a_team_path_that_is_not_one_never_reaches_the_statement() {
+        for path in [
+            "a'; DROP TABLE deals; --",
+            "",
+            ".",
+            "..",
+            "0123456789ab",
+            "0123456789ab..",
+            "0123.",
+        ] {
+            let actor = actor(Role::Manager, Some(path));
+            assert!(!actor.settings().contains("DROP"));
+            assert_eq!(actor.sees("leads"), actor.me(), "{path:?}");
+        }
+        let sound = actor(Role::Manager, Some("0123456789ab."));
+        assert_eq!(sound.sees("leads"), "|0123456789ab.");
+    }
+
+    #[test]
+    fn only_scopes_that_differ_are_set_one_by_one() {
+        let rep = actor(Role::SalesRep, None);
+        assert!(rep.settings().contains("app.sees_companies = '|'"));
+        assert!(!rep.settings().contains("app.sees_leads"));
+        assert!(!rep.writing().contains("app.deletes_"));
+    }
+
+    #[test]
+    fn in_a_suspended_tenant_nothing_can_be_changed() {
+        let mut place = Place::of(TenantId::new(), Role::Admin, None);
+        place.standing = Standing::Suspended;
+        let admin = Actor::new(
+            Subject::Person(UserId::new(), None),
+            place,
+            DateTime::UNIX_EPOCH,
+        );
+        assert!(admin.may("leads:read") && !admin.may("leads:write") && !admin.may("admin"));
+        assert!(admin.writing().contains("app.edits = 'none'"));
+        assert!(!admin.edits_row("leads", "|"));
+    }
+}

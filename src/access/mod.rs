@@ -1,0 +1,14 @@
+//! Who acts and what they may: [`Actor`], their [`Rights`], the built-in [`Role`]s, and which values are sensitive. Pure:
+//! nothing here asks a database.
+
+mod actor;
+mod oneself;
+mod rights;
+mod role;
+
+pub use actor::{Actor, Author, Class, Place, Standing, Subject};
+pub(crate) use oneself::account_sign_in_required;
+pub use oneself::{Oneself, Vouched};
+pub(crate) use rights::KINDS;
+pub use rights::{BadPermission, Rights, Scope, Sensitive};
+pub use role::Role;

@@ -1,0 +1,490 @@
+//! What somebody may do: permissions, a row scope for each, and the sensitive fields they are not shown.
+//!
+//! Postgres does the refusing: the door in `db/` hands this over as settings, and `policies/` reads them.
+
+use async_graphql::Enum;
+
+/// Which rows of a kind somebody reaches; the later reach all that the earlier do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Enum)]
+pub enum Scope {
+    /// None.
+    None,
+    /// Those the person owns or was added to.
+    Own,
+    /// Those of the person's team and its sub-teams.
+    Team,
+    /// All of the tenant.
+    All,
+}
+
+impl Scope {
+    /// The word in a permission; nothing for none.
+    const fn word(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Own => Some("own"),
+            Self::Team => Some("team"),
+            Self::All => Some("all"),
+        }
+    }
+}
+
+/// Fields that a role may keep from the people who have it. Free text, such as notes and what activities say, is shown
+/// as it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum)]
+#[graphql(name = "SensitiveField")]
+pub enum Sensitive {
+    /// What deals are worth and companies turn over.
+    Amounts,
+    /// E-mail addresses of contacts and leads.
+    Emails,
+    /// Phone numbers of companies, contacts and leads.
+    Phones,
+}
+
+/// The kinds of records that permissions and scopes are given for.
+pub(crate) const KINDS: [&str; 5] = [
+    "companies",
+    "contacts",
+    "leads",
+    "opportunities",
+    "activities",
+];
+
+/// The permissions on each kind of record, in the order of [`KINDS`]: read, write, delete.
+const ON_RECORDS: [[&str; 3]; 5] = [
+    ["companies:read", "companies:write", "companies:delete"],
+    ["contacts:read", "contacts:write", "contacts:delete"],
+    ["leads:read", "leads:write", "leads:delete"],
+    [
+        "opportunities:read",
+        "opportunities:write",
+        "opportunities:delete",
+    ],
+    ["activities:read", "activities:write", "activities:delete"],
+];
+
+/// The permissions that have no scope.
+const OTHERS: [&str; 7] = [
+    "users:read",
+    "users:write",
+    "audit:read",
+    "integrations:write",
+    "analytics:read",
+    "export",
+    "admin",
+];
+
+/// Permissions that come to nothing without another: what is changed is read back.
+const NEEDS: [(&str, &str); 2] = [("users:write", "users:read"), ("admin", "users:read")];
+
+impl Sensitive {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Amounts, Self::Emails, Self::Phones];
+
+    /// The word in the database and in settings.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Amounts => "amounts",
+            Self::Emails => "emails",
+            Self::Phones => "phones",
+        }
+    }
+}
+
+/// The scopes of the three verbs on one kind of record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reach {
+    pub(crate) read: Scope,
+    pub(crate) write: Scope,
+    pub(crate) delete: Scope,
+}
+
+/// What somebody may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rights {
+    reaches: [Reach; 5],
+    others: Vec<&'static str>,
+    masks: Vec<Sensitive>,
+}
+
+/// Why a list of permissions is not one of a role.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadPermission {
+    /// Not in the list, or with a scope that it does not take.
+    #[error(
+        "there is no permission {0:?}; write `<records>:<read|write|delete>:<own|team|all>`, or one without a scope"
+    )]
+    Unknown(String),
+    /// Changing more than can be seen, deleting more than can be changed, or running what can't be seen at all.
+    #[error("{wider} needs {narrower}, with a scope that is as wide")]
+    Wider {
+        /// The permission with the wider scope.
+        wider: &'static str,
+        /// The one it needs.
+        narrower: &'static str,
+    },
+}
+
+impl Rights {
+    pub(crate) fn new(reaches: [Reach; 5], others: &[&'static str], masks: &[Sensitive]) -> Self {
+        Self {
+            reaches,
+            others: others.to_vec(),
+            masks: masks.to_vec(),
+        }
+    }
+
+    /// Reads permission strings such as `opportunities:write:own`, `contacts:read:all` and `audit:read`.
+    ///
+    /// # Errors
+    /// [`BadPermission`].
+    pub fn parse(permissions: &[String], masks: &[Sensitive]) -> Result<Self, BadPermission> {
+        let mut rights = Self::new([NOTHING; 5], &[], masks);
+        for text in permissions {
+            rights
+                .grant(text)
+                .ok_or_else(|| BadPermission::Unknown(text.clone()))?;
+        }
+        for (reach, [read, write, delete]) in rights.reaches.iter().zip(ON_RECORDS) {
+            for (wider, narrower, is_wider) in [
+                (write, read, reach.write > reach.read),
+                (delete, write, reach.delete > reach.write),
+            ] {
+                if is_wider {
+                    return Err(BadPermission::Wider { wider, narrower });
+                }
+            }
+        }
+        for (wider, narrower) in NEEDS {
+            if rights.may(wider) && !rights.may(narrower) {
+                return Err(BadPermission::Wider { wider, narrower });
+            }
+        }
+        Ok(rights)
+    }
+
+    /// Reads a role's row. A word that this version does not know grants nothing.
+    #[must_use]
+    pub(crate) fn stored(permissions: &[String], masks: &[String]) -> Self {
+        let known = |mask: &Sensitive| masks.iter().any(|word| word == mask.word());
+        let masks: Vec<_> = Sensitive::ALL.into_iter().filter(known).collect();
+        let mut rights = Self::new([NOTHING; 5], &[], &masks);
+        for text in permissions {
+            _ = rights.grant(text);
+        }
+        rights
+    }
+
+    fn grant(&mut self, text: &str) -> Option<()> {
+        if let Some(known) = OTHERS.into_iter().find(|known| *known == text) {
+            if !self.others.contains(&known) {
+                self.others.push(known);
+            }
+            return Some(());
+        }
+        let (permission, scope) = text.rsplit_once(':')?;
+        let scope = match scope {
+            "own" => Scope::Own,
+            "team" => Scope::Team,
+            "all" => Scope::All,
+            _ => return None,
+        };
+        let (reach, verb) =
+            self.reaches
+                .iter_mut()
+                .zip(ON_RECORDS)
+                .find_map(|(reach, names)| {
+                    let verb = names.into_iter().position(|name| name == permission)?;
+                    Some((reach, verb))
+                })?;
+        let slot = match verb {
+            0 => &mut reach.read,
+            1 => &mut reach.write,
+            _ => &mut reach.delete,
+        };
+        *slot = scope.max(*slot);
+        Some(())
+    }
+
+    /// The permission strings without scopes, as `viewer.permissions` lists them and policies ask for them.
+    #[must_use]
+    pub fn permissions(&self) -> Vec<&'static str> {
+        let on_records = self
+            .reaches
+            .iter()
+            .zip(ON_RECORDS)
+            .flat_map(|(reach, names)| {
+                let [read, write, delete] = names;
+                [
+                    (read, reach.read),
+                    (write, reach.write),
+                    (delete, reach.delete),
+                ]
+            });
+        let held = on_records
+            .filter(|(_, scope)| *scope != Scope::None)
+            .map(|(name, _)| name);
+        let others = OTHERS.into_iter().filter(|name| self.others.contains(name));
+        held.chain(others).collect()
+    }
+
+    /// The permissions with their scopes, in the form that [`Self::parse`] reads and a role's row keeps.
+    #[must_use]
+    pub fn granted(&self) -> Vec<String> {
+        let on_records = self
+            .reaches
+            .iter()
+            .zip(ON_RECORDS)
+            .flat_map(|(reach, names)| {
+                names
+                    .into_iter()
+                    .zip([reach.read, reach.write, reach.delete])
+            });
+        let scoped =
+            on_records.filter_map(|(name, scope)| Some(format!("{name}:{}", scope.word()?)));
+        let others = OTHERS.into_iter().filter(|name| self.others.contains(name));
+        scoped.chain(others.map(str::to_owned)).collect()
+    }
+
+    /// Whether a permission is held, on any row at all.
+    #[must_use]
+    pub fn may(&self, permission: &str) -> bool {
+        self.others.contains(&permission)
+            || self.reaches.iter().zip(ON_RECORDS).any(|(reach, names)| {
+                [reach.read, reach.write, reach.delete]
+                    .into_iter()
+                    .zip(names)
+                    .any(|(scope, name)| name == permission && scope != Scope::None)
+            })
+    }
+
+    /// Whether a permission is held: on any row, or on rows as far as the scope that it names.
+    #[must_use]
+    pub fn holds(&self, text: &str) -> bool {
+        let mut wanted = Self::new([NOTHING; 5], &[], &self.masks);
+        match wanted.grant(text) {
+            Some(()) => self.cover(&wanted),
+            None => self.may(text),
+        }
+    }
+
+    /// Which rows of a kind are read.
+    #[must_use]
+    pub fn sees(&self, kind: &str) -> Scope {
+        self.reach(kind).read
+    }
+
+    /// Which rows of a kind are written.
+    #[must_use]
+    pub fn edits(&self, kind: &str) -> Scope {
+        self.reach(kind).write
+    }
+
+    /// Which rows of each kind are read, written and deleted.
+    #[must_use]
+    pub fn scopes(&self) -> [[Scope; 3]; 5] {
+        self.reaches
+            .map(|reach| [reach.read, reach.write, reach.delete])
+    }
+
+    /// Which rows of a kind are deleted.
+    #[must_use]
+    pub fn deletes(&self, kind: &str) -> Scope {
+        self.reach(kind).delete
+    }
+
+    /// The sensitive fields that are kept back.
+    #[must_use]
+    pub fn masks(&self) -> &[Sensitive] {
+        &self.masks
+    }
+
+    /// Whether a sensitive field is shown.
+    #[must_use]
+    pub fn shows(&self, what: Sensitive) -> bool {
+        !self.masks.contains(&what)
+    }
+
+    /// Whether all that `other` may do is covered: nobody gives away more than they have.
+    #[must_use]
+    pub fn cover(&self, other: &Self) -> bool {
+        let reaches = self
+            .reaches
+            .iter()
+            .zip(&other.reaches)
+            .all(|(mine, theirs)| {
+                mine.read >= theirs.read
+                    && mine.write >= theirs.write
+                    && mine.delete >= theirs.delete
+            });
+        reaches
+            && other.others.iter().all(|name| self.others.contains(name))
+            && self.masks.iter().all(|mask| other.masks.contains(mask))
+    }
+
+    /// Whether who has these rights in a team reaches all rows that `other` reaches in theirs. It matters where a scope
+    /// is the team: then theirs has to be mine or below it, unless mine is all of the tenant.
+    #[must_use]
+    pub fn reach_as_far(&self, mine: Option<&str>, other: &Self, theirs: Option<&str>) -> bool {
+        let Some(theirs) = theirs else { return true };
+        let within = mine.is_some_and(|mine| theirs.starts_with(mine));
+        let far =
+            |mine: Scope, theirs: Scope| theirs != Scope::Team || mine == Scope::All || within;
+        let mut reaches = self.reaches.iter().zip(&other.reaches);
+        reaches.all(|(mine, theirs)| {
+            far(mine.read, theirs.read)
+                && far(mine.write, theirs.write)
+                && far(mine.delete, theirs.delete)
+        })
+    }
+
+    /// What both may do, and what either does not show.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let mut both = self.clone();
+        for (mine, theirs) in both.reaches.iter_mut().zip(&other.reaches) {
+            *mine = Reach {
+                read: mine.read.min(theirs.read),
+                write: mine.write.min(theirs.write),
+                delete: mine.delete.min(theirs.delete),
+            };
+        }
+        both.others.retain(|name| other.others.contains(name));
+        let more = other.masks.iter().filter(|mask| self.shows(**mask));
+        both.masks.extend(more);
+        both
+    }
+
+    /// The same without changing anything, for tenants that are suspended.
+    #[must_use]
+    pub fn reading_only(&self) -> Self {
+        let mut rights = self.clone();
+        for reach in &mut rights.reaches {
+            (reach.write, reach.delete) = (Scope::None, Scope::None);
+        }
+        rights
+            .others
+            .retain(|name| !matches!(*name, "users:write" | "integrations:write" | "admin"));
+        rights
+    }
+
+    fn reach(&self, kind: &str) -> Reach {
+        let place = KINDS.into_iter().position(|known| known == kind);
+        place.map_or(NOTHING, |place| self.reaches[place])
+    }
+}
+
+const NOTHING: Reach = Reach {
+    read: Scope::None,
+    write: Scope::None,
+    delete: Scope::None,
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::Role;
+
+    fn parsed(permissions: &[&str]) -> Result<Rights, BadPermission> {
+        let permissions: Vec<_> = permissions.iter().map(|&text| text.to_owned()).collect();
+        Rights::parse(&permissions, &[])
+    }
+
+    #[test]
+    fn nobody_edits_what_they_cannot_see_or_deletes_what_they_cannot_edit() {
+        for rights in Role::ALL.map(Role::rights) {
+            for kind in KINDS {
+                assert!(rights.edits(kind) <= rights.sees(kind), "{kind}");
+                assert!(rights.deletes(kind) <= rights.edits(kind), "{kind}");
+            }
+        }
+        let wider = parsed(&["leads:read:own", "leads:write:team"]).unwrap_err();
+        assert!(matches!(
+            wider,
+            BadPermission::Wider {
+                wider: "leads:write",
+                ..
+            }
+        ));
+    }
+
+    #[test]
+    fn permissions_are_read_with_their_scopes_and_nothing_else_is() {
+        let rights = parsed(&["leads:read:team", "leads:write:own", "audit:read"]).expect("a role");
+        assert_eq!(
+            rights.permissions(),
+            ["leads:read", "leads:write", "audit:read"]
+        );
+        assert_eq!(
+            (rights.sees("leads"), rights.edits("leads")),
+            (Scope::Team, Scope::Own)
+        );
+        assert_eq!(
+            (rights.sees("contacts"), rights.sees("tenants")),
+            (Scope::None, Scope::None)
+        );
+        for bad in [
+            "leads:read",
+            "leads:read:everything",
+            "leads:steal:all",
+            "audit:read:all",
+            "",
+            "admin', '",
+        ] {
+            assert!(parsed(&[bad]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_granted_reads_back_as_the_same_rights() {
+        for rights in Role::ALL.map(Role::rights) {
+            assert_eq!(Rights::parse(&rights.granted(), &[]), Ok(rights));
+        }
+        let rep = Role::SalesRep.rights();
+        for (text, held) in [
+            ("leads:write", true),
+            ("leads:write:own", true),
+            ("leads:write:team", false),
+            ("admin", false),
+            ("leads", false),
+            ("nonsense:read:all", false),
+        ] {
+            assert_eq!(rep.holds(text), held, "{text}");
+        }
+        let twice = parsed(&["leads:read:own", "leads:read:all"]).expect("the wider counts");
+        assert_eq!(twice.granted(), ["leads:read:all"]);
+        assert!(parsed(&["users:write"]).is_err() && parsed(&["admin"]).is_err());
+    }
+
+    #[test]
+    fn a_team_scope_reaches_only_the_teams_below() {
+        let (manager, admin) = (Role::Manager.rights(), Role::Admin.rights());
+        let reaches = |mine, theirs| manager.reach_as_far(mine, &Role::Manager.rights(), theirs);
+        assert!(reaches(Some("aa."), Some("aa.")) && reaches(Some("aa."), Some("aa.bb.")));
+        assert!(!reaches(Some("aa.bb."), Some("aa.")) && !reaches(Some("aa."), Some("cc.")));
+        assert!(!reaches(None, Some("aa.")) && reaches(None, None));
+        assert!(admin.reach_as_far(None, &manager, Some("aa.")));
+        assert!(manager.reach_as_far(Some("aa."), &Role::SalesRep.rights(), Some("cc.")));
+    }
+
+    #[test]
+    fn rights_cover_what_is_narrower_and_their_meeting_is_covered_by_both() {
+        let all = Role::ALL.map(Role::rights);
+        for mine in &all {
+            assert!(Role::Admin.rights().cover(mine) && mine.cover(mine));
+            assert!(mine.cover(&mine.reading_only()));
+            for theirs in &all {
+                let both = mine.and(theirs);
+                assert!(mine.cover(&both) && theirs.cover(&both));
+            }
+        }
+        assert!(!Role::Manager.rights().cover(&Role::Admin.rights()));
+        let masked = Rights::parse(&[], &[Sensitive::Emails]).expect("a role");
+        assert!(
+            !masked.cover(&parsed(&[]).expect("a role")),
+            "a mask is no right to give away"
+        );
+    }
+}

@@ -1,0 +1,205 @@
+//! A subscription's document with its variables: what is run for every event, once for all who asked the same.
+
+use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc};
+
+use async_graphql::{
+    Name, Response, Value,
+    parser::types::{OperationDefinition, Selection},
+};
+use futures_util::{FutureExt as _, StreamExt as _};
+use sha2::{Digest as _, Sha256};
+
+use super::{Failure, Refused};
+use crate::{
+    api::{
+        Schema, documents::Prepared, http::ensure_code, limits::Limits, operation::Executable,
+        spending::objects,
+    },
+    graphql::{RequestContext, subscription::Turn},
+};
+
+/// Fields whose answer depends on who asks, beyond the rows and rights that they share with others.
+const PERSONAL: &[&str] = &["can", "viewer"];
+
+/// A document that is run again and again.
+pub(super) struct Operation {
+    executable: Executable,
+    /// Equal for documents that are answered alike; where to resume plays no part in it.
+    pub(super) key: [u8; 32],
+    /// Whether it has to be run for each person by themselves.
+    pub(super) is_personal: bool,
+}
+
+/// Why an operation has no answer.
+#[derive(Debug)]
+pub(super) enum Unanswered {
+    /// It could not be run now; the same may work later.
+    Later,
+    /// What it asks for is not to be had any more.
+    Failed(Failure),
+}
+
+impl Operation {
+    /// Takes apart what a client asks for.
+    ///
+    /// # Errors
+    /// What is wrong with the document or its variables.
+    pub(super) fn new(asked: &Prepared) -> Result<Self, Refused> {
+        let executable = asked.executable().map_err(|mut faults| {
+            faults.iter_mut().for_each(ensure_code);
+            Refused::Errors(faults)
+        })?;
+        let mut distinct = asked.variables.clone();
+        for variable in cursors(asked.operation()) {
+            distinct.remove(&variable);
+        }
+        let mut key = Sha256::new();
+        for part in [
+            &asked.document.hash[..],
+            asked
+                .operation_name
+                .as_deref()
+                .unwrap_or_default()
+                .as_bytes(),
+            &serde_json::to_vec(&distinct).unwrap_or_default(),
+        ] {
+            key.update((part.len() as u64).to_be_bytes());
+            key.update(part);
+        }
+        Ok(Self {
+            is_personal: executable.selects(PERSONAL),
+            key: key.finalize().into(),
+            executable,
+        })
+    }
+
+    /// Runs it for one turn. The executor answers nothing when the resolver has nothing to say.
+    pub(super) async fn run(
+        &self,
+        schema: &Schema,
+        context: &Arc<RequestContext>,
+        turn: Turn,
+    ) -> Option<Response> {
+        // What is watched was said once. To read the filter again for every event, some hundred values of it, would be
+        // in vain.
+        let request = match turn {
+            Turn::Plan(_) => self.executable.request(),
+            Turn::Tell(_) | Turn::Value => self.executable.request_without("filter"),
+        };
+        let request = request.data(Arc::clone(context)).data(turn);
+        let request = request.disable_introspection();
+        // Tokio would make a long poll give way in the middle of a level, and its batches would fall apart.
+        let answer = async { schema.execute_stream(request).next().await };
+        let mut response = tokio::task::unconstrained(answer).await?;
+        self.executable.complete(&mut response);
+        response.errors.iter_mut().for_each(ensure_code);
+        Some(response)
+    }
+
+    /// Runs it for one turn and writes the answer.
+    ///
+    /// # Errors
+    /// [`Unanswered::Later`] while the database does not answer; of a value that there is none.
+    pub(super) async fn render(
+        &self,
+        (schema, limits): (&Schema, &Limits),
+        context: &Arc<RequestContext>,
+        turn: Turn,
+    ) -> Result<Arc<str>, Unanswered> {
+        let is_value = matches!(turn, Turn::Value);
+        let run = AssertUnwindSafe(self.run(schema, context, turn)).catch_unwind();
+        let failure = match tokio::time::timeout(limits.timeout, run).await {
+            Err(_) => return Err(Unanswered::Later),
+            Ok(Err(_)) => {
+                tracing::error!("a resolver of a subscription panicked");
+                Failure::new("INTERNAL", "an internal error occurred")
+            }
+            Ok(Ok(None)) => Failure::new("INTERNAL", "the subscription has nothing to say"),
+            Ok(Ok(Some(response))) => {
+                context.note_written(objects(&response.data));
+                let is_away = |error: &async_graphql::ServerError| {
+                    let code = error.extensions.as_ref().and_then(|more| more.get("code"));
+                    let is_away = ["UNAVAILABLE", "TENANT_BUSY", "TIMEOUT"];
+                    matches!(code, Some(Value::String(code)) if is_away.contains(&code.as_str()))
+                };
+                if response.errors.iter().any(is_away) {
+                    return Err(Unanswered::Later);
+                }
+                let json = match context.is_too_large() {
+                    true => None,
+                    false => {
+                        if let Some(error) = response.errors.first().filter(|_| is_value) {
+                            return Err(Unanswered::Failed(Failure::of(error)));
+                        }
+                        let json = serde_json::to_string(&response).unwrap_or_default();
+                        Some(json).filter(|json| json.len() <= limits.response_bytes)
+                    }
+                };
+                if let Some(json) = json {
+                    return Ok(json.into());
+                }
+                let refusal = limits.too_large();
+                Failure::new(refusal.code, refusal.message)
+            }
+        };
+        let errors = serde_json::json!({ "data": null, "errors": [failure.to_json()] });
+        Ok(errors.to_string().into())
+    }
+}
+
+/// The variables that say after which cursor a subscription begins.
+fn cursors(operation: &OperationDefinition) -> Vec<Name> {
+    let fields = operation.selection_set.node.items.iter();
+    let arguments = fields.filter_map(|selection| match &selection.node {
+        Selection::Field(field) => field.node.get_argument("after"),
+        Selection::FragmentSpread(_) | Selection::InlineFragment(_) => None,
+    });
+    let variables = arguments.filter_map(|value| {
+        let mut variable = None;
+        _ = value.node.clone().into_const_with(|name| {
+            variable = Some(name);
+            Ok::<_, Infallible>(Value::Null)
+        });
+        variable
+    });
+    variables.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn operation(query: &str, variables: serde_json::Value) -> Operation {
+        Operation::new(&Prepared::of(query, variables)).expect("an operation")
+    }
+
+    #[test]
+    fn where_to_resume_does_not_tell_operations_apart_and_all_else_does() {
+        let query = "subscription($c: EventCursor, $n: Boolean = true) {
+            opportunityEvents(after: $c) { kind recordId @include(if: $n) } }";
+        let key = |query, variables| operation(query, variables).key;
+        let cursor = |seq: i64| format!("{:016x}.{seq}", 7);
+        let usual = key(query, json!({ "c": cursor(1), "n": true }));
+        assert_eq!(usual, key(query, json!({ "c": cursor(2), "n": true })));
+        assert_eq!(usual, key(query, json!({ "n": true })));
+        assert_ne!(usual, key(query, json!({ "c": cursor(1), "n": false })));
+        assert_ne!(
+            usual,
+            key(&query.replace("kind", "cursor"), json!({ "n": true }))
+        );
+    }
+
+    #[test]
+    fn what_depends_on_the_person_is_found_wherever_it_is_asked_for() {
+        let is_personal = |query| operation(query, json!({})).is_personal;
+        assert!(is_personal(
+            "subscription { opportunityEvents { ...e } }
+            fragment e on OpportunityEvent { opportunity { may: can { update } } }"
+        ));
+        assert!(!is_personal(
+            "subscription { opportunityEvents { opportunity { can: name } } }"
+        ));
+    }
+}

@@ -1,0 +1,150 @@
+//! An operation as the GraphQL specification means it, whatever async-graphql makes of it.
+//!
+//! Before anything reads, [`read`] parses and validates a document, and [`Executable`] makes one operation of it what is
+//! really asked for: variables coerced and put in, those that were not sent taken out together with the argument or field
+//! that they stand for, `@skip` and `@include` judged, fragments laid out by type, fields of the same key made one. Both
+//! read paths, the executor and the [projection](crate::graphql::projection), see only that. Afterwards the answer is completed:
+//! nulls go where the specification sends them.
+//!
+//! The reference is graphql-js; `tests/node/reference.mjs` holds us against it.
+
+mod collect;
+mod complete;
+mod executable;
+mod literals;
+mod parse;
+#[cfg(test)]
+mod tests;
+mod variables;
+
+use async_graphql::{
+    Request, Response, ServerError, Value, Variables,
+    parser::types::{ExecutableDocument, OperationDefinition, OperationType},
+};
+
+use collect::{Collector, Fields};
+pub(super) use parse::{Read, SyntaxError, read};
+
+/// One operation of a valid document with its variables, ready to be run.
+#[derive(Debug)]
+pub(super) struct Executable {
+    ty: OperationType,
+    root: Fields,
+}
+
+impl Executable {
+    /// Makes an operation ready.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` for a variable that is missing or not of its type.
+    pub(super) fn new(
+        document: &ExecutableDocument,
+        operation: &OperationDefinition,
+        sent: &Variables,
+    ) -> Result<Self, ServerError> {
+        let variables = &variables::coerce(operation, sent)?;
+        let collector = Collector {
+            document,
+            variables,
+        };
+        let sets = vec![&operation.selection_set.node];
+        Ok(Self {
+            ty: operation.ty,
+            root: collector.object(parse::root(operation.ty), &sets),
+        })
+    }
+
+    /// Whether one of these fields is asked for, of any object.
+    pub(super) fn selects(&self, names: &[&str]) -> bool {
+        self.root.selects(names)
+    }
+
+    /// The operation as the executor's request.
+    pub(super) fn request(&self) -> Request {
+        self.request_for(0..self.root.fields.len())
+    }
+
+    /// The same without an argument of the root's fields, one that may be left out.
+    pub(super) fn request_without(&self, argument: &str) -> Request {
+        let mut document = executable::document(self.ty, &self.root.fields);
+        executable::leave_out(&mut document, argument);
+        to_request(document)
+    }
+
+    fn request_for(&self, fields: std::ops::Range<usize>) -> Request {
+        to_request(executable::document(self.ty, &self.root.fields[fields]))
+    }
+
+    /// Begins to answer it.
+    pub(super) fn answering(&self) -> Answering<'_> {
+        Answering {
+            executable: self,
+            done: 0,
+            response: Response::new(Value::Null),
+        }
+    }
+
+    /// Completes what the executor has answered to [`request`](Self::request).
+    pub(super) fn complete(&self, response: &mut Response) {
+        complete::complete(&self.root, response);
+    }
+}
+
+fn to_request(document: ExecutableDocument) -> Request {
+    let mut request = Request::new("");
+    request.set_parsed_query(document);
+    request
+}
+
+/// An operation that is being answered. The fields of a mutation are run one after the other, and not any more after one
+/// has failed that leaves no data to answer; those of a query all at once.
+pub(super) struct Answering<'a> {
+    executable: &'a Executable,
+    /// How many fields were answered.
+    done: usize,
+    response: Response,
+}
+
+impl Answering<'_> {
+    /// What is to be run next, if anything.
+    pub(super) fn next(&mut self) -> Option<Request> {
+        let fields = &self.executable.root.fields;
+        if self.done == fields.len() {
+            return None;
+        }
+        let from = self.done;
+        self.done = match self.executable.ty {
+            OperationType::Mutation => from + 1,
+            OperationType::Query | OperationType::Subscription => fields.len(),
+        };
+        Some(self.executable.request_for(from..self.done))
+    }
+
+    /// Takes what it was answered with.
+    pub(super) fn take(&mut self, response: Response) {
+        let fields = &self.executable.root.fields;
+        self.response.errors.extend(response.errors);
+        match (&mut self.response.data, response.data) {
+            (Value::Object(all), Value::Object(answered)) => all.extend(answered),
+            (Value::Object(_), _) => {}
+            (none, answered) => *none = answered,
+        }
+        let is_there = |field: &collect::Selected| match &self.response.data {
+            Value::Object(all) => all
+                .get(&field.key)
+                .is_some_and(|value| *value != Value::Null),
+            _ => false,
+        };
+        let last = self.done.checked_sub(1).map(|last| &fields[last]);
+        if last.is_some_and(|last| last.ty.is_non_null() && !is_there(last)) {
+            self.done = fields.len();
+        }
+    }
+
+    /// The whole answer.
+    pub(super) fn finish(self) -> Response {
+        let mut response = self.response;
+        self.executable.complete(&mut response);
+        response
+    }
+}

@@ -1,0 +1,104 @@
+//! Who is looking at a record now. Watching it is looking; who may not see the record is told nothing.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Object, Subscription};
+use chrono::{DateTime, Utc};
+
+use crate::{
+    api::node,
+    base::{
+        error::{Error, Result},
+        ids::{ActivityId, CompanyId, ContactId, LeadId, OpportunityId, Typed as _},
+    },
+    crm::{
+        activities::Activity, companies::Company, contacts::Contact, leads::Lead,
+        opportunities::Opportunity,
+    },
+    events::Watched,
+    graphql::{
+        ContextExt as _,
+        subscription::{self, Turns, watch_one},
+    },
+    organization::members::User,
+    platform::redis::{Presences, Present},
+};
+
+/// Somebody who is looking at a record.
+pub struct Viewing(Present);
+
+/// Somebody who is looking at a record.
+#[Object(name = "Presence")]
+impl Viewing {
+    /// Who.
+    async fn user(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        User::load(ctx, Some(self.0.user)).await
+    }
+
+    /// Since when.
+    async fn since(&self) -> Option<DateTime<Utc>> {
+        DateTime::from_timestamp_millis(self.0.since_ms)
+    }
+}
+
+/// Reading who looks at a record.
+#[derive(Default)]
+pub struct PresenceQuery;
+
+#[Object]
+impl PresenceQuery {
+    /// Who is looking at a record now, the one who has been there longest first. Asking does not count as looking.
+    async fn presence(&self, ctx: &Context<'_>, on: ID) -> Result<Vec<Viewing>> {
+        viewing(ctx, &on).await
+    }
+}
+
+/// Watching who looks at a record.
+#[derive(Default)]
+pub struct PresenceSubscription;
+
+#[Subscription]
+impl PresenceSubscription {
+    /// Who is looking at a record: now, and anew whenever somebody comes or goes. Whoever has this open is looking too,
+    /// unless `announce` is false; a person counts once, however many windows they have open.
+    async fn presence(
+        &self,
+        ctx: &Context<'_>,
+        on: ID,
+        #[graphql(default = true)] announce: bool,
+    ) -> Result<Turns<Vec<Viewing>>> {
+        let watched = || one_record(ctx, &on);
+        let viewing = async || viewing(ctx, &on).await;
+        subscription::presence(ctx, (&on, announce), watched, viewing).await
+    }
+}
+
+/// Who looks at a record, if the one who asks may see it.
+async fn viewing(ctx: &Context<'_>, on: &ID) -> Result<Vec<Viewing>> {
+    if node::find(ctx, on).await?.is_none() {
+        return Err(Error::NotFound {
+            kind: "record",
+            field: "on",
+        });
+    }
+    let presences = ctx.data_unchecked::<Arc<Presences>>();
+    let present = presences.of(ctx.request().actor().tenant, on).await;
+    Ok(present.into_iter().map(Viewing).collect())
+}
+
+/// The one record that has an id.
+fn one_record(ctx: &Context<'_>, id: &ID) -> Result<Watched> {
+    let (prefix, _) = id.split_once(':').unwrap_or_default();
+    let watch = match prefix {
+        CompanyId::PREFIX => watch_one::<CompanyId, Company>,
+        ContactId::PREFIX => watch_one::<ContactId, Contact>,
+        LeadId::PREFIX => watch_one::<LeadId, Lead>,
+        OpportunityId::PREFIX => watch_one::<OpportunityId, Opportunity>,
+        ActivityId::PREFIX => watch_one::<ActivityId, Activity>,
+        _ => {
+            let message = "expected the id of a company, contact, lead, opportunity or activity";
+            return Err(Error::invalid("INVALID_ID", "on", message));
+        }
+    };
+    watch(ctx, id)
+}

@@ -1,0 +1,188 @@
+//! What an answer follows from: the kinds of records behind the types that a document touches.
+
+use std::collections::BTreeSet;
+
+use async_graphql::{
+    Variables,
+    parser::types::{ExecutableDocument, OperationDefinition, OperationType},
+};
+
+use crate::{
+    api::shape::SchemaShape,
+    crm::{
+        activities::Activity,
+        companies::Company,
+        contacts::Contact,
+        leads::Lead,
+        opportunities::Opportunity,
+        pipelines::{Pipeline, Stage},
+    },
+    db::list::Record as _,
+    organization::members::{Member, Team},
+};
+
+/// What an answer follows from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Dependencies {
+    /// Kinds of records, as events call them.
+    pub(super) kinds: BTreeSet<&'static str>,
+    /// Whether it says how far the event log is.
+    pub(super) has_cursor: bool,
+    /// Whether it says what may be done with records.
+    pub(super) has_rights: bool,
+}
+
+impl Dependencies {
+    /// Those of a query's answer; none if it follows from more than the tenant's records: from who exactly asks, from the
+    /// time, from sessions and settings.
+    pub(super) fn of(
+        shape: &SchemaShape,
+        document: &ExecutableDocument,
+        operation: &OperationDefinition,
+        variables: &Variables,
+    ) -> Option<Self> {
+        if operation.ty != OperationType::Query {
+            return None;
+        }
+        let touched = shape.touched(document, operation, variables);
+        if touched.has_unknown {
+            return None;
+        }
+        let mut dependencies = Self::default();
+        for leaf in touched.root_leaves {
+            match leaf {
+                "eventCursor" => dependencies.has_cursor = true,
+                _ => return None,
+            }
+        }
+        for name in touched.types {
+            dependencies.has_rights |= name == "RecordRights";
+            dependencies.kinds.extend(kinds(wrapped(name))?);
+        }
+        for name in touched.inputs {
+            // What compares plain values follows from the record that has them.
+            if let Some(record) = filtered(name).filter(|record| shape.has_type(record)) {
+                dependencies.kinds.extend(kinds(record)?);
+            }
+        }
+        Some(dependencies)
+    }
+}
+
+/// What a connection or an edge is of.
+fn wrapped(type_name: &str) -> &str {
+    let connection = type_name.strip_suffix("Connection");
+    connection
+        .or_else(|| type_name.strip_suffix("Edge"))
+        .unwrap_or(type_name)
+}
+
+/// What an input filters or sorts.
+fn filtered(input: &str) -> Option<&str> {
+    input
+        .strip_suffix("Filter")
+        .or_else(|| input.strip_suffix("Order"))
+}
+
+/// The kinds of records that objects of a type are made of, beside those of the objects within them. None for types that
+/// are made of anything else; a new type is one of those until it is written down here.
+fn kinds(type_name: &str) -> Option<&'static [&'static str]> {
+    Some(match type_name {
+        "Money" | "PageInfo" | "RecordRights" | "ChangeAuthor" => &[],
+        "Company" | "Address" => &[Company::KIND],
+        "Contact" | "ContactMethod" => &[Contact::KIND],
+        "Lead" => &[Lead::KIND],
+        "Activity" => &[Activity::KIND],
+        "ActivityTarget" => &[
+            Activity::KIND,
+            Company::KIND,
+            Contact::KIND,
+            Lead::KIND,
+            Opportunity::KIND,
+        ],
+        "NextAction" | "OpportunityCollaborator" | "OpportunityContact" | "StageChange" => {
+            &[Opportunity::KIND]
+        }
+        // How likely a deal is won is its stage's to say.
+        "Opportunity" | "PipelineStats" | "StageStats" | "DealTotals" | "CurrencyTotal" => {
+            &[Opportunity::KIND, Pipeline::KIND, Stage::KIND]
+        }
+        "Pipeline" | "Stage" => &[Pipeline::KIND, Stage::KIND],
+        "Team" => &[Team::KIND],
+        "User" => &[Member::KIND],
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::api::{sdl, shape::select_operation};
+
+    fn of(text: &str, variables: Json) -> Option<Dependencies> {
+        let shape = SchemaShape::from_sdl(&sdl()).expect("the schema's own text");
+        let document = parse_query(text).expect("sound text");
+        let (_, operation) = select_operation(&document, None).expect("one operation");
+        let variables = Variables::from_json(variables);
+        Dependencies::of(&shape, &document, &operation.node, &variables)
+    }
+
+    fn kinds_of(text: &str, variables: Json) -> Vec<&'static str> {
+        let dependencies = of(text, variables).expect("it follows from records alone");
+        dependencies.kinds.into_iter().collect()
+    }
+
+    #[test]
+    fn an_answer_follows_from_what_it_shows() {
+        let text = "{ companies { nodes { name contacts { totalCount } } } }";
+        assert_eq!(kinds_of(text, json!({})), ["company", "contact"]);
+        let text = "query { companies { ...F } } fragment F on CompanyConnection { nodes { owner { name } } }";
+        assert_eq!(kinds_of(text, json!({})), ["company", "member"]);
+    }
+
+    #[test]
+    fn and_from_what_it_is_filtered_by_however_that_is_given() {
+        let written = "{ contacts(filter: { company: { name: { eq: \"x\" } } }) { totalCount } }";
+        let expected = ["company", "contact"];
+        assert_eq!(kinds_of(written, json!({})), expected);
+        let sent = "query($f: ContactFilter) { contacts(filter: $f) { totalCount } }";
+        let filter = json!({ "f": { "or": [{ "company": { "name": { "eq": "x" } } }] } });
+        assert_eq!(kinds_of(sent, filter), expected);
+        let default = "query($f: ContactFilter = { company: { name: { eq: \"x\" } } }) { contacts(filter: $f) { totalCount } }";
+        assert_eq!(kinds_of(default, json!({})), expected);
+        assert_eq!(
+            kinds_of(sent, json!({ "f": { "firstName": { "eq": "x" } } })),
+            ["contact"]
+        );
+    }
+
+    #[test]
+    fn what_follows_from_more_than_records_is_not_kept() {
+        for text in [
+            "{ viewer { user { id } } }",
+            "{ companies { totalCount } tenant { name } }",
+            "{ dueActions { opportunities { totalCount } } }",
+            "{ users: companies { nodes { owner { membership { role } } } } }",
+            "{ node(id: \"company:x\") { id ... on Membership { role } } }",
+            "{ companies { nodes { createdBy { apiKey { name } } } } }",
+            "{ companies { nodes { unheardOf } } }",
+            "{ __schema { queryType { name } } }",
+            "mutation { companyDelete(id: \"x\") { userErrors { code } } }",
+        ] {
+            assert_eq!(of(text, json!({})), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_follows_from_everything() {
+        let board = of(
+            "{ eventCursor companies { nodes { can { update } } } }",
+            json!({}),
+        );
+        let board = board.expect("it follows from records alone");
+        assert!(board.has_cursor && board.has_rights);
+    }
+}

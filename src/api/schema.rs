@@ -1,0 +1,136 @@
+//! The schema: the domains put together. A new domain is one line in each list.
+
+use std::sync::Arc;
+
+use async_graphql::{
+    MergedObject, MergedSubscription, SDLExportOptions, SchemaBuilder, ValidationMode,
+};
+
+use super::{
+    limits::Limits,
+    live::LiveQuery,
+    node::{NodeQuery, Nodes},
+    spending::Spending,
+};
+use crate::{
+    api::{
+        audit::AuditQuery,
+        presence::{PresenceQuery, PresenceSubscription},
+    },
+    crm::{
+        self,
+        activities::{ActivityMutation, ActivityQuery, ActivitySubscription},
+        companies::{CompanyMutation, CompanyQuery, CompanySubscription},
+        contacts::{ContactMutation, ContactQuery, ContactSubscription},
+        leads::{LeadMutation, LeadQuery, LeadSubscription},
+        opportunities::{OpportunityMutation, OpportunityQuery, OpportunitySubscription},
+        pipelines::{PipelineMutation, PipelineQuery, PipelineSubscription},
+    },
+    entity::OwnedKinds,
+    graphql::{Balances, subscription::AnyRecord},
+    organization::{
+        accounts::{AccountMutation, AccountQuery, Accounts},
+        api_keys::{ApiKeyMutation, ApiKeyQuery},
+        identities::{IdentityMutation, IdentityQuery},
+        members::{InvitationMutation, InvitationQuery, MemberMutation, MemberQuery, TeamMutation},
+        roles::{RoleMutation, RoleQuery},
+        second_factor::{SecondFactorMutation, SecondFactorQuery},
+        tenants::{TenantMutation, TenantQuery},
+    },
+    platform::redis::Presences,
+};
+
+/// The executable schema.
+pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
+
+/// Everything that can be read.
+#[derive(Default, MergedObject)]
+pub struct Query(
+    NodeQuery,
+    LiveQuery,
+    PresenceQuery,
+    TenantQuery,
+    MemberQuery,
+    InvitationQuery,
+    RoleQuery,
+    ApiKeyQuery,
+    CompanyQuery,
+    ContactQuery,
+    LeadQuery,
+    PipelineQuery,
+    OpportunityQuery,
+    ActivityQuery,
+    AccountQuery,
+    AuditQuery,
+    IdentityQuery,
+    SecondFactorQuery,
+);
+
+/// Everything that can be changed. Each field is one transaction; several fields run one after the other.
+#[derive(Default, MergedObject)]
+pub struct Mutation(
+    TenantMutation,
+    MemberMutation,
+    InvitationMutation,
+    TeamMutation,
+    RoleMutation,
+    ApiKeyMutation,
+    CompanyMutation,
+    ContactMutation,
+    LeadMutation,
+    PipelineMutation,
+    OpportunityMutation,
+    ActivityMutation,
+    AccountMutation,
+    IdentityMutation,
+    SecondFactorMutation,
+);
+
+/// Everything that can be watched, over a WebSocket or as server-sent events. A subscription has one top-level field.
+#[derive(Default, MergedSubscription)]
+pub struct Subscription(
+    CompanySubscription,
+    ContactSubscription,
+    LeadSubscription,
+    OpportunitySubscription,
+    ActivitySubscription,
+    PipelineSubscription,
+    PresenceSubscription,
+);
+
+/// Builds the schema of a server.
+pub(super) fn build(
+    limits: &Limits,
+    (accounts, presences, spending): (Arc<Accounts>, Arc<Presences>, Arc<Spending>),
+) -> Schema {
+    let builder = builder(limits).data(accounts).data(presences);
+    let balances: Arc<dyn Balances> = spending;
+    let records: Arc<dyn AnyRecord> = Arc::new(Nodes);
+    let owned: OwnedKinds = &crm::OWNED;
+    builder.data(balances).data(records).data(owned).finish()
+}
+
+/// The library's own limits stay on behind ours, as a second wall.
+fn builder(limits: &Limits) -> SchemaBuilder<Query, Mutation, Subscription> {
+    Schema::build(
+        Query::default(),
+        Mutation::default(),
+        Subscription::default(),
+    )
+    // Documents are validated when they are read; what is executed was made of valid ones.
+    .validation_mode(ValidationMode::Fast)
+    .limit_recursive_depth(limits.bracket_depth)
+    .limit_directives(limits.directives)
+    .disable_suggestions()
+}
+
+/// The schema in the schema definition language, sorted, as `schema.graphql` holds it.
+#[must_use]
+pub fn sdl() -> String {
+    let options = SDLExportOptions::new()
+        .sorted_fields()
+        .sorted_arguments()
+        .sorted_enum_items();
+    let schema = builder(&Limits::default()).finish();
+    format!("{}\n", schema.sdl_with_options(options).trim())
+}

@@ -1,0 +1,67 @@
+//! Subscriptions over WebSockets, by a handler of our own: the stock one waits for ever for the first message, takes
+//! any number of operations, runs mutations over the socket, and never looks at when the token ends.
+//!
+//! What a socket may do: say who it is within 5 s, by a token in its first message and never in its address; then run
+//! subscriptions, so many at a time. It is closed when its token ends, when its person may not stay, and when the
+//! server stops. See `protocol.rs` for messages and codes.
+
+mod bell;
+mod frames;
+mod open;
+mod protocol;
+mod session;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    extract::{FromRequestParts as _, ws::WebSocketUpgrade},
+    http::request::Parts,
+    response::{IntoResponse as _, Response},
+};
+
+use super::Api;
+use crate::db::journal::Origin;
+use session::Session;
+
+/// What is read at a time, in bytes; the usual 128 kB are for few sockets with much to say. It is cleared before every
+/// look for something new, and kept by every socket.
+const BUFFER: usize = 1024;
+/// How much may wait to be written; a message more than that breaks the socket.
+const LARGEST_WAITING: usize = 32 * 1024 * 1024;
+
+/// How soon the first message has to come.
+const INIT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Whether a request asks to become a WebSocket.
+pub(super) fn is_upgrade(parts: &Parts) -> bool {
+    let upgrade = parts.headers.get(axum::http::header::UPGRADE);
+    upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// Makes a WebSocket of a request.
+pub(super) async fn upgrade(api: &Arc<Api>, parts: &mut Parts, origin: Origin) -> Response {
+    let upgrade = match WebSocketUpgrade::from_request_parts(parts, &()).await {
+        Ok(upgrade) => upgrade,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let api = Arc::clone(api);
+    let largest = api.limits().socket_message_bytes;
+    upgrade
+        .protocols([protocol::NAME])
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(0)
+        .max_write_buffer_size(LARGEST_WAITING)
+        .max_message_size(largest)
+        .max_frame_size(largest)
+        .on_upgrade(async move |socket| {
+            // Servers that stop wait for their sockets to be closed properly.
+            let connections = api.connections().clone();
+            let served = async {
+                let session = Session::new(api, socket, origin);
+                if let Some(open) = Box::pin(session.welcome()).await {
+                    open.run().await;
+                }
+            };
+            connections.track_future(served).await;
+        })
+}

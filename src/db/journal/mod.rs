@@ -1,0 +1,22 @@
+//! What a transaction leaves beside its rows: events in the transactional outbox and entries in the audit log, both
+//! numbered and chained per tenant. The unit of work appends them as its last statements; what has no transaction (a
+//! sign-in, a refusal) goes through a [`Recorder`].
+
+mod attempts;
+pub(crate) mod chain;
+mod entry;
+mod folding;
+mod hints;
+mod origin;
+mod outbox;
+mod recorder;
+mod redact;
+
+pub(crate) use attempts::{MOST_IDS, NamedId, Suspicion};
+pub(crate) use chain::append as append_entries;
+pub use entry::{Changes, Entry};
+pub use hints::Hints;
+pub use origin::Origin;
+pub use outbox::{Event, EventKind};
+pub(crate) use outbox::{append, append_story};
+pub use recorder::{Recorder, Recording, Whom};

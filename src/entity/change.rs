@@ -1,0 +1,147 @@
+//! Changing records: locking them, and telling what has become of them.
+
+use serde::Serialize;
+use serde_json::{Map, Value as Json, json};
+use uuid::Uuid;
+
+use super::{Entity, Stamps};
+use crate::{
+    base::error::{Error, Result},
+    db::{
+        Tx,
+        journal::{Event, EventKind},
+        list,
+    },
+};
+
+/// Locks a record for a change, if it still is at the version that the change was made for.
+///
+/// # Errors
+/// `NOT_FOUND`, `CONFLICT`; `FORBIDDEN` for a record that the actor sees but may not change.
+pub async fn lock<R: Entity>(tx: &mut Tx, id: Uuid, expected_version: Option<i32>) -> Result<R> {
+    // FOR UPDATE asks the update policies too, so a record that may be read but not changed is not found by it.
+    let sql = list::by_id::<R>(tx, id).push(" FOR UPDATE");
+    let Some(record) = tx.optional::<R>(sql).await? else {
+        return match list::find::<R>(tx, id).await? {
+            Some(_) => Err(Error::Forbidden("change this record")),
+            None => Err(Error::NotFound {
+                kind: R::KIND,
+                field: "id",
+            }),
+        };
+    };
+    match expected_version {
+        Some(expected) if expected != record.stamps().version => Err(Error::Conflict {
+            kind: R::KIND,
+            version: record.stamps().version,
+        }),
+        _ => Ok(record),
+    }
+}
+
+/// Columns with further ones.
+#[must_use]
+pub fn with(mut columns: Json, more: Json) -> Json {
+    if let (Json::Object(columns), Json::Object(more)) = (&mut columns, more) {
+        columns.extend(more);
+    }
+    columns
+}
+
+/// The record as the event log keeps it, with its id and its times.
+pub(super) fn whole<R: Entity>(record: &R) -> Map<String, Json> {
+    let Json::Object(mut columns) = record.columns() else {
+        return Map::new();
+    };
+    let Stamps {
+        archived_at,
+        created_at,
+        updated_at,
+        ..
+    } = record.stamps();
+    columns.insert(R::ID_COLUMN.to_owned(), json!(record.key()));
+    columns.insert("archived_at".to_owned(), json!(archived_at));
+    columns.insert("created_at".to_owned(), json!(created_at));
+    columns.insert("updated_at".to_owned(), json!(updated_at));
+    columns
+}
+
+/// Tells of a record that came about.
+pub fn emit_created<R: Entity>(tx: &mut Tx, record: &R, fields: &impl Serialize) {
+    tx.emit(Event {
+        kind: EventKind::Created,
+        entity: R::KIND,
+        id: record.key(),
+        version: record.stamps().version,
+        changed: Vec::new(),
+        before: None,
+        after: Some(json!(fields)),
+        record: Some(Json::Object(whole(record))),
+        was: None,
+        visible_before: None,
+        visible_after: Some(record.visible_to().to_owned()),
+    });
+}
+
+/// Tells of a record that changed, with the columns that differ.
+pub fn emit_changed<R: Entity, F: Serialize>(
+    tx: &mut Tx,
+    kind: EventKind,
+    (before, old): (&R, &F),
+    (after, new): (&R, &F),
+) {
+    let (changed, old, new) = diff(&json!(old), &json!(new));
+    let mut record = whole(after);
+    let mut was = whole(before);
+    was.retain(|column, value| record.get(column) != Some(value));
+    was.extend(old.clone());
+    record.extend(new.clone());
+    tx.emit(Event {
+        kind,
+        entity: R::KIND,
+        id: after.key(),
+        version: after.stamps().version,
+        changed,
+        before: Some(Json::Object(old)),
+        after: Some(Json::Object(new)),
+        record: Some(Json::Object(record)),
+        was: Some(Json::Object(was)),
+        visible_before: Some(before.visible_to().to_owned()),
+        visible_after: Some(after.visible_to().to_owned()),
+    });
+}
+
+/// Tells of what follows for a record from a change to another one: it keeps its version. What the changed columns
+/// were before is not known.
+pub fn tell_followed<R: Entity>(
+    tx: &mut Tx,
+    (record, visible_before): (&R, String),
+    changed: &[&str],
+) {
+    tx.follow_up(Event {
+        kind: EventKind::Updated,
+        entity: R::KIND,
+        id: record.key(),
+        version: record.stamps().version,
+        changed: changed.iter().map(|&name| name.to_owned()).collect(),
+        before: None,
+        after: None,
+        record: Some(Json::Object(whole(record))),
+        was: None,
+        visible_before: Some(visible_before),
+        visible_after: Some(record.visible_to().to_owned()),
+    });
+}
+
+fn diff(before: &Json, after: &Json) -> (Vec<String>, Map<String, Json>, Map<String, Json>) {
+    let (mut changed, mut old, mut new) = (Vec::new(), Map::new(), Map::new());
+    for (name, value) in after.as_object().into_iter().flatten() {
+        let was = before.get(name).unwrap_or(&Json::Null);
+        if was != value {
+            changed.push(name.clone());
+            old.insert(name.clone(), was.clone());
+            new.insert(name.clone(), value.clone());
+        }
+    }
+    (changed, old, new)
+}

@@ -1,0 +1,260 @@
+//! Who records belong to, and bringing them to somebody else.
+
+use std::{collections::HashMap, marker::PhantomData};
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::Entity;
+use crate::{
+    access::Author,
+    base::{
+        error::{Error, Result},
+        ids::{Typed as _, UserId},
+    },
+    db::{Sql, Tx},
+};
+
+/// Who a record belongs to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, sqlx::FromRow)]
+pub struct Ownership {
+    /// The person.
+    pub owner_id: Option<UserId>,
+    /// The person's place in the tree of teams, which row-level security reads.
+    pub team_path: Option<String>,
+}
+
+impl Ownership {
+    /// Gives the record to another person, if it is the first one's.
+    pub fn hand_over(&mut self, (from, to): (UserId, UserId)) {
+        if self.owner_id == Some(from) {
+            self.place_with(to);
+        }
+    }
+
+    /// Gives the record to a person, to be placed where that person stands now; also when it is theirs already.
+    pub fn place_with(&mut self, owner: UserId) {
+        self.owner_id = Some(owner);
+        // No team has an empty path: the verb that changes the record finds a difference and looks the place up.
+        self.team_path = Some(String::new());
+    }
+}
+
+/// Looks up where the owners stand in the tree of teams. People and programs give records to members who can sign in;
+/// imports, and the server when it places what somebody owns already, to suspended ones too.
+///
+/// # Errors
+/// On the field `ownerId`: `NOT_FOUND` for anybody who is not a member of the tenant, `OWNER_SUSPENDED`.
+pub async fn place_owners<'a>(
+    tx: &mut Tx,
+    records: impl IntoIterator<Item = &'a mut Ownership>,
+) -> Result<()> {
+    let mut records: Vec<_> = records.into_iter().collect();
+    let mut owners: Vec<Uuid> = records
+        .iter()
+        .filter_map(|record| Some(record.owner_id?.uuid()))
+        .collect();
+    owners.sort_unstable();
+    owners.dedup();
+    for record in records
+        .iter_mut()
+        .filter(|record| record.owner_id.is_none())
+    {
+        record.team_path = None;
+    }
+    if owners.is_empty() {
+        return Ok(());
+    }
+    let sql = Sql::new(
+        "SELECT user_id, team_path, status = 'SUSPENDED' FROM memberships WHERE tenant_id = ",
+    )
+    .bind(tx.tenant())
+    .push(" AND user_id")
+    .one_of(&owners)
+    // Who leaves gets nothing more; their records are being passed on.
+    .push(" AND status <> 'LEAVING'");
+    let places = tx.all::<(UserId, Option<String>, bool)>(sql).await?;
+    let is_any_suspended = places.iter().any(|(.., suspended)| *suspended);
+    refuse_suspended(tx, is_any_suspended, "ownerId")?;
+    let place = |(owner, path, _)| (owner, path);
+    let paths: HashMap<UserId, Option<String>> = places.into_iter().map(place).collect();
+    for record in &mut records {
+        let Some(owner) = record.owner_id else {
+            continue;
+        };
+        let path = paths.get(&owner).ok_or(Error::NotFound {
+            kind: "member",
+            field: "ownerId",
+        })?;
+        record.team_path.clone_from(path);
+    }
+    Ok(())
+}
+
+/// Refuses people who can't be given something to do, by the rules of [`place_owners`].
+///
+/// # Errors
+/// `NOT_FOUND` or `OWNER_SUSPENDED` on `field`.
+pub async fn require_owners(
+    tx: &mut Tx,
+    people: impl IntoIterator<Item = Uuid>,
+    field: &'static str,
+) -> Result<()> {
+    let mut people: Vec<Uuid> = people.into_iter().collect();
+    people.sort_unstable();
+    people.dedup();
+    if people.is_empty() {
+        return Ok(());
+    }
+    let sql = Sql::new("SELECT status = 'SUSPENDED' FROM memberships WHERE tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND user_id")
+        .one_of(&people)
+        .push(" AND status <> 'LEAVING'");
+    let suspended = tx.column::<bool>(sql).await?;
+    if suspended.len() < people.len() {
+        let kind = "member";
+        return Err(Error::NotFound { kind, field });
+    }
+    refuse_suspended(tx, suspended.contains(&true), field)
+}
+
+fn refuse_suspended(tx: &Tx, is_suspended: bool, field: &str) -> Result<()> {
+    let is_chosen = matches!(tx.actor().author, Author::User(_) | Author::Key(_));
+    if is_suspended && is_chosen {
+        let message = "this member is suspended: choose somebody who can sign in";
+        return Err(Error::invalid("OWNER_SUSPENDED", field, message));
+    }
+    Ok(())
+}
+
+/// The next records that a person owns, in the order of their ids; with a place only those that are not there.
+///
+/// # Errors
+/// The database.
+pub async fn owned_by<R: Entity>(
+    tx: &mut Tx,
+    owner: UserId,
+    but_not_at: Option<Option<&str>>,
+    (after, limit): (Uuid, i64),
+) -> Result<Vec<Uuid>> {
+    let mut sql = Sql::new("SELECT t.")
+        .push(R::ID_COLUMN)
+        .push(" FROM ")
+        .push(R::TABLE)
+        .push(" t WHERE t.tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND t.owner_id = ")
+        .bind(owner);
+    if let Some(place) = but_not_at {
+        sql = sql
+            .push(" AND t.team_path IS DISTINCT FROM ")
+            .bind(place.map(str::to_owned));
+    }
+    let sql = sql
+        .push(" AND t.")
+        .push(R::ID_COLUMN)
+        .push(" > ")
+        .bind(after)
+        .push(" ORDER BY t.")
+        .push(R::ID_COLUMN)
+        .push(" LIMIT ")
+        .bind(limit);
+    tx.column(sql).await
+}
+
+/// A record that people own.
+pub trait Owned: Entity {
+    /// The next records that a person who leaves has to do with, in the order of their ids.
+    ///
+    /// # Errors
+    /// The database.
+    fn of_person(
+        tx: &mut Tx,
+        person: UserId,
+        page: (Uuid, i64),
+    ) -> impl Future<Output = Result<Vec<Uuid>>> + Send {
+        owned_by::<Self>(tx, person, None, page)
+    }
+
+    /// Puts another person in the place of one who owns a record. The same person twice only brings it to where its owner
+    /// stands now; a record that stands right already is left alone.
+    ///
+    /// # Errors
+    /// `NOT_FOUND`, `FORBIDDEN`, or the database.
+    fn reassign(
+        tx: &mut Tx,
+        id: Uuid,
+        people: (UserId, UserId),
+    ) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// A kind of records that people own, whichever: a reassignment goes through all of them.
+pub trait OwnedKind: Send + Sync {
+    /// What a record of it is called.
+    fn name(&self) -> &'static str;
+
+    /// Where its records are.
+    fn table(&self) -> &'static str;
+
+    /// The next records that a person has to do with; with a place only those that they own and that are not there.
+    fn next<'t>(
+        &self,
+        tx: &'t mut Tx,
+        person: UserId,
+        but_not_at: Option<Option<&'t str>>,
+        page: (Uuid, i64),
+    ) -> BoxFuture<'t, Result<Vec<Uuid>>>;
+
+    /// See [`Owned::reassign`].
+    fn reassign<'t>(
+        &self,
+        tx: &'t mut Tx,
+        id: Uuid,
+        people: (UserId, UserId),
+    ) -> BoxFuture<'t, Result<()>>;
+}
+
+/// All kinds of records that people own, in the order in which they are reassigned; in the data of the schema.
+pub type OwnedKinds = &'static [&'static dyn OwnedKind];
+
+/// The kind of a type of records.
+pub struct KindOf<R>(PhantomData<fn() -> R>);
+
+impl<R> KindOf<R> {
+    /// There is one of each.
+    pub const KIND: Self = Self(PhantomData);
+}
+
+impl<R: Owned> OwnedKind for KindOf<R> {
+    fn name(&self) -> &'static str {
+        R::KIND
+    }
+
+    fn table(&self) -> &'static str {
+        R::TABLE
+    }
+
+    fn next<'t>(
+        &self,
+        tx: &'t mut Tx,
+        person: UserId,
+        but_not_at: Option<Option<&'t str>>,
+        page: (Uuid, i64),
+    ) -> BoxFuture<'t, Result<Vec<Uuid>>> {
+        match but_not_at {
+            None => R::of_person(tx, person, page).boxed(),
+            some => owned_by::<R>(tx, person, some, page).boxed(),
+        }
+    }
+
+    fn reassign<'t>(
+        &self,
+        tx: &'t mut Tx,
+        id: Uuid,
+        people: (UserId, UserId),
+    ) -> BoxFuture<'t, Result<()>> {
+        R::reassign(tx, id, people).boxed()
+    }
+}

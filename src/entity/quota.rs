@@ -1,0 +1,37 @@
+//! How many rows of a kind a tenant may have.
+
+use crate::{
+    base::error::{Error, Result},
+    db::{Sql, Tx, list::Record},
+};
+
+/// Refuses another row of a kind that the tenant has a quota for, once it is reached; `counted` is the condition, if
+/// not all rows (alias `r`) count. Those who ask at the same time
+/// wait for one another, so that together they don't pass it either.
+///
+/// # Errors
+/// `QUOTA_EXCEEDED`.
+pub async fn require_room<R: Record>(
+    tx: &mut Tx,
+    (quota, counted): (&'static str, &'static str),
+    what: &'static str,
+) -> Result<()> {
+    // Not a lock of the tenant's row: that is an admin's to change, and every insert of the tenant's refers to it.
+    let key = format!("{quota} {}", tx.tenant());
+    let sql = Sql::new("SELECT pg_advisory_xact_lock(hashtextextended(").bind(key);
+    tx.execute(sql.push(", 0))")).await?;
+    let sql = Sql::new("SELECT t.")
+        .push(quota)
+        .push("::bigint, (SELECT count(*) FROM ")
+        .push(R::TABLE)
+        .push(" r WHERE r.tenant_id = ")
+        .bind(tx.tenant())
+        .push(counted)
+        .push(") FROM tenants t WHERE t.tenant_id = ")
+        .bind(tx.tenant());
+    let (limit, held) = tx.optional::<(i64, i64)>(sql).await?.unwrap_or_default();
+    match held < limit {
+        true => Ok(()),
+        false => Err(Error::Quota { what, limit }),
+    }
+}

@@ -1,0 +1,38 @@
+//! What can be set of logs and traces.
+
+use url::Url;
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// One JSON object per line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// What a request's `traceparent` header counts for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TraceParents {
+    /// Anybody may send any, so it is not looked at.
+    Ignored,
+    /// A proxy in front sets it, and the trace goes on from there.
+    Trusted,
+}
+
+/// Logs and traces.
+#[derive(Debug, Clone)]
+pub struct TelemetryConfig {
+    /// What is logged, in the grammar of `tracing_subscriber::filter::Targets`; checked.
+    pub log: String,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// Base address of the collector; no traces without it.
+    pub otlp_endpoint: Option<Url>,
+    /// The `service.name` of traces.
+    pub service_name: String,
+    /// Whether incoming traces are continued.
+    pub trace_parents: TraceParents,
+}
