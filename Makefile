@@ -1,4 +1,5 @@
-# The commands of a day. ARGS is passed on: make run ARGS="--port 9000", make test ARGS=isolation
+# The commands of a day. `make help` lists them: what stands behind ## is the line it shows.
+# ARGS is passed on: make run ARGS="--port 9000", make test ARGS=isolation
 
 ARGS =
 DATA = .dealgraph
@@ -6,36 +7,40 @@ DATA = .dealgraph
 # Where rustup puts cargo, for shells that were not told.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: run test bench bench-live bench-peers bench-sizes soak fuzz check fmt clippy deny clean-data
+.PHONY: run help test bench bench-live bench-peers bench-sizes soak fuzz check fmt clippy deny clean-data
 
 # Runs Dealgraph with a Postgres and a Redis of its own, after installing what is missing. The shell gives
 # its place to dealgraph, so that Ctrl-C and signals reach it.
-run:
+run: ## a Postgres and a Redis of its own, the demo tenants, the server and the explorer
 	@sh .ci/bootstrap run
 	cargo build --release --locked
 	@exec "$${CARGO_TARGET_DIR:-target}/release/dealgraph" dev $(ARGS)
 
+# Lists the commands.
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
 # Runs all tests. They need nothing running.
-test:
+test: ## all tests; nothing has to run for them
 	@sh .ci/bootstrap test
 	cargo test --locked --lib --test it $(ARGS)
 
 # Measures requests per second, and the same statements by pgbench beside them.
-bench:
+bench: ## requests per second, beside pgbench with the same statements
 	@sh .ci/bootstrap run
 	cargo build --release --locked --workspace
 	@exec "$${CARGO_TARGET_DIR:-target}/release/dealgraph-loadtests" $(ARGS)
 
 # Kills servers, Redis and Postgres at random under load for five minutes, and holds what everybody saw against the log.
 # A shorter one, or one again: make soak ARGS="--seconds 20 --seed 7"
-soak:
+soak: ## kills servers, Redis and Postgres under load, and checks what everybody saw
 	@sh .ci/bootstrap run
 	cargo build --release --locked --workspace
 	@exec "$${CARGO_TARGET_DIR:-target}/release/dealgraph-loadtests" soak $(ARGS)
 
 # Sends what schemathesis makes of the schema, as every role, to a server of its own, and fails over a fault of the server or
 # anything of another tenant. Needs Python 3.11. Takes some three minutes: make fuzz ARGS="--cases 20000 --seed 7"
-fuzz:
+fuzz: ## generated requests as every role; needs Python 3.11
 	@sh .ci/bootstrap run
 	cargo build --release --locked
 	@python3 -m venv "$${CARGO_TARGET_DIR:-target}/fuzz"
@@ -45,39 +50,39 @@ fuzz:
 
 # Measures subscriptions with ten thousand sockets, beside a bare server that sends the same bytes to as many. Takes about
 # four minutes after the first time.
-bench-live:
+bench-live: ## subscriptions over ten thousand sockets
 	@sh .ci/bootstrap run
 	cargo build --release --locked --workspace
 	@exec "$${CARGO_TARGET_DIR:-target}/release/dealgraph-loadtests" live $(ARGS)
 
 # Measures Dealgraph beside PostGraphile on the same tables and policies, and pgbench with the same statements, in turns.
 # Needs npm. Takes some eight minutes after the first time.
-bench-peers:
+bench-peers: ## requests per second, beside PostGraphile and pgbench; needs npm
 	@sh .ci/bootstrap test
 	cargo build --release --locked --workspace
 	@exec "$${CARGO_TARGET_DIR:-target}/release/dealgraph-loadtests" peers $(ARGS)
 
 # Measures pages of a tenant of 10,000 deals and of one of a million, in turns. Takes some ten minutes the first time, for the
 # data, and two after it; another size: make bench-sizes ARGS="--deals 3000000"
-bench-sizes:
+bench-sizes: ## pages of a tenant of a million deals beside those of a small one
 	@sh .ci/bootstrap run
 	cargo build --release --locked --workspace
 	@exec "$${CARGO_TARGET_DIR:-target}/release/dealgraph-loadtests" sizes $(ARGS)
 
 # What CI checks before the tests.
-check: fmt clippy deny
+check: fmt clippy deny ## what CI checks before the tests: fmt, clippy, deny
 
-fmt:
+fmt: ## the format of the sources
 	cargo fmt --all --check
 
-clippy:
+clippy: ## lints
 	CLIPPY_CONF_DIR="$(CURDIR)/.ci" cargo clippy --workspace --all-targets --locked -- -D warnings
 
-deny:
+deny: ## licences and sources of dependencies, and known vulnerabilities where it can ask
 	@sh .ci/deny
 
 # Removes the data of `make run`.
-clean-data:
+clean-data: ## removes the data of `make run`
 	@if [ ! -e $(DATA)/.dealgraph-data ]; then echo "$(DATA) holds no data of dealgraph"; exit; fi; \
 	if command -v flock >/dev/null && ! flock -n $(DATA)/lock true; then \
 		echo "$(DATA) is in use: stop dealgraph first" >&2; exit 1; \

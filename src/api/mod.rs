@@ -1,7 +1,7 @@
-//! The thin shell around the domains: the schema, a request's context, limits, and the HTTP side.
+//! The service: the schema put together, and all that stands between a socket and a resolver: HTTP, WebSockets, reading
+//! documents, their cost, the response cache, subscriptions.
 //!
-//! Nothing here knows a rule of the business. A resolver of a domain translates its arguments, calls one verb of
-//! its domain and translates the answer.
+//! Nothing here knows a rule of the business.
 
 mod anonymous;
 mod attempts;

@@ -43,6 +43,10 @@ pub const SUPERUSER: &str = include_str!("../../policies/superuser/large_objects
 pub const OWNER: &str = "dealgraph_owner";
 /// The advisory lock that one migration at a time holds.
 const LOCK: i64 = 0x6465_616c_6772_6170;
+/// The statement that analyzes the tables of whoever asks; the parts of a partitioned one come with it.
+const OWN_TABLES: &str = "SELECT 'ANALYZE ' || string_agg(c.oid::regclass::text, ', ' ORDER BY c.oid) \
+     FROM pg_class c \
+     WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND pg_get_userbyid(c.relowner) = current_user";
 /// How long to wait for another server's migration.
 const LOCK_PATIENCE: Duration = Duration::from_secs(120);
 
@@ -174,7 +178,13 @@ pub async fn run(owner: &PgConnectOptions) -> Result<Report, MigrateError> {
 /// [`MigrateError::Database`].
 pub async fn analyze(owner: &PgConnectOptions) -> Result<(), MigrateError> {
     let mut connection = PgConnection::connect_with(owner).await?;
-    connection.execute("ANALYZE").await?;
+    // The bare word is about the whole database: Postgres would warn of each catalogue that is not the owner's.
+    let statement: Option<String> = sqlx::query_scalar(OWN_TABLES)
+        .fetch_one(&mut connection)
+        .await?;
+    if let Some(statement) = statement {
+        connection.execute(AssertSqlSafe(statement)).await?;
+    }
     Ok(connection.close().await?)
 }
 

@@ -91,6 +91,7 @@ fn a_hit_costs_a_point_and_says_what_it_is_when_asked() {
             answer.body["extensions"].clone()
         };
         let (miss, hit) = (send().await, send().await);
+        // As docs/caching.md shows it.
         let told = |status, age| json!({ "status": status, "reason": null, "age": age });
         assert_eq!(miss["cache"], told("MISS", Value::Null));
         assert_eq!(hit["cache"], told("HIT", json!(0)));

@@ -26,6 +26,7 @@ fn hash(text: &str) -> String {
         .collect()
 }
 
+/// As docs/caching.md shows it.
 fn persisted(text: &str) -> Value {
     json!({ "persistedQuery": { "version": 1, "sha256Hash": hash(text) } })
 }

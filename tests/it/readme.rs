@@ -1,9 +1,18 @@
-//! What the README and the pages in `docs/` show is true: their queries give their answers on the demo tenants, and the
-//! README's table of settings is the product's.
+//! What the README and the pages in `docs/` show is true: their queries give their answers on the demo tenants, their links
+//! lead somewhere, and the lists of settings and of commands are the product's. Pages are found by looking into `docs/`.
 //!
-//! A block of GraphQL, or of a shell that posts one, may be followed by JSON: an object with `data` or `errors` is the
-//! answer, any other one the variables. The answer of a subscription is its first event, and one answer more after any
-//! block is the next event of the latest subscription. The block may begin with lines that say:
+//! Every block says its language, and each is run but `text`:
+//!
+//! - `graphql` is asked, and of `sh` what it posts to the server with `-d` or `--data-urlencode`;
+//! - `json` after it is the answer if it has `data` or `errors`, the variables otherwise. The answer of a subscription is
+//!   its first event, and one answer more after any block is the next event of the latest subscription.
+//!
+//! Two words after the language say that a block is not run here. All others that are not are failures:
+//!
+//! - `not-run`: by nobody, such as commands that want a database of the reader's. A query is never one of these;
+//! - `tested-by=<file>`: by that file, which names the page.
+//!
+//! A block that is asked may begin with lines that say:
 //!
 //! - `# as <email> in <slug>`, `# without a token` or `# with <name>`, a token that is kept: who asks;
 //! - `# <name> is mailed to <email>`: the secret in the last mail to them is kept;
@@ -12,7 +21,13 @@
 //! In an answer `"<any>"` stands for any value but null, and `"<name>"` for a text that is kept under this name:
 //! documents below get it as their variable `$name`.
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
 
 use chrono::Utc;
 use dealgraph::{
@@ -32,6 +47,12 @@ use crate::{
 
 /// As whom the examples are run that name nobody.
 const READER: (&str, &str) = ("admin@maven.example", "maven");
+/// Pages that are tried at the same time, each on a database of its own.
+const AT_A_TIME: usize = 2;
+/// The mark of a block that nobody runs.
+const NOT_RUN: &str = "not-run";
+/// The mark of a block that another file runs.
+const TESTED_BY: &str = "tested-by=";
 /// What the examples call their subscriptions.
 const OPERATION: &str = "example";
 
@@ -47,27 +68,36 @@ struct Example {
 }
 
 #[test]
-fn its_queries_give_its_answers() {
-    run("README.md");
-}
-
-#[test]
-fn the_page_for_tenant_admins_gives_its_answers() {
-    run("docs/tenant-admins.md");
-}
-
-#[test]
-fn the_page_for_frontends_gives_its_answers() {
-    run("docs/frontend.md");
-}
-
-#[test]
-fn the_page_for_dashboards_gives_its_answers() {
-    run("docs/live.md");
+fn every_page_gives_its_answers() {
+    let pages: Vec<(String, Vec<Example>)> = pages()
+        .into_iter()
+        .map(|page| {
+            let examples = examples(&page);
+            (page, examples)
+        })
+        .filter(|(_, examples)| !examples.is_empty())
+        .collect();
+    let count: usize = pages.iter().map(|(_, examples)| examples.len()).sum();
+    assert!(
+        pages.len() > 6 && count > 60,
+        "there are {count} examples on {} pages",
+        pages.len()
+    );
+    let left = Mutex::new(pages.into_iter());
+    let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
+    thread::scope(|scope| {
+        for _ in 0..AT_A_TIME {
+            scope.spawn(|| {
+                while let Some((page, examples)) = next() {
+                    run(&page, examples);
+                }
+            });
+        }
+    });
 }
 
 /// Runs the examples of a page in their order, on fresh demo data.
-fn run(page: &str) {
+fn run(page: &str, examples: Vec<Example>) {
     test(async |world: &World| {
         let database = Database::migrated().await;
         let served = Served::over(&database, Arc::clone(&world.tokens), None).await;
@@ -78,8 +108,6 @@ fn run(page: &str) {
             .await
             .expect("the people get their password");
 
-        let examples = examples(page);
-        assert!(examples.len() > 5, "{page} has examples");
         let mut reading = Reading {
             world,
             database,
@@ -281,12 +309,138 @@ impl Example {
 }
 
 #[test]
-fn its_table_of_settings_is_the_products() {
+fn the_table_of_settings_is_the_products() {
     assert!(
-        text_of("README.md").contains(&config::markdown_table()),
-        "put this into the README:\n{}",
+        text_of("docs/configuration.md").contains(&config::markdown_table()),
+        "put this into docs/configuration.md:\n{}",
         config::markdown_table()
     );
+}
+
+#[test]
+fn the_list_of_commands_is_what_make_says() {
+    let makefile = text_of("Makefile");
+    let targets = || {
+        makefile.lines().filter_map(|line| {
+            let (target, rest) = line.split_once(':')?;
+            let is_target = target.starts_with(|first: char| first.is_ascii_lowercase())
+                && !target.contains(char::is_whitespace);
+            is_target.then_some((target, rest))
+        })
+    };
+    let list: String = targets()
+        .map(|(target, rest)| {
+            let (_, line) = rest
+                .split_once("## ")
+                .unwrap_or_else(|| panic!("make {target} does not say what it does"));
+            format!("make {target:<12} {line}\n")
+        })
+        .collect();
+    assert!(
+        list.lines().count() > 10 && text_of("README.md").contains(&list),
+        "put this into the README:\n{list}"
+    );
+    let mut unknown = Vec::new();
+    for page in pages() {
+        let (prose, blocks) = parts(&page);
+        let in_prose = prose.split('`').skip(1).step_by(2);
+        for said in blocks.lines().chain(in_prose) {
+            let Some(words) = said.strip_prefix("make ") else {
+                continue;
+            };
+            // One command in the list has words behind it that say what it does; elsewhere several may be named at once.
+            let most = if list.contains(said) { 1 } else { usize::MAX };
+            let named = words
+                .split_whitespace()
+                .take_while(|word| *word != "#" && !word.contains('='))
+                .take(most);
+            unknown.extend(
+                named
+                    .filter(|word| !targets().any(|(target, _)| target == *word))
+                    .map(|word| format!("{page}: make {word}")),
+            );
+        }
+    }
+    assert_eq!(unknown, [""; 0]);
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let mut found = 0;
+    let mut dead = Vec::new();
+    for page in pages() {
+        let folder = Path::new(&page).parent().expect("a page has a folder");
+        let (text, _) = parts(&page);
+        let links = text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+            .filter(|link| !link.contains("://"));
+        for link in links {
+            found += 1;
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let file = match file {
+                "" => page.clone(),
+                file => folder.join(file).to_string_lossy().into_owned(),
+            };
+            let is_there = Path::new(env!("CARGO_MANIFEST_DIR")).join(&file).exists()
+                && (heading.is_empty() || headings(&file).iter().any(|known| known == heading));
+            if !is_there {
+                dead.push(format!("{page}: {link}"));
+            }
+        }
+    }
+    assert!(found > 40, "there are links: {found}");
+    assert_eq!(dead, [""; 0]);
+}
+
+/// The headings of a page as links name them.
+fn headings(page: &str) -> Vec<String> {
+    let (text, _) = parts(page);
+    text.lines()
+        .filter(|line| line.starts_with('#'))
+        .map(|line| {
+            line.trim_start_matches('#')
+                .trim()
+                .to_lowercase()
+                .chars()
+                .filter(|char| char.is_alphanumeric() || " -_".contains(*char))
+                .map(|char| if char == ' ' { '-' } else { char })
+                .collect()
+        })
+        .collect()
+}
+
+/// The text of a page, and what stands in its blocks.
+fn parts(page: &str) -> (String, String) {
+    let mut is_block = false;
+    let (mut text, mut blocks) = (String::new(), String::new());
+    for line in text_of(page).lines() {
+        if line.trim_start().starts_with("```") {
+            is_block = !is_block;
+            continue;
+        }
+        let part = if is_block { &mut blocks } else { &mut text };
+        part.push_str(line);
+        part.push('\n');
+    }
+    (text, blocks)
+}
+
+/// The README, then the pages in `docs/`.
+fn pages() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let mut pages: Vec<String> = fs::read_dir(folder)
+        .expect("there are pages")
+        .map(|entry| entry.expect("an entry").file_name())
+        .filter_map(|name| {
+            let name = name.to_string_lossy();
+            name.ends_with(".md").then(|| format!("docs/{name}"))
+        })
+        .collect();
+    pages.sort();
+    pages.insert(0, "README.md".to_owned());
+    pages
 }
 
 fn text_of(page: &str) -> String {
@@ -294,12 +448,13 @@ fn text_of(page: &str) -> String {
         .unwrap_or_else(|error| panic!("{page}: {error}"))
 }
 
+/// What a page shows; a block that is neither run nor marked is a failure.
 fn examples(page: &str) -> Vec<Example> {
     let text = text_of(page);
     let mut examples: Vec<Example> = Vec::new();
     let mut lines = text.lines().zip(1..);
     while let Some((fence, line)) = lines.next() {
-        let Some(language) = fence.trim_start().strip_prefix("```") else {
+        let Some(said) = fence.trim_start().strip_prefix("```") else {
             continue;
         };
         let block = lines
@@ -307,12 +462,33 @@ fn examples(page: &str) -> Vec<Example> {
             .map(|(line, _)| line)
             .take_while(|line| line.trim() != "```");
         let block = block.collect::<Vec<_>>().join("\n");
-        match (language.trim(), examples.last_mut()) {
-            ("sh", _) => examples.extend(posted(&block).map(|document| Example {
-                line,
-                document,
-                ..Example::default()
-            })),
+        let (language, mark) = said.trim().split_once(' ').unwrap_or((said.trim(), ""));
+        if language == "text" {
+            continue;
+        }
+        if !mark.is_empty() {
+            let is_known = mark == NOT_RUN && language != "graphql" && posted(&block).is_none()
+                || mark
+                    .strip_prefix(TESTED_BY)
+                    .is_some_and(|file| text_of(file).contains(page));
+            assert!(
+                is_known,
+                "{page} line {line}: {said} is no mark of this block"
+            );
+            continue;
+        }
+        match (language, examples.last_mut()) {
+            ("sh", _) => {
+                let (document, variables) = posted(&block).unwrap_or_else(|| {
+                    panic!("{page} line {line}: nothing of this is run, and no mark says so")
+                });
+                examples.push(Example {
+                    line,
+                    document,
+                    variables,
+                    ..Example::default()
+                });
+            }
             ("graphql", _) => examples.push(Example {
                 line,
                 document: block,
@@ -322,6 +498,14 @@ fn examples(page: &str) -> Vec<Example> {
                 let value: Value = serde_json::from_str(&block)
                     .unwrap_or_else(|error| panic!("{page} line {line}: {error}"));
                 let is_answer = value.get("data").is_some() || value.get("errors").is_some();
+                let is_asked_for = |name: &String| example.document.contains(&format!("${name}"));
+                assert!(
+                    is_answer
+                        || value
+                            .as_object()
+                            .is_some_and(|all| all.keys().all(is_asked_for)),
+                    "{page} line {line}: this is no answer, the query takes no such variables, and no mark says what it is"
+                );
                 if is_answer && example.answer.is_some() {
                     example.events.push(value);
                     continue;
@@ -336,28 +520,34 @@ fn examples(page: &str) -> Vec<Example> {
                     "{page} line {line}: the query has one like this already"
                 );
             }
-            _ => {}
+            _ => {
+                panic!("{page} line {line}: this block of {said:?} is not run, and no mark says so")
+            }
         }
     }
     examples
 }
 
-/// The document that a line of shell posts as `-d '{"query":"…"}'`.
-fn posted(shell: &str) -> Option<String> {
+/// The document that a line of shell sends, by `-d '{"query":"…"}'` with its variables or by `--data-urlencode 'query=…'`.
+fn posted(shell: &str) -> Option<(String, Option<Value>)> {
+    if let Some((_, rest)) = shell.split_once("--data-urlencode 'query=") {
+        return Some((rest.split_once('\'')?.0.to_owned(), None));
+    }
     let body = shell.split_once("-d '")?.1.split_once('\'')?.0;
     let body: Value = serde_json::from_str(body).expect("the posted body is JSON");
-    Some(body["query"].as_str().expect("it has a query").to_owned())
+    let document = body["query"].as_str().expect("it has a query").to_owned();
+    Some((document, body.get("variables").cloned()))
 }
 
 /// Files whose refusals only the operator at a command line gets to read.
-const OF_OPERATORS: [&str; 2] = ["src/tenants/purge.rs", "src/tenants/operator.rs"];
+const OF_OPERATORS: [&str; 2] = ["src/organization/tenants/purge.rs", "src/organization/tenants/operator.rs"];
 
 #[test]
 fn every_code_that_a_form_can_be_told_is_written_down() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let pages = [
-        "README.md",
         "docs/frontend.md",
+        "docs/graphql.md",
         "docs/limits.md",
         "docs/live.md",
         "docs/tenant-admins.md",

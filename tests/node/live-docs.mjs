@@ -19,11 +19,11 @@ async function modules() {
   try {
     await writeFile(`${folder}/package.json`, '{ "type": "module" }');
     const names = [];
-    for (const [, block, name] of page.matchAll(/^```js\n(\/\/ (\S+\.js)[\s\S]*?)^```$/gm)) {
+    for (const [, block, name] of page.matchAll(/^```js\b.*\n(\/\/ (\S+\.js)[\s\S]*?)^```$/gm)) {
       await writeFile(`${folder}/${name}`, block);
       names.push(name);
     }
-    assert.equal(names.length, page.match(/^```js$/gm).length, 'each block begins with its name');
+    assert.equal(names.length, page.match(/^```js\b/gm).length, 'each block begins with its name');
     const imported = {};
     for (const name of names) Object.assign(imported, await import(pathToFileURL(`${folder}/${name}`)));
     return imported;

@@ -1,5 +1,5 @@
 // PostGraphile 5 over Dealgraph's own tables, set up as its documentation advises for production, to be measured
-// beside Dealgraph: the same Postgres, the same login, the same policies. README.md says how it is run.
+// beside Dealgraph: the same Postgres, the same login, the same policies. docs/performance.md says how it is run.
 
 import cluster from "node:cluster";
 import { randomUUID } from "node:crypto";

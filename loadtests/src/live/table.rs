@@ -1,4 +1,4 @@
-//! The figures as a table for the README, and what went wrong.
+//! The figures as a table for docs/performance.md, and what went wrong.
 
 use std::fmt::Write as _;
 

@@ -1,10 +1,10 @@
-//! The table of variables as people read it: in the README and in the command line's help.
+//! The table of variables as people read it: in docs/configuration.md and in the command line's help.
 
 use std::fmt::Write as _;
 
 use super::{VARIABLES, Variable};
 
-/// The table as the README shows it.
+/// The table as docs/configuration.md shows it.
 #[must_use]
 pub fn markdown_table() -> String {
     let mut table = String::from("| Variable | Default | Meaning |\n|---|---|---|\n");

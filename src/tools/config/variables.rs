@@ -1,4 +1,4 @@
-//! Every variable the server reads, in one table: parsing, the command line's help and the README follow it.
+//! Every variable the server reads, in one table: parsing, the command line's help and docs/configuration.md follow it.
 
 /// What all variables of the server begin with.
 pub const PREFIX: &str = "DEALGRAPH_";

@@ -76,6 +76,7 @@ fn bounds() -> [(&'static str, &'static str, &'static str, Value, Value); 6] {
             levels(11),
             levels(10),
         ),
+        // The refusal that docs/limits.md shows.
         (
             "TOO_MANY_VALUES",
             "101 values in a list of a filter, at most 100",
