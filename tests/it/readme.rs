@@ -540,7 +540,10 @@ fn posted(shell: &str) -> Option<(String, Option<Value>)> {
 }
 
 /// Files whose refusals only the operator at a command line gets to read.
-const OF_OPERATORS: [&str; 2] = ["src/organization/tenants/purge.rs", "src/organization/tenants/operator.rs"];
+const OF_OPERATORS: [&str; 2] = [
+    "src/organization/tenants/purge.rs",
+    "src/organization/tenants/operator.rs",
+];
 
 #[test]
 fn every_code_that_a_form_can_be_told_is_written_down() {

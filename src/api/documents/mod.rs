@@ -6,13 +6,13 @@
 mod prepared;
 mod trusted;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_graphql::{ServerError, parser::types::ExecutableDocument};
 use moka::sync::Cache;
 use sha2::{Digest as _, Sha256};
 
-use super::operation::Read;
+use super::operation::{Collected, Read};
 use crate::platform::redis::Texts;
 pub(super) use prepared::Prepared;
 pub use trusted::{Trusted, TrustedError};
@@ -36,6 +36,10 @@ pub(super) struct Document {
     pub(super) parsed: ExecutableDocument,
     /// What is wrong with it by the schema; then it is not run.
     pub(super) faults: Vec<ServerError>,
+    /// What its operation selects, if it has only one and that is the same for all variables.
+    collected: OnceLock<Collected>,
+    /// Whether an answer to its operation may carry a secret, if it has only one.
+    has_secrets: OnceLock<bool>,
 }
 
 impl Document {
@@ -47,7 +51,26 @@ impl Document {
             tokens,
             parsed,
             faults,
+            collected: OnceLock::new(),
+            has_secrets: OnceLock::new(),
         }
+    }
+
+    /// Where it is kept what the operation selects; nowhere if there are several.
+    fn collected(&self) -> Option<&OnceLock<Collected>> {
+        self.is_single().then_some(&self.collected)
+    }
+
+    /// Whether an answer may carry a secret, by a finding that is remembered where there is one operation only.
+    pub(super) fn has_secrets(&self, find: impl FnOnce() -> bool) -> bool {
+        match self.is_single() {
+            true => *self.has_secrets.get_or_init(find),
+            false => find(),
+        }
+    }
+
+    fn is_single(&self) -> bool {
+        self.parsed.operations.iter().count() == 1
     }
 }
 

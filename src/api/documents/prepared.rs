@@ -1,6 +1,6 @@
 //! What a client asks to be run.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_graphql::{Extensions, ServerError, Variables, parser::types::OperationDefinition};
 
@@ -86,7 +86,10 @@ impl Prepared {
         if !document.faults.is_empty() {
             return Err(document.faults.clone());
         }
-        let executable = Executable::new(&document.parsed, self.operation(), &self.variables);
+        let another = OnceLock::new();
+        let known = document.collected().unwrap_or(&another);
+        let operation = self.operation();
+        let executable = Executable::new(&document.parsed, operation, &self.variables, known);
         executable.map_err(|error| vec![error])
     }
 }

@@ -18,11 +18,14 @@ pub(super) const TYPES: [&str; 7] = [
 
 /// Whether the answer to a request may carry a secret. What a query asks for beyond the schema's own types is the schema.
 pub(super) fn may_be_in_answer(shape: &SchemaShape, prepared: &Prepared) -> bool {
-    let (document, variables) = (&prepared.document.parsed, &prepared.variables);
-    let operation = prepared.operation();
-    let touched = shape.touched(document, operation, variables);
-    let is_unknown = touched.has_unknown && operation.ty != OperationType::Query;
-    is_unknown || TYPES.iter().any(|name| touched.types.contains(name))
+    let document = &prepared.document;
+    document.has_secrets(|| {
+        // No variable changes the types of the answer.
+        let operation = prepared.operation();
+        let touched = shape.touched(&document.parsed, operation, &prepared.variables);
+        let is_unknown = touched.has_unknown && operation.ty != OperationType::Query;
+        is_unknown || TYPES.iter().any(|name| touched.types.contains(name))
+    })
 }
 
 #[cfg(test)]

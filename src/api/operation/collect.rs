@@ -1,5 +1,8 @@
-//! Which fields an operation selects of each object (GraphQL specification, section 6.3.2), with what `@skip`, `@include`
-//! and the variables say put in: fragments are laid out, and fields of the same key are one.
+//! Which fields an operation selects of each object (GraphQL specification, section 6.3.2), with what `@skip` and
+//! `@include` say put in: fragments are laid out, and fields of the same key are one. Variables stand in arguments still, so
+//! that the fields of a document whose directives ask no variable are collected once.
+
+use std::cell::Cell;
 
 use apollo_compiler::{
     Schema,
@@ -29,7 +32,7 @@ pub(super) struct Fields {
 pub(super) struct Selected {
     /// Its key in the answer.
     pub(super) key: Name,
-    /// What the executor is asked: no directives, no variables, and nothing below it.
+    /// What the executor is asked, but for the values of variables: no directives, and nothing below it.
     pub(super) asked: Positioned<Field>,
     /// Its type by the schema.
     pub(super) ty: Type,
@@ -76,6 +79,8 @@ pub(super) struct Collector<'a> {
     pub(super) document: &'a ExecutableDocument,
     /// Coerced.
     pub(super) variables: &'a Variables,
+    /// Whether a directive has asked a variable.
+    pub(super) has_asked: Cell<bool>,
 }
 
 /// Selection sets that stand on the same object.
@@ -211,7 +216,7 @@ impl<'a> Collector<'a> {
                 _ => continue,
             };
             let condition = directive.node.get_argument("if");
-            match condition.and_then(|value| self.constant(&value.node)) {
+            match condition.and_then(|value| self.condition(&value.node)) {
                 Some(ConstValue::Boolean(is_so)) if is_so == wanted => {}
                 Some(ConstValue::Boolean(_)) => return Ok(false),
                 _ => return Err(directive.pos),
@@ -228,52 +233,64 @@ impl<'a> Collector<'a> {
         let given = field.arguments.iter().filter_map(|(name, value)| {
             let mut known = known.iter();
             let known = known.find(|known| known.name == name.node.as_str())?;
-            let constant = self.literal(&known.ty, &value.node)?;
-            Some((name.clone(), value.position_node(constant.into_value())))
+            let value = value.position_node(literal(&known.ty, &value.node));
+            Some((name.clone(), value))
         });
         given.collect()
     }
 
-    /// A value of a type with its variables put in; none when it is a variable that has no value, which is as if it were
-    /// not there.
-    fn literal(&self, ty: &Type, value: &Value) -> Option<ConstValue> {
-        match (ty, value) {
-            (_, Value::Variable(name)) => self.variables.get(name).cloned(),
-            (_, Value::Null) => Some(ConstValue::Null),
-            (Type::List(inner) | Type::NonNullList(inner), Value::List(items)) => {
-                let item = |item| self.literal(inner, item).unwrap_or_default();
-                Some(ConstValue::List(items.iter().map(item).collect()))
-            }
-            (Type::List(inner) | Type::NonNullList(inner), one) => {
-                let item = self.literal(inner, one)?;
-                Some(ConstValue::List(vec![item]))
-            }
-            (Type::Named(name) | Type::NonNullNamed(name), value) => self.named(name, value),
+    fn condition(&self, value: &Value) -> Option<ConstValue> {
+        if let Value::Variable(_) = value {
+            self.has_asked.set(true);
         }
+        filled(value, self.variables)
     }
+}
 
-    fn named(&self, type_name: &str, value: &Value) -> Option<ConstValue> {
-        match (SCHEMA.types.get(type_name), value) {
-            (Some(ExtendedType::InputObject(known)), Value::Object(given)) => {
-                let fields = given.iter().filter_map(|(name, value)| {
-                    let known = known.fields.get(name.as_str())?;
-                    Some((name.clone(), self.literal(&known.ty, value)?))
-                });
-                Some(ConstValue::Object(fields.collect()))
-            }
-            (_, Value::Number(number)) if type_name == "ID" => {
-                Some(ConstValue::String(number.to_string()))
-            }
-            (_, value) => self.constant(value),
+/// A value with its variables put in; none when it is a variable that has no value, which is as if it were not there.
+pub(super) fn filled(value: &Value, variables: &Variables) -> Option<ConstValue> {
+    Some(match value {
+        Value::Variable(name) => return variables.get(name).cloned(),
+        Value::List(items) => {
+            let items = items.iter();
+            let items = items.map(|item| filled(item, variables).unwrap_or_default());
+            ConstValue::List(items.collect())
         }
-    }
+        Value::Object(fields) => {
+            let given = fields
+                .iter()
+                .filter_map(|(name, value)| Some((name.clone(), filled(value, variables)?)));
+            ConstValue::Object(given.collect())
+        }
+        plain => plain.clone().into_const()?,
+    })
+}
 
-    /// A value of a type that the schema says no more of.
-    fn constant(&self, value: &Value) -> Option<ConstValue> {
-        value
-            .clone()
-            .into_const_with(|name| self.variables.get(&name).cloned().ok_or(()))
-            .ok()
+/// A literal as its type reads it.
+fn literal(ty: &Type, value: &Value) -> Value {
+    match (ty, value) {
+        (_, Value::Variable(_) | Value::Null) => value.clone(),
+        (Type::List(inner) | Type::NonNullList(inner), Value::List(items)) => {
+            Value::List(items.iter().map(|item| literal(inner, item)).collect())
+        }
+        (Type::List(inner) | Type::NonNullList(inner), one) => {
+            Value::List(vec![literal(inner, one)])
+        }
+        (Type::Named(name) | Type::NonNullNamed(name), value) => named(name, value),
+    }
+}
+
+fn named(type_name: &str, value: &Value) -> Value {
+    match (SCHEMA.types.get(type_name), value) {
+        (Some(ExtendedType::InputObject(known)), Value::Object(given)) => {
+            let fields = given.iter().filter_map(|(name, value)| {
+                let known = known.fields.get(name.as_str())?;
+                Some((name.clone(), literal(&known.ty, value)))
+            });
+            Value::Object(fields.collect())
+        }
+        (_, Value::Number(number)) if type_name == "ID" => Value::String(number.to_string()),
+        (_, value) => value.clone(),
     }
 }
 

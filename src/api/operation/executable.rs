@@ -1,7 +1,7 @@
 //! What was collected, as a document that the executor runs: one operation, all values in place.
 
 use async_graphql::{
-    Name, Positioned,
+    Name, Positioned, Variables,
     indexmap::IndexMap,
     parser::types::{
         DocumentOperations, ExecutableDocument, Field, InlineFragment, OperationDefinition,
@@ -9,13 +9,17 @@ use async_graphql::{
     },
 };
 
-use super::collect::{Below, Fields, Selected};
+use super::collect::{Below, Fields, Selected, filled};
 use crate::graphql::projection::TYPE_KEY;
 
 /// A document of one operation that selects some fields of its root.
-pub(super) fn document(ty: OperationType, fields: &[Selected]) -> ExecutableDocument {
+pub(super) fn document(
+    ty: OperationType,
+    fields: &[Selected],
+    variables: &Variables,
+) -> ExecutableDocument {
     let mut items = Vec::with_capacity(fields.len());
-    push_all(fields.iter(), &mut items);
+    push_all(fields.iter(), variables, &mut items);
     let operation = OperationDefinition {
         ty,
         variable_definitions: Vec::new(),
@@ -48,21 +52,33 @@ fn unplaced<T>(node: T) -> Positioned<T> {
 
 type Items = Vec<Positioned<Selection>>;
 
-fn push_all<'a>(fields: impl Iterator<Item = &'a Selected>, items: &mut Items) {
+fn push_all<'a>(
+    fields: impl Iterator<Item = &'a Selected>,
+    variables: &Variables,
+    items: &mut Items,
+) {
     for selected in fields {
         let mut field = selected.asked.clone();
-        field.node.selection_set.node.items = below(&selected.below);
+        let arguments = &mut field.node.arguments;
+        arguments.retain_mut(|(_, value)| match filled(&value.node, variables) {
+            Some(constant) => {
+                value.node = constant.into_value();
+                true
+            }
+            None => false,
+        });
+        field.node.selection_set.node.items = below(&selected.below, variables);
         let at = field.pos;
         items.push(Positioned::new(Selection::Field(field), at));
     }
 }
 
-fn below(below: &Below) -> Items {
+fn below(below: &Below, variables: &Variables) -> Items {
     let mut items = Vec::new();
     match below {
         Below::Leaf => {}
         Below::Object(fields) => {
-            push_all(fields.fields.iter(), &mut items);
+            push_all(fields.fields.iter(), variables, &mut items);
             // The executor does not tell an object of which nothing is asked from one that is not there.
             if items.is_empty() {
                 items.push(type_field());
@@ -76,7 +92,7 @@ fn below(below: &Below) -> Items {
             if others.type_key().is_none() {
                 items.push(type_field());
             }
-            by_type(of, others, possible, &mut items);
+            by_type((of, others), possible, variables, &mut items);
         }
     }
     items
@@ -84,29 +100,36 @@ fn below(below: &Below) -> Items {
 
 /// The executor would run a field of an interface twice that is selected of all objects and, with other fields below it,
 /// of those of a type. Then all types are asked apart.
-fn by_type(of: &IndexMap<Name, Fields>, others: &Fields, possible: &[Name], items: &mut Items) {
+fn by_type(
+    (of, others): (&IndexMap<Name, Fields>, &Fields),
+    possible: &[Name],
+    variables: &Variables,
+    items: &mut Items,
+) {
     let has_more_below = |field: &Selected| !matches!(field.below, Below::Leaf);
     if !of.is_empty() && others.fields.iter().any(has_more_below) {
         for type_name in possible {
             let fields = of.get(type_name).unwrap_or(others);
-            push_fragment(type_name, fields.fields.iter(), items);
+            push_fragment(type_name, fields.fields.iter(), variables, items);
         }
         return;
     }
-    push_all(others.fields.iter(), items);
+    push_all(others.fields.iter(), variables, items);
     for (type_name, fields) in of {
         let is_new = |field: &&Selected| others.fields.iter().all(|known| known.key != field.key);
-        push_fragment(type_name, fields.fields.iter().filter(is_new), items);
+        let new = fields.fields.iter().filter(is_new);
+        push_fragment(type_name, new, variables, items);
     }
 }
 
 fn push_fragment<'a>(
     type_name: &Name,
     fields: impl Iterator<Item = &'a Selected>,
+    variables: &Variables,
     items: &mut Items,
 ) {
     let mut inside = Vec::new();
-    push_all(fields, &mut inside);
+    push_all(fields, variables, &mut inside);
     if inside.is_empty() {
         return;
     }

@@ -17,23 +17,33 @@ mod parse;
 mod tests;
 mod variables;
 
+use std::{
+    cell::Cell,
+    sync::{Arc, OnceLock},
+};
+
 use async_graphql::{
     Request, Response, ServerError, Value, Variables,
     parser::types::{ExecutableDocument, OperationDefinition, OperationType},
 };
 
-use collect::{Collector, Fields};
+use collect::{Collector, Fields, Selected};
 pub(super) use parse::{Read, SyntaxError, read};
 
 /// One operation of a valid document with its variables, ready to be run.
 #[derive(Debug)]
 pub(super) struct Executable {
     ty: OperationType,
-    root: Fields,
+    root: Collected,
+    variables: Variables,
 }
 
+/// What an operation selects.
+#[derive(Debug, Clone)]
+pub(super) struct Collected(Arc<Fields>);
+
 impl Executable {
-    /// Makes an operation ready.
+    /// Makes an operation ready, with what was collected of it before if that holds for all variables.
     ///
     /// # Errors
     /// `BAD_USER_INPUT` for a variable that is missing or not of its type.
@@ -41,38 +51,54 @@ impl Executable {
         document: &ExecutableDocument,
         operation: &OperationDefinition,
         sent: &Variables,
+        known: &OnceLock<Collected>,
     ) -> Result<Self, ServerError> {
-        let variables = &variables::coerce(operation, sent)?;
-        let collector = Collector {
-            document,
-            variables,
-        };
-        let sets = vec![&operation.selection_set.node];
+        let variables = variables::coerce(operation, sent)?;
+        let root = known.get().cloned().unwrap_or_else(|| {
+            let collector = Collector {
+                document,
+                variables: &variables,
+                has_asked: Cell::default(),
+            };
+            let sets = vec![&operation.selection_set.node];
+            let fields = collector.object(parse::root(operation.ty), &sets);
+            let root = Collected(Arc::new(fields));
+            match collector.has_asked.get() {
+                true => root,
+                false => known.get_or_init(|| root).clone(),
+            }
+        });
         Ok(Self {
             ty: operation.ty,
-            root: collector.object(parse::root(operation.ty), &sets),
+            root,
+            variables,
         })
+    }
+
+    fn fields(&self) -> &[Selected] {
+        &self.root.0.fields
     }
 
     /// Whether one of these fields is asked for, of any object.
     pub(super) fn selects(&self, names: &[&str]) -> bool {
-        self.root.selects(names)
+        self.root.0.selects(names)
     }
 
     /// The operation as the executor's request.
     pub(super) fn request(&self) -> Request {
-        self.request_for(0..self.root.fields.len())
+        self.request_for(0..self.fields().len())
     }
 
     /// The same without an argument of the root's fields, one that may be left out.
     pub(super) fn request_without(&self, argument: &str) -> Request {
-        let mut document = executable::document(self.ty, &self.root.fields);
+        let mut document = executable::document(self.ty, self.fields(), &self.variables);
         executable::leave_out(&mut document, argument);
         to_request(document)
     }
 
     fn request_for(&self, fields: std::ops::Range<usize>) -> Request {
-        to_request(executable::document(self.ty, &self.root.fields[fields]))
+        let fields = &self.fields()[fields];
+        to_request(executable::document(self.ty, fields, &self.variables))
     }
 
     /// Begins to answer it.
@@ -86,7 +112,7 @@ impl Executable {
 
     /// Completes what the executor has answered to [`request`](Self::request).
     pub(super) fn complete(&self, response: &mut Response) {
-        complete::complete(&self.root, response);
+        complete::complete(&self.root.0, response);
     }
 }
 
@@ -108,7 +134,7 @@ pub(super) struct Answering<'a> {
 impl Answering<'_> {
     /// What is to be run next, if anything.
     pub(super) fn next(&mut self) -> Option<Request> {
-        let fields = &self.executable.root.fields;
+        let fields = self.executable.fields();
         if self.done == fields.len() {
             return None;
         }
@@ -122,14 +148,14 @@ impl Answering<'_> {
 
     /// Takes what it was answered with.
     pub(super) fn take(&mut self, response: Response) {
-        let fields = &self.executable.root.fields;
+        let fields = self.executable.fields();
         self.response.errors.extend(response.errors);
         match (&mut self.response.data, response.data) {
             (Value::Object(all), Value::Object(answered)) => all.extend(answered),
             (Value::Object(_), _) => {}
             (none, answered) => *none = answered,
         }
-        let is_there = |field: &collect::Selected| match &self.response.data {
+        let is_there = |field: &Selected| match &self.response.data {
             Value::Object(all) => all
                 .get(&field.key)
                 .is_some_and(|value| *value != Value::Null),

@@ -11,13 +11,15 @@ fn executable(text: &str, variables: Json) -> Result<Executable, ServerError> {
     let operation = document.parsed.operations.iter().next();
     let (_, operation) = operation.expect("an operation");
     let variables = Variables::from_json(variables);
-    Executable::new(&document.parsed, &operation.node, &variables)
+    let known = std::sync::OnceLock::new();
+    Executable::new(&document.parsed, &operation.node, &variables, &known)
 }
 
 /// What the executor is asked, as text without space.
 fn asked(text: &str, variables: Json) -> String {
     let executable = executable(text, variables).expect("sound variables");
-    let document = super::executable::document(executable.ty, &executable.root.fields);
+    let document =
+        super::executable::document(executable.ty, executable.fields(), &executable.variables);
     let (_, operation) = document.operations.iter().next().expect("one operation");
     written(&operation.node.selection_set.node)
 }

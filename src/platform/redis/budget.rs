@@ -14,8 +14,9 @@ use redis::aio::ConnectionManager;
 
 use super::reach::Reach;
 
-/// A lease is this part of a bucket, or what is needed at once if that is more.
-const LEASE: u64 = 50;
+/// A lease is this part of a bucket, or what is needed at once if that is more: a hundred small queries, so that the trip
+/// is nothing beside them.
+const LEASE: u64 = 10;
 /// Unused points that come back are kept up to this part of a bucket; more is put back into it at the next trip.
 const KEPT: u64 = 10;
 /// So many buckets are known before those that have filled up again are forgotten.

@@ -1,0 +1,121 @@
+//! `#[derive(Columns)]`: what a struct has in columns of its table, each said once, on its field.
+//!
+//! ```ignore
+//! #[derive(sqlx::FromRow, Columns)]
+//! #[computed(name_normalized = normalize(&self.name))]
+//! struct Product {
+//!     #[sqlx(rename = "product_id")]
+//!     #[column(once)]
+//!     id: ProductId,
+//!     name: String,
+//!     #[column(amounts)]
+//!     unit_price_minor: Option<i64>,
+//!     #[column(read)]
+//!     visible_to: String,
+//!     #[sqlx(flatten)]
+//!     stamps: Stamps,
+//! }
+//! ```
+//!
+//! A field is a column of its name, or of the name that sqlx is told; `#[sqlx(flatten)]` brings the columns of another
+//! struct, `#[sqlx(skip)]` none. `#[column(…)]` says more, separated by commas:
+//! - `amounts`, `emails`, `phones`, `secret`: its sensitivity; plain unless said.
+//! - `read`: never written with the record. `once`: written when the row is inserted, and not again.
+//! - `select = "…"`: read as this expression, which no column stands behind.
+//!
+//! `#[computed(column = expression, sensitivity)]` on the struct is a column that is written and not read back.
+//! `#[told(name, sensitivity)]` is no column: events tell it beside them.
+
+mod parse;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{DeriveInput, parse_macro_input};
+
+use parse::{Computed, Field, Kind, Struct, Told};
+
+/// See the [crate's page](crate).
+#[proc_macro_derive(Columns, attributes(column, computed, told, sqlx))]
+pub fn columns(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    match Struct::read(&input) {
+        Ok(of) => expand(&of).into(),
+        Err(error) => error.to_compile_error().into(),
+    }
+}
+
+fn expand(of: &Struct) -> TokenStream {
+    let name = &of.name;
+    let (impl_generics, type_generics, bounds) = of.generics.split_for_impl();
+    let parts = of.fields.iter().filter_map(part);
+    let computed = of.computed.iter().map(|computed| {
+        let Computed { column, sensitivity, .. } = computed;
+        let column = column.to_string();
+        quote!(crate::db::Part::Column(crate::db::Column {
+            name: #column,
+            sensitivity: crate::access::Sensitivity::#sensitivity,
+            written: crate::db::Written::Always,
+            read: crate::db::Read::Never,
+        }))
+    });
+    let told = of.told.iter().map(|Told { name, sensitivity }| {
+        let name = name.to_string();
+        quote!(crate::db::Part::Told(#name, crate::access::Sensitivity::#sensitivity))
+    });
+    let binds = of.fields.iter().filter_map(bind);
+    let computes = of.computed.iter().map(|Computed { value, .. }| quote!(row.bind(#value);));
+    quote! {
+        impl #impl_generics crate::db::Columns for #name #type_generics #bounds {
+            const PARTS: &'static [crate::db::Part] = &[#(#parts,)* #(#computed,)* #(#told,)*];
+
+            fn bind(&self, writing: crate::db::Writing, row: &mut crate::db::Row<'_>) {
+                #(#binds)*
+                #(#computes)*
+            }
+
+            fn select() -> &'static str {
+                static TEXT: ::std::sync::LazyLock<String> = ::std::sync::LazyLock::new(|| {
+                    crate::db::select_list(<#name as crate::db::Columns>::PARTS)
+                });
+                &TEXT
+            }
+        }
+    }
+}
+
+fn part(field: &Field) -> Option<TokenStream> {
+    match &field.kind {
+        Kind::Skipped => None,
+        Kind::Flat => {
+            let ty = &field.ty;
+            Some(quote!(crate::db::Part::Parts(<#ty as crate::db::Columns>::PARTS)))
+        }
+        Kind::Column { name, sensitivity, written, select } => {
+            let read = match select {
+                Some(select) => quote!(crate::db::Read::As(#select)),
+                None => quote!(crate::db::Read::Column),
+            };
+            Some(quote!(crate::db::Part::Column(crate::db::Column {
+                name: #name,
+                sensitivity: crate::access::Sensitivity::#sensitivity,
+                written: crate::db::Written::#written,
+                read: #read,
+            })))
+        }
+    }
+}
+
+fn bind(field: &Field) -> Option<TokenStream> {
+    let member = &field.member;
+    match &field.kind {
+        Kind::Skipped => None,
+        Kind::Flat => Some(quote!(crate::db::Columns::bind(&self.#member, writing, row);)),
+        Kind::Column { written, .. } if written == "Never" => None,
+        Kind::Column { written, .. } if written == "Once" => Some(quote! {
+            if writing == crate::db::Writing::Insert {
+                row.bind(::core::clone::Clone::clone(&self.#member));
+            }
+        }),
+        Kind::Column { .. } => Some(quote!(row.bind(::core::clone::Clone::clone(&self.#member));)),
+    }
+}

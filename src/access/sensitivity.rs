@@ -1,0 +1,41 @@
+//! How sensitive a value is: declared once, on the field of the record that has it.
+
+use super::{Rights, Sensitive};
+
+/// Who a value may be shown to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sensitivity {
+    /// Whoever sees the record.
+    Plain,
+    /// An amount of money.
+    Amounts,
+    /// An e-mail address.
+    Emails,
+    /// A phone number.
+    Phones,
+    /// Ways to reach somebody, addresses and numbers, each in an object's `value`.
+    Ways,
+    /// Nobody: it opens something.
+    Secret,
+}
+
+impl Sensitivity {
+    /// What a role may keep back that this is.
+    #[must_use]
+    pub const fn kinds(self) -> &'static [Sensitive] {
+        match self {
+            Self::Plain | Self::Secret => &[],
+            Self::Amounts => &[Sensitive::Amounts],
+            Self::Emails => &[Sensitive::Emails],
+            Self::Phones => &[Sensitive::Phones],
+            Self::Ways => &[Sensitive::Emails, Sensitive::Phones],
+        }
+    }
+
+    /// Whether it is shown to who has these rights and sees the record.
+    #[must_use]
+    pub fn is_shown(self, rights: &Rights) -> bool {
+        let shown = self.kinds().iter().all(|what| rights.shows(*what));
+        shown && self != Self::Secret
+    }
+}
