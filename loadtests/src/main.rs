@@ -83,7 +83,14 @@ enum What {
     /// What becomes of kept answers while Redis fails.
     Kept,
     /// How what requests cost in points goes together with the time that they take.
-    Price,
+    Price {
+        /// What chance begins with.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Prints each query with its points and its time too.
+        #[arg(long)]
+        each: bool,
+    },
     /// Whether pages of a tenant of a million deals are as quick as those of one with ten thousand.
     Sizes {
         /// The deals of the large tenant.
@@ -182,7 +189,7 @@ async fn measure_what(options: &Options, cluster: &Cluster) -> Outcome<()> {
         Some(What::SignIn) => sign_in::run(options, cluster).await,
         Some(What::Peers) => peers::run(options, cluster).await,
         Some(What::Fair) => fair::run(options, cluster).await,
-        Some(What::Price) => price::run(options, cluster).await,
+        Some(What::Price { seed, each }) => price::run(options, cluster, (seed, each)).await,
         Some(What::Kept) => kept::run(options, cluster).await,
         Some(What::Sizes { deals }) => sizes::run(options, cluster, deals).await,
         Some(What::Soak(_)) => Ok(()),
