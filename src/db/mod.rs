@@ -4,14 +4,14 @@
 //! - [`ReadSession`]: one read-only snapshot on behalf of an actor, shared by all of a query.
 //! - [`Db::system`]: the other login, for the few things that happen before or beyond an actor; each use says why.
 //!
-//! Nothing outside this folder can reach a connection in any other way. `gate` says whose turn it is to have one,
+//! Nothing outside this folder can reach a connection in any other way. `admission` says whose turn it is to have one,
 //! `connections` has them ready.
 
+mod admission;
+mod autocommit;
 mod connections;
 mod constraint;
 mod forms;
-mod gate;
-mod glance;
 pub mod journal;
 mod judge;
 pub mod list;
@@ -32,10 +32,10 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
+use admission::{Gate, Permit};
+pub use autocommit::Glances;
 use connections::Connections;
 use constraint::is_lost;
-use gate::{Gate, Permit};
-pub use glance::Glances;
 pub use judge::Row as KnownRow;
 pub(crate) use masked::refuse_hidden_filter;
 pub use order::{Cursor, Direction, OrderField, OrderTerm, ValueKind};

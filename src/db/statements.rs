@@ -12,9 +12,9 @@ use sqlx_core::transaction::TransactionManager as _;
 
 use super::{
     Running, Sql,
+    admission::Permit,
     connections::Lent,
     constraint::{is_unread, translate},
-    gate::Permit,
 };
 use crate::{
     base::error::{Error, Result},

@@ -10,7 +10,7 @@ mod cursor;
 mod feed;
 mod hub;
 mod logged;
-mod outlook;
+mod relevance;
 mod versions;
 
 pub use bus::redis_answers;
@@ -18,5 +18,5 @@ pub use cursor::{BadCursor, Epoch, EventCursor};
 pub use feed::{Feed, FeedError};
 pub use hub::Hub;
 pub use logged::{Logged, here};
-pub use outlook::{Change, Outlook, Watched};
+pub use relevance::{Change, Outlook, Watched};
 pub use versions::{Progress, Versions};

@@ -2,31 +2,31 @@
 //!
 //! # How
 //! - A subscription's resolver is run once to say what it watches ([`turn`]). Then it is run for each event by an
-//!   [`audience`]: all who asked the same and see the same. So an event is worked out once, however many listen.
-//! - Audiences of one visibility class of a tenant make a [`circle`]. It reads the tenant's feed and runs its audiences
+//!   [`shared`]: all who asked the same and see the same. So an event is worked out once, however many listen.
+//! - Audiences of one visibility class of a tenant make a [`group`]. It reads the tenant's feed and runs its audiences
 //!   for a batch of events on one snapshot: one statement per level of the answer.
 //! - Who joins with a cursor is first told privately what came after it, and enters the audience where that keeps its
 //!   latest messages; so there is neither a gap nor a double.
 //! - Who is up to date is told so every now and then, as a pulse: by its absence a client knows that it is not. It costs
 //!   the database nothing, since the [`crate::events::Hub`] looks at the logs of all watched tenants in any case.
 //! - Nobody waits for the slow: an audience that is heavy, or turns out to be, is told aside, in turns with others of its
-//!   tenant that are, and ended when it takes too long ([`lane`]).
-//! - What is sent waits in the client's [`outbox`]. Whoever does not take it is told where to resume.
+//!   tenant that are, and ended when it takes too long ([`dispatch`]).
+//! - What is sent waits in the client's [`send_queue`]. Whoever does not take it is told where to resume.
 //! - Rights are those of the class. An event that may change them interrupts whom it concerns, in its place in the
 //!   order; they come back with the rights they have then.
 
-mod admission;
-mod audience;
-mod circle;
+mod connection_limits;
+mod dispatch;
 mod failure;
-mod lane;
+mod group;
+mod handle;
 mod open;
 mod operation;
-mod outbox;
-mod past;
 mod peer;
 mod query;
-mod seat;
+mod replay;
+mod send_queue;
+mod shared;
 
 use std::{
     collections::HashMap,
@@ -49,14 +49,14 @@ use crate::{
     graphql::RequestContext,
     platform::{redis::Presences, telemetry::metrics::Metrics},
 };
-pub(crate) use admission::{Admission, Pass};
-use circle::Circle;
+pub(crate) use connection_limits::{Admission, Pass};
 pub(crate) use failure::{Failure, Refused};
+use group::Circle;
+pub(crate) use handle::Seat;
 pub(crate) use open::{Line, Start};
-pub(crate) use outbox::{Message, OperationId, Outbox, Parcel};
 pub(crate) use peer::{Checked, Peer, rights_changed};
 pub use query::LiveQuery;
-pub(crate) use seat::Seat;
+pub(crate) use send_queue::{Message, OperationId, Outbox, Parcel};
 
 /// Under this name the log knows what is run for subscriptions.
 const ORIGIN: &str = "subscription";
@@ -97,7 +97,7 @@ impl Running {
     /// What the answers to a batch of events are worked out with: on one snapshot, which is a statement per level for all
     /// of them. Where that comes to too much, each is worked out by itself ([`Audience::one_by_one`]).
     ///
-    /// [`Audience::one_by_one`]: audience::Audience::one_by_one
+    /// [`Audience::one_by_one`]: shared::Audience::one_by_one
     fn shared_context(&self, actor: Arc<Actor>) -> Arc<RequestContext> {
         self.context_within(actor, SHARED * self.limits.response_bytes)
     }

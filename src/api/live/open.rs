@@ -6,9 +6,9 @@ use tokio::sync::Notify;
 
 use super::{
     Failure, Live, Message, OperationId, Outbox, Refused, Seat,
-    audience::{Behind, Kind, Subscriber},
     operation::{Operation, Unanswered},
-    past::Reader,
+    replay::Reader,
+    shared::{Behind, Kind, Subscriber},
 };
 use crate::{
     access::Actor,

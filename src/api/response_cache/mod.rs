@@ -5,8 +5,8 @@
 //! else is read, so an answer is at least as new as the numbers it is kept under, and nobody is ever answered with what
 //! was true before they asked: but for those who say that it may be so many seconds old.
 
-mod kinds;
-mod usage;
+mod dependencies;
+mod status;
 
 use std::{
     sync::{
@@ -31,8 +31,8 @@ use crate::{
         telemetry::metrics::Metrics,
     },
 };
-use kinds::Dependencies;
-pub(super) use usage::{Bypass, OLDEST, Usage, Wish};
+use dependencies::Dependencies;
+pub(super) use status::{Bypass, OLDEST, Usage, Wish};
 
 /// What is kept.
 pub struct Caching {

@@ -5,11 +5,11 @@
 //! subscriptions, so many at a time. It is closed when its token ends, when its person may not stay, and when the
 //! server stops. See `protocol.rs` for messages and codes.
 
-mod bell;
 mod frames;
+mod handshake;
 mod open;
 mod protocol;
-mod session;
+mod wake_gate;
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +21,7 @@ use axum::{
 
 use super::Api;
 use crate::db::journal::Origin;
-use session::Session;
+use handshake::Session;
 
 /// What is read at a time, in bytes; the usual 128 kB are for few sockets with much to say. It is cleared before every
 /// look for something new, and kept by every socket.

@@ -15,9 +15,9 @@ use serde_json::{Map, Value as Json, json};
 use tokio::task::AbortHandle;
 
 use super::{
-    bell::Bell,
     frames::{End, close, patiently, read},
     protocol::{self, Close, Incoming},
+    wake_gate::Bell,
 };
 use crate::{
     api::{

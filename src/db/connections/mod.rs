@@ -9,7 +9,7 @@
 //! A snapshot that was read to its end may stay open on the pile for a moment. Its ROLLBACK then travels in the message
 //! that begins the next transaction, so that a query costs Postgres and us a message less.
 
-mod lent;
+mod pooled;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
@@ -22,8 +22,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-pub(super) use lent::Lent;
-use lent::{end, is_open};
+pub(super) use pooled::Lent;
+use pooled::{end, is_open};
 
 /// So long a connection is used before it goes back to sqlx.
 const USED: Duration = Duration::from_secs(300);

@@ -1,11 +1,11 @@
 //! What domains make their subscriptions from: what is watched, and what every event says.
 
-mod sight;
-mod told;
-mod turn;
+mod mode;
+mod record_event;
+mod visibility;
 
-pub use sight::AnyRecord;
-pub(crate) use told::Happening;
-pub use told::{FieldChange, Told};
-pub(crate) use turn::{Plan, Planned, Turn};
-pub use turn::{Turns, changes, presence, value, watch, watch_one, watched};
+pub(crate) use mode::{Plan, Planned, Turn};
+pub use mode::{Turns, changes, presence, value, watch, watch_one, watched};
+pub(crate) use record_event::Happening;
+pub use record_event::{FieldChange, Told};
+pub use visibility::AnyRecord;

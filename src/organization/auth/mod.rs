@@ -5,11 +5,11 @@
 
 mod access;
 mod api_key;
+pub(crate) mod cached_document;
 mod changes;
 mod claims;
 mod foreign;
-mod head;
-pub(crate) mod kept;
+mod header;
 pub mod keys;
 mod token;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::{Algorithm, Header, Validation, crypto};
 
-use super::{Claims, KeyRing, head};
+use super::{Claims, KeyRing, header};
 use crate::base::{
     clock::Clock,
     ids::{SessionId, TenantId, Typed as _, UserId},
@@ -149,7 +149,7 @@ impl Tokens {
     /// # Errors
     /// [`TokenError`].
     pub fn verify(&self, token: &str) -> Result<Claims, TokenError> {
-        let kid = head::read(token).ok_or(TokenError::Invalid)?.kid;
+        let kid = header::read(token).ok_or(TokenError::Invalid)?.kid;
         self.verify_by(token, &kid)
     }
 
@@ -158,7 +158,7 @@ impl Tokens {
         &self,
         token: &str,
     ) -> Result<(Claims, String), TokenError> {
-        let kid = head::read(token).ok_or(TokenError::Invalid)?.kid;
+        let kid = header::read(token).ok_or(TokenError::Invalid)?.kid;
         let claims = match self.verify_by(token, &kid) {
             Err(TokenError::UnknownKey) if self.ring.search(&kid).await => {
                 self.verify_by(token, &kid)

@@ -23,7 +23,7 @@ use crate::{
         error::{Error, Result},
         secret,
     },
-    organization::{auth::kept::Kept, identities::ProviderConfig},
+    organization::{auth::cached_document::Kept, identities::ProviderConfig},
     platform::fetch::{Fetch, FetchError},
 };
 

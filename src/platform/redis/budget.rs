@@ -12,7 +12,7 @@ use std::{
 
 use redis::aio::ConnectionManager;
 
-use super::reach::Reach;
+use super::client::Reach;
 
 /// A lease is this part of a bucket, or what is needed at once if that is more: a hundred small queries, so that the trip
 /// is nothing beside them.

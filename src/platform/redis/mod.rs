@@ -1,15 +1,15 @@
 //! What servers remember together in Redis, and each by itself while Redis is away.
 
-mod answers;
 mod budget;
-mod counts;
+mod client;
+mod documents;
+mod local_counts;
 mod presence;
-mod reach;
-mod texts;
 pub mod throttle;
+mod tiered_cache;
 
-pub use answers::{Answers, Found, Place};
 pub use budget::{Allowance, Balance, Bucket, Budget, Overdrawn};
+pub use documents::Texts;
 pub use presence::{Presences, Present, Stay};
-pub use texts::Texts;
 pub use throttle::{Counter, Throttle};
+pub use tiered_cache::{Answers, Found, Place};

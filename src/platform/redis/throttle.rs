@@ -18,8 +18,8 @@ use redis::aio::ConnectionManager;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    counts::{Count, Counts},
-    reach::Reach,
+    client::Reach,
+    local_counts::{Count, Counts},
 };
 use crate::base::{
     error::{Error, Result},

@@ -17,11 +17,11 @@
 //! Per change one statement for each who is affected, at their next request. Who waits for
 //! [`Access::changed`] sleeps until there may be news, or none is heard any more.
 
+mod change_feed;
 mod last_use;
-mod news;
-mod place;
+mod poller;
 mod refusal;
-mod watch;
+mod resolved;
 
 use std::{
     sync::{
@@ -37,7 +37,7 @@ use moka::future::Cache;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::{ApiKeySecret, Claims, TokenError, Tokens, api_key, head};
+use super::{ApiKeySecret, Claims, TokenError, Tokens, api_key, header};
 use crate::{
     access::{Actor, Author, Subject},
     base::{
@@ -51,11 +51,11 @@ use crate::{
     organization::identities::Identities,
     platform::redis::{Counter, Throttle},
 };
+use change_feed::{News, Trust};
 use last_use::LastUse;
-use news::{News, Trust};
-use place::Known;
+use poller::Watch;
 use refusal::Refusal;
-use watch::Watch;
+use resolved::Known;
 
 /// More tokens than this are not remembered at once; 200 bytes each.
 const REMEMBERED_TOKENS: u64 = 100_000;
@@ -215,7 +215,7 @@ impl Access {
         let left = (actor.expires_at - self.tokens.clock().now()).to_std();
         // Timers don't reach as far as dates do. A token counts a few seconds beyond its end: nobody need ask all the time.
         let left = left.unwrap_or_default();
-        let left = left.clamp(ASKED_AGAIN_AFTER, news::REMEMBERED_FOR);
+        let left = left.clamp(ASKED_AGAIN_AFTER, change_feed::REMEMBERED_FOR);
         let expired = tokio::time::sleep(left);
         tokio::pin!(expired);
         loop {
@@ -281,7 +281,7 @@ impl Access {
     }
 
     async fn read_bearer(&self, bearer: &str, origin: &Origin) -> Result<Bearer, Unread> {
-        if bearer.len() > head::MAX_TOKEN_BYTES {
+        if bearer.len() > header::MAX_TOKEN_BYTES {
             return Err(INVALID.into());
         }
         let hash: [u8; 32] = Sha256::digest(bearer).into();
@@ -308,7 +308,7 @@ impl Access {
 
     /// Verifies a token that was not seen before, by whoever its issuer's tokens are verified by.
     async fn verify(&self, token: &str, hash: [u8; 32], origin: &Origin) -> Result<Bearer> {
-        match head::claimed_issuer(token) {
+        match header::claimed_issuer(token) {
             Some(issuer) if issuer == self.tokens.issuer() => {
                 let verified = self.tokens.verify_or_search(token).await;
                 let (claims, kid) = verified.map_err(told)?;
@@ -345,7 +345,7 @@ impl Access {
     }
 
     async fn read(&self, who: (TenantId, Subject)) -> Result<Arc<Remembered>> {
-        let known = place::read((&self.db, &self.outside), who).await?;
+        let known = resolved::read((&self.db, &self.outside), who).await?;
         Ok(Arc::new(Remembered {
             known,
             noted_at_s: AtomicI64::new(0),
@@ -360,7 +360,7 @@ impl Access {
             Ok(_) => self.news.trust(who, known.as_of, known.as_of).is_some(),
             Err(_) => {
                 let is_older = bearer.issued_at_s < known.read_at_s;
-                is_older && known.as_of.elapsed() < news::TRUSTED_FOR
+                is_older && known.as_of.elapsed() < change_feed::TRUSTED_FOR
             }
         }
     }

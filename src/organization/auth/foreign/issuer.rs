@@ -5,7 +5,7 @@ use jsonwebtoken::{Algorithm, Header, Validation};
 use serde_json::Value;
 
 use super::{
-    super::kept::Kept,
+    super::cached_document::Kept,
     ForeignClaims, ForeignError, TenantName,
     claims::AnyClaims,
     jwks::{CheckingKey, Jwks},

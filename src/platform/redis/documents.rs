@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::aio::ConnectionManager;
 use sha2::{Digest as _, Sha256};
 
-use super::reach::Reach;
+use super::client::Reach;
 
 /// A text that nobody sends again is forgotten after so long.
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);

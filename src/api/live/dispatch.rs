@@ -9,9 +9,9 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{
     Failure, Live, Running,
-    audience::Audience,
-    circle::{Circle, PAUSE},
+    group::{Circle, PAUSE},
     operation::Unanswered,
+    shared::Audience,
 };
 use crate::{
     access::Actor,

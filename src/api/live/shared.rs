@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Failure, Message, OperationId, Outbox, Parcel, Running,
     operation::{Operation, Unanswered},
-    outbox::Full,
+    send_queue::Full,
 };
 use crate::{
     access::Actor,

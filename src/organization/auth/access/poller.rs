@@ -12,7 +12,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{News, news::Target};
+use super::{News, change_feed::Target};
 use crate::{
     base::{
         error::{Error, Result},

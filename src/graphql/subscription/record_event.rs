@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use futures_util::future::{try_join, try_join_all};
 use serde_json::Value as Json;
 
-use super::sight;
+use super::visibility;
 use crate::{
     base::error::{Error, Result},
     entity::{Entity, FieldDiff, shown_to},
@@ -107,19 +107,23 @@ impl Told {
             return Ok(Vec::new());
         };
         let told = event.changed.iter().filter_map(|name| {
-            let how = sight::of_column(name);
+            let how = visibility::of_column(name);
             let value = |side: &crate::db::KnownRow| side.get(name).cloned().unwrap_or(Json::Null);
             let (before, after) = (value(&event.before), value(&event.record));
             let sides = async move {
                 let (before, after) = match how {
-                    sight::How::InSight => {
-                        try_join(sight::in_sight(ctx, before), sight::in_sight(ctx, after)).await?
+                    visibility::How::InSight => {
+                        try_join(
+                            visibility::in_sight(ctx, before),
+                            visibility::in_sight(ctx, after),
+                        )
+                        .await?
                     }
                     _ => (before, after),
                 };
                 Ok::<_, Error>((name.as_str(), before, after))
             };
-            (how != sight::How::Never).then_some(sides)
+            (how != visibility::How::Never).then_some(sides)
         });
         let changed = try_join_all(told).await?;
         let shown = shown_to(&ctx.request().actor().rights, changed.into_iter());

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use moka::future::Cache;
 use redis::aio::ConnectionManager;
 
-use super::reach::Reach;
+use super::client::Reach;
 use crate::platform::Vault;
 
 /// Answers are kept for so long near and as long far, whatever their stamps say.

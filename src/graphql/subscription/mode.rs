@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_graphql::{Context, ID};
 use futures_util::stream::{self, Iter};
 
-use super::told::{Happening, Told};
+use super::record_event::{Happening, Told};
 use crate::{
     access::Scope,
     base::{

@@ -1,5 +1,5 @@
 //! A visibility class of a tenant that watches, with its audiences, and the values that some of them are kept told of. What
-//! happens is told in lanes ([`super::lane`]).
+//! happens is told in lanes ([`super::dispatch`]).
 
 use std::{
     collections::HashMap,
@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Failure, Running,
-    audience::{Audience, Kind},
     operation::Unanswered,
+    shared::{Audience, Kind},
 };
 use crate::{
     access::{Actor, Class},

@@ -4,10 +4,10 @@ use std::sync::{Arc, atomic::Ordering};
 
 use super::{
     Live,
-    audience::{Audience, Kind},
-    circle::Circle,
-    lane::Lane,
+    dispatch::Lane,
+    group::Circle,
     operation::Operation,
+    shared::{Audience, Kind},
 };
 use crate::{
     access::Actor,
