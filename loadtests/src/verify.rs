@@ -59,7 +59,8 @@ pub(crate) async fn run(cluster: &Cluster) -> Outcome<()> {
 
     let (recorder, recording) = Recorder::start(db.clone());
     let access = Arc::new(Access::new(
-        (db.clone(), recorder),
+        db.clone(),
+        recorder,
         tokens,
         Arc::new(Identities::none()),
         Throttle::new(None),

@@ -48,7 +48,7 @@ use crate::{
         auth::{Access, Tokens},
     },
     platform::{
-        redis::Texts,
+        redis::DocumentStore,
         telemetry::{self, OperationKind},
     },
 };
@@ -57,89 +57,127 @@ use documents::{Documents, Prepared};
 pub use documents::{Trusted, TrustedError};
 use http::Origins;
 use limits::{Limits, Refusal};
-use live::{Admission, Failure, Live, Pass, Sources};
+use live::{ConnectionLimits, ConnectionPermit, Failure, Live, Runtime, Sources};
 pub use plans::{Plan, Plans, PlansError};
-pub use response_cache::Caching;
-use response_cache::{Cached, Question, Usage, Wish};
+pub use response_cache::CacheSettings;
+use response_cache::{CacheDirective, CacheRequest, CacheStatus, ResponseCache};
 use shape::SchemaShape;
 use stages::Stages;
 
-/// The API: what the HTTP side hands requests to.
+/// What the HTTP layer hands requests to.
 pub struct Api {
     schema: Schema,
-    shape: SchemaShape,
+    shape: Arc<SchemaShape>,
     plans: Arc<Plans>,
     db: Db,
     access: Arc<Access>,
     recorder: Recorder,
     trusted_proxies: usize,
     live: Arc<Live>,
-    admission: Admission,
+    connection_limits: ConnectionLimits,
     spending: Arc<Spending>,
     documents: Documents,
-    cached: Cached,
+    response_cache: ResponseCache,
     stages: Stages,
     origins: Origins,
     connections: TaskTracker,
     closing: CancellationToken,
 }
 
+/// What an API is built from.
+pub struct ApiParts {
+    /// The database.
+    pub db: Db,
+    /// Verifies access tokens.
+    pub tokens: Arc<Tokens>,
+    /// The limits of plans.
+    pub plans: Arc<Plans>,
+    /// Records refusals in audit logs.
+    pub recorder: Recorder,
+    /// The accounts.
+    pub accounts: Arc<Accounts>,
+    /// What subscriptions read from.
+    pub sources: Sources,
+    /// Accounts for the points of requests.
+    pub spending: Spending,
+    /// What of responses is cached.
+    pub cache: CacheSettings,
+    /// The documents that clients have registered.
+    pub registered: DocumentStore,
+    /// The documents that the operator has listed.
+    pub trusted: Arc<Trusted>,
+    /// The origins that may open sockets.
+    pub origins: Origins,
+}
+
 impl Api {
     /// Builds the schema over a database.
     #[must_use]
-    pub fn new(
-        db: Db,
-        tokens: Arc<Tokens>,
-        plans: Arc<Plans>,
-        recorder: Recorder,
-        accounts: Arc<Accounts>,
-        (sources, spending, caching, (texts, trusted)): (
-            Sources,
-            Spending,
-            Caching,
-            (Texts, Arc<Trusted>),
-        ),
-        origins: Origins,
-    ) -> Self {
+    pub fn new(parts: ApiParts) -> Self {
+        let ApiParts {
+            db,
+            tokens,
+            plans,
+            recorder,
+            accounts,
+            sources,
+            spending,
+            cache,
+            registered,
+            trusted,
+            origins,
+        } = parts;
+        let Sources {
+            hub,
+            presences,
+            metrics,
+            heartbeat,
+        } = sources;
         let trusted_proxies = accounts.settings.trusted_proxies;
-        let outside = Arc::clone(&accounts.identities);
+        let identities = Arc::clone(&accounts.identities);
         let throttle = accounts.throttle.clone();
         let spending = Arc::new(spending);
         let schema = schema::build(
             plans.widest(),
-            (
-                accounts,
-                Arc::clone(&sources.presences),
-                Arc::clone(&spending),
-            ),
+            accounts,
+            Arc::clone(&presences),
+            Arc::clone(&spending),
         );
         let sdl = sdl();
         let shape = SchemaShape::from_sdl(&sdl).expect("the schema's own text is a schema");
-        let metrics = Arc::clone(&sources.metrics);
+        let shape = Arc::new(shape);
         let progress = Progress::new(db.clone());
         let stages = Stages::new(db.clone(), progress.clone());
-        let cached = Cached::new(caching, (progress, metrics), &sdl);
-        let access = Access::new((db.clone(), recorder.clone()), tokens, outside, throttle);
-        let access = Arc::new(access);
-        let live = Live::new(
-            schema.clone(),
-            (db.clone(), recorder.clone()),
-            (plans.widest().clone(), Arc::clone(&spending)),
-            sources,
+        let response_cache = ResponseCache::new(
+            cache,
+            progress,
+            Arc::clone(&metrics),
+            Arc::clone(&shape),
+            &sdl,
         );
+        let access = Access::new(db.clone(), recorder.clone(), tokens, identities, throttle);
+        let runtime = Runtime {
+            schema: schema.clone(),
+            limits: plans.widest().clone(),
+            db: db.clone(),
+            recorder: recorder.clone(),
+            spending: Arc::clone(&spending),
+            metrics,
+            heartbeat,
+        };
         Self {
             schema,
             shape,
             plans,
             db,
-            access,
+            access: Arc::new(access),
             recorder,
             trusted_proxies,
-            live,
-            admission: Admission::default(),
+            live: Live::new(runtime, hub, presences),
+            connection_limits: ConnectionLimits::default(),
             spending,
-            documents: Documents::new(texts, trusted),
-            cached,
+            documents: Documents::new(registered, trusted),
+            response_cache,
             stages,
             origins,
             connections: TaskTracker::new(),
@@ -152,7 +190,7 @@ impl Api {
         &self.live
     }
 
-    /// Whose pages may open a socket.
+    /// The origins that may open sockets.
     fn origins(&self) -> &Origins {
         &self.origins
     }
@@ -167,28 +205,29 @@ impl Api {
         &self.stages
     }
 
-    /// Documents that were read before.
+    /// The documents that are known.
     fn documents(&self) -> &Documents {
         &self.documents
     }
 
-    /// A pass for a connection that stays open.
-    fn admit(&self, actor: &Actor) -> std::result::Result<Pass, Failure> {
+    /// A permit for a long-lived connection.
+    fn admit(&self, actor: &Actor) -> std::result::Result<ConnectionPermit, Failure> {
         let metrics = self.live.metrics();
-        self.admission.enter(actor, self.limits(), metrics)
+        self.connection_limits
+            .acquire(actor, self.limits(), metrics)
     }
 
-    /// The connections that stay open.
+    /// The long-lived connections.
     fn connections(&self) -> &TaskTracker {
         &self.connections
     }
 
-    /// Cancelled when these have to end.
+    /// Cancelled when these have to close.
     fn closing(&self) -> &CancellationToken {
         &self.closing
     }
 
-    /// Closes all connections that stay open, each with word of when to come back, and ends their subscriptions.
+    /// Closes all long-lived connections, each with when to reconnect, and ends their subscriptions.
     pub(crate) async fn close(&self) {
         self.closing.cancel();
         self.connections.close();
@@ -196,42 +235,42 @@ impl Api {
         self.live.finish().await;
     }
 
-    /// How many proxies in front of the server are trusted to say where a request comes from.
+    /// How many proxies in front of the server are trusted for the address of a client.
     #[must_use]
     pub fn trusted_proxies(&self) -> usize {
         self.trusted_proxies
     }
 
-    /// The limits on requests, as long as it is not known who sends them.
+    /// The limits on requests before their actor is known.
     #[must_use]
     pub fn limits(&self) -> &Limits {
         self.plans.widest()
     }
 
-    /// The limits of those who are known.
+    /// The limits of actors, by their tenants' plans.
     fn plans(&self) -> &Plans {
         &self.plans
     }
 
-    /// Where refusals are noted.
+    /// Records refusals in audit logs.
     #[must_use]
     pub fn recorder(&self) -> &Recorder {
         &self.recorder
     }
 
-    /// What the limits know of the schema.
+    /// The schema as static analysis uses it.
     #[must_use]
     pub fn shape(&self) -> &SchemaShape {
         &self.shape
     }
 
-    /// Who somebody is, by their token or key.
+    /// Resolves tokens and keys to actors.
     #[must_use]
     pub fn access(&self) -> &Arc<Access> {
         &self.access
     }
 
-    /// Verifies a bearer token and resolves whom it stands for; `None` without a token.
+    /// Verifies a bearer token and resolves its actor; `None` without a token.
     ///
     /// # Errors
     /// `Unauthenticated` or `Unavailable`.
@@ -246,38 +285,40 @@ impl Api {
         }
     }
 
-    /// Answers what was prepared: with what is kept, where it holds, or by running it. Without an actor only what signing
-    /// in takes is answered.
+    /// Answers a prepared request, from the response cache where that holds. An anonymous caller may only run what signing in
+    /// takes.
     async fn answer(
         &self,
         actor: Option<Arc<Actor>>,
-        (prepared, price, wish): (&Prepared, u64, Wish),
+        prepared: &Prepared,
+        price: u64,
+        directive: CacheDirective,
         origin: &Origin,
     ) -> Answered {
         let Some(actor) = actor else {
-            return Answered::unkept(self.execute_anonymous(prepared, origin).await, 0);
+            return Answered::uncached(self.execute_anonymous(prepared, origin).await, 0);
         };
         let kind = prepared.operation().ty.into();
         telemetry::note_operation(kind, prepared.operation_name.as_deref());
         telemetry::note_person(actor.tenant, actor.person());
         if kind != OperationKind::Query {
-            let ran = self.execute(&actor, prepared, origin).await;
-            return Answered::unkept(ran.response, ran.points);
+            let executed = self.execute(&actor, prepared, origin).await;
+            return Answered::uncached(executed.response, executed.points);
         }
-        let question = Question {
-            api: self,
+        let request = CacheRequest {
             actor: &actor,
             prepared,
-            origin,
             price,
+            directive,
         };
-        self.cached.answer(question, wish).await
+        let execute = || self.execute(&actor, prepared, origin);
+        self.response_cache.respond(request, execute).await
     }
 
-    async fn execute(&self, actor: &Arc<Actor>, prepared: &Prepared, origin: &Origin) -> Ran {
+    async fn execute(&self, actor: &Arc<Actor>, prepared: &Prepared, origin: &Origin) -> Executed {
         let executable = match prepared.executable() {
             Ok(executable) => executable,
-            Err(faults) => return Ran::refused(faults),
+            Err(faults) => return Executed::refused(faults),
         };
         let context = Arc::new(RequestContext::new(
             (self.db.clone(), self.recorder.clone()),
@@ -307,10 +348,10 @@ impl Api {
         if context.is_too_large() {
             let bytes = context.size();
             tracing::info!(bytes, "an answer is larger than allowed and was given up");
-            return Ran::given_up(self.limits().too_large());
+            return Executed::aborted(self.limits().too_large());
         }
         let texts = shape::came_to(prepared.measure.texts, context.size());
-        Ran {
+        Executed {
             points: spending::spent(
                 &prepared.measure,
                 spending::objects(&response.data) + context.written_objects(),
@@ -346,37 +387,37 @@ impl Api {
     }
 }
 
-/// What was answered.
+/// The answer to a request.
 struct Answered {
     response: Response,
-    /// What was worked out for it, in points.
+    /// What it came to, in points.
     points: u64,
-    /// What became of a query at the cache.
-    usage: Option<Usage>,
+    /// What the response cache did for a query.
+    cache: Option<CacheStatus>,
 }
 
 impl Answered {
-    /// What no cache has to do with.
-    fn unkept(response: Response, points: u64) -> Self {
+    /// One that the response cache had no part in.
+    fn uncached(response: Response, points: u64) -> Self {
         Self {
             response,
             points,
-            usage: None,
+            cache: None,
         }
     }
 }
 
 /// What the executor has answered.
-struct Ran {
+struct Executed {
     response: Response,
-    /// What was worked out, in points: its objects, and what it costs beside them.
+    /// What it came to, in points: its objects, and what it costs beside them.
     points: u64,
-    /// Whether something was noted of the one who asked.
+    /// Whether something was recorded of the actor, so that the response is no other's.
     is_personal: bool,
 }
 
-impl Ran {
-    /// What was not run at all.
+impl Executed {
+    /// A request that was not run at all.
     fn refused(faults: Vec<ServerError>) -> Self {
         Self {
             response: Response::from_errors(faults),
@@ -385,8 +426,8 @@ impl Ran {
         }
     }
 
-    /// An answer that was given up in the middle. Nothing of what it was to cost is given back.
-    fn given_up(why: Refusal) -> Self {
+    /// A response that was aborted for a limit. Nothing of what it was to cost is refunded.
+    fn aborted(why: Refusal) -> Self {
         let mut error = ServerError::new(why.message, None);
         error
             .extensions

@@ -1,4 +1,4 @@
-//! Who is looking at a record now. Watching it is looking; who may not see the record is told nothing.
+//! Who is viewing a record now. Subscribing to its viewers is viewing it; without sight of the record there is no answer.
 
 use std::sync::Arc;
 
@@ -18,14 +18,14 @@ use crate::{
     events::Watched,
     graphql::{
         ContextExt as _,
-        subscription::{self, Turns, watch_one},
+        subscription::{self, ResolverStream, watch_one},
     },
     organization::members::User,
-    platform::redis::{Presences, Present},
+    platform::redis::{Presences, Viewer},
 };
 
 /// Somebody who is looking at a record.
-pub struct Viewing(Present);
+pub struct Viewing(Viewer);
 
 /// Somebody who is looking at a record.
 #[Object(name = "Presence")]
@@ -66,14 +66,14 @@ impl PresenceSubscription {
         ctx: &Context<'_>,
         on: ID,
         #[graphql(default = true)] announce: bool,
-    ) -> Result<Turns<Vec<Viewing>>> {
+    ) -> Result<ResolverStream<Vec<Viewing>>> {
         let watched = || one_record(ctx, &on);
         let viewing = async || viewing(ctx, &on).await;
         subscription::presence(ctx, (&on, announce), watched, viewing).await
     }
 }
 
-/// Who looks at a record, if the one who asks may see it.
+/// The viewers of a record, if the actor sees it.
 async fn viewing(ctx: &Context<'_>, on: &ID) -> Result<Vec<Viewing>> {
     if node::find(ctx, on).await?.is_none() {
         return Err(Error::NotFound {
@@ -82,8 +82,8 @@ async fn viewing(ctx: &Context<'_>, on: &ID) -> Result<Vec<Viewing>> {
         });
     }
     let presences = ctx.data_unchecked::<Arc<Presences>>();
-    let present = presences.of(ctx.request().actor().tenant, on).await;
-    Ok(present.into_iter().map(Viewing).collect())
+    let viewers = presences.of(ctx.request().actor().tenant, on).await;
+    Ok(viewers.into_iter().map(Viewing).collect())
 }
 
 /// The one record that has an id.

@@ -101,7 +101,9 @@ pub struct Subscription(
 /// Builds the schema of a server.
 pub(super) fn build(
     limits: &Limits,
-    (accounts, presences, spending): (Arc<Accounts>, Arc<Presences>, Arc<Spending>),
+    accounts: Arc<Accounts>,
+    presences: Arc<Presences>,
+    spending: Arc<Spending>,
 ) -> Schema {
     let builder = builder(limits).data(accounts).data(presences);
     let balances: Arc<dyn Balances> = spending;
@@ -110,14 +112,14 @@ pub(super) fn build(
     builder.data(balances).data(records).data(owned).finish()
 }
 
-/// The library's own limits stay on behind ours, as a second wall.
+/// The library's own limits stay on behind ours, as a second line of defence.
 fn builder(limits: &Limits) -> SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(
         Query::default(),
         Mutation::default(),
         Subscription::default(),
     )
-    // Documents are validated when they are read; what is executed was made of valid ones.
+    // Documents are validated when they are read; what is executed is derived from valid ones.
     .validation_mode(ValidationMode::Fast)
     .limit_recursive_depth(limits.bracket_depth)
     .limit_directives(limits.directives)

@@ -101,7 +101,7 @@ impl Spending {
         let [own, tenant] = &buckets;
         let taken = match self.budget.take(own, price).await {
             Ok(_) => self.budget.take(tenant, price).await.inspect_err(|_| {
-                self.budget.give_back(own, price.min(own.allowance.burst));
+                self.budget.refund(own, price.min(own.allowance.burst));
             }),
             overdrawn => overdrawn,
         };
@@ -165,7 +165,7 @@ impl Reserved<'_> {
         let balances = self.buckets.map(|bucket| {
             // What no bucket could hold was not taken either.
             let taken = self.taken.min(bucket.allowance.burst);
-            budget.give_back(&bucket, taken.saturating_sub(actual))
+            budget.refund(&bucket, taken.saturating_sub(actual))
         });
         Spent {
             price: self.price,
@@ -184,8 +184,8 @@ fn emptier([own, tenant]: [Balance; 2]) -> Balance {
 }
 
 impl Spent {
-    /// As `extensions.cost` tells it.
-    pub(super) fn told(&self) -> Value {
+    /// The value of `extensions.cost`.
+    pub(super) fn to_extension(&self) -> Value {
         let Allowance { burst, per_second } = self.balance.allowance;
         let parts = [
             ("requested", self.price),

@@ -34,7 +34,7 @@ macro_rules! record_events {
                 ctx: &async_graphql::Context<'_>,
                 filter: Option<$filter>,
                 after: Option<$crate::events::EventCursor>,
-            ) -> $crate::base::error::Result<$crate::graphql::subscription::Turns<$event>> {
+            ) -> $crate::base::error::Result<$crate::graphql::subscription::ResolverStream<$event>> {
                 $crate::graphql::subscription::changes::<$record, _>(ctx, filter, after)
             }
         }
@@ -45,11 +45,11 @@ macro_rules! record_events {
 macro_rules! event {
     ($(#[$about:meta])* $event:ident { $($fields:tt)* }) => {
         $(#[$about])*
-        pub struct $event($crate::graphql::subscription::Told);
+        pub struct $event($crate::graphql::subscription::RecordEvent);
 
-        impl From<$crate::graphql::subscription::Told> for $event {
-            fn from(told: $crate::graphql::subscription::Told) -> Self {
-                Self(told)
+        impl From<$crate::graphql::subscription::RecordEvent> for $event {
+            fn from(event: $crate::graphql::subscription::RecordEvent) -> Self {
+                Self(event)
             }
         }
 
@@ -57,7 +57,7 @@ macro_rules! event {
         #[async_graphql::Object]
         impl $event {
             #[graphql(flatten)]
-            async fn told(&self) -> &$crate::graphql::subscription::Told {
+            async fn event(&self) -> &$crate::graphql::subscription::RecordEvent {
                 &self.0
             }
 

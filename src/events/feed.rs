@@ -147,11 +147,11 @@ impl Feed {
         }
     }
 
-    /// The number of the place that a cursor names.
+    /// The position that a cursor names.
     ///
     /// # Errors
     /// [`FeedError::Lost`] for a cursor of another tenant, of before a restore, or of what never happened.
-    pub async fn place(&self, cursor: &EventCursor) -> Result<i64, FeedError> {
+    pub async fn position_of(&self, cursor: &EventCursor) -> Result<i64, FeedError> {
         if cursor.epoch != self.epoch {
             return Err(FeedError::Lost);
         }

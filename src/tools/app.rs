@@ -18,7 +18,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     api::{
-        self, Api, Caching, Plan, Plans, Spending, Trusted,
+        self, Api, ApiParts, CacheSettings, Plan, Plans, Spending, Trusted,
         http::{Origins, Outcome},
         limits::Limits,
         live::Sources,
@@ -38,7 +38,7 @@ use crate::{
     platform::{
         Vault,
         mail::{Mailer, Sending},
-        redis::{Answers, Presences, Texts, Throttle},
+        redis::{DocumentStore, Presences, Throttle, TieredCache},
         server::{self, ServerLimits},
         telemetry::{
             self, RequestLine, TraceParents,
@@ -209,26 +209,29 @@ impl App {
             hub: Arc::clone(&hub),
             presences: Arc::clone(&presences),
             metrics: Arc::clone(&metrics),
-            pulse: serving.pulse,
+            heartbeat: serving.pulse,
         };
         let plans = Arc::new(Plans::new(limits, &serving.plans));
         let spending = Spending::new(Arc::clone(&plans), redis_url.as_deref());
-        let answers =
-            |bytes| Answers::new(bytes, redis_url.as_deref(), Arc::clone(&accounts.vault));
-        let caching = Caching {
-            answers: (serving.cache_bytes > 0).then(|| answers(serving.cache_bytes)),
+        let entries =
+            |bytes| TieredCache::new(bytes, redis_url.as_deref(), Arc::clone(&accounts.vault));
+        let cache = CacheSettings {
+            entries: (serving.cache_bytes > 0).then(|| entries(serving.cache_bytes)),
             from_points: serving.cache_from_points,
         };
-        let documents = (Texts::new(redis_url.as_deref()), serving.trusted);
-        let api = Api::new(
-            db.clone(),
-            Arc::clone(&tokens),
+        let api = Api::new(ApiParts {
+            db: db.clone(),
+            tokens: Arc::clone(&tokens),
             plans,
             recorder,
-            Arc::clone(&accounts),
-            (sources, spending, caching, documents),
-            serving.origins,
-        );
+            accounts: Arc::clone(&accounts),
+            sources,
+            spending,
+            cache,
+            registered: DocumentStore::new(redis_url.as_deref()),
+            trusted: serving.trusted,
+            origins: serving.origins,
+        });
         let api = Arc::new(api);
         let access = Arc::clone(api.access());
         let health = Health {

@@ -1,4 +1,4 @@
-//! Documents that are known already: an application sends the same few again and again, and may send their ids instead.
+//! Known documents: an application sends the same few again and again, and may send their hashes or ids instead.
 //!
 //! - [`Prepared`]: a document with what it is to be run with.
 //! - [`Trusted`]: those that the operator has listed, which can be all that may be run.
@@ -13,12 +13,12 @@ use moka::sync::Cache;
 use sha2::{Digest as _, Sha256};
 
 use super::operation::{Collected, Read};
-use crate::platform::redis::Texts;
+use crate::platform::redis::DocumentStore;
 pub(super) use prepared::Prepared;
 pub use trusted::{Trusted, TrustedError};
 
-/// Bytes of text whose documents are kept. A parsed document takes some ten times its text.
-const KEPT_TEXT: u64 = 2 << 20;
+/// Bytes of text whose parsed documents are cached. A parsed document takes some ten times its text.
+const CACHED_TEXT: u64 = 2 << 20;
 
 /// SHA-256 of a document's text.
 pub(super) type Hash = [u8; 32];
@@ -87,7 +87,7 @@ pub(super) enum Named {
     Id(String),
 }
 
-/// Why a document is not there.
+/// Why a document is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Missing {
     /// The text has another hash.
@@ -101,24 +101,24 @@ pub(super) enum Missing {
 /// The documents that are known.
 pub(super) struct Documents {
     parsed: Cache<Hash, Arc<Document>>,
-    texts: Texts,
+    registered: DocumentStore,
     trusted: Arc<Trusted>,
 }
 
 impl Documents {
-    pub(super) fn new(texts: Texts, trusted: Arc<Trusted>) -> Self {
+    pub(super) fn new(registered: DocumentStore, trusted: Arc<Trusted>) -> Self {
         let weight = |_: &Hash, document: &Arc<Document>| {
             u32::try_from(document.text.len()).unwrap_or(u32::MAX)
         };
-        let parsed = Cache::builder().max_capacity(KEPT_TEXT).weigher(weight);
+        let parsed = Cache::builder().max_capacity(CACHED_TEXT).weigher(weight);
         Self {
             parsed: parsed.build(),
-            texts,
+            registered,
             trusted,
         }
     }
 
-    /// The text that a client means, with its hash.
+    /// The text that a client names, with its hash; no text for a document that is parsed already.
     ///
     /// # Errors
     /// [`Missing`].
@@ -136,7 +136,7 @@ impl Documents {
             Named::Hash(hash) => {
                 let text = match self.trusted.by_hash(&hash) {
                     Some(text) => Some(text.to_owned()),
-                    None => self.texts.get(&hash).await,
+                    None => self.registered.get(&hash).await,
                 };
                 let text = text.ok_or(Missing::Hash)?;
                 Ok((Some(text), hash))
@@ -148,9 +148,9 @@ impl Documents {
         }
     }
 
-    /// Keeps a text that a client wants to name by its hash, for all servers.
+    /// Stores a text that the client will name by its hash, for all servers.
     pub(super) async fn register(&self, document: &Document) {
-        self.texts.put(&document.hash, &document.text).await;
+        self.registered.put(&document.hash, &document.text).await;
     }
 
     /// Whether the operator has listed a document.
@@ -158,10 +158,10 @@ impl Documents {
         self.trusted.by_hash(&document.hash).is_some()
     }
 
-    /// The document with a hash; `read` scans and parses a text that is not known, and counts its tokens.
+    /// The document with a hash; `read` scans and parses a text that is not cached, and counts its tokens.
     ///
     /// # Errors
-    /// What `read` fails with; such a text is not kept.
+    /// What `read` fails with; such a text is not cached.
     pub(super) fn get<E>(
         &self,
         (text, hash): (Option<String>, Hash),
@@ -186,7 +186,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_text_is_read_once_and_one_that_is_wrong_each_time() {
-        let documents = Documents::new(Texts::new(None), Arc::default());
+        let documents = Documents::new(DocumentStore::new(None), Arc::default());
         let mut reads = 0;
         let mut get = async |text: &str| {
             let text = documents.text(Named::Text(text.to_owned())).await;

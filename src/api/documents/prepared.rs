@@ -1,4 +1,4 @@
-//! What a client asks to be run.
+//! A request that is ready to run.
 
 use std::sync::{Arc, OnceLock};
 
@@ -11,12 +11,12 @@ use crate::api::{
     shape::{FEWEST_STAGES, Measure, SchemaShape, select_operation},
 };
 
-/// What a client asks to be run, safe to validate and to run.
+/// A request that was parsed and measured, safe to validate and to run.
 #[derive(Debug)]
 pub(in crate::api) struct Prepared {
     /// The document.
     pub(in crate::api) document: Arc<Document>,
-    /// Whether it is to be kept under its hash once it is known who asks for that.
+    /// Whether it is to be stored under its hash, once the actor is known.
     pub(in crate::api) is_registered: bool,
     /// Which of its operations.
     pub(in crate::api) operation_name: Option<String>,
@@ -24,14 +24,14 @@ pub(in crate::api) struct Prepared {
     pub(in crate::api) variables: Variables,
     /// Bytes that it came in.
     pub(in crate::api) bytes: usize,
-    /// What it asks for.
+    /// What static analysis found that it may cost.
     pub(in crate::api) measure: Measure,
     /// What the client has sent beside them.
     pub(in crate::api) extensions: Extensions,
 }
 
 impl Prepared {
-    /// Refuses what is beyond the limits of whoever asks.
+    /// Refuses what is beyond the caller's limits.
     ///
     /// # Errors
     /// The first limit exceeded.
@@ -43,7 +43,7 @@ impl Prepared {
         let tokens = self.document.tokens;
         Refusal::unless_within("TOO_MANY_TOKENS", "tokens", tokens, limits.tokens)?;
         self.measure.check(limits).or_else(|refusal| {
-            // Measured again, to say where that is.
+            // Measured again, to locate it.
             let name = self.operation_name.as_deref();
             shape.measure(
                 &self.document.parsed,
@@ -55,7 +55,7 @@ impl Prepared {
         })
     }
 
-    /// Measures it anew, with pipelines of so many stages.
+    /// Measures it again, for pipelines of this many stages.
     ///
     /// # Errors
     /// The first limit exceeded.

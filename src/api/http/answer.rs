@@ -14,7 +14,7 @@ use super::head::REQUEST_ID;
 use super::problem::{Fault, Problem, limit_headers, status_of};
 use super::written;
 use crate::{
-    api::{limits::Limits, response_cache::Usage, spending::Spent},
+    api::{limits::Limits, response_cache::CacheStatus, spending::Spent},
     platform::server::coding::{self, Coding},
 };
 
@@ -90,19 +90,20 @@ impl Answer {
         }
     }
 
-    /// Has it sent as it is: there is a secret in it.
-    pub(super) fn keep_length(&mut self) {
+    /// Sends it uncompressed, since the compressed length could tell of a secret in it.
+    pub(super) fn disable_compression(&mut self) {
         self.is_compressible = false;
     }
 
-    /// Adds what became of the request at the cache; in the answer's text only when the client wants to know.
-    pub(super) fn tell_cache(&mut self, usage: Usage, is_asked_for: bool) {
-        self.headers.insert("cache-status", usage.header());
-        if let Some(age) = usage.age() {
+    /// Adds what the cache did for the request; in the response's body only when the client asks for it.
+    pub(super) fn set_cache_status(&mut self, status: CacheStatus, is_asked_for: bool) {
+        self.headers.insert("cache-status", status.to_header());
+        if let Some(age) = status.age() {
             self.headers.insert(header::AGE, HeaderValue::from(age));
         }
         if is_asked_for {
-            self.extensions.insert("cache".to_owned(), usage.told());
+            self.extensions
+                .insert("cache".to_owned(), status.to_extension());
         }
     }
 
@@ -119,8 +120,9 @@ impl Answer {
     }
 
     /// Adds what the request has cost, and what is left.
-    pub(super) fn tell_cost(&mut self, spent: &Spent) {
-        self.extensions.insert("cost".to_owned(), spent.told());
+    pub(super) fn set_cost(&mut self, spent: &Spent) {
+        self.extensions
+            .insert("cost".to_owned(), spent.to_extension());
         self.headers.extend(limit_headers(&spent.balance));
     }
 

@@ -1,4 +1,4 @@
-//! The cache in the words of HTTP: what a request wishes, what became of it, and answers that the client has already.
+//! The response cache over HTTP: `Cache-Control` of requests, `Cache-Status` of responses, and entity tags.
 
 use std::time::Duration;
 
@@ -8,51 +8,51 @@ use sha2::{Digest as _, Sha256};
 
 use crate::api::{
     documents::Prepared,
-    response_cache::{Bypass, OLDEST, Usage, Wish},
+    response_cache::{Bypass, CacheDirective, CacheStatus, MAX_AGE},
 };
 
-/// How a request wants to be answered (RFC 9111, section 5.2.1).
-pub(super) fn wish(headers: &HeaderMap) -> Wish {
+/// The directive of a request (RFC 9111, section 5.2.1); the strictest wins.
+pub(super) fn directive(headers: &HeaderMap) -> CacheDirective {
     let values = headers.get_all(header::CACHE_CONTROL).iter();
     let directives = values
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .map(str::trim);
-    let now = Wish::Within(Duration::ZERO);
-    directives.fold(now, |wish, directive| match wish {
-        Wish::Unkept => Wish::Unkept,
-        _ if directive.eq_ignore_ascii_case("no-store") => Wish::Unkept,
-        _ if directive.eq_ignore_ascii_case("no-cache") => Wish::Fresh,
-        Wish::Within(_) => age(directive).map_or(wish, Wish::Within),
-        Wish::Fresh => wish,
+    let now = CacheDirective::MaxAge(Duration::ZERO);
+    directives.fold(now, |strictest, directive| match strictest {
+        CacheDirective::NoStore => CacheDirective::NoStore,
+        _ if directive.eq_ignore_ascii_case("no-store") => CacheDirective::NoStore,
+        _ if directive.eq_ignore_ascii_case("no-cache") => CacheDirective::NoCache,
+        CacheDirective::MaxAge(_) => max_age(directive).map_or(strictest, CacheDirective::MaxAge),
+        CacheDirective::NoCache => strictest,
     })
 }
 
-/// How old an answer may be. No directive makes it older than [`OLDEST`].
-fn age(directive: &str) -> Option<Duration> {
+/// The `max-age` of a directive, [`MAX_AGE`] at most.
+fn max_age(directive: &str) -> Option<Duration> {
     let (name, seconds) = directive.split_once('=')?;
     let seconds = seconds.parse().ok()?;
     name.eq_ignore_ascii_case("max-age")
-        .then(|| Duration::from_secs(seconds).min(OLDEST))
+        .then(|| Duration::from_secs(seconds).min(MAX_AGE))
 }
 
-/// Whether the client asks what became of its request, by `extensions: { cache: true }`.
-pub(super) fn is_asked_for(prepared: &Prepared) -> bool {
+/// Whether the client asks for the cache status in the response, by `extensions: { cache: true }`.
+pub(super) fn is_status_requested(prepared: &Prepared) -> bool {
     matches!(
         prepared.extensions.0.get("cache"),
         Some(Value::Boolean(true))
     )
 }
 
-impl Usage {
-    /// As `Cache-Status` says it (RFC 9211).
-    pub(super) fn header(self) -> HeaderValue {
+impl CacheStatus {
+    /// The value of `Cache-Status` (RFC 9211).
+    pub(super) fn to_header(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::Hit { .. } => "Dealgraph; hit",
-            Self::Joined => "Dealgraph; fwd=uri-miss; collapsed",
-            Self::Miss { is_kept: true } => "Dealgraph; fwd=uri-miss; stored",
-            Self::Miss { is_kept: false } => "Dealgraph; fwd=uri-miss",
-            Self::Bypass(Bypass::Wish) => "Dealgraph; fwd=request",
+            Self::Collapsed => "Dealgraph; fwd=uri-miss; collapsed",
+            Self::Miss { is_stored: true } => "Dealgraph; fwd=uri-miss; stored",
+            Self::Miss { is_stored: false } => "Dealgraph; fwd=uri-miss",
+            Self::Bypass(Bypass::Directive) => "Dealgraph; fwd=request",
             Self::Bypass(Bypass::Off) => "Dealgraph; fwd=bypass; detail=OFF",
             Self::Bypass(Bypass::Dependencies) => "Dealgraph; fwd=bypass; detail=DEPENDENCIES",
             Self::Bypass(Bypass::Cheap) => "Dealgraph; fwd=bypass; detail=CHEAP",
@@ -60,20 +60,20 @@ impl Usage {
         })
     }
 
-    /// As `extensions.cache` says it.
-    pub(super) fn told(self) -> Value {
+    /// The value of `extensions.cache`.
+    pub(super) fn to_extension(self) -> Value {
         let (status, reason) = match self {
             Self::Hit { .. } => ("HIT", None),
-            Self::Joined => ("HIT", Some("JOINED")),
-            Self::Miss { is_kept: true } => ("MISS", None),
-            Self::Miss { is_kept: false } => ("MISS", Some("NOT_KEPT")),
+            Self::Collapsed => ("HIT", Some("JOINED")),
+            Self::Miss { is_stored: true } => ("MISS", None),
+            Self::Miss { is_stored: false } => ("MISS", Some("NOT_KEPT")),
             Self::Bypass(bypass) => (
                 "BYPASS",
                 Some(match bypass {
                     Bypass::Off => "OFF",
                     Bypass::Dependencies => "DEPENDENCIES",
                     Bypass::Cheap => "CHEAP",
-                    Bypass::Wish => "REQUESTED",
+                    Bypass::Directive => "REQUESTED",
                     Bypass::Unknown => "UNKNOWN",
                 }),
             ),
@@ -89,7 +89,7 @@ impl Usage {
         ]))
     }
 
-    /// How many seconds ago a kept answer was known to be true.
+    /// How many seconds ago a cached response was current.
     pub(super) fn age(self) -> Option<u64> {
         match self {
             Self::Hit { age } => Some(age),
@@ -98,7 +98,7 @@ impl Usage {
     }
 }
 
-/// The entity tag of an answer's data. A weak one: beside the data an answer says what it has cost.
+/// The entity tag of a response's data. A weak one: beside the data a response says what it has cost.
 pub(super) fn tag(data: &[u8]) -> HeaderValue {
     let hash = Sha256::digest(data);
     let hex: String = hash[..16]
@@ -108,7 +108,7 @@ pub(super) fn tag(data: &[u8]) -> HeaderValue {
     HeaderValue::from_str(&format!("W/\"{hex}\"")).expect("hex digits in quotes")
 }
 
-/// Whether a client has an answer with this tag already (RFC 9110, section 13.1.2).
+/// Whether `If-None-Match` names this tag (RFC 9110, section 13.1.2).
 pub(super) fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     let values = headers.get_all(header::IF_NONE_MATCH).iter();
     let mut tags = values
@@ -129,16 +129,16 @@ mod tests {
     }
 
     #[test]
-    fn a_request_says_how_it_wants_to_be_answered() {
-        let of = |value| wish(&headers(header::CACHE_CONTROL, value));
-        let within = |seconds| Wish::Within(Duration::from_secs(seconds));
-        assert_eq!(wish(&HeaderMap::new()), within(0));
+    fn the_strictest_directive_of_a_request_wins() {
+        let of = |value| directive(&headers(header::CACHE_CONTROL, value));
+        let within = |seconds| CacheDirective::MaxAge(Duration::from_secs(seconds));
+        assert_eq!(directive(&HeaderMap::new()), within(0));
         assert_eq!(of("max-age=0"), within(0));
         assert_eq!(of("Max-Age=7, max-stale"), within(7));
         assert_eq!(of("max-age=3600"), within(60));
         assert_eq!(of("max-age=soon"), within(0));
-        assert_eq!(of("max-age=0, No-Cache"), Wish::Fresh);
-        assert_eq!(of("no-store, no-cache"), Wish::Unkept);
+        assert_eq!(of("max-age=0, No-Cache"), CacheDirective::NoCache);
+        assert_eq!(of("no-store, no-cache"), CacheDirective::NoStore);
     }
 
     #[test]

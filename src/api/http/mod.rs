@@ -134,18 +134,19 @@ async fn walk(arrival: &Arrival<'_>, body: Body, outcome: &mut Outcome) -> Resul
     run::run(arrival, call, outcome).await
 }
 
-/// Reads and measures what a message over a socket asks for, and has it paid for unless it only goes on.
+/// Reads, measures and charges a subscription that came over a socket; one that resumes after an interruption costs nothing.
 pub(super) async fn prepare_subscription(
     api: &Api,
     actor: &Arc<Actor>,
-    (payload, start): (&str, &Start),
+    payload: &str,
+    start: &Start,
 ) -> Result<Prepared, Failure> {
     let prepare = async {
         let call = Call::from_json(payload.as_bytes(), api.limits())?;
         let outcome = &mut Outcome::default();
         let mut prepared = prepare::prepare(api, call, prepare::Transport::Socket, outcome).await?;
         run::require_allowed(api, Some(actor), &mut prepared, outcome).await?;
-        run::pay_for_opening(api, (actor, start), outcome.price).await?;
+        run::charge_opening(api, actor, start, outcome.price).await?;
         Ok(prepared)
     };
     prepare.await.map_err(|problem: Problem| Failure {

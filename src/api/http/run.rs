@@ -52,7 +52,7 @@ pub(super) async fn execute(
         deadline,
     } = arrival;
     let token = bearer(&parts.headers)?;
-    let wish = cache::wish(&parts.headers);
+    let directive = cache::directive(&parts.headers);
     let executed = timeout_at(*deadline, async {
         let actor = api.authenticate(token, origin).await?;
         require_allowed(api, actor.as_ref(), &mut prepared, outcome).await?;
@@ -70,8 +70,9 @@ pub(super) async fn execute(
         if prepared.is_registered && actor.is_some() {
             api.documents().register(&prepared.document).await;
         }
-        let asked = (&prepared, outcome.price, wish);
-        let answered = api.answer(actor, asked, origin).await;
+        let answered = api
+            .answer(actor, &prepared, outcome.price, directive, origin)
+            .await;
         let spent = reserved.map(|reserved| reserved.settle(answered.points));
         Ok::<_, Problem>((answered, spent))
     });
@@ -83,13 +84,13 @@ pub(super) async fn execute(
     };
     let mut answer = Answer::executed(answered.response);
     if secrets::may_be_in_answer(api.shape(), &prepared) {
-        answer.keep_length();
+        answer.disable_compression();
     }
     if let Some(spent) = spent {
-        answer.tell_cost(&spent);
+        answer.set_cost(&spent);
     }
-    if let Some(usage) = answered.usage {
-        answer.tell_cache(usage, cache::is_asked_for(&prepared));
+    if let Some(status) = answered.cache {
+        answer.set_cache_status(status, cache::is_status_requested(&prepared));
         if parts.method == Method::GET {
             answer.tag(&parts.headers);
         }
@@ -120,17 +121,17 @@ pub(super) async fn require_allowed(
     require_trusted(api, actor.map(|actor| &**actor), prepared)
 }
 
-/// Takes the points of one answer for opening a subscription, wherever it begins. Going on where the server has interrupted
-/// it costs nothing, which nobody has asked for.
+/// Charges the points of one response for opening a subscription. Resuming where the server has interrupted it is free.
 ///
 /// # Errors
 /// 429 when there are not enough left.
-pub(super) async fn pay_for_opening(
+pub(super) async fn charge_opening(
     api: &Api,
-    (actor, start): (&Actor, &Start),
+    actor: &Actor,
+    start: &Start,
     price: u64,
 ) -> Result<(), Problem> {
-    if matches!(start, Start::After(_)) {
+    if matches!(start, Start::AfterEvent(_)) {
         return Ok(());
     }
     let reserved = api.spending().reserve(actor, price).await;

@@ -1,6 +1,6 @@
 //! Subscriptions as server-sent events, in the distinct connections mode of graphql-sse
 //! (<https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md>): one operation per request, for clients that
-//! accept `text/event-stream`. Every message has the place in the stream of events as its id, so that a browser's
+//! accept `text/event-stream`. Every SSE event has the cursor of its event as its id, so that a browser's
 //! `EventSource` resumes by itself with `Last-Event-ID`.
 
 use std::{
@@ -30,28 +30,28 @@ use crate::{
         Api,
         documents::Prepared,
         live::{
-            Checked, Failure, Line, OperationId, Outbox, Parcel, Pass, Peer, Seat, Start,
-            rights_changed,
+            ConnectionPermit, Delivery, Failure, OperationId, Peer, Recipient, RightsCheck,
+            SendQueue, Start, SubscriptionHandle, rights_changed,
         },
     },
     base::error::Error,
     events::EventCursor,
 };
 
-/// How often a silent stream says that it is still there; proxies close those that say nothing for a minute.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
-/// How long a browser waits before it comes back, in milliseconds at the most; each is told another time.
+/// How often an idle stream sends a comment to keep it alive; proxies close those that are silent for a minute.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How long a browser waits before it reconnects, in milliseconds at most; each gets another time.
 const RETURN_WITHIN_MS: u64 = 3_000;
 
-/// What a request is answered with that takes a stream.
+/// The reply to a request that accepts a stream.
 pub(super) enum Reply {
     /// A subscription.
     Stream(Response),
-    /// Anything else has one answer, which clients that take JSON too get as that.
+    /// Anything else has one response, which clients that accept JSON too get as that.
     Once(Answer),
 }
 
-/// Whether a request takes a stream of events as its answer.
+/// Whether a request accepts an event stream.
 pub(super) fn is_accepted(headers: &HeaderMap) -> bool {
     let values = headers.get_all(header::ACCEPT).iter();
     let mut media = values
@@ -61,7 +61,7 @@ pub(super) fn is_accepted(headers: &HeaderMap) -> bool {
     media.any(|media| media.eq_ignore_ascii_case("text/event-stream"))
 }
 
-/// Answers with a stream. What is wrong with the request itself is an ordinary answer, before the stream begins.
+/// Answers with a stream. A faulty request gets an ordinary response, before the stream begins.
 pub(super) async fn stream(
     arrival: &Arrival<'_>,
     body: Body,
@@ -85,27 +85,27 @@ pub(super) async fn stream(
     let access = Arc::clone(api.access());
     let peer = Peer::admit(access, token.to_owned(), arrival.origin.clone()).await?;
     run::require_allowed(api, Some(peer.actor()), &mut prepared, outcome).await?;
-    let pass = api.admit(peer.actor()).map_err(|failure| {
+    let permit = api.admit(peer.actor()).map_err(|failure| {
         let status = axum::http::StatusCode::TOO_MANY_REQUESTS;
         Problem::request(status, "TOO_MANY_CONNECTIONS", failure.message)
     })?;
-    let outbox = Arc::<Outbox>::default();
-    let line = Line {
+    let queue = Arc::<SendQueue>::default();
+    let recipient = Recipient {
         operation: OperationId::from(""),
-        outbox: Arc::clone(&outbox),
+        queue: Arc::clone(&queue),
     };
     let start = resumed(&parts.headers)?;
-    run::pay_for_opening(api, (peer.actor(), &start), outcome.price).await?;
+    run::charge_opening(api, peer.actor(), &start, outcome.price).await?;
     let (events, body) = mpsc::channel(1);
     let stream = Stream {
         api: Arc::clone(api),
         peer,
-        _pass: pass,
-        outbox,
+        _permit: permit,
+        queue,
         events,
     };
-    // Opening may take as long as there is to catch up with, so the stream begins before.
-    let served = stream.run(Arc::new(prepared), (line, start));
+    // Opening may take as long as the replay does, so the stream begins before.
+    let served = stream.run(Arc::new(prepared), recipient, start);
     tokio::spawn(api.connections().track_future(served));
     let next = |mut body: mpsc::Receiver<Bytes>| async move {
         let event = body.recv().await?;
@@ -115,10 +115,10 @@ pub(super) async fn stream(
     Ok(Reply::Stream(response(events)))
 }
 
-/// Where a browser says that it was.
+/// Where a browser resumes.
 fn resumed(headers: &HeaderMap) -> Result<Start, Problem> {
     let Some(id) = headers.get("last-event-id").filter(|id| !id.is_empty()) else {
-        return Ok(Start::Asked);
+        return Ok(Start::Requested);
     };
     let cursor = id
         .to_str()
@@ -134,94 +134,99 @@ fn resumed(headers: &HeaderMap) -> Result<Start, Problem> {
 struct Stream {
     api: Arc<Api>,
     peer: Peer,
-    _pass: Pass,
-    outbox: Arc<Outbox>,
+    _permit: ConnectionPermit,
+    queue: Arc<SendQueue>,
     events: mpsc::Sender<Bytes>,
 }
 
-/// The client is gone, or has been told that there is nothing more.
+/// The client is gone, or the stream was completed.
 struct Over;
 
 impl Stream {
-    async fn run(mut self, asked: Arc<Prepared>, start: (Line, Start)) {
-        _ = self.serve(asked, start).await;
-        self.outbox.close();
+    async fn run(mut self, request: Arc<Prepared>, recipient: Recipient, start: Start) {
+        _ = self.serve(request, recipient, start).await;
+        self.queue.close();
     }
 
     async fn serve(
         &mut self,
-        asked: Arc<Prepared>,
-        (mut line, start): (Line, Start),
+        request: Arc<Prepared>,
+        mut recipient: Recipient,
+        start: Start,
     ) -> Result<(), Over> {
         let retry = format!("retry: {}\n:\n\n", fastrand::u64(500..RETURN_WITHIN_MS));
         self.send(retry).await?;
         let closing = self.api.closing().clone();
         // Held for as long as the subscription lasts.
-        let mut seat: Option<Seat> = None;
-        let mut opening = self.open(&asked, (line.clone(), start));
+        let mut handle: Option<SubscriptionHandle> = None;
+        let mut opening = self.open(&request, recipient.clone(), start);
         let mut changed = self.peer.changed();
-        let mut sign = tokio::time::interval(SIGN_OF_LIFE);
-        sign.tick().await;
+        let mut keep_alive = tokio::time::interval(KEEP_ALIVE);
+        keep_alive.tick().await;
         loop {
             tokio::select! {
-                parcel = self.outbox.next() => match parcel {
-                    Parcel::Next(_, message) => {
-                        let id = match message.cursor.as_str() {
-                            "" => String::new(),
-                            cursor => format!("id: {cursor}\n"),
-                        };
-                        self.send(format!("{id}event: next\ndata: {}\n\n", message.payload)).await?;
-                    }
-                    // The last word of an opening that was interrupted.
-                    Parcel::Opened(id, _) if !Arc::ptr_eq(&id, &line.operation) => {}
-                    Parcel::Opened(_, opened) => match *opened {
-                        Ok(opened) => seat = Some(opened),
-                        Err(refused) => return self.fail(refused.to_json()).await,
-                    },
-                    Parcel::Failed(_, failure) => return self.fail(json!([failure.to_json()])).await,
-                    Parcel::Recheck(_, seq, since) => {
-                        self.check(Some(since)).await?;
-                        changed = self.peer.changed();
-                        drop(seat.take());
-                        line.operation = OperationId::from("");
-                        opening = self.open(&asked, (line.clone(), Start::After(seq)));
-                    }
-                },
-                () = &mut changed => {
-                    self.check(None).await?;
-                    changed = self.peer.changed();
-                }
-                // Without a word: whoever is cut off comes back by itself.
-                () = closing.cancelled() => break,
-                () = self.events.closed() => break,
-                _ = sign.tick() => self.send(":\n\n".to_owned()).await?,
-            }
+                            delivery = self.queue.next() => match delivery {
+                                Delivery::Next(_, response) => {
+                                    let id = match response.cursor.as_str() {
+                                        "" => String::new(),
+                                        cursor => format!("id: {cursor}\n"),
+                                    };
+                                    self.send(format!("{id}event: next\ndata: {}\n\n", response.payload)).await?;
+                                }
+            // A late delivery of an opening that was interrupted.
+                                Delivery::Opened(id, _) if !Arc::ptr_eq(&id, &recipient.operation) => {}
+                                Delivery::Opened(_, opened) => match *opened {
+                                    Ok(opened) => handle = Some(opened),
+                                    Err(refused) => return self.fail(refused.to_json()).await,
+                                },
+                                Delivery::Failed(_, failure) => return self.fail(json!([failure.to_json()])).await,
+                                Delivery::Recheck(_, seq, since) => {
+                                    self.check_rights(Some(since)).await?;
+                                    changed = self.peer.changed();
+                                    drop(handle.take());
+                                    recipient.operation = OperationId::from("");
+                                    opening = self.open(&request, recipient.clone(), Start::AfterEvent(seq));
+                                }
+                            },
+                            () = &mut changed => {
+                                self.check_rights(None).await?;
+                                changed = self.peer.changed();
+                            }
+            // Without a message: a browser that is cut off reconnects by itself.
+                            () = closing.cancelled() => break,
+                            () = self.events.closed() => break,
+                            _ = keep_alive.tick() => self.send(":\n\n".to_owned()).await?,
+                        }
         }
         opening.abort();
         Err(Over)
     }
 
-    fn open(&self, asked: &Arc<Prepared>, (line, start): (Line, Start)) -> AbortHandle {
+    fn open(&self, request: &Arc<Prepared>, recipient: Recipient, start: Start) -> AbortHandle {
         let (api, actor) = (Arc::clone(&self.api), Arc::clone(self.peer.actor()));
-        let asked = Arc::clone(asked);
+        let request = Arc::clone(request);
         let opening = tokio::spawn(async move {
-            let opened = api.live().open(actor, &asked, (line.clone(), start)).await;
-            line.outbox
-                .put(Parcel::Opened(line.operation, Box::new(opened)));
+            let opened = api
+                .live()
+                .open(actor, &request, recipient.clone(), start)
+                .await;
+            recipient
+                .queue
+                .put(Delivery::Opened(recipient.operation, Box::new(opened)));
         });
         opening.abort_handle()
     }
 
-    /// Ends the stream unless its client has the same rights still.
-    async fn check(&mut self, since: Option<Instant>) -> Result<(), Over> {
-        match self.peer.check(since).await {
-            Ok(Checked::Same) => Ok(()),
-            Ok(Checked::Other) => self.fail(json!([rights_changed().to_json()])).await,
+    /// Ends the stream if the client's rights have changed.
+    async fn check_rights(&mut self, since: Option<Instant>) -> Result<(), Over> {
+        match self.peer.check_rights(since).await {
+            Ok(RightsCheck::Unchanged) => Ok(()),
+            Ok(RightsCheck::Changed) => self.fail(json!([rights_changed().to_json()])).await,
             Err(error) => self.fail(json!([Failure::from(error).to_json()])).await,
         }
     }
 
-    /// Says why, and that there is nothing more; always an end.
+    /// Sends the errors and completes the stream; always an `Err`.
     async fn fail(&self, errors: Json) -> Result<(), Over> {
         let payload = json!({ "errors": errors });
         let end = format!("event: next\ndata: {payload}\n\nevent: complete\ndata:\n\n");
@@ -234,7 +239,7 @@ impl Stream {
     }
 }
 
-/// One answer as a stream.
+/// One response as a stream.
 pub(super) fn once(answer: Answer, api: &Api) -> Response {
     let payload = answer.text(api.limits());
     let text = format!("event: next\ndata: {payload}\n\nevent: complete\ndata:\n\n");
@@ -253,7 +258,7 @@ where
         (header::VARY, "accept, authorization"),
     ];
     let mut response = (headers, Body::from_stream(events)).into_response();
-    // Proxies that collect answers before they pass them on would keep events for themselves.
+    // Proxies that buffer responses would hold events back.
     response
         .headers_mut()
         .insert("x-accel-buffering", HeaderValue::from_static("no"));

@@ -1,4 +1,4 @@
-//! How many connections stay open at a time, per person and per tenant, so that nobody takes all of them.
+//! Limits on open connections, per person and per tenant.
 
 use std::{
     collections::HashMap,
@@ -12,9 +12,9 @@ use crate::{
     access::Actor, api::limits::Limits, base::ids::TenantId, platform::telemetry::metrics::Metrics,
 };
 
-/// Who has connections open.
+/// Counts open connections.
 #[derive(Default)]
-pub(crate) struct Admission(Arc<Mutex<Counts>>);
+pub(crate) struct ConnectionLimits(Arc<Mutex<Counts>>);
 
 #[derive(Default)]
 struct Counts {
@@ -22,25 +22,25 @@ struct Counts {
     of_people: HashMap<(TenantId, Uuid), usize>,
 }
 
-/// The right to one connection, given back when dropped.
-pub(crate) struct Pass {
+/// A permit for one connection, given back when dropped.
+pub(crate) struct ConnectionPermit {
     counts: Arc<Mutex<Counts>>,
-    who: (TenantId, Uuid),
+    owner: (TenantId, Uuid),
     metrics: Arc<Metrics>,
 }
 
-impl Admission {
-    /// A pass, unless the person or the tenant has as many as they may have.
-    pub(crate) fn enter(
+impl ConnectionLimits {
+    /// A permit, unless the person or the tenant has reached the limit.
+    pub(crate) fn acquire(
         &self,
         actor: &Actor,
         limits: &Limits,
         metrics: &Arc<Metrics>,
-    ) -> Result<Pass, Failure> {
-        let who = (actor.tenant, actor.row_id());
+    ) -> Result<ConnectionPermit, Failure> {
+        let owner = (actor.tenant, actor.row_id());
         let mut counts = lock(&self.0);
-        let of_person = counts.of_people.get(&who).copied().unwrap_or(0);
-        let of_tenant = counts.of_tenants.get(&who.0).copied().unwrap_or(0);
+        let of_person = counts.of_people.get(&owner).copied().unwrap_or(0);
+        let of_tenant = counts.of_tenants.get(&owner.0).copied().unwrap_or(0);
         for (found, limit, whose) in [
             (of_person, limits.connections_per_person, "you have"),
             (of_tenant, limits.connections_per_tenant, "your tenant has"),
@@ -52,18 +52,18 @@ impl Admission {
                 ));
             }
         }
-        *counts.of_people.entry(who).or_default() += 1;
-        *counts.of_tenants.entry(who.0).or_default() += 1;
+        *counts.of_people.entry(owner).or_default() += 1;
+        *counts.of_tenants.entry(owner.0).or_default() += 1;
         metrics.sockets.inc();
-        Ok(Pass {
+        Ok(ConnectionPermit {
             counts: Arc::clone(&self.0),
-            who,
+            owner,
             metrics: Arc::clone(metrics),
         })
     }
 }
 
-impl Drop for Pass {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         self.metrics.sockets.dec();
         let mut counts = lock(&self.counts);
@@ -71,13 +71,13 @@ impl Drop for Pass {
             of_tenants,
             of_people,
         } = &mut *counts;
-        take_one(of_people, &self.who);
-        take_one(of_tenants, &self.who.0);
+        decrement(of_people, &self.owner);
+        decrement(of_tenants, &self.owner.0);
     }
 }
 
-/// Whoever has none left takes no memory.
-fn take_one<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
+/// Decrements a count, and removes it at zero.
+fn decrement<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
     if let Some(count) = counts.get_mut(key) {
         *count -= 1;
         if *count == 0 {

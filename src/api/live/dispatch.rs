@@ -1,6 +1,6 @@
-//! How the audiences of a circle are told of what happens: together, each event worked out once for all of them from one
-//! snapshot, but for those that the others would have to wait for. These go aside, each at its own pace and with a
-//! connection of its own for a turn; whoever takes too long even so is ended.
+//! Dispatching events to the shared subscriptions of a group. Most share a lane: a batch of events is rendered for all of
+//! them on one snapshot. A subscription that would delay the others is isolated in a lane of its own, with its own pace and
+//! connection; one that is too slow even there is ended.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,10 +8,10 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{
-    Failure, Live, Running,
-    group::{Circle, PAUSE},
-    operation::Unanswered,
-    shared::Audience,
+    Failure, Live, Runtime,
+    group::{PAUSE, SubscriberGroup},
+    operation::RenderError,
+    shared::SharedSubscription,
 };
 use crate::{
     access::Actor,
@@ -19,89 +19,92 @@ use crate::{
     events::{FeedError, Logged},
 };
 
-/// How soon a pulse that could not be given is tried again.
-const PULSE_PAUSE: Duration = Duration::from_secs(1);
-/// Those who go together wait for each other at most one part in so many of the time that one event may take.
+/// How soon a heartbeat that could not be sent is tried again.
+const HEARTBEAT_PAUSE: Duration = Duration::from_secs(1);
+/// The shared lane may spend one part in this many of the time that one event may take.
 const SHARED_PART: u32 = 2;
-/// Who went aside only because of a delay comes back once it has needed no more than one part in so many of that.
+/// A subscription that was isolated for a delay rejoins once it needs less than one part in this many of that time.
 const QUICK_PART: u32 = 10;
-/// So often one event may take too long before its audience is ended.
+/// A subscription is ended when one event has taken too long this many times.
 const TRIES: u32 = 3;
 
-/// Kinds of records whose events may change somebody's rights.
+/// Kinds of records whose events may change rights.
 const ACCESS: [&str; 5] = ["member", "role", "apiKey", "team", "tenant"];
 
-/// Which audiences of a circle go along.
+/// Which subscriptions of a group are dispatched together.
 pub(super) enum Lane {
-    /// All but those that are aside.
-    Together,
+    /// All that are not isolated.
+    Shared,
     /// One by itself.
-    Aside(Arc<Audience>),
+    Isolated(Arc<SharedSubscription>),
 }
 
-/// Why events are not told yet.
-enum Untold {
+/// Why events are not delivered yet.
+enum Undelivered {
     /// The database does not answer.
-    Later,
+    Unavailable,
     /// It took too long.
-    Slow,
+    TooSlow,
 }
 
 impl Live {
-    /// Has a lane told for as long as there is somebody in it.
-    pub(super) fn follow(self: &Arc<Self>, circle: &Arc<Circle>, lane: Lane) {
-        let (live, circle) = (Arc::clone(self), Arc::clone(circle));
+    /// Dispatches to a lane for as long as it has subscriptions.
+    pub(super) fn spawn_lane(self: &Arc<Self>, group: &Arc<SubscriberGroup>, lane: Lane) {
+        let (live, group) = (Arc::clone(self), Arc::clone(group));
         self.tasks
-            .spawn(async move { circle.follow(&live, &lane).await });
+            .spawn(async move { group.dispatch(&live, &lane).await });
     }
 }
 
 impl Lane {
-    fn audiences(&self, circle: &Circle) -> Vec<Arc<Audience>> {
+    fn subscriptions(&self, group: &SubscriberGroup) -> Vec<Arc<SharedSubscription>> {
         match self {
-            Self::Together => {
-                let all = circle.all().into_iter();
-                all.filter(|audience| !audience.is_aside()).collect()
+            Self::Shared => {
+                let all = group.all().into_iter();
+                all.filter(|subscription| !subscription.is_isolated())
+                    .collect()
             }
-            Self::Aside(audience) => vec![Arc::clone(audience)],
+            Self::Isolated(subscription) => vec![Arc::clone(subscription)],
         }
     }
 
-    /// When there is nobody in it any more.
+    /// Resolves when its subscription has no subscribers any more.
     async fn left(&self) {
         match self {
-            Self::Together => std::future::pending().await,
-            Self::Aside(audience) => audience.left.cancelled().await,
+            Self::Shared => std::future::pending().await,
+            Self::Isolated(subscription) => subscription.left.cancelled().await,
         }
     }
 
-    /// When somebody has come, who may be behind.
-    async fn joined(&self, circle: &Circle) {
+    /// Resolves when a subscription has joined, whose position may be behind.
+    async fn joined(&self, group: &SubscriberGroup) {
         match self {
-            Self::Together => circle.joined.notified().await,
-            Self::Aside(_) => std::future::pending().await,
+            Self::Shared => group.joined.notified().await,
+            Self::Isolated(_) => std::future::pending().await,
         }
     }
 }
 
-impl Circle {
-    /// Tells of everything that happens, until nobody listens or there is no going on.
-    async fn follow(self: Arc<Self>, live: &Arc<Live>, lane: &Lane) {
-        let running = &live.running;
-        let mut pulse = Instant::now() + running.pulse;
-        // How many events are told in one go, and how often in a row one was too many.
-        let (mut most, mut tries) = (usize::MAX, 0);
+impl SubscriberGroup {
+    /// Dispatches all events, until there are no subscribers or the feed is lost.
+    async fn dispatch(self: Arc<Self>, live: &Arc<Live>, lane: &Lane) {
+        let runtime = &live.runtime;
+        let mut heartbeat_at = Instant::now() + runtime.heartbeat;
+        // The batch size, and how often in a row a batch of one was too slow.
+        let (mut batch, mut tries) = (usize::MAX, 0);
         loop {
-            let audiences = lane.audiences(&self);
-            let positions = audiences.iter().map(|audience| audience.position());
+            let subscriptions = lane.subscriptions(&self);
+            let positions = subscriptions
+                .iter()
+                .map(|subscription| subscription.position());
             let from = positions.min();
             tokio::select! {
                 () = self.closed.cancelled() => return,
                 () = lane.left() => return,
                 () = lane.joined(&self) => continue,
-                () = sleep_until(pulse) => {
-                    let given = self.pulse(running, &audiences).await;
-                    pulse = Instant::now() + if given { running.pulse } else { PULSE_PAUSE };
+                () = sleep_until(heartbeat_at) => {
+                    let sent = self.heartbeat(runtime, &subscriptions).await;
+                    heartbeat_at = Instant::now() + if sent { runtime.heartbeat } else { HEARTBEAT_PAUSE };
                     continue;
                 }
                 () = async {
@@ -119,8 +122,8 @@ impl Circle {
                     let why = "what happened before this is not kept any more";
                     let failure = Failure::resync(why, Some(cursor));
                     return match lane {
-                        Lane::Together => self.fail(&failure),
-                        Lane::Aside(audience) => audience.end(&failure),
+                        Lane::Shared => self.fail(&failure),
+                        Lane::Isolated(subscription) => subscription.end(&failure),
                     };
                 }
                 Err(FeedError::Failed(_)) => {
@@ -128,32 +131,34 @@ impl Circle {
                     continue;
                 }
             };
-            let events = &events[..events.len().min(most)];
-            let told = match lane {
-                Lane::Together => self.tell_all(live, &audiences, events).await,
-                Lane::Aside(audience) => self.tell_one(live, audience, events).await,
+            let events = &events[..events.len().min(batch)];
+            let notified = match lane {
+                Lane::Shared => self.notify_shared(live, &subscriptions, events).await,
+                Lane::Isolated(subscription) => {
+                    self.notify_isolated(live, subscription, events).await
+                }
             };
-            match told {
+            match notified {
                 Ok(took) => {
-                    (most, tries) = (most.saturating_mul(2), 0);
-                    if let Lane::Aside(audience) = lane
-                        && !audience.is_heavy
-                        && took < running.limits.event_time / QUICK_PART
+                    (batch, tries) = (batch.saturating_mul(2), 0);
+                    if let Lane::Isolated(subscription) = lane
+                        && !subscription.is_heavy
+                        && took < runtime.limits.event_time / QUICK_PART
                     {
-                        audience.set_aside(false);
+                        subscription.set_isolated(false);
                         self.joined.notify_one();
                         return;
                     }
                 }
-                Err(Untold::Later) => sleep(PAUSE).await,
-                Err(Untold::Slow) if events.len() > 1 => most = events.len().div_ceil(2),
-                Err(Untold::Slow) => {
+                Err(Undelivered::Unavailable) => sleep(PAUSE).await,
+                Err(Undelivered::TooSlow) if events.len() > 1 => batch = events.len().div_ceil(2),
+                Err(Undelivered::TooSlow) => {
                     tries += 1;
-                    if let Lane::Aside(audience) = lane
+                    if let Lane::Isolated(subscription) = lane
                         && tries == TRIES
                     {
-                        let cursor = self.feed.cursor(audience.position()).to_string();
-                        audience.fail(&Failure::too_slow(cursor));
+                        let cursor = self.feed.cursor(subscription.position()).to_string();
+                        subscription.fail(&Failure::too_slow(cursor));
                         tries = 0;
                     }
                 }
@@ -161,110 +166,117 @@ impl Circle {
         }
     }
 
-    /// Tells those who go together. Whoever is not told in time goes aside, so that the others wait no longer.
-    async fn tell_all(
+    /// Notifies the shared lane. Subscriptions that are not notified in time are isolated, so that the others wait no longer.
+    async fn notify_shared(
         self: &Arc<Self>,
         live: &Arc<Live>,
-        audiences: &[Arc<Audience>],
+        subscriptions: &[Arc<SharedSubscription>],
         events: &[Arc<Logged>],
-    ) -> Result<Duration, Untold> {
+    ) -> Result<Duration, Undelivered> {
         let began = Instant::now();
-        let patience = live.running.limits.event_time / SHARED_PART;
+        let patience = live.runtime.limits.event_time / SHARED_PART;
         for part in events.split_inclusive(changes_rights) {
             let Some(last) = part.last() else { continue };
-            let told = timeout(patience, self.tell(&live.running, audiences, part)).await;
-            match told {
-                Ok(told) => told.map_err(|_| Untold::Later)?,
+            let notified = timeout(patience, self.notify(&live.runtime, subscriptions, part)).await;
+            match notified {
+                Ok(notified) => notified.map_err(|_| Undelivered::Unavailable)?,
                 Err(_) => {
-                    let untold = audiences
+                    let late = subscriptions
                         .iter()
-                        .filter(|audience| audience.position() < last.seq);
-                    for audience in untold.filter(|audience| audience.set_aside(true)) {
-                        live.follow(self, Lane::Aside(Arc::clone(audience)));
+                        .filter(|subscription| subscription.position() < last.seq);
+                    for subscription in late.filter(|subscription| subscription.set_isolated(true))
+                    {
+                        live.spawn_lane(self, Lane::Isolated(Arc::clone(subscription)));
                     }
-                    recheck(audiences, last);
-                    // Who is here still is another matter from now on.
+                    recheck(subscriptions, last);
+                    // The lane has other members from here on.
                     return Ok(began.elapsed());
                 }
             }
-            recheck(audiences, last);
+            recheck(subscriptions, last);
         }
         Ok(began.elapsed())
     }
 
-    /// Tells one that is aside, when it is its turn.
-    async fn tell_one(
+    /// Notifies an isolated subscription, while no other of the tenant renders.
+    async fn notify_isolated(
         &self,
         live: &Arc<Live>,
-        audience: &Arc<Audience>,
+        subscription: &Arc<SharedSubscription>,
         events: &[Arc<Logged>],
-    ) -> Result<Duration, Untold> {
-        let _turn = self.heavy.acquire().await;
+    ) -> Result<Duration, Undelivered> {
+        let _permit = self.heavy.acquire().await;
         let began = Instant::now();
-        let one = std::slice::from_ref(audience);
+        let one = std::slice::from_ref(subscription);
         for part in events.split_inclusive(changes_rights) {
             let Some(last) = part.last() else { continue };
-            let told = self.tell(&live.running, one, part);
-            let told = timeout(live.running.limits.event_time, told).await;
-            told.map_err(|_| Untold::Slow)?.map_err(|_| Untold::Later)?;
+            let notified = self.notify(&live.runtime, one, part);
+            let notified = timeout(live.runtime.limits.event_time, notified).await;
+            notified
+                .map_err(|_| Undelivered::TooSlow)?
+                .map_err(|_| Undelivered::Unavailable)?;
             recheck(one, last);
         }
         Ok(began.elapsed())
     }
 
-    /// Tells audiences of events from one snapshot.
-    async fn tell(
+    /// Notifies subscriptions of events, all rendered on one snapshot.
+    async fn notify(
         &self,
-        running: &Running,
-        audiences: &[Arc<Audience>],
+        runtime: &Runtime,
+        subscriptions: &[Arc<SharedSubscription>],
         events: &[Arc<Logged>],
-    ) -> Result<(), Unanswered> {
-        let context = self.shared_context(running);
-        let told = audiences
+    ) -> Result<(), RenderError> {
+        let context = self.shared_context(runtime);
+        let notified = subscriptions
             .iter()
-            .map(|audience| audience.tell(running, &self.feed, &context, events));
-        for told in join_all(told).await {
-            told?;
+            .map(|subscription| subscription.notify(runtime, &self.feed, &context, events));
+        for notified in join_all(notified).await {
+            notified?;
         }
         if let Some(last) = events.last() {
-            running
+            runtime
                 .metrics
                 .note_lag(context.db().clock().now() - last.occurred_at);
         }
         Ok(())
     }
 
-    /// Tells all who are up to date that they are; whether that was all of them.
-    async fn pulse(&self, running: &Running, audiences: &[Arc<Audience>]) -> bool {
-        let context = self.shared_context(running);
+    /// Sends a heartbeat to all subscriptions that are up to date; whether all are.
+    async fn heartbeat(
+        &self,
+        runtime: &Runtime,
+        subscriptions: &[Arc<SharedSubscription>],
+    ) -> bool {
+        let context = self.shared_context(runtime);
         let mut all = true;
-        for audience in audiences {
-            let given = audience.pulse(running, &self.feed, &context).await;
-            all &= given.unwrap_or(false);
+        for subscription in subscriptions {
+            let sent = subscription.heartbeat(runtime, &self.feed, &context).await;
+            all &= sent.unwrap_or(false);
         }
         all
     }
 }
 
-/// Whether an event may change rights: nothing after it is told before those whom it concerns are asked for anew.
+/// Whether an event may change rights: nothing after it is delivered before the rights it concerns are checked.
 fn changes_rights(event: &Arc<Logged>) -> bool {
     ACCESS.contains(&event.entity.as_str())
 }
 
-/// Interrupts those whose rights an event may have changed. Those further on were interrupted when they were here, and
-/// those further behind are not here yet.
-fn recheck(audiences: &[Arc<Audience>], event: &Arc<Logged>) {
+/// Interrupts subscribers whose rights an event may have changed. Subscriptions past it did so at their turn, and those
+/// before it have yet to.
+fn recheck(subscriptions: &[Arc<SharedSubscription>], event: &Arc<Logged>) {
     if changes_rights(event) {
-        let here = audiences
+        let here = subscriptions
             .iter()
-            .filter(|audience| audience.position() == event.seq);
-        for audience in here {
-            audience.recheck(event.seq, |actor| concerns(event, actor));
+            .filter(|subscription| subscription.position() == event.seq);
+        for subscription in here {
+            subscription.recheck(event.seq, |actor| concerns(event, actor));
         }
     }
 }
 
-/// Whether an event may have changed somebody's rights.
+/// Whether an event may have changed the actor's rights.
 fn concerns(event: &Logged, actor: &Actor) -> bool {
     match event.entity.as_str() {
         "member" | "apiKey" => actor.row_id() == event.id,

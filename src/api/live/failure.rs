@@ -1,4 +1,4 @@
-//! How a subscription ends that its client did not end, so that the client knows what to do next.
+//! Why the server ended a subscription, in codes that tell the client what to do next.
 
 use async_graphql::ServerError;
 use serde_json::{Value as Json, json};
@@ -8,9 +8,9 @@ use crate::{base::error::Error, events::FeedError, platform::redis::Overdrawn};
 /// Why a subscription ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
-    /// What to do, for programs.
+    /// The error code, for programs.
     pub(crate) code: String,
-    /// What happened, for people.
+    /// The message, for people.
     pub(crate) message: String,
     /// Where to resume.
     pub(crate) cursor: Option<String>,
@@ -31,7 +31,7 @@ impl Failure {
         }
     }
 
-    /// What the executor says.
+    /// An error of the executor.
     pub(crate) fn of(error: &ServerError) -> Self {
         let code = error.extensions.as_ref().and_then(|more| more.get("code"));
         let code = match code {
@@ -41,7 +41,7 @@ impl Failure {
         Self::new(code, error.message.clone())
     }
 
-    /// The client takes what is sent more slowly than it comes.
+    /// The client reads more slowly than events arrive.
     pub(crate) fn lagged(cursor: String) -> Self {
         Self {
             cursor: Some(cursor),
@@ -52,7 +52,7 @@ impl Failure {
         }
     }
 
-    /// There are not enough points left to tell what came after a cursor.
+    /// There are not enough points left to replay what came after a cursor.
     pub(crate) fn rate_limited(overdrawn: &Overdrawn, cursor: String) -> Self {
         let seconds = overdrawn.seconds();
         let available = overdrawn.balance.available;
@@ -68,7 +68,7 @@ impl Failure {
         }
     }
 
-    /// What it says of one event takes longer than it may.
+    /// Rendering one event takes longer than it may.
     pub(crate) fn too_slow(cursor: String) -> Self {
         Self {
             cursor: Some(cursor),
@@ -79,7 +79,7 @@ impl Failure {
         }
     }
 
-    /// There is no going on from where the client was.
+    /// The client can't resume from where it was.
     pub(crate) fn resync(why: &str, cursor: Option<String>) -> Self {
         Self {
             cursor,
@@ -125,7 +125,7 @@ impl From<FeedError> for Failure {
     }
 }
 
-/// Why a subscription did not begin: what the executor or the limits say of the document, or a failure.
+/// Why a subscription was not opened: errors of the executor or the limits, or a failure.
 #[derive(Debug)]
 pub(crate) enum Refused {
     /// The executor's errors.

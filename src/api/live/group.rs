@@ -1,5 +1,5 @@
-//! A visibility class of a tenant that watches, with its audiences, and the values that some of them are kept told of. What
-//! happens is told in lanes ([`super::dispatch`]).
+//! The subscribers of one visibility class of a tenant: their shared subscriptions, and the live values of some of these.
+//! Events are dispatched in lanes ([`super::dispatch`]).
 
 use std::{
     collections::HashMap,
@@ -14,48 +14,50 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Failure, Running,
-    operation::Unanswered,
-    shared::{Audience, Kind},
+    Failure, Runtime,
+    operation::RenderError,
+    shared::{SharedSubscription, SubscriptionKind},
 };
 use crate::{
     access::{Actor, Class},
     events::Feed,
-    graphql::{RequestContext, subscription::Turn},
+    graphql::{RequestContext, subscription::ResolverMode},
 };
 
-/// How long to wait for a database that does not answer.
+/// How long to wait before a database that does not answer is tried again.
 pub(super) const PAUSE: Duration = Duration::from_millis(250);
-/// The least time between two values, however quickly things change.
+/// The least time between two renderings of a live value, however quickly it changes.
 const VALUE_PAUSE: Duration = Duration::from_millis(50);
-/// Working out values takes one part in so many of the time at most.
+/// Rendering a live value takes at most one part in this many of the time.
 const VALUE_SHARE: u32 = 4;
 
-/// Those who see the same.
-pub(super) struct Circle {
+/// All subscribers that see the same.
+pub(super) struct SubscriberGroup {
     pub(super) class: Class,
-    /// One of them, by whose settings is read.
+    /// One of them, on whose behalf the group reads.
     actor: Arc<Actor>,
     pub(super) feed: Arc<Feed>,
-    audiences: Mutex<HashMap<[u8; 32], Arc<Audience>>>,
+    subscriptions: Mutex<HashMap<[u8; 32], Arc<SharedSubscription>>>,
     pub(super) joined: Notify,
     pub(super) closed: CancellationToken,
-    /// The turns of those of the tenant that are heavy.
+    /// Held while a heavy subscription of the tenant renders.
     pub(super) heavy: Arc<Semaphore>,
-    /// Why there is no going on.
+    /// Why the group has ended.
     ended: OnceLock<Failure>,
 }
 
-impl Circle {
+impl SubscriberGroup {
     pub(super) fn new(
         class: Class,
-        (actor, feed, heavy): (Arc<Actor>, Arc<Feed>, Arc<Semaphore>),
+        actor: Arc<Actor>,
+        feed: Arc<Feed>,
+        heavy: Arc<Semaphore>,
     ) -> Self {
         Self {
             class,
             actor,
             feed,
-            audiences: Mutex::default(),
+            subscriptions: Mutex::default(),
             joined: Notify::new(),
             closed: CancellationToken::new(),
             heavy,
@@ -63,47 +65,47 @@ impl Circle {
         }
     }
 
-    pub(super) fn audience(&self, key: &[u8; 32]) -> Option<Arc<Audience>> {
-        self.audiences().get(key).cloned()
+    pub(super) fn subscription(&self, key: &[u8; 32]) -> Option<Arc<SharedSubscription>> {
+        self.subscriptions().get(key).cloned()
     }
 
-    pub(super) fn add(&self, audience: Arc<Audience>) {
-        self.audiences()
-            .insert(audience.operation.key, Arc::clone(&audience));
+    pub(super) fn add(&self, subscription: Arc<SharedSubscription>) {
+        self.subscriptions()
+            .insert(subscription.operation.key, Arc::clone(&subscription));
         self.joined.notify_one();
-        // One that comes while all others are ended may have been overlooked.
+        // `fail` may have passed over one that was added meanwhile.
         if let Some(failure) = self.ended.get() {
-            audience.end(failure);
+            subscription.end(failure);
         }
     }
 
-    /// Whether no audience is left after this one went, if it is empty.
-    pub(super) fn remove_if_empty(&self, audience: &Arc<Audience>) -> bool {
-        let mut audiences = self.audiences();
-        let key = &audience.operation.key;
-        let is_here = audiences
+    /// Removes a subscription without subscribers; whether the group is empty then.
+    pub(super) fn remove_if_empty(&self, subscription: &Arc<SharedSubscription>) -> bool {
+        let mut subscriptions = self.subscriptions();
+        let key = &subscription.operation.key;
+        let is_here = subscriptions
             .get(key)
-            .is_some_and(|here| Arc::ptr_eq(here, audience));
-        if is_here && audience.is_empty() {
-            audiences.remove(key);
-            audience.left.cancel();
+            .is_some_and(|here| Arc::ptr_eq(here, subscription));
+        if is_here && subscription.is_empty() {
+            subscriptions.remove(key);
+            subscription.left.cancel();
         }
-        audiences.is_empty()
+        subscriptions.is_empty()
     }
 
-    /// What one answer is worked out with.
-    fn context(&self, running: &Running) -> Arc<RequestContext> {
-        running.context(Arc::clone(&self.actor))
+    /// The request context of one response.
+    fn context(&self, runtime: &Runtime) -> Arc<RequestContext> {
+        runtime.context(Arc::clone(&self.actor))
     }
 
-    /// What the answers to a batch of events are worked out with.
-    pub(super) fn shared_context(&self, running: &Running) -> Arc<RequestContext> {
-        running.shared_context(Arc::clone(&self.actor))
+    /// The request context of a batch of events.
+    pub(super) fn shared_context(&self, runtime: &Runtime) -> Arc<RequestContext> {
+        runtime.shared_context(Arc::clone(&self.actor))
     }
 
-    /// Works a value out whenever it may be another one, until nobody listens.
-    pub(super) async fn keep_value(&self, running: &Running, audience: &Audience) {
-        let Kind::Value { outdated, .. } = &audience.kind else {
+    /// Renders a live value whenever it may have changed, until it has no subscribers.
+    pub(super) async fn keep_value(&self, runtime: &Runtime, subscription: &SharedSubscription) {
+        let SubscriptionKind::Value { outdated, .. } = &subscription.kind else {
             return;
         };
         loop {
@@ -111,24 +113,27 @@ impl Circle {
                 () = self.closed.cancelled() => return,
                 () = outdated.notified() => {}
             }
-            if audience.is_empty() {
+            if subscription.is_empty() {
                 return;
             }
-            let _turn = match audience.is_heavy {
+            let _permit = match subscription.is_heavy {
                 true => self.heavy.acquire().await.ok(),
                 false => None,
             };
             let began = Instant::now();
-            let context = self.context(running);
-            match audience.render(running, &context, Turn::Value).await {
-                Ok(payload) => audience.send_value(running, &self.feed, payload),
-                Err(Unanswered::Later) => {
+            let context = self.context(runtime);
+            match subscription
+                .render(runtime, &context, ResolverMode::Value)
+                .await
+            {
+                Ok(payload) => subscription.send_value(runtime, &self.feed, payload),
+                Err(RenderError::Unavailable) => {
                     tokio::time::sleep(PAUSE).await;
                     outdated.notify_one();
                 }
-                Err(Unanswered::Failed(failure)) => audience.fail(&failure),
+                Err(RenderError::Failed(failure)) => subscription.fail(&failure),
             }
-            drop((context, _turn));
+            drop((context, _permit));
             tokio::time::sleep(VALUE_PAUSE.max(began.elapsed() * VALUE_SHARE)).await;
         }
     }
@@ -136,17 +141,17 @@ impl Circle {
     pub(super) fn fail(&self, failure: &Failure) {
         _ = self.ended.set(failure.clone());
         self.closed.cancel();
-        for audience in self.all() {
-            audience.end(failure);
+        for subscription in self.all() {
+            subscription.end(failure);
         }
     }
 
-    pub(super) fn all(&self) -> Vec<Arc<Audience>> {
-        self.audiences().values().cloned().collect()
+    pub(super) fn all(&self) -> Vec<Arc<SharedSubscription>> {
+        self.subscriptions().values().cloned().collect()
     }
 
-    fn audiences(&self) -> MutexGuard<'_, HashMap<[u8; 32], Arc<Audience>>> {
-        self.audiences
+    fn subscriptions(&self) -> MutexGuard<'_, HashMap<[u8; 32], Arc<SharedSubscription>>> {
+        self.subscriptions
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }

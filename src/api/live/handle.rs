@@ -1,127 +1,137 @@
-//! A subscriber's place in an audience: found or made when it comes, and tidied away when the last one goes.
+//! The handle of a subscriber: it keeps a shared subscription alive, which is found or made for the first and removed after
+//! the last.
 
 use std::sync::{Arc, atomic::Ordering};
 
 use super::{
     Live,
     dispatch::Lane,
-    group::Circle,
+    group::SubscriberGroup,
     operation::Operation,
-    shared::{Audience, Kind},
+    shared::{SharedSubscription, SubscriptionKind},
 };
 use crate::{
     access::Actor,
     base::ids::UserId,
     events::Feed,
-    platform::redis::{Present, Stay},
+    platform::redis::{PresenceGuard, Viewer},
 };
 
-/// A new audience begins with whoever came back after no more events than this, so that others who come back find it
-/// all there.
-const SHARED_RETURN: i64 = 128;
+/// A new shared subscription begins as far back as its first subscriber resumes, up to this many events, so that others that
+/// reconnect at the same time share the replay.
+const SHARED_REPLAY: i64 = 128;
+
 /// A subscription under way; dropped, it ends.
-pub(crate) struct Seat {
+pub(crate) struct SubscriptionHandle {
     live: Arc<Live>,
-    pub(super) circle: Arc<Circle>,
-    pub(super) audience: Arc<Audience>,
+    pub(super) group: Arc<SubscriberGroup>,
+    pub(super) subscription: Arc<SharedSubscription>,
     pub(super) id: u64,
-    /// Held for as long as the client looks at a record.
-    _stay: Option<Stay>,
+    /// Held for as long as the client views a record.
+    _presence: Option<PresenceGuard>,
 }
 
 impl Live {
-    /// Finds the audience of an operation, or makes it.
+    /// Finds the shared subscription of an operation, or makes it.
     pub(super) fn join(
         self: &Arc<Self>,
-        (actor, feed): (&Arc<Actor>, &Arc<Feed>),
+        actor: &Arc<Actor>,
+        feed: &Arc<Feed>,
         (operation, is_heavy): (Operation, bool),
-        kind: Kind,
+        kind: SubscriptionKind,
         after: i64,
-    ) -> Seat {
+    ) -> SubscriptionHandle {
         let class = actor.class(operation.is_personal);
-        let mut circles = self.circles();
-        let known = circles
+        let mut groups = self.groups();
+        let known = groups
             .get(&class)
-            .filter(|circle| Arc::ptr_eq(&circle.feed, feed) && !circle.closed.is_cancelled());
-        let circle = match known {
-            Some(circle) => Arc::clone(circle),
+            .filter(|group| Arc::ptr_eq(&group.feed, feed) && !group.closed.is_cancelled());
+        let group = match known {
+            Some(group) => Arc::clone(group),
             None => {
-                let members = (
+                let new = Arc::new(SubscriberGroup::new(
+                    class.clone(),
                     Arc::clone(actor),
                     Arc::clone(feed),
                     self.heavy(actor.tenant),
-                );
-                let new = Arc::new(Circle::new(class.clone(), members));
-                circles.insert(class, Arc::clone(&new));
-                self.follow(&new, Lane::Together);
+                ));
+                groups.insert(class, Arc::clone(&new));
+                self.spawn_lane(&new, Lane::Shared);
                 new
             }
         };
-        let audience = circle.audience(&operation.key).unwrap_or_else(|| {
+        let subscription = group.subscription(&operation.key).unwrap_or_else(|| {
             let position = feed.position();
             let from = match position - after {
-                0..=SHARED_RETURN => after,
+                0..=SHARED_REPLAY => after,
                 _ => position,
             };
-            let audience = Arc::new(Audience::new((operation, is_heavy), kind, from));
-            circle.add(Arc::clone(&audience));
+            let subscription = Arc::new(SharedSubscription::new(operation, is_heavy, kind, from));
+            group.add(Arc::clone(&subscription));
             if is_heavy {
-                self.follow(&circle, Lane::Aside(Arc::clone(&audience)));
+                self.spawn_lane(&group, Lane::Isolated(Arc::clone(&subscription)));
             }
-            if matches!(audience.kind, Kind::Value { .. }) {
-                let (live, circle, audience) =
-                    (Arc::clone(self), Arc::clone(&circle), Arc::clone(&audience));
+            if matches!(subscription.kind, SubscriptionKind::Value { .. }) {
+                let (live, group, subscription) = (
+                    Arc::clone(self),
+                    Arc::clone(&group),
+                    Arc::clone(&subscription),
+                );
                 self.tasks
-                    .spawn(async move { circle.keep_value(&live.running, &audience).await });
+                    .spawn(async move { group.keep_value(&live.runtime, &subscription).await });
             }
-            audience
+            subscription
         });
-        audience.take_seat();
-        self.running.metrics.subscriptions.inc();
-        Seat {
+        subscription.add_handle();
+        self.runtime.metrics.subscriptions.inc();
+        SubscriptionHandle {
             live: Arc::clone(self),
-            circle,
-            audience,
-            id: self.seats.fetch_add(1, Ordering::Relaxed),
-            _stay: None,
+            group,
+            subscription,
+            id: self.next_handle.fetch_add(1, Ordering::Relaxed),
+            _presence: None,
         }
     }
 }
 
-impl Seat {
-    /// Wants to know who looks at a record, and looks too when it is a person.
-    pub(super) fn look_at(&mut self, record: &str, person: Option<UserId>) {
-        let Kind::Value { outdated, .. } = &self.audience.kind else {
+impl SubscriptionHandle {
+    /// Watches who views a record, and registers the person as a viewer too.
+    pub(super) fn view(&mut self, record: &str, person: Option<UserId>) {
+        let SubscriptionKind::Value { outdated, .. } = &self.subscription.kind else {
             return;
         };
-        let now = self.live.running.db.clock().now();
-        let who = person.map(|user| Present {
+        let now = self.live.runtime.db.clock().now();
+        let viewer = person.map(|user| Viewer {
             since_ms: now.timestamp_millis(),
             user,
         });
-        let place = (self.circle.feed.tenant(), record);
-        self._stay = Some(self.live.presences.enter(place, who, outdated));
+        self._presence = Some(self.live.presences.enter(
+            self.group.feed.tenant(),
+            record,
+            viewer,
+            outdated,
+        ));
     }
 }
 
-impl Drop for Seat {
+impl Drop for SubscriptionHandle {
     fn drop(&mut self) {
-        self.live.running.metrics.subscriptions.dec();
-        if !self.audience.leave(self.id) {
+        self.live.runtime.metrics.subscriptions.dec();
+        if !self.subscription.remove(self.id) {
             return;
         }
-        let mut circles = self.live.circles();
-        if self.circle.remove_if_empty(&self.audience) {
-            self.circle.closed.cancel();
-            let is_known = circles
-                .get(&self.circle.class)
-                .is_some_and(|known| Arc::ptr_eq(known, &self.circle));
+        let mut groups = self.live.groups();
+        if self.group.remove_if_empty(&self.subscription) {
+            self.group.closed.cancel();
+            let is_known = groups
+                .get(&self.group.class)
+                .is_some_and(|known| Arc::ptr_eq(known, &self.group));
             if is_known {
-                circles.remove(&self.circle.class);
+                groups.remove(&self.group.class);
             }
         }
-        // One that waits for its value to change is told that nobody is left.
-        if let Kind::Value { outdated, .. } = &self.audience.kind {
+        // Its task waits for the value to change, and learns that there are no subscribers left.
+        if let SubscriptionKind::Value { outdated, .. } = &self.subscription.kind {
             outdated.notify_one();
         }
     }

@@ -1,19 +1,22 @@
-//! Subscriptions: every subscriber is told of every change that it may see, once, in order.
+//! Subscriptions: each subscriber is notified of each change that it may see, once and in commit order.
 //!
 //! # How
-//! - A subscription's resolver is run once to say what it watches ([`turn`]). Then it is run for each event by an
-//!   [`shared`]: all who asked the same and see the same. So an event is worked out once, however many listen.
-//! - Audiences of one visibility class of a tenant make a [`group`]. It reads the tenant's feed and runs its audiences
-//!   for a batch of events on one snapshot: one statement per level of the answer.
-//! - Who joins with a cursor is first told privately what came after it, and enters the audience where that keeps its
-//!   latest messages; so there is neither a gap nor a double.
-//! - Who is up to date is told so every now and then, as a pulse: by its absence a client knows that it is not. It costs
-//!   the database nothing, since the [`crate::events::Hub`] looks at the logs of all watched tenants in any case.
-//! - Nobody waits for the slow: an audience that is heavy, or turns out to be, is told aside, in turns with others of its
-//!   tenant that are, and ended when it takes too long ([`dispatch`]).
-//! - What is sent waits in the client's [`send_queue`]. Whoever does not take it is told where to resume.
-//! - Rights are those of the class. An event that may change them interrupts whom it concerns, in its place in the
-//!   order; they come back with the rights they have then.
+//! - A subscription's resolver runs once to say what it watches ([`ResolverMode::Plan`]). After that it runs for each event,
+//!   on behalf of a [`SharedSubscription`](shared::SharedSubscription): all subscribers with the same operation and the same visibility. So the cost of
+//!   an event does not depend on the number of subscribers.
+//! - The shared subscriptions of one visibility class of a tenant form a [`SubscriberGroup`]. It reads the tenant's feed and
+//!   renders a batch of events for all of them on one snapshot: one statement per level of the response.
+//! - A subscriber that resumes from a cursor first gets a private replay of what came after it, and joins the shared
+//!   subscription at a position that its buffer of recent responses still covers; so there is neither a gap nor a duplicate.
+//! - Subscribers that are up to date get a heartbeat that says so; a client that misses it knows that it may be stale. It
+//!   costs the database nothing, since the [`crate::events::Hub`] polls the logs of all watched tenants in any case.
+//! - A slow subscription delays no other: one that is heavy, or turns out to be, is dispatched in a lane of its own, one at a
+//!   time per tenant, and is ended when it takes too long ([`dispatch`]).
+//! - Responses wait in the client's bounded [`SendQueue`]. A client that lags behind is told where to resume.
+//! - Rights are those of the class. An event that may change them interrupts the subscribers it concerns, at its position in
+//!   the order; they resume with the rights they have then.
+//!
+//! [`ResolverMode::Plan`]: crate::graphql::subscription::ResolverMode::Plan
 
 mod connection_limits;
 mod dispatch;
@@ -49,57 +52,55 @@ use crate::{
     graphql::RequestContext,
     platform::{redis::Presences, telemetry::metrics::Metrics},
 };
-pub(crate) use connection_limits::{Admission, Pass};
+pub(crate) use connection_limits::{ConnectionLimits, ConnectionPermit};
 pub(crate) use failure::{Failure, Refused};
-use group::Circle;
-pub(crate) use handle::Seat;
-pub(crate) use open::{Line, Start};
-pub(crate) use peer::{Checked, Peer, rights_changed};
+use group::SubscriberGroup;
+pub(crate) use handle::SubscriptionHandle;
+pub(crate) use open::{Recipient, Start};
+pub(crate) use peer::{Peer, RightsCheck, rights_changed};
 pub use query::LiveQuery;
-pub(crate) use send_queue::{Message, OperationId, Outbox, Parcel};
+pub(crate) use send_queue::{Delivery, OperationId, RenderedResponse, SendQueue};
 
-/// Under this name the log knows what is run for subscriptions.
+/// The origin that logs and audit entries name for what subscriptions run.
 const ORIGIN: &str = "subscription";
 
-/// The answers to a batch of events may come to as much as so many of the largest.
-const SHARED: usize = 4;
+/// The responses to a batch of events may take as many bytes as this many of the largest single response.
+const BATCH_RESPONSES: usize = 4;
 
-/// What subscriptions are run with.
-pub(super) struct Running {
-    schema: Schema,
-    limits: Limits,
-    db: Db,
-    recorder: Recorder,
-    spending: Arc<Spending>,
+/// What subscriptions run with.
+pub(super) struct Runtime {
+    pub(super) schema: Schema,
+    pub(super) limits: Limits,
+    pub(super) db: Db,
+    pub(super) recorder: Recorder,
+    pub(super) spending: Arc<Spending>,
     pub(super) metrics: Arc<Metrics>,
-    /// How often those who are up to date are told so.
-    pulse: Duration,
+    /// How often subscribers that are up to date get a heartbeat.
+    pub(super) heartbeat: Duration,
 }
 
-/// Where subscriptions get what they tell of, and where they are counted.
+/// Where subscriptions get their events from, and where they are counted.
 pub struct Sources {
-    /// What happened.
+    /// The event feeds of tenants.
     pub hub: Arc<Hub>,
-    /// Who looks at what.
+    /// Who is viewing which record.
     pub presences: Arc<Presences>,
-    /// What is counted.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
-    /// How often those who are up to date are told so.
-    pub pulse: Duration,
+    /// How often subscribers that are up to date get a heartbeat.
+    pub heartbeat: Duration,
 }
 
-impl Running {
-    /// What one answer is worked out with.
+impl Runtime {
+    /// The request context of one response.
     fn context(&self, actor: Arc<Actor>) -> Arc<RequestContext> {
         self.context_within(actor, self.limits.response_bytes)
     }
 
-    /// What the answers to a batch of events are worked out with: on one snapshot, which is a statement per level for all
-    /// of them. Where that comes to too much, each is worked out by itself ([`Audience::one_by_one`]).
-    ///
-    /// [`Audience::one_by_one`]: shared::Audience::one_by_one
+    /// The request context of a batch of events: one snapshot, hence one statement per level for all of them. Where the
+    /// responses get too large together, each event is rendered by itself ([`render_alone`](shared::SharedSubscription::render_alone)).
     fn shared_context(&self, actor: Arc<Actor>) -> Arc<RequestContext> {
-        self.context_within(actor, SHARED * self.limits.response_bytes)
+        self.context_within(actor, BATCH_RESPONSES * self.limits.response_bytes)
     }
 
     fn context_within(&self, actor: Arc<Actor>, bytes: usize) -> Arc<RequestContext> {
@@ -111,79 +112,60 @@ impl Running {
 
 /// All subscriptions of a server.
 pub(crate) struct Live {
-    running: Running,
+    runtime: Runtime,
     hub: Arc<Hub>,
     presences: Arc<Presences>,
-    circles: Mutex<HashMap<Class, Arc<Circle>>>,
-    /// The turns of those that are heavy, in each tenant.
+    groups: Mutex<HashMap<Class, Arc<SubscriberGroup>>>,
+    /// The permit of each tenant's heavy subscriptions.
     heavy: Mutex<HashMap<TenantId, Weak<Semaphore>>>,
-    seats: AtomicU64,
+    next_handle: AtomicU64,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
 
 impl Live {
-    pub(super) fn new(
-        schema: Schema,
-        (db, recorder): (Db, Recorder),
-        (limits, spending): (Limits, Arc<Spending>),
-        sources: Sources,
-    ) -> Arc<Self> {
-        let Sources {
-            hub,
-            presences,
-            metrics,
-            pulse,
-        } = sources;
+    pub(super) fn new(runtime: Runtime, hub: Arc<Hub>, presences: Arc<Presences>) -> Arc<Self> {
         Arc::new(Self {
-            running: Running {
-                schema,
-                limits,
-                db,
-                recorder,
-                spending,
-                metrics,
-                pulse,
-            },
+            runtime,
             hub,
             presences,
-            circles: Mutex::default(),
+            groups: Mutex::default(),
             heavy: Mutex::default(),
-            seats: AtomicU64::new(0),
+            next_handle: AtomicU64::new(0),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         })
     }
 
-    /// Ends all that runs for subscriptions.
+    /// Ends all subscriptions and their tasks.
     pub(crate) async fn finish(&self) {
         self.stop.cancel();
-        for (_, circle) in self.circles().drain() {
-            circle.closed.cancel();
+        for (_, group) in self.groups().drain() {
+            group.closed.cancel();
         }
         self.tasks.close();
         self.tasks.wait().await;
     }
 
-    /// What is counted.
+    /// The metrics.
     pub(crate) fn metrics(&self) -> &Arc<Metrics> {
-        &self.running.metrics
+        &self.runtime.metrics
     }
 
-    /// The turns of those of a tenant that are heavy: however many there are, one is worked out at a time, so that they
-    /// leave connections to everybody else.
+    /// The permit of a tenant's heavy subscriptions: however many there are, one renders at a time, so that they leave
+    /// connections to the tenant's other requests.
     fn heavy(&self, tenant: TenantId) -> Arc<Semaphore> {
         let mut all = self.heavy.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = all.get(&tenant).and_then(Weak::upgrade) {
             return known;
         }
-        all.retain(|_, turns| turns.strong_count() > 0);
+        all.retain(|_, permits| permits.strong_count() > 0);
         let new = Arc::new(Semaphore::new(1));
         all.insert(tenant, Arc::downgrade(&new));
         new
     }
 
-    fn circles(&self) -> MutexGuard<'_, HashMap<Class, Arc<Circle>>> {
-        self.circles.lock().unwrap_or_else(PoisonError::into_inner)
+    fn groups(&self) -> MutexGuard<'_, HashMap<Class, Arc<SubscriberGroup>>> {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

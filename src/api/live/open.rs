@@ -1,14 +1,14 @@
-//! How a subscription begins: it is planned, told what it missed, and enters where all others are told.
+//! Opening a subscription: plan what it watches, replay what it missed, join the shared subscription.
 
 use std::sync::Arc;
 
 use tokio::sync::Notify;
 
 use super::{
-    Failure, Live, Message, OperationId, Outbox, Refused, Seat,
-    operation::{Operation, Unanswered},
-    replay::Reader,
-    shared::{Behind, Kind, Subscriber},
+    Failure, Live, OperationId, Refused, RenderedResponse, SendQueue, SubscriptionHandle,
+    operation::{Operation, RenderError},
+    replay::Replay,
+    shared::{Behind, Subscriber, SubscriptionKind},
 };
 use crate::{
     access::Actor,
@@ -16,24 +16,27 @@ use crate::{
     events::{EventCursor, Feed, FeedError},
     graphql::{
         RequestContext,
-        subscription::{Plan, Planned, Turn},
+        subscription::{PlanSlot, ResolverMode, WatchPlan},
     },
 };
 
-/// Where what an operation has to say is sent.
+/// Where the deliveries of an operation go.
 #[derive(Clone)]
-pub(crate) struct Line {
-    /// The operation, by its client's name for it.
+pub(crate) struct Recipient {
+    /// The operation, by its client's id for it.
     pub(crate) operation: OperationId,
     /// The client's queue.
-    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) queue: Arc<SendQueue>,
 }
 
-impl Line {
-    /// Sends answers, waiting for room.
-    pub(super) async fn send_all(&self, messages: &[Arc<Message>]) -> Result<(), Failure> {
-        for message in messages {
-            let sent = self.outbox.send(&self.operation, message).await;
+impl Recipient {
+    /// Sends responses, waiting for room.
+    pub(super) async fn send_all(
+        &self,
+        responses: &[Arc<RenderedResponse>],
+    ) -> Result<(), Failure> {
+        for response in responses {
+            let sent = self.queue.send(&self.operation, response).await;
             sent.map_err(|_| Failure::new("GONE", "the client is gone"))?;
         }
         Ok(())
@@ -43,88 +46,92 @@ impl Line {
 /// Where a subscription begins.
 #[derive(Debug, Clone)]
 pub(crate) enum Start {
-    /// Where its argument says, or now; the client is told when it is live.
-    Asked,
-    /// After an event, silently: it was only interrupted.
-    After(i64),
-    /// After a cursor that the transport brought.
+    /// Where its argument says, or now; the client gets `SYNCED` when it is live.
+    Requested,
+    /// After an event, silently: the server interrupted it.
+    AfterEvent(i64),
+    /// After a cursor that came with the transport (`Last-Event-ID`).
     Cursor(EventCursor),
 }
 
 impl Live {
-    /// Begins a subscription: plans it, tells what was missed, and enters it where all others are told. When this
-    /// returns, everything that is committed from now on will arrive.
+    /// Opens a subscription. When this returns, everything that is committed from now on will be delivered.
     ///
     /// # Errors
     /// What the executor refuses; `RESYNC` when there is no going on from the cursor; `UNAVAILABLE`.
     pub(in crate::api) async fn open(
         self: &Arc<Self>,
         actor: Arc<Actor>,
-        asked: &Prepared,
-        (line, start): (Line, Start),
-    ) -> Result<Seat, Refused> {
-        let operation = Operation::new(asked)?;
-        let is_heavy = spending::is_heavy(&asked.measure);
-        let is_interrupted = matches!(start, Start::After(_));
+        request: &Prepared,
+        recipient: Recipient,
+        start: Start,
+    ) -> Result<SubscriptionHandle, Refused> {
+        let operation = Operation::new(request)?;
+        let is_heavy = spending::is_heavy(&request.measure);
+        let is_interrupted = matches!(start, Start::AfterEvent(_));
         if !is_interrupted {
-            let named = Asked::of(&asked.document.parsed, asked.operation(), &asked.variables);
-            named.suspect(&self.running.context(Arc::clone(&actor)));
+            let named = Asked::of(
+                &request.document.parsed,
+                request.operation(),
+                &request.variables,
+            );
+            named.suspect(&self.runtime.context(Arc::clone(&actor)));
         }
-        let price = spending::of_event(&asked.measure);
+        let price = spending::of_event(&request.measure);
         let price = Some(price).filter(|_| !is_interrupted);
         let (plan, context) = self.plan(&actor, &operation).await?;
         let feed = self.hub.feed(actor.tenant).await?;
-        let value = |watched| Kind::Value {
+        let value = |watched| SubscriptionKind::Value {
             watched,
             outdated: Arc::new(Notify::new()),
         };
-        let (kind, asked, looked_at) = match plan {
-            Plan::Changes(watched, after) => (Kind::Changes(watched), after, None),
-            Plan::Value(watched) => (value(watched), None, None),
-            Plan::Presence(watched, record, announce) => {
+        let (kind, argument, viewed) = match plan {
+            WatchPlan::Changes(watched, after) => (SubscriptionKind::Changes(watched), after, None),
+            WatchPlan::Value(watched) => (value(watched), None, None),
+            WatchPlan::Presence(watched, record, announce) => {
                 (value(watched), None, Some((record, announce)))
             }
         };
-        let reader = Reader {
+        let replay = Replay {
             actor: &actor,
-            line: &line,
+            recipient: &recipient,
             price,
         };
-        let place = match start {
-            Start::After(seq) => Ok(seq),
-            Start::Cursor(cursor) => feed.place(&cursor).await,
-            Start::Asked => match asked {
-                Some(cursor) => feed.place(&cursor).await,
+        let position = match start {
+            Start::AfterEvent(seq) => Ok(seq),
+            Start::Cursor(cursor) => feed.position_of(&cursor).await,
+            Start::Requested => match argument {
+                Some(cursor) => feed.position_of(&cursor).await,
                 None => Ok(feed.position()),
             },
         };
-        let mut after = place.map_err(|error| refused(error, &feed))?;
+        let mut after = position.map_err(|error| refused(error, &feed))?;
         let due = (feed.position() - after).max(0).unsigned_abs();
-        let from = match self.is_little(reader, due) {
+        let from = match self.is_little(replay, due) {
             true => after,
             false => feed.position(),
         };
-        let mut seat = self.join((&actor, &feed), (operation, is_heavy), kind, from);
-        if let Some((record, announce)) = looked_at {
-            seat.look_at(&record, actor.person().filter(|_| announce));
+        let mut handle = self.join(&actor, &feed, (operation, is_heavy), kind, from);
+        if let Some((record, announce)) = viewed {
+            handle.view(&record, actor.person().filter(|_| announce));
         }
-        let audience = &seat.audience;
-        let is_value = match &audience.kind {
-            Kind::Value { outdated, .. } => {
+        let subscription = &handle.subscription;
+        let is_value = match &subscription.kind {
+            SubscriptionKind::Value { outdated, .. } => {
                 outdated.notify_one();
                 after = i64::MIN;
                 true
             }
-            Kind::Changes(_) => false,
+            SubscriptionKind::Changes(_) => false,
         };
-        // What comes before now and is told by a new audience, with whoever else comes back, is told to this one too.
-        if !is_value && due > 0 && audience.position() == after {
-            let paid = self.pay_for_past(reader, (&feed, after), due);
+        // A new shared subscription replays from here for all that resume with this one; this one pays for it now.
+        if !is_value && due > 0 && subscription.position() == after {
+            let paid = self.charge_replay(replay, (&feed, after), due);
             if let Some(paid) = paid.await? {
                 paid.settle(due);
             }
         }
-        // Who is told nothing first lets the snapshot of the plan go: it would hold one connection and wait for another.
+        // Without a first response the plan's snapshot is dropped: it would hold one connection and wait for another.
         let mut context = Some(context).filter(|_| !is_value && !is_interrupted);
         loop {
             let first = match is_value || is_interrupted {
@@ -132,38 +139,38 @@ impl Live {
                 false => {
                     let context = context
                         .take()
-                        .unwrap_or_else(|| self.running.context(Arc::clone(&actor)));
-                    let synced = audience.synced(&self.running, &feed, &context, after);
+                        .unwrap_or_else(|| self.runtime.context(Arc::clone(&actor)));
+                    let synced = subscription.synced(&self.runtime, &feed, &context, after);
                     Some(synced.await?)
                 }
             };
             let subscriber = Subscriber {
-                operation: Arc::clone(&line.operation),
-                outbox: Arc::clone(&line.outbox),
+                operation: Arc::clone(&recipient.operation),
+                queue: Arc::clone(&recipient.queue),
                 actor: Arc::clone(&actor),
                 after,
             };
-            let Err(Behind) = audience.enter(seat.id, subscriber, first) else {
-                return Ok(seat);
+            let Err(Behind) = subscription.enter(handle.id, subscriber, first) else {
+                return Ok(handle);
             };
-            after = self.catch_up(&seat, reader, after).await?;
+            after = self.catch_up(&handle, replay, after).await?;
         }
     }
 
-    /// Has the resolver say what it watches.
+    /// Runs the resolver to say what it watches.
     async fn plan(
         &self,
         actor: &Arc<Actor>,
         operation: &Operation,
-    ) -> Result<(Plan, Arc<RequestContext>), Refused> {
-        let context = self.running.context(Arc::clone(actor));
-        let planned = Planned::default();
-        let turn = Turn::Plan(planned.clone());
-        let response = operation.run(&self.running.schema, &context, turn).await;
+    ) -> Result<(WatchPlan, Arc<RequestContext>), Refused> {
+        let context = self.runtime.context(Arc::clone(actor));
+        let slot = PlanSlot::default();
+        let mode = ResolverMode::WatchPlan(slot.clone());
+        let response = operation.run(&self.runtime.schema, &context, mode).await;
         if let Some(response) = response {
             return Err(Refused::Errors(response.errors));
         }
-        match planned.take() {
+        match slot.take() {
             Some(plan) => Ok((plan, context)),
             None => {
                 Err(Failure::new("SUBSCRIPTION_FIELDS", "there is nothing to subscribe to").into())
@@ -172,14 +179,14 @@ impl Live {
     }
 }
 
-impl From<Unanswered> for Refused {
-    fn from(unanswered: Unanswered) -> Self {
+impl From<RenderError> for Refused {
+    fn from(unanswered: RenderError) -> Self {
         Self::Failure(match unanswered {
-            Unanswered::Later => Failure::new(
+            RenderError::Unavailable => Failure::new(
                 "UNAVAILABLE",
                 "the database does not answer, try again later",
             ),
-            Unanswered::Failed(failure) => failure,
+            RenderError::Failed(failure) => failure,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! A subscription's document with its variables: what is run for every event, once for all who asked the same.
+//! A subscription's document with its variables: what runs for every event, once for all of its subscribers.
 
 use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc};
 
@@ -15,48 +15,48 @@ use crate::{
         Schema, documents::Prepared, http::ensure_code, limits::Limits, operation::Executable,
         spending::objects,
     },
-    graphql::{RequestContext, subscription::Turn},
+    graphql::{RequestContext, subscription::ResolverMode},
 };
 
-/// Fields whose answer depends on who asks, beyond the rows and rights that they share with others.
+/// Fields whose value depends on the actor, beyond the rows and rights that a visibility class shares.
 const PERSONAL: &[&str] = &["can", "viewer"];
 
-/// A document that is run again and again.
+/// An operation that runs once per event.
 pub(super) struct Operation {
     executable: Executable,
-    /// Equal for documents that are answered alike; where to resume plays no part in it.
+    /// Equal for operations with equal responses; where to resume plays no part in it.
     pub(super) key: [u8; 32],
-    /// Whether it has to be run for each person by themselves.
+    /// Whether its responses differ between persons of a class.
     pub(super) is_personal: bool,
 }
 
-/// Why an operation has no answer.
+/// Why there is no response.
 #[derive(Debug)]
-pub(super) enum Unanswered {
-    /// It could not be run now; the same may work later.
-    Later,
-    /// What it asks for is not to be had any more.
+pub(super) enum RenderError {
+    /// The database does not answer; the same may work later.
+    Unavailable,
+    /// It fails for good.
     Failed(Failure),
 }
 
 impl Operation {
-    /// Takes apart what a client asks for.
+    /// The operation of a request.
     ///
     /// # Errors
     /// What is wrong with the document or its variables.
-    pub(super) fn new(asked: &Prepared) -> Result<Self, Refused> {
-        let executable = asked.executable().map_err(|mut faults| {
+    pub(super) fn new(request: &Prepared) -> Result<Self, Refused> {
+        let executable = request.executable().map_err(|mut faults| {
             faults.iter_mut().for_each(ensure_code);
             Refused::Errors(faults)
         })?;
-        let mut distinct = asked.variables.clone();
-        for variable in cursors(asked.operation()) {
+        let mut distinct = request.variables.clone();
+        for variable in cursors(request.operation()) {
             distinct.remove(&variable);
         }
         let mut key = Sha256::new();
         for part in [
-            &asked.document.hash[..],
-            asked
+            &request.document.hash[..],
+            request
                 .operation_name
                 .as_deref()
                 .unwrap_or_default()
@@ -73,20 +73,21 @@ impl Operation {
         })
     }
 
-    /// Runs it for one turn. The executor answers nothing when the resolver has nothing to say.
+    /// Runs it once. There is no response when the resolver yields nothing.
     pub(super) async fn run(
         &self,
         schema: &Schema,
         context: &Arc<RequestContext>,
-        turn: Turn,
+        mode: ResolverMode,
     ) -> Option<Response> {
-        // What is watched was said once. To read the filter again for every event, some hundred values of it, would be
-        // in vain.
-        let request = match turn {
-            Turn::Plan(_) => self.executable.request(),
-            Turn::Tell(_) | Turn::Value => self.executable.request_without("filter"),
+        // The plan has the filter already; parsing it for every event, some hundred values, would be wasted.
+        let request = match mode {
+            ResolverMode::WatchPlan(_) => self.executable.request(),
+            ResolverMode::Notify(_) | ResolverMode::Value => {
+                self.executable.request_without("filter")
+            }
         };
-        let request = request.data(Arc::clone(context)).data(turn);
+        let request = request.data(Arc::clone(context)).data(mode);
         let request = request.disable_introspection();
         // Tokio would make a long poll give way in the middle of a level, and its batches would fall apart.
         let answer = async { schema.execute_stream(request).next().await };
@@ -96,20 +97,21 @@ impl Operation {
         Some(response)
     }
 
-    /// Runs it for one turn and writes the answer.
+    /// Runs it once and renders the response.
     ///
     /// # Errors
-    /// [`Unanswered::Later`] while the database does not answer; of a value that there is none.
+    /// [`RenderError::Unavailable`] while the database does not answer; an error of a live value.
     pub(super) async fn render(
         &self,
-        (schema, limits): (&Schema, &Limits),
+        schema: &Schema,
+        limits: &Limits,
         context: &Arc<RequestContext>,
-        turn: Turn,
-    ) -> Result<Arc<str>, Unanswered> {
-        let is_value = matches!(turn, Turn::Value);
-        let run = AssertUnwindSafe(self.run(schema, context, turn)).catch_unwind();
+        mode: ResolverMode,
+    ) -> Result<Arc<str>, RenderError> {
+        let is_value = matches!(mode, ResolverMode::Value);
+        let run = AssertUnwindSafe(self.run(schema, context, mode)).catch_unwind();
         let failure = match tokio::time::timeout(limits.timeout, run).await {
-            Err(_) => return Err(Unanswered::Later),
+            Err(_) => return Err(RenderError::Unavailable),
             Ok(Err(_)) => {
                 tracing::error!("a resolver of a subscription panicked");
                 Failure::new("INTERNAL", "an internal error occurred")
@@ -123,13 +125,13 @@ impl Operation {
                     matches!(code, Some(Value::String(code)) if is_away.contains(&code.as_str()))
                 };
                 if response.errors.iter().any(is_away) {
-                    return Err(Unanswered::Later);
+                    return Err(RenderError::Unavailable);
                 }
                 let json = match context.is_too_large() {
                     true => None,
                     false => {
                         if let Some(error) = response.errors.first().filter(|_| is_value) {
-                            return Err(Unanswered::Failed(Failure::of(error)));
+                            return Err(RenderError::Failed(Failure::of(error)));
                         }
                         let json = serde_json::to_string(&response).unwrap_or_default();
                         Some(json).filter(|json| json.len() <= limits.response_bytes)
@@ -147,7 +149,7 @@ impl Operation {
     }
 }
 
-/// The variables that say after which cursor a subscription begins.
+/// The variables of `after`, the cursor from which a subscription resumes.
 fn cursors(operation: &OperationDefinition) -> Vec<Name> {
     let fields = operation.selection_set.node.items.iter();
     let arguments = fields.filter_map(|selection| match &selection.node {

@@ -1,4 +1,4 @@
-//! Who is at the other end of a connection that stays open, and whether they still may be.
+//! The authenticated client of a long-lived connection, and whether it may stay.
 
 use std::{
     sync::Arc,
@@ -15,12 +15,12 @@ use crate::{
     organization::auth::Access,
 };
 
-/// How long somebody may be unknown because the database does not answer. Nothing is sent to them meanwhile.
+/// How long the client's rights may be unknown because the database does not answer. Nothing is sent to it meanwhile.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long to wait before asking again.
+/// How long to wait before trying again.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Somebody who stays.
+/// The client of a long-lived connection.
 pub(crate) struct Peer {
     access: Arc<Access>,
     token: String,
@@ -28,17 +28,17 @@ pub(crate) struct Peer {
     actor: Arc<Actor>,
 }
 
-/// What somebody's rights came to.
+/// What reading the client's rights again came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Checked {
-    /// What they see is what they saw.
-    Same,
-    /// They see other things now, so what they hold may be wrong.
-    Other,
+pub(crate) enum RightsCheck {
+    /// They are the same.
+    Unchanged,
+    /// They differ, so what the client has received may be more than it may see.
+    Changed,
 }
 
 impl Peer {
-    /// Lets somebody in by their token.
+    /// Authenticates a client by its token.
     ///
     /// # Errors
     /// `UNAUTHENTICATED`, `UNAVAILABLE`.
@@ -56,17 +56,17 @@ impl Peer {
         &self.actor
     }
 
-    /// Resolves when their rights may have changed or their token has ended.
+    /// Resolves when its rights may have changed or its token has expired.
     pub(crate) fn changed(&self) -> BoxFuture<'static, ()> {
         let (access, actor) = (Arc::clone(&self.access), Arc::clone(&self.actor));
         async move { access.changed(&actor).await }.boxed()
     }
 
-    /// Finds out what their rights are now, or at least as of an instant. Waits for a database that does not answer.
+    /// Reads its rights as of now, or as of an instant or later. Waits for a database that does not answer.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` when they may not stay; `UNAVAILABLE` when that could not be found out for a minute.
-    pub(crate) async fn check(&mut self, since: Option<Instant>) -> Result<Checked> {
+    /// `UNAUTHENTICATED` when it may not stay; `UNAVAILABLE` when that could not be found out for a minute.
+    pub(crate) async fn check_rights(&mut self, since: Option<Instant>) -> Result<RightsCheck> {
         let began = Instant::now();
         loop {
             let asked = match since {
@@ -78,7 +78,7 @@ impl Peer {
                 None => self.access.actor(&self.token, &self.origin).await,
             };
             match asked {
-                Ok(actor) => return Ok(self.become_actor(actor)),
+                Ok(actor) => return Ok(self.replace_actor(actor)),
                 Err(Error::Unavailable(_) | Error::TimedOut) if began.elapsed() < PATIENCE => {
                     tokio::time::sleep(PAUSE).await;
                 }
@@ -87,11 +87,11 @@ impl Peer {
         }
     }
 
-    /// Goes on by a newer token of the same person in the same tenant.
+    /// Continues with a newer token of the same person in the same tenant.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` when it is not good or somebody else's: the old one counts until it ends.
-    pub(crate) async fn refresh(&mut self, token: String) -> Result<Checked> {
+    /// `UNAUTHENTICATED` when it is invalid or another person's: the old one stays in use until it expires.
+    pub(crate) async fn refresh(&mut self, token: String) -> Result<RightsCheck> {
         let actor = self.access.actor(&token, &self.origin).await?;
         if (actor.tenant, actor.row_id()) != (self.actor.tenant, self.actor.row_id()) {
             return Err(Error::Unauthenticated(
@@ -99,20 +99,20 @@ impl Peer {
             ));
         }
         self.token = token;
-        Ok(self.become_actor(actor))
+        Ok(self.replace_actor(actor))
     }
 
-    fn become_actor(&mut self, actor: Arc<Actor>) -> Checked {
+    fn replace_actor(&mut self, actor: Arc<Actor>) -> RightsCheck {
         let is_same = self.actor.class(true) == actor.class(true);
         self.actor = actor;
         match is_same {
-            true => Checked::Same,
-            false => Checked::Other,
+            true => RightsCheck::Unchanged,
+            false => RightsCheck::Changed,
         }
     }
 }
 
-/// What ends the subscriptions of somebody whose rights are others now.
+/// What ends the subscriptions of a client whose rights have changed.
 pub(crate) fn rights_changed() -> Failure {
     Failure::resync("what you may see has changed", None)
 }

@@ -1,46 +1,46 @@
-//! Telling a subscriber privately what came after its cursor, and having that paid for: each event that is read like an
-//! answer of its own, and what it was not told or not as much of is given back.
+//! Replaying to one subscriber what came after its cursor. Each event costs as much as a response of its own; what the
+//! replay did not come to is refunded.
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Failure, Line, Live, Refused, Seat, open::refused};
+use super::{Failure, Live, Recipient, Refused, SubscriptionHandle, open::refused};
 use crate::{
     access::Actor,
     api::spending::Reserved,
     events::{Feed, Logged},
 };
 
-/// Events that are told of at a time, at the most.
+/// Events in one page of a replay, at most.
 const MOST: u64 = 200;
 
-/// Points that come to about as many bytes as may wait for a client.
+/// Points whose responses fit into a client's send queue, about.
 const LITTLE: u64 = 1_000;
 
-/// Who is told of the past, and what each event of it may cost them; nothing where they were only interrupted.
+/// Who gets the replay, and what each event of it may cost; nothing where the server interrupted them.
 #[derive(Clone, Copy)]
-pub(super) struct Reader<'a> {
+pub(super) struct Replay<'a> {
     pub(super) actor: &'a Arc<Actor>,
-    pub(super) line: &'a Line,
+    pub(super) recipient: &'a Recipient,
     pub(super) price: Option<u64>,
 }
 
 impl Live {
-    /// Tells a subscriber a page of what came after an event; answers how far that is.
+    /// Replays a page of what came after an event; answers how far that is.
     pub(super) async fn catch_up(
         &self,
-        seat: &Seat,
-        reader: Reader<'_>,
+        handle: &SubscriptionHandle,
+        replay: Replay<'_>,
         after: i64,
     ) -> Result<i64, Refused> {
-        let feed = &seat.circle.feed;
-        let at_once = self.at_once(reader);
+        let feed = &handle.group.feed;
+        let at_once = self.at_once(replay);
         let due = (feed.position() - after).clamp(0, at_once as i64);
-        // Before anything is read. Who has to come back only because too much waits for them yet pays nothing for that.
+        // Charged before anything is read. A round with nothing due, because the send queue was full, costs nothing.
         let mut paid = match due {
             0 => None,
             due => {
                 let due = due.unsigned_abs();
-                Some(self.pay_for_past(reader, (feed, after), due).await?)
+                Some(self.charge_replay(replay, (feed, after), due).await?)
             }
         };
         let events = feed.read(after).await;
@@ -49,7 +49,7 @@ impl Live {
             if let Some(Some(paid)) = paid.take() {
                 paid.settle(0);
             }
-            // The audience is further than the feed for a moment only.
+            // The shared subscription is ahead of the feed for a moment only.
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let mut after = after;
@@ -58,86 +58,91 @@ impl Live {
                 Some(paid) => paid,
                 None => {
                     let due = events.len() as u64;
-                    self.pay_for_past(reader, (feed, after), due).await?
+                    self.charge_replay(replay, (feed, after), due).await?
                 }
             };
-            self.tell_past(seat, reader, (events, paid)).await?;
+            self.replay_page(handle, replay, (events, paid)).await?;
             after = events.last().map_or(after, |last| last.seq);
         }
         Ok(after)
     }
 
-    /// Whether what was missed is little enough to be told along with others who missed it too. Whoever has missed more is
-    /// told it alone, piece by piece, as it is taken and paid for.
-    pub(super) fn is_little(&self, reader: Reader<'_>, due: u64) -> bool {
-        let points = due.saturating_mul(reader.price.unwrap_or(0));
-        due <= self.at_once(reader) && points <= LITTLE
+    /// Whether what was missed is little enough to be replayed together with other subscribers. A longer replay is private,
+    /// page by page, as it is taken and paid for.
+    pub(super) fn is_little(&self, replay: Replay<'_>, due: u64) -> bool {
+        let points = due.saturating_mul(replay.price.unwrap_or(0));
+        due <= self.at_once(replay) && points <= LITTLE
     }
 
-    /// So many events that they may come to as much as one query, and to less than there ever is to pay with.
-    fn at_once(&self, Reader { actor, price, .. }: Reader<'_>) -> u64 {
+    /// The page size: a page may cost as much as one query may, and less than the actor can ever hold in points.
+    fn at_once(&self, Replay { actor, price, .. }: Replay<'_>) -> u64 {
         let Some(price) = price else {
             return MOST;
         };
-        let most = self.running.spending.most(actor) / 2;
-        let most = most.min(self.running.limits.nodes as u64);
+        let most = self.runtime.spending.most(actor) / 2;
+        let most = most.min(self.runtime.limits.nodes as u64);
         (most / price.max(1)).clamp(1, MOST)
     }
 
-    /// Takes the points for being told of so many events after one.
-    pub(super) async fn pay_for_past(
+    /// Reserves the points for replaying this many events.
+    pub(super) async fn charge_replay(
         &self,
-        Reader { actor, price, .. }: Reader<'_>,
+        Replay { actor, price, .. }: Replay<'_>,
         (feed, after): (&Feed, i64),
         events: u64,
     ) -> Result<Option<Reserved<'_>>, Failure> {
         let Some(price) = price else {
             return Ok(None);
         };
-        let reserved = self.running.spending.reserve(actor, price * events).await;
+        let reserved = self.runtime.spending.reserve(actor, price * events).await;
         let reserved = reserved.map_err(|overdrawn| {
             Failure::rate_limited(&overdrawn, feed.cursor(after).to_string())
         })?;
         Ok(Some(reserved))
     }
 
-    async fn tell_past(
+    async fn replay_page(
         &self,
-        seat: &Seat,
-        Reader { actor, line, .. }: Reader<'_>,
+        handle: &SubscriptionHandle,
+        Replay {
+            actor, recipient, ..
+        }: Replay<'_>,
         (events, paid): (&[Arc<Logged>], Option<Reserved<'_>>),
     ) -> Result<(), Refused> {
-        let (feed, audience, running) = (&seat.circle.feed, &seat.audience, &self.running);
-        let context = running.shared_context(Arc::clone(actor));
-        let telling = audience.messages(running, feed, &context, events);
-        let messages = match audience.is_heavy {
+        let (feed, subscription, runtime) =
+            (&handle.group.feed, &handle.subscription, &self.runtime);
+        let context = runtime.shared_context(Arc::clone(actor));
+        let rendering = subscription.responses(runtime, feed, &context, events);
+        let responses = match subscription.is_heavy {
             true => {
-                let _turn = seat.circle.heavy.acquire().await;
-                let patience = running.limits.event_time * events.len() as u32;
-                let told = tokio::time::timeout(patience, telling).await;
+                let _permit = handle.group.heavy.acquire().await;
+                let patience = runtime.limits.event_time * events.len() as u32;
+                let notified = tokio::time::timeout(patience, rendering).await;
                 let after = events.first().map_or(0, |first| first.seq - 1);
-                told.map_err(|_| Failure::too_slow(feed.cursor(after).to_string()))?
+                notified.map_err(|_| Failure::too_slow(feed.cursor(after).to_string()))?
             }
-            false => telling.await,
+            false => rendering.await,
         };
         let is_too_much = context.is_too_large();
         if let Some(paid) = paid {
-            // What was too much is worked out again, and nothing of it given back.
+            // What was too large is rendered again, and nothing of it refunded.
             let objects = match is_too_much {
                 true => u64::MAX,
                 false => context.written_objects(),
             };
             paid.settle(objects.saturating_add(events.len() as u64 - 1));
         }
-        // The snapshot is not held while the client takes its time.
+        // The snapshot is not held while the client reads.
         drop(context);
         if !is_too_much {
-            return Ok(line.send_all(&messages?).await?);
+            return Ok(recipient.send_all(&responses?).await?);
         }
-        drop(messages);
+        drop(responses);
         for event in events {
-            let messages = audience.alone(running, feed, actor, event).await?;
-            line.send_all(&messages).await?;
+            let responses = subscription
+                .render_alone(runtime, feed, actor, event)
+                .await?;
+            recipient.send_all(&responses).await?;
         }
         Ok(())
     }

@@ -1,5 +1,5 @@
-//! What waits to be sent to one client. It is bounded: whoever does not take it is told where to resume, and nobody
-//! else waits for them.
+//! The bounded queue of what waits to be sent to one client. A client that lets it fill up is told where to resume; it delays
+//! no other.
 
 use std::{
     collections::VecDeque,
@@ -12,44 +12,44 @@ use std::{
 use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 
-use super::{Failure, Refused, Seat};
+use super::{Failure, Refused, SubscriptionHandle};
 
-/// Most messages that wait for one client.
-const MOST_MESSAGES: usize = 256;
-/// Most bytes of them; one message more is taken when nothing else waits.
+/// Most deliveries that wait for one client.
+const MOST_DELIVERIES: usize = 256;
+/// Most bytes of them; an empty queue takes one of any size.
 const MOST_BYTES: usize = 1024 * 1024;
 
-/// Messages that a queue keeps room for while it is empty.
+/// The capacity that an empty queue keeps.
 const SHORT: usize = 4;
 
-/// An operation, by the name that its client gave it.
+/// An operation, by its client's id for it.
 pub(crate) type OperationId = Arc<str>;
 
-/// An answer as it is sent to all who asked the same.
+/// A response, rendered once and sent to all subscribers of a shared subscription.
 #[derive(Debug)]
-pub(crate) struct Message {
-    /// The number of the event that it tells of, or the place up to which all is told.
+pub(crate) struct RenderedResponse {
+    /// The number of its event, or the position up to which everything has been delivered.
     pub(crate) seq: i64,
-    /// That place as clients hold it; empty for answers that nobody resumes from.
+    /// The cursor of that position; empty for live values, from which nothing resumes.
     pub(crate) cursor: String,
     /// A GraphQL response in JSON.
     pub(crate) payload: Arc<str>,
 }
 
 /// Something for a client.
-pub(crate) enum Parcel {
-    /// An answer of an operation.
-    Next(OperationId, Arc<Message>),
+pub(crate) enum Delivery {
+    /// A response of an operation.
+    Next(OperationId, Arc<RenderedResponse>),
     /// An operation ended for a reason.
     Failed(OperationId, Failure),
-    /// An operation is under way, or was refused.
-    Opened(OperationId, Box<Result<Seat, Refused>>),
-    /// The rights of the client may have changed with this event: they are to be asked for anew, as of now or later,
-    /// and the operation goes on after it.
+    /// An operation was opened or refused.
+    Opened(OperationId, Box<Result<SubscriptionHandle, Refused>>),
+    /// The rights of the client may have changed with this event: they are read again, as of this instant or later, and the
+    /// operation resumes after the event.
     Recheck(OperationId, i64, Instant),
 }
 
-/// There is no more room.
+/// The queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Full;
 
@@ -59,82 +59,89 @@ pub(crate) struct Gone;
 
 /// The queue of one client.
 #[derive(Default)]
-pub(crate) struct Outbox {
-    waiting: Mutex<Waiting>,
-    /// Of the one who empties it.
+pub(crate) struct SendQueue {
+    waiting: Mutex<Queued>,
+    /// The waker of the task that drains it.
     filled: AtomicWaker,
     taken: Notify,
 }
 
 #[derive(Default)]
-struct Waiting {
-    parcels: VecDeque<Parcel>,
+struct Queued {
+    deliveries: VecDeque<Delivery>,
     bytes: usize,
-    /// Whether somebody waits for room.
+    /// Whether a sender waits for room.
     is_awaited: bool,
     is_closed: bool,
 }
 
-impl Waiting {
-    fn has_room(&self, messages: &[Arc<Message>]) -> bool {
-        let bytes: usize = messages.iter().map(|message| message.payload.len()).sum();
-        self.parcels.is_empty()
-            || (self.parcels.len() + messages.len() <= MOST_MESSAGES
+impl Queued {
+    fn has_room(&self, responses: &[Arc<RenderedResponse>]) -> bool {
+        let bytes: usize = responses
+            .iter()
+            .map(|response| response.payload.len())
+            .sum();
+        self.deliveries.is_empty()
+            || (self.deliveries.len() + responses.len() <= MOST_DELIVERIES
                 && self.bytes + bytes <= MOST_BYTES)
     }
 
-    /// Hands back what nobody takes any more, to be dropped when the queue is not locked: what leaves a seat locks its
-    /// audience, which locks queues.
+    /// Hands back what a closed queue does not take, to be dropped once the queue is unlocked: dropping a handle locks its
+    /// shared subscription, which locks queues.
     #[must_use]
-    fn put(&mut self, parcel: Parcel) -> Option<Parcel> {
+    fn put(&mut self, delivery: Delivery) -> Option<Delivery> {
         if self.is_closed {
-            return Some(parcel);
+            return Some(delivery);
         }
-        if let Parcel::Next(_, message) = &parcel {
-            self.bytes += message.payload.len();
+        if let Delivery::Next(_, response) = &delivery {
+            self.bytes += response.payload.len();
         }
-        self.parcels.push_back(parcel);
+        self.deliveries.push_back(delivery);
         None
     }
 }
 
-impl Outbox {
-    /// Leaves an answer; never waits.
-    pub(crate) fn push(&self, operation: &OperationId, message: &Arc<Message>) -> Result<(), Full> {
-        self.push_all(operation, std::slice::from_ref(message))
+impl SendQueue {
+    /// Enqueues a response; never waits.
+    pub(crate) fn push(
+        &self,
+        operation: &OperationId,
+        response: &Arc<RenderedResponse>,
+    ) -> Result<(), Full> {
+        self.push_all(operation, std::slice::from_ref(response))
     }
 
-    /// Leaves all of some answers, or none.
+    /// Enqueues all of some responses, or none.
     pub(crate) fn push_all(
         &self,
         operation: &OperationId,
-        messages: &[Arc<Message>],
+        responses: &[Arc<RenderedResponse>],
     ) -> Result<(), Full> {
         let mut waiting = self.waiting();
-        if !waiting.has_room(messages) {
+        if !waiting.has_room(responses) {
             return Err(Full);
         }
-        for message in messages {
-            // An answer holds no seat.
-            _ = waiting.put(Parcel::Next(Arc::clone(operation), Arc::clone(message)));
+        for response in responses {
+            // A response holds no handle.
+            _ = waiting.put(Delivery::Next(Arc::clone(operation), Arc::clone(response)));
         }
         drop(waiting);
         self.filled.wake();
         Ok(())
     }
 
-    /// Leaves what ends an operation or interrupts it; there is always room for that.
-    pub(crate) fn put(&self, parcel: Parcel) {
-        let refused = self.waiting().put(parcel);
+    /// Enqueues what ends an operation or interrupts it; there is always room for that.
+    pub(crate) fn put(&self, delivery: Delivery) {
+        let refused = self.waiting().put(delivery);
         drop(refused);
         self.filled.wake();
     }
 
-    /// Leaves an answer, after waiting for room.
+    /// Enqueues a response, after waiting for room.
     pub(crate) async fn send(
         &self,
         operation: &OperationId,
-        message: &Arc<Message>,
+        response: &Arc<RenderedResponse>,
     ) -> Result<(), Gone> {
         loop {
             let taken = self.taken.notified();
@@ -143,62 +150,62 @@ impl Outbox {
                 if waiting.is_closed {
                     return Err(Gone);
                 }
-                // Before room is looked for, or what is taken in between would be told to nobody.
+                // Set before looking for room, or what is taken in between would wake no one.
                 waiting.is_awaited = true;
             }
-            if self.push(operation, message).is_ok() {
+            if self.push(operation, response).is_ok() {
                 return Ok(());
             }
             taken.await;
         }
     }
 
-    /// The next one, in the order they were left.
-    pub(crate) async fn next(&self) -> Parcel {
+    /// The next delivery, first in first out.
+    pub(crate) async fn next(&self) -> Delivery {
         poll_fn(|cx| self.poll_next(cx)).await
     }
 
-    /// The next one, in the order they were left. One task asks.
-    pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Parcel> {
-        if let Some(parcel) = self.take() {
-            return Poll::Ready(parcel);
+    /// The next delivery, first in first out. One task polls.
+    pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Delivery> {
+        if let Some(delivery) = self.take() {
+            return Poll::Ready(delivery);
         }
-        // Asked again after that: what was left meanwhile has woken nobody.
+        // Looked at again after that: what was enqueued meanwhile has woken no one.
         self.filled.register(cx.waker());
         self.take().map_or(Poll::Pending, Poll::Ready)
     }
 
-    /// The next one, if there is one.
-    pub(crate) fn take(&self) -> Option<Parcel> {
+    /// The next delivery, if there is one.
+    pub(crate) fn take(&self) -> Option<Delivery> {
         let mut waiting = self.waiting();
-        let parcel = waiting.parcels.pop_front()?;
-        if let Parcel::Next(_, message) = &parcel {
-            waiting.bytes -= message.payload.len();
+        let delivery = waiting.deliveries.pop_front()?;
+        if let Delivery::Next(_, response) = &delivery {
+            waiting.bytes -= response.payload.len();
         }
-        // A queue that was long once does not keep its memory; a short one does, for the next event.
-        if waiting.parcels.is_empty() && waiting.parcels.capacity() > SHORT {
-            waiting.parcels = VecDeque::new();
+        // A queue that was long once gives its memory back; a short one keeps it for the next event.
+        if waiting.deliveries.is_empty() && waiting.deliveries.capacity() > SHORT {
+            waiting.deliveries = VecDeque::new();
         }
         let is_awaited = std::mem::take(&mut waiting.is_awaited);
         drop(waiting);
         if is_awaited {
             self.taken.notify_waiters();
         }
-        Some(parcel)
+        Some(delivery)
     }
 
-    /// Drops what waits; nothing is taken any more.
+    /// Drops what waits, and takes nothing from then on.
     pub(crate) fn close(&self) {
-        let closed = Waiting {
+        let closed = Queued {
             is_closed: true,
-            ..Waiting::default()
+            ..Queued::default()
         };
         let dropped = std::mem::replace(&mut *self.waiting(), closed);
         drop(dropped);
         self.taken.notify_waiters();
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+    fn waiting(&self) -> MutexGuard<'_, Queued> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -207,8 +214,8 @@ impl Outbox {
 mod tests {
     use super::*;
 
-    fn message(bytes: usize) -> Arc<Message> {
-        Arc::new(Message {
+    fn response(bytes: usize) -> Arc<RenderedResponse> {
+        Arc::new(RenderedResponse {
             seq: 1,
             cursor: String::new(),
             payload: "x".repeat(bytes).into(),
@@ -217,20 +224,20 @@ mod tests {
 
     #[tokio::test]
     async fn it_holds_so_many_and_so_much_and_always_an_end() {
-        let (outbox, id) = (Outbox::default(), OperationId::from("1"));
-        for _ in 0..MOST_MESSAGES {
-            assert_eq!(outbox.push(&id, &message(1)), Ok(()));
+        let (queue, id) = (SendQueue::default(), OperationId::from("1"));
+        for _ in 0..MOST_DELIVERIES {
+            assert_eq!(queue.push(&id, &response(1)), Ok(()));
         }
-        assert_eq!(outbox.push(&id, &message(1)), Err(Full));
-        outbox.put(Parcel::Recheck(id.clone(), 1, Instant::now()));
-        for _ in 0..MOST_MESSAGES {
-            assert!(matches!(outbox.next().await, Parcel::Next(..)));
+        assert_eq!(queue.push(&id, &response(1)), Err(Full));
+        queue.put(Delivery::Recheck(id.clone(), 1, Instant::now()));
+        for _ in 0..MOST_DELIVERIES {
+            assert!(matches!(queue.next().await, Delivery::Next(..)));
         }
-        assert!(matches!(outbox.next().await, Parcel::Recheck(..)));
+        assert!(matches!(queue.next().await, Delivery::Recheck(..)));
 
-        assert_eq!(outbox.push(&id, &message(MOST_BYTES + 1)), Ok(()), "alone");
-        assert_eq!(outbox.push(&id, &message(1)), Err(Full));
-        outbox.close();
-        assert_eq!(outbox.send(&id, &message(1)).await, Err(Gone));
+        assert_eq!(queue.push(&id, &response(MOST_BYTES + 1)), Ok(()), "alone");
+        assert_eq!(queue.push(&id, &response(1)), Err(Full));
+        queue.close();
+        assert_eq!(queue.send(&id, &response(1)).await, Err(Gone));
     }
 }

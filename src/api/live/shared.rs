@@ -1,4 +1,4 @@
-//! All of a visibility class who asked the same: whatever is told is worked out once and sent to each.
+//! All subscribers of a visibility class with the same operation: each response is rendered once and sent to each of them.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -14,8 +14,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Failure, Message, OperationId, Outbox, Parcel, Running,
-    operation::{Operation, Unanswered},
+    Delivery, Failure, OperationId, RenderedResponse, Runtime, SendQueue,
+    operation::{Operation, RenderError},
     send_queue::Full,
 };
 use crate::{
@@ -24,88 +24,93 @@ use crate::{
     events::{Change, Feed, Logged, Outlook, Watched},
     graphql::{
         RequestContext,
-        subscription::{Happening, Turn},
+        subscription::{Notification, ResolverMode},
     },
 };
 
-/// Messages that are kept for those who come back after a short break.
+/// Recent responses that are buffered for subscribers that reconnect after a short break.
 const KEPT: usize = 128;
 /// Most bytes of them.
 const KEPT_BYTES: usize = 1024 * 1024;
 
-/// Who asked the same and sees the same.
-pub(super) struct Audience {
+/// One operation, run once for all of a class that subscribed to it.
+pub(super) struct SharedSubscription {
     pub(super) operation: Operation,
-    pub(super) kind: Kind,
-    /// Whether it is always told by itself.
+    pub(super) kind: SubscriptionKind,
+    /// Whether it is always isolated.
     pub(super) is_heavy: bool,
-    /// Whether it is told by itself now.
-    is_aside: AtomicBool,
-    /// Nobody is here any more.
+    /// Whether it is isolated now.
+    is_isolated: AtomicBool,
+    /// Cancelled when the last subscriber has left.
     pub(super) left: CancellationToken,
     state: Mutex<State>,
 }
 
-/// What they are told.
-pub(super) enum Kind {
+/// What its subscribers receive.
+pub(super) enum SubscriptionKind {
     /// What happens to records.
     Changes(Watched),
-    /// A value, whenever it is another one.
+    /// A live value, whenever it has changed.
     Value {
         /// What it follows from.
         watched: Watched,
-        /// Told when it may be another one.
+        /// Notified when it may have changed.
         outdated: Arc<Notify>,
     },
 }
 
 struct State {
-    /// All up to this event is told.
+    /// The number of the last event that subscribers were notified of.
     position: i64,
-    /// The latest messages: all after a number.
-    kept: VecDeque<Arc<Message>>,
+    /// The latest responses: all after `kept_after`.
+    kept: VecDeque<Arc<RenderedResponse>>,
     kept_bytes: usize,
     kept_after: i64,
-    /// The place of the last message that was sent to all.
-    told: i64,
-    /// The last announcement of a place.
-    synced: Option<Arc<Message>>,
+    /// The number of the last response that was sent to all.
+    notified: i64,
+    /// The latest `SYNCED`.
+    synced: Option<Arc<RenderedResponse>>,
     subscribers: HashMap<u64, Subscriber>,
-    /// Who is here, or on the way.
-    seats: usize,
-    /// Why nobody is told anything any more.
+    /// How many subscribers there are, those that are still opening included.
+    handles: usize,
+    /// Why it has ended.
     ended: Option<Failure>,
 }
 
 /// One operation of one client.
 pub(super) struct Subscriber {
     pub(super) operation: OperationId,
-    pub(super) outbox: Arc<Outbox>,
+    pub(super) queue: Arc<SendQueue>,
     pub(super) actor: Arc<Actor>,
-    /// What it has been told already.
+    /// The last event it was notified of.
     pub(super) after: i64,
 }
 
-/// A subscriber is too far behind to enter, or has too much waiting: it has to be told privately first.
+/// A subscriber is too far behind to join, or its queue is too full: it needs a private replay first.
 pub(super) struct Behind;
 
-impl Audience {
-    pub(super) fn new((operation, is_heavy): (Operation, bool), kind: Kind, position: i64) -> Self {
+impl SharedSubscription {
+    pub(super) fn new(
+        operation: Operation,
+        is_heavy: bool,
+        kind: SubscriptionKind,
+        position: i64,
+    ) -> Self {
         Self {
             operation,
             kind,
             is_heavy,
-            is_aside: AtomicBool::new(is_heavy),
+            is_isolated: AtomicBool::new(is_heavy),
             left: CancellationToken::new(),
             state: Mutex::new(State {
                 position,
                 kept: VecDeque::new(),
                 kept_bytes: 0,
                 kept_after: position,
-                told: position,
+                notified: position,
                 synced: None,
                 subscribers: HashMap::new(),
-                seats: 0,
+                handles: 0,
                 ended: None,
             }),
         }
@@ -113,82 +118,86 @@ impl Audience {
 
     pub(super) fn watched(&self) -> &Watched {
         match &self.kind {
-            Kind::Changes(watched) | Kind::Value { watched, .. } => watched,
+            SubscriptionKind::Changes(watched) | SubscriptionKind::Value { watched, .. } => watched,
         }
     }
 
-    /// Whether it is told by itself.
-    pub(super) fn is_aside(&self) -> bool {
-        self.is_aside.load(Ordering::Acquire)
+    /// Whether it is isolated.
+    pub(super) fn is_isolated(&self) -> bool {
+        self.is_isolated.load(Ordering::Acquire)
     }
 
-    /// Has it told by itself or not from now on; whether that is news.
-    pub(super) fn set_aside(&self, is_aside: bool) -> bool {
-        self.is_aside.swap(is_aside, Ordering::AcqRel) != is_aside
+    /// Isolates it or not; whether that is a change.
+    pub(super) fn set_isolated(&self, is_isolated: bool) -> bool {
+        self.is_isolated.swap(is_isolated, Ordering::AcqRel) != is_isolated
     }
 
     pub(super) fn position(&self) -> i64 {
         self.state().position
     }
 
-    pub(super) fn take_seat(&self) {
-        self.state().seats += 1;
+    pub(super) fn add_handle(&self) {
+        self.state().handles += 1;
     }
 
-    /// Whether nobody is left.
-    pub(super) fn leave(&self, seat: u64) -> bool {
+    /// Removes a subscriber; whether it was the last.
+    pub(super) fn remove(&self, handle: u64) -> bool {
         let mut state = self.state();
-        state.subscribers.remove(&seat);
-        state.seats -= 1;
-        state.seats == 0
+        state.subscribers.remove(&handle);
+        state.handles -= 1;
+        state.handles == 0
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.state().seats == 0
+        self.state().handles == 0
     }
 
-    /// Lets a subscriber in: first the announcement, then what it missed, and from then on what all are told.
+    /// Joins a subscriber: it gets `first`, then what it missed, and from then on what all get.
     pub(super) fn enter(
         &self,
-        seat: u64,
+        handle: u64,
         subscriber: Subscriber,
-        first: Option<Arc<Message>>,
+        first: Option<Arc<RenderedResponse>>,
     ) -> Result<(), Behind> {
         let mut state = self.state();
-        // It may have ended while this one was on the way.
+        // It may have ended while this one was opening.
         if let Some(failure) = &state.ended {
-            let failed = Parcel::Failed(subscriber.operation, failure.clone());
-            subscriber.outbox.put(failed);
+            let failed = Delivery::Failed(subscriber.operation, failure.clone());
+            subscriber.queue.put(failed);
             return Ok(());
         }
-        let is_resuming = matches!(self.kind, Kind::Changes(_));
+        let is_resuming = matches!(self.kind, SubscriptionKind::Changes(_));
         if is_resuming && subscriber.after < state.kept_after {
             return Err(Behind);
         }
         let missed = state
             .kept
             .iter()
-            .filter(|message| message.seq > subscriber.after);
-        let messages: Vec<_> = first.iter().chain(missed).cloned().collect();
-        let pushed = subscriber.outbox.push_all(&subscriber.operation, &messages);
+            .filter(|response| response.seq > subscriber.after);
+        let responses: Vec<_> = first.iter().chain(missed).cloned().collect();
+        let pushed = subscriber.queue.push_all(&subscriber.operation, &responses);
         pushed.map_err(|Full| Behind)?;
-        state.subscribers.insert(seat, subscriber);
+        state.subscribers.insert(handle, subscriber);
         Ok(())
     }
 
-    /// Works out what a class is told of events, in their order.
-    pub(super) async fn messages(
+    /// Renders the responses to events, in their order.
+    pub(super) async fn responses(
         &self,
-        running: &Running,
+        runtime: &Runtime,
         feed: &Feed,
         context: &Arc<RequestContext>,
         events: &[Arc<Logged>],
-    ) -> Result<Vec<Arc<Message>>, Unanswered> {
-        let happenings = self.happenings(feed, context, events).await?;
-        let rendered = happenings.into_iter().map(async |happening| {
-            let (seq, cursor) = (happening.cursor.seq, happening.cursor.to_string());
-            let payload = self.render(running, context, Turn::Tell(Arc::new(happening)));
-            Ok(Arc::new(Message {
+    ) -> Result<Vec<Arc<RenderedResponse>>, RenderError> {
+        let notifications = self.notifications(feed, context, events).await?;
+        let rendered = notifications.into_iter().map(async |notification| {
+            let (seq, cursor) = (notification.cursor.seq, notification.cursor.to_string());
+            let payload = self.render(
+                runtime,
+                context,
+                ResolverMode::Notify(Arc::new(notification)),
+            );
+            Ok(Arc::new(RenderedResponse {
                 seq,
                 cursor,
                 payload: payload.await?,
@@ -197,26 +206,26 @@ impl Audience {
         try_join_all(rendered).await
     }
 
-    /// Works out what is told of one event by itself, where all that are due are too much together: so there is never more
-    /// in memory than one answer may come to.
-    pub(super) async fn alone(
+    /// Renders one event by itself, where all that are due are too large together: so memory never holds more than one
+    /// response may take.
+    pub(super) async fn render_alone(
         &self,
-        running: &Running,
+        runtime: &Runtime,
         feed: &Feed,
         actor: &Arc<Actor>,
         event: &Arc<Logged>,
-    ) -> Result<Vec<Arc<Message>>, Unanswered> {
-        let context = running.context(Arc::clone(actor));
+    ) -> Result<Vec<Arc<RenderedResponse>>, RenderError> {
+        let context = runtime.context(Arc::clone(actor));
         let event = std::slice::from_ref(event);
-        self.messages(running, feed, &context, event).await
+        self.responses(runtime, feed, &context, event).await
     }
 
-    async fn happenings(
+    async fn notifications(
         &self,
         feed: &Feed,
         context: &Arc<RequestContext>,
         events: &[Arc<Logged>],
-    ) -> Result<Vec<Happening>, Unanswered> {
+    ) -> Result<Vec<Notification>, RenderError> {
         let (watched, actor) = (self.watched(), context.actor());
         let outlooks: Vec<_> = events
             .iter()
@@ -234,33 +243,33 @@ impl Audience {
                 let table = (watched.table, watched.id_column);
                 let ask = context
                     .read(async |tx| list::matching(tx, table, asked, &watched.filter).await);
-                ask.await.map_err(|_| Unanswered::Later)?
+                ask.await.map_err(|_| RenderError::Unavailable)?
             }
         };
-        let happening = |(event, outlook): (&Arc<Logged>, Outlook)| {
+        let notification = |(event, outlook): (&Arc<Logged>, Outlook)| {
             let change = match outlook {
                 Outlook::Told(change) => change,
                 Outlook::Depends { met: change, .. } if met.contains(&event.id) => Some(change),
                 Outlook::Depends { unmet, .. } => unmet,
             };
-            Some(Happening {
+            Some(Notification {
                 change: change?,
                 cursor: feed.cursor(event.seq),
                 was_seen: watched.was_seen(actor, event),
                 event: Some(Arc::clone(event)),
             })
         };
-        Ok(outlooks.into_iter().filter_map(happening).collect())
+        Ok(outlooks.into_iter().filter_map(notification).collect())
     }
 
-    /// The announcement that all up to a place is told.
+    /// `SYNCED`: everything up to a position has been delivered.
     pub(super) async fn synced(
         &self,
-        running: &Running,
+        runtime: &Runtime,
         feed: &Feed,
         context: &Arc<RequestContext>,
         seq: i64,
-    ) -> Result<Arc<Message>, Unanswered> {
+    ) -> Result<Arc<RenderedResponse>, RenderError> {
         if let Some(known) = self
             .state()
             .synced
@@ -271,42 +280,43 @@ impl Audience {
         }
         let cursor = feed.cursor(seq);
         let text = cursor.to_string();
-        let nothing = Happening {
+        let nothing = Notification {
             change: Change::Synced,
             cursor,
             event: None,
             was_seen: false,
         };
-        let payload = self.render(running, context, Turn::Tell(Arc::new(nothing)));
-        let message = Arc::new(Message {
+        let payload = self.render(runtime, context, ResolverMode::Notify(Arc::new(nothing)));
+        let response = Arc::new(RenderedResponse {
             seq,
             cursor: text,
             payload: payload.await?,
         });
-        self.state().synced = Some(Arc::clone(&message));
-        Ok(message)
+        self.state().synced = Some(Arc::clone(&response));
+        Ok(response)
     }
 
     pub(super) async fn render(
         &self,
-        running: &Running,
+        runtime: &Runtime,
         context: &Arc<RequestContext>,
-        turn: Turn,
-    ) -> Result<Arc<str>, Unanswered> {
-        running.metrics.rendered.inc();
-        let with = (&running.schema, &running.limits);
-        self.operation.render(with, context, turn).await
+        mode: ResolverMode,
+    ) -> Result<Arc<str>, RenderError> {
+        runtime.metrics.rendered.inc();
+        self.operation
+            .render(&runtime.schema, &runtime.limits, context, mode)
+            .await
     }
 
-    /// Tells all of events, unless they were told already. An audience that came about while the events were read may
-    /// be further behind than where they begin: it is left for the next time, or it would miss what lies between.
-    pub(super) async fn tell(
+    /// Notifies all subscribers of the events that they were not notified of yet. A subscription that was made while the
+    /// events were read may be behind their first: it is left for the next batch, or it would miss what lies between.
+    pub(super) async fn notify(
         &self,
-        running: &Running,
+        runtime: &Runtime,
         feed: &Feed,
         context: &Arc<RequestContext>,
         events: &[Arc<Logged>],
-    ) -> Result<(), Unanswered> {
+    ) -> Result<(), RenderError> {
         let (Some(first), Some(last)) = (events.first(), events.last()) else {
             return Ok(());
         };
@@ -316,19 +326,22 @@ impl Audience {
         }
         let fresh = events.partition_point(|event| event.seq <= position);
         let events = &events[fresh..];
-        let messages = match &self.kind {
-            Kind::Changes(_) => match self.messages(running, feed, context, events).await {
-                _ if context.is_too_large() => {
-                    for event in events {
-                        let messages = self.alone(running, feed, context.actor(), event);
-                        let messages = messages.await?;
-                        self.state().send(running, feed, messages, event.seq);
+        let responses = match &self.kind {
+            SubscriptionKind::Changes(_) => {
+                match self.responses(runtime, feed, context, events).await {
+                    _ if context.is_too_large() => {
+                        for event in events {
+                            let responses =
+                                self.render_alone(runtime, feed, context.actor(), event);
+                            let responses = responses.await?;
+                            self.state().send(runtime, feed, responses, event.seq);
+                        }
+                        return Ok(());
                     }
-                    return Ok(());
+                    responses => responses?,
                 }
-                messages => messages?,
-            },
-            Kind::Value { watched, outdated } => {
+            }
+            SubscriptionKind::Value { watched, outdated } => {
                 let concerns = |event: &Arc<Logged>| {
                     watched.outlook(context.actor(), event) != Outlook::Told(None)
                 };
@@ -338,18 +351,18 @@ impl Audience {
                 Vec::new()
             }
         };
-        self.state().send(running, feed, messages, last);
+        self.state().send(runtime, feed, responses, last);
         Ok(())
     }
 
-    /// Sends the value to all whose last one was another. With `again`, also to those who have not had any.
-    pub(super) fn send_value(&self, running: &Running, feed: &Feed, payload: Arc<str>) {
+    /// Sends a live value, if it differs from the last one.
+    pub(super) fn send_value(&self, runtime: &Runtime, feed: &Feed, payload: Arc<str>) {
         let mut state = self.state();
         let is_new = state.kept.back().is_none_or(|last| last.payload != payload);
         if is_new {
             // Values are numbered by themselves; nobody resumes from them.
-            let seq = state.told + 1;
-            let message = Message {
+            let seq = state.notified + 1;
+            let response = RenderedResponse {
                 seq,
                 cursor: String::new(),
                 payload,
@@ -357,57 +370,57 @@ impl Audience {
             state.kept.clear();
             state.kept_bytes = 0;
             let position = state.position;
-            state.send(running, feed, vec![Arc::new(message)], position);
+            state.send(runtime, feed, vec![Arc::new(response)], position);
         }
     }
 
-    /// Tells all that they have been told everything, if that is so by the word of the database; whether it was.
-    pub(super) async fn pulse(
+    /// Sends `SYNCED` to all, if the database says that there is nothing newer; whether it did.
+    pub(super) async fn heartbeat(
         &self,
-        running: &Running,
+        runtime: &Runtime,
         feed: &Feed,
         context: &Arc<RequestContext>,
-    ) -> Result<bool, Unanswered> {
-        if matches!(self.kind, Kind::Value { .. }) {
+    ) -> Result<bool, RenderError> {
+        if matches!(self.kind, SubscriptionKind::Value { .. }) {
             return Ok(true);
         }
         let position = self.position();
         if !feed.is_current(position) {
             return Ok(false);
         }
-        let message = self.synced(running, feed, context, position).await?;
+        let response = self.synced(runtime, feed, context, position).await?;
         let mut state = self.state();
-        // What was told meanwhile makes it old news.
+        // It is out of date if events were delivered meanwhile.
         if state.position != position {
             return Ok(false);
         }
-        state.told = position;
-        // Who came from a server that was quicker has been told more than this one knows.
+        state.notified = position;
+        // A subscriber that comes from a faster server may be ahead of this one.
         let here = |subscriber: &&Subscriber| subscriber.after <= position;
         for subscriber in state.subscribers.values().filter(here) {
-            // No room means that messages wait whose cursors will do.
-            _ = subscriber.outbox.push(&subscriber.operation, &message);
+            // A full queue holds responses whose cursors will do.
+            _ = subscriber.queue.push(&subscriber.operation, &response);
         }
         Ok(true)
     }
 
-    /// Ends all operations, and those of whoever is on the way, for one reason.
+    /// Ends all subscribers, and those that are still opening, for one reason.
     pub(super) fn end(&self, failure: &Failure) {
         self.state().ended = Some(failure.clone());
         self.fail(failure);
     }
 
-    /// Ends all operations, for one reason.
+    /// Ends all subscribers, for one reason.
     pub(super) fn fail(&self, failure: &Failure) {
         for (_, subscriber) in self.state().subscribers.drain() {
             let operation = subscriber.operation;
             subscriber
-                .outbox
-                .put(Parcel::Failed(operation, failure.clone()));
+                .queue
+                .put(Delivery::Failed(operation, failure.clone()));
         }
     }
 
-    /// Interrupts those whose rights an event may have changed: they come back when these are known.
+    /// Interrupts subscribers whose rights an event may have changed: they resume when these are known.
     pub(super) fn recheck(&self, seq: i64, is_concerned: impl Fn(&Actor) -> bool) {
         let since = Instant::now();
         let mut state = self.state();
@@ -415,10 +428,10 @@ impl Audience {
             .subscribers
             .extract_if(|_, subscriber| is_concerned(&subscriber.actor));
         for (_, subscriber) in concerned {
-            // Who came from a server that was quicker has been told more than that.
+            // A subscriber that comes from a faster server may be ahead of that.
             let seq = seq.max(subscriber.after);
-            let parcel = Parcel::Recheck(subscriber.operation, seq, since);
-            subscriber.outbox.put(parcel);
+            let delivery = Delivery::Recheck(subscriber.operation, seq, since);
+            subscriber.queue.put(delivery);
         }
     }
 
@@ -428,35 +441,41 @@ impl Audience {
 }
 
 impl State {
-    fn send(&mut self, running: &Running, feed: &Feed, messages: Vec<Arc<Message>>, position: i64) {
-        for message in &messages {
+    fn send(
+        &mut self,
+        runtime: &Runtime,
+        feed: &Feed,
+        responses: Vec<Arc<RenderedResponse>>,
+        position: i64,
+    ) {
+        for response in &responses {
             let mut lagging = Vec::new();
-            for (seat, subscriber) in &self.subscribers {
-                if message.seq <= subscriber.after {
+            for (handle, subscriber) in &self.subscribers {
+                if response.seq <= subscriber.after {
                     continue;
                 }
                 if subscriber
-                    .outbox
-                    .push(&subscriber.operation, message)
+                    .queue
+                    .push(&subscriber.operation, response)
                     .is_err()
                 {
-                    lagging.push(*seat);
+                    lagging.push(*handle);
                 }
             }
-            running.metrics.sent.inc_by(self.subscribers.len() as u64);
-            for seat in lagging {
-                if let Some(slow) = self.subscribers.remove(&seat) {
-                    running.metrics.lagged.inc();
-                    let resume = feed.cursor(self.told.max(slow.after)).to_string();
+            runtime.metrics.sent.inc_by(self.subscribers.len() as u64);
+            for handle in lagging {
+                if let Some(slow) = self.subscribers.remove(&handle) {
+                    runtime.metrics.lagged.inc();
+                    let resume = feed.cursor(self.notified.max(slow.after)).to_string();
                     let failure = Failure::lagged(resume);
-                    slow.outbox.put(Parcel::Failed(slow.operation, failure));
+                    slow.queue.put(Delivery::Failed(slow.operation, failure));
                 }
             }
-            self.told = message.seq;
+            self.notified = response.seq;
         }
-        for message in messages {
-            self.kept_bytes += message.payload.len();
-            self.kept.push_back(message);
+        for response in responses {
+            self.kept_bytes += response.payload.len();
+            self.kept.push_back(response);
         }
         // The last one is kept however large: a value that is to be compared with the next.
         while self.kept.len() > KEPT || (self.kept.len() > 1 && self.kept_bytes > KEPT_BYTES) {

@@ -1,4 +1,4 @@
-//! What an answer follows from: the kinds of records behind the types that a document touches.
+//! What a response depends on: the kinds of records behind the types that a document touches.
 
 use std::collections::BTreeSet;
 
@@ -21,20 +21,20 @@ use crate::{
     organization::members::{Member, Team},
 };
 
-/// What an answer follows from.
+/// What a response depends on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Dependencies {
     /// Kinds of records, as events call them.
     pub(super) kinds: BTreeSet<&'static str>,
-    /// Whether it says how far the event log is.
+    /// Whether it has a cursor of the event log.
     pub(super) has_cursor: bool,
-    /// Whether it says what may be done with records.
+    /// Whether it has the actor's rights to records.
     pub(super) has_rights: bool,
 }
 
 impl Dependencies {
-    /// Those of a query's answer; none if it follows from more than the tenant's records: from who exactly asks, from the
-    /// time, from sessions and settings.
+    /// Those of a query's response; none if it depends on more than the tenant's records: on the person, the time, sessions or
+    /// settings.
     pub(super) fn of(
         shape: &SchemaShape,
         document: &ExecutableDocument,
@@ -60,7 +60,7 @@ impl Dependencies {
             dependencies.kinds.extend(kinds(wrapped(name))?);
         }
         for name in touched.inputs {
-            // What compares plain values follows from the record that has them.
+            // A filter of plain values depends on the record that has them.
             if let Some(record) = filtered(name).filter(|record| shape.has_type(record)) {
                 dependencies.kinds.extend(kinds(record)?);
             }
@@ -69,7 +69,7 @@ impl Dependencies {
     }
 }
 
-/// What a connection or an edge is of.
+/// The record of a connection or an edge.
 fn wrapped(type_name: &str) -> &str {
     let connection = type_name.strip_suffix("Connection");
     connection
@@ -77,15 +77,15 @@ fn wrapped(type_name: &str) -> &str {
         .unwrap_or(type_name)
 }
 
-/// What an input filters or sorts.
+/// The record that an input filters or sorts.
 fn filtered(input: &str) -> Option<&str> {
     input
         .strip_suffix("Filter")
         .or_else(|| input.strip_suffix("Order"))
 }
 
-/// The kinds of records that objects of a type are made of, beside those of the objects within them. None for types that
-/// are made of anything else; a new type is one of those until it is written down here.
+/// The kinds of records that objects of a type consist of, beside those of the objects within them. None for types that
+/// consist of anything else; a new type counts as one of those until it is listed here.
 fn kinds(type_name: &str) -> Option<&'static [&'static str]> {
     Some(match type_name {
         "Money" | "PageInfo" | "RecordRights" | "ChangeAuthor" => &[],
@@ -103,7 +103,7 @@ fn kinds(type_name: &str) -> Option<&'static [&'static str]> {
         "NextAction" | "OpportunityCollaborator" | "OpportunityContact" | "StageChange" => {
             &[Opportunity::KIND]
         }
-        // How likely a deal is won is its stage's to say.
+        // The probability of a deal is its stage's.
         "Opportunity" | "PipelineStats" | "StageStats" | "DealTotals" | "CurrencyTotal" => {
             &[Opportunity::KIND, Pipeline::KIND, Stage::KIND]
         }

@@ -1,9 +1,9 @@
-//! Answers to queries that were worked out before, by whomever of the same visibility class.
+//! The response cache: responses to queries, shared by all actors of a visibility class.
 //!
-//! An answer is found under who asks ([`crate::access::Class`]), what is asked (document, operation, variables) and how far the kinds of
-//! records are that it follows from ([`Dependencies`], [`Versions`]). These are asked of the database before anything
-//! else is read, so an answer is at least as new as the numbers it is kept under, and nobody is ever answered with what
-//! was true before they asked: but for those who say that it may be so many seconds old.
+//! The key of an entry names the visibility class ([`crate::access::Class`]), the request (document, operation, variables)
+//! and the versions of the kinds of records that the response depends on ([`Dependencies`], [`Versions`]). The versions are
+//! read from the database before anything else, so a response is at least as current as the versions in its key, and no
+//! caller gets a response that was out of date when they asked, unless `max-age` allows for it.
 
 mod dependencies;
 mod status;
@@ -20,264 +20,283 @@ use async_graphql::{Response, ServerError, Value};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
-use super::{Answered, Api, Ran, documents::Prepared, http};
+use super::{Answered, Executed, documents::Prepared, http, shape::SchemaShape};
 use crate::{
     access::Actor,
     base::ids::TenantId,
-    db::{journal::Origin, migrate::POLICIES},
+    db::migrate::POLICIES,
     events::{Progress, Versions},
     platform::{
-        redis::{Answers, Found, Place},
+        redis::{CacheKey, Lookup, TieredCache},
         telemetry::metrics::Metrics,
     },
 };
 use dependencies::Dependencies;
-pub(super) use status::{Bypass, OLDEST, Usage, Wish};
+pub(super) use status::{Bypass, CacheDirective, CacheStatus, MAX_AGE};
 
-/// What is kept.
-pub struct Caching {
-    /// Where; without it everything is worked out anew.
-    pub answers: Option<Answers>,
-    /// What costs fewer points is worked out anew: finding it would take as long.
+/// What is cached, and where.
+pub struct CacheSettings {
+    /// The entries; without them every response is computed.
+    pub entries: Option<TieredCache>,
+    /// Cheaper requests are always computed: a look-up would take as long.
     pub from_points: u64,
 }
 
-/// The cache of answers.
-pub(super) struct Cached {
-    caching: Caching,
+/// The response cache.
+pub(super) struct ResponseCache {
+    settings: CacheSettings,
     progress: Progress,
     metrics: Arc<Metrics>,
-    /// What the questions of servers begin with that answer alike.
-    schema: [u8; 32],
+    shape: Arc<SchemaShape>,
+    /// Equal for servers that give equal responses; a part of each key.
+    build: [u8; 32],
 }
 
-/// What tells two builds apart that may answer differently.
-fn build() -> String {
+/// What tells two builds apart that may give different responses.
+fn executable() -> String {
     let executable = std::env::current_exe().and_then(std::fs::metadata);
     let file = executable.and_then(|file| Ok((file.len(), file.modified()?)));
     format!("{} {:?}", env!("CARGO_PKG_VERSION"), file.ok())
 }
 
-/// What is asked, and who can answer it.
-pub(super) struct Question<'a> {
-    pub(super) api: &'a Api,
-    pub(super) actor: &'a Arc<Actor>,
+/// A request to the cache.
+#[derive(Clone, Copy)]
+pub(super) struct CacheRequest<'a> {
+    pub(super) actor: &'a Actor,
     pub(super) prepared: &'a Prepared,
-    pub(super) origin: &'a Origin,
     pub(super) price: u64,
+    pub(super) directive: CacheDirective,
 }
 
-impl Question<'_> {
-    async fn run(&self) -> Ran {
-        let Self {
-            api,
-            actor,
-            prepared,
-            origin,
-            ..
-        } = self;
-        api.execute(actor, prepared, origin).await
-    }
-
-    /// Runs it for all who ask the same, and notes how many points that took.
-    async fn make(&self, points: &AtomicU64) -> Result<Bytes, Unkept> {
-        let ran = self.run().await;
-        points.store(ran.points, Ordering::Relaxed);
-        ran.kept()
-    }
-}
-
-/// Where all answers to a question are kept, of whichever state of the data.
-struct Shelf<'a> {
-    answers: &'a Answers,
+/// A request that can be served from the cache, without the version that completes its key.
+struct Cacheable<'a> {
+    entries: &'a TieredCache,
     tenant: TenantId,
-    question: [u8; 32],
-    depends: Dependencies,
+    request: [u8; 32],
+    dependencies: Dependencies,
 }
 
-/// An answer that can't be kept.
+/// A response that can't be cached.
 #[derive(Clone)]
-struct Unkept {
+struct Uncacheable {
     data: Value,
     errors: Vec<ServerError>,
-    /// Whether it says something of the one who asked.
+    /// Whether it concerns the one person that it was computed for.
     is_personal: bool,
 }
 
-impl Cached {
-    /// A cache of the answers of servers with this schema.
+/// Executes a request, and adds up the points that this came to.
+struct Execution<F> {
+    execute: F,
+    points: AtomicU64,
+}
+
+impl<F, R> Execution<F>
+where
+    F: Fn() -> R,
+    R: Future<Output = Executed>,
+{
+    async fn run(&self) -> Executed {
+        let executed = (self.execute)().await;
+        self.points.store(executed.points, Ordering::Relaxed);
+        executed
+    }
+
+    async fn run_cacheable(&self) -> Result<Bytes, Uncacheable> {
+        self.run().await.into_cacheable()
+    }
+
+    async fn bypass(&self, bypass: Bypass) -> (Response, CacheStatus) {
+        (self.run().await.response, CacheStatus::Bypass(bypass))
+    }
+}
+
+impl ResponseCache {
+    /// A cache for servers with this schema.
     pub(super) fn new(
-        caching: Caching,
-        (progress, metrics): (Progress, Arc<Metrics>),
+        settings: CacheSettings,
+        progress: Progress,
+        metrics: Arc<Metrics>,
+        shape: Arc<SchemaShape>,
         sdl: &str,
     ) -> Self {
-        let mut schema = Sha256::new_with_prefix(build());
-        schema.update(sdl);
+        let mut build = Sha256::new_with_prefix(executable());
+        build.update(sdl);
         for (_, policy) in POLICIES {
-            schema.update(policy);
+            build.update(policy);
         }
         Self {
-            caching,
+            settings,
             progress,
             metrics,
-            schema: schema.finalize().into(),
+            shape,
+            build: build.finalize().into(),
         }
     }
 
-    /// Answers a question with what is kept, or else by running it: once for all who ask it at the same time.
-    pub(super) async fn answer(&self, question: Question<'_>, wish: Wish) -> Answered {
-        let points = AtomicU64::new(0);
-        let (response, usage) = match self.shelf(&question, wish) {
-            Ok(shelf) => self.look(&shelf, (&question, &points), wish).await,
-            Err(bypass) => bypassed(bypass, (&question, &points)).await,
+    /// The response to a request: from the cache, or else from `execute`, run once for all equal requests at a time.
+    pub(super) async fn respond<R: Future<Output = Executed>>(
+        &self,
+        request: CacheRequest<'_>,
+        execute: impl Fn() -> R,
+    ) -> Answered {
+        let execution = Execution {
+            execute,
+            points: AtomicU64::new(0),
         };
-        self.count(usage);
+        let (response, status) = match self.cacheable(request) {
+            Ok(cacheable) => {
+                let directive = request.directive;
+                self.look_up(&cacheable, &execution, directive).await
+            }
+            Err(bypass) => execution.bypass(bypass).await,
+        };
+        self.count(status);
         Answered {
             response,
-            points: points.into_inner(),
-            usage: Some(usage),
+            points: execution.points.into_inner(),
+            cache: Some(status),
         }
     }
 
-    /// Looks on the shelf, if the database says how far it is.
-    async fn look(
+    async fn look_up<R: Future<Output = Executed>>(
         &self,
-        shelf: &Shelf<'_>,
-        (question, points): (&Question<'_>, &AtomicU64),
-        wish: Wish,
-    ) -> (Response, Usage) {
-        if let Wish::Within(age) = wish
-            && let Some((text, age)) = self.of_late(shelf, age).await
+        cacheable: &Cacheable<'_>,
+        execution: &Execution<impl Fn() -> R>,
+        directive: CacheDirective,
+    ) -> (Response, CacheStatus) {
+        if let CacheDirective::MaxAge(age) = directive
+            && let Some((text, age)) = self.recent(cacheable, age).await
         {
             let age = age.as_secs();
-            return (response(Ok(text)), Usage::Hit { age });
+            return (response(Ok(text)), CacheStatus::Hit { age });
         }
-        let Some((_, place)) = self.place(shelf, Duration::ZERO).await else {
-            return bypassed(Bypass::Unknown, (question, points)).await;
+        let Some((_, key)) = self.key(cacheable, Duration::ZERO).await else {
+            return execution.bypass(Bypass::Unknown).await;
         };
-        if wish == Wish::Fresh {
-            let made = question.make(points).await;
-            if let Ok(text) = &made {
-                shelf.answers.put(place, text.clone()).await;
+        if directive == CacheDirective::NoCache {
+            let computed = execution.run_cacheable().await;
+            if let Ok(text) = &computed {
+                cacheable.entries.insert(key, text.clone()).await;
             }
-            return (response(made), Usage::Bypass(Bypass::Wish));
+            return (response(computed), CacheStatus::Bypass(Bypass::Directive));
         }
-        let (answer, usage) = find(shelf.answers, place, (question, points)).await;
-        (response(answer), usage)
+        let (found, status) = find(cacheable.entries, key, execution).await;
+        (response(found), status)
     }
 
-    /// An answer that was true so long ago at the most, if one is kept, and how long ago that is. A database that was asked
-    /// since then how far it is is asked nothing.
-    async fn of_late(&self, shelf: &Shelf<'_>, age: Duration) -> Option<(Bytes, Duration)> {
-        if age.is_zero() {
+    /// An entry that was current at most so long ago, and how long ago that is. The database is not asked again for
+    /// versions that were read since then.
+    async fn recent(
+        &self,
+        cacheable: &Cacheable<'_>,
+        max_age: Duration,
+    ) -> Option<(Bytes, Duration)> {
+        if max_age.is_zero() {
             return None;
         }
-        let (asked, place) = self.place(shelf, age).await?;
-        let text = shelf.answers.get(place).await?;
-        Some((text, asked.elapsed()))
+        let (read_at, key) = self.key(cacheable, max_age).await?;
+        let text = cacheable.entries.get(key).await?;
+        Some((text, read_at.elapsed()))
     }
 
-    /// Where on the shelf an answer is that was true so long ago at the most, and when it was known to be; none when the
-    /// database does not say.
-    async fn place(&self, shelf: &Shelf<'_>, age: Duration) -> Option<(Instant, Place)> {
-        let (asked, versions) = self.progress.within(shelf.tenant, age).await?;
-        let place = Place {
-            question: shelf.question,
-            stamp: digest([shelf.depends.stamp(&versions).as_bytes()]),
+    /// The key of the entry that was current at most so long ago, and when its versions were read; none when the database
+    /// does not answer.
+    async fn key(
+        &self,
+        cacheable: &Cacheable<'_>,
+        max_age: Duration,
+    ) -> Option<(Instant, CacheKey)> {
+        let (read_at, versions) = self.progress.within(cacheable.tenant, max_age).await?;
+        let key = CacheKey {
+            request: cacheable.request,
+            version: digest([cacheable.dependencies.version(&versions).as_bytes()]),
         };
-        Some((asked, place))
+        Some((read_at, key))
     }
 
-    /// Where the answers to a question are kept, or why they are not.
-    fn shelf(&self, question: &Question<'_>, wish: Wish) -> Result<Shelf<'_>, Bypass> {
-        let Question {
-            api,
+    /// The request as it is looked up, or why it is not.
+    fn cacheable(&self, request: CacheRequest<'_>) -> Result<Cacheable<'_>, Bypass> {
+        let CacheRequest {
             actor,
             prepared,
             price,
-            ..
-        } = question;
-        if wish == Wish::Unkept {
-            return Err(Bypass::Wish);
+            directive,
+        } = request;
+        if directive == CacheDirective::NoStore {
+            return Err(Bypass::Directive);
         }
-        let answers = self.caching.answers.as_ref().ok_or(Bypass::Off)?;
-        // Long texts are no work to find.
+        let entries = self.settings.entries.as_ref().ok_or(Bypass::Off)?;
+        // Long texts are no work to compute.
         let work = price.saturating_sub(prepared.measure.texts as u64);
-        if work < self.caching.from_points {
+        if work < self.settings.from_points {
             return Err(Bypass::Cheap);
         }
         let (document, variables) = (&prepared.document, &prepared.variables);
-        let depends = Dependencies::of(
-            &api.shape,
+        let dependencies = Dependencies::of(
+            &self.shape,
             &document.parsed,
             prepared.operation(),
             variables,
         );
-        let depends = depends.ok_or(Bypass::Dependencies)?;
-        let class = match depends.has_rights {
+        let dependencies = dependencies.ok_or(Bypass::Dependencies)?;
+        let class = match dependencies.has_rights {
             true => actor.class(false),
             false => actor.reading_class(),
         };
         let variables = serde_json::to_vec(variables).map_err(|_| Bypass::Dependencies)?;
         let name = prepared.operation_name.as_deref().unwrap_or_default();
-        Ok(Shelf {
-            answers,
+        Ok(Cacheable {
+            entries,
             tenant: actor.tenant,
-            question: digest([
-                &self.schema,
+            request: digest([
+                &self.build,
                 class.text().as_bytes(),
                 &document.hash,
                 name.as_bytes(),
                 &variables,
             ]),
-            depends,
+            dependencies,
         })
     }
 
-    fn count(&self, usage: Usage) {
-        let counter = match usage {
-            Usage::Hit { .. } | Usage::Joined => &self.metrics.cache_hits,
-            Usage::Miss { .. } => &self.metrics.cache_misses,
-            Usage::Bypass(_) => &self.metrics.cache_bypassed,
+    fn count(&self, status: CacheStatus) {
+        let counter = match status {
+            CacheStatus::Hit { .. } | CacheStatus::Collapsed => &self.metrics.cache_hits,
+            CacheStatus::Miss { .. } => &self.metrics.cache_misses,
+            CacheStatus::Bypass(_) => &self.metrics.cache_bypassed,
         };
         counter.inc();
     }
 }
 
-/// Works an answer out without looking, for a reason.
-async fn bypassed(
-    bypass: Bypass,
-    (question, points): (&Question<'_>, &AtomicU64),
-) -> (Response, Usage) {
-    let ran = question.run().await;
-    points.store(ran.points, Ordering::Relaxed);
-    (ran.response, Usage::Bypass(bypass))
-}
-
-async fn find(
-    answers: &Answers,
-    place: Place,
-    (question, points): (&Question<'_>, &AtomicU64),
-) -> (Result<Bytes, Unkept>, Usage) {
-    let (answer, found) = answers.get_or_make(place, question.make(points)).await;
-    match (answer, found) {
-        (Ok(text), Found::Near | Found::Far) => (Ok(text), Usage::Hit { age: 0 }),
-        (Ok(text), Found::Joined) => (Ok(text), Usage::Joined),
-        (Ok(text), Found::Made) => (Ok(text), Usage::Miss { is_kept: true }),
-        // What it says of somebody else is not said of this one.
-        (Err(unkept), Found::Joined) if unkept.is_personal => {
-            (question.make(points).await, Usage::Miss { is_kept: false })
-        }
-        (Err(unkept), _) => {
-            let unkept = Arc::try_unwrap(unkept).unwrap_or_else(|shared| (*shared).clone());
-            (Err(unkept), Usage::Miss { is_kept: false })
+async fn find<R: Future<Output = Executed>>(
+    entries: &TieredCache,
+    key: CacheKey,
+    execution: &Execution<impl Fn() -> R>,
+) -> (Result<Bytes, Uncacheable>, CacheStatus) {
+    let computed = execution.run_cacheable();
+    let (found, lookup) = entries.get_or_compute(key, computed).await;
+    match (found, lookup) {
+        (Ok(text), Lookup::Local | Lookup::Remote) => (Ok(text), CacheStatus::Hit { age: 0 }),
+        (Ok(text), Lookup::Coalesced) => (Ok(text), CacheStatus::Collapsed),
+        (Ok(text), Lookup::Computed) => (Ok(text), CacheStatus::Miss { is_stored: true }),
+        // A response that concerns another person is not for this one.
+        (Err(uncacheable), Lookup::Coalesced) if uncacheable.is_personal => (
+            execution.run_cacheable().await,
+            CacheStatus::Miss { is_stored: false },
+        ),
+        (Err(uncacheable), _) => {
+            let uncacheable =
+                Arc::try_unwrap(uncacheable).unwrap_or_else(|shared| (*shared).clone());
+            (Err(uncacheable), CacheStatus::Miss { is_stored: false })
         }
     }
 }
 
-impl Ran {
-    /// Its text, if all who ask the same may be answered with it later.
-    fn kept(self) -> Result<Bytes, Unkept> {
+impl Executed {
+    /// Its text, if equal requests may be served with it.
+    fn into_cacheable(self) -> Result<Bytes, Uncacheable> {
         let Self {
             response,
             is_personal,
@@ -286,11 +305,11 @@ impl Ran {
         let is_plain = response.extensions.is_empty() && response.http_headers.is_empty();
         if response.errors.is_empty() && !is_personal && is_plain {
             let text = http::written(&response.data);
-            if Answers::takes(&text) {
+            if TieredCache::accepts(&text) {
                 return Ok(text);
             }
         }
-        Err(Unkept {
+        Err(Uncacheable {
             data: response.data,
             errors: response.errors,
             is_personal,
@@ -298,20 +317,20 @@ impl Ran {
     }
 }
 
-fn response(answer: Result<Bytes, Unkept>) -> Response {
-    match answer {
+fn response(found: Result<Bytes, Uncacheable>) -> Response {
+    match found {
         Ok(text) => Response::new(Value::Binary(text)),
-        Err(unkept) => {
-            let mut response = Response::new(unkept.data);
-            response.errors = unkept.errors;
+        Err(uncacheable) => {
+            let mut response = Response::new(uncacheable.data);
+            response.errors = uncacheable.errors;
             response
         }
     }
 }
 
 impl Dependencies {
-    /// A text that stays the same for as long as the answer does.
-    fn stamp(&self, versions: &Versions) -> String {
+    /// A text that stays the same for as long as the response does.
+    fn version(&self, versions: &Versions) -> String {
         let kinds = versions.of(self.kinds.iter().copied());
         match self.has_cursor {
             true => versions.of_all() + &kinds,

@@ -1,45 +1,45 @@
-//! What a request wishes of the cache, and what became of it there.
+//! What a request demands of the cache, and what the cache did for it.
 
 use std::time::Duration;
 
-/// How the one who asks wants to be answered.
+/// The `Cache-Control` of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::api) enum Wish {
-    /// As quickly as can be, with what was true so long ago at the most (`Cache-Control: max-age`); usually now.
-    Within(Duration),
-    /// By asking the database, whatever is kept (`Cache-Control: no-cache`).
-    Fresh,
-    /// The same, and without keeping the answer (`Cache-Control: no-store`).
-    Unkept,
+pub(in crate::api) enum CacheDirective {
+    /// `max-age`: a response may be this old; zero, the default, means current.
+    MaxAge(Duration),
+    /// `no-cache`: computed from the database, and then stored.
+    NoCache,
+    /// `no-store`: computed from the database, and not stored.
+    NoStore,
 }
 
-/// Nobody is answered with what was true longer ago, whatever they wish.
-pub(in crate::api) const OLDEST: Duration = Duration::from_secs(60);
+/// No response is older than this, whatever `max-age` says.
+pub(in crate::api) const MAX_AGE: Duration = Duration::from_secs(60);
 
-/// What became of a request at the cache.
+/// What the cache did for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::api) enum Usage {
-    /// Answered with what was kept, by this server or another, and was true so many whole seconds ago.
+pub(in crate::api) enum CacheStatus {
+    /// Served from the cache, by this server or another; the entry was current so many whole seconds ago.
     Hit { age: u64 },
-    /// Answered together with others who asked the same at the same time.
-    Joined,
-    /// Worked out, and kept unless it had errors or is too long.
-    Miss { is_kept: bool },
-    /// Worked out without looking, for this reason.
+    /// Served with the response of an equal request that was running.
+    Collapsed,
+    /// Computed; stored unless it has errors, is too long or concerns one person.
+    Miss { is_stored: bool },
+    /// Computed without a look-up.
     Bypass(Bypass),
 }
 
-/// Why the cache was not asked.
+/// Why the cache was bypassed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::api) enum Bypass {
-    /// There is none.
+    /// The cache is off.
     Off,
-    /// The answer follows from more than records.
+    /// The response depends on more than records.
     Dependencies,
-    /// Looking would take as long as answering.
+    /// A look-up would take as long as computing the response.
     Cheap,
-    /// The client asked for it.
-    Wish,
-    /// The database did not say how far it is.
+    /// The request's directive.
+    Directive,
+    /// The database did not answer how current its data is.
     Unknown,
 }

@@ -1,4 +1,4 @@
-//! Frames of a socket: taking them in, and sending them for as long as the client takes them.
+//! Frames of a socket: receiving them, and sending them for as long as the client reads.
 
 use std::{pin::pin, time::Duration};
 
@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::protocol::{self, Close, Incoming};
 
-/// How long a client may take nothing of what is sent.
+/// How long a client may read nothing of what is sent.
 const SEND_PATIENCE: Duration = Duration::from_secs(20);
 /// How long the other end may take to close.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
@@ -27,7 +27,7 @@ impl From<Close> for End {
     }
 }
 
-/// Sends as long as the client takes it. Most is taken at once, and then no timer is set up for it.
+/// Sends for as long as the client reads. Most is sent at once, and then no timer is set up for it.
 pub(super) async fn patiently(
     sending: impl Future<Output = Result<(), axum::Error>>,
 ) -> Result<(), End> {
@@ -68,7 +68,7 @@ pub(super) async fn read(
     }
 }
 
-/// A message that is too big is told so; anything else that breaks the protocol of frames ends in a broken socket.
+/// A frame that is too big closes with a reason; anything else that breaks the framing protocol just ends the socket.
 fn broken(error: &axum::Error) -> End {
     match error.to_string().contains("too long") || error.to_string().contains("too big") {
         true => Close::too_big().into(),
@@ -76,16 +76,16 @@ fn broken(error: &axum::Error) -> End {
     }
 }
 
-/// Says why, and waits a moment for the other end to have heard it.
+/// Sends the close frame, and waits a moment for the other end to answer it.
 pub(super) async fn close(mut socket: WebSocket, why: Close) {
     let frame = CloseFrame {
         code: why.code,
         reason: why.reason.into(),
     };
-    let said = async {
+    let closed = async {
         socket.send(Frame::Close(Some(frame))).await?;
         while let Some(Ok(_)) = socket.next().await {}
         Ok::<_, axum::Error>(())
     };
-    _ = timeout(CLOSE_PATIENCE, said).await;
+    _ = timeout(CLOSE_PATIENCE, closed).await;
 }

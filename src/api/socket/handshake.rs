@@ -1,4 +1,4 @@
-//! The begin of a socket: who is there, and whether they may stay.
+//! The handshake of a socket: who the client is, and whether it may stay.
 
 use std::sync::Arc;
 
@@ -8,25 +8,25 @@ use tokio::time::timeout;
 use super::{
     INIT_PATIENCE,
     frames::{End, close, receive},
-    open::{Open, expiry, restarting, shut_out},
+    open::{OpenSocket, expiry, rejected, restarting},
     protocol::{self, Close, Incoming},
 };
 use crate::{
     api::{
         Api,
-        live::{Pass, Peer},
+        live::{ConnectionPermit, Peer},
     },
     db::journal::Origin,
 };
 
 /// A socket that was just opened.
-pub(super) struct Session {
+pub(super) struct Handshake {
     api: Arc<Api>,
     socket: WebSocket,
     origin: Origin,
 }
 
-impl Session {
+impl Handshake {
     pub(super) fn new(api: Arc<Api>, socket: WebSocket, origin: Origin) -> Self {
         Self {
             api,
@@ -35,26 +35,31 @@ impl Session {
         }
     }
 
-    /// Finds out who is there; closes it if they may not stay.
+    /// Authenticates the client, or closes the socket.
     ///
-    /// What comes of it is boxed, so that a socket that stays open for hours keeps no room for having been opened.
-    pub(super) async fn welcome(mut self) -> Option<Box<Open>> {
+    /// The result is boxed, so that a socket that stays open for hours keeps no memory of its handshake.
+    pub(super) async fn accept(mut self) -> Option<Box<OpenSocket>> {
         if self.socket.protocol().is_none() {
             close(self.socket, Close::bad_subprotocol()).await;
             return None;
         }
         let closing = self.api.closing().clone();
-        let greeted = timeout(INIT_PATIENCE, self.greet());
-        let greeted = match closing.run_until_cancelled(greeted).await {
+        let init = timeout(INIT_PATIENCE, self.read_init());
+        let init = match closing.run_until_cancelled(init).await {
             None => Err(End::Close(restarting())),
-            Some(greeted) => greeted.unwrap_or(Err(End::Close(Close::init_timeout()))),
+            Some(init) => init.unwrap_or(Err(End::Close(Close::init_timeout()))),
         };
-        let admitted = match greeted {
+        let admitted = match init {
             Ok(token) => self.admit(token).await,
             Err(end) => Err(end),
         };
         match admitted {
-            Ok(admitted) => Some(Box::new(Open::new(self.api, self.socket, admitted))),
+            Ok((peer, permit)) => Some(Box::new(OpenSocket::new(
+                self.api,
+                self.socket,
+                peer,
+                permit,
+            ))),
             Err(End::Close(why)) => {
                 close(self.socket, why).await;
                 None
@@ -63,8 +68,8 @@ impl Session {
         }
     }
 
-    /// Waits for the first message; answers the token in it.
-    async fn greet(&mut self) -> Result<Option<String>, End> {
+    /// Waits for `connection_init`; answers the token in it.
+    async fn read_init(&mut self) -> Result<Option<String>, End> {
         loop {
             match receive(&mut self.socket).await? {
                 None => {}
@@ -79,18 +84,18 @@ impl Session {
         }
     }
 
-    async fn admit(&mut self, token: Option<String>) -> Result<(Peer, Pass), End> {
+    async fn admit(&mut self, token: Option<String>) -> Result<(Peer, ConnectionPermit), End> {
         let Some(token) = token else {
             let why = "send an access token as { \"authorization\": \"Bearer …\" } in the payload of connection_init";
             return Err(Close::forbidden(why).into());
         };
         let access = Arc::clone(self.api.access());
         let peer = Peer::admit(access, token, self.origin.clone()).await;
-        let peer = peer.map_err(shut_out)?;
-        let pass = self.api.admit(peer.actor());
-        let pass = pass.map_err(|failure| Close::too_many(failure.message))?;
+        let peer = peer.map_err(rejected)?;
+        let permit = self.api.admit(peer.actor());
+        let permit = permit.map_err(|failure| Close::too_many(failure.message))?;
         let ack = Frame::Text(protocol::ack(&expiry(&peer)).into());
         self.socket.send(ack).await.map_err(|_| End::Gone)?;
-        Ok((peer, pass))
+        Ok((peer, permit))
     }
 }

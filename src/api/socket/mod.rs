@@ -1,9 +1,9 @@
 //! Subscriptions over WebSockets, by a handler of our own: the stock one waits for ever for the first message, takes
 //! any number of operations, runs mutations over the socket, and never looks at when the token ends.
 //!
-//! What a socket may do: say who it is within 5 s, by a token in its first message and never in its address; then run
-//! subscriptions, so many at a time. It is closed when its token ends, when its person may not stay, and when the
-//! server stops. See `protocol.rs` for messages and codes.
+//! A socket has to authenticate within 5 s, by a token in its first message and never in its address; then it may run a
+//! bounded number of subscriptions. It is closed when its token expires, when its person may not stay, and when the server
+//! shuts down. See `protocol.rs` for messages and codes.
 
 mod frames;
 mod handshake;
@@ -21,7 +21,7 @@ use axum::{
 
 use super::Api;
 use crate::db::journal::Origin;
-use handshake::Session;
+use handshake::Handshake;
 
 /// What is read at a time, in bytes; the usual 128 kB are for few sockets with much to say. It is cleared before every
 /// look for something new, and kept by every socket.
@@ -29,7 +29,7 @@ const BUFFER: usize = 1024;
 /// How much may wait to be written; a message more than that breaks the socket.
 const LARGEST_WAITING: usize = 32 * 1024 * 1024;
 
-/// How soon the first message has to come.
+/// How soon the first message has to arrive.
 const INIT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Whether a request asks to become a WebSocket.
@@ -54,11 +54,11 @@ pub(super) async fn upgrade(api: &Arc<Api>, parts: &mut Parts, origin: Origin) -
         .max_message_size(largest)
         .max_frame_size(largest)
         .on_upgrade(async move |socket| {
-            // Servers that stop wait for their sockets to be closed properly.
+            // A server that shuts down waits for its sockets to be closed properly.
             let connections = api.connections().clone();
             let served = async {
-                let session = Session::new(api, socket, origin);
-                if let Some(open) = Box::pin(session.welcome()).await {
+                let handshake = Handshake::new(api, socket, origin);
+                if let Some(open) = Box::pin(handshake.accept()).await {
                     open.run().await;
                 }
             };

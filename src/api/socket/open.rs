@@ -1,4 +1,4 @@
-//! The life of a socket whose client is known: what it asks to be told, and being told.
+//! A socket whose client is authenticated: its operations, and what is delivered for them.
 
 use std::{
     future::poll_fn,
@@ -17,67 +17,70 @@ use tokio::task::AbortHandle;
 use super::{
     frames::{End, close, patiently, read},
     protocol::{self, Close, Incoming},
-    wake_gate::Bell,
+    wake_gate::WakeGate,
 };
 use crate::{
     api::{
         Api,
         http::prepare_subscription,
         live::{
-            Checked, Failure, Line, OperationId, Outbox, Parcel, Pass, Peer, Refused, Seat, Start,
-            rights_changed,
+            ConnectionPermit, Delivery, Failure, OperationId, Peer, Recipient, Refused,
+            RightsCheck, SendQueue, Start, SubscriptionHandle, rights_changed,
         },
     },
     base::error::Error,
 };
 
-/// How often a sign of life is asked for.
+/// How often the client is pinged.
 const PING_EVERY: Duration = Duration::from_secs(20);
-/// Without one for so long the client is gone.
+/// A client that was silent for this long is gone.
 const SILENCE: Duration = Duration::from_secs(45);
-/// Clients come back within this after a restart, each at another moment.
+/// Clients reconnect within this after a restart, each at another moment.
 const RETURN_WITHIN_MS: u64 = 5_000;
 
-/// A socket whose client is known.
-pub(super) struct Open {
+/// A socket whose client is authenticated.
+pub(super) struct OpenSocket {
     api: Arc<Api>,
     socket: WebSocket,
     peer: Peer,
-    _pass: Pass,
-    outbox: Arc<Outbox>,
-    /// Mostly one or two, so that looking through them costs less than an index, which every event would have to fetch.
+    _permit: ConnectionPermit,
+    queue: Arc<SendQueue>,
+    /// Mostly one or two: scanning them costs less than an index, which every event would have to fetch.
     operations: Vec<Operation>,
     /// Resolves when the client's rights may have changed.
     changed: BoxFuture<'static, ()>,
-    /// All but the outbox stands behind it.
-    bell: Bell,
+    /// Guards all that the socket waits for but the queue.
+    wake_gate: WakeGate,
 }
 
-/// What a socket has waited for.
-enum Happened {
+/// What a socket waits for.
+enum SocketEvent {
     /// There is something to send.
-    Left(Parcel),
+    Deliver(Delivery),
     /// A frame has arrived, or the socket has ended.
     Received(Option<Result<Frame, axum::Error>>),
     /// The client's rights may have changed.
-    Changed,
-    /// The server ends.
-    Closing,
-    /// It is time for a sign of life.
-    Tick,
+    RightsChanged,
+    /// The server shuts down.
+    ShuttingDown,
+    /// A ping is due.
+    PingDue,
 }
 
 /// An operation of a client.
 struct Operation {
     id: OperationId,
-    /// What it asked for, to go on with it after an interruption.
+    /// Its payload, to resume it after an interruption.
     payload: Box<str>,
     state: State,
 }
 
 enum State {
     Opening(AbortHandle),
-    Open(#[expect(dead_code, reason = "held for as long as the subscription lasts")] Seat),
+    Open(
+        #[expect(dead_code, reason = "held for as long as the subscription lasts")]
+        SubscriptionHandle,
+    ),
 }
 
 impl Drop for Operation {
@@ -88,16 +91,21 @@ impl Drop for Operation {
     }
 }
 
-impl Open {
-    pub(super) fn new(api: Arc<Api>, socket: WebSocket, (peer, pass): (Peer, Pass)) -> Self {
+impl OpenSocket {
+    pub(super) fn new(
+        api: Arc<Api>,
+        socket: WebSocket,
+        peer: Peer,
+        permit: ConnectionPermit,
+    ) -> Self {
         Self {
             api,
             socket,
             changed: peer.changed(),
-            bell: Bell::new(),
+            wake_gate: WakeGate::new(),
             peer,
-            _pass: pass,
-            outbox: Arc::default(),
+            _permit: permit,
+            queue: Arc::default(),
             operations: Vec::new(),
         }
     }
@@ -105,7 +113,7 @@ impl Open {
     /// Serves it to its end.
     pub(super) async fn run(mut self: Box<Self>) {
         let end = self.serve().await;
-        self.outbox.close();
+        self.queue.close();
         self.operations.clear();
         if let End::Close(why) = end {
             close(self.socket, why).await;
@@ -114,54 +122,54 @@ impl Open {
 
     async fn serve(&mut self) -> End {
         let closing = self.api.closing().clone();
-        // Begun once: all sockets wait in one list for it, under one lock.
+        // Made once: all sockets wait for it in one list, under one lock.
         let mut closing = pin!(closing.cancelled());
         let mut heard_at = Instant::now();
-        // Sockets that were opened together need not be asked together.
+        // Sockets that were opened together need not be pinged together.
         let first = tokio::time::Instant::now() + PING_EVERY.mul_f32(0.5 + fastrand::f32() / 2.0);
         let mut ping = tokio::time::interval_at(first, PING_EVERY);
         let mut has_sent = false;
         loop {
-            // What waits to be sent comes first, since that is why most are woken, by the thousand. Whatever else has called
-            // has its turn after that, and would wait for ever otherwise where something is always waiting to be sent.
-            let comes_second = has_sent && self.bell.has_rung();
-            let happened = poll_fn(|cx| {
-                if !comes_second && let Poll::Ready(parcel) = self.outbox.poll_next(cx) {
-                    return Poll::Ready(Happened::Left(parcel));
+            // Deliveries come first, since an event wakes sockets by the thousand for them. After one, whatever else has woken the
+            // socket goes first, or a queue that is never empty would starve it.
+            let yields = has_sent && self.wake_gate.is_woken();
+            let event = poll_fn(|cx| {
+                if !yields && let Poll::Ready(delivery) = self.queue.poll_next(cx) {
+                    return Poll::Ready(SocketEvent::Deliver(delivery));
                 }
-                let other = self.bell.poll(cx, |cx| {
+                let other = self.wake_gate.poll(cx, |cx| {
                     if let Poll::Ready(frame) = self.socket.poll_next_unpin(cx) {
-                        return Poll::Ready(Happened::Received(frame));
+                        return Poll::Ready(SocketEvent::Received(frame));
                     }
                     if self.changed.poll_unpin(cx).is_ready() {
-                        return Poll::Ready(Happened::Changed);
+                        return Poll::Ready(SocketEvent::RightsChanged);
                     }
                     if closing.as_mut().poll(cx).is_ready() {
-                        return Poll::Ready(Happened::Closing);
+                        return Poll::Ready(SocketEvent::ShuttingDown);
                     }
-                    ping.poll_tick(cx).map(|_| Happened::Tick)
+                    ping.poll_tick(cx).map(|_| SocketEvent::PingDue)
                 });
                 match other {
-                    Poll::Pending if comes_second => self.outbox.poll_next(cx).map(Happened::Left),
+                    Poll::Pending if yields => self.queue.poll_next(cx).map(SocketEvent::Deliver),
                     other => other,
                 }
             });
-            let happened = happened.await;
-            has_sent = matches!(happened, Happened::Left(_));
-            let served = match happened {
-                Happened::Left(parcel) => self.deliver(parcel).await,
-                Happened::Received(frame) => {
+            let event = event.await;
+            has_sent = matches!(event, SocketEvent::Deliver(_));
+            let served = match event {
+                SocketEvent::Deliver(delivery) => self.deliver(delivery).await,
+                SocketEvent::Received(frame) => {
                     heard_at = Instant::now();
                     match read(&mut self.socket, frame).await {
-                        Ok(Some(message)) => self.hear(message).await,
+                        Ok(Some(message)) => self.receive(message).await,
                         Ok(None) => Ok(()),
                         Err(end) => Err(end),
                     }
                 }
-                Happened::Changed => self.check(None).await.map(drop),
-                Happened::Closing => Err(restarting().into()),
-                Happened::Tick if heard_at.elapsed() > SILENCE => Err(End::Gone),
-                Happened::Tick => self.send(Frame::Ping(axum::body::Bytes::new())).await,
+                SocketEvent::RightsChanged => self.check_rights(None).await.map(drop),
+                SocketEvent::ShuttingDown => Err(restarting().into()),
+                SocketEvent::PingDue if heard_at.elapsed() > SILENCE => Err(End::Gone),
+                SocketEvent::PingDue => self.send(Frame::Ping(axum::body::Bytes::new())).await,
             };
             if let Err(end) = served {
                 return end;
@@ -169,11 +177,11 @@ impl Open {
         }
     }
 
-    async fn hear(&mut self, message: Incoming) -> Result<(), End> {
+    async fn receive(&mut self, message: Incoming) -> Result<(), End> {
         match message {
             Incoming::Init(_) => Err(Close::too_many_inits().into()),
             Incoming::Pong => Ok(()),
-            Incoming::Ping(payload) => self.say(protocol::pong(payload)).await,
+            Incoming::Ping(payload) => self.send_text(protocol::pong(payload)).await,
             Incoming::Complete(id) => {
                 self.operations.retain(|operation| *operation.id != *id);
                 Ok(())
@@ -195,12 +203,12 @@ impl Open {
                 format!("a connection has at most {most} subscriptions at a time"),
             );
             return self
-                .say(protocol::error(&id, json!([failure.to_json()])))
+                .send_text(protocol::error(&id, json!([failure.to_json()])))
                 .await;
         }
         let payload = Json::Object(payload).to_string().into_boxed_str();
         let operation = OperationId::from(id.as_str());
-        let opening = self.open(&operation, &payload, Start::Asked);
+        let opening = self.open(&operation, &payload, Start::Requested);
         self.operations.push(Operation {
             id: operation,
             payload,
@@ -209,90 +217,94 @@ impl Open {
         Ok(())
     }
 
-    /// Begins an operation beside the socket, which goes on serving the others meanwhile.
+    /// Opens an operation in a task of its own, while the socket serves the others.
     fn open(&self, operation: &OperationId, payload: &str, start: Start) -> AbortHandle {
         let (api, actor) = (Arc::clone(&self.api), Arc::clone(self.peer.actor()));
-        let line = Line {
+        let recipient = Recipient {
             operation: Arc::clone(operation),
-            outbox: Arc::clone(&self.outbox),
+            queue: Arc::clone(&self.queue),
         };
         let payload = payload.to_owned();
         let opening = tokio::spawn(async move {
-            let opened = match prepare_subscription(&api, &actor, (&payload, &start)).await {
-                Ok(asked) => api.live().open(actor, &asked, (line.clone(), start)).await,
+            let opened = match prepare_subscription(&api, &actor, &payload, &start).await {
+                Ok(request) => {
+                    api.live()
+                        .open(actor, &request, recipient.clone(), start)
+                        .await
+                }
                 Err(failure) => Err(Refused::from(failure)),
             };
-            let parcel = Parcel::Opened(line.operation, Box::new(opened));
-            line.outbox.put(parcel);
+            let delivery = Delivery::Opened(recipient.operation, Box::new(opened));
+            recipient.queue.put(delivery);
         });
         opening.abort_handle()
     }
 
-    /// Goes on with an operation after an event. It becomes another one of the same name, so that what its first opening
-    /// has left to say can't be taken for the word of this one.
+    /// Resumes an operation after an event. It becomes another operation with the same id, so that a late delivery of the first
+    /// opening can't be taken for one of this.
     fn reopen(&mut self, id: &OperationId, seq: i64) {
-        let Some(place) = self.place(id) else {
+        let Some(position) = self.position(id) else {
             return;
         };
         let again = OperationId::from(&**id);
-        let payload = self.operations[place].payload.clone();
-        let opening = self.open(&again, &payload, Start::After(seq));
-        self.operations[place] = Operation {
+        let payload = self.operations[position].payload.clone();
+        let opening = self.open(&again, &payload, Start::AfterEvent(seq));
+        self.operations[position] = Operation {
             id: again,
             payload,
             state: State::Opening(opening),
         };
     }
 
-    /// Where an operation is, unless it has ended: a later one of the same name is another.
-    fn place(&self, id: &OperationId) -> Option<usize> {
+    /// The index of an operation, unless it has ended: a later one with the same id is another.
+    fn position(&self, id: &OperationId) -> Option<usize> {
         let is_it = |operation: &Operation| Arc::ptr_eq(&operation.id, id);
         self.operations.iter().position(is_it)
     }
 
-    /// Sends what waits, as much as there is, in one go; less when something else has called.
-    async fn deliver(&mut self, parcel: Parcel) -> Result<(), End> {
-        let mut next = Some(parcel);
-        while let Some(parcel) = next.take() {
-            if let Some(text) = self.unpack(parcel).await? {
+    /// Sends what waits in one flush; less when something else has woken the socket.
+    async fn deliver(&mut self, delivery: Delivery) -> Result<(), End> {
+        let mut next = Some(delivery);
+        while let Some(delivery) = next.take() {
+            if let Some(text) = self.message_for(delivery).await? {
                 patiently(self.socket.feed(Frame::Text(text.into()))).await?;
             }
-            if !self.bell.has_rung() {
-                next = self.outbox.take();
+            if !self.wake_gate.is_woken() {
+                next = self.queue.take();
             }
         }
         patiently(self.socket.flush()).await
     }
 
-    /// What a parcel is to the client. One for an operation that has ended is nothing.
-    async fn unpack(&mut self, parcel: Parcel) -> Result<Option<String>, End> {
-        let id = match &parcel {
-            Parcel::Next(id, _)
-            | Parcel::Failed(id, _)
-            | Parcel::Recheck(id, ..)
-            | Parcel::Opened(id, _) => id,
+    /// The protocol's message for a delivery, if any; none for an operation that has ended.
+    async fn message_for(&mut self, delivery: Delivery) -> Result<Option<String>, End> {
+        let id = match &delivery {
+            Delivery::Next(id, _)
+            | Delivery::Failed(id, _)
+            | Delivery::Recheck(id, ..)
+            | Delivery::Opened(id, _) => id,
         };
-        let Some(place) = self.place(id) else {
+        let Some(position) = self.position(id) else {
             return Ok(None);
         };
-        match parcel {
-            Parcel::Next(id, message) => Ok(Some(protocol::next(&id, &message.payload))),
-            Parcel::Failed(id, failure) => {
-                self.operations.swap_remove(place);
+        match delivery {
+            Delivery::Next(id, response) => Ok(Some(protocol::next(&id, &response.payload))),
+            Delivery::Failed(id, failure) => {
+                self.operations.swap_remove(position);
                 Ok(Some(protocol::error(&id, json!([failure.to_json()]))))
             }
-            Parcel::Opened(id, opened) => match *opened {
-                Ok(seat) => {
-                    self.operations[place].state = State::Open(seat);
+            Delivery::Opened(id, opened) => match *opened {
+                Ok(handle) => {
+                    self.operations[position].state = State::Open(handle);
                     Ok(None)
                 }
                 Err(refused) => {
-                    self.operations.swap_remove(place);
+                    self.operations.swap_remove(position);
                     Ok(Some(protocol::error(&id, refused.to_json())))
                 }
             },
-            Parcel::Recheck(id, seq, since) => {
-                if self.check(Some(since)).await? == Checked::Same {
+            Delivery::Recheck(id, seq, since) => {
+                if self.check_rights(Some(since)).await? == RightsCheck::Unchanged {
                     self.reopen(&id, seq);
                 }
                 Ok(None)
@@ -300,26 +312,26 @@ impl Open {
         }
     }
 
-    /// Finds out what the client may do now. With other rights than before, all it has was told by rights that are gone.
-    async fn check(&mut self, since: Option<Instant>) -> Result<Checked, End> {
-        let checked = self.peer.check(since).await.map_err(shut_out)?;
+    /// Reads the client's rights again. With other rights, what was delivered may be more than it may see.
+    async fn check_rights(&mut self, since: Option<Instant>) -> Result<RightsCheck, End> {
+        let checked = self.peer.check_rights(since).await.map_err(rejected)?;
         self.watch_rights();
-        if checked == Checked::Other {
-            self.begin_anew().await?;
+        if checked == RightsCheck::Changed {
+            self.resync().await?;
         }
         Ok(checked)
     }
 
-    /// Waits for the rights of now to change.
+    /// Waits for the current rights to change.
     fn watch_rights(&mut self) {
         self.changed = self.peer.changed();
-        self.bell.ring();
+        self.wake_gate.mark_woken();
     }
 
-    async fn begin_anew(&mut self) -> Result<(), End> {
+    async fn resync(&mut self) -> Result<(), End> {
         let failure = json!([rights_changed().to_json()]);
         for operation in std::mem::take(&mut self.operations) {
-            self.say(protocol::error(&operation.id, failure.clone()))
+            self.send_text(protocol::error(&operation.id, failure.clone()))
                 .await?;
         }
         Ok(())
@@ -327,19 +339,19 @@ impl Open {
 
     async fn refresh(&mut self, token: String) -> Result<(), End> {
         let refreshed = self.peer.refresh(token).await;
-        let told = match &refreshed {
+        let result = match &refreshed {
             Ok(_) => json!({ "tokenExpiresAt": expiry(&self.peer) }),
             Err(error) => json!({ "error": Failure::from(error.clone()).to_json() }),
         };
         self.watch_rights();
-        if let Ok(Checked::Other) = refreshed {
-            self.begin_anew().await?;
+        if let Ok(RightsCheck::Changed) = refreshed {
+            self.resync().await?;
         }
-        self.say(protocol::pong(Some(json!({ "refreshToken": told }))))
+        self.send_text(protocol::pong(Some(json!({ "refreshToken": result }))))
             .await
     }
 
-    async fn say(&mut self, text: String) -> Result<(), End> {
+    async fn send_text(&mut self, text: String) -> Result<(), End> {
         self.send(Frame::Text(text.into())).await
     }
 
@@ -348,7 +360,7 @@ impl Open {
     }
 }
 
-pub(super) fn shut_out(error: Error) -> End {
+pub(super) fn rejected(error: Error) -> End {
     match error {
         Error::Unauthenticated(why) => Close::forbidden(why).into(),
         _ => Close::try_later().into(),

@@ -1,8 +1,8 @@
-//! Polling what has called, and leaving the rest alone.
+//! Polling a future only after its own waker was called.
 //!
-//! A task that waits for several things polls all of them whenever one has happened. For a socket that is told of an event
-//! along with ten thousand others, looking at everything that has not happened costs as much as telling: most of what it
-//! looks at has left the processor's cache. What waits behind a bell is polled only after its own waker was called.
+//! A task that waits for several futures polls all of them whenever one has called its waker. For a socket that gets an event
+//! along with ten thousand others, polling the futures that are not ready costs as much as the delivery: most of what they
+//! touch has left the processor's cache. What is polled through a gate is skipped until it has called the gate's waker.
 
 use std::{
     sync::{
@@ -14,63 +14,63 @@ use std::{
 
 use futures_util::task::AtomicWaker;
 
-/// What wakes a task, and tells it what for.
-pub(super) struct Bell {
-    rope: Arc<Rope>,
+/// Skips a future until it has called its waker.
+pub(super) struct WakeGate {
+    wakeups: Arc<Wakeups>,
     waker: Waker,
 }
 
-struct Rope {
-    has_rung: AtomicBool,
+struct Wakeups {
+    is_woken: AtomicBool,
     task: AtomicWaker,
 }
 
-impl Wake for Rope {
+impl Wake for Wakeups {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.has_rung.store(true, Ordering::Release);
+        self.is_woken.store(true, Ordering::Release);
         self.task.wake();
     }
 }
 
-impl Bell {
-    /// One that has rung: nothing behind it was ever polled.
+impl WakeGate {
+    /// One that polls the first time.
     pub(super) fn new() -> Self {
-        let rope = Arc::new(Rope {
-            has_rung: AtomicBool::new(true),
+        let wakeups = Arc::new(Wakeups {
+            is_woken: AtomicBool::new(true),
             task: AtomicWaker::new(),
         });
-        let waker = Waker::from(Arc::clone(&rope));
-        Self { rope, waker }
+        let waker = Waker::from(Arc::clone(&wakeups));
+        Self { wakeups, waker }
     }
 
-    /// Whether something behind it has called.
-    pub(super) fn has_rung(&self) -> bool {
-        self.rope.has_rung.load(Ordering::Acquire)
+    /// Whether its waker was called since the last poll.
+    pub(super) fn is_woken(&self) -> bool {
+        self.wakeups.is_woken.load(Ordering::Acquire)
     }
 
-    /// Has what is behind it polled the next time: something else stands there now.
-    pub(super) fn ring(&self) {
-        self.rope.has_rung.store(true, Ordering::Release);
+    /// Polls the next time: the future is another one now.
+    pub(super) fn mark_woken(&self) {
+        self.wakeups.is_woken.store(true, Ordering::Release);
     }
 
-    /// Polls if the bell has rung since the last time, or was not polled to its end then.
+    /// Polls if the waker was called since the last time, or the last poll was ready.
     pub(super) fn poll<T>(
         &self,
         cx: &mut Context<'_>,
         poll: impl FnOnce(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
-        // Registered first: a call between the two is then either seen here or wakes the task.
-        self.rope.task.register(cx.waker());
-        if !self.rope.has_rung.swap(false, Ordering::AcqRel) {
+        // Registered first: a call in between is then either seen here or wakes the task.
+        self.wakeups.task.register(cx.waker());
+        if !self.wakeups.is_woken.swap(false, Ordering::AcqRel) {
             return Poll::Pending;
         }
         let answer = poll(&mut Context::from_waker(&self.waker));
         if answer.is_ready() {
-            self.ring();
+            self.mark_woken();
         }
         answer
     }
@@ -85,8 +85,8 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_has_not_called_is_left_alone_and_every_call_is_heard() {
-        let bell = Bell::new();
+    async fn what_has_not_woken_is_not_polled_and_no_wakeup_is_lost() {
+        let wake_gate = WakeGate::new();
         let (loud, mut heard) = mpsc::unbounded_channel();
         let (quiet, mut silent) = mpsc::unbounded_channel::<u32>();
         let polls = Cell::new(0);
@@ -95,7 +95,7 @@ mod tests {
                 if let Poll::Ready(number) = heard.poll_recv(cx) {
                     return Poll::Ready(number);
                 }
-                bell.poll(cx, |cx| {
+                wake_gate.poll(cx, |cx| {
                     polls.set(polls.get() + 1);
                     silent.poll_recv(cx)
                 })
@@ -128,18 +128,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_takes_the_place_of_something_else_is_polled() {
-        let bell = Bell::new();
+    async fn a_future_that_replaces_another_is_polled() {
+        let wake_gate = WakeGate::new();
         let (_first, mut receiver) = oneshot::channel::<u32>();
         let poll = |receiver: &mut oneshot::Receiver<u32>| {
             let mut cx = Context::from_waker(Waker::noop());
-            bell.poll(&mut cx, |cx| std::pin::Pin::new(receiver).poll(cx))
+            wake_gate.poll(&mut cx, |cx| std::pin::Pin::new(receiver).poll(cx))
         };
         assert!(poll(&mut receiver).is_pending());
         let (second, mut receiver) = oneshot::channel();
         second.send(7).expect("it is received");
-        assert!(poll(&mut receiver).is_pending(), "it has not called");
-        bell.ring();
+        assert!(poll(&mut receiver).is_pending(), "it has not woken");
+        wake_gate.mark_woken();
         assert_eq!(poll(&mut receiver), Poll::Ready(Ok(7)));
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     events::EventCursor,
     graphql::{
         ContextExt as _,
-        subscription::{self, Turns},
+        subscription::{self, ResolverStream},
     },
 };
 
@@ -76,7 +76,7 @@ impl OpportunitySubscription {
         ctx: &Context<'_>,
         filter: Option<OpportunityFilter>,
         after: Option<EventCursor>,
-    ) -> Result<Turns<OpportunityEvent>> {
+    ) -> Result<ResolverStream<OpportunityEvent>> {
         subscription::changes::<Opportunity, _>(ctx, filter, after)
     }
 
@@ -88,7 +88,7 @@ impl OpportunitySubscription {
         pipeline_id: PipelineId,
         filter: Option<OpportunityFilter>,
         after: Option<EventCursor>,
-    ) -> Result<Turns<BoardEvent>> {
+    ) -> Result<ResolverStream<BoardEvent>> {
         let filter = OpportunityFilter::within(pipeline_id, filter);
         subscription::changes::<Opportunity, _>(ctx, Some(filter), after)
     }
@@ -98,7 +98,7 @@ impl OpportunitySubscription {
         &self,
         ctx: &Context<'_>,
         pipeline_id: PipelineId,
-    ) -> Result<Turns<PipelineStats>> {
+    ) -> Result<ResolverStream<PipelineStats>> {
         let filter = OpportunityFilter::within(pipeline_id, None);
         let watched = || subscription::watch::<Opportunity>(ctx, Some(filter));
         let stats = async || {

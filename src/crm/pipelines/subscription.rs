@@ -16,7 +16,7 @@ use crate::{
     events::Watched,
     graphql::{
         ContextExt as _,
-        subscription::{self, Turns},
+        subscription::{self, ResolverStream},
     },
 };
 
@@ -68,7 +68,7 @@ impl PipelineSubscription {
         &self,
         ctx: &Context<'_>,
         pipeline_id: PipelineId,
-    ) -> Result<Turns<BoardLayout>> {
+    ) -> Result<ResolverStream<BoardLayout>> {
         let read = async || {
             ctx.request()
                 .read(async |tx| layout(tx, pipeline_id).await)

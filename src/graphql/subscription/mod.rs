@@ -1,11 +1,11 @@
-//! What domains make their subscriptions from: what is watched, and what every event says.
+//! What domains make their subscriptions from: what is watched, and the fields of every event.
 
 mod mode;
 mod record_event;
 mod visibility;
 
-pub(crate) use mode::{Plan, Planned, Turn};
-pub use mode::{Turns, changes, presence, value, watch, watch_one, watched};
-pub(crate) use record_event::Happening;
-pub use record_event::{FieldChange, Told};
+pub(crate) use mode::{PlanSlot, ResolverMode, WatchPlan};
+pub use mode::{ResolverStream, changes, presence, value, watch, watch_one, watched};
+pub(crate) use record_event::Notification;
+pub use record_event::{FieldChange, RecordEvent};
 pub use visibility::AnyRecord;

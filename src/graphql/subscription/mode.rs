@@ -1,12 +1,12 @@
-//! What a subscription's resolver is run for. It never holds a stream open: it is run once to say what it watches, and
-//! then for each thing that it has to say, so that one run serves all who asked the same.
+//! What a subscription's resolver runs for. It never holds a stream open: it runs once to say what it watches, and then once
+//! for each response, so that one run serves all subscribers of an operation.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_graphql::{Context, ID};
 use futures_util::stream::{self, Iter};
 
-use super::record_event::{Happening, Told};
+use super::record_event::{Notification, RecordEvent};
 use crate::{
     access::Scope,
     base::{
@@ -19,43 +19,43 @@ use crate::{
     graphql::{ContextExt as _, Filter},
 };
 
-/// What a resolver of a subscription answers: one thing, or nothing while it is only asked what it watches.
-pub type Turns<T> = Iter<std::option::IntoIter<T>>;
+/// What a resolver of a subscription yields: one item, or none while it is planned.
+pub type ResolverStream<T> = Iter<std::option::IntoIter<T>>;
 
-/// Why a resolver is run; in the data of its request.
+/// What a resolver runs for; in the data of its request.
 #[derive(Clone)]
-pub(crate) enum Turn {
-    /// To say what is watched.
-    Plan(Planned),
-    /// To tell of this.
-    Tell(Arc<Happening>),
-    /// To work the value out anew.
+pub(crate) enum ResolverMode {
+    /// To say what it watches.
+    WatchPlan(PlanSlot),
+    /// To render a notification.
+    Notify(Arc<Notification>),
+    /// To render the current value.
     Value,
 }
 
 /// What a subscription watches.
 #[derive(Debug)]
-pub(crate) enum Plan {
-    /// What happens to records, after a place in the log.
+pub(crate) enum WatchPlan {
+    /// The changes of records, after a position in the log.
     Changes(Watched, Option<EventCursor>),
-    /// A value that follows from records, sent whenever it is another one.
+    /// A value derived from records, sent whenever it changes.
     Value(Watched),
-    /// Who looks at a record, by its id, sent whenever somebody comes or goes; and whether the watcher looks too.
+    /// The viewers of a record, by its id, sent whenever they change; and whether the subscriber is a viewer too.
     Presence(Watched, String, bool),
 }
 
-/// Where a resolver leaves its plan.
+/// Where a resolver puts its plan.
 #[derive(Clone, Default)]
-pub(crate) struct Planned(Arc<Mutex<Option<Plan>>>);
+pub(crate) struct PlanSlot(Arc<Mutex<Option<WatchPlan>>>);
 
-impl Planned {
-    pub(crate) fn take(&self) -> Option<Plan> {
+impl PlanSlot {
+    pub(crate) fn take(&self) -> Option<WatchPlan> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    fn put(&self, plan: Plan) -> Result<()> {
-        let mut planned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match planned.replace(plan) {
+    fn put(&self, plan: WatchPlan) -> Result<()> {
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match slot.replace(plan) {
             None => Ok(()),
             Some(_) => Err(Error::invalid(
                 "SUBSCRIPTION_FIELDS",
@@ -66,26 +66,28 @@ impl Planned {
     }
 }
 
-/// What happens to the records of a kind that the actor sees and that meet the filter.
+/// Watches the changes of the records of a kind that the actor sees and that meet the filter.
 ///
 /// # Errors
 /// `FORBIDDEN` without the right to read them, or with a filter on what is not shown; what the filter fails with.
-pub fn changes<R: Entity, E: From<Told>>(
+pub fn changes<R: Entity, E: From<RecordEvent>>(
     ctx: &Context<'_>,
     filter: Option<impl Filter>,
     after: Option<EventCursor>,
-) -> Result<Turns<E>> {
-    match ctx.data_unchecked::<Turn>() {
-        Turn::Plan(planned) => {
-            planned.put(Plan::Changes(watch::<R>(ctx, filter)?, after))?;
+) -> Result<ResolverStream<E>> {
+    match ctx.data_unchecked::<ResolverMode>() {
+        ResolverMode::WatchPlan(slot) => {
+            slot.put(WatchPlan::Changes(watch::<R>(ctx, filter)?, after))?;
             Ok(nothing())
         }
-        Turn::Tell(happening) => Ok(one(E::from(Told::new(Arc::clone(happening))))),
-        Turn::Value => Ok(nothing()),
+        ResolverMode::Notify(notification) => {
+            Ok(one(E::from(RecordEvent::new(Arc::clone(notification)))))
+        }
+        ResolverMode::Value => Ok(nothing()),
     }
 }
 
-/// A value that follows from the records that `watched` says, worked out by `compute`.
+/// Watches a value derived from the records of `watched`, computed by `compute`.
 ///
 /// # Errors
 /// What both fail with.
@@ -93,18 +95,18 @@ pub async fn value<T>(
     ctx: &Context<'_>,
     watched: impl FnOnce() -> Result<Watched>,
     compute: impl AsyncFnOnce() -> Result<T>,
-) -> Result<Turns<T>> {
-    match ctx.data_unchecked::<Turn>() {
-        Turn::Plan(planned) => {
-            planned.put(Plan::Value(watched()?))?;
+) -> Result<ResolverStream<T>> {
+    match ctx.data_unchecked::<ResolverMode>() {
+        ResolverMode::WatchPlan(slot) => {
+            slot.put(WatchPlan::Value(watched()?))?;
             Ok(nothing())
         }
-        Turn::Value => Ok(one(compute().await?)),
-        Turn::Tell(_) => Ok(nothing()),
+        ResolverMode::Value => Ok(one(compute().await?)),
+        ResolverMode::Notify(_) => Ok(nothing()),
     }
 }
 
-/// Who looks at a record, worked out by `compute`; with `announce` whoever watches looks too.
+/// Watches the viewers of a record, computed by `compute`; with `announce` the subscriber is a viewer too.
 ///
 /// # Errors
 /// What `watched` and `compute` fail with.
@@ -113,20 +115,20 @@ pub async fn presence<T>(
     (on, announce): (&ID, bool),
     watched: impl FnOnce() -> Result<Watched>,
     compute: impl AsyncFnOnce() -> Result<T>,
-) -> Result<Turns<T>> {
-    match ctx.data_unchecked::<Turn>() {
-        Turn::Plan(planned) => {
+) -> Result<ResolverStream<T>> {
+    match ctx.data_unchecked::<ResolverMode>() {
+        ResolverMode::WatchPlan(slot) => {
             let watched = watched()?;
             compute().await?;
-            planned.put(Plan::Presence(watched, on.to_string(), announce))?;
+            slot.put(WatchPlan::Presence(watched, on.to_string(), announce))?;
             Ok(nothing())
         }
-        Turn::Value => Ok(one(compute().await?)),
-        Turn::Tell(_) => Ok(nothing()),
+        ResolverMode::Value => Ok(one(compute().await?)),
+        ResolverMode::Notify(_) => Ok(nothing()),
     }
 }
 
-/// The record of a kind that has an id.
+/// Watches the record of a kind with an id.
 ///
 /// # Errors
 /// `INVALID_ID` on `on`, `FORBIDDEN`.
@@ -138,7 +140,7 @@ pub fn watch_one<T: Typed, R: Entity>(ctx: &Context<'_>, id: &ID) -> Result<Watc
     watched::<R>(ctx, is_it)
 }
 
-/// The records of a kind that the actor sees and that meet the filter.
+/// Watches the records of a kind that the actor sees and that meet the filter.
 ///
 /// # Errors
 /// `FORBIDDEN` without the right to read them, or with a filter on what is not shown; what the filter fails with.
@@ -151,7 +153,7 @@ pub fn watch<R: Entity>(ctx: &Context<'_>, filter: Option<impl Filter>) -> Resul
     watched::<R>(ctx, filter)
 }
 
-/// The records of a kind that the actor sees and that a predicate is true of.
+/// Watches the records of a kind that the actor sees and that meet a predicate.
 ///
 /// # Errors
 /// `FORBIDDEN` without the right to read them, or with a predicate on what is not shown.
@@ -170,10 +172,10 @@ pub fn watched<R: Entity>(ctx: &Context<'_>, filter: Predicate) -> Result<Watche
     })
 }
 
-fn one<T>(item: T) -> Turns<T> {
+fn one<T>(item: T) -> ResolverStream<T> {
     stream::iter(Some(item))
 }
 
-fn nothing<T>() -> Turns<T> {
+fn nothing<T>() -> ResolverStream<T> {
     stream::iter(None)
 }

@@ -1,4 +1,4 @@
-//! What every event of a subscription says, whatever it is about.
+//! The fields that every event of a subscription has, whatever its kind.
 
 use std::sync::Arc;
 
@@ -15,26 +15,26 @@ use crate::{
     graphql::{ContextExt as _, scalars::JsonValue},
 };
 
-/// An event as it concerns a visibility class.
+/// An event as a visibility class is notified of it.
 #[derive(Debug)]
-pub(crate) struct Happening {
+pub(crate) struct Notification {
     pub(crate) change: Change,
     pub(crate) cursor: EventCursor,
-    /// None when nothing happened.
+    /// None for `SYNCED`.
     pub(crate) event: Option<Arc<Logged>>,
-    /// Whether the class could see the record before, and so may be told what it was.
+    /// Whether the class could see the record before, and so may see its old values.
     pub(crate) was_seen: bool,
 }
 
-/// What the events of all kinds of records say.
-pub struct Told(Arc<Happening>);
+/// The fields of an event, whatever its kind of record.
+pub struct RecordEvent(Arc<Notification>);
 
-impl Told {
-    pub(super) fn new(happening: Arc<Happening>) -> Self {
-        Self(happening)
+impl RecordEvent {
+    pub(super) fn new(notification: Arc<Notification>) -> Self {
+        Self(notification)
     }
 
-    /// The event, unless it is none of the watcher's business beyond the fact that the record is out of sight.
+    /// The event, unless the subscriber may know no more than that the record left its view.
     fn event(&self) -> Option<&Logged> {
         match self.0.change {
             Change::LeftView => None,
@@ -42,13 +42,13 @@ impl Told {
         }
     }
 
-    /// Who did it, as the log names them.
+    /// The author, as the log names them.
     #[must_use]
     pub fn actor(&self) -> Option<&str> {
         Some(&self.event()?.actor)
     }
 
-    /// The record as it is now, if it is there and the watcher sees it.
+    /// The record as it is now, if it exists and the subscriber sees it.
     ///
     /// # Errors
     /// The database.
@@ -59,7 +59,7 @@ impl Told {
         }
     }
 
-    /// A column before and after, where both are known and the watcher may know them.
+    /// A column before and after, where both are known and the subscriber may know them.
     #[must_use]
     pub fn column(&self, name: &str) -> (Option<&Json>, Option<&Json>) {
         let Some(event) = self.event() else {
@@ -78,7 +78,7 @@ impl Told {
 
 /// What the events of all kinds of records say.
 #[Object(name = "RecordEvent")]
-impl Told {
+impl RecordEvent {
     /// What happened, as far as you are concerned.
     async fn kind(&self) -> Change {
         self.0.change
@@ -106,16 +106,16 @@ impl Told {
         let Some(event) = self.event().filter(|_| self.0.was_seen) else {
             return Ok(Vec::new());
         };
-        let told = event.changed.iter().filter_map(|name| {
-            let how = visibility::of_column(name);
+        let columns = event.changed.iter().filter_map(|name| {
+            let disclosure = visibility::of_column(name);
             let value = |side: &crate::db::KnownRow| side.get(name).cloned().unwrap_or(Json::Null);
             let (before, after) = (value(&event.before), value(&event.record));
             let sides = async move {
-                let (before, after) = match how {
-                    visibility::How::InSight => {
+                let (before, after) = match disclosure {
+                    visibility::Disclosure::Visible => {
                         try_join(
-                            visibility::in_sight(ctx, before),
-                            visibility::in_sight(ctx, after),
+                            visibility::visible_ids(ctx, before),
+                            visibility::visible_ids(ctx, after),
                         )
                         .await?
                     }
@@ -123,9 +123,9 @@ impl Told {
                 };
                 Ok::<_, Error>((name.as_str(), before, after))
             };
-            (how != visibility::How::Never).then_some(sides)
+            (disclosure != visibility::Disclosure::Never).then_some(sides)
         });
-        let changed = try_join_all(told).await?;
+        let changed = try_join_all(columns).await?;
         let shown = shown_to(&ctx.request().actor().rights, changed.into_iter());
         Ok(shown.map(FieldChange::from).collect())
     }

@@ -1,7 +1,7 @@
-//! What an event says of other records: only as much as the watcher sees of those.
+//! What an event discloses of other records: only those that the subscriber sees.
 //!
-//! The log keeps ids as the writer left them. Whether a watcher may be told of one is asked of the database, as
-//! anybody is who asks for the record itself; one that they don't see, or that is gone, reads as none.
+//! The log keeps ids as they were written. Whether the subscriber sees one is read from the database, like the record itself;
+//! an id of a record that they don't see, or that is gone, reads as null.
 
 use std::sync::Arc;
 
@@ -11,33 +11,33 @@ use serde_json::Value as Json;
 
 use crate::base::error::{Error, Result};
 
-/// Columns that are how the server keeps who sees what, with ids in the middle of texts. Nothing of them is told.
+/// Columns of the server's access control, with ids in the middle of texts. They are never disclosed.
 const INTERNAL: [&str; 3] = ["team_path", "shared_with", "visible_to"];
 
-/// How a column of a record is told.
+/// What of a column of a record is disclosed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum How {
+pub(super) enum Disclosure {
     /// As it is.
     Whole,
-    /// It holds ids of records, and is told as far as the watcher sees these.
-    InSight,
+    /// It holds ids of records, and those that the subscriber sees are disclosed.
+    Visible,
     /// Not at all.
     Never,
 }
 
-/// How a column is told. Which of them hold ids shows in their names, which a test holds against the declarations.
-pub(super) fn of_column(name: &str) -> How {
+/// What of a column is disclosed. Which columns hold ids shows in their names, which a test holds against the declarations.
+pub(super) fn of_column(name: &str) -> Disclosure {
     if INTERNAL.contains(&name) {
-        How::Never
+        Disclosure::Never
     } else if name.ends_with("_id") || name.ends_with("_ids") {
-        How::InSight
+        Disclosure::Visible
     } else {
-        How::Whole
+        Disclosure::Whole
     }
 }
 
-/// Ids without those of records that the watcher does not see: of a list they are left out, alone they are null.
-pub(super) fn in_sight<'c>(ctx: &'c Context<'_>, ids: Json) -> BoxFuture<'c, Result<Json>> {
+/// Ids without those of records that the subscriber does not see: removed from a list, null when alone.
+pub(super) fn visible_ids<'c>(ctx: &'c Context<'_>, ids: Json) -> BoxFuture<'c, Result<Json>> {
     async move {
         match ids {
             Json::String(id) => Ok(match is_seen(ctx, &id).await? {
@@ -46,7 +46,7 @@ pub(super) fn in_sight<'c>(ctx: &'c Context<'_>, ids: Json) -> BoxFuture<'c, Res
             }),
             Json::Array(ids) => {
                 // All at once, so that they are asked for in one statement per kind.
-                let shown = try_join_all(ids.into_iter().map(|id| in_sight(ctx, id))).await?;
+                let shown = try_join_all(ids.into_iter().map(|id| visible_ids(ctx, id))).await?;
                 Ok(shown.into_iter().filter(|id| !id.is_null()).collect())
             }
             _ => Ok(Json::Null),
@@ -55,7 +55,7 @@ pub(super) fn in_sight<'c>(ctx: &'c Context<'_>, ids: Json) -> BoxFuture<'c, Res
     .boxed()
 }
 
-/// Who finds records of all kinds by their ids; in the schema's data as `Arc<dyn AnyRecord>`.
+/// Finds records of all kinds by their ids; in the schema's data as `Arc<dyn AnyRecord>`.
 pub trait AnyRecord: Send + Sync {
     /// Whether there is a record that the actor sees.
     ///
@@ -106,12 +106,12 @@ mod tests {
                 continue;
             };
             let body = body.split_once("\n}").map_or(body, |(body, _)| body);
-            for line in body
+            for recipient in body
                 .lines()
                 .map(str::trim)
-                .filter(|line| !line.starts_with(['/', '#']))
+                .filter(|recipient| !recipient.starts_with(['/', '#']))
             {
-                if let Some((name, of)) = line.trim_end_matches(',').split_once(": ") {
+                if let Some((name, of)) = recipient.trim_end_matches(',').split_once(": ") {
                     let name = name.rsplit(' ').next().unwrap_or(name);
                     fields.push((name.to_owned(), of.to_owned()));
                 }
@@ -128,15 +128,15 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_declared_to_hold_ids_is_told_as_far_as_they_are_in_sight() {
+    fn columns_that_hold_ids_disclose_those_that_are_seen() {
         let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let (mut found, mut unhandled) = (0, Vec::new());
         for file in DECLARED {
             let source = fs::read_to_string(src.join(file)).expect("a source file");
             for (name, of) in written(&source) {
-                let how = of_column(&name);
-                found += usize::from(how == How::InSight);
-                if holds_ids(&of) != (how == How::InSight) {
+                let disclosure = of_column(&name);
+                found += usize::from(disclosure == Disclosure::Visible);
+                if holds_ids(&of) != (disclosure == Disclosure::Visible) {
                     unhandled.push(format!("{file}: {name}: {of}"));
                 }
             }
@@ -149,10 +149,10 @@ mod tests {
     }
 
     #[test]
-    fn where_a_row_stands_for_policies_is_not_told() {
+    fn columns_of_access_control_are_never_disclosed() {
         for internal in INTERNAL {
-            assert_eq!(of_column(internal), How::Never);
+            assert_eq!(of_column(internal), Disclosure::Never);
         }
-        assert_eq!(of_column("name"), How::Whole);
+        assert_eq!(of_column("name"), Disclosure::Whole);
     }
 }

@@ -1,8 +1,8 @@
-//! What somebody may ask for over time: a bucket of points that fills up steadily (a token bucket), one for all servers.
+//! Rate limits in points: token buckets, shared by all servers.
 //!
-//! Redis keeps the bucket. A server takes points out of it in leases and spends those by itself, so that most requests
-//! cost no trip; what it took and did not use is lost to the others until the bucket has filled up again, which is a
-//! small part of it. While Redis is away or slow each server keeps buckets of its own, as large.
+//! Redis keeps the bucket. A server leases points from it and spends those locally, so that most requests cost no round trip;
+//! leased points that it does not use are lost to the others until the bucket has refilled, which is a small part of it.
+//! While Redis is unavailable or slow each server keeps buckets of its own, as large.
 
 use std::{
     collections::HashMap,
@@ -12,18 +12,18 @@ use std::{
 
 use redis::aio::ConnectionManager;
 
-use super::client::Reach;
+use super::client::RedisClient;
 
-/// A lease is this part of a bucket, or what is needed at once if that is more: a hundred small queries, so that the trip
-/// is nothing beside them.
+/// A lease is one part in this many of a bucket, or what is needed at once if that is more: a hundred small queries, so that
+/// the round trip is nothing beside them.
 const LEASE: u64 = 10;
-/// Unused points that come back are kept up to this part of a bucket; more is put back into it at the next trip.
+/// Refunded points are kept up to one part in this many of a bucket; more is returned to it at the next round trip.
 const KEPT: u64 = 10;
-/// So many buckets are known before those that have filled up again are forgotten.
+/// Beyond this many local buckets, those that have refilled are forgotten.
 const MOST: usize = 10_000;
 
-/// Fills the bucket up to now and puts back what was not used; takes what is wanted if what is needed is there. Answers what was taken, what is left, and
-/// else in how many milliseconds what is needed will be there.
+/// Refills the bucket up to now and returns what was not used; takes what is wanted if what is needed is there. Answers what
+/// was taken, what is left, and otherwise in how many milliseconds what is needed will be there.
 const TAKE: &str = "
 local now = redis.call('TIME')
 now = now[1] * 1000 + math.floor(now[2] / 1000)
@@ -38,16 +38,16 @@ redis.call('HSET', KEYS[1], 'points', tostring(points), 'at', now)
 redis.call('PEXPIRE', KEYS[1], math.ceil(burst * 1000 / rate) + 1000)
 return { taken, math.floor(points), wait }";
 
-/// How large a bucket is and how fast it fills up.
+/// The size of a bucket and its refill rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {
     /// Points it holds.
     pub burst: u64,
-    /// Points that come back each second.
+    /// Points that are refilled each second.
     pub per_second: u64,
 }
 
-/// Whose bucket, and how large it is.
+/// A bucket, by its name.
 #[derive(Debug, Clone)]
 pub struct Bucket {
     /// Its name, unique among all: `tenant:<id>`, `person:<tenant>:<id>`.
@@ -56,12 +56,12 @@ pub struct Bucket {
     pub allowance: Allowance,
 }
 
-/// How a bucket stands, as far as this server knows.
+/// The balance of a bucket, as far as this server knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Balance {
     /// Its size.
     pub allowance: Allowance,
-    /// Points that are there.
+    /// Points that are available.
     pub available: u64,
 }
 
@@ -70,7 +70,7 @@ pub struct Balance {
 pub struct Overdrawn {
     /// When there will be.
     pub wait: Duration,
-    /// How it stands meanwhile.
+    /// The balance meanwhile.
     pub balance: Balance,
 }
 
@@ -83,25 +83,25 @@ impl Overdrawn {
     }
 }
 
-/// The buckets of everybody.
+/// All buckets.
 pub struct Budget {
-    reach: Reach,
-    known: Mutex<HashMap<String, Known>>,
+    redis: RedisClient,
+    known: Mutex<HashMap<String, LocalBucket>>,
 }
 
-/// What this server has of a bucket and knows of it.
+/// What this server has leased from a bucket, and knows of it.
 #[derive(Debug, Clone, Copy)]
-struct Known {
+struct LocalBucket {
     /// Points that were leased and are not spent.
     leased: u64,
-    /// Points beyond these, to be put back.
+    /// Points beyond these, to be returned.
     back: u64,
     /// What was left in the bucket, and when.
     left: f64,
     at: Instant,
 }
 
-impl Known {
+impl LocalBucket {
     fn full(allowance: Allowance, now: Instant) -> Self {
         Self {
             leased: 0,
@@ -124,8 +124,8 @@ impl Known {
         }
     }
 
-    /// Takes points out of the bucket that this server keeps by itself.
-    fn take_alone(
+    /// Takes points from a bucket that this server keeps by itself.
+    fn take_locally(
         &mut self,
         allowance: Allowance,
         need: u64,
@@ -149,12 +149,12 @@ impl Budget {
     #[must_use]
     pub fn new(redis_url: Option<&str>) -> Self {
         Self {
-            reach: Reach::new(redis_url, "points are counted by this server alone"),
+            redis: RedisClient::new(redis_url, "points are counted by this server alone"),
             known: Mutex::default(),
         }
     }
 
-    /// Takes points out of a bucket. More than it can ever hold counts as all that it holds.
+    /// Takes points from a bucket. More than it can ever hold counts as all that it holds.
     ///
     /// # Errors
     /// [`Overdrawn`] when they are not there yet; then none are taken.
@@ -165,7 +165,7 @@ impl Budget {
             let mut known = self.known(now);
             let own = known
                 .entry(bucket.name.clone())
-                .or_insert_with(|| Known::full(allowance, now));
+                .or_insert_with(|| LocalBucket::full(allowance, now));
             // The bucket may have become smaller.
             own.leased = own.leased.min(allowance.burst);
             if own.leased >= points {
@@ -174,17 +174,17 @@ impl Budget {
             }
             (points - own.leased, own.back)
         };
-        let asked = self.ask(bucket, need, back).await;
+        let shared = self.take_shared(bucket, need, back).await;
         let mut known = self.known(now);
         let own = known
             .entry(bucket.name.clone())
-            .or_insert_with(|| Known::full(allowance, now));
-        let wait = match asked {
+            .or_insert_with(|| LocalBucket::full(allowance, now));
+        let wait = match shared {
             Some((taken, left, wait)) => {
                 (own.left, own.at) = (left as f64, Instant::now());
                 own.leased += taken;
                 own.back = own.back.saturating_sub(back);
-                // Somebody else may have spent what was leased meanwhile; what that lacks is paid by the next one.
+                // A concurrent request may have spent the lease meanwhile; the next one pays for that.
                 match taken >= need {
                     true => {
                         own.leased = own.leased.saturating_sub(points);
@@ -193,7 +193,7 @@ impl Budget {
                     false => Err(Duration::from_millis(wait)),
                 }
             }
-            None => own.take_alone(allowance, need, now).map(|()| {
+            None => own.take_locally(allowance, need, now).map(|()| {
                 own.leased = own.leased.saturating_sub(points - need);
             }),
         };
@@ -202,44 +202,44 @@ impl Budget {
             .map_err(|wait| Overdrawn { wait, balance })
     }
 
-    /// Gives back what was taken and not used.
-    pub fn give_back(&self, bucket: &Bucket, points: u64) -> Balance {
+    /// Refunds what was taken and not used.
+    pub fn refund(&self, bucket: &Bucket, points: u64) -> Balance {
         let (allowance, now) = (bucket.allowance, Instant::now());
         let mut known = self.known(now);
         let own = known
             .entry(bucket.name.clone())
-            .or_insert_with(|| Known::full(allowance, now));
+            .or_insert_with(|| LocalBucket::full(allowance, now));
         let all = own.leased + points;
         own.leased = all.min(allowance.burst / KEPT);
         own.back = (own.back + all - own.leased).min(allowance.burst);
         own.balance(allowance, now)
     }
 
-    /// How a bucket stands.
+    /// The balance of a bucket.
     #[must_use]
     pub fn balance(&self, bucket: &Bucket) -> Balance {
         let (allowance, now) = (bucket.allowance, Instant::now());
         let known = self.known(now);
         let own = known.get(&bucket.name).copied();
-        own.unwrap_or_else(|| Known::full(allowance, now))
+        own.unwrap_or_else(|| LocalBucket::full(allowance, now))
             .balance(allowance, now)
     }
 
-    async fn ask(&self, bucket: &Bucket, need: u64, back: u64) -> Option<(u64, u64, u64)> {
+    async fn take_shared(&self, bucket: &Bucket, need: u64, back: u64) -> Option<(u64, u64, u64)> {
         let Allowance { burst, per_second } = bucket.allowance;
         let want = need.max(burst / LEASE);
-        let ask = async |mut redis: ConnectionManager| {
+        let take = async |mut redis: ConnectionManager| {
             let mut command = redis::cmd("EVAL");
             command.arg(TAKE).arg(1);
             command.arg(format!("dealgraph:budget:{{{}}}", bucket.name));
             command.arg(&[burst, per_second, need, want, back][..]);
             command.query_async(&mut redis).await
         };
-        self.reach.ask(ask).await
+        self.redis.call(take).await
     }
 
-    /// All that is known. A bucket that would be full by now need not be remembered.
-    fn known(&self, now: Instant) -> MutexGuard<'_, HashMap<String, Known>> {
+    /// All local buckets. One that would be full by now need not be kept.
+    fn known(&self, now: Instant) -> MutexGuard<'_, HashMap<String, LocalBucket>> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() > MOST {
             known.retain(|_, own| now.saturating_duration_since(own.at) < Duration::from_secs(60));
@@ -290,7 +290,7 @@ mod tests {
         let ada = bucket("ada");
         assert!(budget.take(&ada, 1_000_000).await.is_ok());
         assert!(budget.take(&ada, 20).await.is_err());
-        assert!(budget.give_back(&ada, 20).available >= 20);
+        assert!(budget.refund(&ada, 20).available >= 20);
         assert!(budget.take(&ada, 20).await.is_ok());
         assert!(budget.take(&ada, 20).await.is_err());
     }

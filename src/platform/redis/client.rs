@@ -1,5 +1,5 @@
-//! Asking Redis without depending on it: nobody waits for it longer than a moment, and one that did not answer is left
-//! alone for a while.
+//! A Redis client with a circuit breaker: no command takes longer than a moment, and after one that failed Redis is not
+//! called for a while.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -8,36 +8,36 @@ use std::{
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 
-/// No request waits longer than this for Redis.
+/// No command waits longer than this.
 const PATIENCE: Duration = Duration::from_millis(50);
-/// How long a Redis that did not answer is left alone.
+/// How long the circuit stays open after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A Redis that may be away.
-pub(super) struct Reach {
+/// A client of a Redis that may be unavailable.
+pub(super) struct RedisClient {
     redis: Option<ConnectionManager>,
-    away_until: Mutex<Option<Instant>>,
-    /// What it means that it is away, for the log.
+    open_until: Mutex<Option<Instant>>,
+    /// What its being unavailable means, for the log.
     meaning: &'static str,
 }
 
-impl Reach {
-    /// One that is connected to at the first use, if there is one at all.
+impl RedisClient {
+    /// Connects at the first command; without an address it is never available.
     pub(super) fn new(url: Option<&str>, meaning: &'static str) -> Self {
         Self {
             redis: url.and_then(|url| manager(url, meaning)),
-            away_until: Mutex::new(None),
+            open_until: Mutex::new(None),
             meaning,
         }
     }
 
-    /// What Redis answers; none when it does not, or not in time.
-    pub(super) async fn ask<T>(
+    /// Runs a command; `None` when the circuit is open, or Redis fails or is too slow.
+    pub(super) async fn call<T>(
         &self,
-        question: impl AsyncFnOnce(ConnectionManager) -> redis::RedisResult<T>,
+        command: impl AsyncFnOnce(ConnectionManager) -> redis::RedisResult<T>,
     ) -> Option<T> {
-        let redis = self.reachable()?;
-        let answer = match tokio::time::timeout(PATIENCE, question(redis)).await {
+        let connection = self.connection()?;
+        let answer = match tokio::time::timeout(PATIENCE, command(connection)).await {
             Ok(Ok(answer)) => Some(answer),
             Ok(Err(error)) => {
                 tracing::warn!(%error, "{}", self.meaning);
@@ -50,25 +50,25 @@ impl Reach {
         };
         let until = answer.is_none().then(|| Instant::now() + PAUSE);
         *self
-            .away_until
+            .open_until
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = until;
         answer
     }
 
-    /// Whether it would be asked now.
-    pub(super) fn is_there(&self) -> bool {
-        self.reachable().is_some()
+    /// Whether a command would be sent now.
+    pub(super) fn is_available(&self) -> bool {
+        self.connection().is_some()
     }
 
-    fn reachable(&self) -> Option<ConnectionManager> {
+    fn connection(&self) -> Option<ConnectionManager> {
         let redis = self.redis.as_ref()?;
-        let away = *self
-            .away_until
+        let open_until = *self
+            .open_until
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let is_away = away.is_some_and(|until| until > Instant::now());
-        (!is_away).then(|| redis.clone())
+        let is_open = open_until.is_some_and(|until| until > Instant::now());
+        (!is_open).then(|| redis.clone())
     }
 }
 

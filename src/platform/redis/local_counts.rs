@@ -1,4 +1,4 @@
-//! Counters in this process: what holds when Redis is away. Their number is bounded.
+//! Counters in this process, for when Redis is unavailable. Their number is bounded.
 
 use std::{
     collections::HashMap,
@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// So many counters are kept. Beyond them those go first that say least.
+/// The most counters that are kept; beyond that, those with the fewest tries go first.
 const MOST: usize = 100_000;
 
 /// How often something was tried, and when it may be tried again.
@@ -19,18 +19,18 @@ pub(super) struct Count {
 
 /// Counters by their name.
 #[derive(Default)]
-pub(super) struct Counts(Mutex<HashMap<String, Count>>);
+pub(super) struct LocalCounts(Mutex<HashMap<String, Count>>);
 
-impl Counts {
-    /// Counts a try, unless it comes too early: then it says how early. `next` makes of a count the one after a try.
+impl LocalCounts {
+    /// Counts a try, unless it comes too early: then it answers how early. `next` is the count after another try.
     pub(super) fn begin(
         &self,
         name: &str,
         now: Instant,
         next: impl FnOnce(Option<Count>) -> Count,
     ) -> Option<Duration> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = counts
+        let mut local = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = local
             .get(name)
             .filter(|count| count.forget_at > now)
             .copied();
@@ -40,23 +40,23 @@ impl Counts {
             return Some(count.open_at - now);
         }
         let count = next(known);
-        make_room(&mut counts, now);
-        counts.insert(name.to_owned(), count);
+        make_room(&mut local, now);
+        local.insert(name.to_owned(), count);
         None
     }
 
     /// How long a try would have to wait, as far as this server knows.
     pub(super) fn wait(&self, name: &str, now: Instant) -> Option<Duration> {
-        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.get(name).filter(|count| count.open_at > now)?;
+        let local = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = local.get(name).filter(|count| count.open_at > now)?;
         Some(count.open_at - now)
     }
 
-    /// Takes over what all servers know together.
+    /// Takes over the shared count.
     pub(super) fn set(&self, name: &str, count: Count, now: Instant) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        make_room(&mut counts, now);
-        counts.insert(name.to_owned(), count);
+        let mut local = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        make_room(&mut local, now);
+        local.insert(name.to_owned(), count);
     }
 
     pub(super) fn clear(&self, name: &str) {
@@ -66,10 +66,10 @@ impl Counts {
             .remove(name);
     }
 
-    /// Takes a try back, and with it the time that it took away.
+    /// Takes a try back, with the wait that it caused.
     pub(super) fn give_back(&self, name: &str, time: Duration) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(name) {
+        let mut local = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = local.get_mut(name) {
             count.tries = count.tries.saturating_sub(1);
             let earlier = |at: Instant| at.checked_sub(time).unwrap_or(at);
             (count.open_at, count.forget_at) = (earlier(count.open_at), earlier(count.forget_at));
@@ -77,17 +77,17 @@ impl Counts {
     }
 }
 
-fn make_room(counts: &mut HashMap<String, Count>, now: Instant) {
-    if counts.len() < MOST {
+fn make_room(local: &mut HashMap<String, Count>, now: Instant) {
+    if local.len() < MOST {
         return;
     }
-    counts.retain(|_, count| count.forget_at > now);
-    // A flood of names tried once each must not wash out the one that is tried again and again.
+    local.retain(|_, count| count.forget_at > now);
+    // A flood of names that are tried once each must not evict one that is tried again and again.
     for tries in 1.. {
-        if counts.len() < MOST - MOST / 10 {
+        if local.len() < MOST - MOST / 10 {
             return;
         }
-        counts.retain(|_, count| count.tries > tries);
+        local.retain(|_, count| count.tries > tries);
     }
 }
 
@@ -113,46 +113,46 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_names_does_not_wash_out_what_is_tried_again_and_again() {
-        let (counts, now) = (Counts::default(), Instant::now());
+    fn a_flood_of_names_does_not_evict_what_is_tried_again_and_again() {
+        let (local, now) = (LocalCounts::default(), Instant::now());
         let minute = Duration::from_secs(60);
         let delay = |tries| Duration::from_secs(if tries > 2 { 5 } else { 0 });
         for _ in 0..3 {
-            assert_eq!(counts.begin("victim", now, kept(now, delay, minute)), None);
+            assert_eq!(local.begin("victim", now, kept(now, delay, minute)), None);
         }
         for number in 0..MOST + 10 {
-            counts.begin(&format!("name {number}"), now, kept(now, delay, minute));
+            local.begin(&format!("name {number}"), now, kept(now, delay, minute));
         }
         assert_eq!(
-            counts.begin("victim", now, kept(now, delay, minute)),
+            local.begin("victim", now, kept(now, delay, minute)),
             Some(Duration::from_secs(5))
         );
-        assert!(counts.0.lock().expect("not poisoned").len() <= MOST);
+        assert!(local.0.lock().expect("not poisoned").len() <= MOST);
     }
 
     #[test]
     fn counters_are_forgotten_in_time() {
-        let (counts, now) = (Counts::default(), Instant::now());
+        let (local, now) = (LocalCounts::default(), Instant::now());
         let minute = Duration::from_secs(60);
         let delay = |_| Duration::from_secs(5);
         let at = |seconds| now + Duration::from_secs(seconds);
-        assert_eq!(counts.begin("a", now, kept(now, delay, minute)), None);
+        assert_eq!(local.begin("a", now, kept(now, delay, minute)), None);
         assert!(
-            counts
+            local
                 .begin("a", at(4), kept(at(4), delay, minute))
                 .is_some()
         );
         assert!(
-            counts
+            local
                 .begin("a", at(5), kept(at(5), delay, minute))
                 .is_none()
         );
         assert!(
-            counts
+            local
                 .begin("a", at(71), kept(at(71), delay, minute))
                 .is_none()
         );
-        let tries = counts.0.lock().expect("not poisoned")["a"].tries;
+        let tries = local.0.lock().expect("not poisoned")["a"].tries;
         assert_eq!(tries, 1);
     }
 }

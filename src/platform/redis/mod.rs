@@ -1,4 +1,4 @@
-//! What servers remember together in Redis, and each by itself while Redis is away.
+//! What servers share through Redis, and keep by themselves while Redis is unavailable.
 
 mod budget;
 mod client;
@@ -9,7 +9,7 @@ pub mod throttle;
 mod tiered_cache;
 
 pub use budget::{Allowance, Balance, Bucket, Budget, Overdrawn};
-pub use documents::Texts;
-pub use presence::{Presences, Present, Stay};
+pub use documents::DocumentStore;
+pub use presence::{PresenceGuard, Presences, Viewer};
 pub use throttle::{Counter, Throttle};
-pub use tiered_cache::{Answers, Found, Place};
+pub use tiered_cache::{CacheKey, Lookup, TieredCache};

@@ -1,12 +1,12 @@
-//! Slows down whoever guesses: after some free tries each further one has to wait.
+//! Slows down guessing: after some free tries each further one has to wait.
 //!
 //! There are two paces. Where one party tries (an address at an account, a person at their own code), each wait is twice
 //! the one before. Where many can try the same thing, one of them must not be able to keep the others out: there tries
 //! are let through at a steady rate, which no single address comes up to.
 //!
 //! A try is counted when it begins, in one step with the question whether it may, so that guesses sent at the same time
-//! do not slip through together. Counted in Redis for all servers; while Redis is away or slow each server counts by
-//! itself, from where it last knew, and nobody gets in unasked.
+//! do not slip through together. Counted in Redis for all servers; while Redis is unavailable or slow each server
+//! counts by itself, from the count it last knew, and no try goes uncounted.
 
 use std::{
     net::IpAddr,
@@ -18,8 +18,8 @@ use redis::aio::ConnectionManager;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    client::Reach,
-    local_counts::{Count, Counts},
+    client::RedisClient,
+    local_counts::{Count, LocalCounts},
 };
 use crate::base::{
     error::{Error, Result},
@@ -104,7 +104,7 @@ impl Counter {
         }
     }
 
-    /// Tries on one account from wherever. Thirty at once and ten an hour are let through: more than two addresses come
+    /// Tries on one account from anywhere. Thirty at once and ten an hour are let through: more than two addresses come
     /// up to by [`Self::pair`] (fifteen in the first quarter of an hour and four an hour from then on), so it takes many
     /// to keep a stranger to the account out, and none keeps out a known device.
     #[must_use]
@@ -223,8 +223,8 @@ fn delay(free: u32, tries: u32) -> Duration {
 pub struct Throttle(Arc<Inner>);
 
 struct Inner {
-    reach: Reach,
-    counts: Counts,
+    redis: RedisClient,
+    local: LocalCounts,
 }
 
 impl Throttle {
@@ -232,8 +232,8 @@ impl Throttle {
     #[must_use]
     pub fn new(redis_url: Option<&str>) -> Self {
         Self(Arc::new(Inner {
-            reach: Reach::new(redis_url, "attempts are counted by this server alone"),
-            counts: Counts::default(),
+            redis: RedisClient::new(redis_url, "attempts are counted by this server alone"),
+            local: LocalCounts::default(),
         }))
     }
 
@@ -243,30 +243,30 @@ impl Throttle {
     /// `TooManyAttempts`.
     pub async fn begin(&self, counter: &Counter) -> Result<()> {
         let now = Instant::now();
-        let wait = match self.begin_together(counter, now).await {
+        let wait = match self.begin_shared(counter, now).await {
             Some((wait, count)) => {
-                self.0.counts.set(&counter.name, count, now);
+                self.0.local.set(&counter.name, count, now);
                 (!wait.is_zero()).then_some(wait)
             }
             None => {
                 let next = |known| counter.pace.after(known, now);
-                self.0.counts.begin(&counter.name, now, next)
+                self.0.local.begin(&counter.name, now, next)
             }
         };
         wait.map_or(Ok(()), |wait| Err(too_early(wait)))
     }
 
-    /// Refuses what is known here to come too early, without asking anybody.
+    /// Refuses what comes too early by this server's own counts; Redis is not called.
     ///
     /// # Errors
     /// `TooManyAttempts`.
     pub fn check(&self, counter: &Counter) -> Result<()> {
-        let wait = self.0.counts.wait(&counter.name, Instant::now());
+        let wait = self.0.local.wait(&counter.name, Instant::now());
         wait.map_or(Ok(()), |wait| Err(too_early(wait)))
     }
 
     /// Begins a try at the count that all servers share: how long it has to wait, and the count from now on.
-    async fn begin_together(&self, counter: &Counter, now: Instant) -> Option<(Duration, Count)> {
+    async fn begin_shared(&self, counter: &Counter, now: Instant) -> Option<(Duration, Count)> {
         let millis = |time: Duration| time.as_millis().to_string();
         match counter.pace {
             Pace::Doubling { free } => {
@@ -292,15 +292,15 @@ impl Throttle {
         }
     }
 
-    /// Forgets all tries: somebody proved who they are.
+    /// Forgets all tries: the person has proved who they are.
     pub async fn clear(&self, counter: &Counter) {
-        self.0.counts.clear(&counter.name);
+        self.0.local.clear(&counter.name);
         let forget = async |mut redis: ConnectionManager| {
             let mut command = redis::cmd("DEL");
             command.arg(counter.key());
             command.query_async::<i64>(&mut redis).await
         };
-        self.0.reach.ask(forget).await;
+        self.0.redis.call(forget).await;
     }
 
     /// Takes one try back: it was no guess.
@@ -309,7 +309,7 @@ impl Throttle {
             Pace::Doubling { .. } => (GIVE_BACK, Duration::ZERO),
             Pace::Steady { every, .. } => (GIVE_BACK_STEADY, every),
         };
-        self.0.counts.give_back(&counter.name, time);
+        self.0.local.give_back(&counter.name, time);
         let time = [time.as_millis().to_string()];
         _ = self.ask::<i64>(script, counter, &time).await;
     }
@@ -321,12 +321,12 @@ impl Throttle {
         counter: &Counter,
         arguments: &[String],
     ) -> Option<T> {
-        let ask = async |mut redis: ConnectionManager| {
+        let call = async |mut redis: ConnectionManager| {
             let mut command = redis::cmd("EVAL");
             command.arg(script).arg(1).arg(counter.key()).arg(arguments);
             command.query_async::<T>(&mut redis).await
         };
-        self.0.reach.ask(ask).await
+        self.0.redis.call(call).await
     }
 }
 

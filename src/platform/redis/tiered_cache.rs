@@ -1,10 +1,10 @@
-//! Answers that were worked out before: near, in this process, and far, in Redis for all servers.
+//! A cache of two tiers: local, in this process, and remote, in Redis for all servers.
 //!
-//! An answer is kept with a stamp that says of which state of the data it is, and found by whoever asks the same of the
-//! same state. So nothing here is ever taken back, and a Redis that is old, empty, full, slow or away costs time and no
-//! truth. What Redis holds is sealed with a key of the servers, for its question and its stamp: who reads Redis learns
-//! nothing, and who writes to it is not believed. The stamp stands before it, so that only what claims to be of the same
-//! state is opened, and what then does not open is worth an alarm.
+//! The key of an entry names the request and the version of the data that it was computed from. So nothing is ever
+//! invalidated, and a Redis that is stale, empty, full, slow or unavailable costs time and never correctness. Entries in Redis
+//! are sealed with a key of the servers, for their request and version: reading Redis reveals nothing, and what others write
+//! to it is not trusted. The version stands before the sealed entry, so that only an entry of the same version is opened;
+//! one that then does not open is worth an alarm.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,127 +12,126 @@ use bytes::Bytes;
 use moka::future::Cache;
 use redis::aio::ConnectionManager;
 
-use super::client::Reach;
+use super::client::RedisClient;
 use crate::platform::Vault;
 
-/// Answers are kept for so long near and as long far, whatever their stamps say.
-const KEPT: Duration = Duration::from_secs(5 * 60);
-/// Longer answers are not worth their place.
-const LONGEST: usize = 1 << 20;
-/// Bytes that an answer takes beside its text.
+/// The time to live of an entry in either tier, whatever its version.
+const TTL: Duration = Duration::from_secs(5 * 60);
+/// Larger entries are not cached.
+const LARGEST: usize = 1 << 20;
+/// Bytes that an entry takes beside its text.
 const OVERHEAD: usize = 256;
 
-/// What is asked, and of which state of the data.
+/// A request, and the version of the data that it is answered from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Place {
-    /// Equal for questions that are answered alike while nothing changes.
-    pub question: [u8; 32],
-    /// Equal while nothing has changed that the answer follows from.
-    pub stamp: [u8; 32],
+pub struct CacheKey {
+    /// Equal for requests that have equal answers while the data does not change.
+    pub request: [u8; 32],
+    /// Equal while nothing that the answer depends on has changed.
+    pub version: [u8; 32],
 }
 
-/// Where an answer came from.
+/// Where an entry came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
-    /// It was here.
-    Near,
-    /// Somebody else had just asked for it.
-    Joined,
-    /// Another server had left it in Redis.
-    Far,
-    /// It was made.
-    Made,
+pub enum Lookup {
+    /// The local tier.
+    Local,
+    /// A computation that another caller had begun.
+    Coalesced,
+    /// The remote tier.
+    Remote,
+    /// It was computed.
+    Computed,
 }
 
-/// The answers of everybody.
-pub struct Answers {
-    near: Cache<Place, Bytes>,
-    far: Arc<Far>,
+/// The two tiers.
+pub struct TieredCache {
+    local: Cache<CacheKey, Bytes>,
+    remote: Arc<RemoteTier>,
 }
 
-struct Far {
-    reach: Reach,
+struct RemoteTier {
+    redis: RedisClient,
     vault: Arc<Vault>,
 }
 
-impl Answers {
-    /// Keeps so many bytes in this process, and more in Redis if there is one.
+impl TieredCache {
+    /// Keeps up to this many bytes in the process, and more in Redis if there is one.
     #[must_use]
     pub fn new(bytes: u64, redis_url: Option<&str>, vault: Arc<Vault>) -> Self {
-        let weight = |_: &Place, text: &Bytes| (text.len() + OVERHEAD) as u32;
+        let weight = |_: &CacheKey, text: &Bytes| (text.len() + OVERHEAD) as u32;
         Self {
-            near: Cache::builder()
+            local: Cache::builder()
                 .max_capacity(bytes)
                 .weigher(weight)
-                .time_to_live(KEPT)
+                .time_to_live(TTL)
                 .build(),
-            far: Arc::new(Far {
-                reach: Reach::new(redis_url, "answers are kept by this server alone"),
+            remote: Arc::new(RemoteTier {
+                redis: RedisClient::new(redis_url, "answers are kept by this server alone"),
                 vault,
             }),
         }
     }
 
-    /// The answer to a question, which is made when it is not known: once, however many ask for it meanwhile. What
-    /// `make` fails with is kept nowhere.
+    /// The entry of a key, computed when it is missing: once for all callers meanwhile. A failure of `compute` is not cached.
     ///
     /// # Errors
-    /// What `make` fails with, for all who waited for it.
-    pub async fn get_or_make<E: Send + Sync + 'static>(
+    /// What `compute` fails with, for all callers that waited for it.
+    pub async fn get_or_compute<E: Send + Sync + 'static>(
         &self,
-        place: Place,
-        make: impl Future<Output = Result<Bytes, E>>,
-    ) -> (Result<Bytes, Arc<E>>, Found) {
-        if let Some(text) = self.near.get(&place).await {
-            return (Ok(text), Found::Near);
+        key: CacheKey,
+        compute: impl Future<Output = Result<Bytes, E>>,
+    ) -> (Result<Bytes, Arc<E>>, Lookup) {
+        if let Some(text) = self.local.get(&key).await {
+            return (Ok(text), Lookup::Local);
         }
-        let mut found = Found::Joined;
+        let mut lookup = Lookup::Coalesced;
         let work = async {
-            if let Some(text) = self.far.get(&place).await {
-                found = Found::Far;
+            if let Some(text) = self.remote.get(&key).await {
+                lookup = Lookup::Remote;
                 return Ok(text);
             }
-            found = Found::Made;
-            let text = make.await?;
-            self.far.set(place, text.clone());
+            lookup = Lookup::Computed;
+            let text = compute.await?;
+            self.remote.set(key, text.clone());
             Ok(text)
         };
-        let text = self.near.try_get_with(place, Box::pin(work)).await;
-        (text, found)
+        let text = self.local.try_get_with(key, Box::pin(work)).await;
+        (text, lookup)
     }
 
-    /// The answer to a question, if it is known.
-    pub async fn get(&self, place: Place) -> Option<Bytes> {
-        match self.near.get(&place).await {
+    /// The entry of a key, if there is one.
+    pub async fn get(&self, key: CacheKey) -> Option<Bytes> {
+        match self.local.get(&key).await {
             Some(text) => Some(text),
-            None => self.far.get(&place).await,
+            None => self.remote.get(&key).await,
         }
     }
 
-    /// Keeps an answer that was made without asking.
-    pub async fn put(&self, place: Place, text: Bytes) {
-        self.far.set(place, text.clone());
-        self.near.insert(place, text).await;
+    /// Inserts an entry that was computed without a lookup.
+    pub async fn insert(&self, key: CacheKey, text: Bytes) {
+        self.remote.set(key, text.clone());
+        self.local.insert(key, text).await;
     }
 
-    /// Whether an answer is short enough to be kept.
+    /// Whether a text is small enough to be cached.
     #[must_use]
-    pub fn takes(text: &Bytes) -> bool {
-        text.len() <= LONGEST
+    pub fn accepts(text: &Bytes) -> bool {
+        text.len() <= LARGEST
     }
 }
 
-impl Far {
-    async fn get(&self, place: &Place) -> Option<Bytes> {
+impl RemoteTier {
+    async fn get(&self, key: &CacheKey) -> Option<Bytes> {
         let get = async |mut redis: ConnectionManager| {
             let mut command = redis::cmd("GET");
-            command.arg(&key(place)[..]);
+            command.arg(&redis_key(key)[..]);
             command.query_async::<Option<Vec<u8>>>(&mut redis).await
         };
-        let kept = self.reach.ask(get).await??;
-        // Of another state of the data: what is newer will take its place.
-        let sealed = kept.strip_prefix(&place.stamp)?;
-        let packed = self.vault.open_passing(&seal(place), sealed);
+        let stored = self.redis.call(get).await??;
+        // Of another version: the newer one will replace it.
+        let sealed = stored.strip_prefix(&key.version)?;
+        let packed = self.vault.open_passing(&seal(key), sealed);
         if packed.is_none() {
             tracing::error!(
                 "a kept answer does not open: somebody else writes to Redis, or another server has other encryption keys"
@@ -143,41 +142,41 @@ impl Far {
             .map(Bytes::from)
     }
 
-    /// Leaves an answer for the other servers, without anybody waiting for it.
-    fn set(self: &Arc<Self>, place: Place, text: Bytes) {
-        if !self.reach.is_there() {
+    /// Stores an entry for the other servers, in the background.
+    fn set(self: &Arc<Self>, key: CacheKey, text: Bytes) {
+        if !self.redis.is_available() {
             return;
         }
-        let far = Arc::clone(self);
+        let remote = Arc::clone(self);
         tokio::spawn(async move {
             let packed = lz4_flex::compress_prepend_size(&text);
-            let Ok(sealed) = far.vault.seal_passing(&seal(&place), &packed) else {
+            let Ok(sealed) = remote.vault.seal_passing(&seal(&key), &packed) else {
                 return;
             };
             let set = async |mut redis: ConnectionManager| {
                 let mut command = redis::cmd("SET");
-                command.arg(&key(&place)[..]);
-                command.arg([&place.stamp[..], &sealed].concat());
-                command.arg("PX").arg(KEPT.as_millis() as u64);
+                command.arg(&redis_key(&key)[..]);
+                command.arg([&key.version[..], &sealed].concat());
+                command.arg("PX").arg(TTL.as_millis() as u64);
                 command.query_async::<()>(&mut redis).await
             };
-            far.reach.ask(set).await;
+            remote.redis.call(set).await;
         });
     }
 }
 
-/// One per question: what is newer takes the place of what is older.
-fn key(place: &Place) -> Vec<u8> {
-    [b"dealgraph:answer:", &place.question[..]].concat()
+/// One per request: a newer version replaces an older one.
+fn redis_key(key: &CacheKey) -> Vec<u8> {
+    [b"dealgraph:answer:", &key.request[..]].concat()
 }
 
-/// What an answer is sealed for.
-fn seal(Place { question, stamp }: &Place) -> String {
+/// The associated data that an entry is sealed with.
+fn seal(CacheKey { request, version }: &CacheKey) -> String {
     let hex = |bytes: &[u8; 32]| {
         bytes
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect::<String>()
     };
-    format!("answer {} {}", hex(question), hex(stamp))
+    format!("answer {} {}", hex(request), hex(version))
 }

@@ -95,7 +95,8 @@ fn access(world: &World) -> (Arc<Access>, Recorder, Recording) {
     let (recorder, recording) = Recorder::start(world.db.clone());
     let tokens = Arc::clone(&world.tokens);
     let access = Access::new(
-        (world.db.clone(), recorder.clone()),
+        world.db.clone(),
+        recorder.clone(),
         tokens,
         Arc::new(Identities::none()),
         Throttle::new(None),

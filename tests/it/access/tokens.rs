@@ -39,7 +39,8 @@ fn a_token_that_was_seen_before_still_ends() {
         let tokens = Arc::new(tokens);
         let (recorder, recording) = Recorder::start(world.db.clone());
         let access = Access::new(
-            (world.db.clone(), recorder),
+            world.db.clone(),
+            recorder,
             Arc::clone(&tokens),
             Arc::new(Identities::none()),
             Throttle::new(None),

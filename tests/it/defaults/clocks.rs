@@ -4,13 +4,13 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use dealgraph::{
     api::{
-        Api, Caching, Plans, Spending, Trusted, http::Origins, limits::Limits, live::Sources,
-        router,
+        Api, ApiParts, CacheSettings, Plans, Spending, http::Origins, limits::Limits,
+        live::Sources, router,
     },
     db::journal::Recorder,
     events::Hub,
     platform::{
-        redis::Texts,
+        redis::DocumentStore,
         server::{ServerLimits, serve},
         telemetry::metrics::Metrics,
     },
@@ -42,16 +42,7 @@ fn a_connection_that_does_not_get_to_the_point_is_closed() {
             },
             &BTreeMap::new(),
         );
-        let plans = Arc::new(plans);
-        let api = Arc::new(Api::new(
-            world.db.clone(),
-            Arc::clone(&world.tokens),
-            Arc::clone(&plans),
-            Recorder::start(world.db.clone()).0,
-            Arc::clone(&world.accounts),
-            live_parts(world, plans),
-            Origins::default(),
-        ));
+        let api = Arc::new(Api::new(parts(world, Arc::new(plans))));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let server = tokio::spawn(serve(listener, router(api), limits, stop.clone()));
@@ -90,28 +81,30 @@ async fn said_before_closing(address: SocketAddr, sent: &str) -> String {
     String::from_utf8_lossy(&said).into_owned()
 }
 
-/// What the API needs for subscriptions, none of which are opened here.
-fn live_parts(
-    world: &World,
-    plans: Arc<Plans>,
-) -> (Sources, Spending, Caching, (Texts, Arc<Trusted>)) {
+/// An API without Redis and without a cache.
+fn parts(world: &World, plans: Arc<Plans>) -> ApiParts {
     let metrics = Arc::<Metrics>::default();
     let hub = Hub::new(world.db.clone(), None, Arc::clone(&metrics), 7);
     let sources = Sources {
         hub: Arc::new(hub),
         presences: Arc::default(),
         metrics,
-        pulse: Duration::from_secs(25),
+        heartbeat: Duration::from_secs(25),
     };
-    let spending = Spending::new(plans, None);
-    let caching = Caching {
-        answers: None,
-        from_points: 1,
-    };
-    (
+    ApiParts {
+        db: world.db.clone(),
+        tokens: Arc::clone(&world.tokens),
+        recorder: Recorder::start(world.db.clone()).0,
+        accounts: Arc::clone(&world.accounts),
         sources,
-        spending,
-        caching,
-        (Texts::new(None), Arc::default()),
-    )
+        spending: Spending::new(Arc::clone(&plans), None),
+        plans,
+        cache: CacheSettings {
+            entries: None,
+            from_points: 1,
+        },
+        registered: DocumentStore::new(None),
+        trusted: Arc::default(),
+        origins: Origins::default(),
+    }
 }

@@ -80,7 +80,7 @@ pub struct Access {
     db: Db,
     tokens: Arc<Tokens>,
     recorder: Recorder,
-    outside: Arc<Identities>,
+    identities: Arc<Identities>,
     throttle: Throttle,
     verified: Cache<[u8; 32], Arc<Verified>>,
     /// The hashes of keys that were good, which wait for no guesses from their address.
@@ -120,9 +120,10 @@ impl Access {
     /// Reads through the given database. Without [`Self::run`] it works too, and reads more often.
     #[must_use]
     pub fn new(
-        (db, recorder): (Db, Recorder),
+        db: Db,
+        recorder: Recorder,
         tokens: Arc<Tokens>,
-        outside: Arc<Identities>,
+        identities: Arc<Identities>,
         throttle: Throttle,
     ) -> Self {
         let proven = Cache::builder()
@@ -141,7 +142,7 @@ impl Access {
             db,
             tokens,
             recorder,
-            outside,
+            identities,
             throttle,
             verified,
             proven,
@@ -319,7 +320,10 @@ impl Access {
             }
             // Not remembered: which person a name is, is asked anew after a second.
             Some(_) => {
-                let claims = self.outside.authenticate(&self.db, token, origin).await?;
+                let claims = self
+                    .identities
+                    .authenticate(&self.db, token, origin)
+                    .await?;
                 Ok(Bearer {
                     is_foreign: true,
                     ..Bearer::of(&claims)?
@@ -345,7 +349,7 @@ impl Access {
     }
 
     async fn read(&self, who: (TenantId, Subject)) -> Result<Arc<Remembered>> {
-        let known = resolved::read((&self.db, &self.outside), who).await?;
+        let known = resolved::read((&self.db, &self.identities), who).await?;
         Ok(Arc::new(Remembered {
             known,
             noted_at_s: AtomicI64::new(0),
