@@ -1,13 +1,13 @@
-//! Content codings: answers made smaller for clients that take them so (RFC 9110, section 8.4).
+//! Content codings: compression for clients that accept it (RFC 9110, section 8.4).
 
 use std::io::{self, Write as _};
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderValue, header};
 
-/// What is shorter is sent as it is: it fits into a packet or two either way.
+/// Shorter texts are not compressed: they fit into a packet or two either way.
 pub const SHORTEST: usize = 1_024;
-/// What is longer takes long enough that a worker of the runtime is better left to others.
+/// Longer texts are compressed on a blocking thread, since they would occupy a worker for too long.
 const ASIDE: usize = 64 * 1024;
 /// How hard each tries: about as long as it takes to make such an answer, which is where more is gained no more.
 const ZSTD_LEVEL: i32 = 3;
@@ -15,22 +15,22 @@ const BROTLI_QUALITY: i32 = 4;
 const BROTLI_WINDOW: i32 = 22;
 const GZIP_LEVEL: u32 = 5;
 
-/// A way to make an answer smaller.
+/// A content coding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coding {
     /// Zstandard (RFC 8878), which is by far the quickest.
     Zstd,
     /// Brotli (RFC 7932).
     Brotli,
-    /// gzip (RFC 1952), which everybody takes.
+    /// gzip (RFC 1952), which all clients accept.
     Gzip,
 }
 
 impl Coding {
-    /// In the order that they are liked here.
+    /// In the order of the server's preference.
     const ALL: [Self; 3] = [Self::Zstd, Self::Brotli, Self::Gzip];
 
-    /// The coding that a client likes best of those that it takes; of several alike the one that is liked here.
+    /// The coding with the highest weight of those that a client accepts; of equal ones the server's preference.
     #[must_use]
     pub fn negotiate(headers: &HeaderMap) -> Option<Self> {
         let mut weights = [None; Self::ALL.len()];
@@ -74,7 +74,7 @@ impl Coding {
         HeaderValue::from_static(self.name())
     }
 
-    /// Makes a text smaller, a long one beside the runtime's workers. None when it comes to no less.
+    /// Compresses a text, a long one on a blocking thread. None when it gets no smaller.
     pub async fn encode(self, text: Bytes) -> Option<Bytes> {
         let length = text.len();
         let encoded = match length > ASIDE {

@@ -17,30 +17,30 @@ use hyper_util::rt::TokioIo;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::guarded::{Guarded, Phase};
+use super::timed_stream::{Phase, TimedStream};
 
 /// What all connections of a server share.
 #[derive(Clone)]
 pub(super) struct Serving {
     pub(super) http: http1::Builder,
     pub(super) router: Router,
-    pub(super) stops: Stops,
+    pub(super) shutdown: Shutdown,
 }
 
-/// The two ends of a server: first no more requests, then no more time.
+/// The two steps of a shutdown: first no more requests, then no more time.
 #[derive(Clone)]
-pub(super) struct Stops {
+pub(super) struct Shutdown {
     pub(super) stop: CancellationToken,
     pub(super) cut_off: CancellationToken,
 }
 
 /// Serves until the client or the server ends the connection. An upgraded one (a WebSocket) lives on elsewhere, with
-/// its ticket and without the clocks of requests.
-pub(super) async fn run(serving: Serving, stream: Guarded, peer: SocketAddr) {
+/// its ticket and without the timeouts of requests.
+pub(super) async fn run(serving: Serving, stream: TimedStream, peer: SocketAddr) {
     let Serving {
         http,
         router,
-        stops,
+        shutdown,
     } = serving;
     let phase = stream.phase();
     let service =
@@ -51,11 +51,11 @@ pub(super) async fn run(serving: Serving, stream: Guarded, peer: SocketAddr) {
     );
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = stops.stop.cancelled() => {
+        () = shutdown.stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {
                 ended = connection => ended,
-                () = stops.cut_off.cancelled() => Ok(()),
+                () = shutdown.cut_off.cancelled() => Ok(()),
             }
         }
     };

@@ -1,14 +1,14 @@
-//! Accepts connections and serves a router on them, with the limits that `axum::serve` does not have: it keeps silent
-//! and half-finished connections for ever, as many as anybody opens.
+//! Accepts connections and serves a router on them, with the limits that `axum::serve` does not have: that keeps silent and
+//! half-finished connections for ever, as many as clients open.
 //!
 //! Time limits on bodies and on the work of a request belong to the handlers; here are the ones before and after them.
 
-mod admission;
 pub mod coding;
 mod connection;
-mod guarded;
+mod connection_limiter;
 #[cfg(test)]
 mod tests;
+mod timed_stream;
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -21,10 +21,10 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use admission::Admission;
-use connection::{Serving, Stops};
+use connection::{Serving, Shutdown};
+use connection_limiter::ConnectionLimiter;
 
-/// How long requests in flight may go on once the server is told to stop.
+/// How long requests in flight may go on once the server shuts down.
 const DRAIN: Duration = Duration::from_secs(20);
 /// How long to wait when the system cannot give another connection, usually for want of file descriptors.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -38,10 +38,10 @@ pub struct ServerLimits {
     pub header_timeout: Duration,
     /// Between two requests on one connection.
     pub idle_timeout: Duration,
-    /// How long a client may take nothing of an answer that waits for it.
+    /// How long a client may read nothing of a response that waits for it.
     pub write_timeout: Duration,
-    /// Bytes a second that a client has to take of an answer, on the whole, from when it does not take all at once and the
-    /// time above is over.
+    /// Bytes a second that a client has to read of a response on average, once it has not read all at once and the time above
+    /// is over.
     pub min_write_rate: u32,
     /// Connections at a time. More are closed as they come.
     pub max_connections: usize,
@@ -79,13 +79,13 @@ pub async fn serve(
     limits: ServerLimits,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    let admission = Admission::new(&limits);
+    let limiter = ConnectionLimiter::new(&limits);
     let connections = TaskTracker::new();
     let cut_off = CancellationToken::new();
     let serving = Serving {
         http: http(&limits),
         router,
-        stops: Stops {
+        shutdown: Shutdown {
             stop: stop.clone(),
             cut_off: cut_off.clone(),
         },
@@ -104,12 +104,12 @@ pub async fn serve(
                 continue;
             }
         };
-        let Some(ticket) = admission.admit(peer.ip()) else {
+        let Some(ticket) = limiter.admit(peer.ip()) else {
             tracing::debug!(peer = %peer, "too many connections, closing a new one");
             continue;
         };
-        let guarded = guarded::Guarded::new(stream, ticket, Arc::clone(&limits));
-        connections.spawn(connection::run(serving.clone(), guarded, peer));
+        let stream = timed_stream::TimedStream::new(stream, ticket, Arc::clone(&limits));
+        connections.spawn(connection::run(serving.clone(), stream, peer));
     }
     drop(listener);
     connections.close();
@@ -130,7 +130,7 @@ pub async fn serve(
 fn http(limits: &ServerLimits) -> http1::Builder {
     let mut http = http1::Builder::new();
     // hyper's clock for a head starts when it begins to wait for one, so it measures idleness too; the shorter time
-    // for a head that has begun is kept by the guarded stream.
+    // for a head that has begun is enforced by the timed stream.
     http.timer(TokioTimer::new())
         .header_read_timeout(limits.idle_timeout)
         .max_headers(limits.max_headers)
@@ -144,7 +144,7 @@ fn http(limits: &ServerLimits) -> http1::Builder {
     http
 }
 
-/// A connection that its client has given up is no reason to wait; anything else is the state of the whole system.
+/// An error of a single connection is no reason to wait; any other is one of the whole system.
 async fn wait_out(error: &io::Error) {
     let concerns_one = matches!(
         error.kind(),

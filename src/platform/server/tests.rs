@@ -157,7 +157,7 @@ async fn silent_and_trickling_heads_are_closed() {
 }
 
 #[tokio::test]
-async fn a_second_head_has_the_same_clock_and_idleness_a_longer_one() {
+async fn a_second_head_has_the_same_timeout_and_idleness_a_longer_one() {
     let server = start(ServerLimits {
         idle_timeout: NEVER,
         ..brief()
@@ -257,12 +257,12 @@ async fn connections_beyond_the_caps_are_closed() {
 }
 
 #[tokio::test]
-async fn an_answer_that_nobody_takes_is_given_up() {
+async fn a_response_that_is_not_read_is_given_up() {
     let server = start(brief()).await;
     let mut client = server.connect().await;
     send(&mut client, "GET /large HTTP/1.1\r\nhost: x\r\n\r\n").await;
     client.readable().await.expect("the answer begins");
-    // The server has nobody left to wait for once it has given up, though the client still holds on.
+    // The server has no connection left to wait for once it has given up, though the client still holds on.
     server.stopped().await;
     assert!(read_all(&mut client).await.len() < 64 * 1024 * 1024);
 }
@@ -290,7 +290,7 @@ async fn a_client_that_takes_a_little_now_and_then_is_too_slow_on_the_whole() {
         }
     };
     tokio::select! {
-        // The server has nobody left to wait for once it has given up.
+        // The server has no connection left to wait for once it has given up.
         () = server.stopped() => {}
         () = slow => {}
     }
@@ -341,7 +341,7 @@ async fn stopping_lets_requests_finish_and_ends_idle_connections() {
 }
 
 #[tokio::test]
-async fn an_upgraded_connection_has_no_clocks_and_keeps_its_place() {
+async fn an_upgraded_connection_has_no_timeouts_and_keeps_its_ticket() {
     let limits = ServerLimits {
         max_connections: 1,
         idle_timeout: brief().header_timeout,

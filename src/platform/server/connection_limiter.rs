@@ -1,4 +1,4 @@
-//! Counts connections, in all and per address, so that nobody can take all of them.
+//! Limits on open connections, in all and per address.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::ServerLimits;
 
-/// Who is connected, and how many may be.
+/// Counts open connections, and how many there may be.
 #[derive(Debug)]
-pub(super) struct Admission {
+pub(super) struct ConnectionLimiter {
     counts: Arc<Mutex<Counts>>,
     max: usize,
     max_per_address: usize,
@@ -20,14 +20,14 @@ struct Counts {
     by_address: HashMap<IpAddr, usize>,
 }
 
-/// The right to one connection, given back when dropped.
+/// A permit for one connection, given back when dropped.
 #[derive(Debug)]
 pub(super) struct Ticket {
     counts: Arc<Mutex<Counts>>,
     address: IpAddr,
 }
 
-impl Admission {
+impl ConnectionLimiter {
     pub(super) fn new(limits: &ServerLimits) -> Self {
         Self {
             counts: Arc::default(),
@@ -69,7 +69,7 @@ impl Drop for Ticket {
     }
 }
 
-/// Whoever has one IPv6 address has the 64 bits behind it too.
+/// A client with one IPv6 address has the 64 bits of its network too.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
@@ -86,8 +86,8 @@ fn lock(counts: &Mutex<Counts>) -> MutexGuard<'_, Counts> {
 mod tests {
     use super::*;
 
-    fn admission(max_connections: usize, max_connections_per_ip: usize) -> Admission {
-        Admission::new(&ServerLimits {
+    fn limiter(max_connections: usize, max_connections_per_ip: usize) -> ConnectionLimiter {
+        ConnectionLimiter::new(&ServerLimits {
             max_connections,
             max_connections_per_ip,
             ..ServerLimits::default()
@@ -100,19 +100,19 @@ mod tests {
 
     #[test]
     fn tickets_run_out_per_address_and_come_back() {
-        let admission = admission(10, 2);
-        let first = admission.admit(ip("192.0.2.1"));
-        let second = admission.admit(ip("::ffff:192.0.2.1"));
+        let limiter = limiter(10, 2);
+        let first = limiter.admit(ip("192.0.2.1"));
+        let second = limiter.admit(ip("::ffff:192.0.2.1"));
         assert!(first.is_some() && second.is_some());
         assert!(
-            admission.admit(ip("192.0.2.1")).is_none(),
+            limiter.admit(ip("192.0.2.1")).is_none(),
             "also in its IPv6 form"
         );
-        assert!(admission.admit(ip("192.0.2.2")).is_some());
+        assert!(limiter.admit(ip("192.0.2.2")).is_some());
         drop(first);
-        assert!(admission.admit(ip("192.0.2.1")).is_some());
+        assert!(limiter.admit(ip("192.0.2.1")).is_some());
         assert_eq!(
-            lock(&admission.counts).by_address.len(),
+            lock(&limiter.counts).by_address.len(),
             1,
             "who is gone takes no memory"
         );
@@ -120,19 +120,19 @@ mod tests {
 
     #[test]
     fn tickets_run_out_in_all() {
-        let admission = admission(2, 2);
+        let limiter = limiter(2, 2);
         let _held = [
-            admission.admit(ip("192.0.2.1")),
-            admission.admit(ip("192.0.2.2")),
+            limiter.admit(ip("192.0.2.1")),
+            limiter.admit(ip("192.0.2.2")),
         ];
-        assert!(admission.admit(ip("192.0.2.3")).is_none());
+        assert!(limiter.admit(ip("192.0.2.3")).is_none());
     }
 
     #[test]
     fn a_network_of_ipv6_counts_as_one() {
-        let admission = admission(10, 1);
-        let _held = admission.admit(ip("2001:db8::1"));
-        assert!(admission.admit(ip("2001:db8::ffff:2")).is_none());
-        assert!(admission.admit(ip("2001:db8:0:1::1")).is_some());
+        let limiter = limiter(10, 1);
+        let _held = limiter.admit(ip("2001:db8::1"));
+        assert!(limiter.admit(ip("2001:db8::ffff:2")).is_none());
+        assert!(limiter.admit(ip("2001:db8:0:1::1")).is_some());
     }
 }

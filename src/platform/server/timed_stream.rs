@@ -1,7 +1,7 @@
-//! A stream with clocks: against heads that trickle in, answers that nobody takes, and resets on closing.
+//! A stream with timeouts: against heads that trickle in, responses that the client does not read, and resets on closing.
 //!
-//! hyper has one clock, for heads, and it also runs while a connection is idle between requests, when patience is due.
-//! Clocks are only made when the socket has nothing to give or take, so a request that arrives whole costs none.
+//! hyper has one timer, for heads, and it also runs while a connection is idle between requests, which may take longer.
+//! Timers are only made when the socket is not ready, so a request that arrives whole costs none.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -16,10 +16,10 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::ServerLimits;
-use super::admission::Ticket;
+use super::connection_limiter::Ticket;
 
-/// How long a closed connection is still read, so that a client that is sending gets to see the answer: unread bytes
-/// would turn the end of the connection into a reset, which throws the answer away.
+/// How long a closed connection is still read, so that a client that is sending gets the response: unread bytes would turn the
+/// end of the connection into a reset, which discards the response.
 const LINGER: Duration = Duration::from_secs(2);
 
 const WAITING: u8 = 0;
@@ -27,7 +27,7 @@ const IN_HEAD: u8 = 1;
 const IN_REQUEST: u8 = 2;
 const UPGRADED: u8 = 3;
 
-/// What a connection is doing, known partly to the stream and partly to the service above it.
+/// What a connection is doing; the stream and the service above it both update it.
 #[derive(Debug)]
 pub(super) struct Phase(AtomicU8);
 
@@ -56,24 +56,24 @@ impl Phase {
     }
 }
 
-/// A TCP stream that gives up on clients who hold it without using it.
+/// A TCP stream that closes on clients that hold it without using it.
 #[derive(Debug)]
-pub(super) struct Guarded {
+pub(super) struct TimedStream {
     stream: TcpStream,
     phase: Arc<Phase>,
     limits: Arc<ServerLimits>,
     head_began: Instant,
-    head_clock: Clock,
-    write_clock: Clock,
+    head_timer: LazyTimer,
+    write_timer: LazyTimer,
     backlog: Option<Backlog>,
-    linger_clock: Clock,
+    linger_timer: LazyTimer,
     linger_until: Option<Instant>,
     has_ended: bool,
     _ticket: Ticket,
 }
 
-impl Guarded {
-    /// A new connection owes its first head at once.
+impl TimedStream {
+    /// A new connection has to send its first head at once.
     pub(super) fn new(stream: TcpStream, ticket: Ticket, limits: Arc<ServerLimits>) -> Self {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(error = %error, "a connection keeps its delay");
@@ -83,10 +83,10 @@ impl Guarded {
             phase: Arc::new(Phase(AtomicU8::new(IN_HEAD))),
             limits,
             head_began: Instant::now(),
-            head_clock: Clock::default(),
-            write_clock: Clock::default(),
+            head_timer: LazyTimer::default(),
+            write_timer: LazyTimer::default(),
             backlog: None,
-            linger_clock: Clock::default(),
+            linger_timer: LazyTimer::default(),
             linger_until: None,
             has_ended: false,
             _ticket: ticket,
@@ -102,33 +102,33 @@ impl Guarded {
         if self.phase.is(WAITING) {
             self.phase.set(IN_HEAD);
             self.head_began = Instant::now();
-            self.head_clock.stop();
+            self.head_timer.stop();
         }
     }
 
-    /// A socket that would not take bytes must take some before the clock runs out, and in the long run not too few: who
-    /// takes a byte now and then would hold an answer for days.
+    /// A client that does not read must read some bytes before the timer expires, and on average not too few: one that reads a
+    /// byte now and then would hold a response for days.
     fn timed_write(
         &mut self,
         cx: &mut Context<'_>,
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         if let Poll::Ready(written) = &written {
-            self.write_clock.stop();
+            self.write_timer.stop();
             if let (Ok(bytes), Some(backlog)) = (written, &mut self.backlog) {
                 backlog.taken += *bytes;
             }
         } else {
             let backlog = self.backlog.get_or_insert_with(Backlog::default);
             let deadline = || backlog.deadline(&self.limits);
-            ready!(self.write_clock.poll(cx, deadline));
+            ready!(self.write_timer.poll(cx, deadline));
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         written
     }
 }
 
-impl AsyncRead for Guarded {
+impl AsyncRead for TimedStream {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -142,7 +142,7 @@ impl AsyncRead for Guarded {
             Poll::Ready(Err(_)) => {}
             Poll::Pending if this.phase.is(IN_HEAD) => {
                 let deadline = this.head_began + this.limits.header_timeout;
-                ready!(this.head_clock.poll(cx, || deadline));
+                ready!(this.head_timer.poll(cx, || deadline));
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
             Poll::Pending => {}
@@ -151,7 +151,7 @@ impl AsyncRead for Guarded {
     }
 }
 
-impl AsyncWrite for Guarded {
+impl AsyncWrite for TimedStream {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -176,21 +176,21 @@ impl AsyncWrite for Guarded {
         self.stream.is_write_vectored()
     }
 
-    /// Who flushes has nothing left to write.
+    /// After a flush there is nothing left to write.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         this.backlog = None;
         Pin::new(&mut this.stream).poll_flush(cx)
     }
 
-    /// Says that nothing more is coming, and then reads what the client still sends, for a moment.
+    /// Shuts down writing, and then reads what the client still sends, for a moment.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
         let deadline = *this
             .linger_until
             .get_or_insert_with(|| Instant::now() + LINGER);
-        // A sender who is always ready leaves tokio's clocks no turn, so the time is looked at as well.
+        // A sender that is always ready never lets tokio's timers fire, so the time is checked as well.
         this.has_ended |= Instant::now() >= deadline;
         let mut scratch = [0_u8; 4 * 1024];
         while !this.has_ended {
@@ -199,7 +199,7 @@ impl AsyncWrite for Guarded {
                 Poll::Ready(Ok(())) => this.has_ended = buffer.filled().is_empty(),
                 Poll::Ready(Err(_)) => this.has_ended = true,
                 Poll::Pending => {
-                    ready!(this.linger_clock.poll(cx, || deadline));
+                    ready!(this.linger_timer.poll(cx, || deadline));
                     this.has_ended = true;
                 }
             }
@@ -208,11 +208,11 @@ impl AsyncWrite for Guarded {
     }
 }
 
-/// What a client has not taken at once.
+/// What a client has not read at once.
 #[derive(Debug)]
 struct Backlog {
     since: Instant,
-    /// Bytes that it has taken of it.
+    /// Bytes that it has read of it.
     taken: usize,
 }
 
@@ -226,7 +226,7 @@ impl Default for Backlog {
 }
 
 impl Backlog {
-    /// When more of it has to be taken.
+    /// When more of it has to be read.
     fn deadline(&self, limits: &ServerLimits) -> Instant {
         let earned = self.taken as f64 / f64::from(limits.min_write_rate.max(1));
         let on_the_whole = self.since + limits.write_timeout + Duration::from_secs_f64(earned);
@@ -234,11 +234,11 @@ impl Backlog {
     }
 }
 
-/// A deadline that is only set up when somebody has to wait.
+/// A timer that is only made when the stream has to wait.
 #[derive(Debug, Default)]
-struct Clock(Option<Pin<Box<Sleep>>>);
+struct LazyTimer(Option<Pin<Box<Sleep>>>);
 
-impl Clock {
+impl LazyTimer {
     /// Waits for the deadline, which is asked for once.
     fn poll(&mut self, cx: &mut Context<'_>, deadline: impl FnOnce() -> Instant) -> Poll<()> {
         self.0
