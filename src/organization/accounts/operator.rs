@@ -18,7 +18,7 @@ use crate::{
         journal::{Entry, Origin},
     },
     organization::{
-        auth::{Changed, tell},
+        auth::{AccessChange, publish_access_change},
         second_factor,
     },
 };
@@ -102,7 +102,7 @@ async fn set_active(db: &Db, email: &str, active: bool) -> Result<usize> {
             .await?
             .len()
     };
-    tell(&mut tx, Changed::Person(user)).await?;
+    publish_access_change(&mut tx, AccessChange::Person(user)).await?;
 
     let action = if active {
         "person.reactivated"
@@ -121,7 +121,7 @@ async fn reset_second_factor(db: &Db, email: &str) -> Result<()> {
     let user = find(&mut tx, email).await?;
     second_factor::forget(&mut tx, user).await?;
     sessions::end_all(&mut tx, user, Which::All, Ended::Operator).await?;
-    tell(&mut tx, Changed::Person(user)).await?;
+    publish_access_change(&mut tx, AccessChange::Person(user)).await?;
     let entry = Entry::new(AUTHOR, "second_factor.disabled").about("user", user.uuid());
     trail::leave_entry(&mut tx, user, entry, &origin()).await?;
     tx.commit().await

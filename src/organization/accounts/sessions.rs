@@ -19,7 +19,7 @@ use crate::{
         Sql, SystemTx,
         journal::{Entry, Origin, Whom},
     },
-    organization::auth::{Changed, IssuedToken, Tokens, tell},
+    organization::auth::{AccessChange, IssuedToken, Tokens, publish_access_change},
 };
 
 /// What refresh tokens begin with.
@@ -328,7 +328,7 @@ pub(super) async fn move_to(
     let beside = family.tenants().into_iter();
     let beside = beside.filter(|tenant| *tenant != from && *tenant != to);
     place(tx, family.session, to, beside).await?;
-    tell(tx, Changed::Session(family.session)).await
+    publish_access_change(tx, AccessChange::Session(family.session)).await
 }
 
 /// Lets a session be in a tenant beside those that it is in.
@@ -341,7 +341,7 @@ pub(super) async fn add_to(tx: &mut SystemTx, family: &Family, tenant: TenantId)
     let beside = tenants.into_iter().skip(1);
     place(tx, family.session, family.tenant, beside).await?;
     // A server may remember that it is not in there.
-    tell(tx, Changed::Session(family.session)).await
+    publish_access_change(tx, AccessChange::Session(family.session)).await
 }
 
 async fn place(
@@ -389,7 +389,7 @@ pub(super) async fn end(tx: &mut SystemTx, session: SessionId, because: Ended) -
         .push(" WHERE ended_at IS NULL AND session_id = ")
         .bind(session);
     tx.execute(sql).await?;
-    tell(tx, Changed::Session(session)).await
+    publish_access_change(tx, AccessChange::Session(session)).await
 }
 
 /// Which of a person's sessions.
@@ -434,7 +434,7 @@ pub async fn end_all(
     let sql = sql.push(" RETURNING session_id, array_prepend(tenant_id, beside)");
     let ended: Vec<(SessionId, Vec<Uuid>)> = tx.all(sql).await?;
     for (session, _) in &ended {
-        tell(tx, Changed::Session(*session)).await?;
+        publish_access_change(tx, AccessChange::Session(*session)).await?;
     }
     let named = |ids: Vec<Uuid>| ids.into_iter().map(TenantId::from_uuid).collect();
     let ended = ended.into_iter();

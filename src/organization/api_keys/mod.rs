@@ -26,7 +26,7 @@ use crate::{
     db::{Tx, journal::EventKind, list},
     entity::{self, Stamps},
     organization::{
-        auth::{self, ApiKeySecret, Changed},
+        auth::{self, AccessChange, ApiKeySecret},
         members::Team,
         roles,
     },
@@ -232,7 +232,7 @@ async fn change(
     after.stamps.touch(tx);
     let after = store::update(tx, &after).await?;
     let tenant = tx.tenant();
-    auth::tell(tx, Changed::Key(tenant, id)).await?;
+    auth::publish_access_change(tx, AccessChange::Key(tenant, id)).await?;
     entity::emit_changed(tx, kind, (&before, &before.fields), (&after, &after.fields));
     Ok(after)
 }

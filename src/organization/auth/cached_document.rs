@@ -1,5 +1,5 @@
-//! A document of another server, kept: read when it is needed, read again after a while, and used on for hours when the
-//! other server is down.
+//! A cached document of another server: read on demand with single flight, read again after a while, and used stale for hours
+//! while the other server is down.
 
 use std::{
     pin::Pin,
@@ -10,11 +10,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{base::clock::Clock, platform::fetch::FetchError};
 
-/// How long a document is used without asking again.
+/// How long a document is fresh.
 const FRESH_FOR: TimeDelta = TimeDelta::minutes(10);
-/// How long a document is used when asking again fails: a key that was withdrawn is refused after this at the latest.
+/// How long a stale document is used when reading fails: a key that was withdrawn is refused after this at the latest.
 const STALE_FOR: TimeDelta = TimeDelta::hours(12);
-/// How long nothing is asked after asking, whatever comes in.
+/// The least time between two reads, whatever comes in.
 const PAUSE: TimeDelta = TimeDelta::seconds(30);
 /// The same while there is no document at all.
 const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(5);
@@ -22,8 +22,8 @@ const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(5);
 type Reading<T> = Pin<Box<dyn Future<Output = Result<T, FetchError>> + Send>>;
 type Read<T> = Arc<dyn Fn() -> Reading<T> + Send + Sync>;
 
-/// One document, shared by all who need it.
-pub(crate) struct Kept<T> {
+/// One document, shared by all its users.
+pub(crate) struct CachedDocument<T> {
     what: String,
     read: Read<T>,
     clock: Clock,
@@ -33,19 +33,19 @@ pub(crate) struct Kept<T> {
 
 struct State<T> {
     document: Option<(Arc<T>, DateTime<Utc>)>,
-    asked_at: Option<DateTime<Utc>>,
+    last_read: Option<DateTime<Utc>>,
 }
 
 impl<T> State<T> {
-    fn may_ask(&self, now: DateTime<Utc>) -> bool {
+    fn may_read(&self, now: DateTime<Utc>) -> bool {
         let pause = if self.document.is_some() {
             PAUSE
         } else {
             FIRST_PAUSE
         };
-        // A clock that was set back must not stop the asking.
-        self.asked_at
-            .is_none_or(|asked| now - asked >= pause || now < asked)
+        // A clock that was set back must not stop the reads.
+        self.last_read
+            .is_none_or(|last| now - last >= pause || now < last)
     }
 
     fn within(&self, age: TimeDelta, now: DateTime<Utc>) -> Option<Arc<T>> {
@@ -54,8 +54,8 @@ impl<T> State<T> {
     }
 }
 
-impl<T: Send + Sync + 'static> Kept<T> {
-    /// Keeps what `read` reads; `what` names it in the log.
+impl<T: Send + Sync + 'static> CachedDocument<T> {
+    /// Caches what `read` reads; `what` names it in the log.
     pub(crate) fn new<F>(
         what: impl Into<String>,
         clock: Clock,
@@ -70,13 +70,13 @@ impl<T: Send + Sync + 'static> Kept<T> {
             clock,
             state: Arc::new(Mutex::new(State {
                 document: None,
-                asked_at: None,
+                last_read: None,
             })),
             flight: Arc::default(),
         }
     }
 
-    /// The document, as far as it could be had; nobody waits for the other server while there is one to be used.
+    /// The document, if it could be read; no caller waits for the other server while there is a usable one.
     pub(crate) async fn get(&self) -> Option<Arc<T>> {
         let (fresh, usable) = {
             let (state, now) = (self.state(), self.clock.now());
@@ -86,29 +86,29 @@ impl<T: Send + Sync + 'static> Kept<T> {
             return fresh;
         }
         if usable.is_none() || self.flight.try_lock().is_ok() {
-            self.ask().await;
+            self.refresh().await;
         }
         self.state().within(STALE_FOR, self.clock.now())
     }
 
     /// A newer document than `seen`, in which something was missing; none when there is none or it is too early to ask.
     pub(crate) async fn newer(&self, seen: &Arc<T>) -> Option<Arc<T>> {
-        self.ask().await;
+        self.refresh().await;
         let newest = self.state().within(STALE_FOR, self.clock.now())?;
         (!Arc::ptr_eq(&newest, seen)).then_some(newest)
     }
 
-    /// Reads once, for all who ask meanwhile, and not at all during the pause. In a task of its own: somebody who asks
-    /// and goes away must not use up the turn.
-    async fn ask(&self) {
+    /// Reads once for all concurrent callers, and not at all during the pause. In a task of its own: a caller that is cancelled
+    /// must not cancel the read.
+    async fn refresh(&self) {
         let flight = Arc::clone(&self.flight).lock_owned().await;
         let now = self.clock.now();
         {
             let mut state = self.state();
-            if !state.may_ask(now) {
+            if !state.may_read(now) {
                 return;
             }
-            state.asked_at = Some(now);
+            state.last_read = Some(now);
         }
         let (reading, state, what) = ((self.read)(), Arc::clone(&self.state), self.what.clone());
         let asking = tokio::spawn(async move {
@@ -151,13 +151,13 @@ mod tests {
     }
 
     impl Server {
-        fn kept(&self) -> Kept<u32> {
+        fn cached(&self) -> CachedDocument<u32> {
             let (server, clock) = (self.clone(), self.clone());
             let clock = Clock::from_fn(move || {
                 DateTime::from_timestamp(1_800_000_000 + clock.seconds.load(Ordering::SeqCst), 0)
                     .expect("a time")
             });
-            Kept::new("a document", clock, move || {
+            CachedDocument::new("a document", clock, move || {
                 let server = server.clone();
                 async move {
                     let asked = server.asked.fetch_add(1, Ordering::SeqCst) + 1;
@@ -180,71 +180,77 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_is_read_once_for_all_and_again_after_ten_minutes() {
+    async fn it_is_read_once_for_all_callers_and_again_after_ten_minutes() {
         let server = Server::default();
-        let kept = Arc::new(server.kept());
+        let document = Arc::new(server.cached());
         let readers = (0..50).map(|_| {
-            let kept = Arc::clone(&kept);
-            tokio::spawn(async move { kept.get().await })
+            let document = Arc::clone(&document);
+            tokio::spawn(async move { document.get().await })
         });
         for reader in readers.collect::<Vec<_>>() {
             assert_eq!(reader.await.expect("it ends").as_deref(), Some(&1));
         }
         server.pass(599);
-        assert_eq!(kept.get().await.as_deref(), Some(&1));
+        assert_eq!(document.get().await.as_deref(), Some(&1));
         server.pass(1);
-        assert_eq!(kept.get().await.as_deref(), Some(&2));
+        assert_eq!(document.get().await.as_deref(), Some(&2));
     }
 
     #[tokio::test]
-    async fn a_flood_of_misses_asks_once_in_half_a_minute() {
+    async fn a_flood_of_misses_reads_once_in_half_a_minute() {
         let server = Server::default();
-        let kept = server.kept();
-        let seen = kept.get().await.expect("a document");
+        let document = server.cached();
+        let seen = document.get().await.expect("a document");
         server.pass(31);
-        let newer = kept.newer(&seen).await.expect("a newer one");
+        let newer = document.newer(&seen).await.expect("a newer one");
         for _ in 0..1_000 {
-            assert_eq!(kept.newer(&newer).await, None);
+            assert_eq!(document.newer(&newer).await, None);
         }
         assert_eq!(server.asked(), 2);
         server.pass(30);
-        assert_eq!(kept.newer(&newer).await.as_deref(), Some(&3));
+        assert_eq!(document.newer(&newer).await.as_deref(), Some(&3));
     }
 
     #[tokio::test]
     async fn it_is_used_for_hours_while_the_server_is_down_and_not_for_ever() {
         let server = Server::default();
-        let kept = server.kept();
-        kept.get().await.expect("a document");
+        let document = server.cached();
+        document.get().await.expect("a document");
         server.down.store(1, Ordering::SeqCst);
         server.pass(11 * 3_600);
-        assert_eq!(kept.get().await.as_deref(), Some(&1));
-        assert_eq!((kept.get().await.as_deref(), server.asked()), (Some(&1), 2));
+        assert_eq!(document.get().await.as_deref(), Some(&1));
+        assert_eq!(
+            (document.get().await.as_deref(), server.asked()),
+            (Some(&1), 2)
+        );
         server.pass(3_600);
-        assert_eq!(kept.get().await, None);
+        assert_eq!(document.get().await, None);
         server.down.store(0, Ordering::SeqCst);
         server.pass(30);
-        assert_eq!(kept.get().await.as_deref(), Some(&4));
+        assert_eq!(document.get().await.as_deref(), Some(&4));
     }
 
     #[tokio::test]
-    async fn who_asks_and_goes_away_does_not_use_up_the_turn() {
+    async fn a_cancelled_caller_does_not_cancel_the_read() {
         let server = Server::default();
-        let kept = server.kept();
-        let first = kept.get().now_or_never();
+        let document = server.cached();
+        let first = document.get().now_or_never();
         assert_eq!(first, None, "it went away while the server was asked");
-        assert_eq!((kept.get().await.as_deref(), server.asked()), (Some(&1), 1));
+        assert_eq!(
+            (document.get().await.as_deref(), server.asked()),
+            (Some(&1), 1)
+        );
     }
 
     #[tokio::test]
-    async fn without_any_document_it_is_asked_again_soon() {
+    async fn without_any_document_it_is_read_again_soon() {
         let server = Server::default();
         server.down.store(1, Ordering::SeqCst);
-        let kept = server.kept();
-        assert_eq!((kept.get().await, kept.get().await), (None, None));
+        let document = server.cached();
+        assert_eq!((document.get().await, document.get().await), (None, None));
         assert_eq!(server.asked(), 1);
         server.down.store(0, Ordering::SeqCst);
         server.pass(5);
-        assert_eq!(kept.get().await.as_deref(), Some(&2));
+        assert_eq!(document.get().await.as_deref(), Some(&2));
     }
 }

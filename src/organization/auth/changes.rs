@@ -1,4 +1,4 @@
-//! Telling all servers that somebody's rights changed, in the transaction that changes them.
+//! Publishing access changes to all servers, in the transaction that makes them.
 
 use uuid::Uuid;
 
@@ -10,10 +10,10 @@ use crate::{
     db::{Sql, Statements},
 };
 
-/// Whose rights changed.
+/// A change of rights, by whose they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Changed {
-    /// Everybody's in a tenant: it was suspended, or a role of it changed.
+pub enum AccessChange {
+    /// All subjects' in a tenant: it was suspended, or a role of it changed.
     Tenant(TenantId),
     /// A member's.
     Member(TenantId, UserId),
@@ -23,23 +23,26 @@ pub enum Changed {
     Person(UserId),
     /// A device's.
     Session(SessionId),
-    /// Anybody's: a signing key was retired.
+    /// Everybody's: a signing key was retired.
     Everybody,
 }
 
-/// Says so to all servers, which act on it within a second of the commit.
+/// Publishes a change; all servers act on it within a second of the commit.
 ///
 /// # Errors
 /// The database.
-pub async fn tell(statements: &mut Statements, changed: Changed) -> Result<()> {
-    let (tenant, user, session): (Option<TenantId>, Option<Uuid>, Option<SessionId>) = match changed
+pub async fn publish_access_change(
+    statements: &mut Statements,
+    change: AccessChange,
+) -> Result<()> {
+    let (tenant, user, session): (Option<TenantId>, Option<Uuid>, Option<SessionId>) = match change
     {
-        Changed::Tenant(tenant) => (Some(tenant), None, None),
-        Changed::Member(tenant, user) => (Some(tenant), Some(user.uuid()), None),
-        Changed::Key(tenant, key) => (Some(tenant), Some(key.uuid()), None),
-        Changed::Person(user) => (None, Some(user.uuid()), None),
-        Changed::Session(session) => (None, None, Some(session)),
-        Changed::Everybody => (None, None, None),
+        AccessChange::Tenant(tenant) => (Some(tenant), None, None),
+        AccessChange::Member(tenant, user) => (Some(tenant), Some(user.uuid()), None),
+        AccessChange::Key(tenant, key) => (Some(tenant), Some(key.uuid()), None),
+        AccessChange::Person(user) => (None, Some(user.uuid()), None),
+        AccessChange::Session(session) => (None, None, Some(session)),
+        AccessChange::Everybody => (None, None, None),
     };
     // The app's login has no grant on session_id; it never changes one.
     let sql = match session {

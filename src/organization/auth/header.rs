@@ -1,7 +1,7 @@
-//! What a token says before it is believed: which key to check it with, and whose it claims to be.
+//! The header of a token before it is verified: which key to check it with, and whose it claims to be.
 //!
-//! Of the head only `alg`, `kid` and `typ` count. A head that brings keys or addresses of keys along, or demands what
-//! we don't know (`crit`), is refused outright (RFC 8725, sections 3.1 and 3.10). Nothing is looked at that is too long.
+//! Of the header only `alg`, `kid` and `typ` count. A header that brings keys or addresses of keys along, or demands what
+//! we don't know (`crit`), is refused outright (RFC 8725, sections 3.1 and 3.10). So is a token that is too long.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{
@@ -12,9 +12,9 @@ use serde::{
 /// No honest token is longer, in bytes.
 pub(super) const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
-/// The head of a token. A name that is given twice is an error of the derived reader.
+/// The header of a token. A name that is given twice is an error of the derived reader.
 #[derive(Deserialize)]
-pub(super) struct Head {
+pub(super) struct Header {
     pub(super) kid: String,
     #[serde(default)]
     typ: Option<String>,
@@ -30,18 +30,18 @@ pub(super) struct Head {
     x5u: bool,
 }
 
-/// Reads the head; `None` when the token is none of ours.
-pub(super) fn read(token: &str) -> Option<Head> {
-    let head: Head = part(token, 0)?;
-    let is_plain = !(head.crit || head.jwk || head.jku || head.x5c || head.x5u);
-    let is_access = head
+/// Reads the header; `None` when the token is none of ours.
+pub(super) fn read(token: &str) -> Option<Header> {
+    let header: Header = part(token, 0)?;
+    let is_plain = !(header.crit || header.jwk || header.jku || header.x5c || header.x5u);
+    let is_access = header
         .typ
         .as_deref()
         .is_none_or(|typ| typ.eq_ignore_ascii_case("JWT") || typ.eq_ignore_ascii_case("at+jwt"));
-    (is_plain && is_access).then_some(head)
+    (is_plain && is_access).then_some(header)
 }
 
-/// Whose token it claims to be. Nothing is verified yet: this only chooses who verifies it.
+/// The issuer that a token claims. Nothing is verified yet: this only chooses the keys to verify it with.
 pub(super) fn claimed_issuer(token: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Claimed {

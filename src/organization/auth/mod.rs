@@ -1,7 +1,7 @@
-//! Who is asking: token -> claims -> [`Actor`].
+//! Who the caller is: token -> claims -> [`Actor`].
 //!
-//! A token says who somebody is and in which tenant; what they may do is their membership's business and is read
-//! from the database ([`access`] remembers it), so that a suspended member is out at once and not when the token ends.
+//! A token says who the caller is and in which tenant; their rights follow from their membership, which is read from the
+//! database ([`access`] caches it), so that a suspended member is out at once and not when the token expires.
 
 mod access;
 mod api_key;
@@ -15,7 +15,7 @@ mod token;
 
 pub use access::Access;
 pub use api_key::ApiKeySecret;
-pub use changes::{Changed, tell};
+pub use changes::{AccessChange, publish_access_change};
 pub use claims::Claims;
 pub use foreign::{Foreign, ForeignClaims, ForeignError, TenantName};
 pub use keys::{KeyError, KeyRing};

@@ -144,7 +144,7 @@ impl Tokens {
         Ok(IssuedToken { token, expires_at })
     }
 
-    /// Checks a token: size, head, the key's own algorithm, signature, claims, issuer, audience and times.
+    /// Checks a token: size, header, the key's own algorithm, signature, claims, issuer, audience and times.
     ///
     /// # Errors
     /// [`TokenError`].
@@ -153,7 +153,7 @@ impl Tokens {
         self.verify_by(token, &kid)
     }
 
-    /// The same, and an unknown key is looked for in the database once. Answers the key's id too.
+    /// The same, and an unknown key is looked up in the database once. Answers the key's id too.
     pub(super) async fn verify_or_search(
         &self,
         token: &str,
@@ -168,7 +168,7 @@ impl Tokens {
         Ok((claims?, kid))
     }
 
-    /// Whether claims that were verified before are still good.
+    /// Whether claims that were verified before are still valid.
     pub(super) fn check_again(&self, claims: &Claims, kid: &str) -> Result<(), TokenError> {
         let now = self.clock.now();
         self.ring

@@ -23,7 +23,7 @@ use crate::{
         error::{Error, Result},
         secret,
     },
-    organization::{auth::cached_document::Kept, identities::ProviderConfig},
+    organization::{auth::cached_document::CachedDocument, identities::ProviderConfig},
     platform::fetch::{Fetch, FetchError},
 };
 
@@ -53,7 +53,7 @@ type Client = CoreClient<
 pub(super) struct Provider {
     pub(super) config: ProviderConfig,
     fetch: Fetch,
-    metadata: Kept<CoreProviderMetadata>,
+    metadata: CachedDocument<CoreProviderMetadata>,
     clock: Clock,
 }
 
@@ -78,7 +78,7 @@ impl Provider {
         let fetch = Fetch::from(config.issuer.url())?;
         let asked = (fetch.clone(), config.issuer.as_str().to_owned());
         let what = format!("the metadata of {}", config.issuer.as_str());
-        let metadata = Kept::new(what, clock.clone(), move || {
+        let metadata = CachedDocument::new(what, clock.clone(), move || {
             let (fetch, issuer) = asked.clone();
             async move { discover(&fetch, issuer).await }
         });

@@ -13,7 +13,7 @@ use crate::{
         journal::{Event, EventKind},
         list::{self, Record as _},
     },
-    organization::auth::{self, Changed},
+    organization::auth::{self, AccessChange},
 };
 
 /// What is to change about a member; what is left out stays.
@@ -92,7 +92,7 @@ pub(super) async fn write(
     after.version += 1;
     let after = store::update(tx, &after).await?;
     let (tenant, user) = (tx.tenant(), after.user_id);
-    auth::tell(tx, Changed::Member(tenant, user)).await?;
+    auth::publish_access_change(tx, AccessChange::Member(tenant, user)).await?;
     tx.emit(Event::of_all(
         kind,
         Member::KIND,

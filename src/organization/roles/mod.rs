@@ -26,7 +26,7 @@ use crate::{
         list::{self, Record as _},
     },
     entity::{self, Stamps},
-    organization::auth::{self, Changed},
+    organization::auth::{self, AccessChange},
 };
 
 /// What somebody with a role may do: a built-in one, or one of the tenant's own by its id.
@@ -163,7 +163,7 @@ pub async fn update(
     let after = store::update(tx, &after).await?;
     if changes_rights {
         let tenant = tx.tenant();
-        auth::tell(tx, Changed::Tenant(tenant)).await?;
+        auth::publish_access_change(tx, AccessChange::Tenant(tenant)).await?;
     }
     entity::emit_changed(
         tx,

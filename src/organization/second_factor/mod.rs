@@ -25,7 +25,7 @@ use crate::{
     },
     organization::{
         accounts::{Accounts, trail},
-        auth::{Changed, tell},
+        auth::{AccessChange, publish_access_change},
     },
 };
 pub use graphql::{SecondFactorMutation, SecondFactorQuery};
@@ -163,7 +163,7 @@ pub async fn disable(
     }
     proof::check(accounts, &mut tx, (user, &factors), (&shown, origin)).await?;
     store::turn_off(&mut tx, user).await?;
-    tell(&mut tx, Changed::Person(user)).await?;
+    publish_access_change(&mut tx, AccessChange::Person(user)).await?;
     trail::leave(&mut tx, user, "second_factor.disabled", origin).await?;
     tx.commit().await?;
     attempt.succeeded().await;

@@ -14,7 +14,7 @@ use crate::{
         Db, SystemReason, SystemTx,
         journal::{Entry, Origin},
     },
-    organization::auth::{self, Changed},
+    organization::auth::{self, AccessChange},
 };
 
 /// Days of grace, unless somebody says otherwise.
@@ -123,7 +123,7 @@ pub(super) async fn conclude(
     (author, origin): (&str, &Origin),
 ) -> Result<()> {
     let tenant = after.tenant_id;
-    auth::tell(&mut tx, Changed::Tenant(tenant)).await?;
+    auth::publish_access_change(&mut tx, AccessChange::Tenant(tenant)).await?;
     let side = |tenant: &Tenant| {
         json!({
             "status": tenant.status, "suspended_because": tenant.suspended_because,

@@ -27,7 +27,7 @@ use crate::{
         Tx,
         journal::{Event, EventKind},
     },
-    organization::auth::{self, Changed},
+    organization::auth::{self, AccessChange},
 };
 
 /// What a tenant is called in events, the audit log and messages.
@@ -76,7 +76,7 @@ pub async fn update(
     };
     if of_access(&after.settings) != of_access(&before.settings) {
         let tenant = tx.tenant();
-        auth::tell(tx, Changed::Tenant(tenant)).await?;
+        auth::publish_access_change(tx, AccessChange::Tenant(tenant)).await?;
     }
     tx.emit(Event::of_all(
         EventKind::Updated,

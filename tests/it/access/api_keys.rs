@@ -4,7 +4,7 @@ use dealgraph::{
     access::Subject,
     base::ids::{ApiKeyId, Typed as _},
     db::Sql,
-    organization::auth::{ApiKeySecret, Changed},
+    organization::auth::{AccessChange, ApiKeySecret},
 };
 use serde_json::json;
 use sqlx::{AssertSqlSafe, raw_sql};
@@ -99,7 +99,7 @@ fn a_key_ends_when_it_is_revoked_and_when_its_time_is_up() {
             .bind(A.tenant())
             .push(" AND k.api_key_id = ")
             .bind(key.id);
-        let changed = Changed::Key(A.tenant(), key.id);
+        let changed = AccessChange::Key(A.tenant(), key.id);
         change(world, changed, sql).await.unwrap();
         pair.until("a revoked key", key.expose(), is_out).await;
         pair.stop().await;

@@ -20,7 +20,7 @@ use dealgraph::{
         journal::{Origin, Recorder, Recording},
     },
     organization::{
-        auth::{Access, Changed, tell},
+        auth::{Access, AccessChange, publish_access_change},
         identities::Identities,
     },
     platform::redis::Throttle,
@@ -105,25 +105,25 @@ fn access(world: &World) -> (Arc<Access>, Recorder, Recording) {
 }
 
 /// An administrator of A changes rows and says whose rights that changes.
-async fn change(world: &World, changed: Changed, sql: Sql) -> Result<()> {
+async fn change(world: &World, changed: AccessChange, sql: Sql) -> Result<()> {
     let admin = A.actor(Who::Admin);
     let origin = Origin::process("change");
     world
         .db
         .write(&admin, &origin, async |tx| {
             assert_eq!(tx.execute(sql).await?, 1);
-            tell(tx, changed).await
+            publish_access_change(tx, changed).await
         })
         .await
 }
 
 /// The same by the system.
-async fn change_as_system(world: &World, changed: Changed, sql: Sql) -> Result<()> {
+async fn change_as_system(world: &World, changed: AccessChange, sql: Sql) -> Result<()> {
     // Not through the world's own access, where each statement is judged as one of the product.
     let db = open(&world.database, 1).await;
     let mut tx = db.system(SystemReason::TenantLifecycle).await?;
     assert_eq!(tx.execute(sql).await?, 1);
-    tell(&mut tx, changed).await?;
+    publish_access_change(&mut tx, changed).await?;
     tx.commit().await?;
     db.close().await;
     Ok(())

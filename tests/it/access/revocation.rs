@@ -10,7 +10,7 @@ use dealgraph::{
     access::Actor,
     base::ids::{SessionId, Typed as _},
     db::Sql,
-    organization::auth::Changed,
+    organization::auth::AccessChange,
 };
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, raw_sql};
@@ -71,7 +71,7 @@ fn a_change_of_rights_reaches_two_servers_within_a_second() {
         };
         pair.until("the first request", &rep, has_role("SALES_REP"))
             .await;
-        let member = Changed::Member(A.tenant(), A.user(Who::Rep));
+        let member = AccessChange::Member(A.tenant(), A.user(Who::Rep));
         let sql = update_member("role = 'VIEWER'", Who::Rep);
         change(world, member, sql).await.unwrap();
         pair.until("another role", &rep, has_role("VIEWER")).await;
@@ -86,7 +86,7 @@ fn a_change_of_rights_reaches_two_servers_within_a_second() {
         pair.until("a device", &device, is_in).await;
         let sql =
             Sql::new("UPDATE sessions SET ended_at = now() WHERE session_id = ").bind(session);
-        change_as_system(world, Changed::Session(session), sql)
+        change_as_system(world, AccessChange::Session(session), sql)
             .await
             .unwrap();
         pair.until("a device that is signed out", &device, is_out)
@@ -97,7 +97,7 @@ fn a_change_of_rights_reaches_two_servers_within_a_second() {
         pair.until("one more device", &device, is_in).await;
         let user = A.user(Who::Rep);
         let sql = Sql::new("UPDATE users SET active = false WHERE user_id = ").bind(user);
-        change_as_system(world, Changed::Person(user), sql)
+        change_as_system(world, AccessChange::Person(user), sql)
             .await
             .unwrap();
         pair.until("a person who is gone", &rep, is_out).await;
@@ -126,7 +126,7 @@ fn a_tenant_that_is_suspended_is_read_only_on_two_servers_within_a_second() {
                 .await;
         }
         let suspend = Sql::new("UPDATE tenants SET status = 'SUSPENDED' WHERE tenant_id = ");
-        let changed = Changed::Tenant(A.tenant());
+        let changed = AccessChange::Tenant(A.tenant());
         change_as_system(world, changed, suspend.bind(A.tenant()))
             .await
             .unwrap();
@@ -186,7 +186,7 @@ fn while_the_watch_works_a_person_is_read_once_and_without_it_about_once_a_secon
         assert!(world.log().contains("changes of rights can't be read"));
 
         let began = Instant::now();
-        let member = Changed::Member(A.tenant(), A.user(Who::Rep));
+        let member = AccessChange::Member(A.tenant(), A.user(Who::Rep));
         let sql = update_member("status = 'SUSPENDED'", Who::Rep);
         change(world, member, sql).await.unwrap();
         while rep.send(WHO, Value::Null).await.status == 200 {
@@ -211,7 +211,7 @@ fn who_holds_on_to_an_actor_is_told_when_it_may_have_changed_and_not_before() {
 
         let other = actor(&access, &token(world, Who::OtherRep)).await.unwrap();
 
-        let member = Changed::Member(A.tenant(), A.user(Who::OtherRep));
+        let member = AccessChange::Member(A.tenant(), A.user(Who::OtherRep));
         let sql = update_member("status = 'SUSPENDED'", Who::OtherRep);
         let waiting = timeout(PROMISED + MARGIN, access.changed(&other));
         let (told, changed) = tokio::join!(waiting, change(world, member, sql));

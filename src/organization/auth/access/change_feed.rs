@@ -1,7 +1,7 @@
-//! What a server knows of changed rights: who changed when it heard of it, and until when it surely missed nothing.
+//! The feed of access changes: whose rights changed, when this server learned of it, and until when it has missed none.
 //!
-//! Nothing is thrown out of a cache when somebody changes: what was read before the change was heard of does not count
-//! any more. So a reading that was under way meanwhile can't slip in afterwards.
+//! A change evicts nothing from a cache: what was read before the change was learned of is stale from then on. So a read
+//! that was under way meanwhile can't slip into the cache afterwards.
 
 use std::{
     array,
@@ -19,16 +19,16 @@ use crate::{
     base::ids::{SessionId, TenantId, Typed as _},
 };
 
-/// What was read so long ago, and not confirmed since, is read again. A little less than the second that is promised.
-pub(super) const TRUSTED_FOR: Duration = Duration::from_millis(900);
-/// How long changes are remembered. Whatever is older than this may have changed.
-pub(super) const REMEMBERED_FOR: Duration = Duration::from_secs(600);
-/// After a silence of this length changes may have come and gone unheard.
-const LONGEST_SILENCE: Duration = Duration::from_secs(15);
-/// Listeners are told group by group, or those of one tenant could wake those of all by signing in and out.
-const GROUPS: usize = 256;
-/// How often it is looked during a silence whether it has ended.
-const LOOKED_EVERY: Duration = Duration::from_millis(50);
+/// How long what was read is relied on without another poll. A little less than the second that is promised.
+pub(super) const LEASE: Duration = Duration::from_millis(900);
+/// How long changes are kept. What was read longer ago than this may have changed.
+pub(super) const CHANGES_KEPT_FOR: Duration = Duration::from_secs(600);
+/// After a gap of this length between polls, changes may have been missed.
+const LONGEST_GAP: Duration = Duration::from_secs(15);
+/// Listeners are woken by shard, or one tenant could wake those of all by signing in and out.
+const SHARDS: usize = 256;
+/// How often a lost heartbeat is checked for having come back.
+const CHECKED_EVERY: Duration = Duration::from_millis(50);
 
 /// Whose rights changed, as the rows of `access_changes` say it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,17 +57,17 @@ impl Target {
         }
     }
 
-    /// Whose listeners it concerns; `None` for all of them.
-    fn group(self) -> Option<usize> {
+    /// The shard of its listeners; `None` for all of them.
+    fn shard(self) -> Option<usize> {
         match self {
             Self::Everybody => None,
-            Self::Tenant(tenant) => Some(group(tenant.uuid())),
-            Self::Member(_, id) | Self::Person(id) => Some(group(id)),
-            Self::Session(session) => Some(group(session.uuid())),
+            Self::Tenant(tenant) => Some(shard(tenant.uuid())),
+            Self::Member(_, id) | Self::Person(id) => Some(shard(id)),
+            Self::Session(session) => Some(shard(session.uuid())),
         }
     }
 
-    /// All that concerns somebody in a tenant.
+    /// All targets that concern a subject in a tenant.
     fn concerning(tenant: TenantId, subject: Subject) -> impl Iterator<Item = Self> {
         let (id, person, session) = match subject {
             Subject::Person(user, session) => (Some(user.uuid()), Some(user.uuid()), session),
@@ -86,178 +86,181 @@ impl Target {
     }
 }
 
-/// How long something that was read may be relied on.
+/// How long what was read may be relied on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trust {
-    /// Until there is news that concerns it, or none is heard any more: a [`Listener`] wakes for both.
-    WhileHeard,
-    /// No longer than this, since no reading of changes that succeeded has begun after it, or nobody tells of a silence.
+pub(super) enum Lease {
+    /// Until a change concerns it, or the heartbeat of polls is lost: a [`Listener`] wakes for both.
+    WhileFollowed,
+    /// No longer than this, since no poll that succeeded has begun after it, or the heartbeat is not monitored.
     Until(Instant),
 }
 
-/// What was heard.
-pub(super) struct News {
-    heard: RwLock<Heard>,
-    /// One for each group.
-    told: Vec<watch::Sender<()>>,
+/// The changes that this server has learned of.
+pub(super) struct ChangeFeed {
+    state: RwLock<State>,
+    /// The wake-ups of listeners, by shard.
+    shards: Vec<watch::Sender<()>>,
 }
 
-/// Somebody who waits for news of a tenant, a person or key, and a session.
+/// Waits for changes of a tenant, a person or key, and a session.
 pub(super) struct Listener([watch::Receiver<()>; 3]);
 
 impl Listener {
-    /// Resolves when there may be some.
-    pub(super) async fn told(&mut self) {
-        let [tenant, who, session] = &mut self.0;
-        // None of them fails while there is news to listen to.
+    /// Resolves when there may be a change.
+    pub(super) async fn notified(&mut self) {
+        let [tenant, member, session] = &mut self.0;
+        // None of them fails while the feed exists.
         tokio::select! {
-            _ = tenant.changed() => {}
-            _ = who.changed() => {}
-            _ = session.changed() => {}
-        }
-        // What is told is known before: whoever looks now finds all that any of them was told of.
+                    _ = tenant.changed() => {}
+        _ = member.changed() => {}
+                    _ = session.changed() => {}
+                }
+        // Changes are recorded before they wake: the caller now finds all that any of them woke for.
         self.0.iter_mut().for_each(watch::Receiver::mark_unchanged);
     }
 }
 
-/// Whoever tells of a silence. Gone, it leaves nothing that is relied on until it tells.
-struct Announcer<'a>(&'a News);
+/// Stands for a running monitor. When it is gone, no lease lasts until a change any more.
+struct HeartbeatMonitor<'a>(&'a ChangeFeed);
 
-impl<'a> Announcer<'a> {
-    fn begin(news: &'a News) -> Self {
-        news.write().is_announced = true;
-        Self(news)
+impl<'a> HeartbeatMonitor<'a> {
+    fn begin(changes: &'a ChangeFeed) -> Self {
+        changes.write().is_monitored = true;
+        Self(changes)
     }
 }
 
-impl Drop for Announcer<'_> {
+impl Drop for HeartbeatMonitor<'_> {
     fn drop(&mut self) {
-        self.0.write().is_announced = false;
-        self.0.tell([Target::Everybody]);
+        self.0.write().is_monitored = false;
+        self.0.notify([Target::Everybody]);
     }
 }
 
-/// The group of an id: the end of one is random, whatever its kind.
-fn group(id: Uuid) -> usize {
-    usize::from(id.as_bytes()[15]) % GROUPS
+/// The shard of an id: its last byte is random, whatever its kind.
+fn shard(id: Uuid) -> usize {
+    usize::from(id.as_bytes()[15]) % SHARDS
 }
 
 #[derive(Default)]
-struct Heard {
+struct State {
     changes: HashMap<Target, Instant>,
-    /// When the last reading that succeeded began.
-    until: Option<Instant>,
-    /// Whether somebody tells when there is none any more.
-    is_announced: bool,
+    /// When the last poll that succeeded began.
+    polled_at: Option<Instant>,
+    /// Whether listeners are woken when the heartbeat is lost.
+    is_monitored: bool,
 }
 
-impl News {
+impl ChangeFeed {
     pub(super) fn new() -> Self {
         Self {
-            heard: RwLock::default(),
-            told: (0..GROUPS).map(|_| watch::Sender::new(())).collect(),
+            state: RwLock::default(),
+            shards: (0..SHARDS).map(|_| watch::Sender::new(())).collect(),
         }
     }
 
-    /// Takes in what a reading found that began at `began`.
-    pub(super) fn hear(&self, began: Instant, targets: impl IntoIterator<Item = Target>) {
-        let mut heard = self.write();
-        let is_silent = |last: Instant| began.duration_since(last) > LONGEST_SILENCE;
-        let missed = heard
-            .until
-            .is_none_or(is_silent)
+    /// Records what a poll found that began at `began`.
+    pub(super) fn record(&self, began: Instant, targets: impl IntoIterator<Item = Target>) {
+        let mut state = self.write();
+        let is_gap = |last: Instant| began.duration_since(last) > LONGEST_GAP;
+        let missed = state
+            .polled_at
+            .is_none_or(is_gap)
             .then_some(Target::Everybody);
         let now = Instant::now();
         let fresh: HashSet<Target> = targets.into_iter().chain(missed).collect();
         if !fresh.is_empty() {
-            heard
+            state
                 .changes
                 .extend(fresh.iter().map(|target| (*target, now)));
-            heard
+            state
                 .changes
-                .retain(|_, at| now.duration_since(*at) < REMEMBERED_FOR);
+                .retain(|_, at| now.duration_since(*at) < CHANGES_KEPT_FOR);
         }
-        heard.until = Some(began);
-        drop(heard);
-        self.tell(fresh);
+        state.polled_at = Some(began);
+        drop(state);
+        self.notify(fresh);
     }
 
-    /// How long what was read of somebody at `as_of` may be relied on; `None` when it may not. `since` is when it was
-    /// last found to be good, which is `as_of` at first.
-    pub(super) fn trust(
+    /// The lease of what was read of a subject at `as_of`; `None` when it is stale. `since` is when it was last found to be
+    /// current, which is `as_of` at first.
+    pub(super) fn lease(
         &self,
         (tenant, subject): (TenantId, Subject),
         as_of: Instant,
         since: Instant,
-    ) -> Option<Trust> {
-        let heard = self.read();
+    ) -> Option<Lease> {
+        let state = self.read();
         let now = Instant::now();
-        let is_remembered = now.duration_since(since) < REMEMBERED_FOR;
-        let is_changed = |target| heard.changes.get(&target).is_some_and(|at| *at >= since);
-        if !is_remembered || Target::concerning(tenant, subject).any(is_changed) {
+        let is_covered = now.duration_since(since) < CHANGES_KEPT_FOR;
+        let is_changed = |target| state.changes.get(&target).is_some_and(|at| *at >= since);
+        if !is_covered || Target::concerning(tenant, subject).any(is_changed) {
             return None;
         }
-        let until = heard.until.map_or(as_of, |until| until.max(as_of)) + TRUSTED_FOR;
-        let is_followed = heard.is_announced && heard.until >= Some(as_of);
-        let trust = match is_followed {
-            true => Trust::WhileHeard,
-            false => Trust::Until(until),
+        let until = state
+            .polled_at
+            .map_or(as_of, |polled_at| polled_at.max(as_of))
+            + LEASE;
+        let is_followed = state.is_monitored && state.polled_at >= Some(as_of);
+        let lease = match is_followed {
+            true => Lease::WhileFollowed,
+            false => Lease::Until(until),
         };
-        (until > now).then_some(trust)
+        (until > now).then_some(lease)
     }
 
-    /// Wakes when there may be news of somebody, and when no news has been heard for too long.
+    /// A listener for changes of a subject, and for the loss of the heartbeat.
     pub(super) fn listen(&self, (tenant, subject): (TenantId, Subject)) -> Listener {
-        let mut groups: Vec<usize> = Target::concerning(tenant, subject)
-            .filter_map(Target::group)
+        let mut shards: Vec<usize> = Target::concerning(tenant, subject)
+            .filter_map(Target::shard)
             .collect();
         // A member is a person too.
-        groups.dedup();
+        shards.dedup();
         Listener(array::from_fn(|n| {
-            let group = groups.get(n).unwrap_or(&groups[0]);
-            self.told[*group].subscribe()
+            let shard = shards.get(n).unwrap_or(&shards[0]);
+            self.shards[*shard].subscribe()
         }))
     }
 
-    fn tell(&self, fresh: impl IntoIterator<Item = Target>) {
+    fn notify(&self, fresh: impl IntoIterator<Item = Target>) {
         for target in fresh {
-            let group = target.group();
-            let told = group.map_or(&self.told[..], |group| &self.told[group..=group]);
-            told.iter().for_each(|listeners| {
-                listeners.send_replace(());
+            let shard = target.shard();
+            let shards = shard.map_or(&self.shards[..], |shard| &self.shards[shard..=shard]);
+            shards.iter().for_each(|shard| {
+                shard.send_replace(());
             });
         }
     }
 
-    /// Tells listeners of each silence as soon as it is one, until told to stop. One clock for all of them: ten thousand
+    /// Wakes listeners as soon as the heartbeat of polls is lost, until told to stop. One timer for all of them: ten thousand
     /// open sockets with a timer each would wake ten thousand times a second to find that all is well.
-    /// Whatever ends it but that makes everybody look for themselves again.
-    pub(super) async fn announce_silence(&self, stop: &CancellationToken) {
-        let _announcer = Announcer::begin(self);
-        let mut announced = None;
+    /// If it ends in any other way, leases end by their own time again.
+    pub(super) async fn monitor_heartbeat(&self, stop: &CancellationToken) {
+        let _monitor = HeartbeatMonitor::begin(self);
+        let mut reported = None;
         let mut wake_at = Instant::now();
         let sleep = |at: Instant| stop.run_until_cancelled(tokio::time::sleep_until(at.into()));
         while sleep(wake_at).await.is_some() {
-            let (now, until) = (Instant::now(), self.read().until);
-            let ends = until.map(|until| until + TRUSTED_FOR);
+            let (now, polled_at) = (Instant::now(), self.read().polled_at);
+            let ends = polled_at.map(|polled_at| polled_at + LEASE);
             wake_at = match ends.filter(|ends| *ends > now) {
                 Some(ends) => ends,
                 None => {
-                    if std::mem::replace(&mut announced, until) != until {
-                        self.tell([Target::Everybody]);
+                    if std::mem::replace(&mut reported, polled_at) != polled_at {
+                        self.notify([Target::Everybody]);
                     }
-                    now + LOOKED_EVERY
+                    now + CHECKED_EVERY
                 }
             };
         }
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Heard> {
-        self.heard.read().unwrap_or_else(PoisonError::into_inner)
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Heard> {
-        self.heard.write().unwrap_or_else(PoisonError::into_inner)
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -269,8 +272,8 @@ mod tests {
     use crate::base::ids::{ApiKeyId, UserId};
 
     #[test]
-    fn each_change_concerns_those_that_it_names_and_nobody_else() {
-        // Each in a group of its own.
+    fn each_change_concerns_those_that_it_names_and_no_others() {
+        // Each in a shard of its own.
         let id = |n: u128| Uuid::from_u128(n);
         let (tenant, other) = (TenantId::from_uuid(id(1)), TenantId::from_uuid(id(2)));
         let (user, session) = (UserId::from_uuid(id(3)), SessionId::from_uuid(id(4)));
@@ -300,84 +303,84 @@ mod tests {
                 [false, false, false, false, true],
             ),
         ] {
-            let news = News::new();
-            news.hear(Instant::now(), []);
+            let changes = ChangeFeed::new();
+            changes.record(Instant::now(), []);
             let read = Instant::now();
-            let mut listeners = all.map(|who| news.listen(who));
-            news.hear(Instant::now(), [target]);
+            let mut listeners = all.map(|who| changes.listen(who));
+            changes.record(Instant::now(), [target]);
             let mut woken = listeners
                 .each_mut()
-                .map(|listener| listener.told().now_or_never().is_some());
+                .map(|listener| listener.notified().now_or_never().is_some());
             // A person is woken by what concerns them as a member of another tenant too.
             if matches!(target, Target::Member(_, id) if id == user.uuid()) {
                 woken[2] = false;
             }
             assert_eq!(woken, hit, "{target:?} wakes");
-            let concerns = all.map(|who| news.trust(who, read, read).is_none());
+            let concerns = all.map(|who| changes.lease(who, read, read).is_none());
             assert_eq!(concerns, hit, "{target:?}");
             let again = Instant::now();
-            assert!(news.trust(all[0], again, again).is_some());
+            assert!(changes.lease(all[0], again, again).is_some());
         }
     }
 
     #[test]
-    fn without_news_nothing_is_trusted_for_long_and_after_a_silence_nothing_of_before() {
+    fn without_polls_leases_are_short_and_after_a_gap_all_is_stale() {
         let who = (TenantId::new(), Subject::Key(ApiKeyId::new()));
-        let news = News::new();
+        let changes = ChangeFeed::new();
         let now = Instant::now();
         let ago = |time| now.checked_sub(time).expect("the machine runs for longer");
-        assert!(news.trust(who, now, now).is_some());
-        let old = ago(TRUSTED_FOR);
-        assert!(news.trust(who, old, old).is_none());
-        news.hear(ago(LONGEST_SILENCE * 2), []);
+        assert!(changes.lease(who, now, now).is_some());
+        let old = ago(LEASE);
+        assert!(changes.lease(who, old, old).is_none());
+        changes.record(ago(LONGEST_GAP * 2), []);
         let read = Instant::now();
-        assert!(news.trust(who, read, read).is_some());
-        news.hear(Instant::now(), []);
-        assert!(news.trust(who, read, read).is_none(), "a silence");
+        assert!(changes.lease(who, read, read).is_some());
+        changes.record(Instant::now(), []);
+        assert!(changes.lease(who, read, read).is_none(), "a silence");
         let read = Instant::now();
-        news.hear(Instant::now(), []);
-        assert!(news.trust(who, read, read).is_some());
+        changes.record(Instant::now(), []);
+        assert!(changes.lease(who, read, read).is_some());
     }
 
     #[tokio::test]
-    async fn each_silence_is_announced_once() {
-        let (news, stop) = (News::new(), CancellationToken::new());
+    async fn each_lost_heartbeat_is_reported_once() {
+        let (changes, stop) = (ChangeFeed::new(), CancellationToken::new());
         let who = (TenantId::new(), Subject::Key(ApiKeyId::new()));
-        let listen = async {
-            // What came before the first time is not known, as after a silence.
-            news.hear(Instant::now(), []);
-            let mut listener = news.listen(who);
+        let subscribe = async {
+            // What came before the first poll is unknown, as after a gap.
+            changes.record(Instant::now(), []);
+            let mut listener = changes.listen(who);
             for _ in 0..2 {
                 let read = Instant::now();
-                let alone = news.trust(who, read, read);
-                assert_eq!(alone, Some(Trust::Until(read + TRUSTED_FOR)));
-                news.hear(Instant::now(), []);
-                assert_eq!(news.trust(who, read, read), Some(Trust::WhileHeard));
-                listener.told().await;
-                assert!(read.elapsed() >= TRUSTED_FOR, "not yet");
-                assert_eq!(news.trust(who, read, read), None);
-                tokio::time::sleep(LOOKED_EVERY * 3).await;
-                assert!(listener.told().now_or_never().is_none(), "twice");
+                let alone = changes.lease(who, read, read);
+                assert_eq!(alone, Some(Lease::Until(read + LEASE)));
+                changes.record(Instant::now(), []);
+                assert_eq!(changes.lease(who, read, read), Some(Lease::WhileFollowed));
+                listener.notified().await;
+                assert!(read.elapsed() >= LEASE, "not yet");
+                assert_eq!(changes.lease(who, read, read), None);
+                tokio::time::sleep(CHECKED_EVERY * 3).await;
+                assert!(listener.notified().now_or_never().is_none(), "twice");
             }
             stop.cancel();
         };
-        tokio::join!(news.announce_silence(&stop), listen);
+        tokio::join!(changes.monitor_heartbeat(&stop), subscribe);
     }
 
     #[tokio::test]
-    async fn without_an_announcer_everybody_looks_for_themselves() {
-        let (news, stop) = (News::new(), CancellationToken::new());
+    async fn without_a_monitor_leases_end_by_their_own_time() {
+        let (changes, stop) = (ChangeFeed::new(), CancellationToken::new());
         let who = (TenantId::new(), Subject::Key(ApiKeyId::new()));
-        news.hear(Instant::now(), []);
+        changes.record(Instant::now(), []);
         let read = Instant::now();
-        news.hear(Instant::now(), []);
-        let mut announcer = Box::pin(news.announce_silence(&stop));
-        assert!(announcer.as_mut().now_or_never().is_none());
-        assert_eq!(news.trust(who, read, read), Some(Trust::WhileHeard));
-        let mut listener = news.listen(who);
-        drop(announcer);
-        assert!(listener.told().now_or_never().is_some(), "it is gone");
-        let alone = news.trust(who, read, read);
-        assert!(matches!(alone, Some(Trust::Until(_))), "{alone:?}");
+        changes.record(Instant::now(), []);
+        let mut monitor = Box::pin(changes.monitor_heartbeat(&stop));
+        assert!(monitor.as_mut().now_or_never().is_none());
+        assert_eq!(changes.lease(who, read, read), Some(Lease::WhileFollowed));
+        let mut listener = changes.listen(who);
+        drop(monitor);
+        assert!(listener.notified().now_or_never().is_some(), "it is gone");
+        let alone = changes.lease(who, read, read);
+        assert!(matches!(alone, Some(Lease::Until(_))), "{alone:?}");
     }
 }

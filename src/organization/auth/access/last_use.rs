@@ -1,5 +1,5 @@
-//! When members, keys and sessions were last used: gathered in memory and written once a minute, so that a busy person
-//! is one small update a minute and not one per request. What a killed server had not written yet is lost.
+//! When members, keys and sessions were last used: collected in memory and written once a minute, so that a busy person is
+//! one small update a minute and not one per request. What a killed server had not written yet is lost.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -22,7 +22,7 @@ use crate::{
 
 /// How often uses are written.
 const EVERY: Duration = Duration::from_secs(60);
-/// More than so many are not gathered; the rest is told by their next use.
+/// More than this many are not collected; the rest follows at their next use.
 const MOST: usize = 200_000;
 /// Subjects in one statement.
 const AT_ONCE: usize = rows_per_statement(4);
@@ -65,7 +65,7 @@ impl LastUse {
         }
     }
 
-    /// Writes all that was gathered.
+    /// Writes all that was collected.
     pub(super) async fn write(&self, db: &Db) {
         let uses = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         let sorted = Sorted::new(uses);
@@ -106,7 +106,7 @@ fn later<K: Ord>(uses: &mut BTreeMap<K, DateTime<Utc>>, who: K, at: DateTime<Utc
     *last = at.max(*last);
 }
 
-/// Another server may have written a moment ago: then this adds nothing, and the row is left alone.
+/// Another server may have written a moment ago: then this adds nothing, and the row is not touched.
 async fn write_members(
     db: &Db,
     tenant: TenantId,

@@ -1,21 +1,21 @@
 //! From a bearer token to an actor, quickly, and never by rights that ended more than a second ago.
 //!
 //! # How
-//! - A verified token is remembered under its SHA-256, with its claims. Its times and its key are checked again at each
-//!   use, so an expired one and one of a retired key are refused like at first sight.
-//! - Who somebody is in a tenant (membership, role, team, the person, the session, the tenant's standing) is remembered
-//!   per tenant, person or key, and session. Whoever changes any of it says so in the same transaction
-//!   ([`super::tell`]). Each server reads these changes four times a second; what was read before a change was heard of
-//!   is read again.
-//! - A memory is relied on only if it, or the last successful reading of changes, began less than 0.9 s ago. So rights
-//!   end within a second on every server, whatever else fails: with the watch broken, memberships are read once a
-//!   second and person instead; with the database gone, nobody gets in. Redis has no part in it.
+//! - A verified token is cached under its SHA-256, with its claims. Its times and its key are checked again at each use, so
+//!   an expired one and one of a retired key are refused like at first sight.
+//! - What a subject is in a tenant (membership, role, team, the person, the session, the tenant's standing) is cached per
+//!   tenant, person or key, and session. A transaction that changes any of it publishes that
+//!   ([`super::publish_access_change`]). Each server polls these changes four times a second; what was read before a change
+//!   was learned of is read again.
+//! - A cached entry is relied on only if its read, or the last successful poll of changes, began less than 0.9 s ago (its
+//!   lease). So rights end within a second on every server, whatever else fails: without polls, memberships are read once a
+//!   second per subject instead; without the database, every token is refused. Redis has no part in it.
 //!
 //! # What it costs
 //! Per request a hash, two look-ups in memory and five more for changes: a few microseconds and no statement. Per
 //! server four small statements a second, read from an index of the last half minute, whatever the number of requests.
-//! Per change one statement for each who is affected, at their next request. Who waits for
-//! [`Access::changed`] sleeps until there may be news, or none is heard any more.
+//! Per change one statement for each subject that is affected, at its next request. [`Access::changed`] sleeps until there
+//! may be a change, or the heartbeat of polls is lost.
 
 mod change_feed;
 mod last_use;
@@ -51,28 +51,28 @@ use crate::{
     organization::identities::Identities,
     platform::redis::{Counter, Throttle},
 };
-use change_feed::{News, Trust};
+use change_feed::{ChangeFeed, Lease};
 use last_use::LastUse;
-use poller::Watch;
+use poller::ChangePoller;
 use refusal::Refusal;
-use resolved::Known;
+use resolved::Resolved;
 
-/// More tokens than this are not remembered at once; 200 bytes each.
-const REMEMBERED_TOKENS: u64 = 100_000;
-/// More people in tenants than this are not remembered at once; 2 kB each.
-const REMEMBERED_PEOPLE: u64 = 100_000;
-/// Whoever comes back after this is read again, also if nothing changed. Less than changes are remembered.
-const REMEMBERED_FOR: Duration = Duration::from_secs(300);
-/// Whoever is still let in by something that has ended is asked about again after this.
+/// The most tokens that are cached; 200 bytes each.
+const CACHED_TOKENS: u64 = 100_000;
+/// The most subjects that are cached; 2 kB each.
+const CACHED_SUBJECTS: u64 = 100_000;
+/// The time to live of a cached subject, also if nothing changed. Shorter than changes are kept.
+const CACHED_FOR: Duration = Duration::from_secs(300);
+/// How soon an actor whose token is in its grace period is resolved again.
 const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(250);
-/// How long a key that was good is not taken for a guess.
+/// How long a key that was valid is not counted as a guess.
 const PROVEN_FOR: Duration = Duration::from_secs(60 * 60);
-/// What guesses at keys are counted as.
+/// The counter of guesses at keys.
 const GUESS: &str = "api-key";
 /// A use is noted again after so many seconds.
 const NOTED_EVERY_S: i64 = 30;
 
-/// What is told of a token that is not good; what exactly failed would help an attacker.
+/// The error for a token that is not valid; what exactly failed would help an attacker.
 const INVALID: Error = Error::Unauthenticated("the token is not valid");
 
 /// Resolves tokens and API keys to actors.
@@ -83,10 +83,10 @@ pub struct Access {
     identities: Arc<Identities>,
     throttle: Throttle,
     verified: Cache<[u8; 32], Arc<Verified>>,
-    /// The hashes of keys that were good, which wait for no guesses from their address.
+    /// The hashes of keys that were valid, which guesses from their address don't slow down.
     proven: Cache<[u8; 32], ()>,
-    known: Cache<(TenantId, Subject), Arc<Remembered>>,
-    news: News,
+    subjects: Cache<(TenantId, Subject), Arc<CachedSubject>>,
+    changes: ChangeFeed,
     uses: LastUse,
 }
 
@@ -96,19 +96,19 @@ struct Verified {
     kid: String,
 }
 
-/// Somebody, and when their use was noted last, in seconds since 1970.
-struct Remembered {
-    known: Known,
+/// A subject, and when its use was noted last, in seconds since 1970.
+struct CachedSubject {
+    resolved: Resolved,
     noted_at_s: AtomicI64,
 }
 
-/// Whom a bearer stands for, before the database was asked.
+/// The subject that a bearer claims to be, before the database is read.
 struct Bearer {
     tenant: TenantId,
     subject: Subject,
     /// When the token ends, if it is one.
     expires_at: Option<DateTime<Utc>>,
-    /// Of a key: the hash of the secret that was shown.
+    /// Of a key: the hash of the secret that was presented.
     secret_hash: Option<[u8; 32]>,
     /// Whether another issuer made it.
     is_foreign: bool,
@@ -117,7 +117,7 @@ struct Bearer {
 }
 
 impl Access {
-    /// Reads through the given database. Without [`Self::run`] it works too, and reads more often.
+    /// Resolves from the given database. Without [`Self::run`] it works too, and reads more often.
     #[must_use]
     pub fn new(
         db: Db,
@@ -127,16 +127,16 @@ impl Access {
         throttle: Throttle,
     ) -> Self {
         let proven = Cache::builder()
-            .max_capacity(REMEMBERED_TOKENS)
+            .max_capacity(CACHED_TOKENS)
             .time_to_idle(PROVEN_FOR)
             .build();
         let verified = Cache::builder()
-            .max_capacity(REMEMBERED_TOKENS)
-            .time_to_idle(REMEMBERED_FOR)
+            .max_capacity(CACHED_TOKENS)
+            .time_to_idle(CACHED_FOR)
             .build();
-        let known = Cache::builder()
-            .max_capacity(REMEMBERED_PEOPLE)
-            .time_to_live(REMEMBERED_FOR)
+        let subjects = Cache::builder()
+            .max_capacity(CACHED_SUBJECTS)
+            .time_to_live(CACHED_FOR)
             .build();
         Self {
             db,
@@ -146,8 +146,8 @@ impl Access {
             throttle,
             verified,
             proven,
-            known,
-            news: News::new(),
+            subjects,
+            changes: ChangeFeed::new(),
             uses: LastUse::default(),
         }
     }
@@ -155,29 +155,29 @@ impl Access {
     /// The actor that a bearer token or an API key stands for.
     ///
     /// # Errors
-    /// `Unauthenticated` when it is not good, or stands for nobody (any more); `TooManyAttempts` for a key from an address
+    /// `Unauthenticated` when it is not valid, or stands for no subject (any more); `TooManyAttempts` for a key from an address
     /// that guesses at keys; `Unavailable`.
     pub async fn actor(&self, bearer: &str, origin: &Origin) -> Result<Arc<Actor>> {
         let bearer = match self.read_bearer(bearer, origin).await {
             Ok(bearer) => bearer,
-            Err(Unread::NoKey) => return Err(self.guessed(origin).await),
-            Err(Unread::Other(error)) => return Err(error),
+            Err(BearerError::NoKey) => return Err(self.count_guess(origin).await),
+            Err(BearerError::Other(error)) => return Err(error),
         };
         self.check_guesses(&bearer, origin)?;
-        let remembered = self.remembered(&bearer).await?;
+        let cached = self.cached(&bearer).await?;
         let now = self.tokens.clock().now();
-        match judge(&remembered.known, &bearer, now) {
+        match judge(&cached.resolved, &bearer, now) {
             Ok(actor) => {
                 if let Some(hash) = bearer.secret_hash {
                     self.proven.insert(hash, ()).await;
                 }
-                self.note_use(&remembered, &bearer, (now, origin));
+                self.note_use(&cached, &bearer, (now, origin));
                 // A token may be made to last longer than the session that it is of.
-                let ends = [bearer.expires_at, remembered.known.ends_at];
+                let ends = [bearer.expires_at, cached.resolved.ends_at];
                 let end = ends.into_iter().flatten().min();
                 Ok(actor.by(end, bearer.is_foreign))
             }
-            Err(Refusal::NoKey) => Err(self.guessed(origin).await),
+            Err(Refusal::NoKey) => Err(self.count_guess(origin).await),
             Err(refusal) => {
                 self.note_refusal(refusal, &bearer, origin);
                 Err(refusal.into())
@@ -185,7 +185,7 @@ impl Access {
         }
     }
 
-    /// The same, as the database says it at or after an instant; for who was just told that something has changed.
+    /// The same, read at or after an instant; for callers that have learned of a change.
     ///
     /// # Errors
     /// As [`Self::actor`].
@@ -199,66 +199,66 @@ impl Access {
             tenant, subject, ..
         }) = self.read_bearer(bearer, origin).await
             && let who = (tenant, subject)
-            && let Some(remembered) = self.known.get(&who).await
-            && remembered.known.as_of < since
+            && let Some(cached) = self.subjects.get(&who).await
+            && cached.resolved.as_of < since
         {
-            self.known.invalidate(&who).await;
+            self.subjects.invalidate(&who).await;
         }
         self.actor(bearer, origin).await
     }
 
-    /// Resolves as soon as the actor's rights may have changed or ended: what holds on to an actor for longer than a
-    /// request asks [`Self::actor`] anew then.
+    /// Resolves as soon as the actor's rights may have changed or ended: what keeps an actor for longer than a request calls
+    /// [`Self::actor`] again then.
     pub async fn changed(&self, actor: &Actor) {
         let who = (actor.tenant, actor.subject);
-        let mut news = self.news.listen(who);
+        let mut listener = self.changes.listen(who);
         let mut since = actor.as_of;
         let left = (actor.expires_at - self.tokens.clock().now()).to_std();
-        // Timers don't reach as far as dates do. A token counts a few seconds beyond its end: nobody need ask all the time.
+        // Timers don't reach as far as dates do. A token counts for a few seconds beyond its end, in which polling it is no use.
         let left = left.unwrap_or_default();
-        let left = left.clamp(ASKED_AGAIN_AFTER, change_feed::REMEMBERED_FOR);
+        let left = left.clamp(ASKED_AGAIN_AFTER, change_feed::CHANGES_KEPT_FOR);
         let expired = tokio::time::sleep(left);
         tokio::pin!(expired);
         loop {
-            let looked = Instant::now();
-            let own_end = match self.news.trust(who, actor.as_of, since) {
+            let checked = Instant::now();
+            let lease_end = match self.changes.lease(who, actor.as_of, since) {
                 None => return,
-                Some(Trust::WhileHeard) => None,
-                Some(Trust::Until(end)) => Some(end),
+                Some(Lease::WhileFollowed) => None,
+                Some(Lease::Until(end)) => Some(end),
             };
-            since = looked;
-            let alone = async {
-                match own_end {
+            since = checked;
+            let lease_ended = async {
+                match lease_end {
                     Some(end) => tokio::time::sleep_until(end.into()).await,
                     None => std::future::pending().await,
                 }
             };
             tokio::select! {
-                () = &mut expired => return,
-                () = news.told() => {}
-                () = alone => {}
-            }
+                            () = &mut expired => return,
+            () = listener.notified() => {}
+                () = lease_ended => {}
+                        }
         }
     }
 
-    /// Reads along with changes and keys, and writes down uses, until told to stop.
+    /// Polls changes and keys, and writes uses, until told to stop.
     pub async fn run(&self, stop: CancellationToken) {
         let ring = self.tokens.ring();
-        let watch = Watch::new(&self.db, &self.news, ring).run(&stop);
+        let poller = ChangePoller::new(&self.db, &self.changes, ring).run(&stop);
         tokio::join!(
-            watch,
-            self.news.announce_silence(&stop),
+            poller,
+            self.changes.monitor_heartbeat(&stop),
             ring.keep(stop.clone()),
             self.uses.keep(&self.db, &stop)
         );
     }
 
-    /// Writes down the uses that were noted so far, which happens by itself once a minute.
+    /// Writes the uses that were noted so far, which happens by itself once a minute.
     pub async fn write_uses(&self) {
         self.uses.write(&self.db).await;
     }
 
-    /// Refuses a key that was not good lately while its address guesses at keys. Nobody is asked for that.
+    /// Refuses a key that was not valid lately while its address guesses at keys, without a round trip.
     fn check_guesses(&self, bearer: &Bearer, origin: &Origin) -> Result<()> {
         match (&bearer.secret_hash, origin.address) {
             (Some(hash), Some(address)) if !self.proven.contains_key(hash) => {
@@ -268,8 +268,8 @@ impl Access {
         }
     }
 
-    /// Counts a key that is none against its address.
-    async fn guessed(&self, origin: &Origin) -> Error {
+    /// Counts an invalid key against its address.
+    async fn count_guess(&self, origin: &Origin) -> Error {
         let counter = origin
             .address
             .map(|address| Counter::guesses(GUESS, address));
@@ -281,13 +281,13 @@ impl Access {
         Refusal::NoKey.into()
     }
 
-    async fn read_bearer(&self, bearer: &str, origin: &Origin) -> Result<Bearer, Unread> {
+    async fn read_bearer(&self, bearer: &str, origin: &Origin) -> Result<Bearer, BearerError> {
         if bearer.len() > header::MAX_TOKEN_BYTES {
             return Err(INVALID.into());
         }
         let hash: [u8; 32] = Sha256::digest(bearer).into();
         if bearer.starts_with(api_key::PREFIX) {
-            let key = ApiKeySecret::parse(bearer).ok_or(Unread::NoKey)?;
+            let key = ApiKeySecret::parse(bearer).ok_or(BearerError::NoKey)?;
             return Ok(Bearer {
                 tenant: key.tenant,
                 subject: Subject::Key(key.id),
@@ -300,25 +300,25 @@ impl Access {
         match self.verified.get(&hash).await {
             Some(verified) => {
                 let good = self.tokens.check_again(&verified.claims, &verified.kid);
-                good.map_err(told)?;
+                good.map_err(refused)?;
                 Ok(Bearer::of(&verified.claims)?)
             }
             None => Ok(self.verify(bearer, hash, origin).await?),
         }
     }
 
-    /// Verifies a token that was not seen before, by whoever its issuer's tokens are verified by.
+    /// Verifies a token that is not cached, by the keys of its issuer.
     async fn verify(&self, token: &str, hash: [u8; 32], origin: &Origin) -> Result<Bearer> {
         match header::claimed_issuer(token) {
             Some(issuer) if issuer == self.tokens.issuer() => {
                 let verified = self.tokens.verify_or_search(token).await;
-                let (claims, kid) = verified.map_err(told)?;
+                let (claims, kid) = verified.map_err(refused)?;
                 let bearer = Bearer::of(&claims)?;
                 let verified = Arc::new(Verified { claims, kid });
                 self.verified.insert(hash, verified).await;
                 Ok(bearer)
             }
-            // Not remembered: which person a name is, is asked anew after a second.
+            // Not cached: which person an external name belongs to is read again after a second.
             Some(_) => {
                 let claims = self
                     .identities
@@ -333,43 +333,46 @@ impl Access {
         }
     }
 
-    /// Who a bearer is, as fresh as promised.
-    async fn remembered(&self, bearer: &Bearer) -> Result<Arc<Remembered>> {
+    /// The subject of a bearer, as current as promised.
+    async fn cached(&self, bearer: &Bearer) -> Result<Arc<CachedSubject>> {
         let arrived = Instant::now();
         let who = (bearer.tenant, bearer.subject);
         loop {
-            let found = self.known.try_get_with(who, self.read(who)).await;
+            let found = self.subjects.try_get_with(who, self.read(who)).await;
             let found = found.map_err(|error: Arc<Error>| Error::clone(&error))?;
-            // What others began to read before we came may be too old; what began later is good in any case.
-            if found.known.as_of >= arrived || self.trusts(bearer, &found.known) {
+            // What another request began to read before this one arrived may be stale; what began later is not.
+            if found.resolved.as_of >= arrived || self.holds(bearer, &found.resolved) {
                 return Ok(found);
             }
-            self.known.invalidate(&who).await;
+            self.subjects.invalidate(&who).await;
         }
     }
 
-    async fn read(&self, who: (TenantId, Subject)) -> Result<Arc<Remembered>> {
-        let known = resolved::read((&self.db, &self.identities), who).await?;
-        Ok(Arc::new(Remembered {
-            known,
+    async fn read(&self, who: (TenantId, Subject)) -> Result<Arc<CachedSubject>> {
+        let resolved = resolved::read((&self.db, &self.identities), who).await?;
+        Ok(Arc::new(CachedSubject {
+            resolved,
             noted_at_s: AtomicI64::new(0),
         }))
     }
 
-    /// A refusal is not relied on for long: nobody has to tell when somebody comes in, only when somebody goes. A token
-    /// that was made since was made for somebody who had come in by then.
-    fn trusts(&self, bearer: &Bearer, known: &Known) -> bool {
+    /// A refusal is not relied on for long: becoming a member publishes no change, only leaving does. A token that was issued
+    /// since then was issued to a member.
+    fn holds(&self, bearer: &Bearer, resolved: &Resolved) -> bool {
         let who = (bearer.tenant, bearer.subject);
-        match known.answer {
-            Ok(_) => self.news.trust(who, known.as_of, known.as_of).is_some(),
+        match resolved.answer {
+            Ok(_) => self
+                .changes
+                .lease(who, resolved.as_of, resolved.as_of)
+                .is_some(),
             Err(_) => {
-                let is_older = bearer.issued_at_s < known.read_at_s;
-                is_older && known.as_of.elapsed() < change_feed::TRUSTED_FOR
+                let is_older = bearer.issued_at_s < resolved.read_at_s;
+                is_older && resolved.as_of.elapsed() < change_feed::LEASE
             }
         }
     }
 
-    /// In the log of the tenant that was claimed, which is whose business it is.
+    /// In the audit log of the claimed tenant.
     fn note_refusal(&self, refusal: Refusal, bearer: &Bearer, origin: &Origin) {
         let author = match bearer.subject {
             Subject::Person(user, _) => Author::User(user),
@@ -385,30 +388,28 @@ impl Access {
 
     fn note_use(
         &self,
-        remembered: &Remembered,
+        cached: &CachedSubject,
         bearer: &Bearer,
         (now, origin): (DateTime<Utc>, &Origin),
     ) {
-        let noted_at_s = remembered.noted_at_s.load(Ordering::Relaxed);
+        let noted_at_s = cached.noted_at_s.load(Ordering::Relaxed);
         if now.timestamp() - noted_at_s >= NOTED_EVERY_S {
-            remembered
-                .noted_at_s
-                .store(now.timestamp(), Ordering::Relaxed);
+            cached.noted_at_s.store(now.timestamp(), Ordering::Relaxed);
             let who = (bearer.tenant, bearer.subject);
             self.uses.note(who, (now, origin.address));
         }
     }
 }
 
-/// Why nobody is known by a bearer.
-enum Unread {
-    /// It says that it is a key, and is none.
+/// Why a bearer can't be read.
+enum BearerError {
+    /// It has the form of a key, and is none.
     NoKey,
     /// Something else is wrong with it.
     Other(Error),
 }
 
-impl From<Error> for Unread {
+impl From<Error> for BearerError {
     fn from(error: Error) -> Self {
         Self::Other(error)
     }
@@ -428,19 +429,19 @@ impl Bearer {
     }
 }
 
-/// What is known of somebody, held against what they showed and against the clock.
+/// Holds what was read of a subject against the secret that it presented and against the clock.
 fn judge<'k>(
-    known: &'k Known,
+    resolved: &'k Resolved,
     bearer: &Bearer,
     now: DateTime<Utc>,
 ) -> Result<&'k Arc<Actor>, Refusal> {
     if let Some(shown) = &bearer.secret_hash
-        && verify_slices_are_equal(shown, &known.secret_hash).is_err()
+        && verify_slices_are_equal(shown, &resolved.secret_hash).is_err()
     {
         return Err(Refusal::NoKey);
     }
-    let actor = known.answer.as_ref().map_err(|refusal| *refusal)?;
-    match known.ends_at {
+    let actor = resolved.answer.as_ref().map_err(|refusal| *refusal)?;
+    match resolved.ends_at {
         Some(end) if end <= now => Err(match bearer.subject {
             Subject::Key(_) => Refusal::KeyEnded,
             _ => Refusal::SessionEnded,
@@ -449,7 +450,7 @@ fn judge<'k>(
     }
 }
 
-fn told(error: TokenError) -> Error {
+fn refused(error: TokenError) -> Error {
     match error {
         TokenError::Expired => Error::Unauthenticated("the token has expired, get a new one"),
         TokenError::Invalid | TokenError::UnknownKey | TokenError::NoSigningKey => INVALID,

@@ -1,7 +1,7 @@
-//! Reading along with what all servers say of changed rights.
+//! Polling the access changes that all servers publish.
 //!
-//! A row is dated when it is inserted and seen when its transaction commits, which may be later. So each reading goes
-//! back over the last half minute and passes over what it knows already. No transaction of ours is open for longer: the
+//! A row is dated when it is inserted and visible when its transaction commits, which may be later. So each poll goes back
+//! over the last half minute and skips what it has seen. No transaction of ours is open for longer: the
 //! limits of the logins see to that.
 
 use std::{
@@ -12,7 +12,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{News, change_feed::Target};
+use super::{ChangeFeed, change_feed::Target};
 use crate::{
     base::{
         error::{Error, Result},
@@ -22,13 +22,13 @@ use crate::{
     organization::auth::KeyRing,
 };
 
-/// How often changes are read.
+/// How often changes are polled.
 const EVERY: Duration = Duration::from_millis(250);
-/// A reading that takes longer is given up: what is known is not trusted by then anyway.
+/// A poll that takes longer is given up: by then all leases have ended anyway.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often old changes are removed, by each server.
 const PRUNED_EVERY: Duration = Duration::from_secs(600);
-/// How long it is remembered that a row was seen; longer than readings go back.
+/// How long seen rows are remembered; longer than polls go back.
 const SEEN_FOR: Duration = Duration::from_secs(60);
 
 #[derive(sqlx::FromRow)]
@@ -39,23 +39,23 @@ struct Change {
     session_id: Option<SessionId>,
 }
 
-/// Reads changes until told to stop.
-pub(super) struct Watch<'a> {
+/// Polls changes until told to stop.
+pub(super) struct ChangePoller<'a> {
     db: &'a Db,
-    news: &'a News,
+    changes: &'a ChangeFeed,
     ring: &'a KeyRing,
     seen: HashMap<Uuid, Instant>,
-    works: bool,
+    is_healthy: bool,
 }
 
-impl<'a> Watch<'a> {
-    pub(super) fn new(db: &'a Db, news: &'a News, ring: &'a KeyRing) -> Self {
+impl<'a> ChangePoller<'a> {
+    pub(super) fn new(db: &'a Db, changes: &'a ChangeFeed, ring: &'a KeyRing) -> Self {
         Self {
             db,
-            news,
+            changes,
             ring,
             seen: HashMap::new(),
-            works: true,
+            is_healthy: true,
         }
     }
 
@@ -65,7 +65,7 @@ impl<'a> Watch<'a> {
         let mut ticks = tokio::time::interval(EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-            let reading = tokio::time::timeout(PATIENCE, self.read());
+            let reading = tokio::time::timeout(PATIENCE, self.poll());
             let Some(read) = stop.run_until_cancelled(reading).await else {
                 return;
             };
@@ -79,7 +79,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    async fn read(&mut self) -> Result<()> {
+    async fn poll(&mut self) -> Result<()> {
         let began = Instant::now();
         let mut tx = self.db.system(SystemReason::AccessChanges).await?;
         let rows: Vec<Change> = tx
@@ -100,8 +100,8 @@ impl<'a> Watch<'a> {
         if targets.contains(&Target::Everybody) {
             self.ring.reload().await?;
         }
-        self.news.hear(began, targets);
-        // Only now: what was read and not told, because this failed or took too long, is read and told the next time.
+        self.changes.record(began, targets);
+        // Only now: what was read and not recorded, because this failed or took too long, is read again by the next poll.
         self.seen
             .retain(|_, at| began.duration_since(*at) < SEEN_FOR);
         self.seen
@@ -118,15 +118,15 @@ impl<'a> Watch<'a> {
         tx.commit().await
     }
 
-    /// Says once that it fails, and once that it works again.
+    /// Logs once that polling fails, and once that it works again.
     fn report(&mut self, read: Result<()>) {
         match &read {
-            Ok(()) if !self.works => tracing::info!("changes of rights are read again"),
-            Err(error) if self.works => {
+            Ok(()) if !self.is_healthy => tracing::info!("changes of rights are read again"),
+            Err(error) if self.is_healthy => {
                 tracing::warn!(%error, "changes of rights can't be read: memberships are read more often instead");
             }
             _ => {}
         }
-        self.works = read.is_ok();
+        self.is_healthy = read.is_ok();
     }
 }

@@ -1,4 +1,4 @@
-//! Why somebody with a good token is nobody here.
+//! Why a subject with a valid token is refused.
 
 use crate::base::error::Error;
 
@@ -13,7 +13,7 @@ pub(super) enum Refusal {
     NotAMember,
     /// The device was signed out.
     SessionEnded,
-    /// The tenant wants a second factor or a provider by now that the device did not sign in with.
+    /// The tenant requires a second factor or a provider by now that the device did not sign in with.
     TooWeak,
     /// There is no such key.
     NoKey,
@@ -22,7 +22,7 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
-    /// The word in the audit log; none where there is nobody to tell, or where anybody could fill the log.
+    /// The reason in the audit log; none where there is no log, or where anyone could flood it.
     pub(super) const fn word(self) -> Option<&'static str> {
         match self {
             Self::NoTenant | Self::NoKey => None,

@@ -1,4 +1,4 @@
-//! Who somebody is in a tenant, as the database says it now.
+//! What a subject is in a tenant, read from the database.
 
 use std::{sync::Arc, time::Instant};
 
@@ -15,21 +15,21 @@ use crate::{
     organization::identities::Identities,
 };
 
-/// What was read of somebody, and when.
-pub(super) struct Known {
+/// What was read of a subject, and when.
+pub(super) struct Resolved {
     /// The instant before it was read.
     pub(super) as_of: Instant,
     /// When it was read, in seconds since 1970.
     pub(super) read_at_s: i64,
-    /// What they are, or why they are nobody here.
+    /// The actor, or why there is none.
     pub(super) answer: Result<Arc<Actor>, Refusal>,
     /// When it ends by itself: the session, the key, the tenant.
     pub(super) ends_at: Option<DateTime<Utc>>,
-    /// Of a key: what is kept of its secret.
+    /// Of a key: the hash of its secret.
     pub(super) secret_hash: Vec<u8>,
 }
 
-/// What stands in the tables of a role, and how the tenant stands.
+/// The role of a subject and the standing of the tenant, as the tables have them.
 #[derive(sqlx::FromRow)]
 struct Row {
     standing: String,
@@ -72,24 +72,24 @@ struct More {
     totp_own: Option<bool>,
 }
 
-/// Reads who somebody is. Not being anybody is an answer too.
+/// Reads a subject. That it is none in this tenant is an answer too.
 pub(super) async fn read(
-    (db, outside): (&Db, &Identities),
+    (db, identities): (&Db, &Identities),
     (tenant, subject): (TenantId, Subject),
-) -> Result<Known> {
+) -> Result<Resolved> {
     let as_of = Instant::now();
     let sql = match subject {
         Subject::Person(user, session) => person(tenant, user, session),
         Subject::Key(key) => program(tenant, key),
         // No token stands for the server itself.
-        Subject::Worker => return Ok(Known::refused((as_of, 0), Refusal::NoTenant)),
+        Subject::Worker => return Ok(Resolved::refused((as_of, 0), Refusal::NoTenant)),
     };
     let mut tx = db.system(SystemReason::SignIn).await?;
     let row: Option<Row> = tx.optional(sql).await?;
     let now = tx.now();
     Ok(match row {
-        Some(row) => row.judge(outside, (tenant, subject), as_of, now),
-        None => Known::refused((as_of, now.timestamp()), Refusal::NoTenant),
+        Some(row) => row.judge(identities, (tenant, subject), as_of, now),
+        None => Resolved::refused((as_of, now.timestamp()), Refusal::NoTenant),
     })
 }
 
@@ -108,7 +108,7 @@ fn person(tenant: TenantId, user: UserId, session: Option<SessionId>) -> Sql {
     .bind(tenant)
     .push(" AND r.role_id = m.role_id LEFT JOIN sessions s ON s.user_id = m.user_id AND s.session_id = ")
     .bind(session)
-    // One that is in other tenants by now is none here.
+// A session that has moved to another tenant is none here.
     .push(" AND (s.tenant_id = ")
     .bind(tenant)
     .push(" OR ")
@@ -136,7 +136,7 @@ fn program(tenant: TenantId, key: ApiKeyId) -> Sql {
     .bind(tenant)
 }
 
-impl Known {
+impl Resolved {
     fn refused((as_of, read_at_s): (Instant, i64), refusal: Refusal) -> Self {
         Self {
             as_of,
@@ -149,8 +149,8 @@ impl Known {
 }
 
 impl More {
-    /// Whether the tenant wants more of a session by now than was shown when it was opened. What comes without a
-    /// session is judged by whoever takes its token.
+    /// Whether the tenant requires more of a session by now than was presented when it was opened. A token without a session
+    /// is judged where it is verified.
     fn is_too_weak(&self, session: Option<SessionId>) -> bool {
         let lacks_factor = self.second_factor_required && self.second_factor != Some(true);
         let lacks_provider =
@@ -160,11 +160,12 @@ impl More {
 }
 
 impl More {
-    /// How far the session is good. A token of ours without one was made by the operator.
-    fn vouched(&self, session: Option<SessionId>, outside: &Identities) -> Vouched {
+    /// How far the session is vouched for. A token of ours without one was made by the operator.
+    fn vouched(&self, session: Option<SessionId>, identities: &Identities) -> Vouched {
         let shown_own = self.second_factor == Some(true) && self.totp_own == Some(true);
         let provider = self.provider.as_deref();
-        let is_own = self.account == Some(true) && (shown_own || outside.is_everybodys(provider));
+        let is_own =
+            self.account == Some(true) && (shown_own || identities.is_everybodys(provider));
         match provider {
             _ if session.is_none() || is_own => Vouched::Account,
             Some(provider) => Vouched::Provider(Arc::from(provider)),
@@ -176,16 +177,16 @@ impl More {
 impl Row {
     fn judge(
         self,
-        outside: &Identities,
+        identities: &Identities,
         (tenant, subject): (TenantId, Subject),
         as_of: Instant,
         now: DateTime<Utc>,
-    ) -> Known {
+    ) -> Resolved {
         let expires_at = self.more.expires_at;
         let at = (as_of, now.timestamp());
         let (role, refusal) = match (self.role, subject) {
-            (None, Subject::Key(_)) => return Known::refused(at, Refusal::NoKey),
-            (None, _) => return Known::refused(at, Refusal::NotAMember),
+            (None, Subject::Key(_)) => return Resolved::refused(at, Refusal::NoKey),
+            (None, _) => return Resolved::refused(at, Refusal::NotAMember),
             (Some(role), subject) => (role, self.refusal(subject, now)),
         };
         let ends_at = [self.delete_after, expires_at].into_iter().flatten().min();
@@ -199,7 +200,7 @@ impl Row {
                 let trusted_documents_only = self.more.trusted_documents_only;
                 let plan = self.more.plan.as_deref().map(Arc::from);
                 let vouched = match subject {
-                    Subject::Person(_, session) => self.more.vouched(session, outside),
+                    Subject::Person(_, session) => self.more.vouched(session, identities),
                     Subject::Key(_) | Subject::Worker => Vouched::Tenant,
                 };
                 let mut actor = Actor::new(subject, self.place(tenant, role), expires_at);
@@ -210,7 +211,7 @@ impl Row {
                 Ok(Arc::new(actor))
             }
         };
-        Known {
+        Resolved {
             as_of,
             read_at_s: now.timestamp(),
             answer,

@@ -1,4 +1,4 @@
-//! The claims of a token that somebody else made: names are the operator's to map, and nothing may be said twice.
+//! The claims of a token of another issuer: the operator maps their names, and no claim may be given twice.
 
 use std::fmt;
 
@@ -8,8 +8,8 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-/// All claims of a token by name. A claim that is said twice makes the token unreadable: of two readers, each might
-/// believe another one (RFC 8725, section 2.4).
+/// All claims of a token by name. A claim that is given twice makes the token unreadable: two readers might each use another
+/// one (RFC 8725, section 2.4).
 #[derive(Debug)]
 pub(super) struct AnyClaims(pub(super) Map<String, Value>);
 

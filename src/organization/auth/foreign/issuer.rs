@@ -5,7 +5,7 @@ use jsonwebtoken::{Algorithm, Header, Validation};
 use serde_json::Value;
 
 use super::{
-    super::cached_document::Kept,
+    super::cached_document::CachedDocument,
     ForeignClaims, ForeignError, TenantName,
     claims::AnyClaims,
     jwks::{CheckingKey, Jwks},
@@ -25,7 +25,7 @@ const TYPES: [&str; 3] = ["jwt", "at+jwt", "application/at+jwt"];
 /// An issuer whose access tokens are taken.
 pub(super) struct Issuer {
     config: IssuerConfig,
-    keys: Kept<Jwks>,
+    keys: CachedDocument<Jwks>,
     clock: Clock,
 }
 
@@ -35,7 +35,7 @@ impl Issuer {
         let fetch = Fetch::from(&address)?;
         let allowed: Vec<Algorithm> = config.algorithms.iter().map(|name| name.used()).collect();
         let what = format!("the keys of {}", config.issuer.as_str());
-        let keys = Kept::new(what, clock.clone(), move || {
+        let keys = CachedDocument::new(what, clock.clone(), move || {
             let (fetch, address, allowed) = (fetch.clone(), address.clone(), allowed.clone());
             async move {
                 let bytes = fetch.get(&address).await?;

@@ -99,7 +99,7 @@ fn usable(key: Value, allowed: &[Algorithm]) -> Option<CheckingKey> {
     })
 }
 
-/// The algorithms that a key of this kind is for. A symmetric key is for none: everybody can read the set.
+/// The algorithms that a key of this kind is for. A symmetric key is for none: the set is public.
 fn fitting(jwk: &Jwk) -> Vec<Algorithm> {
     match (jwk.kty.as_str(), jwk.crv.as_deref()) {
         ("RSA", None) => vec![

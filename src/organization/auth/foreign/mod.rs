@@ -1,7 +1,6 @@
 //! Access tokens that other issuers made: whose they are, checked by the keys that the issuer publishes.
 //!
-//! What such a token says of a person is no more than a name at the issuer; which person of ours that is, and what they
-//! may do, is the database's business.
+//! Such a token names a person at the issuer; which person of ours that is, and what they may do, is read from the database.
 
 mod claims;
 mod issuer;

@@ -1,4 +1,4 @@
-//! What others may know of our keys, at the places where they look for it.
+//! The public halves of our keys, at their well-known addresses.
 
 use std::sync::Arc;
 

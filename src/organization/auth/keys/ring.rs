@@ -172,8 +172,8 @@ impl KeyRing {
         Ok(())
     }
 
-    /// Reads the keys again every so often, until told to stop. When the database does not answer, the keys of
-    /// before go on: nobody's rights could be read then either.
+    /// Reads the keys again every so often, until told to stop. When the database does not answer, the known keys stay in use:
+    /// no rights could be read then either.
     pub(crate) async fn keep(&self, stop: CancellationToken) {
         while stop
             .run_until_cancelled(tokio::time::sleep(RELOAD_EVERY))
@@ -186,7 +186,7 @@ impl KeyRing {
         }
     }
 
-    /// Looks for an unknown key in the database, unless somebody did lately, and tells whether it is there.
+    /// Looks up an unknown key in the database, unless that was done lately; whether it is there.
     pub(in crate::organization::auth) async fn search(&self, kid: &str) -> bool {
         let mut last = self.last_search.lock().await;
         if last.is_none_or(|at| at.elapsed() >= SEARCH_EVERY) {

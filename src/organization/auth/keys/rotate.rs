@@ -6,7 +6,7 @@ use super::{KeyError, pair, store};
 use crate::{
     base::error::Result,
     db::{Db, SystemReason, SystemTx},
-    organization::auth::{Changed, tell},
+    organization::auth::{AccessChange, publish_access_change},
     platform::Vault,
 };
 
@@ -79,7 +79,7 @@ pub async fn retire(db: &Db, vault: &Vault, kid: &str) -> Result<Option<String>,
         return Err(KeyError::Unknown(kid.to_owned()));
     }
     let made = replace_if_last(&mut tx, vault).await?;
-    tell(&mut tx, Changed::Everybody).await?;
+    publish_access_change(&mut tx, AccessChange::Everybody).await?;
     tx.commit().await?;
     Ok(made)
 }

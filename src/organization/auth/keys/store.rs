@@ -7,7 +7,7 @@ use crate::{
     db::{Sql, SystemTx},
 };
 
-/// The lock that whoever adds or ends keys holds; any number that nobody else takes.
+/// The advisory lock for adding or ending keys; any number that nothing else uses.
 const LOCK: i64 = 0x6b65_7973;
 
 /// A key that is about to get a row.
@@ -38,7 +38,7 @@ pub(super) async fn in_use(tx: &mut SystemTx, after: DateTime<Utc>) -> Result<Ve
     tx.all(sql.push(" ORDER BY signs_from, kid")).await
 }
 
-/// Makes all others who change keys wait for this transaction.
+/// Serialises changes of keys.
 pub(super) async fn lock(tx: &mut SystemTx) -> Result<()> {
     tx.execute(
         Sql::new("SELECT pg_advisory_xact_lock(")

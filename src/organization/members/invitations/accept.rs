@@ -17,7 +17,7 @@ use crate::{
     },
     organization::{
         accounts::{self, Accounts, Entering, SignedIn, Wanted, sessions},
-        auth::{self, Changed},
+        auth::{self, AccessChange},
         members::{Member, model::word, store as members},
     },
 };
@@ -195,7 +195,7 @@ async fn join(
         return Err(Error::invalid("ALREADY_MEMBER", "token", message));
     }
     store::accepted(tx, secret, user).await?;
-    auth::tell(tx, Changed::Member(tenant, user)).await?;
+    auth::publish_access_change(tx, AccessChange::Member(tenant, user)).await?;
     let mut after = invitation.clone();
     (after.accepted_at, after.accepted_by) = (Some(tx.now()), Some(user));
     let taken = Event::of_all(

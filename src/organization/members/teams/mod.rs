@@ -14,7 +14,7 @@ use crate::{
         list::{self, Record as _},
     },
     entity,
-    organization::auth::{self, Changed},
+    organization::auth::{self, AccessChange},
 };
 
 /// Makes a team, on top or below another one. One that brings an id which exists already is answered as it stands.
@@ -133,7 +133,7 @@ async fn follow(tx: &mut Tx, before: &Team, after: &Team) -> Result<Vec<UserId>>
     store::move_keys(tx, paths).await?;
     let members = store::move_members(tx, paths).await?;
     let tenant = tx.tenant();
-    auth::tell(tx, Changed::Tenant(tenant)).await?;
+    auth::publish_access_change(tx, AccessChange::Tenant(tenant)).await?;
     for member in &members {
         let mut was = member.clone();
         was.team_path = member
