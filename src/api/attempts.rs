@@ -1,8 +1,8 @@
-//! What an answer says of attempts: fields that were refused, and fields that named ids and found nothing.
+//! Detecting cross-tenant probes: fields of a response that were refused, or that named ids and found nothing.
 //!
-//! Read off the finished answer, so that no resolver can forget it and none takes longer for it. A client that does
-//! not ask for a mutation's errors is found by what its writes came to. A filter finds what it finds and says nothing
-//! of the rest, so the ids in filters are looked at whatever the answer is; the same goes for subscriptions.
+//! Derived from the finished response, so that no resolver can forget it and none takes longer for it. A client that does not
+//! select a mutation's errors is detected by the outcome of its writes. A filter does not report ids that it finds nothing
+//! for, so the ids in filters are checked whatever the response is; the same goes for subscriptions.
 
 use async_graphql::{
     Name, Response, Value, Variables,
@@ -16,7 +16,7 @@ use crate::{
 
 /// Fragments nest at most so deep before a root field.
 const DEPTH: usize = 8;
-/// Most root fields that are looked at.
+/// Most root fields that are examined.
 const MOST_FIELDS: usize = 50;
 /// Most fields below them that are, and how deep.
 const MOST_NESTED: usize = 500;
@@ -24,15 +24,15 @@ const NESTED_DEPTH: usize = 20;
 
 /// The root fields of an operation with the ids that each names.
 #[derive(Debug, Default)]
-pub(super) struct Asked(Vec<AskedField>);
+pub(super) struct RootFields(Vec<RootField>);
 
 #[derive(Debug)]
-struct AskedField {
+struct RootField {
     key: Name,
     name: Name,
     /// In its own arguments.
     ids: Vec<NamedId>,
-    /// Where nothing tells whether they were found: in filters, and in the arguments of fields below.
+    /// Where the response does not show whether they were found: in filters, and in the arguments of fields below.
     unanswered: Vec<NamedId>,
 }
 
@@ -40,11 +40,11 @@ struct AskedField {
 struct Reading<'d> {
     document: &'d ExecutableDocument,
     variables: &'d Variables,
-    /// Fields below the root that may still be looked at.
+    /// Fields below the root that may still be examined.
     nested: usize,
 }
 
-/// What a root field came to.
+/// The outcome of a root field.
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
     Done,
@@ -52,7 +52,7 @@ enum Outcome {
     Absent,
 }
 
-impl Asked {
+impl RootFields {
     /// Reads the arguments of an operation's root fields.
     pub(super) fn of(
         document: &ExecutableDocument,
@@ -69,47 +69,47 @@ impl Asked {
                     .or_insert_with(value);
             }
         }
-        let mut asked = Self::default();
+        let mut fields = Self::default();
         let mut reading = Reading {
             document,
             variables: &values,
             nested: MOST_NESTED,
         };
-        asked.learn(&mut reading, &operation.selection_set.node, DEPTH);
-        asked
+        fields.collect_fields(&mut reading, &operation.selection_set.node, DEPTH);
+        fields
     }
 
-    fn learn(&mut self, reading: &mut Reading<'_>, set: &SelectionSet, depth: usize) {
+    fn collect_fields(&mut self, reading: &mut Reading<'_>, set: &SelectionSet, depth: usize) {
         let Some(depth) = depth.checked_sub(1) else {
             return;
         };
         for selection in &set.items {
             match &selection.node {
                 Selection::Field(field) if self.0.len() < MOST_FIELDS => {
-                    self.0.push(AskedField::of(&field.node, reading));
+                    self.0.push(RootField::of(&field.node, reading));
                 }
                 Selection::Field(_) => return,
                 Selection::InlineFragment(inline) => {
                     let set = &inline.node.selection_set.node;
-                    self.learn(reading, set, depth);
+                    self.collect_fields(reading, set, depth);
                 }
                 Selection::FragmentSpread(spread) => {
                     if let Some(set) = reading.fragment(&spread.node.fragment_name.node) {
-                        self.learn(reading, set, depth);
+                        self.collect_fields(reading, set, depth);
                     }
                 }
             }
         }
     }
 
-    /// Leaves all ids of a subscription to be looked at: it is never told that there is no such record.
+    /// Enqueues all ids of a subscription for checking: its responses never show that there is no such record.
     pub(super) fn suspect(self, context: &RequestContext) {
         for field in &self.0 {
             field.suspect(context);
         }
     }
 
-    /// Notes what the answer says of attempts; whether there was anything to note.
+    /// Records the probes that the response shows; whether there were any.
     pub(super) fn note(self, context: &RequestContext, response: &Response) -> bool {
         let slips = std::mem::take(&mut *context.slips());
         let mut reasons = slips.refused.into_iter();
@@ -132,7 +132,7 @@ impl Asked {
                 }
             }
         }
-        if let Some(field) = AskedField::of_all(quiet) {
+        if let Some(field) = RootField::of_all(quiet) {
             for why in reasons {
                 field.note_refused(context, why);
                 has_noted = true;
@@ -145,7 +145,7 @@ impl Asked {
     }
 }
 
-impl AskedField {
+impl RootField {
     fn of(field: &Field, reading: &mut Reading<'_>) -> Self {
         let (mut ids, mut unanswered) = (Vec::new(), Vec::new());
         reading.collect(field, &mut ids, |name| name != "filter");
@@ -159,7 +159,7 @@ impl AskedField {
         }
     }
 
-    /// Several fields of which nobody can say which it was.
+    /// Several fields, where it is unknown which of them it was.
     fn of_all(fields: Vec<Self>) -> Option<Self> {
         fields.into_iter().reduce(|mut all, field| {
             all.name = Name::new(format!("{}, {}", all.name, field.name));
@@ -203,7 +203,7 @@ impl AskedField {
             .note(whom, entry, context.origin().clone());
     }
 
-    /// Leaves all its ids to be looked at; whether it names any.
+    /// Enqueues all its ids for checking; whether it names any.
     fn suspect(&self, context: &RequestContext) -> bool {
         let all = self.ids.iter().chain(&self.unanswered).copied();
         self.leave(context, all.collect())

@@ -52,7 +52,7 @@ use crate::{
         telemetry::{self, OperationKind},
     },
 };
-use attempts::Asked;
+use attempts::RootFields;
 use documents::{Documents, Prepared};
 pub use documents::{Trusted, TrustedError};
 use http::Origins;
@@ -339,11 +339,11 @@ impl Api {
         let (document, operation) = (&prepared.document, prepared.operation());
         let name = prepared.operation_name.as_deref();
         let span = telemetry::operation_span(operation.ty.into(), name, &document.text);
-        // Tokio would make a long poll give way in the middle of a level, and its batches would fall apart.
+        // Tokio would make a long poll yield in the middle of a level, which would split its batches.
         let work = tokio::task::unconstrained(run);
         let response = work.instrument(span).await;
-        let asked = Asked::of(&document.parsed, operation, &prepared.variables);
-        let is_personal = asked.note(&context, &response);
+        let fields = RootFields::of(&document.parsed, operation, &prepared.variables);
+        let is_personal = fields.note(&context, &response);
         telemetry::note_statements(context.statements());
         if context.is_too_large() {
             let bytes = context.size();

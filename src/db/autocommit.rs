@@ -1,42 +1,42 @@
-//! Single statements of the system, each by itself.
+//! Reading with single statements outside of a transaction.
 
 use sqlx::{FromRow, postgres::PgRow};
 
 use super::{
-    Db, Running, Sql, SystemReason,
-    connections::Lent,
+    Db, Sql, StatementOptions, SystemReason,
+    connections::PooledConnection,
     constraint::{is_unread, translate},
 };
 use crate::{base::error::Result, platform::telemetry::Statement};
 
-/// A connection of the system login for reading statements without a transaction around them: one trip each. Dropped in
-/// the middle of a statement it hangs up.
-pub struct Glances {
+/// A connection of the system login that reads without a transaction around its statements: one round trip each. Dropped in
+/// the middle of a statement, it closes the connection.
+pub struct AutocommitReader {
     /// There until this is dropped.
-    lent: Option<Lent>,
+    pooled: Option<PooledConnection>,
     /// Whether a statement is under way.
     is_busy: bool,
-    running: Running,
+    options: StatementOptions,
 }
 
 impl Db {
-    /// A connection for single statements.
+    /// A reader for single statements.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn glances(&self, reason: SystemReason) -> Result<Glances> {
+    pub async fn autocommit_reader(&self, reason: SystemReason) -> Result<AutocommitReader> {
         tracing::debug!(?reason, "single statements of the system");
-        let lent = self.system.acquire().await.map_err(translate)?;
-        debug_assert!(!lent.is_open(), "only people's snapshots are left open");
-        Ok(Glances {
-            lent: Some(lent),
+        let pooled = self.system.acquire().await.map_err(translate)?;
+        debug_assert!(!pooled.is_open(), "only people's snapshots are left open");
+        Ok(AutocommitReader {
+            pooled: Some(pooled),
             is_busy: false,
-            running: self.running.clone(),
+            options: self.statement_options.clone(),
         })
     }
 }
 
-impl Glances {
+impl AutocommitReader {
     /// Runs a query and decodes all rows.
     ///
     /// # Errors
@@ -46,15 +46,15 @@ impl Glances {
         mut sql: Sql,
     ) -> Result<Vec<T>> {
         let text = sql.0.sql();
-        if let Some(observer) = &self.running.observer {
+        if let Some(observer) = &self.options.observer {
             observer(text.as_str());
         }
         let statement = Statement::begin(text);
         let query = sql.0.build_query_as::<T>();
-        let rows = query.persistent(self.running.prepared);
-        let lent = self.lent.as_mut().expect("it is there until dropped");
+        let rows = query.persistent(self.options.prepared);
+        let pooled = self.pooled.as_mut().expect("it is there until dropped");
         self.is_busy = true;
-        let rows = statement.run(rows.fetch_all(&mut *lent.connection)).await;
+        let rows = statement.run(rows.fetch_all(&mut *pooled.connection)).await;
         self.is_busy = rows.as_ref().is_err_and(is_unread);
         let rows = rows.map_err(translate)?;
         statement.done(rows.len());
@@ -62,11 +62,11 @@ impl Glances {
     }
 }
 
-impl Drop for Glances {
+impl Drop for AutocommitReader {
     fn drop(&mut self) {
-        match self.lent.take() {
+        match self.pooled.take() {
             Some(mut broken) if self.is_busy => broken.connection.close_on_drop(),
-            Some(lent) => lent.keep(),
+            Some(pooled) => pooled.release(),
             None => {}
         }
     }

@@ -1,11 +1,11 @@
-//! The one owner of connections, and the one door from an [`Actor`] to row-level security.
+//! The one owner of connections, and the only way from an [`Actor`] to row-level security.
 //!
-//! - [`Db::write`]: one transaction on behalf of an actor; what happened is appended to the event log with it.
+//! - [`Db::write`]: one unit of work on behalf of an actor; its events are appended to the event log with it.
 //! - [`ReadSession`]: one read-only snapshot on behalf of an actor, shared by all of a query.
 //! - [`Db::system`]: the other login, for the few things that happen before or beyond an actor; each use says why.
 //!
-//! Nothing outside this folder can reach a connection in any other way. `admission` says whose turn it is to have one,
-//! `connections` has them ready.
+//! Nothing outside this folder can reach a connection in any other way. `admission` decides which tenant gets the next one,
+//! `connections` keeps them ready.
 
 mod admission;
 mod autocommit;
@@ -32,8 +32,8 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use admission::{Gate, Permit};
-pub use autocommit::Glances;
+use admission::{Admission, Permit};
+pub use autocommit::AutocommitReader;
 use connections::Connections;
 use constraint::is_lost;
 pub use judge::Row as KnownRow;
@@ -59,10 +59,10 @@ use crate::{
 /// How the pools are to be opened.
 #[derive(Debug, Clone)]
 pub struct PoolOptions {
-    /// Connections for people's requests.
+    /// Connections for actors' requests.
     pub size: u32,
-    /// Connections of those that a tenant has at a time while other tenants are at work; half of them, rounded up, if it
-    /// keeps those busy all the time.
+    /// Connections of those that a tenant has at a time while other tenants are active; half of them, rounded up, if it keeps
+    /// those busy all the time.
     pub tenant_share: u32,
     /// Connections for the system.
     pub system_size: u32,
@@ -84,28 +84,28 @@ impl Default for PoolOptions {
     }
 }
 
-/// Why the system login is used. Each variant is an argument for going around a person's rights.
+/// Why the system login is used. Each variant is a justification for bypassing an actor's rights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SystemReason {
-    /// Who somebody is has to be known before their rights can be.
+    /// The subject has to be identified before its rights can be read.
     SignIn,
-    /// Somebody's own account is beyond tenants; the policies hold the transaction to it.
+    /// A person's own account is beyond tenants; the policies hold the transaction to it.
     Account,
-    /// Tenants, people and teams are set up before anybody is a member.
+    /// Tenants, people and teams are set up before there is a member.
     Provisioning,
-    /// Sign-ins, refusals and attempts on other tenants are recorded for nobody's sake but the tenant's.
+    /// Sign-ins, refusals and attempts on other tenants are recorded for the tenant, not for an actor.
     Audit,
     /// Keys are the server's own.
     Keys,
-    /// What all servers must hear of is read across tenants.
+    /// Access changes are read across tenants.
     AccessChanges,
     /// Records that follow a person who left or changed teams are found across tenants, to be placed for each.
     Placement,
     /// Tenants are suspended, resumed and scheduled for deletion from outside of them.
     TenantLifecycle,
-    /// When somebody was last here is written for many at once, beside their requests.
+    /// Last uses are written for many subjects at once, apart from their requests.
     LastUse,
-    /// What happened is read for all who watch, whose rights are then held against it.
+    /// Events are read for all subscribers, whose rights are then applied to them.
     Events,
     /// Whether the database answers.
     Health,
@@ -115,7 +115,7 @@ type Observer = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// How statements are run.
 #[derive(Clone, Default)]
-struct Running {
+struct StatementOptions {
     prepared: bool,
     observer: Option<Observer>,
 }
@@ -124,11 +124,11 @@ struct Running {
 #[derive(Clone)]
 pub struct Db {
     app: Connections,
-    gate: Gate,
+    admission: Admission,
     system: Connections,
     clock: Clock,
     hints: journal::Hints,
-    running: Running,
+    statement_options: StatementOptions,
 }
 
 impl Db {
@@ -146,17 +146,17 @@ impl Db {
                 .acquire_timeout(options.acquire_timeout)
                 // sqlx pings what comes back to it; a second ping at the start would cost a trip.
                 .test_before_acquire(false);
-            // `telemetry` tells of slow statements; what an actor may do, which BEGIN carries, belongs in no log.
+            // `telemetry` logs slow statements; what an actor may do, which BEGIN carries, belongs in no log.
             let login = login.application_name(name).disable_statement_logging();
             Connections::new(pool.connect_lazy_with(login))
         };
         Self {
-            gate: Gate::new(options.size, options.tenant_share, options.acquire_timeout),
+            admission: Admission::new(options.size, options.tenant_share, options.acquire_timeout),
             app: connections(options.size, app, "dealgraph"),
             system: connections(options.system_size, system, "dealgraph-system"),
             clock,
             hints,
-            running: Running {
+            statement_options: StatementOptions {
                 prepared: options.prepared,
                 observer: None,
             },
@@ -166,7 +166,7 @@ impl Db {
     /// The same database with every statement's text shown to `observer`; for tests that judge statements.
     #[must_use]
     pub fn observed(mut self, observer: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        self.running.observer = Some(Arc::new(observer));
+        self.statement_options.observer = Some(Arc::new(observer));
         self
     }
 
@@ -176,7 +176,7 @@ impl Db {
         &self.clock
     }
 
-    /// Where it leaves word that a tenant's event log has grown.
+    /// Where it publishes that a tenant's event log has grown.
     #[must_use]
     pub fn hints(&self) -> &journal::Hints {
         &self.hints
@@ -188,7 +188,7 @@ impl Db {
         ReadSession::new(self.clone(), actor)
     }
 
-    /// Runs one writing transaction for an actor: all of it or nothing, the events with it.
+    /// Runs one unit of work for an actor: all of it or nothing, the events with it.
     ///
     /// # Errors
     /// What `work` fails with, or the database.
@@ -204,7 +204,7 @@ impl Db {
             Standing::Deleting => return Err(Error::TenantDeleting),
         }
         let settings = format!("{}{}", actor.settings(), actor.writing());
-        let statements = self.begin_of(actor, Mode::Change, settings).await?;
+        let statements = self.begin_for(actor, Mode::Change, settings).await?;
         let mut tx = Tx::new(statements, Arc::clone(actor), self.clock.now());
         let done = work(&mut tx).await?;
         let seq = journal::append(&mut tx, origin).await?;
@@ -223,8 +223,7 @@ impl Db {
         self.begin_system(reason, String::new()).await
     }
 
-    /// Begins a transaction of somebody on their own account, which the policies hold it to; rolled back unless
-    /// committed.
+    /// Begins a transaction of a person on their own account, which the policies hold it to; rolled back unless committed.
     ///
     /// # Errors
     /// The database does not answer.
@@ -256,12 +255,12 @@ impl Db {
 
     async fn begin_read(&self, actor: &Actor) -> Result<Statements> {
         let settings = format!("{}{}", actor.settings(), actor.masks());
-        self.begin_of(actor, Mode::Snapshot, settings).await
+        self.begin_for(actor, Mode::Snapshot, settings).await
     }
 
-    /// Begins when it is the actor's tenant's turn.
-    async fn begin_of(&self, actor: &Actor, mode: Mode, settings: String) -> Result<Statements> {
-        let permit = self.gate.enter(actor.tenant).await?;
+    /// Begins once the actor's tenant is admitted.
+    async fn begin_for(&self, actor: &Actor, mode: Mode, settings: String) -> Result<Statements> {
+        let permit = self.admission.acquire(actor.tenant).await?;
         let begin = (mode, settings);
         self.begin(&self.app, begin, Some(permit)).await
     }
@@ -272,22 +271,24 @@ impl Db {
         (mode, settings): (Mode, String),
         mut permit: Option<Permit>,
     ) -> Result<Statements> {
-        let running = self.running.clone();
-        // Boxed: everything that may begin a transaction, each socket among it, would hold room for this otherwise.
+        let options = self.statement_options.clone();
+        // Boxed: every future that may begin a transaction, each socket's among them, would reserve room for this otherwise.
         let begun = Box::pin(async move {
-            // Those that there are may all have been cut off while nobody used them, as by a restart of Postgres.
-            let (mut left, began) = (connections.size(), Instant::now());
+            // All idle connections may have been cut off, as by a restart of Postgres.
+            let (mut attempts, began) = (connections.size(), Instant::now());
             loop {
-                let lent = connections.acquire().await?;
-                match Statements::begin(lent, (mode, &settings), (running.clone(), permit)).await {
+                let connection = connections.acquire().await?;
+                match Statements::begin(connection, (mode, &settings), (options.clone(), permit))
+                    .await
+                {
                     Ok(begun) => return Ok(begun),
                     // Nothing was done on it.
-                    Err((error, kept))
+                    Err((error, returned))
                         if is_lost(&error)
-                            && left > 0
+                            && attempts > 0
                             && began.elapsed() < connections.patience() =>
                     {
-                        (permit, left) = (kept, left - 1);
+                        (permit, attempts) = (returned, attempts - 1);
                     }
                     Err((error, _)) => return Err(error),
                 }

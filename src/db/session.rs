@@ -1,8 +1,8 @@
 //! One snapshot per query: every resolver and loader of a request reads the same state of the world.
 //!
-//! The transaction begins at the first statement, in one message with the actor's settings; all of a request takes
-//! turns on it, so a request never holds more than one connection. Dropping the session lets the connection go, and
-//! nobody waits for the transaction's end.
+//! The transaction begins at the first statement, in one message with the actor's settings; the statements of a request are
+//! serialised on it, so a request never holds more than one connection. Dropping the session releases the connection without
+//! waiting for the end of the transaction.
 
 use std::sync::{
     Arc,
@@ -23,7 +23,7 @@ pub struct ReadSession {
     actor: Arc<Actor>,
     tx: Mutex<Option<Tx>>,
     statements: AtomicU32,
-    /// Bytes of rows that may be read yet.
+    /// Bytes of rows that may still be read.
     room: AtomicUsize,
 }
 
@@ -38,7 +38,7 @@ impl ReadSession {
         }
     }
 
-    /// The same, reading so many bytes of rows at the most.
+    /// Limits the bytes of rows that it reads.
     #[must_use]
     pub fn within(self, bytes: usize) -> Self {
         Self {
@@ -50,7 +50,7 @@ impl ReadSession {
     /// Runs `work` on the snapshot.
     ///
     /// # Errors
-    /// What `work` fails with, or the database; `TooLarge` from when all is read that may be.
+    /// What `work` fails with, or the database; `TooLarge` once the limit is reached.
     pub async fn run<T>(&self, work: impl AsyncFnOnce(&mut Tx) -> Result<T>) -> Result<T> {
         let mut guard = self.tx.lock().await;
         let room = self.room.load(Ordering::Relaxed);
@@ -59,7 +59,7 @@ impl ReadSession {
         }
         let tx = match guard.as_mut() {
             Some(tx) => {
-                // What was refused to one is nobody else's business.
+                // A statement that was refused to one caller must not fail the others.
                 tx.recover().await?;
                 tx
             }
@@ -85,17 +85,17 @@ impl ReadSession {
         done
     }
 
-    /// Has nothing more read.
+    /// Stops all further reads.
     pub fn stop(&self) {
         self.room.store(0, Ordering::Relaxed);
     }
 
-    /// Whether nothing more is read, because it was too much or would be.
+    /// Whether reads are stopped, because the limit is reached or would be.
     pub fn is_stopped(&self) -> bool {
         self.room.load(Ordering::Relaxed) == 0
     }
 
-    /// Lets the snapshot go; the next use begins a new one that sees what was written since.
+    /// Drops the snapshot; the next use begins a new one that sees what was written since.
     pub async fn refresh(&self) {
         self.tx.lock().await.take();
     }

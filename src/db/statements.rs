@@ -1,4 +1,4 @@
-//! Running statements inside a transaction.
+//! StatementOptions statements inside a transaction.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use sqlx::{
 use sqlx_core::transaction::TransactionManager as _;
 
 use super::{
-    Running, Sql,
+    Sql, StatementOptions,
     admission::Permit,
-    connections::Lent,
+    connections::PooledConnection,
     constraint::{is_unread, translate},
 };
 use crate::{
@@ -60,7 +60,7 @@ impl Mode {
 /// Postgres stops (it looks every half second, see `policies/00_roles.sql`).
 pub struct Statements {
     /// There until this is dropped.
-    lent: Option<Lent>,
+    pooled: Option<PooledConnection>,
     mode: Mode,
     /// Whether a statement is under way.
     is_busy: bool,
@@ -69,7 +69,7 @@ pub struct Statements {
     count: u32,
     /// Bytes of rows that may be read yet.
     room: usize,
-    running: Running,
+    options: StatementOptions,
     /// Whether the statement under way stays prepared on the connection.
     is_kept: bool,
     /// Let go with the connection.
@@ -80,24 +80,24 @@ impl Statements {
     /// Begins, with settings that hold to the end. A permit is a place among the transactions of a tenant, kept to the
     /// end, and given back when there is no transaction.
     pub(super) async fn begin(
-        lent: Lent,
+        pooled: PooledConnection,
         (mode, settings): (Mode, &str),
-        (running, permit): (Running, Option<Permit>),
+        (options, permit): (StatementOptions, Option<Permit>),
     ) -> Result<Self, (sqlx::Error, Option<Permit>)> {
         let mut statements = Self {
-            lent: Some(lent),
+            pooled: Some(pooled),
             mode,
             is_busy: true,
             is_refused: false,
             count: 0,
             room: usize::MAX,
-            is_kept: running.prepared,
-            running,
+            is_kept: options.prepared,
+            options,
             permit,
         };
         let (begin, settled) = (mode.begin(), mode.settled());
         let begin = AssertSqlSafe(format!("{begin}; {settings}{settled}"));
-        let begun = statements.lent().begin(begin.into_sql_str()).await;
+        let begun = statements.pooled().begin(begin.into_sql_str()).await;
         if let Err(error) = begun {
             return Err((error, statements.permit.take()));
         }
@@ -245,11 +245,11 @@ impl Statements {
     }
 
     fn connection(&mut self) -> &mut PgConnection {
-        &mut self.lent().connection
+        &mut self.pooled().connection
     }
 
-    fn lent(&mut self) -> &mut Lent {
-        self.lent.as_mut().expect("it is there until dropped")
+    fn pooled(&mut self) -> &mut PooledConnection {
+        self.pooled.as_mut().expect("it is there until dropped")
     }
 
     /// Notes that a statement is under way from now on.
@@ -258,12 +258,12 @@ impl Statements {
         self.is_busy = true;
         let text = sql.0.sql();
         let bytes = text.as_str().len();
-        self.is_kept = self.running.prepared && bytes <= LONG;
+        self.is_kept = self.options.prepared && bytes <= LONG;
         // Rows that are written are parsed; only what is read has much to plan.
         if bytes > LONG && text.as_str().starts_with("SELECT") {
-            self.lent().strain(bytes);
+            self.pooled().note_planned(bytes);
         }
-        if let Some(observer) = &self.running.observer {
+        if let Some(observer) = &self.options.observer {
             observer(text.as_str());
         }
         Statement::begin(text)
@@ -278,31 +278,31 @@ fn size(row: &PgRow) -> usize {
 
 impl Drop for Statements {
     fn drop(&mut self) {
-        let Some(mut lent) = self.lent.take() else {
+        let Some(mut pooled) = self.pooled.take() else {
             return;
         };
         if !self.is_busy {
             match self.mode {
-                Mode::Snapshot => lent.keep_open(),
-                Mode::Change => lent.keep(),
+                Mode::Snapshot => pooled.release_open(),
+                Mode::Change => pooled.release(),
             }
             return;
         }
         let permit = self.permit.take();
         tokio::spawn(async move {
             let cleaning = async {
-                lent.connection.ping().await?;
-                if !lent.is_open() {
+                pooled.connection.ping().await?;
+                if !pooled.is_open() {
                     // Of a transaction whose BEGIN nobody waited for sqlx (0.9.0) knows nothing, and leaves it open.
-                    (&mut *lent.connection).execute("ROLLBACK").await?;
+                    (&mut *pooled.connection).execute("ROLLBACK").await?;
                 }
                 Ok::<_, sqlx::Error>(())
             };
             if matches!(tokio::time::timeout(GRACE, cleaning).await, Ok(Ok(()))) {
-                lent.keep();
+                pooled.release();
             } else {
-                lent.connection.close_on_drop();
-                drop(lent);
+                pooled.connection.close_on_drop();
+                drop(pooled);
             }
             drop(permit);
         });

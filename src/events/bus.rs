@@ -21,9 +21,9 @@ use crate::{
 
 /// Nothing waits longer than this for Redis.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// How long a Redis that is away is left alone.
+/// How long to wait before an unavailable Redis is tried again.
 const PAUSE: Duration = Duration::from_millis(250);
-/// How often a silent Redis is asked whether it is still there, and tenants that nobody listens to are left.
+/// How often a silent Redis is pinged, and channels without listeners are unsubscribed.
 const CHECKED_EVERY: Duration = Duration::from_secs(1);
 
 /// The connection to the other servers.
@@ -32,41 +32,41 @@ pub(super) struct Bus {
     hints: Hints,
     url: Option<String>,
     state: Arc<AtomicU8>,
-    /// Told when hints may have been missed: the table is to be looked at.
+    /// Notified when hints may have been missed: the table is to be polled.
     pub(super) missed: Arc<Notify>,
 }
 
-/// How the other servers are reached.
+/// The state of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reach {
-    /// There is no Redis, so there are no others.
-    Alone = 0,
+pub(super) enum BusState {
+    /// There is no Redis, so there are no other servers.
+    Disabled = 0,
     /// Redis carries hints.
-    Hearing = 1,
-    /// Redis is away.
-    Deaf = 2,
+    Connected = 1,
+    /// Redis is unavailable.
+    Disconnected = 2,
 }
 
 impl Bus {
     pub(super) fn new(hints: Hints, url: Option<String>) -> Self {
-        let reach = if url.is_some() {
-            Reach::Deaf
+        let state = if url.is_some() {
+            BusState::Disconnected
         } else {
-            Reach::Alone
+            BusState::Disabled
         };
         Self {
             hints,
             url,
-            state: Arc::new(AtomicU8::new(reach as u8)),
+            state: Arc::new(AtomicU8::new(state as u8)),
             missed: Arc::default(),
         }
     }
 
-    pub(super) fn reach(&self) -> Reach {
+    pub(super) fn state(&self) -> BusState {
         match self.state.load(Ordering::Relaxed) {
-            0 => Reach::Alone,
-            1 => Reach::Hearing,
-            _ => Reach::Deaf,
+            0 => BusState::Disabled,
+            1 => BusState::Connected,
+            _ => BusState::Disconnected,
         }
     }
 
@@ -78,7 +78,7 @@ impl Bus {
         stop.run_until_cancelled(carry).await;
     }
 
-    /// Without Redis hints are dropped here: this server has heard them already.
+    /// Without Redis hints are dropped here: this server has them already.
     async fn send(&self) {
         let mut manager = None;
         loop {
@@ -111,17 +111,17 @@ impl Bus {
             if let Some((sink, stream)) = subscribe(url).await {
                 self.listen(sink, stream).await;
             }
-            if self.reach() == Reach::Hearing {
+            if self.state() == BusState::Connected {
                 tracing::warn!(
                     "redis is away: changes of other servers are looked for in the database meanwhile"
                 );
             }
-            self.set(Reach::Deaf);
+            self.set(BusState::Disconnected);
             tokio::time::sleep(PAUSE).await;
         }
     }
 
-    /// Hears until the connection breaks.
+    /// Receives hints until the connection breaks.
     async fn listen(&self, mut sink: PubSubSink, mut stream: PubSubStream) {
         let mut subscribed = HashSet::new();
         let mut check = tokio::time::interval(CHECKED_EVERY);
@@ -148,7 +148,7 @@ impl Bus {
         }
     }
 
-    /// Brings the subscriptions in step with who listens; whether Redis still answers.
+    /// Brings the channels in step with the listeners; whether Redis still answers.
     async fn follow(&self, sink: &mut PubSubSink, subscribed: &mut HashSet<TenantId>) -> bool {
         let wanted: HashSet<TenantId> = self.hints.listening().into_iter().collect();
         let change = async {
@@ -160,22 +160,22 @@ impl Bus {
             }
             redis::RedisResult::Ok(())
         };
-        // Many at once after a reconnect, so it is the whole that has a limit and not each.
+        // Many at once after a reconnect, so the whole has a time limit and not each.
         let changed = timeout(Duration::from_secs(5), change).await;
         if !matches!(changed, Ok(Ok(()))) {
             return false;
         }
-        if *subscribed != wanted || self.reach() != Reach::Hearing {
-            // What was announced before this was heard by nobody here.
-            self.set(Reach::Hearing);
+        if *subscribed != wanted || self.state() != BusState::Connected {
+            // Hints that were published before this are missed.
+            self.set(BusState::Connected);
             self.missed.notify_one();
         }
         *subscribed = wanted;
         true
     }
 
-    fn set(&self, reach: Reach) {
-        self.state.store(reach as u8, Ordering::Relaxed);
+    fn set(&self, state: BusState) {
+        self.state.store(state as u8, Ordering::Relaxed);
     }
 }
 

@@ -1,4 +1,4 @@
-//! A place in a tenant's event log, as clients hold it.
+//! A position in a tenant's event log, as clients hold it.
 
 use std::{fmt, str::FromStr};
 
@@ -10,9 +10,9 @@ use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value
 #[sqlx(transparent)]
 pub struct Epoch(String);
 
-/// A place in a tenant's event log: after an event, and before the next one.
+/// A position in a tenant's event log: after an event, and before the next one.
 ///
-/// It is not signed: whoever makes one up starts somewhere else in what they may see anyway.
+/// It is not signed: a client that makes one up starts somewhere else in what it may see anyway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventCursor {
     /// The history.

@@ -1,4 +1,4 @@
-//! A tenant's event log as this server follows it: read once, for all who watch.
+//! A tenant's event log as this server follows it: read once, for all subscribers.
 
 use std::{
     collections::VecDeque,
@@ -11,7 +11,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::{Epoch, EventCursor, Logged, logged};
+use super::{Epoch, EventCursor, LoggedEvent, logged};
 use crate::{
     base::{
         error::{Error, Result},
@@ -20,16 +20,16 @@ use crate::{
     db::{Db, journal::Hints},
 };
 
-/// Events that are kept in memory: whoever is no further behind than this costs no statement.
-const KEPT: usize = 256;
+/// Events that are buffered: a reader that is no further behind than this costs no statement.
+const BUFFERED: usize = 256;
 
-/// For so long the log counts as looked at. The hub does so every two seconds.
-const LOOKED_AT_FOR: Duration = Duration::from_secs(8);
+/// How long a poll of the log counts as current. The hub polls every two seconds.
+const POLL_VALID_FOR: Duration = Duration::from_secs(8);
 
-/// Why a place in the log can't be read on from.
+/// Why the log can't be read from a position.
 #[derive(Debug, Clone)]
 pub enum FeedError {
-    /// What came after it is gone, or belongs to another history: the reader has to begin anew.
+    /// What came after it is gone, or belongs to another history: the reader has to start over.
     Lost,
     /// The database.
     Failed(Error),
@@ -51,28 +51,28 @@ pub struct Feed {
     recent: Mutex<Recent>,
     /// One reader at a time; the others find what it read.
     reading: tokio::sync::Mutex<()>,
-    looked: Mutex<Looked>,
+    last_poll: Mutex<LastPoll>,
     is_over: AtomicBool,
 }
 
-/// How far the log was when the database was last asked, and when that was.
+/// The end of the log at the last poll, and when that was.
 #[derive(Debug, Clone, Copy)]
-struct Looked {
+struct LastPoll {
     at: Instant,
     last_seq: i64,
 }
 
-impl Looked {
-    /// Whether whoever was told all up to a number knew all that there was a moment ago.
-    fn is_current(self, told: i64, now: Instant) -> bool {
-        told >= self.last_seq && now.duration_since(self.at) <= LOOKED_AT_FOR
+impl LastPoll {
+    /// Whether a reader at a position has all that there was a moment ago.
+    fn is_current(self, position: i64, now: Instant) -> bool {
+        position >= self.last_seq && now.duration_since(self.at) <= POLL_VALID_FOR
     }
 }
 
 /// The latest events: all from after a number on.
 struct Recent {
     after: i64,
-    events: VecDeque<Arc<Logged>>,
+    events: VecDeque<Arc<LoggedEvent>>,
 }
 
 impl Recent {
@@ -80,15 +80,15 @@ impl Recent {
         self.after + self.events.len() as i64
     }
 
-    /// The events after a number, if they are kept.
-    fn after(&self, seq: i64) -> Option<Vec<Arc<Logged>>> {
+    /// The events after a number, if they are buffered.
+    fn after(&self, seq: i64) -> Option<Vec<Arc<LoggedEvent>>> {
         let skipped = usize::try_from(seq - self.after).ok()?;
         Some(self.events.iter().skip(skipped).cloned().collect())
     }
 
-    fn extend(&mut self, events: &[Arc<Logged>]) {
+    fn extend(&mut self, events: &[Arc<LoggedEvent>]) {
         self.events.extend(events.iter().cloned());
-        while self.events.len() > KEPT {
+        while self.events.len() > BUFFERED {
             self.events.pop_front();
             self.after += 1;
         }
@@ -105,7 +105,7 @@ impl Feed {
             kind: "tenant",
             field: "id",
         })?;
-        // Whoever comes back with an older place need not wait for the next hint to be told what is there.
+        // A client that resumes from an older position need not wait for the next hint.
         hints.hear(tenant, head.last_seq);
         Ok(Self {
             tenant,
@@ -118,7 +118,7 @@ impl Feed {
                 events: VecDeque::new(),
             }),
             reading: tokio::sync::Mutex::default(),
-            looked: Mutex::new(Looked {
+            last_poll: Mutex::new(LastPoll {
                 at,
                 last_seq: head.last_seq,
             }),
@@ -138,7 +138,7 @@ impl Feed {
         self.recent().end()
     }
 
-    /// A place in the log as clients hold it.
+    /// The cursor of a position.
     #[must_use]
     pub fn cursor(&self, seq: i64) -> EventCursor {
         EventCursor {
@@ -155,7 +155,7 @@ impl Feed {
         if cursor.epoch != self.epoch {
             return Err(FeedError::Lost);
         }
-        // Another server may have told the client more than this one has heard of.
+        // Another server may have delivered more to the client than this one knows of.
         if cursor.seq > self.position() && cursor.seq > *self.heard.borrow() {
             let head = logged::heads(&self.db, vec![self.tenant]).await?.pop();
             if head.is_none_or(|head| head.last_seq < cursor.seq) {
@@ -169,19 +169,19 @@ impl Feed {
     ///
     /// # Errors
     /// [`FeedError`].
-    pub async fn read(&self, after: i64) -> Result<Vec<Arc<Logged>>, FeedError> {
-        let found = self.kept(after)?;
+    pub async fn read(&self, after: i64) -> Result<Vec<Arc<LoggedEvent>>, FeedError> {
+        let found = self.buffered(after)?;
         if !found.is_empty() || !self.has_grown(after) {
             return Ok(found);
         }
         let reading = self.reading.lock().await;
         let end = self.position();
         if after > end {
-            // Another server was quicker with this reader than we are with the log.
+            // A faster server has brought this reader ahead of our feed.
             drop(reading);
             return self.contiguous(after).await;
         }
-        let found = self.kept(after)?;
+        let found = self.buffered(after)?;
         if !found.is_empty() {
             return Ok(found);
         }
@@ -192,14 +192,14 @@ impl Feed {
         let claimed = *self.heard.borrow();
         let events = self.contiguous(end).await?;
         if events.is_empty() {
-            // Hints are not proof. This one told of what is not there, and must not be believed again.
+            // Hints are not proof. This one named an event that does not exist, and must not be followed again.
             self.hints.correct(self.tenant, claimed, end);
         }
         self.recent().extend(&events);
         Ok(events)
     }
 
-    /// Waits until there is something after a number, or the feed is over.
+    /// Waits until there is an event after a number, or the feed is over.
     pub async fn wait_past(&self, after: i64) {
         let mut heard = self.heard.clone();
         let is_past = |known: &i64| *known > after;
@@ -207,15 +207,15 @@ impl Feed {
         _ = heard.wait_for(is_past).await;
     }
 
-    /// Whether whoever was told all up to a number knows all that there was a moment ago, by the word of the database.
+    /// Whether a reader at a position has all that there was a moment ago, according to the database.
     #[must_use]
-    pub fn is_current(&self, told: i64) -> bool {
-        !self.is_over() && self.looked().is_current(told, Instant::now())
+    pub fn is_current(&self, position: i64) -> bool {
+        !self.is_over() && self.last_poll().is_current(position, Instant::now())
     }
 
-    /// Notes how far the log was when the database was asked.
-    pub(super) fn looked_at(&self, at: Instant, last_seq: i64) {
-        *self.looked() = Looked { at, last_seq };
+    /// Notes the end of the log at a poll.
+    pub(super) fn note_poll(&self, at: Instant, last_seq: i64) {
+        *self.last_poll() = LastPoll { at, last_seq };
     }
 
     /// Whether the log's history ended: a restore took some of it back.
@@ -228,7 +228,7 @@ impl Feed {
         &self.epoch
     }
 
-    /// Ends the feed: all who read from it or wait for more are told.
+    /// Ends the feed, for all that read from it or wait for more.
     pub(super) fn end(&self) {
         self.is_over.store(true, Ordering::Relaxed);
         self.hints.forget(self.tenant);
@@ -238,7 +238,7 @@ impl Feed {
         after < self.position() || *self.heard.borrow() > after
     }
 
-    fn kept(&self, after: i64) -> Result<Vec<Arc<Logged>>, FeedError> {
+    fn buffered(&self, after: i64) -> Result<Vec<Arc<LoggedEvent>>, FeedError> {
         if self.is_over() {
             return Err(FeedError::Lost);
         }
@@ -246,8 +246,8 @@ impl Feed {
     }
 
     /// Reads a page; the first event after a number has the next one, or it was dropped.
-    async fn contiguous(&self, after: i64) -> Result<Vec<Arc<Logged>>, FeedError> {
-        // Noted before the database is asked: others may read on meanwhile.
+    async fn contiguous(&self, after: i64) -> Result<Vec<Arc<LoggedEvent>>, FeedError> {
+        // Noted before the database is read: others may read on meanwhile.
         let known = self.position();
         let events = logged::read(&self.db, self.tenant, after).await?;
         let is_whole = events
@@ -261,8 +261,10 @@ impl Feed {
         Ok(events)
     }
 
-    fn looked(&self) -> MutexGuard<'_, Looked> {
-        self.looked.lock().unwrap_or_else(PoisonError::into_inner)
+    fn last_poll(&self) -> MutexGuard<'_, LastPoll> {
+        self.last_poll
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn recent(&self) -> MutexGuard<'_, Recent> {
@@ -275,17 +277,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_knows_all_that_there_was_is_current_until_nobody_looks_any_more() {
+    fn a_reader_at_the_end_is_current_until_polls_stop() {
         let at = Instant::now();
-        let looked = Looked { at, last_seq: 7 };
-        for (told, now, is_current) in [
+        let last_poll = LastPoll { at, last_seq: 7 };
+        for (position, now, is_current) in [
             (7, at, true),
             (8, at, true),
             (6, at, false),
-            (7, at + LOOKED_AT_FOR, true),
-            (7, at + LOOKED_AT_FOR + Duration::from_millis(1), false),
+            (7, at + POLL_VALID_FOR, true),
+            (7, at + POLL_VALID_FOR + Duration::from_millis(1), false),
         ] {
-            assert_eq!(looked.is_current(told, now), is_current, "{told}");
+            assert_eq!(
+                last_poll.is_current(position, now),
+                is_current,
+                "{position}"
+            );
         }
     }
 }

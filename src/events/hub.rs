@@ -1,7 +1,7 @@
-//! The feeds of the tenants that somebody watches on this server, and what keeps them in step whatever else fails.
+//! The feeds of the tenants that are watched on this server, and what keeps them in step whatever else fails.
 //!
-//! A hint says when to look. That none is missed is the poll's care: one statement for all live tenants, every two
-//! seconds while Redis carries hints and four times a second while it does not. It also sees when a history ended.
+//! A hint says when to read. The poll makes up for hints that are missed: one statement for all live tenants, every two
+//! seconds while Redis carries hints and four times a second while it does not. It also detects that a history ended.
 
 use std::{
     collections::HashMap,
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Feed,
-    bus::{Bus, Reach},
+    bus::{Bus, BusState},
     logged,
 };
 use crate::{
@@ -22,10 +22,10 @@ use crate::{
     platform::telemetry::metrics::Metrics,
 };
 
-/// How often the log is looked at while hints come.
+/// How often the log is polled while hints arrive.
 const POLLED_EVERY: Duration = Duration::from_secs(2);
-/// How often when none do.
-const POLLED_DEAF: Duration = Duration::from_millis(250);
+/// How often while none do.
+const POLLED_DISCONNECTED: Duration = Duration::from_millis(250);
 /// A poll that takes longer is given up.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often partitions are made and dropped.
@@ -63,7 +63,7 @@ impl Hub {
         }
     }
 
-    /// A tenant's feed, followed from now on for as long as somebody holds it.
+    /// A tenant's feed, followed from now on for as long as it is held.
     ///
     /// # Errors
     /// The database.
@@ -86,39 +86,39 @@ impl Hub {
     }
 
     async fn poll(&self, stop: &CancellationToken) {
-        let mut works = true;
+        let mut was_healthy = true;
         loop {
-            let pause = match self.bus.reach() {
-                Reach::Deaf => POLLED_DEAF,
-                Reach::Alone | Reach::Hearing => POLLED_EVERY,
+            let pause = match self.bus.state() {
+                BusState::Disconnected => POLLED_DISCONNECTED,
+                BusState::Disabled | BusState::Connected => POLLED_EVERY,
             };
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
                 () = self.bus.missed.notified() => {}
             }
-            let looked = tokio::time::timeout(PATIENCE, self.look());
-            let Some(looked) = stop.run_until_cancelled(looked).await else {
+            let poll = tokio::time::timeout(PATIENCE, self.poll_once());
+            let Some(polled) = stop.run_until_cancelled(poll).await else {
                 return;
             };
-            let looks = matches!(looked, Ok(Ok(())));
-            if looks != works {
-                match looks {
+            let is_healthy = matches!(polled, Ok(Ok(())));
+            if is_healthy != was_healthy {
+                match is_healthy {
                     true => tracing::info!("the event log can be read again"),
                     false => tracing::warn!("the event log can't be read: subscriptions wait"),
                 }
             }
-            works = looks;
+            was_healthy = is_healthy;
         }
     }
 
-    async fn look(&self) -> Result<()> {
+    async fn poll_once(&self) -> Result<()> {
         let live = self.live();
         self.metrics.live_tenants.set(live.len() as i64);
         if live.is_empty() {
             return Ok(());
         }
-        // Noted before the database is asked: what is read meanwhile is news to the answer.
+        // Noted before the database is read: events that are read meanwhile may be newer than the answer.
         let positions: HashMap<_, _> = live
             .iter()
             .map(|(tenant, feed)| (*tenant, feed.position()))
@@ -134,7 +134,7 @@ impl Hub {
                 feed.end();
                 continue;
             }
-            feed.looked_at(asked, head.last_seq);
+            feed.note_poll(asked, head.last_seq);
             if self.hints.hear(head.tenant_id, head.last_seq) {
                 self.metrics.found_by_poll.inc();
             }
@@ -156,11 +156,11 @@ impl Hub {
         }
     }
 
-    /// The feeds that somebody holds; the others are forgotten.
+    /// The feeds that are held; the others are removed.
     fn live(&self) -> HashMap<TenantId, Arc<Feed>> {
         let mut live = HashMap::new();
         self.feeds().retain(|tenant, slot| {
-            // One that is just being opened can't be looked into, and stays.
+            // One that is being opened is locked, and stays.
             let Ok(feed) = slot.try_lock() else {
                 return true;
             };

@@ -12,7 +12,7 @@ use crate::{
         error::{Error, Result},
         ids::{TenantId, Typed as _},
     },
-    db::{Db, Glances, KnownRow, Sql, SystemReason, Tx, journal::EventKind},
+    db::{AutocommitReader, Db, KnownRow, Sql, SystemReason, Tx, journal::EventKind},
 };
 
 /// Events that one statement reads.
@@ -20,7 +20,7 @@ pub(super) const PAGE: i64 = 200;
 
 /// An event of a tenant.
 #[derive(Debug)]
-pub struct Logged {
+pub struct LoggedEvent {
     /// Its number; a tenant's events are numbered without holes, in the order of their commits.
     pub seq: i64,
     /// What happened.
@@ -41,13 +41,13 @@ pub struct Logged {
     pub visible_before: Option<String>,
     /// Who can see it after; `None` when it is gone.
     pub visible_after: Option<String>,
-    /// Who did it, as [`crate::access::Author`] is written.
+    /// The author, as [`crate::access::Author`] is written.
     pub actor: String,
     /// When.
     pub occurred_at: DateTime<Utc>,
 }
 
-impl Logged {
+impl LoggedEvent {
     /// The record as it was before, as far as it is known.
     #[must_use]
     pub fn record_before(&self) -> KnownRow {
@@ -76,7 +76,7 @@ struct Row {
     occurred_at: DateTime<Utc>,
 }
 
-impl From<Row> for Logged {
+impl From<Row> for LoggedEvent {
     fn from(row: Row) -> Self {
         Self {
             seq: row.seq,
@@ -103,7 +103,7 @@ fn object(json: Option<Json>) -> Map<String, Json> {
 }
 
 /// Reads the events after a number, a page of them.
-pub(super) async fn read(db: &Db, tenant: TenantId, after: i64) -> Result<Vec<Arc<Logged>>> {
+pub(super) async fn read(db: &Db, tenant: TenantId, after: i64) -> Result<Vec<Arc<LoggedEvent>>> {
     let sql = Sql::new(
         "SELECT e.seq, e.kind, e.entity, e.entity_id, e.version, e.changed, e.before, e.record, e.visible_before, \
          e.visible_after, e.actor, e.occurred_at FROM events e WHERE e.tenant_id = ",
@@ -118,7 +118,7 @@ pub(super) async fn read(db: &Db, tenant: TenantId, after: i64) -> Result<Vec<Ar
     Ok(rows.into_iter().map(|row| Arc::new(row.into())).collect())
 }
 
-/// How far a tenant's log is, and in which history.
+/// The end of a tenant's log, and its history.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub(super) struct Head {
     pub(super) tenant_id: TenantId,
@@ -126,7 +126,7 @@ pub(super) struct Head {
     pub(super) epoch: Epoch,
 }
 
-/// Reads how far the logs of tenants are, in one statement.
+/// Reads the ends of tenants' logs, in one statement.
 pub(super) async fn heads(db: &Db, tenants: Vec<TenantId>) -> Result<Vec<Head>> {
     let sql = Sql::new(
         "SELECT s.tenant_id, s.last_seq, app.epoch(s.epoch) AS epoch FROM tenant_seq s WHERE s.tenant_id = ANY(",
@@ -138,16 +138,16 @@ pub(super) async fn heads(db: &Db, tenants: Vec<TenantId>) -> Result<Vec<Head>> 
 }
 
 #[derive(sqlx::FromRow)]
-struct Reached {
+struct VersionRow {
     tenant_id: TenantId,
     last_seq: i64,
     epoch: Epoch,
     changed: Json,
 }
 
-/// Reads how far the data of tenants is, in one statement.
+/// Reads the versions of tenants' data, in one statement.
 pub(super) async fn versions(
-    glances: &mut Glances,
+    reader: &mut AutocommitReader,
     tenants: &[TenantId],
 ) -> Result<HashMap<TenantId, Arc<Versions>>> {
     let ids: Vec<Uuid> = tenants.iter().map(|tenant| tenant.uuid()).collect();
@@ -155,7 +155,7 @@ pub(super) async fn versions(
         "SELECT s.tenant_id, s.last_seq, app.epoch(s.epoch) AS epoch, s.changed FROM tenant_seq s WHERE s.tenant_id",
     )
     .one_of(&ids);
-    let rows = glances.all::<Reached>(sql).await?;
+    let rows = reader.all::<VersionRow>(sql).await?;
     let versions = rows.into_iter().map(|row| {
         let versions = Versions::new(row.epoch, row.last_seq, object(Some(row.changed)));
         (row.tenant_id, Arc::new(versions))
@@ -163,7 +163,7 @@ pub(super) async fn versions(
     Ok(versions.collect())
 }
 
-/// Makes room for the days to come and drops events that are older than so many days.
+/// Makes partitions for the days to come and drops events that are older than so many days.
 pub(super) async fn keep(db: &Db, days: u16) -> Result<()> {
     let mut tx = db.system(SystemReason::Events).await?;
     let sql = Sql::new("SELECT app.keep_events(").bind(i32::from(days));
@@ -175,7 +175,7 @@ pub(super) async fn keep(db: &Db, days: u16) -> Result<()> {
     Ok(())
 }
 
-/// The place that a transaction's snapshot stands at.
+/// The position of a transaction's snapshot in the log.
 ///
 /// # Errors
 /// The database.

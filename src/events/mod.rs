@@ -1,9 +1,9 @@
-//! What happened, in the order it was committed: the numbered event log of each tenant, and following it.
+//! The event log of each tenant, numbered in commit order, and following it.
 //!
-//! A verb emits events into its transaction; the door in `db/` appends them as its last statements ([`append`]). The
+//! A verb emits events into its unit of work, which appends them as its last statements ([`append`]). The
 //! table is the truth. A [`Hints`] message after the commit only says when to look; [`Hub`] has a [`Feed`] for each
-//! tenant that is watched here, which reads the log once for all who watch. Who is told what is [`Watched::outlook`]. [`Progress`]
-//! tells without reading the log whether anything has changed.
+//! tenant that is watched here, which reads the log once for all subscribers. [`Watched::relevance`] decides which of them is notified of what. [`Progress`]
+//! shows whether anything has changed without reading the log.
 
 mod bus;
 mod cursor;
@@ -17,6 +17,6 @@ pub use bus::redis_answers;
 pub use cursor::{BadCursor, Epoch, EventCursor};
 pub use feed::{Feed, FeedError};
 pub use hub::Hub;
-pub use logged::{Logged, here};
-pub use relevance::{Change, Outlook, Watched};
+pub use logged::{LoggedEvent, here};
+pub use relevance::{Change, Relevance, Watched};
 pub use versions::{Progress, Versions};

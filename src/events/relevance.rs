@@ -1,8 +1,8 @@
-//! What an event means to somebody who watches: the rule of the policies, and the watcher's filter, before and after.
+//! Whether an event is relevant to a subscriber: the rule of the policies, and the subscriber's filter, before and after.
 
 use async_graphql::Enum;
 
-use super::Logged;
+use super::LoggedEvent;
 use crate::{
     access::Actor,
     db::{Predicate, journal::EventKind},
@@ -75,16 +75,16 @@ pub struct Watched {
     pub id_column: &'static str,
     /// Which of them.
     pub filter: Predicate,
-    /// Whether who sees any of them sees all of the tenant's: they have no row scope.
+    /// Whether they have no row scope: an actor that sees any of them sees all of the tenant's.
     pub is_shared: bool,
 }
 
-/// What a watcher is told of an event.
+/// What a subscriber is notified of for an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outlook {
+pub enum Relevance {
     /// This, or nothing.
-    Told(Option<Change>),
-    /// It depends on whether the record meets the filter now, which only the database can tell.
+    Known(Option<Change>),
+    /// It depends on whether the record meets the filter now, which only the database knows.
     Depends {
         /// When it does.
         met: Change,
@@ -94,12 +94,12 @@ pub enum Outlook {
 }
 
 impl Watched {
-    /// What somebody is told of an event. Postgres is asked for what is shown of the record; this decides who hears of
-    /// it at all, so it follows the row scope of the policies: the substring rule on `visible_to`, before and after.
+    /// What an actor is notified of for an event. The record itself is read from Postgres; this decides whether the actor is
+    /// notified at all, so it follows the row scope of the policies: the substring rule on `visible_to`, before and after.
     #[must_use]
-    pub fn outlook(&self, actor: &Actor, event: &Logged) -> Outlook {
+    pub fn relevance(&self, actor: &Actor, event: &LoggedEvent) -> Relevance {
         if event.entity != self.entity {
-            return Outlook::Told(None);
+            return Relevance::Known(None);
         }
         let sees = |visible_to: &Option<String>| {
             let visible_to = visible_to.as_deref();
@@ -122,23 +122,23 @@ impl Watched {
             Some(_) => Change::LeftView,
             None => Change::Deleted,
         };
-        // Whether it was there is not always known. Then it may have been: telling of a change or of a loss twice does
-        // no harm, and not telling would.
+        // Whether it was in view is not always known. Then it counts as if it was: notifying twice of a change or a loss does no
+        // harm, and missing one would.
         let met = match was {
             Some(false) => came,
             Some(true) | None => event.kind.into(),
         };
         let unmet = (was != Some(false)).then_some(went);
         match is {
-            Some(true) => Outlook::Told(Some(met)),
-            Some(false) => Outlook::Told(unmet),
-            None => Outlook::Depends { met, unmet },
+            Some(true) => Relevance::Known(Some(met)),
+            Some(false) => Relevance::Known(unmet),
+            None => Relevance::Depends { met, unmet },
         }
     }
 
-    /// Whether somebody could see the record before, by their rights alone.
+    /// Whether the actor could see the record before, by their rights alone.
     #[must_use]
-    pub fn was_seen(&self, actor: &Actor, event: &Logged) -> bool {
+    pub fn was_seen(&self, actor: &Actor, event: &LoggedEvent) -> bool {
         let before = event.visible_before.as_deref();
         before.is_some_and(|visible_to| actor.sees_row(self.table, visible_to))
     }

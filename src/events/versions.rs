@@ -1,9 +1,9 @@
-//! How far a tenant's data is, kind by kind: what was answered of some kinds is as good as new for as long as their
-//! numbers stand still.
+//! The versions of a tenant's data, kind by kind: a response that depends on some kinds is current for as long as their
+//! versions stay the same.
 //!
-//! They are asked of the database and of nothing else, since it alone knows what is committed, whatever has become of
-//! servers, hints and caches meanwhile. One statement serves all who wait; it begins after they asked, so whoever was
-//! told of a write, by whichever server, finds it.
+//! They are read from the database and from nothing else, since it alone knows what is committed, whatever has become of
+//! servers, hints and caches meanwhile. One statement serves all waiting callers; it begins after they called, so a caller
+//! that knows of a write, by whichever server, finds it.
 
 use std::{
     collections::HashMap,
@@ -25,14 +25,14 @@ use crate::{
     db::{Db, SystemReason},
 };
 
-/// Nobody waits longer; whoever has waited is answered without what is kept.
+/// No caller waits longer; after this the response cache is bypassed.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Tenants of which it is remembered how far they were, and for how long.
+/// Tenants whose last versions are remembered, and for how long.
 const KNOWN: u64 = 10_000;
 const REMEMBERED: Duration = Duration::from_secs(60);
 
-/// How far the data of a tenant is.
+/// The versions of a tenant's data.
 #[derive(Debug, Clone)]
 pub struct Versions {
     epoch: Epoch,
@@ -49,7 +49,7 @@ impl Versions {
         }
     }
 
-    /// A text that stays the same until a record of these kinds changes, or the database is put back.
+    /// A text that stays the same until a record of these kinds changes, or the database is restored.
     #[must_use]
     pub fn of<'a>(&self, kinds: impl IntoIterator<Item = &'a str>) -> String {
         let mut text = self.epoch.to_string();
@@ -69,25 +69,25 @@ impl Versions {
 
 type Waiting = Vec<(TenantId, oneshot::Sender<Arc<Versions>>)>;
 
-/// Asks how far tenants are.
+/// Reads the versions of tenants' data.
 #[derive(Clone)]
 pub struct Progress(Arc<Inner>);
 
 struct Inner {
     db: Db,
     state: Mutex<State>,
-    /// How far tenants were when they were last asked about, with the instant before that.
+    /// The last versions of tenants, with the instant before they were read.
     known: Cache<TenantId, (Instant, Arc<Versions>)>,
 }
 
 #[derive(Default)]
 struct State {
     waiting: Waiting,
-    is_asking: bool,
+    is_reading: bool,
 }
 
 impl Progress {
-    /// Asks a database.
+    /// Reads from a database.
     #[must_use]
     pub fn new(db: Db) -> Self {
         Self(Arc::new(Inner {
@@ -100,7 +100,7 @@ impl Progress {
         }))
     }
 
-    /// How far a tenant was so long ago at the most, and when; `None` when the database does not say.
+    /// The versions of a tenant at most so long ago, and when they were read; `None` when the database does not answer.
     pub async fn within(
         &self,
         tenant: TenantId,
@@ -117,29 +117,29 @@ impl Progress {
         Some((asked, versions))
     }
 
-    /// How far a tenant is now; `None` when the database does not say.
+    /// The versions of a tenant now; `None` when the database does not answer.
     pub async fn of(&self, tenant: TenantId) -> Option<Arc<Versions>> {
         let (sender, versions) = oneshot::channel();
-        let is_asking = {
+        let is_reading = {
             let mut state = self.state();
             state.waiting.push((tenant, sender));
-            std::mem::replace(&mut state.is_asking, true)
+            std::mem::replace(&mut state.is_reading, true)
         };
-        // In a task of its own: whoever asked first may go away, and the others wait for the same answer.
-        if !is_asking {
-            tokio::spawn(self.clone().ask());
+        // In a task of its own: the first caller may be cancelled while others wait for the same answer.
+        if !is_reading {
+            tokio::spawn(self.clone().read());
         }
         versions.await.ok()
     }
 
-    /// Asks for all who wait, until nobody does.
-    async fn ask(self) {
-        let _end = LetGo(&self);
-        let mut glances = None;
+    /// Reads for all waiting callers, until there are none.
+    async fn read(self) {
+        let _end = FailWaiters(&self);
+        let mut reader = None;
         loop {
             let waiting = {
                 let mut state = self.state();
-                state.is_asking = !state.waiting.is_empty();
+                state.is_reading = !state.waiting.is_empty();
                 std::mem::take(&mut state.waiting)
             };
             if waiting.is_empty() {
@@ -147,14 +147,14 @@ impl Progress {
             }
             let began = Instant::now();
             let asked = async {
-                let glances = match &mut glances {
-                    Some(glances) => glances,
-                    none => none.insert(self.0.db.glances(SystemReason::Events).await?),
+                let reader = match &mut reader {
+                    Some(reader) => reader,
+                    none => none.insert(self.0.db.autocommit_reader(SystemReason::Events).await?),
                 };
                 let mut tenants: Vec<_> = waiting.iter().map(|(tenant, _)| *tenant).collect();
                 tenants.sort_unstable();
                 tenants.dedup();
-                logged::versions(glances, &tenants).await
+                logged::versions(reader, &tenants).await
             };
             let found: Result<HashMap<_, _>> = tokio::time::timeout(PATIENCE, asked)
                 .await
@@ -169,10 +169,10 @@ impl Progress {
                         }
                     }
                 }
-                // Who waits is told by what they wait for being dropped; the connection may be broken.
+                // Dropping the senders tells the callers; the connection may be broken.
                 Err(error) => {
                     tracing::debug!(%error, "it can't be said how far tenants are");
-                    glances = None;
+                    reader = None;
                 }
             }
         }
@@ -183,10 +183,10 @@ impl Progress {
     }
 }
 
-/// Lets go of those who wait if the asking panics: nobody else would ask for them.
-struct LetGo<'a>(&'a Progress);
+/// Fails the waiting callers if the task panics: no other would read for them.
+struct FailWaiters<'a>(&'a Progress);
 
-impl Drop for LetGo<'_> {
+impl Drop for FailWaiters<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             *self.0.state() = State::default();

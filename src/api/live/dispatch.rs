@@ -16,7 +16,7 @@ use super::{
 use crate::{
     access::Actor,
     base::ids::Typed as _,
-    events::{FeedError, Logged},
+    events::{FeedError, LoggedEvent},
 };
 
 /// How soon a heartbeat that could not be sent is tried again.
@@ -171,7 +171,7 @@ impl SubscriberGroup {
         self: &Arc<Self>,
         live: &Arc<Live>,
         subscriptions: &[Arc<SharedSubscription>],
-        events: &[Arc<Logged>],
+        events: &[Arc<LoggedEvent>],
     ) -> Result<Duration, Undelivered> {
         let began = Instant::now();
         let patience = live.runtime.limits.event_time / SHARED_PART;
@@ -203,7 +203,7 @@ impl SubscriberGroup {
         &self,
         live: &Arc<Live>,
         subscription: &Arc<SharedSubscription>,
-        events: &[Arc<Logged>],
+        events: &[Arc<LoggedEvent>],
     ) -> Result<Duration, Undelivered> {
         let _permit = self.heavy.acquire().await;
         let began = Instant::now();
@@ -225,7 +225,7 @@ impl SubscriberGroup {
         &self,
         runtime: &Runtime,
         subscriptions: &[Arc<SharedSubscription>],
-        events: &[Arc<Logged>],
+        events: &[Arc<LoggedEvent>],
     ) -> Result<(), RenderError> {
         let context = self.shared_context(runtime);
         let notified = subscriptions
@@ -259,13 +259,13 @@ impl SubscriberGroup {
 }
 
 /// Whether an event may change rights: nothing after it is delivered before the rights it concerns are checked.
-fn changes_rights(event: &Arc<Logged>) -> bool {
+fn changes_rights(event: &Arc<LoggedEvent>) -> bool {
     ACCESS.contains(&event.entity.as_str())
 }
 
 /// Interrupts subscribers whose rights an event may have changed. Subscriptions past it did so at their turn, and those
 /// before it have yet to.
-fn recheck(subscriptions: &[Arc<SharedSubscription>], event: &Arc<Logged>) {
+fn recheck(subscriptions: &[Arc<SharedSubscription>], event: &Arc<LoggedEvent>) {
     if changes_rights(event) {
         let here = subscriptions
             .iter()
@@ -277,7 +277,7 @@ fn recheck(subscriptions: &[Arc<SharedSubscription>], event: &Arc<Logged>) {
 }
 
 /// Whether an event may have changed the actor's rights.
-fn concerns(event: &Logged, actor: &Actor) -> bool {
+fn concerns(event: &LoggedEvent, actor: &Actor) -> bool {
     match event.entity.as_str() {
         "member" | "apiKey" => actor.row_id() == event.id,
         "role" => actor

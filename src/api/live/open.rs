@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     access::Actor,
-    api::{attempts::Asked, documents::Prepared, spending},
+    api::{attempts::RootFields, documents::Prepared, spending},
     events::{EventCursor, Feed, FeedError},
     graphql::{
         RequestContext,
@@ -70,7 +70,7 @@ impl Live {
         let is_heavy = spending::is_heavy(&request.measure);
         let is_interrupted = matches!(start, Start::AfterEvent(_));
         if !is_interrupted {
-            let named = Asked::of(
+            let named = RootFields::of(
                 &request.document.parsed,
                 request.operation(),
                 &request.variables,

@@ -89,7 +89,7 @@ impl Operation {
         };
         let request = request.data(Arc::clone(context)).data(mode);
         let request = request.disable_introspection();
-        // Tokio would make a long poll give way in the middle of a level, and its batches would fall apart.
+        // Tokio would make a long poll yield in the middle of a level, which would split its batches.
         let answer = async { schema.execute_stream(request).next().await };
         let mut response = tokio::task::unconstrained(answer).await?;
         self.executable.complete(&mut response);

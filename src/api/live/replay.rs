@@ -7,7 +7,7 @@ use super::{Failure, Live, Recipient, Refused, SubscriptionHandle, open::refused
 use crate::{
     access::Actor,
     api::spending::Reserved,
-    events::{Feed, Logged},
+    events::{Feed, LoggedEvent},
 };
 
 /// Events in one page of a replay, at most.
@@ -107,7 +107,7 @@ impl Live {
         Replay {
             actor, recipient, ..
         }: Replay<'_>,
-        (events, paid): (&[Arc<Logged>], Option<Reserved<'_>>),
+        (events, paid): (&[Arc<LoggedEvent>], Option<Reserved<'_>>),
     ) -> Result<(), Refused> {
         let (feed, subscription, runtime) =
             (&handle.group.feed, &handle.subscription, &self.runtime);

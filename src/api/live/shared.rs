@@ -21,7 +21,7 @@ use super::{
 use crate::{
     access::Actor,
     db::list,
-    events::{Change, Feed, Logged, Outlook, Watched},
+    events::{Change, Feed, LoggedEvent, Relevance, Watched},
     graphql::{
         RequestContext,
         subscription::{Notification, ResolverMode},
@@ -187,7 +187,7 @@ impl SharedSubscription {
         runtime: &Runtime,
         feed: &Feed,
         context: &Arc<RequestContext>,
-        events: &[Arc<Logged>],
+        events: &[Arc<LoggedEvent>],
     ) -> Result<Vec<Arc<RenderedResponse>>, RenderError> {
         let notifications = self.notifications(feed, context, events).await?;
         let rendered = notifications.into_iter().map(async |notification| {
@@ -213,7 +213,7 @@ impl SharedSubscription {
         runtime: &Runtime,
         feed: &Feed,
         actor: &Arc<Actor>,
-        event: &Arc<Logged>,
+        event: &Arc<LoggedEvent>,
     ) -> Result<Vec<Arc<RenderedResponse>>, RenderError> {
         let context = runtime.context(Arc::clone(actor));
         let event = std::slice::from_ref(event);
@@ -224,17 +224,17 @@ impl SharedSubscription {
         &self,
         feed: &Feed,
         context: &Arc<RequestContext>,
-        events: &[Arc<Logged>],
+        events: &[Arc<LoggedEvent>],
     ) -> Result<Vec<Notification>, RenderError> {
         let (watched, actor) = (self.watched(), context.actor());
-        let outlooks: Vec<_> = events
+        let relevances: Vec<_> = events
             .iter()
-            .map(|event| (event, watched.outlook(actor, event)))
-            .filter(|(_, outlook)| *outlook != Outlook::Told(None))
+            .map(|event| (event, watched.relevance(actor, event)))
+            .filter(|(_, relevance)| *relevance != Relevance::Known(None))
             .collect();
-        let asked: Vec<_> = outlooks
+        let asked: Vec<_> = relevances
             .iter()
-            .filter(|(_, outlook)| matches!(outlook, Outlook::Depends { .. }))
+            .filter(|(_, relevance)| matches!(relevance, Relevance::Depends { .. }))
             .map(|(event, _)| event.id)
             .collect();
         let met = match asked.is_empty() {
@@ -246,11 +246,11 @@ impl SharedSubscription {
                 ask.await.map_err(|_| RenderError::Unavailable)?
             }
         };
-        let notification = |(event, outlook): (&Arc<Logged>, Outlook)| {
-            let change = match outlook {
-                Outlook::Told(change) => change,
-                Outlook::Depends { met: change, .. } if met.contains(&event.id) => Some(change),
-                Outlook::Depends { unmet, .. } => unmet,
+        let notification = |(event, relevance): (&Arc<LoggedEvent>, Relevance)| {
+            let change = match relevance {
+                Relevance::Known(change) => change,
+                Relevance::Depends { met: change, .. } if met.contains(&event.id) => Some(change),
+                Relevance::Depends { unmet, .. } => unmet,
             };
             Some(Notification {
                 change: change?,
@@ -259,7 +259,7 @@ impl SharedSubscription {
                 event: Some(Arc::clone(event)),
             })
         };
-        Ok(outlooks.into_iter().filter_map(notification).collect())
+        Ok(relevances.into_iter().filter_map(notification).collect())
     }
 
     /// `SYNCED`: everything up to a position has been delivered.
@@ -315,7 +315,7 @@ impl SharedSubscription {
         runtime: &Runtime,
         feed: &Feed,
         context: &Arc<RequestContext>,
-        events: &[Arc<Logged>],
+        events: &[Arc<LoggedEvent>],
     ) -> Result<(), RenderError> {
         let (Some(first), Some(last)) = (events.first(), events.last()) else {
             return Ok(());
@@ -342,8 +342,8 @@ impl SharedSubscription {
                 }
             }
             SubscriptionKind::Value { watched, outdated } => {
-                let concerns = |event: &Arc<Logged>| {
-                    watched.outlook(context.actor(), event) != Outlook::Told(None)
+                let concerns = |event: &Arc<LoggedEvent>| {
+                    watched.relevance(context.actor(), event) != Relevance::Known(None)
                 };
                 if events.iter().any(concerns) {
                     outdated.notify_one();
@@ -360,7 +360,7 @@ impl SharedSubscription {
         let mut state = self.state();
         let is_new = state.kept.back().is_none_or(|last| last.payload != payload);
         if is_new {
-            // Values are numbered by themselves; nobody resumes from them.
+            // Values have numbers of their own; nothing resumes from them.
             let seq = state.notified + 1;
             let response = RenderedResponse {
                 seq,
@@ -477,7 +477,7 @@ impl State {
             self.kept_bytes += response.payload.len();
             self.kept.push_back(response);
         }
-        // The last one is kept however large: a value that is to be compared with the next.
+        // The last one stays, however large: a live value that is to be compared with the next.
         while self.kept.len() > KEPT || (self.kept.len() > 1 && self.kept_bytes > KEPT_BYTES) {
             let Some(oldest) = self.kept.pop_front() else {
                 break;

@@ -1,10 +1,11 @@
-//! Who may use the database next: a tenant that asks for much waits behind itself, not in front of others.
+//! Admission control: a fair queue per tenant in front of the connections, so that a tenant that asks for much waits behind
+//! itself, not in front of others.
 //!
-//! Alone, a tenant may have every connection. As soon as another one is at work too, or was a moment ago, each may have
-//! no more than its share at a time, and free connections are handed out tenant by tenant. What a tenant has running
-//! competes with the others' work for processors, so a share is small: enough to keep them busy, not to fill a queue.
-//! Whoever keeps half a share busy all the time is left with that half: with a whole one it would have something running
-//! on every processor at every moment, and whoever comes would have to wait for one.
+//! Alone, a tenant may have every connection. As soon as another one is active, or was a moment ago, each may have no more
+//! than its share at a time, and free connections go round the tenants. What a tenant has running competes with the others'
+//! work for processors, so a share is small: enough to keep them busy, not to fill a queue. A tenant that keeps half a share
+//! busy all the time is limited to that half: with a whole one it would have something running on every processor at every
+//! moment, and any other tenant would have to wait for one.
 
 mod state;
 #[cfg(test)]
@@ -23,9 +24,9 @@ use crate::base::{
 };
 use state::{Shares, State};
 
-/// The turnstile in front of the connections for people's requests.
+/// Admits transactions to the connections for actors' requests.
 #[derive(Clone)]
-pub(super) struct Gate(Arc<Inner>);
+pub(super) struct Admission(Arc<Inner>);
 
 struct Inner {
     shares: Shares,
@@ -35,12 +36,12 @@ struct Inner {
 
 /// Held for as long as a transaction has a connection.
 pub(super) struct Permit {
-    gate: Gate,
+    admission: Admission,
     tenant: TenantId,
 }
 
-impl Gate {
-    /// One in front of so many connections, of which a tenant has `share` at a time while others are at work.
+impl Admission {
+    /// For so many connections, of which a tenant has `share` at a time while others are active.
     pub(super) fn new(connections: u32, share: u32, patience: Duration) -> Self {
         let shares = Shares {
             all: connections as usize,
@@ -53,31 +54,31 @@ impl Gate {
         }))
     }
 
-    /// Waits for a turn.
+    /// Waits to be admitted.
     ///
     /// # Errors
-    /// `BUSY` when too many of the tenant wait, or this one has waited too long.
-    pub(super) async fn enter(&self, tenant: TenantId) -> Result<Permit> {
-        let turn = {
+    /// `BUSY` when the tenant's queue is full, or this one has waited too long.
+    pub(super) async fn acquire(&self, tenant: TenantId) -> Result<Permit> {
+        let permit = {
             let mut state = self.state();
-            let turn = state.queue(tenant, Instant::now()).ok_or(Error::Busy)?;
+            let permit = state.enqueue(tenant, Instant::now()).ok_or(Error::Busy)?;
             self.admit(state);
-            turn
+            permit
         };
-        match timeout(self.0.patience, turn).await {
+        match timeout(self.0.patience, permit).await {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) | Err(_) => Err(Error::Busy),
         }
     }
 
-    /// Lets in who can be let in.
+    /// Admits all that can be.
     fn admit(&self, mut state: MutexGuard<'_, State>) {
-        let let_in = state.let_in(&self.0.shares, Instant::now());
+        let admitted = state.admit(&self.0.shares, Instant::now());
         drop(state);
-        for (tenant, next) in let_in {
-            let gate = self.clone();
-            // Whoever has stopped waiting drops the permit, which lets the next one in.
-            _ = next.send(Permit { gate, tenant });
+        for (tenant, waiter) in admitted {
+            let admission = self.clone();
+            // A waiter that has given up drops the permit, which admits the next one.
+            _ = waiter.send(Permit { admission, tenant });
         }
     }
 
@@ -88,9 +89,9 @@ impl Gate {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let gate = self.gate.clone();
-        let mut state = gate.state();
-        state.let_go(self.tenant, Instant::now());
-        gate.admit(state);
+        let admission = self.admission.clone();
+        let mut state = admission.state();
+        state.release(self.tenant, Instant::now());
+        admission.admit(state);
     }
 }

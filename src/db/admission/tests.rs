@@ -5,14 +5,14 @@ use tokio::{
 
 use super::{state::MOST_WAITING, *};
 
-fn gate(patience: Duration) -> Gate {
-    Gate::new(8, 2, patience)
+fn admission(patience: Duration) -> Admission {
+    Admission::new(8, 2, patience)
 }
 
-async fn enter(gate: &Gate, tenant: TenantId, times: usize) -> Vec<Permit> {
+async fn acquire(admission: &Admission, tenant: TenantId, times: usize) -> Vec<Permit> {
     let mut permits = Vec::new();
     for _ in 0..times {
-        permits.push(gate.enter(tenant).await.expect("there is room"));
+        permits.push(admission.acquire(tenant).await.expect("there is room"));
     }
     permits
 }
@@ -21,14 +21,18 @@ fn two() -> (TenantId, TenantId) {
     (TenantId::new(), TenantId::new())
 }
 
-/// So many more who wait in line.
-async fn line(gate: &Gate, tenant: TenantId, times: usize) -> Vec<JoinHandle<Result<Permit>>> {
+/// So many more waiters.
+async fn waiters(
+    admission: &Admission,
+    tenant: TenantId,
+    times: usize,
+) -> Vec<JoinHandle<Result<Permit>>> {
     let wait = |_| {
-        let gate = gate.clone();
-        tokio::spawn(async move { gate.enter(tenant).await })
+        let admission = admission.clone();
+        tokio::spawn(async move { admission.acquire(tenant).await })
     };
     let waiting: Vec<_> = (0..times).map(wait).collect();
-    while gate.state().lines[&tenant].waiting.len() < times {
+    while admission.state().queues[&tenant].waiting.len() < times {
         yield_now().await;
     }
     waiting
@@ -36,63 +40,72 @@ async fn line(gate: &Gate, tenant: TenantId, times: usize) -> Vec<JoinHandle<Res
 
 #[tokio::test]
 async fn alone_a_tenant_has_all_and_beside_another_its_share() {
-    let gate = gate(Duration::from_millis(20));
+    let admission = admission(Duration::from_millis(20));
     let (a, b) = two();
-    let all = enter(&gate, a, 8).await;
-    assert!(matches!(gate.enter(a).await, Err(Error::Busy)), "no more");
+    let all = acquire(&admission, a, 8).await;
+    assert!(
+        matches!(admission.acquire(a).await, Err(Error::Busy)),
+        "no more"
+    );
     drop(all);
-    let of_b = enter(&gate, b, 1).await;
-    let of_a = enter(&gate, a, 2).await;
-    assert!(matches!(gate.enter(a).await, Err(Error::Busy)), "its share");
+    let of_b = acquire(&admission, b, 1).await;
+    let of_a = acquire(&admission, a, 2).await;
+    assert!(
+        matches!(admission.acquire(a).await, Err(Error::Busy)),
+        "its share"
+    );
     drop((of_a, of_b));
-    assert_eq!(gate.state().running, 0);
+    assert_eq!(admission.state().running, 0);
 }
 
 #[tokio::test]
-async fn whoever_comes_second_does_not_wait_for_all_of_the_first() {
-    let gate = gate(Duration::from_secs(60));
+async fn a_second_tenant_does_not_wait_for_all_of_the_first() {
+    let admission = admission(Duration::from_secs(60));
     let (a, b) = two();
-    let mut running = enter(&gate, a, 8).await;
-    let line = line(&gate, a, 100).await;
-    let second = gate.enter(b);
-    let let_go = async { drop(running.pop()) };
-    let (permit, ()) = tokio::join!(second, let_go);
+    let mut running = acquire(&admission, a, 8).await;
+    let waiting = waiters(&admission, a, 100).await;
+    let second = admission.acquire(b);
+    let release = async { drop(running.pop()) };
+    let (permit, ()) = tokio::join!(second, release);
     let permit = permit.expect("its turn came");
     let is_waiting = |waiting: &JoinHandle<_>| !waiting.is_finished();
-    assert!(line.iter().all(is_waiting), "a has more than its share");
+    assert!(waiting.iter().all(is_waiting), "a has more than its share");
     drop((permit, running));
-    for waiting in line {
-        let let_in = waiting.await.expect("it did not panic");
-        drop(let_in.expect("all come to their turn"));
+    for waiter in waiting {
+        let admitted = waiter.await.expect("it did not panic");
+        drop(admitted.expect("all come to their turn"));
     }
-    assert_eq!(gate.state().running, 0);
+    assert_eq!(admission.state().running, 0);
     let later = Instant::now() + Duration::from_secs(10);
-    _ = gate.state().queue(b, later);
-    let state = gate.state();
-    assert!(state.lines.keys().eq([&b]), "who is gone is forgotten");
+    _ = admission.state().enqueue(b, later);
+    let state = admission.state();
+    assert!(
+        state.queues.keys().eq([&b]),
+        "an inactive tenant is forgotten"
+    );
 }
 
 #[tokio::test]
-async fn a_line_has_an_end_and_who_leaves_it_takes_nobodys_turn() {
-    let (gate, a) = (gate(Duration::from_secs(60)), TenantId::new());
-    let mut running = enter(&gate, a, 8).await;
-    let mut line = line(&gate, a, MOST_WAITING).await;
-    assert!(matches!(gate.enter(a).await, Err(Error::Busy)));
-    let last = line.pop().expect("there is a line");
-    line.iter().for_each(JoinHandle::abort);
+async fn a_queue_is_bounded_and_a_waiter_that_gives_up_takes_no_permit() {
+    let (admission, a) = (admission(Duration::from_secs(60)), TenantId::new());
+    let mut running = acquire(&admission, a, 8).await;
+    let mut waiting = waiters(&admission, a, MOST_WAITING).await;
+    assert!(matches!(admission.acquire(a).await, Err(Error::Busy)));
+    let last = waiting.pop().expect("there is a line");
+    waiting.iter().for_each(JoinHandle::abort);
     running.pop();
-    let let_in = last.await.expect("it did not panic");
-    assert!(let_in.is_ok(), "its turn came");
+    let admitted = last.await.expect("it did not panic");
+    assert!(admitted.is_ok(), "its turn came");
 }
 
-/// Tenants that keep asking: whoever is let in has something running for so many milliseconds, then the next one comes.
-struct Play {
+/// A simulation of tenants that keep asking, with a clock of its own.
+struct Simulation {
     state: State,
     now: Instant,
     waiting: Vec<oneshot::Receiver<Permit>>,
 }
 
-impl Play {
+impl Simulation {
     const SHARES: Shares = Shares { all: 8, each: 2 };
 
     fn new() -> Self {
@@ -103,55 +116,55 @@ impl Play {
         }
     }
 
-    /// So many more of a tenant wait.
+    /// Adds so many waiters of a tenant.
     fn ask(&mut self, tenant: TenantId, times: usize) {
         for _ in 0..times {
-            let turn = self.state.queue(tenant, self.now);
-            self.waiting.push(turn.expect("there is room"));
+            let permit = self.state.enqueue(tenant, self.now);
+            self.waiting.push(permit.expect("there is room"));
         }
     }
 
-    /// Who is let in now.
-    fn let_in(&mut self) -> Vec<TenantId> {
-        let let_in = self.state.let_in(&Self::SHARES, self.now);
-        let_in.into_iter().map(|(tenant, _)| tenant).collect()
+    /// The tenants that are admitted now.
+    fn admit(&mut self) -> Vec<TenantId> {
+        let admitted = self.state.admit(&Self::SHARES, self.now);
+        admitted.into_iter().map(|(tenant, _)| tenant).collect()
     }
 
     fn pass(&mut self, milliseconds: u64) {
         self.now += Duration::from_millis(milliseconds);
     }
 
-    fn let_go(&mut self, tenants: &[TenantId]) {
+    fn release(&mut self, tenants: &[TenantId]) {
         for tenant in tenants {
-            self.state.let_go(*tenant, self.now);
+            self.state.release(*tenant, self.now);
         }
     }
 }
 
 #[test]
-fn whoever_is_busy_all_the_time_is_left_with_half_a_share_and_whoever_is_not_has_all_of_it() {
+fn a_tenant_that_is_busy_all_the_time_has_half_a_share_and_another_all_of_it() {
     let (busy, calm) = two();
-    let mut play = Play::new();
-    play.ask(calm, 1);
-    play.ask(busy, 400);
-    let first = play.let_in();
+    let mut simulation = Simulation::new();
+    simulation.ask(calm, 1);
+    simulation.ask(busy, 400);
+    let first = simulation.admit();
     assert_eq!(first, [calm, busy, busy], "nothing is known of them yet");
-    play.pass(5);
-    play.let_go(&first);
+    simulation.pass(5);
+    simulation.release(&first);
     for _ in 0..100 {
-        play.ask(calm, 2);
-        let running = play.let_in();
+        simulation.ask(calm, 2);
+        let running = simulation.admit();
         let of_calm = running.iter().filter(|tenant| **tenant == calm).count();
         assert_eq!(of_calm, 2, "it has its whole share at all times");
-        play.pass(5);
-        play.let_go(&running);
-        let more = play.let_in();
+        simulation.pass(5);
+        simulation.release(&running);
+        let more = simulation.admit();
         assert!(more.iter().all(|tenant| *tenant == busy), "calm has gone");
-        play.pass(15);
-        play.let_go(&more);
+        simulation.pass(15);
+        simulation.release(&more);
     }
-    play.ask(calm, 2);
-    let running = play.let_in();
+    simulation.ask(calm, 2);
+    let running = simulation.admit();
     let of_busy = running.iter().filter(|tenant| **tenant == busy).count();
     assert_eq!(of_busy, 1);
 }
@@ -159,41 +172,41 @@ fn whoever_is_busy_all_the_time_is_left_with_half_a_share_and_whoever_is_not_has
 #[test]
 fn many_short_transactions_keep_a_tenant_as_busy_as_long_ones() {
     let (busy, calm) = two();
-    let mut play = Play::new();
+    let mut simulation = Simulation::new();
     for _ in 0..400 {
-        play.ask(calm, 1);
-        play.ask(busy, 1);
-        let running = play.let_in();
+        simulation.ask(calm, 1);
+        simulation.ask(busy, 1);
+        let running = simulation.admit();
         assert_eq!(running, [calm, busy]);
-        play.let_go(&running[..1]);
-        play.pass(5);
-        play.let_go(&running[1..]);
+        simulation.release(&running[..1]);
+        simulation.pass(5);
+        simulation.release(&running[1..]);
     }
-    play.ask(calm, 2);
-    play.ask(busy, 2);
-    assert_eq!(play.let_in(), [calm, busy, calm]);
+    simulation.ask(calm, 2);
+    simulation.ask(busy, 2);
+    assert_eq!(simulation.admit(), [calm, busy, calm]);
 }
 
 #[test]
-fn whoever_was_busy_has_its_share_again_when_it_has_paused() {
+fn a_tenant_that_was_busy_has_its_share_again_after_a_pause() {
     let (busy, calm) = two();
-    let mut play = Play::new();
-    play.ask(busy, 8);
-    let alone = play.let_in();
+    let mut simulation = Simulation::new();
+    simulation.ask(busy, 8);
+    let alone = simulation.admit();
     assert_eq!(alone.len(), 8, "alone it has all");
-    play.pass(2_000);
-    play.let_go(&alone);
-    play.ask(calm, 1);
-    play.ask(busy, 3);
-    let beside = play.let_in();
+    simulation.pass(2_000);
+    simulation.release(&alone);
+    simulation.ask(calm, 1);
+    simulation.ask(busy, 3);
+    let beside = simulation.admit();
     assert_eq!(beside, [calm, busy], "half a share at once");
-    play.let_go(&beside);
-    let next = play.let_in();
-    play.let_go(&next);
-    play.pass(3_000);
-    play.ask(calm, 1);
-    play.ask(busy, 2);
-    let again = play.let_in();
+    simulation.release(&beside);
+    let next = simulation.admit();
+    simulation.release(&next);
+    simulation.pass(3_000);
+    simulation.ask(calm, 1);
+    simulation.ask(busy, 2);
+    let again = simulation.admit();
     let of_busy = again.iter().filter(|tenant| **tenant == busy).count();
     assert_eq!(of_busy, 2, "its whole share");
 }

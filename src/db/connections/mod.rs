@@ -1,13 +1,13 @@
-//! Connections that are ready: whichever was used last is used next.
+//! A stack of idle connections on top of a pool: the one that was used last is used next.
 //!
-//! sqlx hands out the one that has rested longest, and asks each that comes back whether it still answers. So all of
-//! Postgres' processes take turns, each finds the processors' caches full of the others' data, and every transaction
-//! pays for a question. Here a connection waits on a pile, from which the next transaction takes it at once. Those that
-//! nobody needs, and every one now and then, go back to sqlx, which asks them and closes what is old or unused. One on
-//! which long statements were planned is closed: its process has grown and would keep that memory while idle.
+//! sqlx hands out the connection that has been idle longest, and pings each that is returned. So Postgres' processes rotate,
+//! each finds the processors' caches full of the others' data, and every transaction pays for a ping. Here a connection waits
+//! on a stack, from which the next transaction pops it at once. Those that stay idle, and every one now and then, go back to
+//! sqlx, which pings them and closes what is old or unused. One on which long statements were planned is closed: its process
+//! has grown and would keep that memory while idle.
 //!
-//! A snapshot that was read to its end may stay open on the pile for a moment. Its ROLLBACK then travels in the message
-//! that begins the next transaction, so that a query costs Postgres and us a message less.
+//! A snapshot that was read to its end may stay open on the stack for a moment. Its ROLLBACK then travels in the message that
+//! begins the next transaction, so that a query costs one message less.
 
 mod pooled;
 
@@ -22,43 +22,43 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-pub(super) use pooled::Lent;
+pub(super) use pooled::PooledConnection;
 use pooled::{end, is_open};
 
-/// So long a connection is used before it goes back to sqlx.
-const USED: Duration = Duration::from_secs(300);
-/// So long it rests at most before it does.
-const RESTED: Duration = Duration::from_secs(60);
-/// So long it has to answer when it does. sqlx would wait until TCP gives up, and count it as one of its own meanwhile.
-const ANSWERED: Duration = Duration::from_secs(1);
-/// So long a snapshot is left open for somebody who follows; tokio's timers know no shorter time.
+/// How long a connection is used before it goes back to sqlx.
+const CHECKED_EVERY: Duration = Duration::from_secs(300);
+/// How long it may be idle before it does.
+const IDLE_FOR: Duration = Duration::from_secs(60);
+/// How long it may take to answer sqlx' ping. sqlx would wait until TCP gives up, and count it as one of its own meanwhile.
+const CHECK_PATIENCE: Duration = Duration::from_secs(1);
+/// How long a snapshot is left open for a next transaction; tokio's timers know no shorter time.
 const LEFT_OPEN: Duration = Duration::from_millis(1);
 
-/// A pool with a pile on top of it.
+/// A pool with a stack of idle connections on top of it.
 #[derive(Clone)]
 pub(super) struct Connections(Arc<Inner>);
 
 struct Inner {
     pool: PgPool,
-    pile: Mutex<Vec<Ready>>,
-    /// One for each connection: sqlx does not hear of what lies on the pile, and would let people wait for it.
-    places: Arc<Semaphore>,
+    idle: Mutex<Vec<IdleConnection>>,
+    /// One for each connection: sqlx does not know of those on the stack, and would make callers wait for them.
+    permits: Arc<Semaphore>,
     patience: Duration,
-    /// Told when a connection was laid on the pile with a snapshot open on it.
+    /// Notified when a connection was pushed with a snapshot open on it.
     left_open: Arc<Notify>,
 }
 
-/// A connection on the pile.
-struct Ready {
+/// A connection on the stack.
+struct IdleConnection {
     connection: PoolConnection<Postgres>,
     /// When it came from sqlx.
-    from: Instant,
-    /// Since when nobody has used it.
-    since: Instant,
-    /// How many snapshots have followed on each other without a pause.
-    in_a_row: u8,
+    from_pool_at: Instant,
+    /// Since when it is idle.
+    idle_since: Instant,
+    /// How many transactions have begun in the message that ended the one before, in a row.
+    chained: u8,
     /// Bytes of long statements that were planned on it.
-    strain: usize,
+    planned_bytes: usize,
 }
 
 impl Connections {
@@ -66,10 +66,10 @@ impl Connections {
     pub(super) fn new(pool: PgPool) -> Self {
         let options = pool.options();
         let inner = Arc::new(Inner {
-            places: Arc::new(Semaphore::new(options.get_max_connections() as usize)),
+            permits: Arc::new(Semaphore::new(options.get_max_connections() as usize)),
             patience: options.get_acquire_timeout(),
             pool,
-            pile: Mutex::default(),
+            idle: Mutex::default(),
             left_open: Arc::default(),
         });
         tokio::spawn(sweep(Arc::downgrade(&inner)));
@@ -78,33 +78,36 @@ impl Connections {
         Self(inner)
     }
 
-    /// One that is ready, or has to be made.
+    /// An idle connection, or a new one.
     ///
     /// # Errors
     /// None has become free in time, or the database does not answer.
-    pub(super) async fn acquire(&self) -> sqlx::Result<Lent> {
+    pub(super) async fn acquire(&self) -> sqlx::Result<PooledConnection> {
         let acquired = timeout(self.0.patience, async {
-            let place = Arc::clone(&self.0.places).acquire_owned().await;
-            let place = place.map_err(|_| sqlx::Error::PoolClosed)?;
-            let ready = self.0.pile().pop();
-            let ready = match ready {
-                Some(ready) => ready,
-                None => Ready::new(self.other().await?),
+            let permit = Arc::clone(&self.0.permits).acquire_owned().await;
+            let permit = permit.map_err(|_| sqlx::Error::PoolClosed)?;
+            let entry = self.0.idle().pop();
+            let entry = match entry {
+                Some(entry) => entry,
+                None => IdleConnection::new(self.acquire_from_pool().await?),
             };
-            Ok(Lent {
-                connection: ready.connection,
-                from: ready.from,
-                in_a_row: ready.in_a_row,
-                strain: ready.strain,
-                home: self.clone(),
-                _place: place,
+            Ok(PooledConnection {
+                connection: entry.connection,
+                from_pool_at: entry.from_pool_at,
+                chained: entry.chained,
+                planned_bytes: entry.planned_bytes,
+                connections: self.clone(),
+                _permit: permit,
             })
         });
         acquired.await.map_err(|_| sqlx::Error::PoolTimedOut)?
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the door")]
-    async fn other(&self) -> sqlx::Result<PoolConnection<Postgres>> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is where connections come from"
+    )]
+    async fn acquire_from_pool(&self) -> sqlx::Result<PoolConnection<Postgres>> {
         self.0.pool.acquire().await
     }
 
@@ -113,59 +116,59 @@ impl Connections {
         self.0.pool.size()
     }
 
-    /// How long somebody waits for one.
+    /// How long a caller waits for one.
     pub(super) fn patience(&self) -> Duration {
         self.0.patience
     }
 
     /// Closes them all, those in use when they come back.
     pub(super) async fn close(&self) {
-        // It is closed from this call on, so none is put on the pile after this.
+        // It is closed from this call on, so none is pushed after this.
         let closed = self.0.pool.close();
-        let pile = std::mem::take(&mut *self.0.pile());
-        pile.into_iter().for_each(Ready::go_back);
+        let idle = std::mem::take(&mut *self.0.idle());
+        idle.into_iter().for_each(IdleConnection::return_to_pool);
         closed.await;
     }
 }
 
 impl Inner {
-    fn pile(&self) -> MutexGuard<'_, Vec<Ready>> {
-        self.pile.lock().unwrap_or_else(PoisonError::into_inner)
+    fn idle(&self) -> MutexGuard<'_, Vec<IdleConnection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends what nobody has followed on in time; whether there are some left whose time is not over. They stay on the
-    /// pile meanwhile: whoever finds it empty waits for sqlx, which has none to give.
+    /// Ends the snapshots whose time is over; whether some are left whose time is not. They stay on the stack meanwhile: a
+    /// caller that finds it empty waits for sqlx, which has none to give.
     fn end_left_open(&self) -> bool {
         let mut waits = false;
-        let is_broken = |ready: &mut Ready| {
-            if !is_open(&ready.connection) {
+        let is_broken = |entry: &mut IdleConnection| {
+            if !is_open(&entry.connection) {
                 return false;
             }
-            let is_over = ready.since.elapsed() >= LEFT_OPEN;
+            let is_over = entry.idle_since.elapsed() >= LEFT_OPEN;
             waits |= !is_over;
-            is_over && !end(&mut ready.connection)
+            is_over && !end(&mut entry.connection)
         };
-        for mut broken in self.pile().extract_if(.., is_broken) {
+        for mut broken in self.idle().extract_if(.., is_broken) {
             broken.connection.close_on_drop();
         }
         waits
     }
 }
 
-/// Takes those off the pile that nobody needs, as long as there is one.
+/// Returns connections that stay idle to sqlx, for as long as the stack exists.
 async fn sweep(inner: Weak<Inner>) {
     loop {
-        sleep(RESTED / 2).await;
+        sleep(IDLE_FOR / 2).await;
         let Some(inner) = inner.upgrade() else {
             return;
         };
-        let is_unused = |ready: &mut Ready| ready.since.elapsed() >= RESTED;
-        let unused: Vec<_> = inner.pile().extract_if(.., is_unused).collect();
-        unused.into_iter().for_each(Ready::go_back);
+        let is_unused = |entry: &mut IdleConnection| entry.idle_since.elapsed() >= IDLE_FOR;
+        let unused: Vec<_> = inner.idle().extract_if(.., is_unused).collect();
+        unused.into_iter().for_each(IdleConnection::return_to_pool);
     }
 }
 
-/// Ends the snapshots that were left open and that nobody followed on, as long as there is a pile.
+/// Ends snapshots that were left open and had no next transaction, for as long as the stack exists.
 async fn end_left_open(inner: Weak<Inner>, left_open: Arc<Notify>) {
     loop {
         left_open.notified().await;
@@ -179,37 +182,37 @@ async fn end_left_open(inner: Weak<Inner>, left_open: Arc<Notify>) {
     }
 }
 
-impl Ready {
+impl IdleConnection {
     /// One that comes from sqlx.
     fn new(connection: PoolConnection<Postgres>) -> Self {
         Self {
             connection,
-            from: Instant::now(),
-            since: Instant::now(),
-            in_a_row: 0,
-            strain: 0,
+            from_pool_at: Instant::now(),
+            idle_since: Instant::now(),
+            chained: 0,
+            planned_bytes: 0,
         }
     }
 
     /// Gives it to sqlx, or closes it when it does not answer, or when its process has grown somewhat.
-    fn go_back(mut self) {
+    fn return_to_pool(mut self) {
         end(&mut self.connection);
-        if self.strain > 0 {
+        if self.planned_bytes > 0 {
             self.connection.close_on_drop();
             return;
         }
         let back = self.connection.return_to_pool();
-        tokio::spawn(timeout(ANSWERED, back));
+        tokio::spawn(timeout(CHECK_PATIENCE, back));
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         self.left_open.notify_one();
-        let pile = self.pile.get_mut().unwrap_or_else(PoisonError::into_inner);
-        for ready in pile.drain(..) {
+        let idle = self.idle.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for entry in idle.drain(..) {
             // There may be no runtime any more for sqlx to close it on.
-            drop(ready.connection.leak());
+            drop(entry.connection.leak());
         }
     }
 }

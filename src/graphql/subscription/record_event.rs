@@ -11,7 +11,7 @@ use super::visibility;
 use crate::{
     base::error::{Error, Result},
     entity::{Entity, FieldDiff, shown_to},
-    events::{Change, EventCursor, Logged},
+    events::{Change, EventCursor, LoggedEvent},
     graphql::{ContextExt as _, scalars::JsonValue},
 };
 
@@ -21,7 +21,7 @@ pub(crate) struct Notification {
     pub(crate) change: Change,
     pub(crate) cursor: EventCursor,
     /// None for `SYNCED`.
-    pub(crate) event: Option<Arc<Logged>>,
+    pub(crate) event: Option<Arc<LoggedEvent>>,
     /// Whether the class could see the record before, and so may see its old values.
     pub(crate) was_seen: bool,
 }
@@ -35,7 +35,7 @@ impl RecordEvent {
     }
 
     /// The event, unless the subscriber may know no more than that the record left its view.
-    fn event(&self) -> Option<&Logged> {
+    fn event(&self) -> Option<&LoggedEvent> {
         match self.0.change {
             Change::LeftView => None,
             _ => self.0.event.as_deref(),
