@@ -1,6 +1,6 @@
-//! What is answered to somebody without a token: the fields that end in having one, and nothing else.
+//! What an anonymous caller may select: the fields that lead to a token, and nothing else.
 //!
-//! Nothing below these fields may ask for the request's context, because without an actor there is none.
+//! Nothing below these fields may use the request's context, because without an actor there is none.
 
 use async_graphql::parser::types::{ExecutableDocument, Selection};
 

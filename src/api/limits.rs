@@ -1,4 +1,4 @@
-//! What one GraphQL request may cost, and how a request that asks for more is refused.
+//! What one GraphQL request may cost, and how a request beyond that is refused.
 //!
 //! Every limit is checked before the executor sees the document; only the response size and the time need it to run, and
 //! end it.
@@ -68,13 +68,13 @@ pub struct Limits {
     pub response_bytes: usize,
     /// Errors in one answer.
     pub errors: usize,
-    /// Connections that stay open, of one person or key.
+    /// Long-lived connections of one person or key.
     pub connections_per_person: usize,
-    /// Connections that stay open, of one tenant.
+    /// Long-lived connections of one tenant.
     pub connections_per_tenant: usize,
     /// Subscriptions on one WebSocket.
     pub subscriptions: usize,
-    /// How long a subscription may take to say what it has to of one event, beside all others.
+    /// How long a subscription may take to render one event, in a lane of its own.
     pub event_time: Duration,
     /// Bytes of a message over a WebSocket.
     pub socket_message_bytes: usize,
@@ -123,7 +123,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Why an answer is not given that is larger than it may be.
+    /// The refusal of a response that is larger than allowed.
     pub(super) fn too_large(&self) -> Refusal {
         let message = format!(
             "the answer has more than the {} bytes allowed: ask for smaller pages, or for fewer long texts",
@@ -164,7 +164,7 @@ pub mod ceiling {
     pub const ROOT_FIELDS: u32 = 1_000;
     pub const DIRECTIVES: u32 = 10_000;
     pub const PAGE_ROWS: u32 = super::MAX_PAGE as u32;
-    /// At least: a smaller page than the usual one would refuse who does not say how many rows they want.
+    /// At least: a limit below the default page size would refuse requests without a page size.
     pub const FEWEST_PAGE_ROWS: u32 = super::DEFAULT_PAGE as u32;
     pub const NODES: u32 = 1_000_000;
     pub const FILTER_CONDITIONS: u32 = 1_000;
@@ -180,7 +180,7 @@ pub mod ceiling {
 /// How many points there are for requests; one is an object of an answer.
 #[derive(Debug, Clone, Copy)]
 pub struct Points {
-    /// Whether those who have none left are refused.
+    /// Whether requests are refused when there are none left.
     pub spend: Spend,
     /// Those of one person or key in a tenant.
     pub of_person: Allowance,
@@ -190,7 +190,7 @@ pub struct Points {
 
 impl Default for Points {
     /// A person may open a board of fifty deals with all that hangs on them a hundred times at once and seven times a
-    /// second after that; ten people as busy as that fill what their tenant has.
+    /// second after that; ten people as busy as that use up what their tenant has.
     fn default() -> Self {
         Self {
             spend: Spend::Enforce,

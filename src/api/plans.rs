@@ -1,7 +1,7 @@
-//! Limits by plan: what the operator has agreed with a tenant, where that is not the usual.
+//! Limits by plan: what the operator has agreed with a tenant, where that differs from the default.
 //!
-//! What a request brings is measured before it is known who sends it, and held against the widest limits that anybody
-//! has. Once it is known, the same measures are held against those of the tenant's plan, before anything is paid or run.
+//! A request is measured before its actor is known, against the widest limits of all plans. Once the actor is known, the same
+//! measures are checked against those of the tenant's plan, before anything is charged or run.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -10,10 +10,10 @@ use serde::Deserialize;
 use super::limits::{Limits, ceiling};
 use crate::{access::Actor, organization::tenants, platform::redis::Allowance};
 
-/// A file of plans larger than this is none.
+/// A larger file of plans is refused.
 const LARGEST: u64 = 1 << 20;
 
-/// The limits of everybody.
+/// The limits of all plans.
 #[derive(Debug)]
 pub struct Plans {
     usual: Limits,
@@ -22,7 +22,7 @@ pub struct Plans {
     widest: Limits,
 }
 
-/// The limits of a plan, as the operator's file has them; those that it does not name are as usual.
+/// The limits of a plan, as the operator's file has them; those that it does not name are the default's.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 #[expect(missing_docs, reason = "they are those of `Limits`")]
@@ -46,7 +46,7 @@ pub struct Plan {
     pub tenant_points_per_second: Option<u32>,
 }
 
-/// Why a file of plans is not taken.
+/// Why a file of plans is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum PlansError {
     /// It can't be read.
@@ -208,7 +208,7 @@ impl Plan {
 }
 
 impl Plans {
-    /// The usual limits, and those of plans.
+    /// The default limits, and those of plans.
     #[must_use]
     pub fn new(usual: Limits, plans: &BTreeMap<String, Plan>) -> Self {
         let limits = plans.iter();
@@ -223,12 +223,12 @@ impl Plans {
         }
     }
 
-    /// Of each limit the widest that anybody has.
+    /// Of each limit the widest of all plans.
     pub(super) fn widest(&self) -> &Limits {
         &self.widest
     }
 
-    /// Those of a tenant; a plan that the file does not name any more has the usual ones.
+    /// Those of an actor's tenant; a plan that the file does not name has the default ones.
     pub(super) fn of(&self, actor: Option<&Actor>) -> &Limits {
         let plan = actor.and_then(|actor| actor.plan.as_ref());
         plan.and_then(|plan| self.by_name.get(&**plan))

@@ -1,4 +1,4 @@
-//! Bounds a GraphQL document before anything parses it, because the parser itself can be brought down.
+//! A lexical pre-check that bounds a GraphQL document before it is parsed, because the parser itself can be brought down.
 //!
 //! What reads documents recurses per bracket; async-graphql's parser without a bound, so that 2,000 nested `[`, a document
 //! of 4 kB, abort the whole process. apollo-compiler's has one, and what walks its tree relies on it being low. So this

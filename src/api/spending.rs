@@ -1,5 +1,5 @@
-//! What requests cost: each reserves the points that it could come to before it runs, and gets back what it did not come
-//! to. One point is one object of the answer, so the price follows from the page sizes, as at Shopify and GitHub; a text that
+//! What requests cost: each reserves the points that it may cost before it runs, and is refunded what it did not come to. One
+//! point is one object of the response, so the price follows from the page sizes, as at Shopify and GitHub; a text that
 //! may be long costs more, and a mutation ten more for each of its fields. Each list and link to records costs forty beside
 //! its objects, and a filter by what it asks for, both whatever they find.
 
@@ -17,24 +17,24 @@ use crate::{
     },
 };
 
-/// What a list or a link to records costs beside what it answers: a statement takes as long as some forty objects do.
+/// What a list or a link to records costs beside its objects: a statement takes as long as some forty objects do.
 const READ: u64 = 40;
-/// What a field that changes something costs beside its answer.
+/// What a field of a mutation costs beside its objects.
 const WRITE: u64 = 10;
 
-/// A subscription that may say as many objects as this of one event goes along with others.
+/// A subscription with more objects than this per event is heavy.
 const HEAVY_FROM: usize = 250;
 
-/// Whether requests are counted, and whether one that is too many is refused.
+/// Whether requests beyond the budget are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spend {
-    /// Counted, told, and refused when there is nothing left.
+    /// Counted, reported, and refused when there is nothing left.
     Enforce,
-    /// Counted and told; nothing is refused.
+    /// Counted and reported; nothing is refused.
     Measure,
 }
 
-/// The accounts of everybody.
+/// The points of all actors and tenants.
 pub struct Spending {
     plans: Arc<Plans>,
     budget: Budget,
@@ -45,7 +45,7 @@ pub(super) struct Reserved<'a> {
     spending: &'a Spending,
     buckets: [Bucket; 2],
     price: u64,
-    /// What was taken: the price, or nothing when it was not there and is only told.
+    /// What was taken: the price, or nothing when there was not enough and nothing is refused.
     taken: u64,
 }
 
@@ -58,13 +58,12 @@ pub(super) fn price(kind: OperationKind, measure: &Measure) -> u64 {
     1 + spent(measure, measure.nodes as u64) + measure.texts as u64 + writes
 }
 
-/// What it costs to be told of one event among others: they share their statements.
+/// What one event costs in a replay: the events of a page share their statements.
 pub(super) fn of_event(measure: &Measure) -> u64 {
     1 + measure.nodes as u64 + measure.texts as u64
 }
 
-/// What a request came to that answered so many objects. What stands below lists was worked out for the part of their
-/// rows that there was.
+/// What a request came to that answered so many objects. What is below lists was computed for the rows that there were.
 pub(super) fn spent(measure: &Measure, objects: u64) -> u64 {
     let whatever = measure.reads as u64 * READ + measure.filters.cost() as u64;
     let (below, most) = (measure.filters.points_below as u64, measure.nodes as u64);
@@ -72,8 +71,8 @@ pub(super) fn spent(measure: &Measure, objects: u64) -> u64 {
     objects.saturating_add(whatever).saturating_add(below)
 }
 
-/// Whether a subscription is told by itself, so that nobody waits for it: it reaches through related records, or says
-/// more of an event than a page of records.
+/// Whether a subscription is dispatched in a lane of its own, so that it delays no other: it filters through related records,
+/// or selects more of an event than a page of records.
 pub(super) fn is_heavy(measure: &Measure) -> bool {
     measure.filters.relations > 0 || measure.nodes > HEAVY_FROM
 }
@@ -148,7 +147,7 @@ impl Balances for Spending {
     }
 }
 
-/// What a request came to, for its answer.
+/// What a request came to, for its response.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Spent {
     price: u64,
@@ -158,7 +157,7 @@ pub(super) struct Spent {
 }
 
 impl Reserved<'_> {
-    /// Gives back what the answer did not come to.
+    /// Refunds what the response did not come to.
     pub(super) fn settle(self, points: u64) -> Spent {
         let actual = points.saturating_add(1).min(self.price);
         let budget = &self.spending.budget;
@@ -199,7 +198,7 @@ impl Spent {
     }
 }
 
-/// The objects in an answer, but for those that the quick path has written and counted itself.
+/// The objects in a response, except those that the projection executor has written and counted itself.
 pub(super) fn objects(data: &Value) -> u64 {
     match data {
         Value::Object(fields) => 1 + fields.values().map(objects).sum::<u64>(),

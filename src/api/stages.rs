@@ -1,6 +1,6 @@
-//! How many stages the longest pipeline of a tenant has: what a board by stage may come to follows from it.
+//! How many stages the longest pipeline of a tenant has: what a board by stage may cost follows from it.
 //!
-//! It is remembered for as long as no pipeline of the tenant changes, which the database is asked each time.
+//! It is cached for as long as no pipeline of the tenant changes; the version of pipelines is read each time.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,16 +14,16 @@ use crate::{
     events::Progress,
 };
 
-/// Numbers that are remembered, and for how long.
-const REMEMBERED: u64 = 10_000;
-const REMEMBERED_FOR: Duration = Duration::from_secs(60);
+/// Counts that are cached, and for how long.
+const CACHED: u64 = 10_000;
+const CACHED_FOR: Duration = Duration::from_secs(60);
 
-/// Counts stages for who may see them.
+/// Counts stages, by visibility class.
 pub(super) struct Stages {
     db: Db,
     progress: Progress,
-    /// By who sees the same, and how far their pipelines were.
-    known: Cache<String, usize>,
+    /// By visibility class and version of pipelines.
+    counts: Cache<String, usize>,
 }
 
 impl Stages {
@@ -31,14 +31,14 @@ impl Stages {
         Self {
             db,
             progress,
-            known: Cache::builder()
-                .max_capacity(REMEMBERED)
-                .time_to_live(REMEMBERED_FOR)
+            counts: Cache::builder()
+                .max_capacity(CACHED)
+                .time_to_live(CACHED_FOR)
                 .build(),
         }
     }
 
-    /// How many stages there are in the pipeline that has the most of them, of those that the actor sees.
+    /// The number of stages of the longest pipeline that the actor sees.
     ///
     /// # Errors
     /// The database.
@@ -54,7 +54,7 @@ impl Stages {
         };
         let class = actor.reading_class();
         let key = format!("{} {}", class.text(), versions.of([Pipeline::KIND]));
-        let found = self.known.try_get_with(key, count()).await;
+        let found = self.counts.try_get_with(key, count()).await;
         found.map_err(|error| Error::clone(&error))
     }
 }

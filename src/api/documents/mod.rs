@@ -38,7 +38,7 @@ pub(super) struct Document {
     pub(super) faults: Vec<ServerError>,
     /// What its operation selects, if it has only one and that is the same for all variables.
     collected: OnceLock<Collected>,
-    /// Whether an answer to its operation may carry a secret, if it has only one.
+    /// Whether a response to its operation may carry a secret, if it has only one.
     has_secrets: OnceLock<bool>,
 }
 
@@ -56,12 +56,12 @@ impl Document {
         }
     }
 
-    /// Where it is kept what the operation selects; nowhere if there are several.
+    /// Where what the operation selects is cached; nowhere if there are several.
     fn collected(&self) -> Option<&OnceLock<Collected>> {
         self.is_single().then_some(&self.collected)
     }
 
-    /// Whether an answer may carry a secret, by a finding that is remembered where there is one operation only.
+    /// Whether a response may carry a secret; cached where there is one operation only.
     pub(super) fn has_secrets(&self, find: impl FnOnce() -> bool) -> bool {
         match self.is_single() {
             true => *self.has_secrets.get_or_init(find),

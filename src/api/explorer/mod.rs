@@ -26,7 +26,7 @@ pub const EXAMPLES: [(&str, &str); 2] = [
     ),
 ];
 
-/// Nothing from elsewhere and nothing inline: what the page holds, a token, can only go back to where it came from.
+/// Nothing from elsewhere and nothing inline: a token in the page can only be sent back to where it came from.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 

@@ -1,4 +1,4 @@
-//! What a client gets to read: the executor's answer or a problem, coded, bounded and with the right status.
+//! The response that is sent: the executor's or a problem, encoded, bounded and with the right status.
 
 use std::{collections::BTreeMap, io::Write as _};
 
@@ -25,21 +25,21 @@ const LONGEST_MESSAGE: usize = 300;
 pub(super) struct Answer {
     status: StatusCode,
     fault: Fault,
-    /// None when nothing was executed: then the entry is left out, which tells clients so.
+    /// None when nothing was executed: then the entry is omitted, as the specification says.
     data: Option<Value>,
     errors: Vec<ServerError>,
     extensions: BTreeMap<String, Value>,
     headers: HeaderMap,
-    /// Of an answer that the client may keep, to ask again whether it still holds.
+    /// The entity tag of a response that the client may cache and revalidate.
     tag: Option<Tag>,
-    /// Whether its length may tell of what is in it.
+    /// Whether it may be compressed: the length of a compressed secret could reveal it.
     is_compressible: bool,
 }
 
 #[derive(Debug)]
 struct Tag {
     value: HeaderValue,
-    /// Whether the client has this very answer.
+    /// Whether the client has this very response.
     is_known: bool,
 }
 
@@ -107,7 +107,7 @@ impl Answer {
         }
     }
 
-    /// Lets the client keep an answer without errors, and holds it against what the client has.
+    /// Tags a response without errors, and compares it with what the client has.
     pub(super) fn tag(&mut self, sent: &HeaderMap) {
         let Some(data) = self.data.as_ref().filter(|_| self.errors.is_empty()) else {
             return;
@@ -220,7 +220,7 @@ pub(super) async fn finish(
         HeaderValue::from_static(media.content_type()),
     );
     let keeping = match answer.tag {
-        // Nobody else's, and asked about again before each use: who is shown it must not be shown what is old.
+        // Private, and revalidated before each use: it must never be shown stale.
         Some(tag) => {
             headers.insert(header::ETAG, tag.value);
             "private, no-cache"
@@ -283,8 +283,8 @@ fn set_code(error: &mut ServerError, code: &str) {
     error.extensions.get_or_insert_default().set("code", code);
 }
 
-/// Gives an error of the executor itself a code. Of a resolver's error without one nobody has said that it may be
-/// shown, so it is logged and hidden.
+/// Gives an error of the executor itself a code. A resolver's error without one is not declared to be shown, so it is logged
+/// and hidden.
 pub(in crate::api) fn ensure_code(error: &mut ServerError) {
     if !code(error).is_empty() {
         return;
@@ -303,7 +303,7 @@ pub(in crate::api) fn ensure_code(error: &mut ServerError) {
     }
 }
 
-/// async-graphql words its complaints about arguments in these ways.
+/// async-graphql words its errors about arguments in these ways.
 fn is_about_input(message: &str) -> bool {
     ["Failed to parse \"", "Expected input type \"", "Variable "]
         .iter()

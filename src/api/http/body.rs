@@ -38,7 +38,7 @@ pub(super) async fn read(
     }
 }
 
-/// Refuses a body that was read and is too large for who has sent it.
+/// Refuses a body that was read and is too large for the caller's plan.
 ///
 /// # Errors
 /// 413 for more than `limit` bytes.

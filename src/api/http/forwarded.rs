@@ -1,4 +1,4 @@
-//! Whom a request comes from when there are proxies in front of the server.
+//! The address of a client behind proxies.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -6,8 +6,8 @@ use axum::http::{HeaderMap, HeaderName};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The client's address by `x-forwarded-for`. Each proxy adds whom it got the request from at the end, so of `proxies`
-/// that are trusted the outermost one's word is that many from the end; what stands before it anybody can have written.
+/// The client's address by `x-forwarded-for`. Each proxy appends the address that it got the request from, so the entry of the
+/// outermost of `proxies` trusted ones is that many from the end; what stands before it may be forged.
 pub(super) fn client(headers: &HeaderMap, proxies: usize) -> Option<IpAddr> {
     let steps = proxies.checked_sub(1)?;
     let values = headers.get_all(FORWARDED_FOR).iter();

@@ -1,4 +1,4 @@
-//! What the head of a request says: who calls, with which token, sending what.
+//! The head of a request: where it comes from, its token, and its content type.
 
 use std::net::SocketAddr;
 
@@ -15,7 +15,7 @@ const LONGEST_REQUEST_ID: usize = 64;
 const LONGEST_USER_AGENT: usize = 256;
 const LONGEST_TOKEN: usize = 8 * 1024;
 
-/// Where a request comes from, by its head and what so many trusted proxies say.
+/// The origin of a request, by its head and what so many trusted proxies say.
 pub(super) fn origin(parts: &Parts, trusted_proxies: usize) -> Origin {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let user_agent = parts
@@ -91,7 +91,7 @@ pub(super) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     Ok(Some(token))
 }
 
-/// Passes a body that is said to be JSON in UTF-8, sent as it is.
+/// Passes a body that is declared as JSON in UTF-8 without a content coding.
 ///
 /// # Errors
 /// 415 for any other type, also for the types that a web page may send to other sites unasked.

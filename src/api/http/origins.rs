@@ -1,4 +1,4 @@
-//! Whose pages may open a socket. A socket shows its token in its first message, so a foreign page has nothing to act
+//! Which origins may open a socket. A socket presents its token in its first message, so a foreign page has nothing to act
 //! with; this keeps it from trying at all.
 
 use axum::http::{HeaderMap, header};
@@ -14,7 +14,7 @@ impl Origins {
         Self(addresses.into_iter().map(Url::origin).collect())
     }
 
-    /// Whether a request comes from a page that is let in, or from no page at all.
+    /// Whether a request comes from a page of an allowed origin, or from no page at all.
     pub(super) fn allow(&self, headers: &HeaderMap) -> bool {
         let Some(origin) = headers.get(header::ORIGIN) else {
             return true;

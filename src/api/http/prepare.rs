@@ -33,8 +33,8 @@ pub(in crate::api) enum Transport {
 }
 
 impl Transport {
-    /// Only what changes nothing may come by GET: addresses are followed, repeated and kept by anybody. A subscription
-    /// needs a stream, and a socket is for subscriptions: there everything else would pass by the rules of requests.
+    /// Only what changes nothing may come by GET: addresses are followed, repeated and stored by clients and proxies. A
+    /// subscription needs a stream, and a socket is for subscriptions: there everything else would evade the rules of requests.
     fn require(self, operation: OperationType) -> Result<(), Problem> {
         match (self, operation) {
             (Self::Get | Self::StreamGet, OperationType::Mutation) => {

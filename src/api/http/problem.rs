@@ -1,4 +1,4 @@
-//! Whatever stops a request before the executor answers: status, code, one sentence, and the headers that go with it.
+//! A problem that stops a request before the executor answers: status, code, one sentence, and the headers that go with it.
 
 use async_graphql::Pos;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -9,7 +9,7 @@ use crate::{
     platform::redis::{Allowance, Balance, Overdrawn},
 };
 
-/// Why a request gets no answer from the executor.
+/// Why a request gets no response from the executor.
 #[derive(Debug)]
 pub(super) struct Problem {
     pub(super) status: StatusCode,
@@ -22,7 +22,7 @@ pub(super) struct Problem {
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// Where the fault lies, which decides what old clients are told.
+/// Where the fault lies, which decides the status for old clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
     /// The HTTP request.
@@ -79,7 +79,7 @@ impl Problem {
         Self::request(StatusCode::FORBIDDEN, "ORIGIN_NOT_ALLOWED", message)
     }
 
-    /// Somebody has too few points left.
+    /// The actor has too few points left.
     pub(super) fn rate_limited(price: u64, overdrawn: Overdrawn) -> Self {
         let seconds = overdrawn.seconds();
         let available = overdrawn.balance.available;
@@ -114,7 +114,7 @@ impl Problem {
     }
 }
 
-/// How a bucket of points stands, as `RateLimit-*` headers; the reset is the time until it is full, in seconds.
+/// The balance of a bucket of points, as `RateLimit-*` headers; the reset is the time until it is full, in seconds.
 pub(super) fn limit_headers(balance: &Balance) -> [(HeaderName, HeaderValue); 3] {
     let Allowance { burst, per_second } = balance.allowance;
     let missing = burst.saturating_sub(balance.available);

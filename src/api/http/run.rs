@@ -56,7 +56,7 @@ pub(super) async fn execute(
     let executed = timeout_at(*deadline, async {
         let actor = api.authenticate(token, origin).await?;
         require_allowed(api, actor.as_ref(), &mut prepared, outcome).await?;
-        // Who has not said who they are pays by waiting, attempt by attempt.
+        // An anonymous caller pays by waiting, attempt by attempt.
         let reserved = match &actor {
             Some(actor) => {
                 let reserved = api.spending().reserve(actor, outcome.price).await;
@@ -98,8 +98,8 @@ pub(super) async fn execute(
     Ok(answer)
 }
 
-/// Passes a request that its sender may send: within the limits of their plan, and with a document that may be run. Notes
-/// in `outcome` what it may cost, now that it is known how much there is of what it asks for.
+/// Passes a request that its actor may send: within the limits of their plan, and with a document that may run. Notes in
+/// `outcome` what it may cost, now that the number of stages is known.
 ///
 /// # Errors
 /// The limit exceeded; 403 for a document that is not listed, where it has to be.
@@ -140,8 +140,8 @@ pub(super) async fn charge_opening(
     Ok(())
 }
 
-/// Passes a document that may be run: any, or where it is wanted so only one that the operator has listed. Whoever turns
-/// that on can turn it off again.
+/// Passes a document that may run: any, or only one that the operator has listed, where that is required. The mutation that
+/// lifts this requirement may always run.
 ///
 /// # Errors
 /// 403 for any other.

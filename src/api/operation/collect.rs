@@ -1,6 +1,6 @@
 //! Which fields an operation selects of each object (GraphQL specification, section 6.3.2), with what `@skip` and
-//! `@include` say put in: fragments are laid out, and fields of the same key are one. Variables stand in arguments still, so
-//! that the fields of a document whose directives ask no variable are collected once.
+//! `@include` evaluated: fragments are expanded, and fields of the same key merged. Variables still stand in arguments, so
+//! that the fields of a document whose directives use no variable are collected once.
 
 use std::cell::Cell;
 
@@ -23,7 +23,7 @@ use super::parse::SCHEMA;
 pub(super) struct Fields {
     /// In the order of the answer.
     pub(super) fields: Vec<Selected>,
-    /// Where a directive stands whose condition is null: there is no saying what is selected, so the object fails.
+    /// The position of a directive whose condition is null: the selection is undecidable, so the object fails.
     pub(super) undecided: Option<Pos>,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Fields {
 pub(super) struct Selected {
     /// Its key in the answer.
     pub(super) key: Name,
-    /// What the executor is asked, but for the values of variables: no directives, and nothing below it.
+    /// The field for the executor, except for the values of variables: no directives, and nothing below it.
     pub(super) asked: Positioned<Field>,
     /// Its type by the schema.
     pub(super) ty: Type,
@@ -79,7 +79,7 @@ pub(super) struct Collector<'a> {
     pub(super) document: &'a ExecutableDocument,
     /// Coerced.
     pub(super) variables: &'a Variables,
-    /// Whether a directive has asked a variable.
+    /// Whether a directive uses a variable.
     pub(super) has_asked: Cell<bool>,
 }
 
@@ -91,9 +91,9 @@ type Group<'a> = Vec<&'a Positioned<Field>>;
 
 /// What was found of an object.
 #[derive(Default)]
-struct Found<'a> {
+struct FieldGroups<'a> {
     groups: IndexMap<Name, Group<'a>>,
-    /// Fragments that were laid out already.
+    /// Fragments that were expanded already.
     spread: Vec<&'a Name>,
     undecided: Option<Pos>,
 }
@@ -101,7 +101,7 @@ struct Found<'a> {
 impl<'a> Collector<'a> {
     /// What sets select of objects of a type.
     pub(super) fn object(&self, type_name: &str, sets: &Sets<'a>) -> Fields {
-        let mut found = Found::default();
+        let mut found = FieldGroups::default();
         for set in sets {
             found.spread.clear();
             self.collect(type_name, set, &mut found);
@@ -121,7 +121,7 @@ impl<'a> Collector<'a> {
     }
 
     /// Adds the fields that a set selects of objects of a type.
-    fn collect(&self, type_name: &str, set: &'a SelectionSet, found: &mut Found<'a>) {
+    fn collect(&self, type_name: &str, set: &'a SelectionSet, found: &mut FieldGroups<'a>) {
         for item in &set.items {
             match self.includes(item.node.directives()) {
                 Ok(true) => {}
@@ -294,7 +294,7 @@ fn named(type_name: &str, value: &Value) -> Value {
     }
 }
 
-/// The types that fragments are asked for on, wherever they stand in a set.
+/// The type conditions of fragments, wherever they stand in a set.
 #[derive(Default)]
 struct Conditions<'a> {
     named: Vec<&'a Name>,

@@ -1,5 +1,5 @@
-//! The answer as the specification completes it (section 6.4.4): in the order of the question, every key there, and null
-//! for whatever holds a non-null field that failed.
+//! Completing the response as the specification says (section 6.4.4): in the order of the selection, with every key, and
+//! null for each value that holds a non-null field that failed.
 //!
 //! async-graphql 7.2.1 runs the fields of an object at once and writes them as they get ready; it leaves out those that
 //! failed, and takes an object without any field for null.
@@ -30,7 +30,7 @@ pub(super) fn complete(root: &Fields, response: &mut Response) {
 
 struct Completion<'a> {
     errors: &'a [ServerError],
-    /// The errors of objects of which there is no saying what is selected.
+    /// The errors of objects whose selection is undecidable.
     undecided: RefCell<Vec<ServerError>>,
 }
 
@@ -123,7 +123,7 @@ impl Completion<'_> {
         self.undecided.borrow_mut().push(error);
     }
 
-    /// Whether a field below a value has failed: then there was something to ask for it.
+    /// Whether a field below a value has failed: then there was something selected of it.
     fn has_failed_below(&self, path: &Path<'_>) -> bool {
         self.errors.iter().any(|error| path.leads_to(&error.path))
     }

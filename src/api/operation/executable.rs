@@ -79,7 +79,7 @@ fn below(below: &Below, variables: &Variables) -> Items {
         Below::Leaf => {}
         Below::Object(fields) => {
             push_all(fields.fields.iter(), variables, &mut items);
-            // The executor does not tell an object of which nothing is asked from one that is not there.
+            // The executor does not distinguish an object of which nothing is selected from one that is missing.
             if items.is_empty() {
                 items.push(type_field());
             }
@@ -99,7 +99,7 @@ fn below(below: &Below, variables: &Variables) -> Items {
 }
 
 /// The executor would run a field of an interface twice that is selected of all objects and, with other fields below it,
-/// of those of a type. Then all types are asked apart.
+/// of those of a type. Then the types are selected separately.
 fn by_type(
     (of, others): (&IndexMap<Name, Fields>, &Fields),
     possible: &[Name],
@@ -156,7 +156,7 @@ fn type_field() -> Positioned<Selection> {
 }
 
 impl Fields {
-    /// Under which key the client has asked for the type.
+    /// The client's key for `__typename`.
     pub(super) fn type_key(&self) -> Option<&Name> {
         let mut fields = self.fields.iter();
         let field = fields.find(|field| field.asked.node.name.node == "__typename");

@@ -1,4 +1,4 @@
-//! What validation has to say of a document's values and apollo-compiler does not: the values of our own scalars, since the
+//! What apollo-compiler does not validate of a document's values: the values of our own scalars, since the
 //! schema's text does not say what they look like, and fields of an object that are given twice.
 
 use std::collections::HashSet;
@@ -77,7 +77,7 @@ fn check<'a>(ty: &Type, value: &'a Node<Value>, found: &mut Vec<Fault<'a>>) {
                     }
                 }
                 (Some(ExtendedType::Scalar(_)), written) => {
-                    // What has variables inside is judged with their values.
+                    // What has variables inside is checked with their values.
                     let constant = to_value(written).into_const();
                     if let Some(Err(mismatch)) = constant.map(|value| scalars::check(name, &value))
                     {

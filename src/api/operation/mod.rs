@@ -1,10 +1,10 @@
 //! An operation as the GraphQL specification means it, whatever async-graphql makes of it.
 //!
-//! Before anything reads, [`read`] parses and validates a document, and [`Executable`] makes one operation of it what is
-//! really asked for: variables coerced and put in, those that were not sent taken out together with the argument or field
-//! that they stand for, `@skip` and `@include` judged, fragments laid out by type, fields of the same key made one. Both
-//! read paths, the executor and the [projection](crate::graphql::projection), see only that. Afterwards the answer is completed:
-//! nulls go where the specification sends them.
+//! First [`read`] parses and validates a document, and [`Executable`] reduces one operation of it to what is really
+//! requested: variables coerced and put in, those that were not sent taken out together with the argument or field
+//! that they stand for, `@skip` and `@include` evaluated, fragments expanded by type, fields of the same key merged. Both
+//! read paths, the executor and the [projection executor](crate::graphql::projection), see only that. Afterwards the response
+//! is completed: nulls propagate as the specification says.
 //!
 //! The reference is graphql-js; `tests/node/reference.mjs` holds us against it.
 
@@ -30,7 +30,7 @@ use async_graphql::{
 use collect::{Collector, Fields, Selected};
 pub(super) use parse::{Read, SyntaxError, read};
 
-/// One operation of a valid document with its variables, ready to be run.
+/// One operation of a valid document with its variables, ready to run.
 #[derive(Debug)]
 pub(super) struct Executable {
     ty: OperationType,
@@ -43,7 +43,7 @@ pub(super) struct Executable {
 pub(super) struct Collected(Arc<Fields>);
 
 impl Executable {
-    /// Makes an operation ready, with what was collected of it before if that holds for all variables.
+    /// Prepares an operation, with what was collected of it before if that holds for all variables.
     ///
     /// # Errors
     /// `BAD_USER_INPUT` for a variable that is missing or not of its type.
@@ -79,7 +79,7 @@ impl Executable {
         &self.root.0.fields
     }
 
-    /// Whether one of these fields is asked for, of any object.
+    /// Whether one of these fields is selected, of any object.
     pub(super) fn selects(&self, names: &[&str]) -> bool {
         self.root.0.selects(names)
     }
@@ -101,7 +101,7 @@ impl Executable {
         to_request(executable::document(self.ty, fields, &self.variables))
     }
 
-    /// Begins to answer it.
+    /// Begins to execute it.
     pub(super) fn answering(&self) -> Answering<'_> {
         Answering {
             executable: self,
@@ -122,8 +122,8 @@ fn to_request(document: ExecutableDocument) -> Request {
     request
 }
 
-/// An operation that is being answered. The fields of a mutation are run one after the other, and not any more after one
-/// has failed that leaves no data to answer; those of a query all at once.
+/// An operation that is being executed. The fields of a mutation run one after the other, and stop after a failure that leaves
+/// no data to answer; those of a query run all at once.
 pub(super) struct Answering<'a> {
     executable: &'a Executable,
     /// How many fields were answered.
@@ -132,7 +132,7 @@ pub(super) struct Answering<'a> {
 }
 
 impl Answering<'_> {
-    /// What is to be run next, if anything.
+    /// What to run next, if anything.
     pub(super) fn next(&mut self) -> Option<Request> {
         let fields = self.executable.fields();
         if self.done == fields.len() {
@@ -146,7 +146,7 @@ impl Answering<'_> {
         Some(self.executable.request_for(from..self.done))
     }
 
-    /// Takes what it was answered with.
+    /// Takes the response to it.
     pub(super) fn take(&mut self, response: Response) {
         let fields = self.executable.fields();
         self.response.errors.extend(response.errors);

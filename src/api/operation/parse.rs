@@ -26,14 +26,14 @@ use async_graphql_value::{Number, Value};
 
 use super::literals;
 
-/// The schema as documents are held against it.
+/// The schema that documents are validated against.
 pub(in crate::api) static SCHEMA: LazyLock<Valid<Schema>> = LazyLock::new(|| {
     // async-graphql answers this one too; apollo-compiler does not know it yet.
     let text = super::super::sdl() + "extend type __Type { isOneOf: Boolean }";
     Schema::parse_and_validate(text, "schema.graphql").expect("the schema's own text is a schema")
 });
 
-/// Most complaints that are made of one document.
+/// The most errors that are reported of one document.
 const MOST_ERRORS: usize = 10;
 
 /// A document that was read.
@@ -70,7 +70,7 @@ pub(in crate::api) fn read(text: &str) -> Result<Read, SyntaxError> {
     Ok(Read { parsed, faults })
 }
 
-/// Where lines begin, to tell places as clients count: from one, in UTF-16 units, as graphql-js does.
+/// Where lines begin, to give positions as clients count them: from one, in UTF-16 units, as graphql-js does.
 struct Lines<'a> {
     text: &'a str,
     starts: Vec<usize>,
@@ -104,7 +104,7 @@ impl<'a> Lines<'a> {
         self.pos(span.map_or(0, |span| span.offset()))
     }
 
-    /// The parser goes on after a mistake and makes more of it; the first is the one to mend.
+    /// The parser goes on after an error and reports more because of it; the first is the one to fix.
     fn syntax(&self, wrong: &DiagnosticList) -> SyntaxError {
         let first = wrong.iter().next();
         SyntaxError {
@@ -362,7 +362,7 @@ pub(super) fn to_value(value: &ast::Value) -> Value {
     }
 }
 
-/// A number beyond what any of our types holds is kept as its digits, which none of them takes.
+/// A number beyond what any of our types holds becomes its digits, which none of them accepts.
 fn to_number(digits: &str) -> Value {
     match digits.parse::<Number>() {
         Ok(number) => Value::Number(number),

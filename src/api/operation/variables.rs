@@ -15,7 +15,7 @@ use async_graphql::{
 use super::parse::SCHEMA;
 use crate::graphql::scalars::{self, Mismatch};
 
-/// What an operation is run with. A variable that was not sent and has no default is not in it.
+/// The coerced variables of an operation. One that was not sent and has no default is not in it.
 ///
 /// # Errors
 /// `BAD_USER_INPUT` for the first value that is missing or not of its type, with its place in `field`.
@@ -34,9 +34,9 @@ pub(super) fn coerce(
             (None, None) if variable.var_type.node.nullable => continue,
             (None, None) => &Value::Null,
         };
-        let mut place = Place::at(name);
-        let value = place.value(&ty, value);
-        let value = value.map_err(|wrong| place.error(wrong, variable.name.pos))?;
+        let mut path = InputPath::at(name);
+        let value = path.value(&ty, value);
+        let value = value.map_err(|wrong| path.error(wrong, variable.name.pos))?;
         coerced.insert(name.clone(), value);
     }
     Ok(coerced)
@@ -57,9 +57,9 @@ fn to_type(ty: &parser::Type) -> Type {
 }
 
 /// Where in a variable's value we are.
-struct Place(Vec<String>);
+struct InputPath(Vec<String>);
 
-impl Place {
+impl InputPath {
     fn at(variable: &Name) -> Self {
         Self(vec![variable.to_string()])
     }
@@ -75,7 +75,7 @@ impl Place {
         error
     }
 
-    /// Stays where it is when something is wrong below.
+    /// Descends by a step; after an error it stays there, which names the place of the error.
     fn below<T>(
         &mut self,
         step: impl ToString,
@@ -138,7 +138,7 @@ impl Place {
         for (name, field) in fields {
             let value = match sent.get(name.as_str()) {
                 Some(value) => value,
-                // Defaults are the resolver's business; it has the same ones.
+                // Defaults are left to the resolver, which has the same ones.
                 None if field.default_value.is_some() || !field.ty.is_non_null() => continue,
                 None => &Value::Null,
             };
@@ -173,7 +173,7 @@ fn scalar(type_name: &str, value: &Value) -> Result<Value, Mismatch> {
     coerced.ok_or_else(|| format!("expected {type_name}, found {}", word_for(value)).into())
 }
 
-/// JSON does not tell 1.0 from 1.
+/// JSON does not distinguish 1.0 from 1.
 fn whole(number: &Number) -> Option<i64> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     number.as_i64().or_else(|| {

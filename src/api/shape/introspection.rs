@@ -1,8 +1,8 @@
-//! What may be asked of `__schema` and `__type`: everything that explorers ask for, and no circles.
+//! What introspection may select of `__schema` and `__type`: everything that explorers do, and no cycles.
 //!
-//! A schema is a graph with circles (a type has fields, a field has a type), so a small document can ask for all
-//! fields of all types of all fields. What makes such an answer large is lists of types or fields inside each other,
-//! and the list of all types said several times; both are counted. Plain depth is harmless, and needed: the usual
+//! A schema is a graph with cycles (a type has fields, a field has a type), so a small document can select all fields of
+//! all types of all fields. What makes such a response large is lists of types or fields inside each other, and the list of
+//! all types selected several times; both are counted. Plain depth is harmless, and needed: the usual
 //! introspection unwraps a type nine times.
 
 use super::super::limits::{Limits, Refusal};
@@ -20,7 +20,7 @@ const EVERY_TYPE: &str = "types";
 const NESTED_LISTS: usize = 2;
 const LISTS_OF_EVERY_TYPE: usize = 2;
 
-/// What a selection asks of the schema about itself.
+/// What a selection selects of the schema.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Introspection {
     depth: usize,

@@ -1,8 +1,8 @@
-//! How large an answer a document asks for, known before anything runs.
+//! Static query analysis: how much a document may cost, known before anything runs.
 //!
 //! The executor's own limits walk the document with every fragment spread out: a document of 1 kB can keep them busy
-//! for 48 s. They also count neither page sizes nor lists. So the document is weighed here against what the schema
-//! says of each field, every fragment once, in time proportional to the text.
+//! for 48 s. They also count neither page sizes nor lists. So the document is weighed here by what the schema says
+//! of each field, every fragment once, in time proportional to the text.
 //!
 //! `SchemaShape` is built from the SDL, so it cannot fall behind the schema. Unknown fields weigh as plain objects: the
 //! validation that follows refuses them.
@@ -29,16 +29,16 @@ pub use schema::SchemaShape;
 pub(super) use texts::came_to;
 pub use touched::Touched;
 
-/// What a request asks for.
+/// What a request may cost.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Measure {
-    /// Objects that the answer could hold at most, as far as page sizes tell; a list without pages counts as ten.
+    /// Objects that the response can hold at most, by its page sizes; a list without pages counts as ten.
     pub nodes: usize,
     /// Lists, and links to records: for all parents together each takes a statement.
     pub reads: usize,
-    /// Field values that the answer could hold at most: the work of resolving and sending it.
+    /// Field values that the response can hold at most: the work of resolving and sending it.
     pub cost: usize,
-    /// Points that long texts could come to.
+    /// Points that long texts may cost.
     pub texts: usize,
     /// Top-level fields, fragments expanded.
     pub root_fields: usize,
@@ -50,19 +50,19 @@ pub struct Measure {
     pub selections: usize,
     /// Directives, fragments expanded.
     pub directives: usize,
-    /// Rows of the largest page that is asked for.
+    /// Rows of the largest page.
     pub page_rows: usize,
     /// Whether it was weighed by a number of stages.
     pub has_stages: bool,
-    /// What its filters ask for.
+    /// What its filters may cost.
     pub filters: Filters,
 }
 
-/// As long as it is not known how many stages a pipeline has, there is one: what is too much even then is refused.
+/// The number of stages while it is not known how many a pipeline has: what is too much even then is refused.
 pub const FEWEST_STAGES: usize = 1;
 
 impl Measure {
-    /// Refuses what is beyond the limits of whoever asks.
+    /// Refuses what is beyond the caller's limits.
     ///
     /// # Errors
     /// The first limit exceeded.
@@ -84,7 +84,7 @@ impl Measure {
         )
     }
 
-    /// The same without what only running it could come to.
+    /// The same without what depends on running it.
     fn check_structure(&self, limits: &Limits) -> Result<(), Refusal> {
         let within = Refusal::unless_within;
         within("TOO_MANY_ALIASES", "aliases", self.aliases, limits.aliases)?;

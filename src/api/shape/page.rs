@@ -1,4 +1,4 @@
-//! How many records one page of a connection can hold: what the document asks for, before it is asked.
+//! How many records one page of a connection can hold, from the arguments in the document.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -31,12 +31,12 @@ impl<'a> Values<'a> {
         Self { sent, defaults }
     }
 
-    /// The size of the page that a connection field asks for.
+    /// The page size of a connection field.
     pub(super) fn page(&self, field: &Field, default: usize) -> usize {
         self.asked(field).unwrap_or(default)
     }
 
-    /// The same where the field says it.
+    /// The same where the field has the argument.
     pub(super) fn asked(&self, field: &Field) -> Option<usize> {
         let asked = SIZE_ARGUMENTS
             .iter()

@@ -15,7 +15,7 @@ use super::{
     texts,
 };
 
-/// The list that has as many objects as the tenant has made, and answers all of them unless told otherwise.
+/// The list whose length the tenant determines, and which has no page size by default.
 const STAGES: (&str, &str) = ("Pipeline", "stages");
 
 /// The interface of what is read by its id.
@@ -23,8 +23,7 @@ const RECORD: &str = "Node";
 /// Scalars that every schema has without saying so.
 const STANDARD_SCALARS: [&str; 5] = ["Boolean", "Float", "ID", "Int", "String"];
 
-/// What the schema says of each field that matters for the size of an answer, and which input types there are. Made
-/// once.
+/// What the schema says of each field that matters for the cost of a query, and which input types there are. Built once.
 #[derive(Debug)]
 pub struct SchemaShape {
     roots: Roots,

@@ -1,4 +1,4 @@
-//! What long texts cost: an object is paid for with its lines, and a text that may be much longer by itself.
+//! What long texts cost: the point of an object covers short texts; a text that may be much longer costs more.
 
 use crate::base::text::LONG_CHARS;
 
@@ -26,7 +26,7 @@ pub(super) fn points(field: (&str, &str)) -> usize {
     }
 }
 
-/// Points that the texts of an answer of so many bytes came to, of those that they might have.
+/// Points that the texts of a response of so many bytes came to, of those that were reserved.
 pub(in crate::api) fn came_to(most: usize, bytes: usize) -> usize {
     most.min(bytes / FREE_CHARS)
 }

@@ -1,5 +1,5 @@
 //! Which types of the schema a document touches: those of the objects that it selects and of the input objects that it
-//! gives. What an answer depends on follows from them.
+//! gives. The dependencies of a response follow from them.
 
 use std::collections::BTreeSet;
 
@@ -25,12 +25,12 @@ pub struct Touched<'a> {
     pub inputs: BTreeSet<&'a str>,
     /// Top-level fields that are no objects.
     pub root_leaves: BTreeSet<&'a str>,
-    /// Whether something is asked for that the schema does not have.
+    /// Whether something is selected that the schema does not have.
     pub has_unknown: bool,
 }
 
 impl SchemaShape {
-    /// What an operation touches, with all its fragments and whatever `@skip` and `@include` say.
+    /// What an operation touches, with all its fragments and regardless of `@skip` and `@include`.
     pub fn touched<'a>(
         &'a self,
         document: &'a ExecutableDocument,

@@ -34,9 +34,9 @@ pub(super) struct Walk<'a> {
     refused: OnceCell<Refusal>,
 }
 
-/// On what a selection set stands.
+/// The parent type of a selection set.
 #[derive(Clone, Copy)]
-enum Place<'a> {
+enum ParentType<'a> {
     Type(&'a TypeShape),
     Introspection,
     Unknown,
@@ -69,19 +69,19 @@ impl<'a> Walk<'a> {
     ) -> Weight {
         for name in order {
             let fragment = &document.fragments[*name].node;
-            let place = self.place(&fragment.type_condition.node.on.node);
-            let mut weight = self.set(&fragment.selection_set.node, place);
+            let parent_type = self.parent_type(&fragment.type_condition.node.on.node);
+            let mut weight = self.set(&fragment.selection_set.node, parent_type);
             weight.directives = weight.directives.saturating_add(fragment.directives.len());
             self.fragments.insert(name, weight);
         }
         let operation = self.operation;
-        let place = self.place(self.shape.root(operation.ty));
+        let parent_type = self.parent_type(self.shape.root(operation.ty));
         let on_variables: usize = operation
             .variable_definitions
             .iter()
             .map(|variable| variable.node.directives.len())
             .sum();
-        let mut weight = self.set(&operation.selection_set.node, place);
+        let mut weight = self.set(&operation.selection_set.node, parent_type);
         weight.directives = weight
             .directives
             .saturating_add(operation.directives.len())
@@ -94,27 +94,27 @@ impl<'a> Walk<'a> {
         self.refused.into_inner().map_or(Ok(()), Err)
     }
 
-    fn place(&self, type_name: &str) -> Place<'a> {
+    fn parent_type(&self, type_name: &str) -> ParentType<'a> {
         if type_name.starts_with("__") {
-            return Place::Introspection;
+            return ParentType::Introspection;
         }
         self.shape
             .fields_of(type_name)
-            .map_or(Place::Unknown, Place::Type)
+            .map_or(ParentType::Unknown, ParentType::Type)
     }
 
-    fn set(&self, set: &SelectionSet, place: Place<'a>) -> Weight {
+    fn set(&self, set: &SelectionSet, parent_type: ParentType<'a>) -> Weight {
         let weights = set.items.iter().map(|selection| match &selection.node {
             Selection::Field(field) => self
-                .field(&field.node, place)
+                .field(&field.node, parent_type)
                 .written(field.node.directives.len()),
             Selection::InlineFragment(fragment) => {
                 let fragment = &fragment.node;
-                let place = fragment
+                let parent_type = fragment
                     .type_condition
                     .as_ref()
-                    .map_or(place, |on| self.place(&on.node.on.node));
-                self.set(&fragment.selection_set.node, place)
+                    .map_or(parent_type, |on| self.parent_type(&on.node.on.node));
+                self.set(&fragment.selection_set.node, parent_type)
                     .written(fragment.directives.len())
             }
             Selection::FragmentSpread(spread) => {
@@ -128,13 +128,13 @@ impl<'a> Walk<'a> {
         weights.fold(Weight::default(), Weight::beside)
     }
 
-    fn field(&self, field: &Field, place: Place<'a>) -> Weight {
+    fn field(&self, field: &Field, parent_type: ParentType<'a>) -> Weight {
         let is_introspection = matches!(field.name.node.as_str(), "__schema" | "__type");
-        let mut weight = match place {
-            Place::Introspection => self.introspection(field),
+        let mut weight = match parent_type {
+            ParentType::Introspection => self.introspection(field),
             _ if is_introspection => self.introspection(field),
-            Place::Type(parent) => self.objects(field, Some(parent)),
-            Place::Unknown => self.objects(field, None),
+            ParentType::Type(parent) => self.objects(field, Some(parent)),
+            ParentType::Unknown => self.objects(field, None),
         };
         weight.own_fields = 1;
         weight.aliases = weight
@@ -144,7 +144,7 @@ impl<'a> Walk<'a> {
     }
 
     fn introspection(&self, field: &Field) -> Weight {
-        let below = self.set(&field.selection_set.node, Place::Introspection);
+        let below = self.set(&field.selection_set.node, ParentType::Introspection);
         Weight {
             values: below.values.saturating_add(1),
             introspection: below.introspection.below(&field.name.node),
@@ -155,8 +155,9 @@ impl<'a> Walk<'a> {
     fn objects(&self, field: &Field, parent: Option<&'a TypeShape>) -> Weight {
         let name = field.name.node.as_str();
         let known = parent.and_then(|parent| parent.fields.get(name));
-        let place = known.map_or(Place::Unknown, |known| self.place(&known.target));
-        let below = self.set(&field.selection_set.node, place);
+        let parent_type =
+            known.map_or(ParentType::Unknown, |known| self.parent_type(&known.target));
+        let below = self.set(&field.selection_set.node, parent_type);
         let filters = known.map_or_else(Filters::default, |known| self.filters(field, known));
         let weight = self.rows(field, (parent, known), below);
         Weight {

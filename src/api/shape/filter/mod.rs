@@ -155,7 +155,7 @@ impl Filters {
         }
     }
 
-    /// Refuses what is beyond the limits of whoever asks.
+    /// Refuses what is beyond the caller's limits.
     pub(super) fn check(&self, limits: &Limits) -> Result<(), Refusal> {
         let within = Refusal::unless_within;
         within(
