@@ -5,10 +5,10 @@
 //! - [`base`]: what everything is said in: ids, text, money, instants, secrets, the one error.
 //! - [`access`]: who acts and what they may: [`access::Actor`], rights, roles, sensitivity. Pure.
 //! - [`platform`]: telemetry, Redis, mail, the accept loop.
-//! - [`db`]: the only owner of connections, and the one door from an actor to row-level security; admission control, the
+//! - [`db`]: the only owner of connections, and the only way from an actor to row-level security; admission control, the
 //!   unit of work with its [`db::journal`] of events and audit entries, lists, migrations.
 //! - [`entity`]: what all records have in common: stamps, owners, being changed, archived, deleted.
-//! - [`events`]: reading along what happened, numbered per tenant in commit order.
+//! - [`events`]: following the event log, numbered per tenant in commit order.
 //! - [`graphql`]: the kit that domains make their part of the schema from.
 //! - [`organization`]: accounts, sign-in, tenants, members, roles, keys, the audit log.
 //! - [`crm`]: companies, contacts, leads, pipelines, opportunities, activities.

@@ -69,7 +69,7 @@ impl PresenceSubscription {
     ) -> Result<ResolverStream<Vec<Viewing>>> {
         let watched = || one_record(ctx, &on);
         let viewing = async || viewing(ctx, &on).await;
-        subscription::presence(ctx, (&on, announce), watched, viewing).await
+        subscription::presence(ctx, &on, announce, watched, viewing).await
     }
 }
 

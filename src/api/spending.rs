@@ -12,7 +12,7 @@ use crate::{
     access::Actor,
     graphql::{Balances, RateLimit},
     platform::{
-        redis::{Allowance, Balance, Bucket, Budget, Overdrawn},
+        redis::{Allowance, Balance, Bucket, Budget, Overdrawn, Redis},
         telemetry::OperationKind,
     },
 };
@@ -80,10 +80,10 @@ pub(super) fn is_heavy(measure: &Measure) -> bool {
 impl Spending {
     /// Buckets of the sizes that plans have, in Redis if there is one.
     #[must_use]
-    pub fn new(plans: Arc<Plans>, redis_url: Option<&str>) -> Self {
+    pub fn new(plans: Arc<Plans>, redis: &Redis) -> Self {
         Self {
             plans,
-            budget: Budget::new(redis_url),
+            budget: Budget::new(redis),
         }
     }
 
@@ -184,7 +184,7 @@ fn emptier([own, tenant]: [Balance; 2]) -> Balance {
 
 impl Spent {
     /// The value of `extensions.cost`.
-    pub(super) fn to_extension(&self) -> Value {
+    pub(super) fn to_extension(self) -> Value {
         let Allowance { burst, per_second } = self.balance.allowance;
         let parts = [
             ("requested", self.price),

@@ -234,8 +234,8 @@ impl Db {
 
     async fn begin_system(&self, reason: SystemReason, settings: String) -> Result<SystemTx> {
         tracing::debug!(?reason, "system transaction");
-        let begin = (Mode::Change, settings);
-        let statements = self.begin(&self.system, begin, None).await?;
+        let begun = self.begin(&self.system, Mode::Change, settings, None);
+        let statements = begun.await?;
         Ok(SystemTx::new(statements, self.clock.now()))
     }
 
@@ -261,14 +261,14 @@ impl Db {
     /// Begins once the actor's tenant is admitted.
     async fn begin_for(&self, actor: &Actor, mode: Mode, settings: String) -> Result<Statements> {
         let permit = self.admission.acquire(actor.tenant).await?;
-        let begin = (mode, settings);
-        self.begin(&self.app, begin, Some(permit)).await
+        self.begin(&self.app, mode, settings, Some(permit)).await
     }
 
     async fn begin(
         &self,
         connections: &Connections,
-        (mode, settings): (Mode, String),
+        mode: Mode,
+        settings: String,
         mut permit: Option<Permit>,
     ) -> Result<Statements> {
         let options = self.statement_options.clone();

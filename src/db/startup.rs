@@ -43,7 +43,7 @@ const LOGIN: &str = "SELECT r.rolname::text AS login, r.rolsuper AS superuser, r
 /// [`StartupError`].
 pub async fn check(db: &Db) -> Result<(), StartupError> {
     let mut app = db
-        .begin(&db.app, (Mode::Change, String::new()), None)
+        .begin(&db.app, Mode::Change, String::new(), None)
         .await?;
     let mut system = db.system(SystemReason::Health).await?;
     for login in [

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     base::ids::{TenantId, Typed as _},
     db::journal::Hints,
+    platform::redis::Redis,
 };
 
 /// Nothing waits longer than this for Redis.
@@ -30,7 +31,7 @@ const CHECKED_EVERY: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(super) struct Bus {
     hints: Hints,
-    url: Option<String>,
+    redis: Redis,
     state: Arc<AtomicU8>,
     /// Notified when hints may have been missed: the table is to be polled.
     pub(super) missed: Arc<Notify>,
@@ -48,15 +49,15 @@ pub(super) enum BusState {
 }
 
 impl Bus {
-    pub(super) fn new(hints: Hints, url: Option<String>) -> Self {
-        let state = if url.is_some() {
+    pub(super) fn new(hints: Hints, redis: Redis) -> Self {
+        let state = if redis.url().is_some() {
             BusState::Disconnected
         } else {
             BusState::Disabled
         };
         Self {
             hints,
-            url,
+            redis,
             state: Arc::new(AtomicU8::new(state as u8)),
             missed: Arc::default(),
         }
@@ -83,7 +84,9 @@ impl Bus {
         let mut manager = None;
         loop {
             let hints = self.hints.taken().await;
-            let Some(url) = &self.url else { continue };
+            let Some(url) = self.redis.url() else {
+                continue;
+            };
             if manager.is_none() {
                 manager = connect(url).await;
             }
@@ -106,7 +109,9 @@ impl Bus {
     }
 
     async fn receive(&self) {
-        let Some(url) = &self.url else { return };
+        let Some(url) = self.redis.url() else {
+            return;
+        };
         loop {
             if let Some((sink, stream)) = subscribe(url).await {
                 self.listen(sink, stream).await;

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     base::{error::Result, ids::TenantId},
     db::{Db, journal::Hints},
-    platform::telemetry::metrics::Metrics,
+    platform::{redis::Redis, telemetry::metrics::Metrics},
 };
 
 /// How often the log is polled while hints arrive.
@@ -46,16 +46,11 @@ pub struct Hub {
 impl Hub {
     /// Follows nothing yet. Events older than `retention_days` are dropped.
     #[must_use]
-    pub fn new(
-        db: Db,
-        redis_url: Option<String>,
-        metrics: Arc<Metrics>,
-        retention_days: u16,
-    ) -> Self {
+    pub fn new(db: Db, redis: Redis, metrics: Arc<Metrics>, retention_days: u16) -> Self {
         let hints = db.hints().clone();
         Self {
             db,
-            bus: Bus::new(hints.clone(), redis_url),
+            bus: Bus::new(hints.clone(), redis),
             hints,
             metrics,
             feeds: Mutex::default(),

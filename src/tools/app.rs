@@ -38,7 +38,7 @@ use crate::{
     platform::{
         Vault,
         mail::{Mailer, Sending},
-        redis::{DocumentStore, Presences, Throttle, TieredCache},
+        redis::{DocumentStore, Presences, Redis, Throttle, TieredCache},
         server::{self, ServerLimits},
         telemetry::{
             self, RequestLine, TraceParents,
@@ -189,22 +189,23 @@ impl App {
         setup: accounts::Setup,
     ) -> Result<Self, StartupError> {
         db::check(&db).await?;
+        let redis = Redis::from(redis_url);
         let (recorder, recording) = Recorder::start(db.clone());
         let (mailer, sending) = Mailer::start(setup.post.clone(), db.clock().clone());
         let accounts = Arc::new(Accounts::new(
             db.clone(),
             setup,
             (Arc::clone(&tokens), mailer),
-            (Throttle::new(redis_url.as_deref()), recorder.clone()),
+            (Throttle::new(&redis), recorder.clone()),
         ));
         let metrics = Arc::<Metrics>::default();
         let hub = Arc::new(Hub::new(
             db.clone(),
-            redis_url.clone(),
+            redis.clone(),
             Arc::clone(&metrics),
             serving.event_days,
         ));
-        let presences = Arc::new(Presences::new(redis_url.as_deref()));
+        let presences = Arc::new(Presences::new(&redis));
         let sources = Sources {
             hub: Arc::clone(&hub),
             presences: Arc::clone(&presences),
@@ -212,9 +213,8 @@ impl App {
             heartbeat: serving.pulse,
         };
         let plans = Arc::new(Plans::new(limits, &serving.plans));
-        let spending = Spending::new(Arc::clone(&plans), redis_url.as_deref());
-        let entries =
-            |bytes| TieredCache::new(bytes, redis_url.as_deref(), Arc::clone(&accounts.vault));
+        let spending = Spending::new(Arc::clone(&plans), &redis);
+        let entries = |bytes| TieredCache::new(bytes, &redis, Arc::clone(&accounts.vault));
         let cache = CacheSettings {
             entries: (serving.cache_bytes > 0).then(|| entries(serving.cache_bytes)),
             from_points: serving.cache_from_points,
@@ -228,7 +228,7 @@ impl App {
             sources,
             spending,
             cache,
-            registered: DocumentStore::new(redis_url.as_deref()),
+            registered: DocumentStore::new(&redis),
             trusted: serving.trusted,
             origins: serving.origins,
         });
@@ -236,7 +236,7 @@ impl App {
         let access = Arc::clone(api.access());
         let health = Health {
             db: db.clone(),
-            redis_url,
+            redis,
         };
         let router = api::router(Arc::clone(&api))
             .merge(keys::router(Arc::clone(&tokens)))
@@ -366,7 +366,7 @@ async fn counts(State(metrics): State<Arc<Metrics>>) -> Response {
 #[derive(Clone)]
 struct Health {
     db: Db,
-    redis_url: Option<String>,
+    redis: Redis,
 }
 
 /// Ready when the database answers; without Redis the server works, only slower to tell others: degraded.
@@ -374,7 +374,7 @@ async fn ready(State(health): State<Health>) -> Response {
     let database = tokio::time::timeout(HEALTH_PATIENCE, health.db.answers())
         .await
         .unwrap_or(false);
-    let redis = match &health.redis_url {
+    let redis = match health.redis.url() {
         None => "off",
         Some(url) if redis_answers(url).await => "healthy",
         Some(_) => "unhealthy",

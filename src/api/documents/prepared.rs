@@ -48,7 +48,8 @@ impl Prepared {
             shape.measure(
                 &self.document.parsed,
                 name,
-                (&self.variables, FEWEST_STAGES),
+                &self.variables,
+                FEWEST_STAGES,
                 limits,
             )?;
             Err(refusal)
@@ -66,7 +67,7 @@ impl Prepared {
         limits: &Limits,
     ) -> Result<(), Refusal> {
         let (document, name) = (&self.document.parsed, self.operation_name.as_deref());
-        self.measure = shape.measure(document, name, (&self.variables, stages), limits)?;
+        self.measure = shape.measure(document, name, &self.variables, stages, limits)?;
         Ok(())
     }
 

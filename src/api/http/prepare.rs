@@ -81,10 +81,13 @@ pub(in crate::api) async fn prepare(
     outcome.operation_type = Some(word_for(operation.node.ty));
     outcome.operation_name = selected.map(|name| name.chars().take(LONGEST_NAME).collect());
     transport.require(operation.node.ty)?;
-    let values = (&call.variables, FEWEST_STAGES);
-    let measure = api
-        .shape()
-        .measure(&document.parsed, name, values, api.limits())?;
+    let measure = api.shape().measure(
+        &document.parsed,
+        name,
+        &call.variables,
+        FEWEST_STAGES,
+        api.limits(),
+    )?;
     Ok(Prepared {
         is_registered,
         document,

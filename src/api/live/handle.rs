@@ -37,7 +37,8 @@ impl Live {
         self: &Arc<Self>,
         actor: &Arc<Actor>,
         feed: &Arc<Feed>,
-        (operation, is_heavy): (Operation, bool),
+        operation: Operation,
+        is_heavy: bool,
         kind: SubscriptionKind,
         after: i64,
     ) -> SubscriptionHandle {

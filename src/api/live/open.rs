@@ -111,7 +111,7 @@ impl Live {
             true => after,
             false => feed.position(),
         };
-        let mut handle = self.join(&actor, &feed, (operation, is_heavy), kind, from);
+        let mut handle = self.join(&actor, &feed, operation, is_heavy, kind, from);
         if let Some((record, announce)) = viewed {
             handle.view(&record, actor.person().filter(|_| announce));
         }
@@ -126,7 +126,7 @@ impl Live {
         };
         // A new shared subscription replays from here for all that resume with this one; this one pays for it now.
         if !is_value && due > 0 && subscription.position() == after {
-            let paid = self.charge_replay(replay, (&feed, after), due);
+            let paid = self.charge_replay(replay, &feed, after, due);
             if let Some(paid) = paid.await? {
                 paid.settle(due);
             }

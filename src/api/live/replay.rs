@@ -40,7 +40,7 @@ impl Live {
             0 => None,
             due => {
                 let due = due.unsigned_abs();
-                Some(self.charge_replay(replay, (feed, after), due).await?)
+                Some(self.charge_replay(replay, feed, after, due).await?)
             }
         };
         let events = feed.read(after).await;
@@ -58,10 +58,10 @@ impl Live {
                 Some(paid) => paid,
                 None => {
                     let due = events.len() as u64;
-                    self.charge_replay(replay, (feed, after), due).await?
+                    self.charge_replay(replay, feed, after, due).await?
                 }
             };
-            self.replay_page(handle, replay, (events, paid)).await?;
+            self.replay_page(handle, replay, events, paid).await?;
             after = events.last().map_or(after, |last| last.seq);
         }
         Ok(after)
@@ -88,7 +88,8 @@ impl Live {
     pub(super) async fn charge_replay(
         &self,
         Replay { actor, price, .. }: Replay<'_>,
-        (feed, after): (&Feed, i64),
+        feed: &Feed,
+        after: i64,
         events: u64,
     ) -> Result<Option<Reserved<'_>>, Failure> {
         let Some(price) = price else {
@@ -107,7 +108,8 @@ impl Live {
         Replay {
             actor, recipient, ..
         }: Replay<'_>,
-        (events, paid): (&[Arc<LoggedEvent>], Option<Reserved<'_>>),
+        events: &[Arc<LoggedEvent>],
+        paid: Option<Reserved<'_>>,
     ) -> Result<(), Refused> {
         let (feed, subscription, runtime) =
             (&handle.group.feed, &handle.subscription, &self.runtime);

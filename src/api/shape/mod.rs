@@ -122,7 +122,8 @@ impl SchemaShape {
         &self,
         document: &ExecutableDocument,
         operation_name: Option<&str>,
-        (variables, stages): (&Variables, usize),
+        variables: &Variables,
+        stages: usize,
         limits: &Limits,
     ) -> Result<Measure, Refusal> {
         let operations = document.operations.iter().len();
@@ -137,8 +138,7 @@ impl SchemaShape {
         let mut measure = Measure::default();
         for (_, operation) in document.operations.iter() {
             self.check_variable_types(&operation.node)?;
-            let given = (variables, stages);
-            let mut walk = walk::Walk::new(self, &operation.node, given, limits);
+            let mut walk = walk::Walk::new(self, &operation.node, variables, stages, limits);
             let weight = walk.operation(document, &order);
             weight.check(limits)?;
             walk.check_filters()?;

@@ -70,7 +70,8 @@ fn weigh(document: &str, variables: serde_json::Value) -> Result<Measure, Refusa
     shape.measure(
         &document,
         None,
-        (&Variables::from_json(variables), 5),
+        &Variables::from_json(variables),
+        5,
         &Limits::default(),
     )
 }
@@ -289,7 +290,8 @@ fn every_operation_keeps_the_structural_limits_and_the_one_that_runs_the_nodes()
             .measure(
                 &document,
                 name,
-                (&Variables::default(), 5),
+                &Variables::default(),
+                5,
                 &Limits::default(),
             )
             .map_err(|refusal| refusal.code)

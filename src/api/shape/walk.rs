@@ -46,7 +46,8 @@ impl<'a> Walk<'a> {
     pub(super) fn new(
         shape: &'a SchemaShape,
         operation: &'a OperationDefinition,
-        (variables, stages): (&'a Variables, usize),
+        variables: &'a Variables,
+        stages: usize,
         limits: &'a Limits,
     ) -> Self {
         Self {

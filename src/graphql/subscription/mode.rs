@@ -112,7 +112,8 @@ pub async fn value<T>(
 /// What `watched` and `compute` fail with.
 pub async fn presence<T>(
     ctx: &Context<'_>,
-    (on, announce): (&ID, bool),
+    on: &ID,
+    announce: bool,
     watched: impl FnOnce() -> Result<Watched>,
     compute: impl AsyncFnOnce() -> Result<T>,
 ) -> Result<ResolverStream<T>> {

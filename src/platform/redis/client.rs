@@ -8,6 +8,8 @@ use std::{
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 
+use super::Redis;
+
 /// No command waits longer than this.
 const PATIENCE: Duration = Duration::from_millis(50);
 /// How long the circuit stays open after a failure.
@@ -15,17 +17,17 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// A client of a Redis that may be unavailable.
 pub(super) struct RedisClient {
-    redis: Option<ConnectionManager>,
+    connection: Option<ConnectionManager>,
     open_until: Mutex<Option<Instant>>,
     /// What its being unavailable means, for the log.
     meaning: &'static str,
 }
 
 impl RedisClient {
-    /// Connects at the first command; without an address it is never available.
-    pub(super) fn new(url: Option<&str>, meaning: &'static str) -> Self {
+    /// Connects at the first command; without a Redis it is never available.
+    pub(super) fn new(redis: &Redis, meaning: &'static str) -> Self {
         Self {
-            redis: url.and_then(|url| manager(url, meaning)),
+            connection: redis.url().and_then(|url| manager(url, meaning)),
             open_until: Mutex::new(None),
             meaning,
         }
@@ -62,7 +64,7 @@ impl RedisClient {
     }
 
     fn connection(&self) -> Option<ConnectionManager> {
-        let redis = self.redis.as_ref()?;
+        let redis = self.connection.as_ref()?;
         let open_until = *self
             .open_until
             .lock()

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::aio::ConnectionManager;
 use sha2::{Digest as _, Sha256};
 
-use super::client::RedisClient;
+use super::{Redis, client::RedisClient};
 
 /// A document that is not used for this long is forgotten.
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -16,9 +16,9 @@ pub struct DocumentStore(RedisClient);
 impl DocumentStore {
     /// Keeps documents in Redis, if there is one.
     #[must_use]
-    pub fn new(redis_url: Option<&str>) -> Self {
+    pub fn new(redis: &Redis) -> Self {
         let meaning = "documents are known to this server alone";
-        Self(RedisClient::new(redis_url, meaning))
+        Self(RedisClient::new(redis, meaning))
     }
 
     /// The text with a hash. Redis is not trusted: a text with another hash is ignored.

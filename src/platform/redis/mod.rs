@@ -1,5 +1,6 @@
 //! What servers share through Redis, and keep by themselves while Redis is unavailable.
 
+mod address;
 mod budget;
 mod client;
 mod documents;
@@ -8,6 +9,7 @@ mod presence;
 pub mod throttle;
 mod tiered_cache;
 
+pub use address::Redis;
 pub use budget::{Allowance, Balance, Bucket, Budget, Overdrawn};
 pub use documents::DocumentStore;
 pub use presence::{PresenceGuard, Presences, Viewer};

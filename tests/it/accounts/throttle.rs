@@ -4,7 +4,7 @@ use std::path::Path;
 
 use dealgraph::{
     base::error::Error,
-    platform::redis::{Counter, Throttle},
+    platform::redis::{Counter, Redis, Throttle},
     tools::dev::{
         DevError,
         datadir::{Contents, DataDir},
@@ -61,8 +61,8 @@ fn servers_count_together_and_go_on_alone_from_what_they_know() {
             .expect("a private Redis starts");
         let client = redis::Client::open(redis.url()).expect("an address");
         let servers = [
-            Throttle::new(Some(&redis.url())),
-            Throttle::new(Some(&redis.url())),
+            Throttle::new(&Redis::at(&redis.url())),
+            Throttle::new(&Redis::at(&redis.url())),
         ];
         for server in &servers {
             warm(server, &client).await;

@@ -36,7 +36,7 @@ fn who_comes_back_while_much_happens_misses_nothing() {
             for round in 0.. {
                 let (mut version, after) = known[known.len().saturating_sub(BEHIND)].clone();
                 known.retain(|(known, _)| *known <= version);
-                // Nobody else asks the same, so it is an audience of its own that comes about.
+                // Nobody else asks the same, so it is a shared subscription of its own that is made.
                 let filter = json!({ "name": { "neq": format!("Nothing is called {round}") } });
                 let name = round.to_string();
                 let variables = json!({ "filter": filter, "after": after });

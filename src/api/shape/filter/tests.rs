@@ -35,7 +35,8 @@ fn filters(document: &str, variables: serde_json::Value) -> Filters {
     let measure = shape.measure(
         &document,
         None,
-        (&variables, FEWEST_STAGES),
+        &variables,
+        FEWEST_STAGES,
         &Limits::default(),
     );
     measure.expect("within the limits").filters
@@ -120,7 +121,8 @@ fn a_filter_inside_another_input_is_bounded_too_and_the_way_to_it_is_told() {
     let refusal = shape.measure(
         &document,
         None,
-        (&variables, FEWEST_STAGES),
+        &variables,
+        FEWEST_STAGES,
         &Limits::default(),
     );
     let refusal = refusal.expect_err("too many");

@@ -171,7 +171,7 @@ impl Access {
                 if let Some(hash) = bearer.secret_hash {
                     self.proven.insert(hash, ()).await;
                 }
-                self.note_use(&cached, &bearer, (now, origin));
+                self.note_use(&cached, &bearer, now, origin);
                 // A token may be made to last longer than the session that it is of.
                 let ends = [bearer.expires_at, cached.resolved.ends_at];
                 let end = ends.into_iter().flatten().min();
@@ -349,7 +349,7 @@ impl Access {
     }
 
     async fn read(&self, who: (TenantId, Subject)) -> Result<Arc<CachedSubject>> {
-        let resolved = resolved::read((&self.db, &self.identities), who).await?;
+        let resolved = resolved::read(&self.db, &self.identities, who).await?;
         Ok(Arc::new(CachedSubject {
             resolved,
             noted_at_s: AtomicI64::new(0),
@@ -390,7 +390,8 @@ impl Access {
         &self,
         cached: &CachedSubject,
         bearer: &Bearer,
-        (now, origin): (DateTime<Utc>, &Origin),
+        now: DateTime<Utc>,
+        origin: &Origin,
     ) {
         let noted_at_s = cached.noted_at_s.load(Ordering::Relaxed);
         if now.timestamp() - noted_at_s >= NOTED_EVERY_S {

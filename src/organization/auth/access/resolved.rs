@@ -74,7 +74,8 @@ struct More {
 
 /// Reads a subject. That it is none in this tenant is an answer too.
 pub(super) async fn read(
-    (db, identities): (&Db, &Identities),
+    db: &Db,
+    identities: &Identities,
     (tenant, subject): (TenantId, Subject),
 ) -> Result<Resolved> {
     let as_of = Instant::now();
@@ -82,14 +83,14 @@ pub(super) async fn read(
         Subject::Person(user, session) => person(tenant, user, session),
         Subject::Key(key) => program(tenant, key),
         // No token stands for the server itself.
-        Subject::Worker => return Ok(Resolved::refused((as_of, 0), Refusal::NoTenant)),
+        Subject::Worker => return Ok(Resolved::refused(as_of, 0, Refusal::NoTenant)),
     };
     let mut tx = db.system(SystemReason::SignIn).await?;
     let row: Option<Row> = tx.optional(sql).await?;
     let now = tx.now();
     Ok(match row {
         Some(row) => row.judge(identities, (tenant, subject), as_of, now),
-        None => Resolved::refused((as_of, now.timestamp()), Refusal::NoTenant),
+        None => Resolved::refused(as_of, now.timestamp(), Refusal::NoTenant),
     })
 }
 
@@ -137,7 +138,7 @@ fn program(tenant: TenantId, key: ApiKeyId) -> Sql {
 }
 
 impl Resolved {
-    fn refused((as_of, read_at_s): (Instant, i64), refusal: Refusal) -> Self {
+    fn refused(as_of: Instant, read_at_s: i64, refusal: Refusal) -> Self {
         Self {
             as_of,
             read_at_s,
@@ -183,10 +184,10 @@ impl Row {
         now: DateTime<Utc>,
     ) -> Resolved {
         let expires_at = self.more.expires_at;
-        let at = (as_of, now.timestamp());
+        let read_at_s = now.timestamp();
         let (role, refusal) = match (self.role, subject) {
-            (None, Subject::Key(_)) => return Resolved::refused(at, Refusal::NoKey),
-            (None, _) => return Resolved::refused(at, Refusal::NotAMember),
+            (None, Subject::Key(_)) => return Resolved::refused(as_of, read_at_s, Refusal::NoKey),
+            (None, _) => return Resolved::refused(as_of, read_at_s, Refusal::NotAMember),
             (Some(role), subject) => (role, self.refusal(subject, now)),
         };
         let ends_at = [self.delete_after, expires_at].into_iter().flatten().min();
@@ -213,7 +214,7 @@ impl Row {
         };
         Resolved {
             as_of,
-            read_at_s: now.timestamp(),
+            read_at_s,
             answer,
             ends_at,
             secret_hash,
