@@ -47,7 +47,7 @@ pub struct Feed {
     db: Db,
     hints: Hints,
     epoch: Epoch,
-    heard: watch::Receiver<i64>,
+    hinted: watch::Receiver<i64>,
     recent: Mutex<Recent>,
     /// One reader at a time; the others find what it read.
     reading: tokio::sync::Mutex<()>,
@@ -98,7 +98,7 @@ impl Recent {
 impl Feed {
     /// Begins to follow at the end of the log: listens first, so that nothing falls between.
     pub(super) async fn open(db: &Db, hints: &Hints, tenant: TenantId) -> Result<Self> {
-        let heard = hints.listen(tenant);
+        let hinted = hints.listen(tenant);
         let at = Instant::now();
         let head = logged::heads(db, vec![tenant]).await?.pop();
         let head = head.ok_or(Error::NotFound {
@@ -112,7 +112,7 @@ impl Feed {
             db: db.clone(),
             hints: hints.clone(),
             epoch: head.epoch,
-            heard,
+            hinted,
             recent: Mutex::new(Recent {
                 after: head.last_seq,
                 events: VecDeque::new(),
@@ -156,7 +156,7 @@ impl Feed {
             return Err(FeedError::Lost);
         }
         // Another server may have delivered more to the client than this one knows of.
-        if cursor.seq > self.position() && cursor.seq > *self.heard.borrow() {
+        if cursor.seq > self.position() && cursor.seq > *self.hinted.borrow() {
             let head = logged::heads(&self.db, vec![self.tenant]).await?.pop();
             if head.is_none_or(|head| head.last_seq < cursor.seq) {
                 return Err(FeedError::Lost);
@@ -189,7 +189,7 @@ impl Feed {
             drop(reading);
             return self.contiguous(after).await;
         }
-        let claimed = *self.heard.borrow();
+        let claimed = *self.hinted.borrow();
         let events = self.contiguous(end).await?;
         if events.is_empty() {
             // Hints are not proof. This one named an event that does not exist, and must not be followed again.
@@ -201,10 +201,10 @@ impl Feed {
 
     /// Waits until there is an event after a number, or the feed is over.
     pub async fn wait_past(&self, after: i64) {
-        let mut heard = self.heard.clone();
+        let mut hinted = self.hinted.clone();
         let is_past = |known: &i64| *known > after;
         // An error means that the hints for this feed are over, and so is the feed.
-        _ = heard.wait_for(is_past).await;
+        _ = hinted.wait_for(is_past).await;
     }
 
     /// Whether a reader at a position has all that there was a moment ago, according to the database.
@@ -235,7 +235,7 @@ impl Feed {
     }
 
     fn has_grown(&self, after: i64) -> bool {
-        after < self.position() || *self.heard.borrow() > after
+        after < self.position() || *self.hinted.borrow() > after
     }
 
     fn buffered(&self, after: i64) -> Result<Vec<Arc<LoggedEvent>>, FeedError> {

@@ -118,7 +118,7 @@ impl Hub {
             .iter()
             .map(|(tenant, feed)| (*tenant, feed.position()))
             .collect();
-        let asked = Instant::now();
+        let polled_at = Instant::now();
         for head in logged::heads(&self.db, positions.keys().copied().collect()).await? {
             let tenant = head.tenant_id;
             let Some((feed, position)) = live.get(&tenant).zip(positions.get(&tenant)) else {
@@ -129,7 +129,7 @@ impl Hub {
                 feed.end();
                 continue;
             }
-            feed.note_poll(asked, head.last_seq);
+            feed.note_poll(polled_at, head.last_seq);
             if self.hints.hear(head.tenant_id, head.last_seq) {
                 self.metrics.found_by_poll.inc();
             }

@@ -107,14 +107,14 @@ impl Progress {
         age: Duration,
     ) -> Option<(Instant, Arc<Versions>)> {
         if age > Duration::ZERO
-            && let Some((asked, versions)) = self.0.known.get(&tenant)
-            && asked.elapsed() <= age
+            && let Some((read_at, versions)) = self.0.known.get(&tenant)
+            && read_at.elapsed() <= age
         {
-            return Some((asked, versions));
+            return Some((read_at, versions));
         }
-        let asked = Instant::now();
+        let read_at = Instant::now();
         let versions = self.of(tenant).await?;
-        Some((asked, versions))
+        Some((read_at, versions))
     }
 
     /// The versions of a tenant now; `None` when the database does not answer.
@@ -146,7 +146,7 @@ impl Progress {
                 return;
             }
             let began = Instant::now();
-            let asked = async {
+            let reading = async {
                 let reader = match &mut reader {
                     Some(reader) => reader,
                     none => none.insert(self.0.db.autocommit_reader(SystemReason::Events).await?),
@@ -156,7 +156,7 @@ impl Progress {
                 tenants.dedup();
                 logged::versions(reader, &tenants).await
             };
-            let found: Result<HashMap<_, _>> = tokio::time::timeout(PATIENCE, asked)
+            let found: Result<HashMap<_, _>> = tokio::time::timeout(PATIENCE, reading)
                 .await
                 .unwrap_or(Err(Error::Unavailable("how far tenants are")));
             match found {

@@ -165,7 +165,7 @@ impl Live {
     ) -> Result<(WatchPlan, Arc<RequestContext>), Refused> {
         let context = self.runtime.context(Arc::clone(actor));
         let slot = PlanSlot::default();
-        let mode = ResolverMode::WatchPlan(slot.clone());
+        let mode = ResolverMode::Plan(slot.clone());
         let response = operation.run(&self.runtime.schema, &context, mode).await;
         if let Some(response) = response {
             return Err(Refused::Errors(response.errors));

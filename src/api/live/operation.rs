@@ -82,7 +82,7 @@ impl Operation {
     ) -> Option<Response> {
         // The plan has the filter already; parsing it for every event, some hundred values, would be wasted.
         let request = match mode {
-            ResolverMode::WatchPlan(_) => self.executable.request(),
+            ResolverMode::Plan(_) => self.executable.request(),
             ResolverMode::Notify(_) | ResolverMode::Value => {
                 self.executable.request_without("filter")
             }

@@ -69,7 +69,7 @@ impl Peer {
     pub(crate) async fn check_rights(&mut self, since: Option<Instant>) -> Result<RightsCheck> {
         let began = Instant::now();
         loop {
-            let asked = match since {
+            let read = match since {
                 Some(since) => {
                     self.access
                         .actor_as_of(&self.token, &self.origin, since)
@@ -77,7 +77,7 @@ impl Peer {
                 }
                 None => self.access.actor(&self.token, &self.origin).await,
             };
-            match asked {
+            match read {
                 Ok(actor) => return Ok(self.replace_actor(actor)),
                 Err(Error::Unavailable(_) | Error::TimedOut) if began.elapsed() < PATIENCE => {
                     tokio::time::sleep(PAUSE).await;

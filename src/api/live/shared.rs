@@ -29,9 +29,9 @@ use crate::{
 };
 
 /// Recent responses that are buffered for subscribers that reconnect after a short break.
-const KEPT: usize = 128;
+const BUFFERED: usize = 128;
 /// Most bytes of them.
-const KEPT_BYTES: usize = 1024 * 1024;
+const BUFFERED_BYTES: usize = 1024 * 1024;
 
 /// One operation, run once for all of a class that subscribed to it.
 pub(super) struct SharedSubscription {
@@ -62,10 +62,10 @@ pub(super) enum SubscriptionKind {
 struct State {
     /// The number of the last event that subscribers were notified of.
     position: i64,
-    /// The latest responses: all after `kept_after`.
-    kept: VecDeque<Arc<RenderedResponse>>,
-    kept_bytes: usize,
-    kept_after: i64,
+    /// The latest responses: all after `recent_after`.
+    recent: VecDeque<Arc<RenderedResponse>>,
+    recent_bytes: usize,
+    recent_after: i64,
     /// The number of the last response that was sent to all.
     notified: i64,
     /// The latest `SYNCED`.
@@ -104,9 +104,9 @@ impl SharedSubscription {
             left: CancellationToken::new(),
             state: Mutex::new(State {
                 position,
-                kept: VecDeque::new(),
-                kept_bytes: 0,
-                kept_after: position,
+                recent: VecDeque::new(),
+                recent_bytes: 0,
+                recent_after: position,
                 notified: position,
                 synced: None,
                 subscribers: HashMap::new(),
@@ -167,11 +167,11 @@ impl SharedSubscription {
             return Ok(());
         }
         let is_resuming = matches!(self.kind, SubscriptionKind::Changes(_));
-        if is_resuming && subscriber.after < state.kept_after {
+        if is_resuming && subscriber.after < state.recent_after {
             return Err(Behind);
         }
         let missed = state
-            .kept
+            .recent
             .iter()
             .filter(|response| response.seq > subscriber.after);
         let responses: Vec<_> = first.iter().chain(missed).cloned().collect();
@@ -232,17 +232,17 @@ impl SharedSubscription {
             .map(|event| (event, watched.relevance(actor, event)))
             .filter(|(_, relevance)| *relevance != Relevance::Known(None))
             .collect();
-        let asked: Vec<_> = relevances
+        let undecided: Vec<_> = relevances
             .iter()
             .filter(|(_, relevance)| matches!(relevance, Relevance::Depends { .. }))
             .map(|(event, _)| event.id)
             .collect();
-        let met = match asked.is_empty() {
+        let met = match undecided.is_empty() {
             true => Vec::new(),
             false => {
                 let table = (watched.table, watched.id_column);
                 let ask = context
-                    .read(async |tx| list::matching(tx, table, asked, &watched.filter).await);
+                    .read(async |tx| list::matching(tx, table, undecided, &watched.filter).await);
                 ask.await.map_err(|_| RenderError::Unavailable)?
             }
         };
@@ -358,7 +358,10 @@ impl SharedSubscription {
     /// Sends a live value, if it differs from the last one.
     pub(super) fn send_value(&self, runtime: &Runtime, feed: &Feed, payload: Arc<str>) {
         let mut state = self.state();
-        let is_new = state.kept.back().is_none_or(|last| last.payload != payload);
+        let is_new = state
+            .recent
+            .back()
+            .is_none_or(|last| last.payload != payload);
         if is_new {
             // Values have numbers of their own; nothing resumes from them.
             let seq = state.notified + 1;
@@ -367,8 +370,8 @@ impl SharedSubscription {
                 cursor: String::new(),
                 payload,
             };
-            state.kept.clear();
-            state.kept_bytes = 0;
+            state.recent.clear();
+            state.recent_bytes = 0;
             let position = state.position;
             state.send(runtime, feed, vec![Arc::new(response)], position);
         }
@@ -474,16 +477,18 @@ impl State {
             self.notified = response.seq;
         }
         for response in responses {
-            self.kept_bytes += response.payload.len();
-            self.kept.push_back(response);
+            self.recent_bytes += response.payload.len();
+            self.recent.push_back(response);
         }
         // The last one stays, however large: a live value that is to be compared with the next.
-        while self.kept.len() > KEPT || (self.kept.len() > 1 && self.kept_bytes > KEPT_BYTES) {
-            let Some(oldest) = self.kept.pop_front() else {
+        while self.recent.len() > BUFFERED
+            || (self.recent.len() > 1 && self.recent_bytes > BUFFERED_BYTES)
+        {
+            let Some(oldest) = self.recent.pop_front() else {
                 break;
             };
-            self.kept_bytes -= oldest.payload.len();
-            self.kept_after = oldest.seq;
+            self.recent_bytes -= oldest.payload.len();
+            self.recent_after = oldest.seq;
         }
         self.position = position.max(self.position);
     }

@@ -26,7 +26,7 @@ pub type ResolverStream<T> = Iter<std::option::IntoIter<T>>;
 #[derive(Clone)]
 pub(crate) enum ResolverMode {
     /// To say what it watches.
-    WatchPlan(PlanSlot),
+    Plan(PlanSlot),
     /// To render a notification.
     Notify(Arc<Notification>),
     /// To render the current value.
@@ -76,7 +76,7 @@ pub fn changes<R: Entity, E: From<RecordEvent>>(
     after: Option<EventCursor>,
 ) -> Result<ResolverStream<E>> {
     match ctx.data_unchecked::<ResolverMode>() {
-        ResolverMode::WatchPlan(slot) => {
+        ResolverMode::Plan(slot) => {
             slot.put(WatchPlan::Changes(watch::<R>(ctx, filter)?, after))?;
             Ok(nothing())
         }
@@ -97,7 +97,7 @@ pub async fn value<T>(
     compute: impl AsyncFnOnce() -> Result<T>,
 ) -> Result<ResolverStream<T>> {
     match ctx.data_unchecked::<ResolverMode>() {
-        ResolverMode::WatchPlan(slot) => {
+        ResolverMode::Plan(slot) => {
             slot.put(WatchPlan::Value(watched()?))?;
             Ok(nothing())
         }
@@ -118,7 +118,7 @@ pub async fn presence<T>(
     compute: impl AsyncFnOnce() -> Result<T>,
 ) -> Result<ResolverStream<T>> {
     match ctx.data_unchecked::<ResolverMode>() {
-        ResolverMode::WatchPlan(slot) => {
+        ResolverMode::Plan(slot) => {
             let watched = watched()?;
             compute().await?;
             slot.put(WatchPlan::Presence(watched, on.to_string(), announce))?;

@@ -86,7 +86,7 @@ impl Overdrawn {
 /// All buckets.
 pub struct Budget {
     redis: RedisClient,
-    known: Mutex<HashMap<String, LocalBucket>>,
+    buckets: Mutex<HashMap<String, LocalBucket>>,
 }
 
 /// What this server has leased from a bucket, and knows of it.
@@ -150,7 +150,7 @@ impl Budget {
     pub fn new(redis: &Redis) -> Self {
         Self {
             redis: RedisClient::new(redis, "points are counted by this server alone"),
-            known: Mutex::default(),
+            buckets: Mutex::default(),
         }
     }
 
@@ -162,8 +162,8 @@ impl Budget {
         let allowance = bucket.allowance;
         let (points, now) = (points.min(allowance.burst), Instant::now());
         let (need, back) = {
-            let mut known = self.known(now);
-            let own = known
+            let mut buckets = self.buckets(now);
+            let own = buckets
                 .entry(bucket.name.clone())
                 .or_insert_with(|| LocalBucket::full(allowance, now));
             // The bucket may have become smaller.
@@ -175,8 +175,8 @@ impl Budget {
             (points - own.leased, own.back)
         };
         let shared = self.take_shared(bucket, need, back).await;
-        let mut known = self.known(now);
-        let own = known
+        let mut buckets = self.buckets(now);
+        let own = buckets
             .entry(bucket.name.clone())
             .or_insert_with(|| LocalBucket::full(allowance, now));
         let wait = match shared {
@@ -205,8 +205,8 @@ impl Budget {
     /// Refunds what was taken and not used.
     pub fn refund(&self, bucket: &Bucket, points: u64) -> Balance {
         let (allowance, now) = (bucket.allowance, Instant::now());
-        let mut known = self.known(now);
-        let own = known
+        let mut buckets = self.buckets(now);
+        let own = buckets
             .entry(bucket.name.clone())
             .or_insert_with(|| LocalBucket::full(allowance, now));
         let all = own.leased + points;
@@ -219,8 +219,8 @@ impl Budget {
     #[must_use]
     pub fn balance(&self, bucket: &Bucket) -> Balance {
         let (allowance, now) = (bucket.allowance, Instant::now());
-        let known = self.known(now);
-        let own = known.get(&bucket.name).copied();
+        let buckets = self.buckets(now);
+        let own = buckets.get(&bucket.name).copied();
         own.unwrap_or_else(|| LocalBucket::full(allowance, now))
             .balance(allowance, now)
     }
@@ -239,12 +239,13 @@ impl Budget {
     }
 
     /// All local buckets. One that would be full by now need not be kept.
-    fn known(&self, now: Instant) -> MutexGuard<'_, HashMap<String, LocalBucket>> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() > MOST {
-            known.retain(|_, own| now.saturating_duration_since(own.at) < Duration::from_secs(60));
+    fn buckets(&self, now: Instant) -> MutexGuard<'_, HashMap<String, LocalBucket>> {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if buckets.len() > MOST {
+            buckets
+                .retain(|_, own| now.saturating_duration_since(own.at) < Duration::from_secs(60));
         }
-        known
+        buckets
     }
 }
 
