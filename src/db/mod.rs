@@ -7,6 +7,7 @@
 //! Nothing outside this folder can reach a connection in any other way. `gate` says whose turn it is to have one,
 //! `connections` has them ready.
 
+pub mod columns;
 mod connections;
 mod constraint;
 mod forms;
@@ -32,6 +33,9 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
+pub use columns::{
+    Columns, Part, Read, Writing, Written, all as all_columns, select_list, sensitivity, written,
+};
 use connections::Connections;
 use constraint::is_lost;
 use gate::{Gate, Permit};
