@@ -19,9 +19,10 @@
 //!
 //! A field is a column of its name, or of the name that sqlx is told; `#[sqlx(flatten)]` brings the columns of another
 //! struct, `#[sqlx(skip)]` none. `#[column(…)]` says more, separated by commas:
-//! - `amounts`, `emails`, `phones`, `secret`: its sensitivity; plain unless said.
+//! - `amounts`, `emails`, `phones`, `ways`, `personal`, `secret`: its sensitivity; plain unless said.
 //! - `read`: never written with the record. `once`: written when the row is inserted, and not again.
 //! - `select = "…"`: read as this expression, which no column stands behind.
+//! - `parts = …` on a flattened field: its columns as these parts declare them.
 //!
 //! `#[computed(column = expression, sensitivity)]` on the struct is a column that is written and not read back.
 //! `#[told(name, sensitivity)]` is no column: events tell it beside them.
@@ -49,9 +50,13 @@ fn expand(of: &Struct) -> TokenStream {
     let (impl_generics, type_generics, bounds) = of.generics.split_for_impl();
     let parts = of.fields.iter().filter_map(part);
     let computed = of.computed.iter().map(|computed| {
-        let Computed { column, sensitivity, .. } = computed;
+        let Computed {
+            column,
+            sensitivity,
+            ..
+        } = computed;
         let column = column.to_string();
-        quote!(crate::db::Part::Column(crate::db::Column {
+        quote!(crate::db::Part::Column(crate::db::columns::Column {
             name: #column,
             sensitivity: crate::access::Sensitivity::#sensitivity,
             written: crate::db::Written::Always,
@@ -63,7 +68,10 @@ fn expand(of: &Struct) -> TokenStream {
         quote!(crate::db::Part::Told(#name, crate::access::Sensitivity::#sensitivity))
     });
     let binds = of.fields.iter().filter_map(bind);
-    let computes = of.computed.iter().map(|Computed { value, .. }| quote!(row.bind(#value);));
+    let computes = of
+        .computed
+        .iter()
+        .map(|Computed { value, .. }| quote!(row.bind(#value);));
     quote! {
         impl #impl_generics crate::db::Columns for #name #type_generics #bounds {
             const PARTS: &'static [crate::db::Part] = &[#(#parts,)* #(#computed,)* #(#told,)*];
@@ -86,16 +94,22 @@ fn expand(of: &Struct) -> TokenStream {
 fn part(field: &Field) -> Option<TokenStream> {
     match &field.kind {
         Kind::Skipped => None,
-        Kind::Flat => {
+        Kind::Flat(Some(parts)) => Some(quote!(crate::db::Part::Parts(#parts))),
+        Kind::Flat(None) => {
             let ty = &field.ty;
             Some(quote!(crate::db::Part::Parts(<#ty as crate::db::Columns>::PARTS)))
         }
-        Kind::Column { name, sensitivity, written, select } => {
+        Kind::Column {
+            name,
+            sensitivity,
+            written,
+            select,
+        } => {
             let read = match select {
                 Some(select) => quote!(crate::db::Read::As(#select)),
                 None => quote!(crate::db::Read::Column),
             };
-            Some(quote!(crate::db::Part::Column(crate::db::Column {
+            Some(quote!(crate::db::Part::Column(crate::db::columns::Column {
                 name: #name,
                 sensitivity: crate::access::Sensitivity::#sensitivity,
                 written: crate::db::Written::#written,
@@ -109,7 +123,7 @@ fn bind(field: &Field) -> Option<TokenStream> {
     let member = &field.member;
     match &field.kind {
         Kind::Skipped => None,
-        Kind::Flat => Some(quote!(crate::db::Columns::bind(&self.#member, writing, row);)),
+        Kind::Flat(_) => Some(quote!(crate::db::Columns::bind(&self.#member, writing, row);)),
         Kind::Column { written, .. } if written == "Never" => None,
         Kind::Column { written, .. } if written == "Once" => Some(quote! {
             if writing == crate::db::Writing::Insert {

@@ -1,6 +1,6 @@
 //! What a struct and its attributes say.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::Span;
 use syn::{
     Attribute, Data, DeriveInput, Expr, Fields, Generics, Ident, LitStr, Result, Token, Type,
     parse::{Parse, ParseStream},
@@ -8,11 +8,12 @@ use syn::{
 };
 
 /// The words of sensitivities, with their variants.
-const SENSITIVITIES: [(&str, &str); 5] = [
+const SENSITIVITIES: [(&str, &str); 6] = [
     ("amounts", "Amounts"),
     ("emails", "Emails"),
     ("phones", "Phones"),
     ("ways", "Ways"),
+    ("personal", "Personal"),
     ("secret", "Secret"),
 ];
 
@@ -36,8 +37,8 @@ pub(crate) struct Field {
 pub(crate) enum Kind {
     /// Nothing.
     Skipped,
-    /// Columns of another struct.
-    Flat,
+    /// Columns of another struct, as it declares them or as these parts do.
+    Flat(Option<Expr>),
     /// A column.
     Column {
         name: String,
@@ -63,7 +64,10 @@ pub(crate) struct Told {
 impl Struct {
     pub(crate) fn read(input: &DeriveInput) -> Result<Self> {
         let Data::Struct(data) = &input.data else {
-            return Err(syn::Error::new_spanned(&input.ident, "only a struct has columns"));
+            return Err(syn::Error::new_spanned(
+                &input.ident,
+                "only a struct has columns",
+            ));
         };
         let Fields::Named(fields) = &data.fields else {
             return Err(syn::Error::new_spanned(&input.ident, "columns have names"));
@@ -71,7 +75,11 @@ impl Struct {
         Ok(Self {
             name: input.ident.clone(),
             generics: input.generics.clone(),
-            fields: fields.named.iter().map(Field::read).collect::<Result<_>>()?,
+            fields: fields
+                .named
+                .iter()
+                .map(Field::read)
+                .collect::<Result<_>>()?,
             computed: all(&input.attrs, "computed")?,
             told: all(&input.attrs, "told")?,
         })
@@ -96,11 +104,30 @@ impl Field {
         }
         let kind = match (is_skipped, is_flat) {
             (true, _) => Kind::Skipped,
-            (_, true) => Kind::Flat,
+            (_, true) => Kind::Flat(parts(&field.attrs)?),
             _ => column(name, &field.attrs)?,
         };
-        Ok(Self { member, ty: field.ty.clone(), kind })
+        Ok(Self {
+            member,
+            ty: field.ty.clone(),
+            kind,
+        })
     }
+}
+
+/// `parts = …` of a field that brings the columns of another struct.
+fn parts(attributes: &[Attribute]) -> Result<Option<Expr>> {
+    let mut parts = None;
+    for attribute in attributes.iter().filter(|of| of.path().is_ident("column")) {
+        attribute.parse_nested_meta(|meta| {
+            if !meta.path.is_ident("parts") {
+                return Err(meta.error("expected `parts`"));
+            }
+            parts = Some(meta.value()?.parse()?);
+            Ok(())
+        })?;
+    }
+    Ok(parts)
 }
 
 fn column(name: String, attributes: &[Attribute]) -> Result<Kind> {
@@ -122,7 +149,12 @@ fn column(name: String, attributes: &[Attribute]) -> Result<Kind> {
             Ok(())
         })?;
     }
-    Ok(Kind::Column { name, sensitivity, written, select })
+    Ok(Kind::Column {
+        name,
+        sensitivity,
+        written,
+        select,
+    })
 }
 
 fn all<T: Parse>(attributes: &[Attribute], name: &str) -> Result<Vec<T>> {
@@ -134,13 +166,20 @@ impl Parse for Computed {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let column = input.parse()?;
         input.parse::<Token![=]>()?;
-        Ok(Self { column, value: input.parse()?, sensitivity: sensitivity(input)? })
+        Ok(Self {
+            column,
+            value: input.parse()?,
+            sensitivity: sensitivity(input)?,
+        })
     }
 }
 
 impl Parse for Told {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
-        Ok(Self { name: input.parse()?, sensitivity: sensitivity(input)? })
+        Ok(Self {
+            name: input.parse()?,
+            sensitivity: sensitivity(input)?,
+        })
     }
 }
 
@@ -166,6 +205,8 @@ fn ident(text: &str) -> Ident {
 
 #[cfg(test)]
 mod tests {
+    use proc_macro2::TokenStream;
+
     use super::*;
 
     fn read(text: &str) -> Result<Struct> {
@@ -192,8 +233,13 @@ mod tests {
             .iter()
             .map(|field| match &field.kind {
                 Kind::Skipped => "nothing".to_owned(),
-                Kind::Flat => "others".to_owned(),
-                Kind::Column { name, sensitivity, written, select } => {
+                Kind::Flat(_) => "others".to_owned(),
+                Kind::Column {
+                    name,
+                    sensitivity,
+                    written,
+                    select,
+                } => {
                     format!("{name} {sensitivity} {written} {}", select.is_some())
                 }
             })

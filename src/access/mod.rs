@@ -5,6 +5,7 @@ mod actor;
 mod oneself;
 mod rights;
 mod role;
+mod sensitivity;
 
 pub use actor::{Actor, Author, Class, Place, Standing, Subject};
 pub(crate) use oneself::account_sign_in_required;
@@ -12,3 +13,4 @@ pub use oneself::{Oneself, Vouched};
 pub(crate) use rights::KINDS;
 pub use rights::{BadPermission, Rights, Scope, Sensitive};
 pub use role::Role;
+pub use sensitivity::Sensitivity;

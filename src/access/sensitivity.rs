@@ -15,6 +15,9 @@ pub enum Sensitivity {
     Phones,
     /// Ways to reach somebody, addresses and numbers, each in an object's `value`.
     Ways,
+    /// Whoever sees the record; the audit log, which outlives it, keeps only so much that a reader who knows it recognises
+    /// it.
+    Personal,
     /// Nobody: it opens something.
     Secret,
 }
@@ -24,7 +27,7 @@ impl Sensitivity {
     #[must_use]
     pub const fn kinds(self) -> &'static [Sensitive] {
         match self {
-            Self::Plain | Self::Secret => &[],
+            Self::Plain | Self::Personal | Self::Secret => &[],
             Self::Amounts => &[Sensitive::Amounts],
             Self::Emails => &[Sensitive::Emails],
             Self::Phones => &[Sensitive::Phones],

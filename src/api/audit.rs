@@ -84,7 +84,7 @@ impl AuditEntry {
             Reach::Seen => self.record(ctx).await?.is_some(),
         };
         let changes = match is_shown {
-            true => self.changes_for(rights),
+            true => self.changes_for(rights, self.entity.as_deref().and_then(node::parts)),
             false => self.changes_hidden(rights),
         };
         Ok(changes.into_iter().map(AuditChange::from).collect())

@@ -30,7 +30,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
 pub use http::router;
-pub use node::Node;
+pub use node::{DECLARED, Node};
 pub use schema::{Schema, sdl};
 pub use spending::{Spend, Spending};
 

@@ -22,13 +22,14 @@ use crate::{
         opportunities::Opportunity,
         pipelines::{Pipeline, Stage},
     },
-    db::list::Record,
+    db::{Columns as _, Part, list::Record},
     graphql::ContextExt as _,
     graphql::subscription::AnyRecord,
     organization::{
         api_keys::ApiKey,
-        members::{Invitation, Team, User},
+        members::{Invitation, Member, Team, User},
         roles::CustomRole,
+        tenants::{self, TenantSettings},
     },
 };
 
@@ -81,6 +82,33 @@ impl AnyRecord for Nodes {
     fn is_seen<'c>(&self, ctx: &'c Context<'_>, id: &'c ID) -> BoxFuture<'c, Result<bool>> {
         async move { Ok(find(ctx, id).await?.is_some()) }.boxed()
     }
+
+    fn parts(&self, kind: &str) -> Option<&'static [Part]> {
+        parts(kind)
+    }
+}
+
+/// What the records of each kind declare of their columns: the kind, the table, the columns.
+pub const DECLARED: [(&str, &str, &[Part]); 13] = [
+    (Company::KIND, Company::TABLE, Company::PARTS),
+    (Contact::KIND, Contact::TABLE, Contact::PARTS),
+    (Lead::KIND, Lead::TABLE, Lead::PARTS),
+    (Pipeline::KIND, Pipeline::TABLE, Pipeline::PARTS),
+    (Stage::KIND, Stage::TABLE, Stage::PARTS),
+    (Opportunity::KIND, Opportunity::TABLE, Opportunity::PARTS),
+    (Activity::KIND, Activity::TABLE, Activity::PARTS),
+    (Member::KIND, Member::TABLE, Member::PARTS),
+    (Team::KIND, Team::TABLE, Team::PARTS),
+    (Invitation::KIND, Invitation::TABLE, Invitation::PARTS),
+    (CustomRole::KIND, CustomRole::TABLE, CustomRole::PARTS),
+    (ApiKey::KIND, ApiKey::TABLE, ApiKey::PARTS),
+    (tenants::KIND, "tenants", TenantSettings::PARTS),
+];
+
+/// What records of a kind declare of their columns.
+pub(super) fn parts(kind: &str) -> Option<&'static [Part]> {
+    let known = DECLARED.iter().find(|(known, ..)| *known == kind);
+    known.map(|(.., parts)| *parts)
 }
 
 /// Any object by its id; nothing when there is none that the actor may see.

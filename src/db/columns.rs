@@ -123,7 +123,10 @@ pub fn select_list(parts: &'static [Part]) -> String {
 
 /// A column, or NULL for an actor who is not shown it.
 pub(super) fn masked(name: &str, kinds: &[crate::access::Sensitive]) -> String {
-    let shows: Vec<String> = kinds.iter().map(|what| format!("app.shows('{}')", what.word())).collect();
+    let shows: Vec<String> = kinds
+        .iter()
+        .map(|what| format!("app.shows('{}')", what.word()))
+        .collect();
     format!("CASE WHEN {} THEN t.{name} END", shows.join(" AND "))
 }
 
@@ -131,30 +134,57 @@ pub(super) fn masked(name: &str, kinds: &[crate::access::Sensitive]) -> String {
 mod tests {
     use super::*;
 
-    const fn column(name: &'static str, sensitivity: Sensitivity, written: Written, read: Read) -> Part {
-        Part::Column(Column { name, sensitivity, written, read })
+    const fn column(
+        name: &'static str,
+        sensitivity: Sensitivity,
+        written: Written,
+        read: Read,
+    ) -> Part {
+        Part::Column(Column {
+            name,
+            sensitivity,
+            written,
+            read,
+        })
     }
 
     const PARTS: &[Part] = &[
         column("id", Sensitivity::Plain, Written::Once, Read::Column),
         Part::Parts(&[
             column("price", Sensitivity::Amounts, Written::Always, Read::Column),
-            column("name_normalized", Sensitivity::Plain, Written::Always, Read::Never),
+            column(
+                "name_normalized",
+                Sensitivity::Plain,
+                Written::Always,
+                Read::Never,
+            ),
         ]),
-        column("visible_to", Sensitivity::Plain, Written::Never, Read::As("'|'")),
+        column(
+            "visible_to",
+            Sensitivity::Plain,
+            Written::Never,
+            Read::As("'|'"),
+        ),
         Part::Told("methods", Sensitivity::Ways),
     ];
 
     #[test]
     fn what_is_read_is_masked_where_it_is_sensitive() {
-        let list = "t.id, CASE WHEN app.shows('amounts') THEN t.price END AS price, '|' AS visible_to";
+        let list =
+            "t.id, CASE WHEN app.shows('amounts') THEN t.price END AS price, '|' AS visible_to";
         assert_eq!(select_list(PARTS), list);
     }
 
     #[test]
     fn an_update_leaves_out_what_is_written_once() {
-        assert_eq!(written(PARTS, Writing::Insert), ["id", "price", "name_normalized"]);
-        assert_eq!(written(PARTS, Writing::Update), ["price", "name_normalized"]);
+        assert_eq!(
+            written(PARTS, Writing::Insert),
+            ["id", "price", "name_normalized"]
+        );
+        assert_eq!(
+            written(PARTS, Writing::Update),
+            ["price", "name_normalized"]
+        );
     }
 
     #[test]

@@ -111,7 +111,11 @@ mod tests {
         assert_eq!(judged(Predicate::Empty("b".into())), Some(true));
         let related = Predicate::Related {
             quantifier: Quantifier::Some,
-            table: "t",
+            table: crate::db::list::Table {
+                name: "t",
+                id_column: "a",
+                parts: &[],
+            },
             column: "a",
             own: "a",
             matching: Box::new(Predicate::All(vec![])),

@@ -1,39 +1,12 @@
-//! Which columns are sensitive, and that nobody finds out by a filter or an order what they are not shown.
-//!
-//! The values themselves are kept back twice: the lists of columns ask `app.shows`, and resolvers ask the actor's
-//! rights, because what a write hands back was read without masks.
+//! Nobody finds out by a filter or an order what they are not shown. Which columns are sensitive their records declare.
 
-use super::{OrderField as _, Predicate, list::ListQuery, list::Record};
+use super::{
+    OrderField as _, Predicate, columns::sensitivity, list::ListQuery, list::Record, list::Table,
+};
 use crate::{
-    access::{Rights, Sensitive},
+    access::Rights,
     base::error::{Error, Result},
 };
-
-/// Tables with the columns of theirs that a role may keep back.
-const COLUMNS: [(&str, &str, Sensitive); 14] = [
-    ("companies", "annual_revenue_minor", Sensitive::Amounts),
-    ("companies", "annual_revenue_currency", Sensitive::Amounts),
-    ("companies", "phone", Sensitive::Phones),
-    ("contacts", "email_normalized", Sensitive::Emails),
-    ("leads", "email", Sensitive::Emails),
-    ("leads", "email_normalized", Sensitive::Emails),
-    ("leads", "phone", Sensitive::Phones),
-    ("leads", "estimated_amount_minor", Sensitive::Amounts),
-    ("leads", "estimated_amount_currency", Sensitive::Amounts),
-    ("opportunities", "amount_minor", Sensitive::Amounts),
-    ("opportunities", "amount_currency", Sensitive::Amounts),
-    ("opportunities", "weighted_minor", Sensitive::Amounts),
-    (
-        "opportunity_stage_history",
-        "amount_minor",
-        Sensitive::Amounts,
-    ),
-    (
-        "opportunity_stage_history",
-        "amount_currency",
-        Sensitive::Amounts,
-    ),
-];
 
 /// Refuses a list that is filtered or sorted by what the actor is not shown: the answer would tell it.
 ///
@@ -41,17 +14,21 @@ const COLUMNS: [(&str, &str, Sensitive); 14] = [
 /// `FORBIDDEN`.
 pub(super) fn refuse_hidden<R: Record>(rights: &Rights, query: &ListQuery<R>) -> Result<()> {
     let mut columns = query.order.iter().map(|term| term.field.column());
-    if columns.any(|column| hides(rights, R::TABLE, column)) {
+    if columns.any(|column| hides(rights, R::SOURCE, column)) {
         return Err(REFUSED);
     }
-    refuse_hidden_filter(rights, R::TABLE, &query.filter)
+    refuse_hidden_filter(rights, R::SOURCE, &query.filter)
 }
 
 /// The same for a condition by itself.
 ///
 /// # Errors
 /// `FORBIDDEN`.
-pub(crate) fn refuse_hidden_filter(rights: &Rights, table: &str, filter: &Predicate) -> Result<()> {
+pub(crate) fn refuse_hidden_filter(
+    rights: &Rights,
+    table: Table,
+    filter: &Predicate,
+) -> Result<()> {
     match names(filter, table, &|table, column| hides(rights, table, column)) {
         true => Err(REFUSED),
         false => Ok(()),
@@ -60,19 +37,14 @@ pub(crate) fn refuse_hidden_filter(rights: &Rights, table: &str, filter: &Predic
 
 const REFUSED: Error = Error::Forbidden("filter or sort by fields that you are not shown");
 
-/// What a column tells that a role may keep back.
-pub(super) fn sensitivity(table: &str, column: &str) -> Option<Sensitive> {
-    let mut known = COLUMNS.iter();
-    let known = known.find(|known| (known.0, known.1) == (table, column));
-    known.map(|(_, _, what)| *what)
-}
-
-fn hides(rights: &Rights, table: &str, column: &str) -> bool {
-    sensitivity(table, column).is_some_and(|what| !rights.shows(what))
+/// A column that is not declared is shown to nobody.
+fn hides(rights: &Rights, table: Table, column: &str) -> bool {
+    let declared = sensitivity(table.parts, column);
+    !declared.is_some_and(|declared| declared.is_shown(rights))
 }
 
 /// Whether a condition names a column that is hidden, in the table or in related ones.
-fn names(predicate: &Predicate, table: &str, hides: &dyn Fn(&str, &str) -> bool) -> bool {
+fn names(predicate: &Predicate, table: Table, hides: &dyn Fn(Table, &str) -> bool) -> bool {
     match predicate {
         Predicate::All(parts) | Predicate::Any(parts) => {
             parts.iter().any(|part| names(part, table, hides))
@@ -87,6 +59,6 @@ fn names(predicate: &Predicate, table: &str, hides: &dyn Fn(&str, &str) -> bool)
             own,
             matching,
             ..
-        } => hides(other, column) || hides(table, own) || names(matching, other, hides),
+        } => hides(*other, column) || hides(table, own) || names(matching, *other, hides),
     }
 }

@@ -9,6 +9,7 @@
 
 mod admission;
 mod autocommit;
+pub mod columns;
 mod connections;
 mod constraint;
 mod forms;
@@ -34,6 +35,9 @@ use sqlx::{
 
 use admission::{Admission, Permit};
 pub use autocommit::AutocommitReader;
+pub use columns::{
+    Columns, Part, Read, Writing, Written, all as all_columns, select_list, sensitivity, written,
+};
 use connections::Connections;
 use constraint::is_lost;
 pub use judge::Row as KnownRow;

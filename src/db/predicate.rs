@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use crate::base::ids::TenantId;
+use crate::{base::ids::TenantId, db::list::Table};
 
 /// A value to compare with. All these types compare by leakproof operators, so they may use an index under RLS.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,7 +109,7 @@ pub enum Predicate {
         /// Which of them.
         quantifier: Quantifier,
         /// The other table.
-        table: &'static str,
+        table: Table,
         /// Its column that names this row.
         column: &'static str,
         /// This table's column that is named.
@@ -191,7 +191,7 @@ impl Predicate {
                 } else {
                     "NOT EXISTS (SELECT FROM "
                 });
-                sql.push(table)
+                sql.push(table.name)
                     .push(" ")
                     .push(inner)
                     .push(" WHERE ")

@@ -42,9 +42,7 @@ const LOGIN: &str = "SELECT r.rolname::text AS login, r.rolsuper AS superuser, r
 /// # Errors
 /// [`StartupError`].
 pub async fn check(db: &Db) -> Result<(), StartupError> {
-    let mut app = db
-        .begin(&db.app, Mode::Change, String::new(), None)
-        .await?;
+    let mut app = db.begin(&db.app, Mode::Change, String::new(), None).await?;
     let mut system = db.system(SystemReason::Health).await?;
     for login in [
         app.optional::<Login>(Sql::new(LOGIN)).await?,

@@ -55,7 +55,7 @@ async fn set_archived<R: Entity>(
         .push(" = ")
         .bind(id)
         .push(" RETURNING ")
-        .push(R::COLUMNS);
+        .push(R::select());
     let after: R = tx
         .optional(sql)
         .await?

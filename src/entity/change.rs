@@ -80,6 +80,7 @@ pub fn emit_created<R: Entity>(tx: &mut Tx, record: &R, fields: &impl Serialize)
         was: None,
         visible_before: None,
         visible_after: Some(record.visible_to().to_owned()),
+        parts: R::PARTS,
     });
 }
 
@@ -108,6 +109,7 @@ pub fn emit_changed<R: Entity, F: Serialize>(
         was: Some(Json::Object(was)),
         visible_before: Some(before.visible_to().to_owned()),
         visible_after: Some(after.visible_to().to_owned()),
+        parts: R::PARTS,
     });
 }
 
@@ -130,6 +132,7 @@ pub fn tell_followed<R: Entity>(
         was: None,
         visible_before: Some(visible_before),
         visible_after: Some(record.visible_to().to_owned()),
+        parts: R::PARTS,
     });
 }
 

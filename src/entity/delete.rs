@@ -45,6 +45,7 @@ pub async fn delete<R: Entity>(tx: &mut Tx, id: Uuid, expected_version: Option<i
         was: None,
         visible_before: Some(before.visible_to().to_owned()),
         visible_after: None,
+        parts: R::PARTS,
     });
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use serde_json::Value as Json;
 
-use crate::access::{Rights, Sensitive};
+use crate::access::{Rights, Sensitivity};
 
 /// A field with its values, as a reader may see them.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,13 +18,15 @@ pub struct FieldDiff {
     pub masked: bool,
 }
 
-/// The columns that changed, each with its values before and after, as a reader with these rights may see them.
+/// The columns that changed, each with its values before and after, as a reader with these rights may see them by what
+/// `declared` says of each. What nobody has declared nobody sees.
 pub fn shown_to<'c>(
     rights: &Rights,
+    declared: impl Fn(&str) -> Option<Sensitivity>,
     columns: impl Iterator<Item = (&'c str, Json, Json)>,
 ) -> impl Iterator<Item = FieldDiff> {
-    columns.map(|(name, before, after)| {
-        let masked = !may_be_shown(name, rights);
+    columns.map(move |(name, before, after)| {
+        let masked = !declared(name).is_some_and(|declared| declared.is_shown(rights));
         let shown = |value: Json| match masked {
             true => Json::Null,
             false => named_for_clients(value),
@@ -36,20 +38,6 @@ pub fn shown_to<'c>(
             masked,
         }
     })
-}
-
-/// The log says values under the names of columns; which of them are sensitive shows in these.
-fn may_be_shown(field: &str, rights: &Rights) -> bool {
-    let field = field.to_ascii_lowercase();
-    let has = |parts: &[&str]| parts.iter().any(|part| field.contains(part));
-    let is = |what: Sensitive| match what {
-        Sensitive::Amounts => has(&["amount", "revenue", "weighted"]),
-        Sensitive::Emails => has(&["email", "contact_methods"]),
-        Sensitive::Phones => has(&["phone", "mobile", "contact_methods"]),
-    };
-    Sensitive::ALL
-        .into_iter()
-        .all(|what| rights.shows(what) || !is(what))
 }
 
 /// `owner_id` is `ownerId` in the API.

@@ -8,6 +8,7 @@ mod diff;
 mod ownership;
 mod quota;
 mod stamps;
+mod store;
 
 use serde_json::Value as Json;
 
@@ -19,7 +20,8 @@ pub use ownership::{
     KindOf, Owned, OwnedKind, OwnedKinds, Ownership, owned_by, place_owners, require_owners,
 };
 pub use quota::require_room;
-pub use stamps::Stamps;
+pub use stamps::{CREATED, Stamps, UNARCHIVED};
+pub use store::{insert, update};
 
 use crate::{
     base::error::Result,
@@ -32,7 +34,8 @@ pub trait Entity: Record {
     fn stamps(&self) -> &Stamps;
     /// Who sees the record.
     fn visible_to(&self) -> &str;
-    /// What the event log keeps of the record: its columns by their names, those that filters compare among them.
+    /// What the event log keeps of the record: its columns by their names, those that filters compare among them. Each is
+    /// declared.
     fn columns(&self) -> Json;
     /// What has to be done before the record is deleted.
     ///

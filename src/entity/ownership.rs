@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, marker::PhantomData};
 
+use dealgraph_derive::Columns;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use serde::Serialize;
 use uuid::Uuid;
@@ -17,7 +18,7 @@ use crate::{
 };
 
 /// Who a record belongs to.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, sqlx::FromRow, Columns)]
 pub struct Ownership {
     /// The person.
     pub owner_id: Option<UserId>,

@@ -19,7 +19,7 @@ use crate::{
         text::Form,
         times,
     },
-    db::{Column, Comparison, Predicate, Quantifier, Value},
+    db::{Column, Comparison, Predicate, Quantifier, Value, list::Record},
 };
 
 /// A filter of a list.
@@ -331,14 +331,14 @@ impl Conditions {
         self.0.extend(wanted.map(is));
     }
 
-    /// Related rows of another table have to match: (its name, its column, this table's column).
+    /// Related records have to match: (their column, this table's column).
     ///
     /// # Errors
     /// What the related filter fails with.
-    pub fn related<F: Filter>(
+    pub fn related<R: Record, F: Filter>(
         &mut self,
         field: &'static str,
-        (table, column, own): (&'static str, &'static str, &'static str),
+        (column, own): (&'static str, &'static str),
         quantifier: Quantifier,
         filter: Option<Box<F>>,
     ) -> Result<()> {
@@ -347,7 +347,7 @@ impl Conditions {
             let matching = Box::new(matching);
             self.0.push(Predicate::Related {
                 quantifier,
-                table,
+                table: R::SOURCE,
                 column,
                 own,
                 matching,

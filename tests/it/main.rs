@@ -57,6 +57,7 @@ mod reported;
 mod roles;
 mod schema;
 mod second_factor;
+mod sensitivity;
 mod sizes;
 mod snapshot;
 mod teams;

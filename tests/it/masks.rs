@@ -18,14 +18,14 @@ use crate::{
 };
 
 /// What every amount of the world contains.
-const AMOUNT: &str = "7654321";
+pub(crate) const AMOUNT: &str = "7654321";
 /// What every phone number of the world contains.
-const PHONE: &str = "5550199";
+pub(crate) const PHONE: &str = "5550199";
 /// What every e-mail address of a contact or a lead contains.
-const EMAIL: &str = "@shared.example";
+pub(crate) const EMAIL: &str = "@shared.example";
 
 /// Gives every record of A an amount, an address and a number where it can have one.
-async fn arrange(world: &World) {
+pub(crate) async fn arrange(world: &World) {
     let tenant = A.uuid("tenant", 1);
     let sql = format!(
         "UPDATE companies SET annual_revenue_minor = {AMOUNT}00, annual_revenue_currency = 'EUR', phone = '+49 30 {PHONE}' WHERE tenant_id = '{tenant}';

@@ -70,6 +70,7 @@ pub async fn create_many(tx: &mut Tx, new: Vec<NewActivity>) -> Result<Vec<Activ
             occurred_at,
             visible_to: String::new(),
             stamps,
+            links: Vec::new(),
         });
     }
     entity::place_owners(
@@ -81,15 +82,16 @@ pub async fn create_many(tx: &mut Tx, new: Vec<NewActivity>) -> Result<Vec<Activ
     .await?;
     let seen = store::visible_to_of(tx, targets.iter().flatten().copied()).await?;
     let mut links = Links::with_capacity(activities.len());
-    for (activity, targets) in activities.iter().zip(targets) {
+    for (activity, targets) in activities.iter_mut().zip(targets) {
         let linked = targets.into_iter().map(|target| {
             let visible_to = seen.get(&target).ok_or_else(|| target.not_found())?;
             Ok(Link::new(target, visible_to))
         });
-        links.insert(activity.id, linked.collect::<Result<_>>()?);
+        activity.links = linked.collect::<Result<_>>()?;
+        links.insert(activity.id, activity.links.clone());
     }
 
-    let mut created = store::insert(tx, activities, &links).await?;
+    let mut created = entity::insert(tx, &activities).await?;
     let linked = created
         .iter()
         .map(|activity| (activity, links[&activity.id].as_slice()))
@@ -146,7 +148,8 @@ pub async fn update(
     }
     after.occurred_at = after.fields.occurred_at(after.stamps.created_at);
     after.stamps.touch(tx);
-    let mut changed = [store::update(tx, &after, &links).await?];
+    after.links.clone_from(&links);
+    let mut changed = [entity::update(tx, &after).await?];
     if after.fields.done_at != before.fields.done_at || links != old_links {
         store::move_last_activity(tx, last_done(&changed, &Links::from([(id, links.clone())])))
             .await?;

@@ -2,11 +2,15 @@
 
 use async_graphql::Enum;
 use chrono::{DateTime, Utc};
+use dealgraph_derive::Columns;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
-use super::Target;
+use super::{
+    Target,
+    target::{Link, who_sees},
+};
 use crate::{
     base::{
         error::{Error, Result},
@@ -19,20 +23,27 @@ use crate::{
 };
 
 /// Something that was done or is planned.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone, sqlx::FromRow, Columns)]
+#[computed(targets_visible_to = who_sees(&self.links))]
 pub struct Activity {
     #[sqlx(rename = "activity_id")]
+    #[column(once)]
     pub(super) id: ActivityId,
     #[sqlx(flatten)]
     pub(super) fields: ActivityFields,
     pub(super) occurred_at: DateTime<Utc>,
+    #[column(read)]
     pub(super) visible_to: String,
     #[sqlx(flatten)]
     pub(super) stamps: Stamps,
+    /// What it is about, while it is written; rows of their own.
+    #[sqlx(skip)]
+    pub(super) links: Vec<Link>,
 }
 
 /// What can be written of an activity.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, sqlx::FromRow, Columns)]
+#[told(target_ids)]
 #[expect(missing_docs, reason = "the names say it; the schema describes each")]
 pub struct ActivityFields {
     pub kind: ActivityKind,
@@ -246,9 +257,6 @@ impl Record for Activity {
     const KIND: &'static str = "activity";
     const TABLE: &'static str = "activities";
     const ID_COLUMN: &'static str = "activity_id";
-    const COLUMNS: &'static str = "t.activity_id, t.kind, t.subject, t.body, t.direction, t.status, t.due_at, \
-        t.start_at, t.end_at, t.done_at, t.outcome, t.owner_id, t.team_path, t.occurred_at, t.visible_to, \
-        t.archived_at, t.created_at, t.created_by, t.updated_at, t.updated_by, t.version";
     type Order = ActivityOrderField;
 
     fn key(&self) -> Uuid {

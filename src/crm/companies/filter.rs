@@ -9,7 +9,10 @@ use crate::{
         ids::{CompanyId, UserId},
         text::Form,
     },
-    crm::{contacts::ContactFilter, opportunities::OpportunityFilter},
+    crm::{
+        contacts::{Contact, ContactFilter},
+        opportunities::{Opportunity, OpportunityFilter},
+    },
     db::{Direction, OrderTerm, Predicate, Quantifier},
     graphql::{
         Filter,
@@ -73,29 +76,18 @@ impl Filter for CompanyFilter {
         )?;
         all.time("createdAt", "created_at", self.created_at)?;
         all.time("updatedAt", "updated_at", self.updated_at)?;
-        let contacts = ("contacts", "company_id", "company_id");
-        all.related(
-            "contactsSome",
-            contacts,
-            Quantifier::Some,
-            self.contacts_some,
-        )?;
-        all.related(
-            "contactsNone",
-            contacts,
-            Quantifier::None,
-            self.contacts_none,
-        )?;
-        let opportunities = ("opportunities", "company_id", "company_id");
-        all.related(
+        let key = ("company_id", "company_id");
+        all.related::<Contact, _>("contactsSome", key, Quantifier::Some, self.contacts_some)?;
+        all.related::<Contact, _>("contactsNone", key, Quantifier::None, self.contacts_none)?;
+        all.related::<Opportunity, _>(
             "opportunitiesSome",
-            opportunities,
+            key,
             Quantifier::Some,
             self.opportunities_some,
         )?;
-        all.related(
+        all.related::<Opportunity, _>(
             "opportunitiesNone",
-            opportunities,
+            key,
             Quantifier::None,
             self.opportunities_none,
         )?;

@@ -63,7 +63,7 @@ pub async fn create_many(tx: &mut Tx, new: Vec<NewCompany>) -> Result<Vec<Compan
         .iter()
         .filter_map(|company| Some(company.fields.parent_company_id?.uuid()));
     list::require::<Company>(tx, parents, "parentCompanyId").await?;
-    let created = store::insert(tx, companies).await?;
+    let created = entity::insert(tx, &companies).await?;
     for company in &created {
         entity::emit_created(tx, company, &company.fields);
     }
@@ -107,7 +107,7 @@ pub async fn update(
         return Ok(before);
     }
     after.stamps.touch(tx);
-    let after = store::update(tx, &after).await?;
+    let after = entity::update(tx, &after).await?;
     if after.visible_to != before.visible_to {
         activities::follow(tx, activities::Target::Company(id), &after.visible_to).await?;
     }

@@ -2,6 +2,7 @@
 
 use async_graphql::Enum;
 use chrono::{DateTime, Utc};
+use dealgraph_derive::Columns;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -19,29 +20,35 @@ use crate::{
 };
 
 /// A company.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone, sqlx::FromRow, Columns)]
 pub struct Company {
     #[sqlx(rename = "company_id")]
+    #[column(once)]
     pub(super) id: CompanyId,
     #[sqlx(flatten)]
     pub(super) fields: CompanyFields,
+    #[column(read)]
     pub(super) visible_to: String,
     #[sqlx(flatten)]
     pub(super) stamps: Stamps,
 }
 
 /// What can be written of a company.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, sqlx::FromRow, Columns)]
+#[computed(name_normalized = text::normalize(&self.name))]
 #[expect(missing_docs, reason = "the names say it; the schema describes each")]
 pub struct CompanyFields {
     pub name: String,
     pub domain: Option<String>,
     pub industry: Option<String>,
     pub employee_count: Option<i32>,
+    #[column(amounts)]
     pub annual_revenue_minor: Option<i64>,
+    #[column(amounts)]
     pub annual_revenue_currency: Option<String>,
     pub founded_year: Option<i16>,
     pub website: Option<String>,
+    #[column(phones)]
     pub phone: Option<String>,
     pub address_line: Option<String>,
     pub city: Option<String>,
@@ -167,12 +174,6 @@ impl Record for Company {
     const KIND: &'static str = "company";
     const TABLE: &'static str = "companies";
     const ID_COLUMN: &'static str = "company_id";
-    const COLUMNS: &'static str = "t.company_id, t.name, t.domain, t.industry, t.employee_count, CASE WHEN app.shows('amounts') THEN \
-        t.annual_revenue_minor END AS annual_revenue_minor, CASE WHEN app.shows('amounts') THEN \
-        t.annual_revenue_currency END AS annual_revenue_currency, t.founded_year, t.website, CASE WHEN \
-        app.shows('phones') THEN t.phone END AS phone, t.address_line, t.city, t.region, t.postal_code, \
-        t.country, t.description, t.parent_company_id, t.tags, t.owner_id, t.team_path, t.visible_to, \
-        t.archived_at, t.created_at, t.created_by, t.updated_at, t.updated_by, t.version";
     type Order = CompanyOrderField;
 
     fn key(&self) -> Uuid {

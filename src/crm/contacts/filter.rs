@@ -9,7 +9,7 @@ use crate::{
         ids::{CompanyId, ContactId, UserId},
         text::Form,
     },
-    crm::companies::CompanyFilter,
+    crm::companies::{Company, CompanyFilter},
     db::{Direction, OrderTerm, Predicate, Quantifier},
     graphql::{
         Filter,
@@ -67,9 +67,9 @@ impl Filter for ContactFilter {
         )?;
         all.time("createdAt", "created_at", self.created_at)?;
         all.time("updatedAt", "updated_at", self.updated_at)?;
-        all.related(
+        all.related::<Company, _>(
             "company",
-            ("companies", "company_id", "company_id"),
+            ("company_id", "company_id"),
             Quantifier::Some,
             self.company,
         )?;

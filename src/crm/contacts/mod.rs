@@ -87,7 +87,7 @@ pub async fn create_many(tx: &mut Tx, new: Vec<NewContact>) -> Result<Vec<Contac
         .filter(|boss| !methods_of.contains_key(boss))
         .map(|boss| boss.uuid());
     list::require::<Contact>(tx, bosses, "reportsToId").await?;
-    let mut created = store::insert(tx, model::bosses_first(contacts)?).await?;
+    let mut created = entity::insert(tx, &model::bosses_first(contacts)?).await?;
     created.sort_by_key(|contact| methods_of[&contact.id].0);
     let rows = created.iter().flat_map(|contact| {
         methods_of[&contact.id]
@@ -151,7 +151,7 @@ pub async fn update(
         return Ok(before);
     }
     after.stamps.touch(tx);
-    let after = store::update(tx, &after).await?;
+    let after = entity::update(tx, &after).await?;
     if after.visible_to != before.visible_to {
         methods::follow(tx, &after).await?;
         activities::follow(tx, activities::Target::Contact(id), &after.visible_to).await?;

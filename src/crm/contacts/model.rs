@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use async_graphql::Enum;
 use chrono::{DateTime, Utc};
+use dealgraph_derive::Columns;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -22,22 +23,27 @@ use crate::{
 };
 
 /// A contact. The ways to reach it are rows of their own and are read when they are asked for.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone, sqlx::FromRow, Columns)]
 pub struct Contact {
     #[sqlx(rename = "contact_id")]
+    #[column(once)]
     pub(super) id: ContactId,
     #[sqlx(flatten)]
     pub(super) fields: ContactFields,
     /// The preferred e-mail address of its methods, in the form addresses are compared in.
     #[sqlx(rename = "email_normalized")]
+    #[column(emails)]
     pub(super) email: Option<String>,
+    #[column(read)]
     pub(super) visible_to: String,
     #[sqlx(flatten)]
     pub(super) stamps: Stamps,
 }
 
 /// What can be written of a contact.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, sqlx::FromRow, Columns)]
+#[computed(name_normalized = self.name_normalized())]
+#[told(contact_methods, ways)]
 #[expect(missing_docs, reason = "the names say it; the schema describes each")]
 pub struct ContactFields {
     pub first_name: String,
@@ -174,10 +180,6 @@ impl Record for Contact {
     const KIND: &'static str = "contact";
     const TABLE: &'static str = "contacts";
     const ID_COLUMN: &'static str = "contact_id";
-    const COLUMNS: &'static str = "t.contact_id, t.first_name, t.last_name, t.job_title, t.department, t.company_id, t.reports_to_id, \
-        t.warmness_score, t.last_contacted_at, CASE WHEN app.shows('emails') THEN t.email_normalized END AS \
-        email_normalized, t.tags, t.owner_id, t.team_path, t.visible_to, t.archived_at, t.created_at, \
-        t.created_by, t.updated_at, t.updated_by, t.version";
     type Order = ContactOrderField;
 
     fn key(&self) -> Uuid {

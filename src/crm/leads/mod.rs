@@ -8,7 +8,6 @@ mod model;
 mod mutation;
 mod projection;
 mod record;
-mod store;
 mod subscription;
 
 pub use filter::{LeadFilter, LeadOrder, LeadStatusFilter};
@@ -54,7 +53,7 @@ pub async fn create_many(tx: &mut Tx, new: Vec<NewLead>) -> Result<Vec<Lead>> {
         });
     }
     entity::place_owners(tx, leads.iter_mut().map(|lead| &mut lead.fields.ownership)).await?;
-    let created = store::insert(tx, leads).await?;
+    let created = entity::insert(tx, &leads).await?;
     for lead in &created {
         entity::emit_created(tx, lead, &lead.fields);
     }
@@ -114,7 +113,7 @@ async fn write(tx: &mut Tx, before: Lead, mut after: Lead) -> Result<Lead> {
         return Ok(before);
     }
     after.stamps.touch(tx);
-    let after = store::update(tx, &after).await?;
+    let after = entity::update(tx, &after).await?;
     if after.visible_to != before.visible_to {
         activities::follow(tx, activities::Target::Lead(id), &after.visible_to).await?;
     }

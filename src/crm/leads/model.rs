@@ -2,6 +2,7 @@
 
 use async_graphql::Enum;
 use chrono::{DateTime, Utc};
+use dealgraph_derive::Columns;
 use serde::Serialize;
 
 use crate::{
@@ -16,12 +17,14 @@ use crate::{
 };
 
 /// A lead.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone, sqlx::FromRow, Columns)]
 pub struct Lead {
     #[sqlx(rename = "lead_id")]
+    #[column(once)]
     pub(super) id: LeadId,
     #[sqlx(flatten)]
     pub(super) fields: LeadFields,
+    #[column(read)]
     pub(super) visible_to: String,
     #[sqlx(flatten)]
     pub(super) stamps: Stamps,
@@ -65,12 +68,16 @@ impl LeadStatus {
 }
 
 /// What can be written of a lead.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, sqlx::FromRow, Columns)]
+#[computed(name_normalized = text::normalize(&self.sorted_name()))]
+#[computed(email_normalized = self.email_normalized(), emails)]
 #[expect(missing_docs, reason = "the names say it; the schema describes each")]
 pub struct LeadFields {
     pub first_name: String,
     pub last_name: String,
+    #[column(emails)]
     pub email: Option<String>,
+    #[column(phones)]
     pub phone: Option<String>,
     pub company_name: Option<String>,
     pub title: Option<String>,
@@ -78,11 +85,14 @@ pub struct LeadFields {
     pub unqualified_reason: Option<String>,
     pub source: Option<String>,
     pub notes: Option<String>,
+    #[column(amounts)]
     pub estimated_amount_minor: Option<i64>,
+    #[column(amounts)]
     pub estimated_amount_currency: Option<String>,
     pub next_action_at: Option<DateTime<Utc>>,
     pub next_action_details: Option<String>,
     /// Counts when a lead is created with its past; afterwards activities alone move it, and an update keeps it.
+    #[column(once)]
     pub last_activity_at: Option<DateTime<Utc>>,
     pub tags: Vec<String>,
     #[sqlx(flatten)]

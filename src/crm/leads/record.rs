@@ -55,13 +55,6 @@ impl Record for Lead {
     const KIND: &'static str = "lead";
     const TABLE: &'static str = "leads";
     const ID_COLUMN: &'static str = "lead_id";
-    const COLUMNS: &'static str = "t.lead_id, t.first_name, t.last_name, CASE WHEN app.shows('emails') THEN t.email END AS email, CASE WHEN \
-        app.shows('phones') THEN t.phone END AS phone, t.company_name, t.title, t.status, t.unqualified_reason, \
-        t.source, t.notes, CASE WHEN app.shows('amounts') THEN t.estimated_amount_minor END AS \
-        estimated_amount_minor, CASE WHEN app.shows('amounts') THEN t.estimated_amount_currency END AS \
-        estimated_amount_currency, t.next_action_at, t.next_action_details, t.last_activity_at, t.tags, \
-        t.owner_id, t.team_path, t.visible_to, t.archived_at, t.created_at, t.created_by, t.updated_at, \
-        t.updated_by, t.version";
     type Order = LeadOrderField;
 
     fn key(&self) -> Uuid {

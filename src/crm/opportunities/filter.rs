@@ -9,7 +9,10 @@ use crate::{
         ids::{CompanyId, ContactId, OpportunityId, PipelineId, StageId, UserId},
         text::Form,
     },
-    crm::{companies::CompanyFilter, contacts::ContactFilter},
+    crm::{
+        companies::{Company, CompanyFilter},
+        contacts::{Contact, ContactFilter},
+    },
     db::{Direction, OrderTerm, Predicate, Quantifier},
     enum_filter,
     graphql::{
@@ -123,15 +126,15 @@ impl Filter for OpportunityFilter {
         all.time("lostAt", "lost_at", self.lost_at)?;
         all.time("createdAt", "created_at", self.created_at)?;
         all.time("updatedAt", "updated_at", self.updated_at)?;
-        all.related(
+        all.related::<Company, _>(
             "company",
-            ("companies", "company_id", "company_id"),
+            ("company_id", "company_id"),
             Quantifier::Some,
             self.company,
         )?;
-        all.related(
+        all.related::<Contact, _>(
             "primaryContact",
-            ("contacts", "contact_id", "primary_contact_id"),
+            ("contact_id", "primary_contact_id"),
             Quantifier::Some,
             self.primary_contact,
         )?;

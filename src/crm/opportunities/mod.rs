@@ -104,7 +104,7 @@ pub async fn create_many(tx: &mut Tx, mut new: Vec<NewOpportunity>) -> Result<Ve
         deals.push(deal);
         parts.push(with);
     }
-    let created = store::insert(tx, &deals).await?;
+    let created = entity::insert(tx, &deals).await?;
     let (mut contacts, mut users, mut history) = (Vec::new(), Vec::new(), Vec::new());
     for (deal, with) in created.iter().zip(&parts) {
         contacts.push((deal, with.contacts.as_slice()));
@@ -193,7 +193,7 @@ async fn change(
     after.stamps.touch(tx);
     let after = Opportunity {
         people_changed: after.people_changed,
-        ..store::update(tx, &after).await?
+        ..entity::update(tx, &after).await?
     };
     if after.standing.stage_id != before.standing.stage_id
         || after.standing.status != before.standing.status

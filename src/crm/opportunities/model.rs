@@ -2,6 +2,7 @@
 
 use async_graphql::Enum;
 use chrono::{DateTime, NaiveDate, Utc};
+use dealgraph_derive::Columns;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
@@ -19,9 +20,10 @@ use crate::{
 };
 
 /// A deal.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone, sqlx::FromRow, Columns)]
 pub struct Opportunity {
     #[sqlx(rename = "opportunity_id")]
+    #[column(once)]
     pub(super) id: OpportunityId,
     #[sqlx(flatten)]
     pub(super) fields: OpportunityFields,
@@ -31,7 +33,9 @@ pub struct Opportunity {
     pub(super) agenda: Agenda,
     /// `u:<uuid>|` of each person added beside the owner.
     pub(super) shared_with: String,
+    #[column(amounts, read)]
     pub(super) weighted_minor: Option<i64>,
+    #[column(read)]
     pub(super) visible_to: String,
     #[sqlx(flatten)]
     pub(super) stamps: Stamps,
@@ -41,11 +45,15 @@ pub struct Opportunity {
 }
 
 /// What can be plainly written of a deal.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, sqlx::FromRow, Columns)]
+#[computed(name_normalized = text::normalize(&self.name))]
+#[told(people)]
 #[expect(missing_docs, reason = "the names say it; the schema describes each")]
 pub struct OpportunityFields {
     pub name: String,
+    #[column(amounts)]
     pub amount_minor: Option<i64>,
+    #[column(amounts)]
     pub amount_currency: Option<String>,
     pub forecast_category: ForecastCategory,
     pub expected_close_on: Option<NaiveDate>,
@@ -59,7 +67,7 @@ pub struct OpportunityFields {
 }
 
 /// What is to be done next about a deal, and what was done last.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, sqlx::FromRow, Columns)]
 pub(super) struct Agenda {
     pub(super) next_action_at: Option<DateTime<Utc>>,
     pub(super) next_action_kind: Option<ActivityKind>,

@@ -18,7 +18,7 @@ use crate::{
         ids::{OpportunityId, StageId, Typed as _},
     },
     db::{
-        Tx,
+        Columns as _, Tx,
         journal::{Event, EventKind},
         list,
     },
@@ -150,6 +150,7 @@ async fn tell(tx: &mut Tx, deal: &Opportunity, cards: &[Card]) -> Result<()> {
             was: None,
             visible_before: Some(placed.visible_to.clone()),
             visible_after: Some(placed.visible_to),
+            parts: Opportunity::PARTS,
         });
     }
     Ok(())

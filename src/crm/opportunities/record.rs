@@ -76,14 +76,6 @@ impl Record for Opportunity {
     const KIND: &'static str = "opportunity";
     const TABLE: &'static str = "opportunities";
     const ID_COLUMN: &'static str = "opportunity_id";
-    const COLUMNS: &'static str = "t.opportunity_id, t.name, CASE WHEN app.shows('amounts') THEN t.amount_minor END AS amount_minor, CASE \
-        WHEN app.shows('amounts') THEN t.amount_currency END AS amount_currency, t.forecast_category, \
-        t.expected_close_on, t.source, t.company_id, t.primary_contact_id, t.tags, t.owner_id, t.team_path, \
-        t.pipeline_id, t.stage_id, t.stage_entered_at, t.status, t.board_position, t.probability, \
-        t.probability_manual, t.won_at, t.lost_at, t.lost_reason, t.lost_note, t.next_action_at, \
-        t.next_action_kind, t.next_action_details, t.next_action_owner_id, t.last_activity_at, t.shared_with, \
-        CASE WHEN app.shows('amounts') THEN t.weighted_minor END AS weighted_minor, t.visible_to, t.archived_at, \
-        t.created_at, t.created_by, t.updated_at, t.updated_by, t.version";
     type Order = OpportunitySort;
 
     fn key(&self) -> Uuid {

@@ -73,16 +73,13 @@ pub async fn create(tx: &mut Tx, new: NewPipeline) -> Result<Pipeline> {
         prefer_only(tx, id).await?;
     }
     let stamps = Stamps::new(tx, None);
-    let pipeline = store::insert(
-        tx,
-        &Pipeline {
-            id,
-            fields,
-            visible_to: String::new(),
-            stamps,
-        },
-    )
-    .await?;
+    let pipeline = Pipeline {
+        id,
+        fields,
+        visible_to: String::new(),
+        stamps,
+    };
+    let pipeline = entity::insert(tx, &[pipeline]).await?.remove(0);
     let mut rows = Vec::with_capacity(stages.len());
     for (position, stage) in (0..).zip(stages) {
         let mut fields = stage.into_fields(position);
@@ -120,7 +117,7 @@ pub async fn update(
         prefer_only(tx, id).await?;
     }
     after.stamps.touch(tx);
-    let after = store::update(tx, &after).await?;
+    let after = entity::update(tx, &after).await?;
     entity::emit_changed(
         tx,
         EventKind::Updated,
@@ -248,7 +245,7 @@ async fn prefer_only(tx: &mut Tx, id: PipelineId) -> Result<()> {
         let mut after = other.clone();
         after.fields.preferred = false;
         after.stamps.touch(tx);
-        let after = store::update(tx, &after).await?;
+        let after = entity::update(tx, &after).await?;
         entity::emit_changed(
             tx,
             EventKind::Updated,
@@ -262,7 +259,7 @@ async fn prefer_only(tx: &mut Tx, id: PipelineId) -> Result<()> {
 async fn touch(tx: &mut Tx, before: Pipeline, what: serde_json::Value) -> Result<()> {
     let mut after = before.clone();
     after.stamps.touch(tx);
-    let after = store::update(tx, &after).await?;
+    let after = entity::update(tx, &after).await?;
     entity::emit_changed(
         tx,
         EventKind::Updated,

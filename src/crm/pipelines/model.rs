@@ -1,6 +1,7 @@
 //! What a pipeline and a stage are.
 
 use async_graphql::Enum;
+use dealgraph_derive::Columns;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -16,19 +17,22 @@ use crate::{
 };
 
 /// A pipeline.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone, sqlx::FromRow, Columns)]
 pub struct Pipeline {
     #[sqlx(rename = "pipeline_id")]
+    #[column(once)]
     pub(super) id: PipelineId,
     #[sqlx(flatten)]
     pub(super) fields: PipelineFields,
+    /// Everybody who may read deals sees all pipelines.
+    #[column(select = "'|'")]
     pub(super) visible_to: String,
     #[sqlx(flatten)]
     pub(super) stamps: Stamps,
 }
 
 /// What can be written of a pipeline.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, Columns)]
 #[expect(missing_docs, reason = "the names say it; the schema describes each")]
 pub struct PipelineFields {
     pub name: String,
@@ -53,10 +57,11 @@ impl PipelineFields {
 }
 
 /// A stage of a pipeline.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone, sqlx::FromRow, Columns)]
 #[expect(missing_docs, reason = "the names say it; the schema describes each")]
 pub struct Stage {
     #[sqlx(rename = "stage_id")]
+    #[column(once)]
     pub id: StageId,
     pub pipeline_id: PipelineId,
     #[sqlx(flatten)]
@@ -64,7 +69,7 @@ pub struct Stage {
 }
 
 /// What can be written of a stage.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, Columns)]
 #[expect(missing_docs, reason = "the names say it; the schema describes each")]
 pub struct StageFields {
     pub name: String,
@@ -172,9 +177,6 @@ impl Record for Pipeline {
     const KIND: &'static str = "pipeline";
     const TABLE: &'static str = "pipelines";
     const ID_COLUMN: &'static str = "pipeline_id";
-    // Everybody who may read deals sees all pipelines.
-    const COLUMNS: &'static str = "t.pipeline_id, t.name, t.position, t.preferred, '|' AS visible_to, t.archived_at, \
-        t.created_at, t.created_by, t.updated_at, t.updated_by, t.version";
     type Order = PipelineOrderField;
 
     fn key(&self) -> Uuid {
@@ -224,8 +226,6 @@ impl Record for Stage {
     const KIND: &'static str = "stage";
     const TABLE: &'static str = "stages";
     const ID_COLUMN: &'static str = "stage_id";
-    const COLUMNS: &'static str =
-        "t.stage_id, t.pipeline_id, t.name, t.position, t.kind, t.probability, t.rotten_after_days";
     const ARCHIVES: bool = false;
     type Order = StageOrderField;
 

@@ -6,7 +6,7 @@ use crate::{
         error::{Error, Result},
         ids::{PipelineId, StageId},
     },
-    db::{Sql, Tx, list::Record as _},
+    db::{Columns as _, Sql, Tx},
 };
 
 pub(super) async fn next_position(tx: &mut Tx) -> Result<i32> {
@@ -15,76 +15,9 @@ pub(super) async fn next_position(tx: &mut Tx) -> Result<i32> {
     Ok(tx.column::<i32>(sql).await?.first().copied().unwrap_or(0))
 }
 
-pub(super) async fn insert(tx: &mut Tx, pipeline: &Pipeline) -> Result<Pipeline> {
-    let Pipeline {
-        id,
-        fields: f,
-        stamps: s,
-        ..
-    } = pipeline;
-    let sql = Sql::new(
-        "INSERT INTO pipelines AS t (tenant_id, pipeline_id, name, position, preferred, created_at, created_by, \
-         updated_at, updated_by, version) VALUES (",
-    )
-    .bind(tx.tenant())
-    .push(", ")
-    .bind(*id)
-    .push(", ")
-    .bind(f.name.clone())
-    .push(", ")
-    .bind(f.position)
-    .push(", ")
-    .bind(f.preferred)
-    .push(", ")
-    .bind(s.created_at)
-    .push(", ")
-    .bind(s.created_by.clone())
-    .push(", ")
-    .bind(s.updated_at)
-    .push(", ")
-    .bind(s.updated_by.clone())
-    .push(", ")
-    .bind(s.version)
-    .push(") RETURNING ")
-    .push(Pipeline::COLUMNS);
-    tx.optional(sql)
-        .await?
-        .ok_or(Error::Forbidden("create pipelines"))
-}
-
-pub(super) async fn update(tx: &mut Tx, pipeline: &Pipeline) -> Result<Pipeline> {
-    let Pipeline {
-        id,
-        fields: f,
-        stamps: s,
-        ..
-    } = pipeline;
-    let sql = Sql::new("UPDATE pipelines t SET name = ")
-        .bind(f.name.clone())
-        .push(", position = ")
-        .bind(f.position)
-        .push(", preferred = ")
-        .bind(f.preferred)
-        .push(", updated_at = ")
-        .bind(s.updated_at)
-        .push(", updated_by = ")
-        .bind(s.updated_by.clone())
-        .push(", version = ")
-        .bind(s.version)
-        .push(" WHERE t.tenant_id = ")
-        .bind(tx.tenant())
-        .push(" AND t.pipeline_id = ")
-        .bind(*id)
-        .push(" RETURNING ")
-        .push(Pipeline::COLUMNS);
-    tx.optional(sql)
-        .await?
-        .ok_or(Error::Forbidden("change pipelines"))
-}
-
 pub(super) async fn preferred(tx: &mut Tx) -> Result<Vec<Pipeline>> {
     let sql = Sql::new("SELECT ")
-        .push(Pipeline::COLUMNS)
+        .push(Pipeline::select())
         .push(" FROM pipelines t WHERE t.preferred AND t.tenant_id = ")
         .bind(tx.tenant())
         .push(" FOR UPDATE");
@@ -147,7 +80,7 @@ pub(super) async fn delete_stage(tx: &mut Tx, id: StageId) -> Result<()> {
 
 pub(super) async fn stages(tx: &mut Tx, pipeline: Option<PipelineId>) -> Result<Vec<Stage>> {
     let sql = Sql::new("SELECT ")
-        .push(Stage::COLUMNS)
+        .push(Stage::select())
         .push(" FROM stages t WHERE t.tenant_id = ")
         .bind(tx.tenant());
     let sql = match pipeline {
@@ -170,7 +103,7 @@ pub(super) async fn most_stages(tx: &mut Tx) -> Result<usize> {
 
 pub(super) async fn entry_stage(tx: &mut Tx) -> Result<Option<Stage>> {
     let sql = Sql::new("SELECT ")
-        .push(Stage::COLUMNS)
+        .push(Stage::select())
         .push(" FROM stages t JOIN pipelines p ON p.pipeline_id = t.pipeline_id AND p.tenant_id = ")
         .bind(tx.tenant())
         .push(" WHERE t.kind = 'OPEN' AND p.archived_at IS NULL AND t.tenant_id = ")

@@ -97,7 +97,7 @@ pub(crate) async fn append(
 ) -> Result<i64> {
     let rows: Vec<_> = entries
         .into_iter()
-        .map(|entry| Row::new(super::redact::redacted(entry), origin, now))
+        .map(|entry| Row::new(entry, origin, now))
         .collect();
     let entities = rows.iter().filter_map(|row| row.entity.clone());
     let changes = Changes {
@@ -125,13 +125,7 @@ pub(super) async fn append_notes(
     tenant: TenantId,
     notes: &[Note],
 ) -> Result<()> {
-    let row = |note: &Note| {
-        Row::new(
-            super::redact::redacted(note.entry.clone()),
-            &note.origin,
-            note.at,
-        )
-    };
+    let row = |note: &Note| Row::new(note.entry.clone(), &note.origin, note.at);
     append_rows(
         statements,
         tenant,

@@ -3,7 +3,31 @@
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
-use crate::db::journal::Event;
+use super::redact;
+use crate::db::{Part, journal::Event};
+
+/// What entries tell beside the fields of records. Nothing of it is secret.
+const CIRCUMSTANCES: [&str; 13] = [
+    "admin_email",
+    "attempt",
+    "invited_by",
+    "issuer",
+    "operation",
+    "provider",
+    "reason",
+    "repeated",
+    "second_factor",
+    "slug",
+    "status",
+    "subject",
+    "user",
+];
+
+/// Whether an entry tells this beside the fields of a record.
+#[must_use]
+pub fn is_circumstance(name: &str) -> bool {
+    CIRCUMSTANCES.contains(&name)
+}
 
 /// One thing that was done or tried.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,6 +77,17 @@ impl Changes {
     }
 }
 
+impl Changes {
+    /// The log outlives records: addresses and numbers of people are kept only so far that a reader who knows them
+    /// recognises them, and nothing of what opens something.
+    fn kept(mut self, parts: &'static [Part]) -> Self {
+        for (name, sides) in &mut self.0 {
+            *sides = redact::kept(parts, name, sides.take());
+        }
+        self
+    }
+}
+
 impl Entry {
     /// Something that was done or tried, about nothing in particular yet.
     #[must_use]
@@ -73,11 +108,18 @@ impl Entry {
         self
     }
 
-    /// Adds a circumstance, such as a reason.
+    /// Adds a circumstance, such as a reason; one of those that are known.
     #[must_use]
     pub fn noting(mut self, field: &str, value: impl Into<Json>) -> Self {
+        debug_assert!(is_circumstance(field), "{field} is no circumstance");
         self.changes = self.changes.with(field, Json::Null, value.into());
         self
+    }
+
+    /// Adds somebody's address, only so much of it that a reader who knows it recognises it.
+    #[must_use]
+    pub fn noting_address(self, field: &str, address: &str) -> Self {
+        self.noting(field, redact::mask(address))
     }
 
     /// What the log says of an event.
@@ -87,7 +129,8 @@ impl Entry {
             action: format!("{}.{}", event.entity, event.kind.verb()),
             entity: Some(event.entity.to_owned()),
             entity_id: Some(event.id),
-            changes: Changes::between(event.before.as_ref(), event.after.as_ref()),
+            changes: Changes::between(event.before.as_ref(), event.after.as_ref())
+                .kept(event.parts),
         }
     }
 }

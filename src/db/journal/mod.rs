@@ -14,7 +14,7 @@ mod redact;
 
 pub(crate) use attempts::{MOST_IDS, NamedId, Suspicion};
 pub(crate) use chain::append as append_entries;
-pub use entry::{Changes, Entry};
+pub use entry::{Changes, Entry, is_circumstance};
 pub use hints::Hints;
 pub use origin::Origin;
 pub use outbox::{Event, EventKind};

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::{
     base::{error::Result, ids::TenantId},
     db::{
-        Sql, Statements, Tx,
+        Part, Sql, Statements, Tx,
         journal::{Entry, Origin, append_entries},
     },
 };
@@ -109,6 +109,8 @@ pub struct Event {
     pub visible_before: Option<String>,
     /// Who can see it now; `None` when it is gone.
     pub visible_after: Option<String>,
+    /// What records of the kind declare of their columns.
+    pub parts: &'static [Part],
 }
 
 impl Event {
@@ -128,7 +130,7 @@ impl Event {
     #[must_use]
     pub fn of_all(
         kind: EventKind,
-        entity: &'static str,
+        (entity, parts): (&'static str, &'static [Part]),
         (id, version): (Uuid, i32),
         (before, after): (Option<Json>, Option<Json>),
     ) -> Self {
@@ -159,6 +161,7 @@ impl Event {
             after: new,
             visible_before,
             visible_after,
+            parts,
         }
     }
 }

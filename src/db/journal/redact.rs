@@ -3,39 +3,27 @@
 
 use serde_json::Value as Json;
 
-use super::{Changes, Entry};
+use crate::{
+    access::Sensitivity,
+    db::{Part, sensitivity},
+};
 
 /// What stands for a text that is not kept at all.
 const HIDDEN: &str = "•••";
-/// Parts of the names of fields that hold a way to reach somebody.
-const REACHES: [&str; 3] = ["email", "phone", "mobile"];
-/// Parts of the names of fields that open something. No entry should have one; if one does, nothing is kept of it.
-const OPENS: [&str; 5] = ["password", "secret", "token", "hash", "recovery"];
-/// The field of a contact with its ways to be reached, each an object, and what of each is kept back.
-const METHODS: (&str, &str) = ("contact_methods", "value");
+/// What of a way to reach somebody is kept back.
+const VALUE: &str = "value";
 
-/// The entry with sensitive values masked.
-pub(super) fn redacted(mut entry: Entry) -> Entry {
-    let fields = std::mem::take(&mut entry.changes.0);
-    let masked = fields.into_iter().map(|(name, sides)| {
-        let sides = if is_any(&name, &OPENS) {
-            replaced(sides, &|_| HIDDEN.to_owned())
-        } else if is_any(&name, &REACHES) {
+/// What is kept of a field's values before and after, by what the record declares of it. Of what nobody has declared
+/// nothing is kept.
+pub(super) fn kept(parts: &'static [Part], name: &str, sides: Json) -> Json {
+    match sensitivity(parts, name) {
+        Some(Sensitivity::Plain | Sensitivity::Amounts) => sides,
+        Some(Sensitivity::Emails | Sensitivity::Phones | Sensitivity::Personal) => {
             replaced(sides, &mask)
-        } else if name == METHODS.0 {
-            of_methods(sides)
-        } else {
-            sides
-        };
-        (name, sides)
-    });
-    entry.changes = Changes(masked.collect());
-    entry
-}
-
-fn is_any(field: &str, parts: &[&str]) -> bool {
-    let field = field.to_ascii_lowercase();
-    parts.iter().any(|part| field.contains(part))
+        }
+        Some(Sensitivity::Ways) => of_methods(sides),
+        Some(Sensitivity::Secret) | None => replaced(sides, &|_| HIDDEN.to_owned()),
+    }
 }
 
 /// Every text in a value replaced, however deep.
@@ -55,7 +43,7 @@ fn of_methods(sides: Json) -> Json {
     match sides {
         Json::Array(items) => items.into_iter().map(of_methods).collect(),
         Json::Object(mut method) => {
-            if let Some(value) = method.get_mut(METHODS.1) {
+            if let Some(value) = method.get_mut(VALUE) {
                 *value = replaced(value.take(), &mask);
             }
             Json::Object(method)
@@ -65,7 +53,7 @@ fn of_methods(sides: Json) -> Json {
 }
 
 /// Keeps an address's first letter and its domain, and a number's last two digits.
-fn mask(text: &str) -> String {
+pub(super) fn mask(text: &str) -> String {
     let shown = |count: usize| {
         text.chars()
             .rev()
@@ -89,38 +77,45 @@ mod tests {
 
     use super::*;
 
+    const PARTS: &[Part] = &[
+        Part::Told("email", Sensitivity::Emails),
+        Part::Told("phone", Sensitivity::Phones),
+        Part::Told("name", Sensitivity::Plain),
+        Part::Told("secret_hash", Sensitivity::Secret),
+        Part::Told("contact_methods", Sensitivity::Ways),
+    ];
+
     #[test]
     fn addresses_and_numbers_are_recognisable_and_no_more() {
-        let changes = Changes::default()
-            .with("email", json!("ada@acme.example"), json!(null))
-            .with("phone", json!("+47 123 45 678"), json!("112"))
-            .with("name", json!("Ada"), json!("Grace"));
-        let entry = Entry {
-            changes,
-            ..Entry::new("user:1", "lead.updated")
-        };
-        let text = Json::Object(redacted(entry).changes.0).to_string();
-        assert_eq!(
-            text,
-            r#"{"email":["a•••@acme.example",null],"name":["Ada","Grace"],"phone":["•••78","•••"]}"#
-        );
+        for (name, sides, expected) in [
+            (
+                "email",
+                json!(["ada@acme.example", null]),
+                json!(["a•••@acme.example", null]),
+            ),
+            (
+                "phone",
+                json!(["+47 123 45 678", "112"]),
+                json!(["•••78", "•••"]),
+            ),
+            ("name", json!(["Ada", "Grace"]), json!(["Ada", "Grace"])),
+        ] {
+            assert_eq!(kept(PARTS, name, sides), expected);
+        }
     }
 
     #[test]
     fn of_a_contacts_methods_the_values_are_masked_and_of_what_opens_something_nothing_is_kept() {
-        let methods = json!([{ "kind": "EMAIL", "value": "ada@acme.example", "label": "work", "preferred": true }]);
-        let changes = Changes::default()
-            .with("contact_methods", json!(null), methods)
-            .with("newPassword", json!(null), json!("correct horse"))
-            .with("secret_hash", json!(["abc"]), json!(null));
-        let entry = Entry {
-            changes,
-            ..Entry::new("user:1", "contact.updated")
-        };
-        let text = Json::Object(redacted(entry).changes.0).to_string();
+        let methods = json!([null, [{ "kind": "EMAIL", "value": "ada@acme.example", "label": "work", "preferred": true }]]);
+        let masked = json!([null, [{ "kind": "EMAIL", "value": "a•••@acme.example", "label": "work", "preferred": true }]]);
+        assert_eq!(kept(PARTS, "contact_methods", methods), masked);
         assert_eq!(
-            text,
-            r#"{"contact_methods":[null,[{"kind":"EMAIL","label":"work","preferred":true,"value":"a•••@acme.example"}]],"newPassword":[null,"•••"],"secret_hash":[["•••"],null]}"#
+            kept(PARTS, "secret_hash", json!([["abc"], null])),
+            json!([["•••"], null])
+        );
+        assert_eq!(
+            kept(PARTS, "unheard_of", json!([null, "x"])),
+            json!([null, "•••"])
         );
     }
 }

@@ -6,7 +6,7 @@ use sqlx::{Decode, Postgres, Row as _, Type, TypeInfo as _, ValueRef as _, postg
 use uuid::Uuid;
 
 use super::{
-    ListQuery, Page, Record, Relation,
+    ListQuery, Page, Record, Relation, Table,
     read::by_parent,
     statement::{self, Selected},
 };
@@ -62,7 +62,7 @@ impl LeanRow {
 /// The database.
 pub async fn lean_many(
     tx: &mut Tx,
-    table: (&'static str, &'static str),
+    table: Table,
     ids: &[Uuid],
     columns: &[&'static str],
 ) -> Result<Vec<LeanRow>> {

@@ -8,7 +8,7 @@ mod statement;
 use sqlx::{FromRow, postgres::PgRow};
 use uuid::Uuid;
 
-use super::{Cursor, OrderField, OrderTerm, Predicate, Value};
+use super::{Columns, Cursor, OrderField, OrderTerm, Part, Predicate, Value};
 
 pub use count::{count, counts};
 pub use lean::{LeanRow, lean_many, lean_page, lean_pages};
@@ -22,16 +22,48 @@ pub const DEFAULT_PAGE: i64 = 25;
 /// Up to here totals are counted; of longer lists it is only said that they are longer.
 pub const EXACT_COUNT_UP_TO: i64 = 10_000;
 
+/// A table as statements name it.
+#[derive(Debug, Clone, Copy)]
+pub struct Table {
+    /// Its name.
+    pub name: &'static str,
+    /// The second column of its primary key; the first is the tenant.
+    pub id_column: &'static str,
+    /// What its records have.
+    pub parts: &'static [Part],
+}
+
+// One name, one table.
+impl PartialEq for Table {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Table {}
+
+impl std::hash::Hash for Table {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
 /// A row of a tenant table as the domains know it.
-pub trait Record: for<'r> FromRow<'r, PgRow> + Send + Sync + Unpin + Sized + 'static {
+pub trait Record:
+    Columns + for<'r> FromRow<'r, PgRow> + Send + Sync + Unpin + Sized + 'static
+{
     /// What it is called in messages, for example `opportunity`.
     const KIND: &'static str;
     /// The table.
     const TABLE: &'static str;
     /// The second column of its primary key; the first is the tenant.
     const ID_COLUMN: &'static str;
-    /// Its columns, each with the alias `t`.
-    const COLUMNS: &'static str;
+    /// The table with its columns.
+    const SOURCE: Table = Table {
+        name: Self::TABLE,
+        id_column: Self::ID_COLUMN,
+        parts: Self::PARTS,
+    };
     /// Whether it can be archived; archived rows are left out of lists unless asked for.
     const ARCHIVES: bool = true;
     /// What its lists can be sorted by.

@@ -26,7 +26,7 @@ pub async fn find<R: Record>(tx: &mut Tx, id: Uuid) -> Result<Option<R>> {
 /// The statement that reads one record, to be continued.
 pub(crate) fn by_id<R: Record>(tx: &Tx, id: Uuid) -> Sql {
     Sql::new("SELECT ")
-        .push(R::COLUMNS)
+        .push(R::select())
         .push(" FROM ")
         .push(R::TABLE)
         .push(" t WHERE t.tenant_id = ")
@@ -42,7 +42,7 @@ pub(crate) fn by_id<R: Record>(tx: &Tx, id: Uuid) -> Sql {
 /// # Errors
 /// The database.
 pub async fn find_many<R: Record>(tx: &mut Tx, ids: &[Uuid]) -> Result<Vec<R>> {
-    let sql = statement::many(tx, (R::TABLE, R::ID_COLUMN), ids, Selected::All(R::COLUMNS));
+    let sql = statement::many(tx, R::SOURCE, ids, Selected::All(R::select()));
     tx.all(sql).await
 }
 
@@ -109,7 +109,7 @@ pub async fn require<R: Record>(
 /// # Errors
 /// `FORBIDDEN` when it is filtered or sorted by what the actor is not shown; the database.
 pub async fn page<R: Record>(tx: &mut Tx, query: &ListQuery<R>) -> Result<Page<Arc<R>>> {
-    let sql = statement::page(tx, query, Selected::All(R::COLUMNS))?;
+    let sql = statement::page(tx, query, Selected::All(R::select()))?;
     let rows = tx.all::<R>(sql).await?;
     Ok(query.assemble(rows.into_iter().map(Arc::new).collect()))
 }
@@ -124,7 +124,7 @@ pub async fn pages<R: Record>(
     parents: &[Uuid],
     query: &ListQuery<R>,
 ) -> Result<HashMap<Uuid, Page<Arc<R>>>> {
-    let sql = statement::pages(tx, relation, parents, query, Selected::All(R::COLUMNS))?;
+    let sql = statement::pages(tx, relation, parents, query, Selected::All(R::select()))?;
     let rows = tx.rows(sql).await?;
     let record = |row: PgRow| R::from_row(&row).map(Arc::new).map_err(translate);
     by_parent(rows, query, record)

@@ -3,14 +3,12 @@
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::{ListQuery, Page, Record, Relation};
+use super::{ListQuery, Page, Record, Relation, Table};
 use crate::{
-    access::Sensitive,
+    access::Sensitivity,
     base::error::Result,
     db::{
-        Predicate, Sql, Tx,
-        masked::{self, refuse_hidden},
-        order::Rendering,
+        Predicate, Sql, Tx, columns, columns::sensitivity, masked::refuse_hidden, order::Rendering,
         predicate::Alias,
     },
 };
@@ -25,7 +23,7 @@ pub(super) enum Selected<'a> {
 }
 
 impl Selected<'_> {
-    fn push(self, sql: &mut Sql, table: &'static str) {
+    fn push(self, sql: &mut Sql, table: Table) {
         let sql = sql.builder();
         let columns = match self {
             Self::All(columns) => {
@@ -38,9 +36,11 @@ impl Selected<'_> {
             if i > 0 {
                 sql.push(", ");
             }
-            match masked::sensitivity(table, column) {
-                Some(what) => push_masked(sql, column, what),
-                None => {
+            match sensitivity(table.parts, column).map(Sensitivity::kinds) {
+                Some(kinds @ [_, ..]) => {
+                    sql.push(columns::masked(column, kinds));
+                }
+                _ => {
                     sql.push("t.").push(column);
                 }
             }
@@ -48,29 +48,16 @@ impl Selected<'_> {
     }
 }
 
-fn push_masked(sql: &mut QueryBuilder<Postgres>, column: &'static str, what: Sensitive) {
-    sql.push("CASE WHEN app.shows('")
-        .push(what.word())
-        .push("') THEN t.")
-        .push(column)
-        .push(" END");
-}
-
 /// Rows by their ids.
-pub(super) fn many(
-    tx: &Tx,
-    (table, id_column): (&'static str, &'static str),
-    ids: &[Uuid],
-    selected: Selected<'_>,
-) -> Sql {
+pub(super) fn many(tx: &Tx, table: Table, ids: &[Uuid], selected: Selected<'_>) -> Sql {
     let mut sql = Sql::new("SELECT ");
     selected.push(&mut sql, table);
     sql.push(" FROM ")
-        .push(table)
+        .push(table.name)
         .push(" t WHERE t.tenant_id = ")
         .bind(tx.tenant())
         .push(" AND t.")
-        .push(id_column)
+        .push(table.id_column)
         .one_of(ids)
 }
 
@@ -82,7 +69,7 @@ pub(super) fn page<R: Record>(
 ) -> Result<Sql> {
     refuse_hidden(&tx.actor().rights, query)?;
     let mut sql = Sql::new("SELECT ");
-    selected.push(&mut sql, R::TABLE);
+    selected.push(&mut sql, R::SOURCE);
     sql = sql.push(" FROM ").push(R::TABLE).push(" t WHERE ");
     push_conditions(&mut sql, tx, query, &[]);
     push_end(&mut sql, query, &[]);
@@ -102,7 +89,7 @@ pub(super) fn pages<R: Record>(
     let mut sql = Sql::new("SELECT k.key AS parent_key, c.* FROM ")
         .keys(parents)
         .push(" CROSS JOIN LATERAL (SELECT ");
-    selected.push(&mut sql, R::TABLE);
+    selected.push(&mut sql, R::SOURCE);
     push_related::<R>(&mut sql, tx, relation);
     sql = sql.push(" AND ");
     push_conditions(&mut sql, tx, query, copies);

@@ -6,15 +6,14 @@ use uuid::Uuid;
 use super::page::Source;
 use crate::{
     base::{error::Result, ids::Typed},
-    db::list::Record,
+    db::list::{Record, Table},
 };
 
 /// The fields of a type that follow from a table's columns.
 pub(crate) struct Shape {
     /// The type in the schema.
     pub(super) type_name: &'static str,
-    pub(super) table: &'static str,
-    pub(super) id_column: &'static str,
+    pub(super) table: Table,
     /// A field by its name; none for those that don't follow from columns.
     pub(super) field: fn(&str) -> Option<Projected>,
 }
@@ -28,14 +27,9 @@ impl Shape {
     ) -> Self {
         Self {
             type_name,
-            table: R::TABLE,
-            id_column: R::ID_COLUMN,
+            table: R::SOURCE,
             field,
         }
-    }
-
-    pub(super) fn key(&self) -> (&'static str, &'static str) {
-        (self.table, self.id_column)
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     field::{Kind, Projected, Shape},
     page::Source,
 };
-use crate::graphql::projection::TYPE_KEY;
+use crate::{db::list::Table, graphql::projection::TYPE_KEY};
 
 /// All of it.
 pub(super) struct Plan {
@@ -30,7 +30,7 @@ pub(super) enum Root {
 /// Columns of a table, in the order they are read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Columns {
-    pub(super) of: (&'static str, &'static str),
+    pub(super) of: Table,
     pub(super) names: Vec<&'static str>,
 }
 
@@ -162,7 +162,7 @@ struct Fields {
 
 impl Planner {
     fn level(&mut self, shape: &'static Shape, columns: usize) -> Level {
-        self.column(columns, shape.id_column);
+        self.column(columns, shape.table.id_column);
         Level {
             shape,
             columns,
@@ -173,7 +173,7 @@ impl Planner {
 
     fn new_columns(&mut self, shape: &'static Shape) -> usize {
         self.columns.push(Columns {
-            of: shape.key(),
+            of: shape.table,
             names: Vec::new(),
         });
         self.columns.len() - 1
@@ -195,11 +195,11 @@ impl Planner {
         shape: &'static Shape,
         key: Naming,
     ) -> Option<Link> {
-        let columns = match self.shared.get(shape.table) {
+        let columns = match self.shared.get(shape.table.name) {
             Some(columns) => *columns,
             None => {
                 let columns = self.new_columns(shape);
-                self.shared.insert(shape.table, columns);
+                self.shared.insert(shape.table.name, columns);
                 columns
             }
         };

@@ -163,7 +163,7 @@ pub fn watched<R: Entity>(ctx: &Context<'_>, filter: Predicate) -> Result<Watche
     if rights.sees(R::TABLE) == Scope::None {
         return Err(Error::Forbidden("watch records of this kind"));
     }
-    refuse_hidden_filter(rights, R::TABLE, &filter)?;
+    refuse_hidden_filter(rights, R::SOURCE, &filter)?;
     Ok(Watched {
         entity: R::KIND,
         table: R::TABLE,

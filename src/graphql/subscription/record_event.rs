@@ -7,9 +7,10 @@ use chrono::{DateTime, Utc};
 use futures_util::future::{try_join, try_join_all};
 use serde_json::Value as Json;
 
-use super::visibility;
+use super::visibility::{self, AnyRecord};
 use crate::{
     base::error::{Error, Result},
+    db::sensitivity,
     entity::{Entity, FieldDiff, shown_to},
     events::{Change, EventCursor, LoggedEvent},
     graphql::{ContextExt as _, scalars::JsonValue},
@@ -126,7 +127,12 @@ impl RecordEvent {
             (disclosure != visibility::Disclosure::Never).then_some(sides)
         });
         let changed = try_join_all(columns).await?;
-        let shown = shown_to(&ctx.request().actor().rights, changed.into_iter());
+        let parts = ctx
+            .data_unchecked::<Arc<dyn AnyRecord>>()
+            .parts(&event.entity);
+        let declared = |name: &str| sensitivity(parts?, name);
+        let rights = &ctx.request().actor().rights;
+        let shown = shown_to(rights, declared, changed.into_iter());
         Ok(shown.map(FieldChange::from).collect())
     }
 

@@ -9,7 +9,10 @@ use async_graphql::{Context, ID};
 use futures_util::future::{BoxFuture, FutureExt as _, try_join_all};
 use serde_json::Value as Json;
 
-use crate::base::error::{Error, Result};
+use crate::{
+    base::error::{Error, Result},
+    db::Part,
+};
 
 /// Columns of the server's access control, with ids in the middle of texts. They are never disclosed.
 const INTERNAL: [&str; 3] = ["team_path", "shared_with", "visible_to"];
@@ -62,6 +65,9 @@ pub trait AnyRecord: Send + Sync {
     /// # Errors
     /// `INVALID_ID` when it is no id of a record; the database.
     fn is_seen<'c>(&self, ctx: &'c Context<'_>, id: &'c ID) -> BoxFuture<'c, Result<bool>>;
+
+    /// What records of a kind declare of their columns.
+    fn parts(&self, kind: &str) -> Option<&'static [Part]>;
 }
 
 async fn is_seen(ctx: &Context<'_>, id: &str) -> Result<bool> {
@@ -89,7 +95,7 @@ mod tests {
         "crm/leads/model.rs",
         "crm/opportunities/model.rs",
         "crm/opportunities/standing.rs",
-        "entity/records.rs",
+        "entity/ownership.rs",
     ];
 
     /// The fields of all structs in a file that are written as JSON, each with its type.

@@ -2,6 +2,7 @@
 
 use async_graphql::Enum;
 use chrono::{DateTime, TimeDelta, Utc};
+use dealgraph_derive::Columns;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -14,7 +15,7 @@ use crate::{
         text::{self, Text},
     },
     db::{OrderField, Value, ValueKind, list::Record},
-    entity::{Entity, Stamps},
+    entity::{CREATED, Entity, Stamps},
 };
 
 /// The longest that a key may be given to live, in days.
@@ -23,22 +24,27 @@ const MAX_DAYS: i64 = 3650;
 const MAX_OVERLAP_HOURS: i32 = 168;
 
 /// A key that a program works with. Its secret is not among this: only a hash of it is kept.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone, sqlx::FromRow, Columns)]
 pub struct ApiKey {
     #[sqlx(rename = "api_key_id")]
+    #[column(once)]
     pub(super) id: ApiKeyId,
     #[sqlx(flatten)]
     pub(super) fields: KeyFields,
     pub(super) hint: String,
     pub(super) last_used_at: Option<DateTime<Utc>>,
     pub(super) last_used_from: Option<String>,
+    /// Who may read one key may read all.
+    #[column(select = "'|'")]
     pub(super) visible_to: String,
+    /// Keys keep no stamp of their last change; the audit log does.
     #[sqlx(flatten)]
+    #[column(parts = CREATED)]
     pub(super) stamps: Stamps,
 }
 
 /// What is told of a key when it came about or changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, Columns)]
 pub(super) struct KeyFields {
     pub(super) name: String,
     pub(super) role: Role,
@@ -186,11 +192,6 @@ impl Record for ApiKey {
     const KIND: &'static str = "apiKey";
     const TABLE: &'static str = "api_keys";
     const ID_COLUMN: &'static str = "api_key_id";
-    // Who may read one key may read all. Keys keep no stamp of their last change; the audit log does.
-    const COLUMNS: &'static str = "t.api_key_id, t.name, t.role, t.role_id, t.permissions, t.team_id, t.team_path, \
-        t.expires_at, t.rotated_from, t.trusted_documents_only, t.revoked_at, t.hint, t.last_used_at, t.last_used_from, '|' AS visible_to, \
-        NULL::timestamptz AS archived_at, t.created_at, t.created_by, t.created_at AS updated_at, \
-        t.created_by AS updated_by, t.version";
     const ARCHIVES: bool = false;
     type Order = ApiKeyOrderField;
 

@@ -7,7 +7,7 @@ use crate::{
         ids::{ApiKeyId, Typed as _},
         text::normalize,
     },
-    db::{Sql, Tx, list::Record as _},
+    db::{Columns as _, Sql, Tx},
     organization::auth::ApiKeySecret,
 };
 
@@ -35,7 +35,7 @@ pub(super) async fn insert(tx: &mut Tx, key: &ApiKey, secret: &ApiKeySecret) -> 
             .bind(s.created_at)
             .bind(s.created_by.clone());
     });
-    tx.optional(sql.push(" RETURNING ").push(ApiKey::COLUMNS))
+    tx.optional(sql.push(" RETURNING ").push(ApiKey::select()))
         .await?
         .ok_or(Error::Forbidden("make keys"))
 }
@@ -62,7 +62,7 @@ pub(super) async fn update(tx: &mut Tx, key: &ApiKey) -> Result<ApiKey> {
         .push(" AND t.api_key_id = ")
         .bind(*id)
         .push(" RETURNING ")
-        .push(ApiKey::COLUMNS);
+        .push(ApiKey::select());
     tx.optional(sql)
         .await?
         .ok_or(Error::Forbidden("change this key"))

@@ -2,18 +2,19 @@
 
 use async_graphql::Enum;
 use chrono::{DateTime, Utc};
+use dealgraph_derive::Columns;
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use crate::{
-    access::{KINDS, Rights, Scope},
+    access::{KINDS, Rights, Scope, Sensitivity},
     base::ids::AuditEntryId,
-    db::{OrderField, Value, ValueKind, list::Record},
+    db::{OrderField, Part, Value, ValueKind, journal::is_circumstance, list::Record, sensitivity},
     entity::{FieldDiff, shown_to},
 };
 
 /// An entry of the audit log.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone, sqlx::FromRow, Columns)]
 pub struct AuditEntry {
     #[sqlx(rename = "audit_id")]
     pub(crate) id: AuditEntryId,
@@ -84,21 +85,31 @@ impl AuditEntry {
 
     /// The same fields without any value.
     pub(crate) fn changes_hidden(&self, rights: &Rights) -> Vec<FieldDiff> {
-        let mut changes = self.changes_for(rights);
+        let mut changes = self.changes_for(rights, None);
         for change in &mut changes {
             (change.before, change.after, change.masked) = (Json::Null, Json::Null, true);
         }
         changes
     }
 
-    /// The fields that changed, without the values that the reader's masks keep back.
-    pub(crate) fn changes_for(&self, rights: &Rights) -> Vec<FieldDiff> {
+    /// The fields that changed, without the values that the reader's masks keep back by what records of the kind declare.
+    /// What is no record (a session, the account) has nothing that a role could mask.
+    pub(crate) fn changes_for(
+        &self,
+        rights: &Rights,
+        parts: Option<&'static [Part]>,
+    ) -> Vec<FieldDiff> {
+        let declared = |name: &str| match parts {
+            Some(parts) => sensitivity(parts, name)
+                .or_else(|| is_circumstance(name).then_some(Sensitivity::Plain)),
+            None => Some(Sensitivity::Plain),
+        };
         let fields: Map<String, Json> = serde_json::from_str(&self.changes).unwrap_or_default();
         let side = |sides: &Json, n: usize| sides.get(n).cloned().unwrap_or(Json::Null);
         let fields = fields
             .iter()
             .map(|(name, sides)| (name.as_str(), side(sides, 0), side(sides, 1)));
-        shown_to(rights, fields).collect()
+        shown_to(rights, declared, fields).collect()
     }
 
     /// What the entry is about, by the prefix of its kind's ids.
@@ -139,8 +150,6 @@ impl Record for AuditEntry {
     const KIND: &'static str = "auditEntry";
     const TABLE: &'static str = "audit_log";
     const ID_COLUMN: &'static str = "audit_id";
-    const COLUMNS: &'static str = "t.audit_id, t.seq, t.occurred_at, t.actor, t.action, t.entity, t.entity_id, \
-        t.changes, t.address, t.user_agent, t.request_id";
     const ARCHIVES: bool = false;
     type Order = AuditOrderField;
 
@@ -160,9 +169,8 @@ impl Record for AuditEntry {
 mod tests {
     use serde_json::json;
 
-    use crate::access::Sensitive;
-
     use super::*;
+    use crate::access::Sensitive;
 
     fn entry(changes: Json) -> AuditEntry {
         AuditEntry {
@@ -180,13 +188,21 @@ mod tests {
         }
     }
 
+    const PARTS: &[Part] = &[
+        Part::Told("estimated_amount_minor", Sensitivity::Amounts),
+        Part::Told("email", Sensitivity::Emails),
+        Part::Told("phone", Sensitivity::Phones),
+        Part::Told("contact_methods", Sensitivity::Ways),
+        Part::Told("owner_id", Sensitivity::Plain),
+    ];
+
     fn shown(masks: &[Sensitive]) -> Vec<(String, Json)> {
         let entry = entry(json!({
-            "estimated_amount_minor": [1, 2], "email": ["a•••@b.example", null], "phone": [null, "•••78"],
+            "estimated_amount_minor": [1, 2], "email": ["a•••@b.example", null], "phone": [null, "•••78"], "reason": [null, "left"], "unheard_of": [1, 2],
             "contact_methods": [null, [{ "opted_out_at": null }]], "owner_id": ["user:1", "user:2"],
         }));
         let rights = Rights::parse(&[], masks).expect("a role without permissions");
-        let changes = entry.changes_for(&rights);
+        let changes = entry.changes_for(&rights, Some(PARTS));
         changes
             .into_iter()
             .map(|change| {
@@ -209,6 +225,8 @@ mod tests {
                 ["estimatedAmountMinor", [1, 2, false]],
                 ["ownerId", ["user:1", "user:2", false]],
                 ["phone", [null, "•••78", false]],
+                ["reason", [null, "left", false]],
+                ["unheardOf", [null, null, true]],
             ])
         );
         let hidden = |mask| -> Vec<String> {
@@ -216,9 +234,18 @@ mod tests {
             let masked = changes.filter(|(_, sides)| *sides == json!([null, null, true]));
             masked.map(|(field, _)| field).collect()
         };
-        assert_eq!(hidden(Sensitive::Amounts), ["estimatedAmountMinor"]);
-        assert_eq!(hidden(Sensitive::Emails), ["contactMethods", "email"]);
-        assert_eq!(hidden(Sensitive::Phones), ["contactMethods", "phone"]);
+        assert_eq!(
+            hidden(Sensitive::Amounts),
+            ["estimatedAmountMinor", "unheardOf"]
+        );
+        assert_eq!(
+            hidden(Sensitive::Emails),
+            ["contactMethods", "email", "unheardOf"]
+        );
+        assert_eq!(
+            hidden(Sensitive::Phones),
+            ["contactMethods", "phone", "unheardOf"]
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::{
         text::Text,
     },
     db::{
-        Tx,
+        Columns as _, Tx,
         journal::{Event, EventKind},
         list::{self, Record as _},
     },
@@ -95,7 +95,7 @@ pub(super) async fn write(
     auth::publish_access_change(tx, AccessChange::Member(tenant, user)).await?;
     tx.emit(Event::of_all(
         kind,
-        Member::KIND,
+        (Member::KIND, Member::PARTS),
         (user.uuid(), after.version),
         (Some(before.told()), Some(after.told())),
     ));

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use async_graphql::InputType as _;
+use dealgraph_derive::Columns;
 use serde_json::{Value as Json, json};
 
 use crate::{
@@ -18,10 +19,12 @@ use crate::{
 };
 
 /// A person in a tenant.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone, sqlx::FromRow, Columns)]
 #[expect(missing_docs, reason = "the names say it; the schema describes each")]
+#[told(custom_role_id)]
 pub struct Member {
     pub user_id: UserId,
+    #[column(personal)]
     pub email: String,
     pub name: String,
     pub role: Role,
@@ -94,8 +97,6 @@ impl Record for Member {
     const KIND: &'static str = "member";
     const TABLE: &'static str = "memberships";
     const ID_COLUMN: &'static str = "user_id";
-    const COLUMNS: &'static str = "t.user_id, t.email, t.name, t.role, t.role_id, t.title, t.team_id, t.team_path, \
-        t.status, t.successor_id, t.moving, t.version, t.last_seen_at, t.created_at";
     const ARCHIVES: bool = false;
     type Order = MemberOrderField;
 
@@ -112,7 +113,7 @@ impl Record for Member {
 }
 
 /// A team of a tenant; teams form a tree.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone, sqlx::FromRow, Columns)]
 #[expect(missing_docs, reason = "the names say it; the schema describes each")]
 pub struct Team {
     pub team_id: TeamId,
@@ -184,8 +185,6 @@ impl Record for Team {
     const KIND: &'static str = "team";
     const TABLE: &'static str = "teams";
     const ID_COLUMN: &'static str = "team_id";
-    const COLUMNS: &'static str =
-        "t.team_id, t.name, t.parent_team_id, t.path, t.created_at, t.version";
     const ARCHIVES: bool = false;
     type Order = TeamOrderField;
 

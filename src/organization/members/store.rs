@@ -10,7 +10,7 @@ use crate::{
         ids::{TenantId, Typed as _, UserId},
     },
     db::{
-        Sql, Statements, Tx,
+        Columns as _, Sql, Statements, Tx,
         list::{self, Record as _},
     },
     entity::OwnedKinds,
@@ -84,7 +84,7 @@ pub(super) async fn update(tx: &mut Tx, member: &Member) -> Result<Member> {
         .push(" AND t.user_id = ")
         .bind(member.user_id)
         .push(" RETURNING ")
-        .push(Member::COLUMNS);
+        .push(Member::select());
     tx.optional(sql)
         .await?
         .ok_or(Error::Forbidden("change this member"))

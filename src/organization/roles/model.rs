@@ -1,6 +1,7 @@
 //! What a tenant's own role is, and what it may look like.
 
 use async_graphql::Enum;
+use dealgraph_derive::Columns;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -13,23 +14,27 @@ use crate::{
         text::{self, Text},
     },
     db::{OrderField, Value, ValueKind, list::Record},
-    entity::{Entity, Stamps},
+    entity::{Entity, Stamps, UNARCHIVED},
 };
 
 /// A role that the tenant made.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone, sqlx::FromRow, Columns)]
 pub struct CustomRole {
     #[sqlx(rename = "role_id")]
+    #[column(once)]
     pub(super) id: RoleId,
     #[sqlx(flatten)]
     pub(super) fields: RoleFields,
+    /// Who may read one may read all.
+    #[column(select = "'|'")]
     pub(super) visible_to: String,
     #[sqlx(flatten)]
+    #[column(parts = UNARCHIVED)]
     pub(super) stamps: Stamps,
 }
 
 /// What can be written of a role. Permissions and masks are the words that [`Rights`] reads.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, sqlx::FromRow, Columns)]
 #[expect(missing_docs, reason = "the names say it; the schema describes each")]
 pub struct RoleFields {
     pub name: String,
@@ -108,9 +113,6 @@ impl Record for CustomRole {
     const KIND: &'static str = "role";
     const TABLE: &'static str = "roles";
     const ID_COLUMN: &'static str = "role_id";
-    // Roles are not archived, and who may read one may read all.
-    const COLUMNS: &'static str = "t.role_id, t.name, t.description, t.permissions, t.masks, '|' AS visible_to, \
-        NULL::timestamptz AS archived_at, t.created_at, t.created_by, t.updated_at, t.updated_by, t.version";
     const ARCHIVES: bool = false;
     type Order = RoleOrderField;
 

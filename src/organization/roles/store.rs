@@ -7,7 +7,7 @@ use crate::{
         ids::RoleId,
         text::normalize,
     },
-    db::{Sql, Tx, list::Record as _},
+    db::{Columns as _, Sql, Tx},
 };
 
 pub(super) async fn insert(tx: &mut Tx, role: &CustomRole) -> Result<CustomRole> {
@@ -37,7 +37,7 @@ pub(super) async fn insert(tx: &mut Tx, role: &CustomRole) -> Result<CustomRole>
             .bind(s.updated_by)
             .bind(s.version);
     });
-    tx.optional(sql.push(" RETURNING ").push(CustomRole::COLUMNS))
+    tx.optional(sql.push(" RETURNING ").push(CustomRole::select()))
         .await?
         .ok_or(Error::Forbidden("make roles"))
 }
@@ -70,7 +70,7 @@ pub(super) async fn update(tx: &mut Tx, role: &CustomRole) -> Result<CustomRole>
         .push(" AND t.role_id = ")
         .bind(*id)
         .push(" RETURNING ")
-        .push(CustomRole::COLUMNS);
+        .push(CustomRole::select());
     tx.optional(sql)
         .await?
         .ok_or(Error::Forbidden("change this role"))

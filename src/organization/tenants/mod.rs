@@ -24,14 +24,14 @@ use crate::{
         ids::Typed as _,
     },
     db::{
-        Tx,
+        Columns as _, Tx,
         journal::{Event, EventKind},
     },
     organization::auth::{self, AccessChange},
 };
 
 /// What a tenant is called in events, the audit log and messages.
-const KIND: &str = "tenant";
+pub(crate) const KIND: &str = "tenant";
 
 /// Reads the actor's own tenant.
 ///
@@ -80,7 +80,7 @@ pub async fn update(
     }
     tx.emit(Event::of_all(
         EventKind::Updated,
-        KIND,
+        (KIND, TenantSettings::PARTS),
         (after.tenant_id.uuid(), after.version),
         (Some(told(&before)), Some(told(&after))),
     ));

@@ -2,6 +2,7 @@
 
 use async_graphql::Enum;
 use chrono::{DateTime, Utc};
+use dealgraph_derive::Columns;
 use serde::Serialize;
 
 use crate::base::{
@@ -30,7 +31,7 @@ pub struct Tenant {
 }
 
 /// What an admin of a tenant can change about it.
-#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow, Columns)]
 #[expect(missing_docs, reason = "the names say it; the schema describes each")]
 pub struct TenantSettings {
     pub name: String,

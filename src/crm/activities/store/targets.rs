@@ -123,7 +123,7 @@ async fn move_time<T: Typed, R: Entity>(
         .push(" IS NULL OR t.")
         .push(column)
         .push(" < v.at) RETURNING ")
-        .push(R::COLUMNS);
+        .push(R::select());
     for record in tx.all::<R>(sql).await? {
         let visible_to = record.visible_to().to_owned();
         entity::tell_followed(tx, (&record, visible_to), &[column]);

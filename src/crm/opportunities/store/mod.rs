@@ -10,107 +10,12 @@ use super::{
 };
 use crate::{
     base::{
-        error::{Error, Result},
+        error::Result,
         ids::{ContactId, OpportunityId, UserId},
-        text::normalize,
     },
     crm::pipelines::Stage,
-    db::{Row, Sql, Tx, list::Record as _, rows_per_statement},
+    db::{Columns as _, Sql, Tx, rows_per_statement},
 };
-
-const COLUMNS: usize = 37;
-
-pub(super) async fn insert(tx: &mut Tx, deals: &[Opportunity]) -> Result<Vec<Opportunity>> {
-    let tenant = tx.tenant();
-    let mut created = Vec::with_capacity(deals.len());
-    for chunk in deals.chunks(rows_per_statement(COLUMNS)) {
-        let sql = Sql::new(
-            "INSERT INTO opportunities AS t (tenant_id, opportunity_id, created_at, created_by, name, name_normalized, \
-             amount_minor, amount_currency, forecast_category, expected_close_on, source, company_id, \
-             primary_contact_id, tags, owner_id, team_path, pipeline_id, stage_id, stage_entered_at, status, \
-             board_position, probability, probability_manual, won_at, lost_at, lost_reason, lost_note, next_action_at, \
-             next_action_kind, next_action_details, next_action_owner_id, last_activity_at, shared_with, updated_at, \
-             updated_by, version)",
-        );
-        let sql = sql.rows(chunk, |mut row, deal| {
-            row.bind(tenant)
-                .bind(deal.id)
-                .bind(deal.stamps.created_at)
-                .bind(deal.stamps.created_by.clone());
-            bind(&mut row, deal);
-        });
-        created.extend(
-            tx.all::<Opportunity>(sql.push(" RETURNING ").push(Opportunity::COLUMNS))
-                .await?,
-        );
-    }
-    Ok(created)
-}
-
-fn bind(
-    row: &mut Row<'_>,
-    Opportunity {
-        fields: f,
-        standing: s,
-        agenda: a,
-        shared_with,
-        stamps,
-        ..
-    }: &Opportunity,
-) {
-    row.bind(f.name.clone())
-        .bind(normalize(&f.name))
-        .bind(f.amount_minor)
-        .bind(f.amount_currency.clone())
-        .bind(f.forecast_category)
-        .bind(f.expected_close_on)
-        .bind(f.source.clone())
-        .bind(f.company_id)
-        .bind(f.primary_contact_id)
-        .bind(f.tags.clone())
-        .bind(f.ownership.owner_id)
-        .bind(f.ownership.team_path.clone())
-        .bind(s.pipeline_id)
-        .bind(s.stage_id)
-        .bind(s.stage_entered_at)
-        .bind(s.status)
-        .bind(s.board_position.clone())
-        .bind(s.probability)
-        .bind(s.probability_manual)
-        .bind(s.won_at)
-        .bind(s.lost_at)
-        .bind(s.lost_reason.clone())
-        .bind(s.lost_note.clone())
-        .bind(a.next_action_at)
-        .bind(a.next_action_kind)
-        .bind(a.next_action_details.clone())
-        .bind(a.next_action_owner_id)
-        .bind(a.last_activity_at)
-        .bind(shared_with.clone())
-        .bind(stamps.updated_at)
-        .bind(stamps.updated_by.clone())
-        .bind(stamps.version);
-}
-
-pub(super) async fn update(tx: &mut Tx, deal: &Opportunity) -> Result<Opportunity> {
-    let sql = Sql::new(
-        "UPDATE opportunities t SET (name, name_normalized, amount_minor, amount_currency, forecast_category, \
-         expected_close_on, source, company_id, primary_contact_id, tags, owner_id, team_path, pipeline_id, stage_id, \
-         stage_entered_at, status, board_position, probability, probability_manual, won_at, lost_at, lost_reason, \
-         lost_note, next_action_at, next_action_kind, next_action_details, next_action_owner_id, last_activity_at, \
-         shared_with, updated_at, updated_by, version) = ROW",
-    )
-    .row(|mut row| bind(&mut row, deal))
-    .push(" WHERE t.tenant_id = ")
-    .bind(tx.tenant())
-    .push(" AND t.opportunity_id = ")
-    .bind(deal.id)
-    .push(" RETURNING ")
-    .push(Opportunity::COLUMNS);
-    tx.optional(sql)
-        .await?
-        .ok_or(Error::Forbidden("change this opportunity"))
-}
 
 /// Appends stage history rows.
 pub(super) async fn insert_history(tx: &mut Tx, rows: Vec<StageChange>) -> Result<()> {
@@ -289,7 +194,7 @@ pub(super) async fn follow(tx: &mut Tx, deal: &Opportunity) -> Result<()> {
 /// The open stage that a deal stood in last.
 pub(super) async fn last_open_stage(tx: &mut Tx, id: OpportunityId) -> Result<Option<Stage>> {
     let sql = Sql::new("SELECT ")
-        .push(Stage::COLUMNS)
+        .push(Stage::select())
         .push(" FROM opportunity_stage_history h JOIN stages t ON t.stage_id = h.to_stage_id AND t.tenant_id = ")
         .bind(tx.tenant())
         .push(" WHERE t.kind = 'OPEN' AND h.to_status = 'OPEN' AND h.tenant_id = ")

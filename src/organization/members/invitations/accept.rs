@@ -11,7 +11,7 @@ use crate::{
         text::{Text, normalize_email},
     },
     db::{
-        SystemReason, SystemTx,
+        Columns as _, SystemReason, SystemTx,
         journal::{Entry, Event, EventKind, Origin},
         list::Record as _,
     },
@@ -200,7 +200,7 @@ async fn join(
     (after.accepted_at, after.accepted_by) = (Some(tx.now()), Some(user));
     let taken = Event::of_all(
         EventKind::Accepted,
-        Invitation::KIND,
+        (Invitation::KIND, Invitation::PARTS),
         (invitation.invitation_id.uuid(), invitation.version + 1),
         (Some(invitation.told()), Some(after.told())),
     );
@@ -209,7 +209,7 @@ async fn join(
     });
     let came = Event::of_all(
         EventKind::Created,
-        Member::KIND,
+        (Member::KIND, Member::PARTS),
         (user.uuid(), 1),
         (None, Some(told)),
     );

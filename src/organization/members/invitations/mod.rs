@@ -24,7 +24,7 @@ use crate::{
         text::normalize_email,
     },
     db::{
-        SystemTx, Tx,
+        Columns as _, SystemTx, Tx,
         journal::{Event, EventKind},
         list::{self, Record as _},
     },
@@ -215,7 +215,7 @@ fn lasting(days: i32) -> Result<TimeDelta> {
 fn emit(tx: &mut Tx, kind: EventKind, before: Option<&Invitation>, after: &Invitation) {
     tx.emit(Event::of_all(
         kind,
-        Invitation::KIND,
+        (Invitation::KIND, Invitation::PARTS),
         (after.invitation_id.uuid(), after.version),
         (before.map(Invitation::told), Some(after.told())),
     ));

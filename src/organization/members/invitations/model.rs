@@ -2,6 +2,7 @@
 
 use async_graphql::Enum;
 use chrono::{DateTime, Utc};
+use dealgraph_derive::Columns;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
@@ -16,10 +17,12 @@ use crate::{
 };
 
 /// A person who was asked to join.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone, sqlx::FromRow, Columns)]
 #[expect(missing_docs, reason = "the names say it; the schema describes each")]
+#[told(custom_role_id)]
 pub struct Invitation {
     pub invitation_id: InvitationId,
+    #[column(personal)]
     pub email: String,
     pub role: Role,
     pub role_id: Option<RoleId>,
@@ -126,8 +129,6 @@ impl Record for Invitation {
     const KIND: &'static str = "invitation";
     const TABLE: &'static str = "invitations";
     const ID_COLUMN: &'static str = "invitation_id";
-    const COLUMNS: &'static str = "t.invitation_id, t.email, t.role, t.role_id, t.team_id, t.sent_at, t.sent_count, \
-        t.expires_at, t.accepted_at, t.accepted_by, t.revoked_at, t.created_at, t.created_by, t.version";
     const ARCHIVES: bool = false;
     type Order = InvitationOrderField;
 

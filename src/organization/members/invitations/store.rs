@@ -8,7 +8,7 @@ use crate::{
         text::normalize,
     },
     db::{
-        Sql, Statements, SystemTx, Tx,
+        Columns as _, Sql, Statements, SystemTx, Tx,
         list::{self, Record as _},
     },
     organization::members::invitations::secret::InvitationSecret,
@@ -48,7 +48,7 @@ pub(super) async fn insert(
     .push(", ")
     .bind(new.created_by.clone())
     .push(") RETURNING ")
-    .push(Invitation::COLUMNS);
+    .push(Invitation::select());
     statements
         .optional(sql)
         .await?
@@ -67,7 +67,7 @@ pub(super) async fn is_member(tx: &mut Tx, normalized: &str) -> Result<bool> {
 /// The invitation of an address that was neither accepted nor revoked.
 pub(super) async fn open_for(tx: &mut Tx, normalized: &str) -> Result<Option<Invitation>> {
     let sql = Sql::new("SELECT ")
-        .push(Invitation::COLUMNS)
+        .push(Invitation::select())
         .push(" FROM invitations t WHERE t.tenant_id = ")
         .bind(tx.tenant())
         .push(" AND t.email_normalized = ")
@@ -123,7 +123,7 @@ pub(super) async fn update(
         .push(" AND t.invitation_id = ")
         .bind(invitation.invitation_id)
         .push(" RETURNING ")
-        .push(Invitation::COLUMNS);
+        .push(Invitation::select());
     tx.optional(sql)
         .await?
         .ok_or(Error::Forbidden("change this invitation"))
@@ -135,7 +135,7 @@ pub(super) async fn opened_by(
     secret: &InvitationSecret,
 ) -> Result<Option<Invitation>> {
     let sql = Sql::new("SELECT ")
-        .push(Invitation::COLUMNS)
+        .push(Invitation::select())
         .push(" FROM invitations t WHERE t.tenant_id = ")
         .bind(secret.tenant)
         .push(" AND t.invitation_id = ")

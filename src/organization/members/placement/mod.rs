@@ -24,7 +24,7 @@ use crate::{
         ids::{TenantId, Typed as _, UserId},
     },
     db::{
-        Db,
+        Columns as _, Db,
         journal::{Event, EventKind, Origin},
         list::Record as _,
     },
@@ -151,7 +151,7 @@ impl Mover<'_> {
                 store::delete(tx, &member).await?;
                 tx.emit(Event::of_all(
                     EventKind::Deleted,
-                    Member::KIND,
+                    (Member::KIND, Member::PARTS),
                     (member.user_id.uuid(), member.version + 1),
                     (Some(member.told()), None),
                 ));

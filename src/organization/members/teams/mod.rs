@@ -9,7 +9,7 @@ use crate::{
         ids::{TeamId, Typed as _, UserId},
     },
     db::{
-        Tx,
+        Columns as _, Tx,
         journal::{Event, EventKind},
         list::{self, Record as _},
     },
@@ -142,7 +142,7 @@ async fn follow(tx: &mut Tx, before: &Team, after: &Team) -> Result<Vec<UserId>>
             .map(|path| path.replacen(paths.1, paths.0, 1));
         tx.emit(Event::of_all(
             EventKind::Updated,
-            Member::KIND,
+            (Member::KIND, Member::PARTS),
             (member.user_id.uuid(), member.version),
             (Some(was.told()), Some(member.told())),
         ));
@@ -170,7 +170,7 @@ fn emit(tx: &mut Tx, kind: EventKind, before: Option<&Team>, after: Option<&Team
     let version = team.version + i32::from(after.is_none());
     tx.emit(Event::of_all(
         kind,
-        Team::KIND,
+        (Team::KIND, Team::PARTS),
         (team.team_id.uuid(), version),
         (before.map(Team::told), after.map(Team::told)),
     ));

@@ -7,7 +7,7 @@ use crate::{
         ids::{TeamId, Typed as _},
     },
     db::{
-        Sql, Tx,
+        Columns as _, Sql, Tx,
         list::{self, Record as _},
     },
 };
@@ -32,7 +32,7 @@ pub(super) async fn insert(tx: &mut Tx, team: &Team) -> Result<Team> {
     .push(", ")
     .bind(team.version)
     .push(") RETURNING ")
-    .push(Team::COLUMNS);
+    .push(Team::select());
     tx.optional(sql)
         .await?
         .ok_or(Error::Forbidden("make teams"))
@@ -75,7 +75,7 @@ pub(super) async fn update(tx: &mut Tx, team: &Team) -> Result<Team> {
         .push(" AND t.team_id = ")
         .bind(team.team_id)
         .push(" RETURNING ")
-        .push(Team::COLUMNS);
+        .push(Team::select());
     tx.optional(sql)
         .await?
         .ok_or(Error::Forbidden("change teams"))
@@ -156,7 +156,7 @@ pub(super) async fn move_members(tx: &mut Tx, paths: (&str, &str)) -> Result<Vec
         .push(" AND t.team_path ^@ ")
         .bind(paths.0.to_owned())
         .push(" RETURNING ")
-        .push(Member::COLUMNS);
+        .push(Member::select());
     tx.all(sql).await
 }
 

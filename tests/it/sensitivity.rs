@@ -1,0 +1,133 @@
+//! Every column says how sensitive it is: where its record declares it, or here, if no record has it.
+
+use std::collections::BTreeSet;
+
+use dealgraph::{
+    access::Sensitivity,
+    api::DECLARED,
+    db::{Part, sensitivity},
+};
+use sqlx::{AssertSqlSafe, query_scalar};
+
+use crate::harness::{A, World, test};
+use crate::masks::{AMOUNT, EMAIL, PHONE, arrange};
+
+/// Tables whose rows are no records of the schema, with who is shown what of them.
+const OTHER_TABLES: [(&str, &str); 17] = [
+    ("access_changes", "the server's own"),
+    (
+        "activity_targets",
+        "what an activity is about is shown as the records themselves",
+    ),
+    (
+        "audit_log",
+        "its values were shortened when they were written, and are shown by what the record declares",
+    ),
+    (
+        "contact_methods",
+        "shown by their kind: addresses as emails, numbers as phones",
+    ),
+    ("events", "shown by what the record declares"),
+    ("identities", "a person's own"),
+    ("one_time_tokens", "hashes; nothing of them is shown"),
+    ("opportunity_contacts", "shown as the records themselves"),
+    ("opportunity_users", "shown as the people themselves"),
+    ("recovery_codes", "hashes; nothing of them is shown"),
+    ("refresh_tokens", "hashes; nothing of them is shown"),
+    ("sessions", "a person's own"),
+    ("signing_keys", "sealed; nothing of them is shown"),
+    ("tenant_seq", "the server's own"),
+    ("schema_migrations", "the server's own"),
+    ("applied_policies", "the server's own"),
+    (
+        "users",
+        "a person's own; what members see of them is copied into their membership",
+    ),
+];
+
+/// Columns of tables with records that no record has.
+const OTHER_COLUMNS: [(&str, &str, Sensitivity); 1] = [("*", "tenant_id", Sensitivity::Plain)];
+
+async fn columns(world: &World) -> Vec<(String, String)> {
+    let mut superuser = world.database.superuser().await;
+    let sql =
+        "SELECT table_name::text || '.' || column_name::text FROM information_schema.columns c
+        JOIN information_schema.tables t USING (table_schema, table_name)
+        WHERE table_schema = 'public' AND table_type = 'BASE TABLE' ORDER BY 1";
+    let all: Vec<String> = query_scalar(sql).fetch_all(&mut superuser).await.unwrap();
+    let parted = all.into_iter().map(|name| {
+        let (table, column) = name.split_once('.').expect("both");
+        (table.to_owned(), column.to_owned())
+    });
+    parted.collect()
+}
+
+fn declared(table: &str) -> Option<&'static [Part]> {
+    let known = DECLARED.iter().find(|(_, known, _)| *known == table);
+    known.map(|(.., parts)| *parts)
+}
+
+#[test]
+fn every_column_of_every_table_says_how_sensitive_it_is() {
+    test(async |world| {
+        let (mut undeclared, mut tables) = (Vec::new(), BTreeSet::new());
+        for (table, column) in columns(world).await {
+            tables.insert(table.clone());
+            let is_known = match declared(&table) {
+                Some(parts) => {
+                    sensitivity(parts, &column).is_some()
+                        || OTHER_COLUMNS
+                            .iter()
+                            .any(|(of, known, _)| (*of == table || *of == "*") && *known == column)
+                }
+                None => OTHER_TABLES.iter().any(|(known, _)| *known == table),
+            };
+            if !is_known {
+                undeclared.push(format!("{table}.{column}"));
+            }
+        }
+        assert_eq!(undeclared, [""; 0]);
+        let gone: Vec<_> = OTHER_TABLES
+            .iter()
+            .filter(|(table, _)| !tables.contains(*table))
+            .collect();
+        assert_eq!(gone, [&("", ""); 0], "no such tables any more");
+    });
+}
+
+#[test]
+fn what_is_declared_sensitive_is_what_the_masks_are_tried_on() {
+    test(async |world| {
+        arrange(world).await;
+        let mut superuser = world.database.superuser().await;
+        let mut untried = Vec::new();
+        for (table, column) in columns(world).await {
+            let Some(parts) = declared(&table) else {
+                continue;
+            };
+            let canary = match sensitivity(parts, &column) {
+                // What money is in is no secret of its own, but is kept back with the amount.
+                Some(Sensitivity::Amounts) if column.ends_with("_currency") => continue,
+                Some(Sensitivity::Amounts) => AMOUNT,
+                Some(Sensitivity::Emails) => EMAIL,
+                Some(Sensitivity::Phones) => PHONE,
+                _ => continue,
+            };
+            let sql = format!(
+                "SELECT count(*) FROM {table} WHERE tenant_id = '{}' AND {column}::text LIKE '%{canary}%'",
+                A.uuid("tenant", 1)
+            );
+            let found: i64 = query_scalar(AssertSqlSafe(sql))
+                .fetch_one(&mut superuser)
+                .await
+                .unwrap();
+            if found == 0 {
+                untried.push(format!("{table}.{column}"));
+            }
+        }
+        assert_eq!(
+            untried, [""; 0],
+            "no value that the tests of masks look for"
+        );
+    });
+}
