@@ -1,8 +1,8 @@
 //! Detecting cross-tenant probes: fields of a response that were refused, or that named ids and found nothing.
 //!
-//! Derived from the finished response, so that no resolver can forget it and none takes longer for it. A client that does not
-//! select a mutation's errors is detected by the outcome of its writes. A filter does not report ids that it finds nothing
-//! for, so the ids in filters are checked whatever the response is; the same goes for subscriptions.
+//! Derived from the finished response, so that no resolver can forget it and none takes longer for it. A client that
+//! does not select a mutation's errors is detected by the outcome of its writes. A filter does not report ids that it
+//! finds nothing for, so the ids in filters are checked whatever the response is; the same goes for subscriptions.
 
 use async_graphql::{
     Name, Response, Value, Variables,

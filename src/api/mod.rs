@@ -285,8 +285,8 @@ impl Api {
         }
     }
 
-    /// Answers a prepared request, from the response cache where that holds. An anonymous caller may only run what signing in
-    /// takes.
+    /// Answers a prepared request, from the response cache where that holds. An anonymous caller may only run what
+    /// signing in takes.
     async fn answer(
         &self,
         actor: Option<Arc<Actor>>,

@@ -1,7 +1,7 @@
 //! Limits by plan: what the operator has agreed with a tenant, where that differs from the default.
 //!
-//! A request is measured before its actor is known, against the widest limits of all plans. Once the actor is known, the same
-//! measures are checked against those of the tenant's plan, before anything is charged or run.
+//! A request is measured before its actor is known, against the widest limits of all plans. Once the actor is known,
+//! the same measures are checked against those of the tenant's plan, before anything is charged or run.
 
 use std::{collections::BTreeMap, path::Path};
 

@@ -1,4 +1,5 @@
-//! Who is viewing a record now. Subscribing to its viewers is viewing it; without sight of the record there is no answer.
+//! Who is viewing a record now. Subscribing to its viewers is viewing it; without sight of the record there is no
+//! answer.
 
 use std::sync::Arc;
 

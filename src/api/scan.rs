@@ -1,9 +1,11 @@
-//! A lexical pre-check that bounds a GraphQL document before it is parsed, because the parser itself can be brought down.
+//! A lexical pre-check that bounds a GraphQL document before it is parsed, because the parser itself can be brought
+//! down.
 //!
-//! What reads documents recurses per bracket; async-graphql's parser without a bound, so that 2,000 nested `[`, a document
-//! of 4 kB, abort the whole process. apollo-compiler's has one, and what walks its tree relies on it being low. So this
-//! pass must see every bracket that the parser could: strings, block strings and comments end here exactly where they
-//! end there, and a string that never ends is refused instead of guessed at. It checks nothing else of the grammar.
+//! What reads documents recurses per bracket; async-graphql's parser without a bound, so that 2,000 nested `[`, a
+//! document of 4 kB, abort the whole process. apollo-compiler's has one, and what walks its tree relies on it being
+//! low. So this pass must see every bracket that the parser could: strings, block strings and comments end here exactly
+//! where they end there, and a string that never ends is refused instead of guessed at. It checks nothing else of the
+//! grammar.
 
 use super::limits::{Limits, Refusal};
 

@@ -1,7 +1,7 @@
-//! What requests cost: each reserves the points that it may cost before it runs, and is refunded what it did not come to. One
-//! point is one object of the response, so the price follows from the page sizes, as at Shopify and GitHub; a text that
-//! may be long costs more, and a mutation ten more for each of its fields. Each list and link to records costs forty beside
-//! its objects, and a filter by what it asks for, both whatever they find.
+//! What requests cost: each reserves the points that it may cost before it runs, and is refunded what it did not come
+//! to. One point is one object of the response, so the price follows from the page sizes, as at Shopify and GitHub; a
+//! text that may be long costs more, and a mutation ten more for each of its fields. Each list and link to records
+//! costs forty beside its objects, and a filter by what it asks for, both whatever they find.
 
 use std::sync::Arc;
 
@@ -71,8 +71,8 @@ pub(super) fn spent(measure: &Measure, objects: u64) -> u64 {
     objects.saturating_add(whatever).saturating_add(below)
 }
 
-/// Whether a subscription is dispatched in a lane of its own, so that it delays no other: it filters through related records,
-/// or selects more of an event than a page of records.
+/// Whether a subscription is dispatched in a lane of its own, so that it delays no other: it filters through related
+/// records, or selects more of an event than a page of records.
 pub(super) fn is_heavy(measure: &Measure) -> bool {
     measure.filters.relations > 0 || measure.nodes > HEAVY_FROM
 }

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{base::error::Result, platform::telemetry::Statement};
 
-/// A connection of the system login that reads without a transaction around its statements: one round trip each. Dropped in
-/// the middle of a statement, it closes the connection.
+/// A connection of the system login that reads without a transaction around its statements: one round trip each.
+/// Dropped in the middle of a statement, it closes the connection.
 pub struct AutocommitReader {
     /// There until this is dropped.
     pooled: Option<PooledConnection>,

@@ -4,8 +4,8 @@
 //! - [`ReadSession`]: one read-only snapshot on behalf of an actor, shared by all of a query.
 //! - [`Db::system`]: the other login, for the few things that happen before or beyond an actor; each use says why.
 //!
-//! Nothing outside this folder can reach a connection in any other way. `admission` decides which tenant gets the next one,
-//! `connections` keeps them ready.
+//! Nothing outside this folder can reach a connection in any other way. `admission` decides which tenant gets the next
+//! one, `connections` keeps them ready.
 
 mod admission;
 mod autocommit;
@@ -65,8 +65,8 @@ use crate::{
 pub struct PoolOptions {
     /// Connections for actors' requests.
     pub size: u32,
-    /// Connections of those that a tenant has at a time while other tenants are active; half of them, rounded up, if it keeps
-    /// those busy all the time.
+    /// Connections of those that a tenant has at a time while other tenants are active; half of them, rounded up, if it
+    /// keeps those busy all the time.
     pub tenant_share: u32,
     /// Connections for the system.
     pub system_size: u32,
@@ -227,7 +227,8 @@ impl Db {
         self.begin_system(reason, String::new()).await
     }
 
-    /// Begins a transaction of a person on their own account, which the policies hold it to; rolled back unless committed.
+    /// Begins a transaction of a person on their own account, which the policies hold it to; rolled back unless
+    /// committed.
     ///
     /// # Errors
     /// The database does not answer.
@@ -276,7 +277,8 @@ impl Db {
         mut permit: Option<Permit>,
     ) -> Result<Statements> {
         let options = self.statement_options.clone();
-        // Boxed: every future that may begin a transaction, each socket's among them, would reserve room for this otherwise.
+        // Boxed: every future that may begin a transaction, each socket's among them, would reserve room for this
+        // otherwise.
         let begun = Box::pin(async move {
             // All idle connections may have been cut off, as by a restart of Postgres.
             let (mut attempts, began) = (connections.size(), Instant::now());

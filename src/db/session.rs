@@ -1,8 +1,8 @@
 //! One snapshot per query: every resolver and loader of a request reads the same state of the world.
 //!
-//! The transaction begins at the first statement, in one message with the actor's settings; the statements of a request are
-//! serialised on it, so a request never holds more than one connection. Dropping the session releases the connection without
-//! waiting for the end of the transaction.
+//! The transaction begins at the first statement, in one message with the actor's settings; the statements of a request
+//! are serialised on it, so a request never holds more than one connection. Dropping the session releases the
+//! connection without waiting for the end of the transaction.
 
 use std::sync::{
     Arc,

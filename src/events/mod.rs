@@ -1,9 +1,9 @@
 //! The event log of each tenant, numbered in commit order, and following it.
 //!
-//! A verb emits events into its unit of work, which appends them as its last statements ([`append`]). The
-//! table is the truth. A [`Hints`] message after the commit only says when to look; [`Hub`] has a [`Feed`] for each
-//! tenant that is watched here, which reads the log once for all subscribers. [`Watched::relevance`] decides which of them is notified of what. [`Progress`]
-//! shows whether anything has changed without reading the log.
+//! A verb emits events into its unit of work, which appends them as its last statements ([`append`]). The table is the
+//! truth. A [`Hints`] message after the commit only says when to look; [`Hub`] has a [`Feed`] for each tenant that is
+//! watched here, which reads the log once for all subscribers. [`Watched::relevance`] decides which of them is notified
+//! of what. [`Progress`] shows whether anything has changed without reading the log.
 
 mod bus;
 mod cursor;

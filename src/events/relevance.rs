@@ -1,4 +1,5 @@
-//! Whether an event is relevant to a subscriber: the rule of the policies, and the subscriber's filter, before and after.
+//! Whether an event is relevant to a subscriber: the rule of the policies, and the subscriber's filter, before and
+//! after.
 
 use async_graphql::Enum;
 
@@ -94,8 +95,9 @@ pub enum Relevance {
 }
 
 impl Watched {
-    /// What an actor is notified of for an event. The record itself is read from Postgres; this decides whether the actor is
-    /// notified at all, so it follows the row scope of the policies: the substring rule on `visible_to`, before and after.
+    /// What an actor is notified of for an event. The record itself is read from Postgres; this decides whether the
+    /// actor is notified at all, so it follows the row scope of the policies: the substring rule on `visible_to`,
+    /// before and after.
     #[must_use]
     pub fn relevance(&self, actor: &Actor, event: &LoggedEvent) -> Relevance {
         if event.entity != self.entity {
@@ -122,8 +124,8 @@ impl Watched {
             Some(_) => Change::LeftView,
             None => Change::Deleted,
         };
-        // Whether it was in view is not always known. Then it counts as if it was: notifying twice of a change or a loss does no
-        // harm, and missing one would.
+        // Whether it was in view is not always known. Then it counts as if it was: notifying twice of a change or a
+        // loss does no harm, and missing one would.
         let met = match was {
             Some(false) => came,
             Some(true) | None => event.kind.into(),

@@ -1,9 +1,9 @@
 //! The versions of a tenant's data, kind by kind: a response that depends on some kinds is current for as long as their
 //! versions stay the same.
 //!
-//! They are read from the database and from nothing else, since it alone knows what is committed, whatever has become of
-//! servers, hints and caches meanwhile. One statement serves all waiting callers; it begins after they called, so a caller
-//! that knows of a write, by whichever server, finds it.
+//! They are read from the database and from nothing else, since it alone knows what is committed, whatever has become
+//! of servers, hints and caches meanwhile. One statement serves all waiting callers; it begins after they called, so a
+//! caller that knows of a write, by whichever server, finds it.
 
 use std::{
     collections::HashMap,

@@ -283,8 +283,8 @@ fn set_code(error: &mut ServerError, code: &str) {
     error.extensions.get_or_insert_default().set("code", code);
 }
 
-/// Gives an error of the executor itself a code. A resolver's error without one is not declared to be shown, so it is logged
-/// and hidden.
+/// Gives an error of the executor itself a code. A resolver's error without one is not declared to be shown, so it is
+/// logged and hidden.
 pub(in crate::api) fn ensure_code(error: &mut ServerError) {
     if !code(error).is_empty() {
         return;

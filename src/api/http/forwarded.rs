@@ -6,8 +6,8 @@ use axum::http::{HeaderMap, HeaderName};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The client's address by `x-forwarded-for`. Each proxy appends the address that it got the request from, so the entry of the
-/// outermost of `proxies` trusted ones is that many from the end; what stands before it may be forged.
+/// The client's address by `x-forwarded-for`. Each proxy appends the address that it got the request from, so the entry
+/// of the outermost of `proxies` trusted ones is that many from the end; what stands before it may be forged.
 pub(super) fn client(headers: &HeaderMap, proxies: usize) -> Option<IpAddr> {
     let steps = proxies.checked_sub(1)?;
     let values = headers.get_all(FORWARDED_FOR).iter();

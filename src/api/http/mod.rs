@@ -134,7 +134,8 @@ async fn walk(arrival: &Arrival<'_>, body: Body, outcome: &mut Outcome) -> Resul
     run::run(arrival, call, outcome).await
 }
 
-/// Reads, measures and charges a subscription that came over a socket; one that resumes after an interruption costs nothing.
+/// Reads, measures and charges a subscription that came over a socket; one that resumes after an interruption costs
+/// nothing.
 pub(super) async fn prepare_subscription(
     api: &Api,
     actor: &Arc<Actor>,

@@ -1,5 +1,5 @@
-//! Which origins may open a socket. A socket presents its token in its first message, so a foreign page has nothing to act
-//! with; this keeps it from trying at all.
+//! Which origins may open a socket. A socket presents its token in its first message, so a foreign page has nothing to
+//! act with; this keeps it from trying at all.
 
 use axum::http::{HeaderMap, header};
 use url::{Origin, Url};

@@ -34,7 +34,8 @@ pub(in crate::api) enum Transport {
 
 impl Transport {
     /// Only what changes nothing may come by GET: addresses are followed, repeated and stored by clients and proxies. A
-    /// subscription needs a stream, and a socket is for subscriptions: there everything else would evade the rules of requests.
+    /// subscription needs a stream, and a socket is for subscriptions: there everything else would evade the rules of
+    /// requests.
     fn require(self, operation: OperationType) -> Result<(), Problem> {
         match (self, operation) {
             (Self::Get | Self::StreamGet, OperationType::Mutation) => {

@@ -1,4 +1,5 @@
-//! A problem that stops a request before the executor answers: status, code, one sentence, and the headers that go with it.
+//! A problem that stops a request before the executor answers: status, code, one sentence, and the headers that go with
+//! it.
 
 use async_graphql::Pos;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};

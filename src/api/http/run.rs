@@ -140,8 +140,8 @@ pub(super) async fn charge_opening(
     Ok(())
 }
 
-/// Passes a document that may run: any, or only one that the operator has listed, where that is required. The mutation that
-/// lifts this requirement may always run.
+/// Passes a document that may run: any, or only one that the operator has listed, where that is required. The mutation
+/// that lifts this requirement may always run.
 ///
 /// # Errors
 /// 403 for any other.

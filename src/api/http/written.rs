@@ -12,7 +12,8 @@ pub(in crate::api) fn text(value: &Value) -> Bytes {
     text.into()
 }
 
-/// Writes a value. Bytes stand for JSON that the projection executor has written; nothing else in the schema is made of bytes.
+/// Writes a value. Bytes stand for JSON that the projection executor has written; nothing else in the schema is made of
+/// bytes.
 ///
 /// # Errors
 /// What the writer fails with.

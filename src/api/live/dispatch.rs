@@ -1,6 +1,6 @@
-//! Dispatching events to the shared subscriptions of a group. Most share a lane: a batch of events is rendered for all of
-//! them on one snapshot. A subscription that would delay the others is isolated in a lane of its own, with its own pace and
-//! connection; one that is too slow even there is ended.
+//! Dispatching events to the shared subscriptions of a group. Most share a lane: a batch of events is rendered for all
+//! of them on one snapshot. A subscription that would delay the others is isolated in a lane of its own, with its own
+//! pace and connection; one that is too slow even there is ended.
 
 use std::{sync::Arc, time::Duration};
 
@@ -166,7 +166,8 @@ impl SubscriberGroup {
         }
     }
 
-    /// Notifies the shared lane. Subscriptions that are not notified in time are isolated, so that the others wait no longer.
+    /// Notifies the shared lane. Subscriptions that are not notified in time are isolated, so that the others wait no
+    /// longer.
     async fn notify_shared(
         self: &Arc<Self>,
         live: &Arc<Live>,

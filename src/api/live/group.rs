@@ -1,5 +1,5 @@
-//! The subscribers of one visibility class of a tenant: their shared subscriptions, and the live values of some of these.
-//! Events are dispatched in lanes ([`super::dispatch`]).
+//! The subscribers of one visibility class of a tenant: their shared subscriptions, and the live values of some of
+//! these. Events are dispatched in lanes ([`super::dispatch`]).
 
 use std::{
     collections::HashMap,

@@ -1,5 +1,5 @@
-//! The handle of a subscriber: it keeps a shared subscription alive, which is found or made for the first and removed after
-//! the last.
+//! The handle of a subscriber: it keeps a shared subscription alive, which is found or made for the first and removed
+//! after the last.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -17,8 +17,8 @@ use crate::{
     platform::redis::{PresenceGuard, Viewer},
 };
 
-/// A new shared subscription begins as far back as its first subscriber resumes, up to this many events, so that others that
-/// reconnect at the same time share the replay.
+/// A new shared subscription begins as far back as its first subscriber resumes, up to this many events, so that others
+/// that reconnect at the same time share the replay.
 const SHARED_REPLAY: i64 = 128;
 
 /// A subscription under way; dropped, it ends.

@@ -1,20 +1,21 @@
 //! Subscriptions: each subscriber is notified of each change that it may see, once and in commit order.
 //!
 //! # How
-//! - A subscription's resolver runs once to say what it watches ([`ResolverMode::Plan`]). After that it runs for each event,
-//!   on behalf of a [`SharedSubscription`](shared::SharedSubscription): all subscribers with the same operation and the same visibility. So the cost of
-//!   an event does not depend on the number of subscribers.
-//! - The shared subscriptions of one visibility class of a tenant form a [`SubscriberGroup`]. It reads the tenant's feed and
-//!   renders a batch of events for all of them on one snapshot: one statement per level of the response.
+//! - A subscription's resolver runs once to say what it watches ([`ResolverMode::Plan`]). After that it runs for each
+//!   event, on behalf of a [`SharedSubscription`](shared::SharedSubscription): all subscribers with the same operation
+//!   and the same visibility. So the cost of an event does not depend on the number of subscribers.
+//! - The shared subscriptions of one visibility class of a tenant form a [`SubscriberGroup`]. It reads the tenant's
+//!   feed and renders a batch of events for all of them on one snapshot: one statement per level of the response.
 //! - A subscriber that resumes from a cursor first gets a private replay of what came after it, and joins the shared
-//!   subscription at a position that its buffer of recent responses still covers; so there is neither a gap nor a duplicate.
-//! - Subscribers that are up to date get a heartbeat that says so; a client that misses it knows that it may be stale. It
-//!   costs the database nothing, since the [`crate::events::Hub`] polls the logs of all watched tenants in any case.
-//! - A slow subscription delays no other: one that is heavy, or turns out to be, is dispatched in a lane of its own, one at a
-//!   time per tenant, and is ended when it takes too long ([`dispatch`]).
+//!   subscription at a position that its buffer of recent responses still covers; so there is neither a gap nor a
+//!   duplicate.
+//! - Subscribers that are up to date get a heartbeat that says so; a client that misses it knows that it may be stale.
+//!   It costs the database nothing, since the [`crate::events::Hub`] polls the logs of all watched tenants in any case.
+//! - A slow subscription delays no other: one that is heavy, or turns out to be, is dispatched in a lane of its own,
+//!   one at a time per tenant, and is ended when it takes too long ([`dispatch`]).
 //! - Responses wait in the client's bounded [`SendQueue`]. A client that lags behind is told where to resume.
-//! - Rights are those of the class. An event that may change them interrupts the subscribers it concerns, at its position in
-//!   the order; they resume with the rights they have then.
+//! - Rights are those of the class. An event that may change them interrupts the subscribers it concerns, at its
+//!   position in the order; they resume with the rights they have then.
 //!
 //! [`ResolverMode::Plan`]: crate::graphql::subscription::ResolverMode::Plan
 
@@ -98,7 +99,8 @@ impl Runtime {
     }
 
     /// The request context of a batch of events: one snapshot, hence one statement per level for all of them. Where the
-    /// responses get too large together, each event is rendered by itself ([`render_alone`](shared::SharedSubscription::render_alone)).
+    /// responses get too large together, each event is rendered by itself
+    /// ([`render_alone`](shared::SharedSubscription::render_alone)).
     fn shared_context(&self, actor: Arc<Actor>) -> Arc<RequestContext> {
         self.context_within(actor, BATCH_RESPONSES * self.limits.response_bytes)
     }

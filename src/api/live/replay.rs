@@ -67,8 +67,8 @@ impl Live {
         Ok(after)
     }
 
-    /// Whether what was missed is little enough to be replayed together with other subscribers. A longer replay is private,
-    /// page by page, as it is taken and paid for.
+    /// Whether what was missed is little enough to be replayed together with other subscribers. A longer replay is
+    /// private, page by page, as it is taken and paid for.
     pub(super) fn is_little(&self, replay: Replay<'_>, due: u64) -> bool {
         let points = due.saturating_mul(replay.price.unwrap_or(0));
         due <= self.at_once(replay) && points <= LITTLE

@@ -1,5 +1,5 @@
-//! The bounded queue of what waits to be sent to one client. A client that lets it fill up is told where to resume; it delays
-//! no other.
+//! The bounded queue of what waits to be sent to one client. A client that lets it fill up is told where to resume; it
+//! delays no other.
 
 use std::{
     collections::VecDeque,
@@ -44,8 +44,8 @@ pub(crate) enum Delivery {
     Failed(OperationId, Failure),
     /// An operation was opened or refused.
     Opened(OperationId, Box<Result<SubscriptionHandle, Refused>>),
-    /// The rights of the client may have changed with this event: they are read again, as of this instant or later, and the
-    /// operation resumes after the event.
+    /// The rights of the client may have changed with this event: they are read again, as of this instant or later, and
+    /// the operation resumes after the event.
     Recheck(OperationId, i64, Instant),
 }
 
@@ -86,8 +86,8 @@ impl Queued {
                 && self.bytes + bytes <= MOST_BYTES)
     }
 
-    /// Hands back what a closed queue does not take, to be dropped once the queue is unlocked: dropping a handle locks its
-    /// shared subscription, which locks queues.
+    /// Hands back what a closed queue does not take, to be dropped once the queue is unlocked: dropping a handle locks
+    /// its shared subscription, which locks queues.
     #[must_use]
     fn put(&mut self, delivery: Delivery) -> Option<Delivery> {
         if self.is_closed {

@@ -1,4 +1,5 @@
-//! All subscribers of a visibility class with the same operation: each response is rendered once and sent to each of them.
+//! All subscribers of a visibility class with the same operation: each response is rendered once and sent to each of
+//! them.
 
 use std::{
     collections::{HashMap, VecDeque},

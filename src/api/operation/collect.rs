@@ -1,6 +1,6 @@
 //! Which fields an operation selects of each object (GraphQL specification, section 6.3.2), with what `@skip` and
-//! `@include` evaluated: fragments are expanded, and fields of the same key merged. Variables still stand in arguments, so
-//! that the fields of a document whose directives use no variable are collected once.
+//! `@include` evaluated: fragments are expanded, and fields of the same key merged. Variables still stand in arguments,
+//! so that the fields of a document whose directives use no variable are collected once.
 
 use std::cell::Cell;
 

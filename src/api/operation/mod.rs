@@ -1,10 +1,10 @@
 //! An operation as the GraphQL specification means it, whatever async-graphql makes of it.
 //!
 //! First [`read`] parses and validates a document, and [`Executable`] reduces one operation of it to what is really
-//! requested: variables coerced and put in, those that were not sent taken out together with the argument or field
-//! that they stand for, `@skip` and `@include` evaluated, fragments expanded by type, fields of the same key merged. Both
-//! read paths, the executor and the [projection executor](crate::graphql::projection), see only that. Afterwards the response
-//! is completed: nulls propagate as the specification says.
+//! requested: variables coerced and put in, those that were not sent taken out together with the argument or field that
+//! they stand for, `@skip` and `@include` evaluated, fragments expanded by type, fields of the same key merged. Both
+//! read paths, the executor and the [projection executor](crate::graphql::projection), see only that. Afterwards the
+//! response is completed: nulls propagate as the specification says.
 //!
 //! The reference is graphql-js; `tests/node/reference.mjs` holds us against it.
 
@@ -122,8 +122,8 @@ fn to_request(document: ExecutableDocument) -> Request {
     request
 }
 
-/// An operation that is being executed. The fields of a mutation run one after the other, and stop after a failure that leaves
-/// no data to answer; those of a query run all at once.
+/// An operation that is being executed. The fields of a mutation run one after the other, and stop after a failure that
+/// leaves no data to answer; those of a query run all at once.
 pub(super) struct Answering<'a> {
     executable: &'a Executable,
     /// How many fields were answered.

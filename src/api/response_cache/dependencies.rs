@@ -33,8 +33,8 @@ pub(super) struct Dependencies {
 }
 
 impl Dependencies {
-    /// Those of a query's response; none if it depends on more than the tenant's records: on the person, the time, sessions or
-    /// settings.
+    /// Those of a query's response; none if it depends on more than the tenant's records: on the person, the time,
+    /// sessions or settings.
     pub(super) fn of(
         shape: &SchemaShape,
         document: &ExecutableDocument,

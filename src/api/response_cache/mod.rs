@@ -1,9 +1,9 @@
 //! The response cache: responses to queries, shared by all actors of a visibility class.
 //!
-//! The key of an entry names the visibility class ([`crate::access::Class`]), the request (document, operation, variables)
-//! and the versions of the kinds of records that the response depends on ([`Dependencies`], [`Versions`]). The versions are
-//! read from the database before anything else, so a response is at least as current as the versions in its key, and no
-//! caller gets a response that was out of date when they asked, unless `max-age` allows for it.
+//! The key of an entry names the visibility class ([`crate::access::Class`]), the request (document, operation,
+//! variables) and the versions of the kinds of records that the response depends on ([`Dependencies`], [`Versions`]).
+//! The versions are read from the database before anything else, so a response is at least as current as the versions
+//! in its key, and no caller gets a response that was out of date when they asked, unless `max-age` allows for it.
 
 mod dependencies;
 mod status;
@@ -200,8 +200,8 @@ impl ResponseCache {
         Some((text, read_at.elapsed()))
     }
 
-    /// The key of the entry that was current at most so long ago, and when its versions were read; none when the database
-    /// does not answer.
+    /// The key of the entry that was current at most so long ago, and when its versions were read; none when the
+    /// database does not answer.
     async fn key(
         &self,
         cacheable: &Cacheable<'_>,

@@ -1,8 +1,8 @@
 //! What introspection may select of `__schema` and `__type`: everything that explorers do, and no cycles.
 //!
-//! A schema is a graph with cycles (a type has fields, a field has a type), so a small document can select all fields of
-//! all types of all fields. What makes such a response large is lists of types or fields inside each other, and the list of
-//! all types selected several times; both are counted. Plain depth is harmless, and needed: the usual
+//! A schema is a graph with cycles (a type has fields, a field has a type), so a small document can select all fields
+//! of all types of all fields. What makes such a response large is lists of types or fields inside each other, and the
+//! list of all types selected several times; both are counted. Plain depth is harmless, and needed: the usual
 //! introspection unwraps a type nine times.
 
 use super::super::limits::{Limits, Refusal};

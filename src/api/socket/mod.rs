@@ -2,8 +2,8 @@
 //! any number of operations, runs mutations over the socket, and never looks at when the token ends.
 //!
 //! A socket has to authenticate within 5 s, by a token in its first message and never in its address; then it may run a
-//! bounded number of subscriptions. It is closed when its token expires, when its person may not stay, and when the server
-//! shuts down. See `protocol.rs` for messages and codes.
+//! bounded number of subscriptions. It is closed when its token expires, when its person may not stay, and when the
+//! server shuts down. See `protocol.rs` for messages and codes.
 
 mod frames;
 mod handshake;

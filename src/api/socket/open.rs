@@ -130,8 +130,8 @@ impl OpenSocket {
         let mut ping = tokio::time::interval_at(first, PING_EVERY);
         let mut has_sent = false;
         loop {
-            // Deliveries come first, since an event wakes sockets by the thousand for them. After one, whatever else has woken the
-            // socket goes first, or a queue that is never empty would starve it.
+            // Deliveries come first, since an event wakes sockets by the thousand for them. After one, whatever else
+            // has woken the socket goes first, or a queue that is never empty would starve it.
             let yields = has_sent && self.wake_gate.is_woken();
             let event = poll_fn(|cx| {
                 if !yields && let Poll::Ready(delivery) = self.queue.poll_next(cx) {
@@ -240,8 +240,8 @@ impl OpenSocket {
         opening.abort_handle()
     }
 
-    /// Resumes an operation after an event. It becomes another operation with the same id, so that a late delivery of the first
-    /// opening can't be taken for one of this.
+    /// Resumes an operation after an event. It becomes another operation with the same id, so that a late delivery of
+    /// the first opening can't be taken for one of this.
     fn reopen(&mut self, id: &OperationId, seq: i64) {
         let Some(position) = self.position(id) else {
             return;

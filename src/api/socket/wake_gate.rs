@@ -1,8 +1,9 @@
 //! Polling a future only after its own waker was called.
 //!
-//! A task that waits for several futures polls all of them whenever one has called its waker. For a socket that gets an event
-//! along with ten thousand others, polling the futures that are not ready costs as much as the delivery: most of what they
-//! touch has left the processor's cache. What is polled through a gate is skipped until it has called the gate's waker.
+//! A task that waits for several futures polls all of them whenever one has called its waker. For a socket that gets an
+//! event along with ten thousand others, polling the futures that are not ready costs as much as the delivery: most of
+//! what they touch has left the processor's cache. What is polled through a gate is skipped until it has called the
+//! gate's waker.
 
 use std::{
     sync::{

@@ -1,11 +1,11 @@
-//! Admission control: a fair queue per tenant in front of the connections, so that a tenant that asks for much waits behind
-//! itself, not in front of others.
+//! Admission control: a fair queue per tenant in front of the connections, so that a tenant that asks for much waits
+//! behind itself, not in front of others.
 //!
-//! Alone, a tenant may have every connection. As soon as another one is active, or was a moment ago, each may have no more
-//! than its share at a time, and free connections go round the tenants. What a tenant has running competes with the others'
-//! work for processors, so a share is small: enough to keep them busy, not to fill a queue. A tenant that keeps half a share
-//! busy all the time is limited to that half: with a whole one it would have something running on every processor at every
-//! moment, and any other tenant would have to wait for one.
+//! Alone, a tenant may have every connection. As soon as another one is active, or was a moment ago, each may have no
+//! more than its share at a time, and free connections go round the tenants. What a tenant has running competes with
+//! the others' work for processors, so a share is small: enough to keep them busy, not to fill a queue. A tenant that
+//! keeps half a share busy all the time is limited to that half: with a whole one it would have something running on
+//! every processor at every moment, and any other tenant would have to wait for one.
 
 mod state;
 #[cfg(test)]

@@ -12,8 +12,8 @@ use crate::base::ids::TenantId;
 
 /// The longest queue of a tenant.
 pub(super) const MOST_WAITING: usize = 512;
-/// A tenant counts as active for this long after its last transaction. In its load, what was running this long ago weighs a
-/// third of what is running now.
+/// A tenant counts as active for this long after its last transaction. In its load, what was running this long ago
+/// weighs a third of what is running now.
 const MOMENT: Duration = Duration::from_secs(1);
 /// A tenant that keeps this part of half a share busy, on average, is greedy.
 const GREEDY: f64 = 0.75;

@@ -1,13 +1,13 @@
 //! A stack of idle connections on top of a pool: the one that was used last is used next.
 //!
-//! sqlx hands out the connection that has been idle longest, and pings each that is returned. So Postgres' processes rotate,
-//! each finds the processors' caches full of the others' data, and every transaction pays for a ping. Here a connection waits
-//! on a stack, from which the next transaction pops it at once. Those that stay idle, and every one now and then, go back to
-//! sqlx, which pings them and closes what is old or unused. One on which long statements were planned is closed: its process
-//! has grown and would keep that memory while idle.
+//! sqlx hands out the connection that has been idle longest, and pings each that is returned. So Postgres' processes
+//! rotate, each finds the processors' caches full of the others' data, and every transaction pays for a ping. Here a
+//! connection waits on a stack, from which the next transaction pops it at once. Those that stay idle, and every one
+//! now and then, go back to sqlx, which pings them and closes what is old or unused. One on which long statements were
+//! planned is closed: its process has grown and would keep that memory while idle.
 //!
-//! A snapshot that was read to its end may stay open on the stack for a moment. Its ROLLBACK then travels in the message that
-//! begins the next transaction, so that a query costs one message less.
+//! A snapshot that was read to its end may stay open on the stack for a moment. Its ROLLBACK then travels in the
+//! message that begins the next transaction, so that a query costs one message less.
 
 mod pooled;
 
@@ -29,7 +29,8 @@ use pooled::{end, is_open};
 const CHECKED_EVERY: Duration = Duration::from_secs(300);
 /// How long it may be idle before it does.
 const IDLE_FOR: Duration = Duration::from_secs(60);
-/// How long it may take to answer sqlx' ping. sqlx would wait until TCP gives up, and count it as one of its own meanwhile.
+/// How long it may take to answer sqlx' ping. sqlx would wait until TCP gives up, and count it as one of its own
+/// meanwhile.
 const CHECK_PATIENCE: Duration = Duration::from_secs(1);
 /// How long a snapshot is left open for a next transaction; tokio's timers know no shorter time.
 const LEFT_OPEN: Duration = Duration::from_millis(1);
@@ -136,8 +137,8 @@ impl Inner {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the snapshots whose time is over; whether some are left whose time is not. They stay on the stack meanwhile: a
-    /// caller that finds it empty waits for sqlx, which has none to give.
+    /// Ends the snapshots whose time is over; whether some are left whose time is not. They stay on the stack
+    /// meanwhile: a caller that finds it empty waits for sqlx, which has none to give.
     fn end_left_open(&self) -> bool {
         let mut waits = false;
         let is_broken = |entry: &mut IdleConnection| {

@@ -12,11 +12,11 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{CHECKED_EVERY, Connections, IdleConnection};
 
-/// How many transactions in a row may begin in the message that ends the one before. A pooler between here and Postgres can
-/// reassign its connection only in between.
+/// How many transactions in a row may begin in the message that ends the one before. A pooler between here and Postgres
+/// can reassign its connection only in between.
 const MOST_CHAINED: u8 = 20;
-/// After this many bytes of long statements a connection is closed. Planning them has made its process grow, by some thousand
-/// bytes for each byte of text, and a process keeps the memory that it once had.
+/// After this many bytes of long statements a connection is closed. Planning them has made its process grow, by some
+/// thousand bytes for each byte of text, and a process keeps the memory that it once had.
 const MOST_PLANNED: usize = 64 << 10;
 
 /// A connection in use. Dropped, it goes back to sqlx, which pings it; see [`Self::release`].
@@ -63,8 +63,8 @@ impl PooledConnection {
         self.planned_bytes >= MOST_PLANNED
     }
 
-    /// Pushes it onto the stack, after the end of the transaction that may be open on it. That is sent, and the next user reads
-    /// the answer.
+    /// Pushes it onto the stack, after the end of the transaction that may be open on it. That is sent, and the next
+    /// user reads the answer.
     pub(in crate::db) fn release(mut self) {
         if end(&mut self.connection) && !self.is_worn() {
             self.push_idle();
@@ -73,8 +73,8 @@ impl PooledConnection {
         }
     }
 
-    /// The same for a snapshot, which holds no locks: it stays open for a moment, because ending it takes one message less when
-    /// the next transaction follows at once.
+    /// The same for a snapshot, which holds no locks: it stays open for a moment, because ending it takes one message
+    /// less when the next transaction follows at once.
     pub(in crate::db) fn release_open(self) {
         if self.chained >= MOST_CHAINED || self.is_worn() {
             return self.release();

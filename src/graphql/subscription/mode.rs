@@ -1,5 +1,5 @@
-//! What a subscription's resolver runs for. It never holds a stream open: it runs once to say what it watches, and then once
-//! for each response, so that one run serves all subscribers of an operation.
+//! What a subscription's resolver runs for. It never holds a stream open: it runs once to say what it watches, and then
+//! once for each response, so that one run serves all subscribers of an operation.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

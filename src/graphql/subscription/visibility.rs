@@ -1,7 +1,7 @@
 //! What an event discloses of other records: only those that the subscriber sees.
 //!
-//! The log keeps ids as they were written. Whether the subscriber sees one is read from the database, like the record itself;
-//! an id of a record that they don't see, or that is gone, reads as null.
+//! The log keeps ids as they were written. Whether the subscriber sees one is read from the database, like the record
+//! itself; an id of a record that they don't see, or that is gone, reads as null.
 
 use std::sync::Arc;
 
@@ -28,7 +28,8 @@ pub(super) enum Disclosure {
     Never,
 }
 
-/// What of a column is disclosed. Which columns hold ids shows in their names, which a test holds against the declarations.
+/// What of a column is disclosed. Which columns hold ids shows in their names, which a test holds against the
+/// declarations.
 pub(super) fn of_column(name: &str) -> Disclosure {
     if INTERNAL.contains(&name) {
         Disclosure::Never

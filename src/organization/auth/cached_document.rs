@@ -1,5 +1,5 @@
-//! A cached document of another server: read on demand with single flight, read again after a while, and used stale for hours
-//! while the other server is down.
+//! A cached document of another server: read on demand with single flight, read again after a while, and used stale for
+//! hours while the other server is down.
 
 use std::{
     pin::Pin,
@@ -98,8 +98,8 @@ impl<T: Send + Sync + 'static> CachedDocument<T> {
         (!Arc::ptr_eq(&newest, seen)).then_some(newest)
     }
 
-    /// Reads once for all concurrent callers, and not at all during the pause. In a task of its own: a caller that is cancelled
-    /// must not cancel the read.
+    /// Reads once for all concurrent callers, and not at all during the pause. In a task of its own: a caller that is
+    /// cancelled must not cancel the read.
     async fn refresh(&self) {
         let flight = Arc::clone(&self.flight).lock_owned().await;
         let now = self.clock.now();

@@ -1,7 +1,7 @@
 //! The header of a token before it is verified: which key to check it with, and whose it claims to be.
 //!
-//! Of the header only `alg`, `kid` and `typ` count. A header that brings keys or addresses of keys along, or demands what
-//! we don't know (`crit`), is refused outright (RFC 8725, sections 3.1 and 3.10). So is a token that is too long.
+//! Of the header only `alg`, `kid` and `typ` count. A header that brings keys or addresses of keys along, or demands
+//! what we don't know (`crit`), is refused outright (RFC 8725, sections 3.1 and 3.10). So is a token that is too long.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{

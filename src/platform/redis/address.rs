@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-/// Where Redis is, if there is one. Each use of it opens a client of its own, so that none waits behind another's values, and
-/// each has a circuit breaker of its own.
+/// Where Redis is, if there is one. Each use of it opens a client of its own, so that none waits behind another's
+/// values, and each has a circuit breaker of its own.
 #[derive(Debug, Clone, Default)]
 pub struct Redis(Option<Arc<str>>);
 

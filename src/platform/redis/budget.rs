@@ -1,8 +1,8 @@
 //! Rate limits in points: token buckets, shared by all servers.
 //!
-//! Redis keeps the bucket. A server leases points from it and spends those locally, so that most requests cost no round trip;
-//! leased points that it does not use are lost to the others until the bucket has refilled, which is a small part of it.
-//! While Redis is unavailable or slow each server keeps buckets of its own, as large.
+//! Redis keeps the bucket. A server leases points from it and spends those locally, so that most requests cost no round
+//! trip; leased points that it does not use are lost to the others until the bucket has refilled, which is a small part
+//! of it. While Redis is unavailable or slow each server keeps buckets of its own, as large.
 
 use std::{
     collections::HashMap,
@@ -14,16 +14,16 @@ use redis::aio::ConnectionManager;
 
 use super::{Redis, client::RedisClient};
 
-/// A lease is one part in this many of a bucket, or what is needed at once if that is more: a hundred small queries, so that
-/// the round trip is nothing beside them.
+/// A lease is one part in this many of a bucket, or what is needed at once if that is more: a hundred small queries, so
+/// that the round trip is nothing beside them.
 const LEASE: u64 = 10;
 /// Refunded points are kept up to one part in this many of a bucket; more is returned to it at the next round trip.
 const KEPT: u64 = 10;
 /// Beyond this many local buckets, those that have refilled are forgotten.
 const MOST: usize = 10_000;
 
-/// Refills the bucket up to now and returns what was not used; takes what is wanted if what is needed is there. Answers what
-/// was taken, what is left, and otherwise in how many milliseconds what is needed will be there.
+/// Refills the bucket up to now and returns what was not used; takes what is wanted if what is needed is there. Answers
+/// what was taken, what is left, and otherwise in how many milliseconds what is needed will be there.
 const TAKE: &str = "
 local now = redis.call('TIME')
 now = now[1] * 1000 + math.floor(now[2] / 1000)

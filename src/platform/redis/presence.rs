@@ -1,5 +1,5 @@
-//! Who is viewing a record now. Viewers are kept in Redis with an expiry that their server extends, so those of a server that
-//! dies expire by themselves; without Redis each server knows its own.
+//! Who is viewing a record now. Viewers are kept in Redis with an expiry that their server extends, so those of a
+//! server that dies expire by themselves; without Redis each server knows its own.
 
 use std::{
     collections::{HashMap, HashSet},

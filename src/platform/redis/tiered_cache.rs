@@ -1,10 +1,10 @@
 //! A cache of two tiers: local, in this process, and remote, in Redis for all servers.
 //!
 //! The key of an entry names the request and the version of the data that it was computed from. So nothing is ever
-//! invalidated, and a Redis that is stale, empty, full, slow or unavailable costs time and never correctness. Entries in Redis
-//! are sealed with a key of the servers, for their request and version: reading Redis reveals nothing, and what others write
-//! to it is not trusted. The version stands before the sealed entry, so that only an entry of the same version is opened;
-//! one that then does not open is worth an alarm.
+//! invalidated, and a Redis that is stale, empty, full, slow or unavailable costs time and never correctness. Entries
+//! in Redis are sealed with a key of the servers, for their request and version: reading Redis reveals nothing, and
+//! what others write to it is not trusted. The version stands before the sealed entry, so that only an entry of the
+//! same version is opened; one that then does not open is worth an alarm.
 
 use std::{sync::Arc, time::Duration};
 
@@ -73,7 +73,8 @@ impl TieredCache {
         }
     }
 
-    /// The entry of a key, computed when it is missing: once for all callers meanwhile. A failure of `compute` is not cached.
+    /// The entry of a key, computed when it is missing: once for all callers meanwhile. A failure of `compute` is not
+    /// cached.
     ///
     /// # Errors
     /// What `compute` fails with, for all callers that waited for it.

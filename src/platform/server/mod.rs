@@ -1,5 +1,5 @@
-//! Accepts connections and serves a router on them, with the limits that `axum::serve` does not have: that keeps silent and
-//! half-finished connections for ever, as many as clients open.
+//! Accepts connections and serves a router on them, with the limits that `axum::serve` does not have: that keeps silent
+//! and half-finished connections for ever, as many as clients open.
 //!
 //! Time limits on bodies and on the work of a request belong to the handlers; here are the ones before and after them.
 
@@ -40,8 +40,8 @@ pub struct ServerLimits {
     pub idle_timeout: Duration,
     /// How long a client may read nothing of a response that waits for it.
     pub write_timeout: Duration,
-    /// Bytes a second that a client has to read of a response on average, once it has not read all at once and the time above
-    /// is over.
+    /// Bytes a second that a client has to read of a response on average, once it has not read all at once and the time
+    /// above is over.
     pub min_write_rate: u32,
     /// Connections at a time. More are closed as they come.
     pub max_connections: usize,

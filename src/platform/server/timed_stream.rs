@@ -1,4 +1,5 @@
-//! A stream with timeouts: against heads that trickle in, responses that the client does not read, and resets on closing.
+//! A stream with timeouts: against heads that trickle in, responses that the client does not read, and resets on
+//! closing.
 //!
 //! hyper has one timer, for heads, and it also runs while a connection is idle between requests, which may take longer.
 //! Timers are only made when the socket is not ready, so a request that arrives whole costs none.
@@ -18,8 +19,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::ServerLimits;
 use super::connection_limiter::Ticket;
 
-/// How long a closed connection is still read, so that a client that is sending gets the response: unread bytes would turn the
-/// end of the connection into a reset, which discards the response.
+/// How long a closed connection is still read, so that a client that is sending gets the response: unread bytes would
+/// turn the end of the connection into a reset, which discards the response.
 const LINGER: Duration = Duration::from_secs(2);
 
 const WAITING: u8 = 0;
@@ -106,8 +107,8 @@ impl TimedStream {
         }
     }
 
-    /// A client that does not read must read some bytes before the timer expires, and on average not too few: one that reads a
-    /// byte now and then would hold a response for days.
+    /// A client that does not read must read some bytes before the timer expires, and on average not too few: one that
+    /// reads a byte now and then would hold a response for days.
     fn timed_write(
         &mut self,
         cx: &mut Context<'_>,

@@ -182,8 +182,8 @@ impl ChangeFeed {
         self.notify(fresh);
     }
 
-    /// The lease of what was read of a subject at `as_of`; `None` when it is stale. `since` is when it was last found to be
-    /// current, which is `as_of` at first.
+    /// The lease of what was read of a subject at `as_of`; `None` when it is stale. `since` is when it was last found
+    /// to be current, which is `as_of` at first.
     pub(super) fn lease(
         &self,
         (tenant, subject): (TenantId, Subject),
@@ -232,9 +232,9 @@ impl ChangeFeed {
         }
     }
 
-    /// Wakes listeners as soon as the heartbeat of polls is lost, until told to stop. One timer for all of them: ten thousand
-    /// open sockets with a timer each would wake ten thousand times a second to find that all is well.
-    /// If it ends in any other way, leases end by their own time again.
+    /// Wakes listeners as soon as the heartbeat of polls is lost, until told to stop. One timer for all of them: ten
+    /// thousand open sockets with a timer each would wake ten thousand times a second to find that all is well. If it
+    /// ends in any other way, leases end by their own time again.
     pub(super) async fn monitor_heartbeat(&self, stop: &CancellationToken) {
         let _monitor = HeartbeatMonitor::begin(self);
         let mut reported = None;

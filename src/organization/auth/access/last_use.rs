@@ -1,5 +1,5 @@
-//! When members, keys and sessions were last used: collected in memory and written once a minute, so that a busy person is
-//! one small update a minute and not one per request. What a killed server had not written yet is lost.
+//! When members, keys and sessions were last used: collected in memory and written once a minute, so that a busy person
+//! is one small update a minute and not one per request. What a killed server had not written yet is lost.
 
 use std::{
     collections::{BTreeMap, HashMap},

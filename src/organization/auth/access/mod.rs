@@ -1,21 +1,21 @@
 //! From a bearer token to an actor, quickly, and never by rights that ended more than a second ago.
 //!
 //! # How
-//! - A verified token is cached under its SHA-256, with its claims. Its times and its key are checked again at each use, so
-//!   an expired one and one of a retired key are refused like at first sight.
-//! - What a subject is in a tenant (membership, role, team, the person, the session, the tenant's standing) is cached per
-//!   tenant, person or key, and session. A transaction that changes any of it publishes that
-//!   ([`super::publish_access_change`]). Each server polls these changes four times a second; what was read before a change
-//!   was learned of is read again.
-//! - A cached entry is relied on only if its read, or the last successful poll of changes, began less than 0.9 s ago (its
-//!   lease). So rights end within a second on every server, whatever else fails: without polls, memberships are read once a
-//!   second per subject instead; without the database, every token is refused. Redis has no part in it.
+//! - A verified token is cached under its SHA-256, with its claims. Its times and its key are checked again at each
+//!   use, so an expired one and one of a retired key are refused like at first sight.
+//! - What a subject is in a tenant (membership, role, team, the person, the session, the tenant's standing) is cached
+//!   per tenant, person or key, and session. A transaction that changes any of it publishes that
+//!   ([`super::publish_access_change`]). Each server polls these changes four times a second; what was read before a
+//!   change was learned of is read again.
+//! - A cached entry is relied on only if its read, or the last successful poll of changes, began less than 0.9 s ago
+//!   (its lease). So rights end within a second on every server, whatever else fails: without polls, memberships are
+//!   read once a second per subject instead; without the database, every token is refused. Redis has no part in it.
 //!
 //! # What it costs
 //! Per request a hash, two look-ups in memory and five more for changes: a few microseconds and no statement. Per
 //! server four small statements a second, read from an index of the last half minute, whatever the number of requests.
-//! Per change one statement for each subject that is affected, at its next request. [`Access::changed`] sleeps until there
-//! may be a change, or the heartbeat of polls is lost.
+//! Per change one statement for each subject that is affected, at its next request. [`Access::changed`] sleeps until
+//! there may be a change, or the heartbeat of polls is lost.
 
 mod change_feed;
 mod last_use;
@@ -155,8 +155,8 @@ impl Access {
     /// The actor that a bearer token or an API key stands for.
     ///
     /// # Errors
-    /// `Unauthenticated` when it is not valid, or stands for no subject (any more); `TooManyAttempts` for a key from an address
-    /// that guesses at keys; `Unavailable`.
+    /// `Unauthenticated` when it is not valid, or stands for no subject (any more); `TooManyAttempts` for a key from an
+    /// address that guesses at keys; `Unavailable`.
     pub async fn actor(&self, bearer: &str, origin: &Origin) -> Result<Arc<Actor>> {
         let bearer = match self.read_bearer(bearer, origin).await {
             Ok(bearer) => bearer,
@@ -207,14 +207,16 @@ impl Access {
         self.actor(bearer, origin).await
     }
 
-    /// Resolves as soon as the actor's rights may have changed or ended: what keeps an actor for longer than a request calls
+    /// Resolves as soon as the actor's rights may have changed or ended: what keeps an actor for longer than a request
+    /// calls
     /// [`Self::actor`] again then.
     pub async fn changed(&self, actor: &Actor) {
         let who = (actor.tenant, actor.subject);
         let mut listener = self.changes.listen(who);
         let mut since = actor.as_of;
         let left = (actor.expires_at - self.tokens.clock().now()).to_std();
-        // Timers don't reach as far as dates do. A token counts for a few seconds beyond its end, in which polling it is no use.
+        // Timers don't reach as far as dates do. A token counts for a few seconds beyond its end, in which polling it
+        // is no use.
         let left = left.unwrap_or_default();
         let left = left.clamp(ASKED_AGAIN_AFTER, change_feed::CHANGES_KEPT_FOR);
         let expired = tokio::time::sleep(left);
@@ -356,8 +358,8 @@ impl Access {
         }))
     }
 
-    /// A refusal is not relied on for long: becoming a member publishes no change, only leaving does. A token that was issued
-    /// since then was issued to a member.
+    /// A refusal is not relied on for long: becoming a member publishes no change, only leaving does. A token that was
+    /// issued since then was issued to a member.
     fn holds(&self, bearer: &Bearer, resolved: &Resolved) -> bool {
         let who = (bearer.tenant, bearer.subject);
         match resolved.answer {

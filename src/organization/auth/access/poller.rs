@@ -1,8 +1,8 @@
 //! Polling the access changes that all servers publish.
 //!
-//! A row is dated when it is inserted and visible when its transaction commits, which may be later. So each poll goes back
-//! over the last half minute and skips what it has seen. No transaction of ours is open for longer: the
-//! limits of the logins see to that.
+//! A row is dated when it is inserted and visible when its transaction commits, which may be later. So each poll goes
+//! back over the last half minute and skips what it has seen. No transaction of ours is open for longer: the limits of
+//! the logins see to that.
 
 use std::{
     collections::HashMap,
@@ -101,7 +101,8 @@ impl<'a> ChangePoller<'a> {
             self.ring.reload().await?;
         }
         self.changes.record(began, targets);
-        // Only now: what was read and not recorded, because this failed or took too long, is read again by the next poll.
+        // Only now: what was read and not recorded, because this failed or took too long, is read again by the next
+        // poll.
         self.seen
             .retain(|_, at| began.duration_since(*at) < SEEN_FOR);
         self.seen

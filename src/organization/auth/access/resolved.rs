@@ -150,8 +150,8 @@ impl Resolved {
 }
 
 impl More {
-    /// Whether the tenant requires more of a session by now than was presented when it was opened. A token without a session
-    /// is judged where it is verified.
+    /// Whether the tenant requires more of a session by now than was presented when it was opened. A token without a
+    /// session is judged where it is verified.
     fn is_too_weak(&self, session: Option<SessionId>) -> bool {
         let lacks_factor = self.second_factor_required && self.second_factor != Some(true);
         let lacks_provider =

@@ -8,8 +8,8 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-/// All claims of a token by name. A claim that is given twice makes the token unreadable: two readers might each use another
-/// one (RFC 8725, section 2.4).
+/// All claims of a token by name. A claim that is given twice makes the token unreadable: two readers might each use
+/// another one (RFC 8725, section 2.4).
 #[derive(Debug)]
 pub(super) struct AnyClaims(pub(super) Map<String, Value>);
 

@@ -1,6 +1,7 @@
 //! Access tokens that other issuers made: whose they are, checked by the keys that the issuer publishes.
 //!
-//! Such a token names a person at the issuer; which person of ours that is, and what they may do, is read from the database.
+//! Such a token names a person at the issuer; which person of ours that is, and what they may do, is read from the
+//! database.
 
 mod claims;
 mod issuer;

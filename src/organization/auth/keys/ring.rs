@@ -172,8 +172,8 @@ impl KeyRing {
         Ok(())
     }
 
-    /// Reads the keys again every so often, until told to stop. When the database does not answer, the known keys stay in use:
-    /// no rights could be read then either.
+    /// Reads the keys again every so often, until told to stop. When the database does not answer, the known keys stay
+    /// in use: no rights could be read then either.
     pub(crate) async fn keep(&self, stop: CancellationToken) {
         while stop
             .run_until_cancelled(tokio::time::sleep(RELOAD_EVERY))
