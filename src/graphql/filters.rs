@@ -141,7 +141,6 @@ impl IdFilter {
 }
 
 /// Declares the comparator of an enum that is stored as text by its `as_str`.
-#[macro_export]
 macro_rules! enum_filter {
     ($(#[$doc:meta])* $visible:vis $name:ident($kind:ty)) => {
         $(#[$doc])*
@@ -164,6 +163,8 @@ macro_rules! enum_filter {
         }
     };
 }
+
+pub(crate) use enum_filter;
 
 impl<T> Parts<T> {
     /// Equal to a value or not, and one or none of several.

@@ -9,10 +9,9 @@ use crate::{
         ids::{ActivityId, UserId},
     },
     db::{Direction, OrderTerm, Predicate},
-    enum_filter,
     graphql::{
         Filter,
-        filters::{Conditions, DateTimeFilter, IdFilter},
+        filters::{Conditions, DateTimeFilter, IdFilter, enum_filter},
     },
 };
 

@@ -10,10 +10,9 @@ use crate::{
         text::Form,
     },
     db::{Direction, OrderTerm, Predicate},
-    enum_filter,
     graphql::{
         Filter,
-        filters::{Conditions, DateTimeFilter, IdFilter, TextFilter},
+        filters::{Conditions, DateTimeFilter, IdFilter, TextFilter, enum_filter},
     },
 };
 

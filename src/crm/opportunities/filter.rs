@@ -14,11 +14,11 @@ use crate::{
         contacts::{Contact, ContactFilter},
     },
     db::{Direction, OrderTerm, Predicate, Quantifier},
-    enum_filter,
     graphql::{
         Filter,
         filters::{
             BigIntFilter, Conditions, DateFilter, DateTimeFilter, IdFilter, IntFilter, TextFilter,
+            enum_filter,
         },
     },
 };

@@ -11,10 +11,9 @@ use crate::{
         text::Form,
     },
     db::{Direction, OrderTerm, Predicate},
-    enum_filter,
     graphql::{
         Filter,
-        filters::{Conditions, IdFilter, TextFilter},
+        filters::{Conditions, IdFilter, TextFilter, enum_filter},
     },
 };
 

@@ -25,7 +25,10 @@ const LAYERS: [&str; 12] = [
 /// A crate, and where it may be named.
 const MAY_NAME: [(&str, &[&str]); 6] = [
     ("jsonwebtoken", &["organization/auth/"]),
-    ("openidconnect", &["organization/identities/"]),
+    (
+        "openidconnect",
+        &["organization/identities/", "platform/fetch.rs"],
+    ),
     ("lettre", &["platform/mail/", "tools/"]),
     ("redis", &["platform/redis/", "events/bus.rs", "tools/dev/"]),
     ("reqwest", &["platform/fetch.rs", "platform/telemetry/"]),
@@ -46,7 +49,7 @@ const MAY_SAY: [(&str, &[&str]); 4] = [
     ("PgPool", &["db/"]),
     ("PgPoolOptions", &["db/"]),
     ("PgConnectOptions", &["db/", "tools/"]),
-    ("var_os", &["tools/config/"]),
+    ("var_os", &["tools/config/", "tools/dev/path.rs"]),
 ];
 
 /// What the rules of a domain and their part of the schema never name, by the files that have them: crates, or modules of

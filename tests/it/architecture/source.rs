@@ -178,7 +178,7 @@ mod tests {
             "base::ids::TenantId",
             "db::Tx",
             "crm::model::Lead",
-            "crm::super::up",
+            "up",
             "api::node::find",
             "tools::Dev",
         ];
