@@ -89,7 +89,7 @@ mod tests {
         "crm/leads/model.rs",
         "crm/opportunities/model.rs",
         "crm/opportunities/standing.rs",
-        "entity/records.rs",
+        "entity/ownership.rs",
     ];
 
     /// The fields of all structs in a file that are written as JSON, each with its type.
