@@ -11,7 +11,7 @@ use crate::{
         error::{Error, Result},
         ids::{
             self, ActivityId, ApiKeyId, CompanyId, ContactId, InvitationId, LeadId, OpportunityId,
-            PipelineId, RoleId, StageId, TeamId, Typed, UserId,
+            PipelineId, ProductId, RoleId, StageId, TeamId, Typed, UserId,
         },
     },
     crm::{
@@ -21,6 +21,7 @@ use crate::{
         leads::Lead,
         opportunities::Opportunity,
         pipelines::{Pipeline, Stage},
+        products::Product,
     },
     db::list::Record,
     graphql::ContextExt as _,
@@ -50,6 +51,8 @@ pub enum Node {
     Opportunity(Arc<Opportunity>),
     /// An activity.
     Activity(Arc<Activity>),
+    /// A product.
+    Product(Arc<Product>),
     /// A person.
     User(User),
     /// A team.
@@ -107,6 +110,9 @@ pub(crate) async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
         ActivityId::PREFIX => Ok(load::<ActivityId, Activity>(ctx, id)
             .await?
             .map(Node::Activity)),
+        ProductId::PREFIX => Ok(load::<ProductId, Product>(ctx, id)
+            .await?
+            .map(Node::Product)),
         TeamId::PREFIX => Ok(load::<TeamId, Team>(ctx, id).await?.map(Node::Team)),
         RoleId::PREFIX => Ok(load::<RoleId, CustomRole>(ctx, id)
             .await?

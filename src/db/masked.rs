@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Tables with the columns of theirs that a role may keep back.
-const COLUMNS: [(&str, &str, Sensitive); 14] = [
+const COLUMNS: [(&str, &str, Sensitive); 16] = [
     ("companies", "annual_revenue_minor", Sensitive::Amounts),
     ("companies", "annual_revenue_currency", Sensitive::Amounts),
     ("companies", "phone", Sensitive::Phones),
@@ -33,6 +33,8 @@ const COLUMNS: [(&str, &str, Sensitive); 14] = [
         "amount_currency",
         Sensitive::Amounts,
     ),
+    ("products", "unit_price_minor", Sensitive::Amounts),
+    ("products", "unit_price_currency", Sensitive::Amounts),
 ];
 
 /// Refuses a list that is filtered or sorted by what the actor is not shown: the answer would tell it.

@@ -43,7 +43,7 @@ fn may_be_shown(field: &str, rights: &Rights) -> bool {
     let field = field.to_ascii_lowercase();
     let has = |parts: &[&str]| parts.iter().any(|part| field.contains(part));
     let is = |what: Sensitive| match what {
-        Sensitive::Amounts => has(&["amount", "revenue", "weighted"]),
+        Sensitive::Amounts => has(&["amount", "revenue", "weighted", "unit_price"]),
         Sensitive::Emails => has(&["email", "contact_methods"]),
         Sensitive::Phones => has(&["phone", "mobile", "contact_methods"]),
     };
