@@ -11,7 +11,7 @@
 //! - [`events`]: following the event log, numbered per tenant in commit order.
 //! - [`graphql`]: the kit that domains make their part of the schema from.
 //! - [`organization`]: accounts, sign-in, tenants, members, roles, keys, the audit log.
-//! - [`crm`]: companies, contacts, leads, pipelines, opportunities, activities.
+//! - [`crm`]: companies, contacts, leads, pipelines, opportunities, activities, products.
 //! - [`data`]: data in bulk.
 //! - [`api`]: the service: schema, HTTP, sockets, subscriptions, response cache, query cost, explorer.
 //! - [`tools`]: the executable: configuration, everything put together, the command line, one command on one machine.

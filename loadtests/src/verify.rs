@@ -18,7 +18,7 @@ use dealgraph::{
         identities::Identities,
         members::provision::{self, NewMember, NewTenant},
     },
-    platform::redis::{Redis, Throttle},
+    platform::redis::{RedisAddress, Throttle},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -63,7 +63,7 @@ pub(crate) async fn run(cluster: &Cluster) -> Outcome<()> {
         recorder,
         tokens,
         Arc::new(Identities::none()),
-        Throttle::new(&Redis::none()),
+        Throttle::new(&RedisAddress::none()),
     ));
     let stop = CancellationToken::new();
     let running = {

@@ -34,7 +34,7 @@ impl Scope {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum)]
 #[graphql(name = "SensitiveField")]
 pub enum Sensitive {
-    /// What deals are worth and companies turn over.
+    /// What deals are worth, companies turn over and products cost.
     Amounts,
     /// E-mail addresses of contacts and leads.
     Emails,
@@ -63,6 +63,10 @@ const ON_RECORDS: [[&str; 3]; 5] = [
     ],
     ["activities:read", "activities:write", "activities:delete"],
 ];
+
+/// Kinds of records that nobody owns, so that they have no scopes and no permissions of their own: who may read deals sees
+/// all of them, and an admin changes them.
+const SHARED: [&str; 1] = ["products"];
 
 /// The permissions that have no scope.
 const OTHERS: [&str; 7] = [
@@ -371,8 +375,25 @@ impl Rights {
     }
 
     fn reach(&self, kind: &str) -> Reach {
+        if SHARED.contains(&kind) {
+            return self.reach_of_shared();
+        }
         let place = KINDS.into_iter().position(|known| known == kind);
         place.map_or(NOTHING, |place| self.reaches[place])
+    }
+
+    fn reach_of_shared(&self) -> Reach {
+        let all_if = |is_held| match is_held {
+            true => Scope::All,
+            false => Scope::None,
+        };
+        let is_read = self.may("opportunities:read");
+        let is_changed = is_read && self.may("admin");
+        Reach {
+            read: all_if(is_read),
+            write: all_if(is_changed),
+            delete: all_if(is_changed),
+        }
     }
 }
 
@@ -435,6 +456,24 @@ mod tests {
         ] {
             assert!(parsed(&[bad]).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_nobody_owns_is_seen_by_who_reads_deals_and_changed_by_admins() {
+        let reach = |permissions: &[&str]| {
+            let rights = parsed(permissions).expect("a role");
+            let kind = "products";
+            (rights.sees(kind), rights.edits(kind), rights.deletes(kind))
+        };
+        let (all, none) = (Scope::All, Scope::None);
+        assert_eq!(reach(&["opportunities:read:own"]), (all, none, none));
+        let admin = ["admin", "users:read", "opportunities:read:own"];
+        assert_eq!(reach(&admin), (all, all, all));
+        // What can't be read can't be changed either.
+        assert_eq!(reach(&admin[..2]), (none, none, none));
+        let admin = Role::Admin.rights();
+        assert_eq!(admin.edits("products"), all);
+        assert_eq!(admin.reading_only().edits("products"), none);
     }
 
     #[test]

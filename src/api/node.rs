@@ -11,7 +11,7 @@ use crate::{
         error::{Error, Result},
         ids::{
             self, ActivityId, ApiKeyId, CompanyId, ContactId, InvitationId, LeadId, OpportunityId,
-            PipelineId, RoleId, StageId, TeamId, Typed, UserId,
+            PipelineId, ProductId, RoleId, StageId, TeamId, Typed, UserId,
         },
     },
     crm::{
@@ -21,6 +21,7 @@ use crate::{
         leads::Lead,
         opportunities::Opportunity,
         pipelines::{Pipeline, Stage},
+        products::Product,
     },
     db::{Columns as _, Part, list::Record},
     graphql::ContextExt as _,
@@ -51,6 +52,8 @@ pub enum Node {
     Opportunity(Arc<Opportunity>),
     /// An activity.
     Activity(Arc<Activity>),
+    /// A product.
+    Product(Arc<Product>),
     /// A person.
     User(User),
     /// A team.
@@ -89,7 +92,7 @@ impl AnyRecord for Nodes {
 }
 
 /// What the records of each kind declare of their columns: the kind, the table, the columns.
-pub const DECLARED: [(&str, &str, &[Part]); 13] = [
+pub const DECLARED: [(&str, &str, &[Part]); 14] = [
     (Company::KIND, Company::TABLE, Company::PARTS),
     (Contact::KIND, Contact::TABLE, Contact::PARTS),
     (Lead::KIND, Lead::TABLE, Lead::PARTS),
@@ -97,6 +100,7 @@ pub const DECLARED: [(&str, &str, &[Part]); 13] = [
     (Stage::KIND, Stage::TABLE, Stage::PARTS),
     (Opportunity::KIND, Opportunity::TABLE, Opportunity::PARTS),
     (Activity::KIND, Activity::TABLE, Activity::PARTS),
+    (Product::KIND, Product::TABLE, Product::PARTS),
     (Member::KIND, Member::TABLE, Member::PARTS),
     (Team::KIND, Team::TABLE, Team::PARTS),
     (Invitation::KIND, Invitation::TABLE, Invitation::PARTS),
@@ -135,6 +139,9 @@ pub(crate) async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
         ActivityId::PREFIX => Ok(load::<ActivityId, Activity>(ctx, id)
             .await?
             .map(Node::Activity)),
+        ProductId::PREFIX => Ok(load::<ProductId, Product>(ctx, id)
+            .await?
+            .map(Node::Product)),
         TeamId::PREFIX => Ok(load::<TeamId, Team>(ctx, id).await?.map(Node::Team)),
         RoleId::PREFIX => Ok(load::<RoleId, CustomRole>(ctx, id)
             .await?

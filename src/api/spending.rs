@@ -12,7 +12,7 @@ use crate::{
     access::Actor,
     graphql::{Balances, RateLimit},
     platform::{
-        redis::{Allowance, Balance, Bucket, Budget, Overdrawn, Redis},
+        redis::{Allowance, Balance, Bucket, Budget, Overdrawn, RedisAddress},
         telemetry::OperationKind,
     },
 };
@@ -80,7 +80,7 @@ pub(super) fn is_heavy(measure: &Measure) -> bool {
 impl Spending {
     /// Buckets of the sizes that plans have, in Redis if there is one.
     #[must_use]
-    pub fn new(plans: Arc<Plans>, redis: &Redis) -> Self {
+    pub fn new(plans: Arc<Plans>, redis: &RedisAddress) -> Self {
         Self {
             plans,
             budget: Budget::new(redis),

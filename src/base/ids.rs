@@ -177,6 +177,8 @@ typed_ids! {
     StageChangeId = "stageChange";
     /// An activity.
     ActivityId = "activity";
+    /// A product.
+    ProductId = "product";
 }
 
 #[cfg(test)]

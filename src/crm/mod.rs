@@ -1,4 +1,4 @@
-//! The business: companies, contacts, leads, pipelines, opportunities and activities.
+//! The business: companies, contacts, leads, pipelines, opportunities, activities and products.
 
 mod subscription;
 
@@ -8,6 +8,7 @@ pub mod contacts;
 pub mod leads;
 pub mod opportunities;
 pub mod pipelines;
+pub mod products;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 

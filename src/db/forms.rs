@@ -13,7 +13,7 @@ const VERSION: i32 = 1;
 const BATCH: i64 = 1000;
 
 /// Columns that hold a form: table, column, form. What is ASCII is in all of them already.
-const COLUMNS: [(&str, &str, Form); 13] = [
+const COLUMNS: [(&str, &str, Form); 15] = [
     ("users", "email_normalized", Form::Email),
     ("memberships", "name_normalized", Form::Name),
     ("invitations", "email_normalized", Form::Email),
@@ -27,6 +27,8 @@ const COLUMNS: [(&str, &str, Form); 13] = [
     ("leads", "email_normalized", Form::Email),
     ("opportunities", "name_normalized", Form::Name),
     ("contact_methods", "value_normalized", Form::Name),
+    ("products", "name_normalized", Form::Name),
+    ("products", "code_normalized", Form::Name),
 ];
 
 /// Brings all columns to the forms of this version, unless that was done; as their owner.

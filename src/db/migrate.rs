@@ -32,6 +32,7 @@ policies![
     "23_pipelines.sql",
     "24_opportunities.sql",
     "25_activities.sql",
+    "26_products.sql",
     "80_events.sql",
     "81_audit.sql",
     "99_verify.sql",

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     base::ids::{TenantId, Typed as _},
     db::journal::Hints,
-    platform::redis::Redis,
+    platform::redis::RedisAddress,
 };
 
 /// Nothing waits longer than this for Redis.
@@ -31,7 +31,7 @@ const CHECKED_EVERY: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(super) struct Bus {
     hints: Hints,
-    redis: Redis,
+    redis: RedisAddress,
     state: Arc<AtomicU8>,
     /// Notified when hints may have been missed: the table is to be polled.
     pub(super) missed: Arc<Notify>,
@@ -49,7 +49,7 @@ pub(super) enum BusState {
 }
 
 impl Bus {
-    pub(super) fn new(hints: Hints, redis: Redis) -> Self {
+    pub(super) fn new(hints: Hints, redis: RedisAddress) -> Self {
         let state = if redis.url().is_some() {
             BusState::Disconnected
         } else {

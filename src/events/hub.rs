@@ -19,7 +19,7 @@ use super::{
 use crate::{
     base::{error::Result, ids::TenantId},
     db::{Db, journal::Hints},
-    platform::{redis::Redis, telemetry::metrics::Metrics},
+    platform::{redis::RedisAddress, telemetry::metrics::Metrics},
 };
 
 /// How often the log is polled while hints arrive.
@@ -46,7 +46,7 @@ pub struct Hub {
 impl Hub {
     /// Follows nothing yet. Events older than `retention_days` are dropped.
     #[must_use]
-    pub fn new(db: Db, redis: Redis, metrics: Arc<Metrics>, retention_days: u16) -> Self {
+    pub fn new(db: Db, redis: RedisAddress, metrics: Arc<Metrics>, retention_days: u16) -> Self {
         let hints = db.hints().clone();
         Self {
             db,

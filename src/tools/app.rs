@@ -38,7 +38,7 @@ use crate::{
     platform::{
         Vault,
         mail::{Mailer, Sending},
-        redis::{DocumentStore, Presences, Redis, Throttle, TieredCache},
+        redis::{DocumentStore, Presences, RedisAddress, Throttle, TieredCache},
         server::{self, ServerLimits},
         telemetry::{
             self, RequestLine, TraceParents,
@@ -189,7 +189,7 @@ impl App {
         setup: accounts::Setup,
     ) -> Result<Self, StartupError> {
         db::check(&db).await?;
-        let redis = Redis::from(redis_url);
+        let redis = RedisAddress::from(redis_url);
         let (recorder, recording) = Recorder::start(db.clone());
         let (mailer, sending) = Mailer::start(setup.post.clone(), db.clock().clone());
         let accounts = Arc::new(Accounts::new(
@@ -366,7 +366,7 @@ async fn counts(State(metrics): State<Arc<Metrics>>) -> Response {
 #[derive(Clone)]
 struct Health {
     db: Db,
-    redis: Redis,
+    redis: RedisAddress,
 }
 
 /// Ready when the database answers; without Redis the server works, only slower to tell others: degraded.

@@ -141,6 +141,11 @@ fn every_mutation_costs_what_it_did() {
         activityArchive 5
         activityRestore 5
         activityDelete 5
+        productCreate 5
+        productUpdate 5
+        productArchive 5
+        productRestore 5
+        productDelete 5
         ");
     });
 }
@@ -393,6 +398,14 @@ impl Mutations {
             ("activityArchive", made("activity")),
             ("activityRestore", made("activity")),
             ("activityDelete", made("activity")),
+            (
+                "productCreate",
+                with("product", json!({ "name": "Made", "code": "M-1" })),
+            ),
+            ("productUpdate", with("product", json!({ "active": false }))),
+            ("productArchive", made("product")),
+            ("productRestore", made("product")),
+            ("productDelete", made("product")),
         ]
     }
 }

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// What all of it follows from records.
-const DOCUMENTS: [&str; 8] = [
+const DOCUMENTS: [&str; 9] = [
     "{ opportunities(first: 50) { nodes { id name amount { amountMinor } stage { name } owner { name } can { update delete } } } }",
     "{ companies(first: 50) { totalCount nodes { id name contacts(first: 5) { nodes { id email } } opportunities { totalCount } } } }",
     "{ contacts(first: 50, filter: { company: { name: { startsWith: \"A\" } } }) { nodes { id name phone company { name } } } }",
@@ -33,6 +33,7 @@ const DOCUMENTS: [&str; 8] = [
     "{ pipelines(first: 2) { nodes { name stages { nodes { name opportunities(first: 5) { nodes { id boardPosition } } } } } } }",
     "{ teams { nodes { name parent { name } } } }",
     "{ eventCursor opportunities(first: 5) { nodes { id version } } }",
+    "{ products(first: 50) { nodes { id name unitPrice { amountMinor } can { update delete } } } }",
 ];
 
 fn status(answer: &Answer) -> &str {

@@ -10,12 +10,13 @@ use crate::{
 };
 
 /// Lists with their tables and the columns of their ids.
-const KINDS: [(&str, &str); 5] = [
+const KINDS: [(&str, &str); 6] = [
     ("companies", "company_id"),
     ("contacts", "contact_id"),
     ("leads", "lead_id"),
     ("opportunities", "opportunity_id"),
     ("activities", "activity_id"),
+    ("products", "product_id"),
 ];
 
 const EVERYBODY: [Who; 9] = [

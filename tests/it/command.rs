@@ -302,6 +302,7 @@ fn import_twice_loads_once_and_tells_what_it_repaired() {
         let first = import().await;
         assert_eq!(row(&first, "opportunities"), ["8800", "0", "0"], "{first}");
         assert_eq!(row(&first, "companies"), ["85", "0", "0"], "{first}");
+        assert_eq!(row(&first, "products"), ["7", "0", "0"], "{first}");
         assert!(
             first.contains("GTXPro") && first.contains("1,425"),
             "{first}"

@@ -254,6 +254,7 @@ fn a_field_that_nobody_sets_is_refused_wherever_it_is_sent() {
             "activity",
             "pipeline",
             "stage",
+            "product",
             "role",
             "apiKey",
             "member",

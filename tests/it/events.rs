@@ -224,6 +224,7 @@ pub(crate) async fn write(db: &Db, request: &str, fails: bool) -> Result<()> {
                 was: None,
                 visible_before: Some("|".to_owned()),
                 visible_after: Some("|".to_owned()),
+                parts: &[],
             });
             let sql =
                 Sql::new("SELECT count(*) FROM companies t WHERE t.tenant_id = ").bind(tx.tenant());

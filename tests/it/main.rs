@@ -49,6 +49,7 @@ mod plans;
 mod points;
 mod policies;
 mod pool;
+mod products;
 mod projection;
 mod readme;
 mod records;

@@ -3,10 +3,13 @@
 use std::{fmt::Write as _, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use dealgraph::base::ids::{CompanyId, ContactId, LeadId, OpportunityId, Typed as _};
+use dealgraph::base::ids::{CompanyId, ContactId, LeadId, OpportunityId, ProductId, Typed as _};
 use dealgraph::{
     access::{Actor, Place, Rights, Role, Sensitive, Subject},
-    crm::{companies::Company, contacts::Contact, leads::Lead, opportunities::Opportunity},
+    crm::{
+        companies::Company, contacts::Contact, leads::Lead, opportunities::Opportunity,
+        products::Product,
+    },
     db::list::{self, Record},
 };
 use serde_json::{Value, json};
@@ -31,6 +34,7 @@ pub(crate) async fn arrange(world: &World) {
         "UPDATE companies SET annual_revenue_minor = {AMOUNT}00, annual_revenue_currency = 'EUR', phone = '+49 30 {PHONE}' WHERE tenant_id = '{tenant}';
          UPDATE opportunities SET amount_minor = {AMOUNT}00, amount_currency = 'EUR', probability = 100 WHERE tenant_id = '{tenant}';
          UPDATE opportunity_stage_history SET amount_minor = {AMOUNT}00, amount_currency = 'EUR' WHERE tenant_id = '{tenant}';
+         UPDATE products SET unit_price_minor = {AMOUNT}00, unit_price_currency = 'EUR' WHERE tenant_id = '{tenant}';
          UPDATE leads SET phone = '+49 30 {PHONE}', estimated_amount_minor = {AMOUNT}00, estimated_amount_currency = 'EUR' WHERE tenant_id = '{tenant}';
          INSERT INTO contact_methods (tenant_id, contact_method_id, contact_id, kind, value, value_normalized, preferred, position, visible_to)
          SELECT c.tenant_id, gen_random_uuid(), c.contact_id, kind, '+49 30 {PHONE}', '+4930{PHONE}', true, place, c.visible_to
@@ -325,6 +329,11 @@ fn nobody_filters_or_sorts_by_what_they_are_not_shown() {
             ),
             (
                 Who::Auditor,
+                "products(filter: { unitPriceMinor: { gt: 1 } })",
+            ),
+            (Who::Auditor, "products(orderBy: [{ field: UNIT_PRICE }])"),
+            (
+                Who::Auditor,
                 "companies(filter: { opportunitiesSome: { amountMinor: { gt: 1 } } })",
             ),
         ] {
@@ -507,6 +516,7 @@ fn the_database_itself_hands_out_nothing_that_is_kept_back() {
                     read::<Contact>(world, Who::Viewer, masks).await,
                     read::<Lead>(world, Who::Viewer, masks).await,
                     read::<Opportunity>(world, Who::Viewer, masks).await,
+                    read::<Product>(world, Who::Viewer, masks).await,
                 ]
                 .join("\n")
             };
@@ -594,9 +604,10 @@ fn the_audit_log_shows_of_each_kind_what_its_reader_could_read_there() {
                f: apiKeyCreate(input: {{ name: \"{AMOUNT}\", role: VIEWER }}) {{ userErrors {{ code }} }}
                g: memberInvite(input: {{ email: \"x{AMOUNT}@shared.example\", role: VIEWER }}) {{ userErrors {{ code }} }}
                h: teamCreate(input: {{ name: \"{AMOUNT}\" }}) {{ userErrors {{ code }} }}
+               j: productUpdate(input: {{ id: \"{}\", unitPrice: {{ amountMinor: {amount}, currency: \"EUR\" }} }}) {{ userErrors {{ code }} }}
                i: pipelineCreate(input: {{ name: \"{AMOUNT}\", stages: [{{ name: \"New\", probability: 10 }}] }}) {{ userErrors {{ code }} }}
              }}",
-            A.id::<CompanyId>(1), A.id::<OpportunityId>(1), A.id::<LeadId>(1), A.id::<ContactId>(1), A.id::<CompanyId>(1)
+            A.id::<CompanyId>(1), A.id::<OpportunityId>(1), A.id::<LeadId>(1), A.id::<ContactId>(1), A.id::<CompanyId>(1), A.id::<ProductId>(1)
         );
         let done = admin.query(&changes).await;
         for (name, payload) in done.as_object().expect("payloads") {
@@ -612,6 +623,7 @@ fn the_audit_log_shows_of_each_kind_what_its_reader_could_read_there() {
             "invitation",
             "team",
             "pipeline",
+            "product",
         ];
         let all = log_of(world, Who::Admin).await;
         for kind in kinds {
@@ -652,6 +664,7 @@ fn the_audit_log_shows_of_each_kind_what_its_reader_could_read_there() {
         )
         .await;
         assert!(shown("opportunity").await && shown("pipeline").await && !shown("lead").await);
+        assert!(shown("product").await);
         let_auditor(
             world,
             "'users:read', 'audit:read', 'opportunities:read:own'",

@@ -9,13 +9,14 @@ use sqlx::{AssertSqlSafe, raw_sql};
 use crate::harness::{A, Field, Schema, Who, World, global_id, test};
 
 /// The lists of records, with what each is a list of.
-const LISTS: [(&str, &str); 6] = [
+const LISTS: [(&str, &str); 7] = [
     ("companies", "Company"),
     ("contacts", "Contact"),
     ("leads", "Lead"),
     ("opportunities", "Opportunity"),
     ("activities", "Activity"),
     ("pipelines", "Pipeline"),
+    ("products", "Product"),
 ];
 
 /// Whole records are read with these columns; no single field follows from both.
@@ -205,6 +206,7 @@ fn one_record_is_answered_as_by_the_executor() {
             ("activity", "Activity"),
             ("pipeline", "Pipeline"),
             ("stage", "Stage"),
+            ("product", "Product"),
         ] {
             let fields = inner(&Schema::of_server(), of, 0);
             for id in [A.uuid(kind, 1), A.uuid(kind, 2), uuid::Uuid::nil()] {

@@ -183,11 +183,11 @@ impl Documents {
 #[cfg(test)]
 mod tests {
     use super::{super::operation, *};
-    use crate::platform::redis::Redis;
+    use crate::platform::redis::RedisAddress;
 
     #[tokio::test]
     async fn a_text_is_read_once_and_one_that_is_wrong_each_time() {
-        let documents = Documents::new(DocumentStore::new(&Redis::none()), Arc::default());
+        let documents = Documents::new(DocumentStore::new(&RedisAddress::none()), Arc::default());
         let mut reads = 0;
         let mut get = async |text: &str| {
             let text = documents.text(Named::Text(text.to_owned())).await;

@@ -16,6 +16,7 @@ use crate::{
         leads::Lead,
         opportunities::Opportunity,
         pipelines::{Pipeline, Stage},
+        products::Product,
     },
     db::list::Record as _,
     organization::members::{Member, Team},
@@ -108,6 +109,7 @@ fn kinds(type_name: &str) -> Option<&'static [&'static str]> {
             &[Opportunity::KIND, Pipeline::KIND, Stage::KIND]
         }
         "Pipeline" | "Stage" => &[Pipeline::KIND, Stage::KIND],
+        "Product" => &[Product::KIND],
         "Team" => &[Team::KIND],
         "User" => &[Member::KIND],
         _ => return None,

@@ -7,7 +7,7 @@ const FREE_CHARS: usize = 1_000;
 
 /// The fields of records that may hold a text of [`LONG_CHARS`]; all others hold lines, or less. What events and the audit
 /// log say of changes is paid for change by change.
-const LONG: [(&str, &str); 8] = [
+const LONG: [(&str, &str); 9] = [
     ("Activity", "body"),
     ("Activity", "outcome"),
     ("Company", "description"),
@@ -16,6 +16,7 @@ const LONG: [(&str, &str); 8] = [
     ("Lead", "notes"),
     ("Lead", "unqualifiedReason"),
     ("Opportunity", "lostNote"),
+    ("Product", "description"),
 ];
 
 /// Points that the text of a field may come to.

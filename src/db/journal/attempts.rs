@@ -18,7 +18,7 @@ use crate::{
         error::Result,
         ids::{
             ActivityId, ApiKeyId, CompanyId, ContactId, ContactMethodId, InvitationId, LeadId,
-            OpportunityId, PipelineId, RoleId, StageId, TeamId, TenantId, Typed, UserId,
+            OpportunityId, PipelineId, ProductId, RoleId, StageId, TeamId, TenantId, Typed, UserId,
         },
     },
     db::{
@@ -42,7 +42,7 @@ const TENANTS_FOR: Duration = Duration::from_secs(60);
 const TENANTS_AT_ONCE: usize = 1_000;
 
 /// Kinds of records that ids name: the prefix of the ids, the table, its column.
-const KINDS: [(&str, &str, &str); 14] = [
+const KINDS: [(&str, &str, &str); 15] = [
     (TenantId::PREFIX, "tenants", "tenant_id"),
     (UserId::PREFIX, "memberships", "user_id"),
     (TeamId::PREFIX, "teams", "team_id"),
@@ -61,6 +61,7 @@ const KINDS: [(&str, &str, &str); 14] = [
     (StageId::PREFIX, "stages", "stage_id"),
     (OpportunityId::PREFIX, "opportunities", "opportunity_id"),
     (ActivityId::PREFIX, "activities", "activity_id"),
+    (ProductId::PREFIX, "products", "product_id"),
 ];
 
 /// An id of a record of a known kind.

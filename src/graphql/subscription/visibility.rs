@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     /// The files that declare what the event log keeps of the records that can be watched.
-    const DECLARED: [&str; 8] = [
+    const DECLARED: [&str; 9] = [
         "crm/activities/mod.rs",
         "crm/activities/model.rs",
         "crm/companies/model.rs",
@@ -96,6 +96,7 @@ mod tests {
         "crm/leads/model.rs",
         "crm/opportunities/model.rs",
         "crm/opportunities/standing.rs",
+        "crm/products/model.rs",
         "entity/ownership.rs",
     ];
 

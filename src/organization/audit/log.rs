@@ -43,7 +43,7 @@ pub(crate) enum Reach {
 
 /// Kinds of records that an entry can be about, with the permission to read them; those with a scope by their name in
 /// it. What is in none (sessions, the tenant itself) is the log's own business.
-const READ_BY: [(&str, &str); 13] = [
+const READ_BY: [(&str, &str); 14] = [
     ("activity", "activities"),
     ("company", "companies"),
     ("contact", "contacts"),
@@ -52,6 +52,7 @@ const READ_BY: [(&str, &str); 13] = [
     ("opportunity", "opportunities"),
     ("pipeline", "opportunities:read"),
     ("stage", "opportunities:read"),
+    ("product", "opportunities:read"),
     ("member", "users:read"),
     ("team", "users:read"),
     ("role", "users:read"),

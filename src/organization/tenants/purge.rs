@@ -16,7 +16,7 @@ use crate::{
 const BATCH: i64 = 5_000;
 
 /// What is done to the rows of a tenant, in the order in which they refer to each other. `{rows}` are so many of them.
-const STEPS: [(&str, &str, &str); 24] = [
+const STEPS: [(&str, &str, &str); 25] = [
     ("activity targets", "DELETE FROM activity_targets", "TRUE"),
     ("activities", "DELETE FROM activities", "TRUE"),
     (
@@ -33,6 +33,7 @@ const STEPS: [(&str, &str, &str); 24] = [
     ("opportunities", "DELETE FROM opportunities", "TRUE"),
     ("stages", "DELETE FROM stages", "TRUE"),
     ("pipelines", "DELETE FROM pipelines", "TRUE"),
+    ("products", "DELETE FROM products", "TRUE"),
     ("leads", "DELETE FROM leads", "TRUE"),
     ("contact methods", "DELETE FROM contact_methods", "TRUE"),
     // Those who refer to others of their kind let go of them first.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 /// Where Redis is, if there is one. Each use of it opens a client of its own, so that none waits behind another's
 /// values, and each has a circuit breaker of its own.
 #[derive(Debug, Clone, Default)]
-pub struct Redis(Option<Arc<str>>);
+pub struct RedisAddress(Option<Arc<str>>);
 
-impl Redis {
+impl RedisAddress {
     /// The Redis at an address.
     #[must_use]
     pub fn at(url: &str) -> Self {
@@ -27,7 +27,7 @@ impl Redis {
     }
 }
 
-impl From<Option<String>> for Redis {
+impl From<Option<String>> for RedisAddress {
     fn from(url: Option<String>) -> Self {
         Self(url.map(Arc::from))
     }

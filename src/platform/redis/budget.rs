@@ -12,7 +12,7 @@ use std::{
 
 use redis::aio::ConnectionManager;
 
-use super::{Redis, client::RedisClient};
+use super::{RedisAddress, client::RedisClient};
 
 /// A lease is one part in this many of a bucket, or what is needed at once if that is more: a hundred small queries, so
 /// that the round trip is nothing beside them.
@@ -147,7 +147,7 @@ impl LocalBucket {
 impl Budget {
     /// Buckets in Redis if there is one.
     #[must_use]
-    pub fn new(redis: &Redis) -> Self {
+    pub fn new(redis: &RedisAddress) -> Self {
         Self {
             redis: RedisClient::new(redis, "points are counted by this server alone"),
             buckets: Mutex::default(),
@@ -267,7 +267,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_bucket_is_emptied_and_says_when_there_is_more() {
-        let budget = Budget::new(&Redis::none());
+        let budget = Budget::new(&RedisAddress::none());
         let (ada, bob) = (bucket("ada"), bucket("bob"));
         assert_eq!(budget.balance(&ada).available, 100);
         for _ in 0..9 {
@@ -287,7 +287,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_comes_back_can_be_spent_again_and_more_than_all_is_all() {
-        let budget = Budget::new(&Redis::none());
+        let budget = Budget::new(&RedisAddress::none());
         let ada = bucket("ada");
         assert!(budget.take(&ada, 1_000_000).await.is_ok());
         assert!(budget.take(&ada, 20).await.is_err());

@@ -8,7 +8,7 @@ use std::{
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 
-use super::Redis;
+use super::RedisAddress;
 
 /// No command waits longer than this.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -25,7 +25,7 @@ pub(super) struct RedisClient {
 
 impl RedisClient {
     /// Connects at the first command; without a Redis it is never available.
-    pub(super) fn new(redis: &Redis, meaning: &'static str) -> Self {
+    pub(super) fn new(redis: &RedisAddress, meaning: &'static str) -> Self {
         Self {
             connection: redis.url().and_then(|url| manager(url, meaning)),
             open_until: Mutex::new(None),

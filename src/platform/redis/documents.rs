@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::aio::ConnectionManager;
 use sha2::{Digest as _, Sha256};
 
-use super::{Redis, client::RedisClient};
+use super::{RedisAddress, client::RedisClient};
 
 /// A document that is not used for this long is forgotten.
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -16,7 +16,7 @@ pub struct DocumentStore(RedisClient);
 impl DocumentStore {
     /// Keeps documents in Redis, if there is one.
     #[must_use]
-    pub fn new(redis: &Redis) -> Self {
+    pub fn new(redis: &RedisAddress) -> Self {
         let meaning = "documents are known to this server alone";
         Self(RedisClient::new(redis, meaning))
     }

@@ -9,7 +9,7 @@ mod presence;
 pub mod throttle;
 mod tiered_cache;
 
-pub use address::Redis;
+pub use address::RedisAddress;
 pub use budget::{Allowance, Balance, Bucket, Budget, Overdrawn};
 pub use documents::DocumentStore;
 pub use presence::{PresenceGuard, Presences, Viewer};

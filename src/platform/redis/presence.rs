@@ -14,7 +14,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::Redis;
+use super::RedisAddress;
 use crate::base::ids::{TenantId, Typed as _, UserId};
 
 /// How often the viewers at other servers are refreshed.
@@ -82,7 +82,7 @@ pub struct PresenceGuard {
 impl Presences {
     /// Shares viewers through Redis, if there is one; it connects at the first use.
     #[must_use]
-    pub fn new(redis: &Redis) -> Self {
+    pub fn new(redis: &RedisAddress) -> Self {
         Self {
             redis: redis.url().and_then(manager),
             ..Self::default()
@@ -327,7 +327,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_viewer_is_listed_once_until_the_last_of_their_windows_closes() {
-        let presences = Arc::new(Presences::new(&Redis::none()));
+        let presences = Arc::new(Presences::new(&RedisAddress::none()));
         let (tenant, user) = (TenantId::new(), UserId::new());
         let changed = Arc::new(Notify::new());
         let enter = |since_ms| {

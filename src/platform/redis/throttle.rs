@@ -18,7 +18,7 @@ use redis::aio::ConnectionManager;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Redis,
+    RedisAddress,
     client::RedisClient,
     local_counts::{Count, LocalCounts},
 };
@@ -231,7 +231,7 @@ struct Inner {
 impl Throttle {
     /// Counts in Redis if there is one; it is connected to at the first use.
     #[must_use]
-    pub fn new(redis: &Redis) -> Self {
+    pub fn new(redis: &RedisAddress) -> Self {
         Self(Arc::new(Inner {
             redis: RedisClient::new(redis, "attempts are counted by this server alone"),
             local: LocalCounts::default(),
@@ -343,7 +343,7 @@ mod tests {
 
     #[tokio::test]
     async fn tries_at_the_same_time_do_not_slip_through_together() {
-        let throttle = Throttle::new(&Redis::none());
+        let throttle = Throttle::new(&RedisAddress::none());
         let counter = Counter::account("test", "ada@example.com");
         let tries = (0..50).map(|_| throttle.begin(&counter));
         let begun = futures_util::future::join_all(tries).await;
@@ -384,7 +384,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_steady_pace_lets_a_burst_through_and_then_one_at_a_time() {
-        let throttle = Throttle::new(&Redis::none());
+        let throttle = Throttle::new(&RedisAddress::none());
         let counter = Counter::everywhere("test", "ada@example.com");
         for _ in 0..30 {
             assert!(throttle.check(&counter).is_ok());
@@ -415,7 +415,7 @@ mod tests {
         let url = format!("redis://{}", nobody.local_addr().expect("an address"));
         // One that takes connections and never answers, then one that is gone.
         for silent in [Some(nobody), None] {
-            let throttle = Throttle::new(&Redis::at(&url));
+            let throttle = Throttle::new(&RedisAddress::at(&url));
             let counter = Counter::account("test", "ada@example.com");
             let began = Instant::now();
             for _ in 0..5 {

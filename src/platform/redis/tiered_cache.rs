@@ -12,7 +12,7 @@ use bytes::Bytes;
 use moka::future::Cache;
 use redis::aio::ConnectionManager;
 
-use super::{Redis, client::RedisClient};
+use super::{RedisAddress, client::RedisClient};
 use crate::platform::Vault;
 
 /// The time to live of an entry in either tier, whatever its version.
@@ -58,7 +58,7 @@ struct RemoteTier {
 impl TieredCache {
     /// Keeps up to this many bytes in the process, and more in Redis if there is one.
     #[must_use]
-    pub fn new(bytes: u64, redis: &Redis, vault: Arc<Vault>) -> Self {
+    pub fn new(bytes: u64, redis: &RedisAddress, vault: Arc<Vault>) -> Self {
         let weight = |_: &CacheKey, text: &Bytes| (text.len() + OVERHEAD) as u32;
         Self {
             local: Cache::builder()

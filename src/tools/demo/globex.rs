@@ -15,8 +15,9 @@ use crate::{
         companies::{CompanyFields, NewCompany},
         opportunities::{NewOpportunity, OpportunityFields, StageVisit},
         pipelines::{NewPipeline, NewStage, StageKind},
+        products::{NewProduct, ProductFields},
     },
-    data::import::{Ids, ImportError, Session},
+    data::import::{Ids, ImportError, Session, maven::instant},
     db::{Db, SystemReason},
     organization::members::provision::{self, NewMember, NewTeam, NewTenant, segment},
     platform::Progress,
@@ -66,6 +67,17 @@ const FIRMS: &[Firm] = &[
     ("Tauern Holz", "timber", "Austria", "Salzburg", 1965, 350, 82),
     ("Vltava Motors", "automotive", "Czechia", "Mladá Boleslav", 1992, 2_700, 880),
     ("Wexford Pharma", "medical", "Ireland", "Wexford", 2004, 430, 215),
+];
+
+/// Code, name, price in EUR; what is priced for each customer has none.
+const PRODUCTS: &[(&str, &str, Option<i64>)] = &[
+    ("PL-200", "Packaging line PL 200", Some(184_000)),
+    ("IC-40", "Inspection cell IC 40", Some(62_500)),
+    ("SR-8", "Sensor retrofit kit", Some(7_900)),
+    ("LC-1", "Line control licence", Some(2_400)),
+    ("SP-BOX", "Spare parts box", Some(1_250)),
+    ("CAL-Y", "Calibration contract, a year", Some(3_600)),
+    ("PILOT", "Pilot installation", None),
 ];
 
 /// First the manager, then who reports to them.
@@ -137,6 +149,7 @@ pub(super) async fn load(db: &Db, progress: &Progress) -> Result<(), ImportError
         .collect();
     let ground = Ground {
         pipelines,
+        products: PRODUCTS.iter().map(|row| product(&world, row)).collect(),
         companies: vec![companies],
         deals,
         staff: STAFF,
@@ -223,6 +236,20 @@ fn pipelines(ids: Ids) -> Vec<NewPipeline> {
             ],
         ),
     ]
+}
+
+fn product(world: &World, (code, name, price): &(&str, &str, Option<i64>)) -> NewProduct {
+    let fields = ProductFields {
+        unit_price_minor: price.map(|euros| euros * 100),
+        unit_price_currency: price.map(|_| CURRENCY.to_owned()),
+        ..ProductFields::new((*name).to_owned(), (*code).to_owned())
+    };
+    NewProduct {
+        id: world.ids.of(code),
+        fields,
+        // All of them before the first customer.
+        created_at: Some(instant(world.day(-920), 9)),
+    }
 }
 
 fn company(

@@ -14,10 +14,11 @@ use crate::{
         leads::NewLead,
         opportunities::NewOpportunity,
         pipelines::{NewPipeline, StageKind},
+        products::NewProduct,
     },
     data::import::{
         ImportError, Session, create_missing,
-        maven::{put_companies, put_deals, put_pipeline},
+        maven::{put_companies, put_deals, put_pipeline, put_products},
     },
     db::list,
 };
@@ -25,6 +26,7 @@ use crate::{
 /// What a demo tenant is made of before anything is invented around it.
 pub(super) struct Ground {
     pub(super) pipelines: Vec<NewPipeline>,
+    pub(super) products: Vec<NewProduct>,
     /// Parents before those that belong to them.
     pub(super) companies: Vec<Vec<NewCompany>>,
     pub(super) deals: Vec<NewOpportunity>,
@@ -41,6 +43,7 @@ pub(super) async fn load(
 ) -> Result<(), ImportError> {
     let Ground {
         pipelines,
+        products,
         mut companies,
         mut deals,
         staff,
@@ -94,6 +97,7 @@ pub(super) async fn load(
     for pipeline in pipelines {
         put_pipeline(data, pipeline).await?;
     }
+    put_products(data, products).await?;
     put_companies(data, companies).await?;
     put_contacts(inventions, people).await?;
     put_deals(data, deals).await?;

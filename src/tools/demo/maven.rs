@@ -59,6 +59,7 @@ pub(super) async fn load(db: &Db, progress: &Progress) -> Result<(), ImportError
     };
     let Plan {
         pipeline,
+        mut products,
         mut companies,
         deals,
         ..
@@ -73,8 +74,13 @@ pub(super) async fn load(db: &Db, progress: &Progress) -> Result<(), ImportError
         // Customers one after the other, the last one before the first deal.
         company.created_at = Some(instant(shifted(first_deal, -90 + number % 90), 10));
     }
+    for product in &mut products {
+        // All of them before the first customer.
+        product.created_at = Some(instant(shifted(first_deal, -120), 9));
+    }
     let ground = Ground {
         pipelines: vec![pipeline],
+        products,
         companies,
         deals,
         staff: STAFF,

@@ -23,7 +23,7 @@ use dealgraph::{
         auth::{Access, AccessChange, publish_access_change},
         identities::Identities,
     },
-    platform::redis::{Redis, Throttle},
+    platform::redis::{RedisAddress, Throttle},
 };
 use serde_json::Value;
 
@@ -99,7 +99,7 @@ fn access(world: &World) -> (Arc<Access>, Recorder, Recording) {
         recorder.clone(),
         tokens,
         Arc::new(Identities::none()),
-        Throttle::new(&Redis::none()),
+        Throttle::new(&RedisAddress::none()),
     );
     (Arc::new(access), recorder, recording)
 }

@@ -13,7 +13,7 @@ use dealgraph::{
         auth::{Access, KeyRing, TokenError, Tokens},
         identities::Identities,
     },
-    platform::redis::{Redis, Throttle},
+    platform::redis::{RedisAddress, Throttle},
 };
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::json;
@@ -43,7 +43,7 @@ fn a_token_that_was_seen_before_still_ends() {
             recorder,
             Arc::clone(&tokens),
             Arc::new(Identities::none()),
-            Throttle::new(&Redis::none()),
+            Throttle::new(&RedisAddress::none()),
         );
         let issued = tokens.issue(A.user(Who::Rep), A.tenant()).unwrap().token;
         for (second, is_good) in [(0, true), (59, true), (64, true), (65, false), (30, true)] {

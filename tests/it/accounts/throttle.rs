@@ -4,7 +4,7 @@ use std::path::Path;
 
 use dealgraph::{
     base::error::Error,
-    platform::redis::{Counter, Redis, Throttle},
+    platform::redis::{Counter, RedisAddress, Throttle},
     tools::dev::{
         DevError,
         datadir::{Contents, DataDir},
@@ -21,7 +21,7 @@ async fn open_data() -> DataDir {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("throttle-{run}"));
         match DataDir::open(&path, Contents::Fresh, &|_| {}).await {
             Err(DevError::InUse { .. }) => {}
-            opened => return opened.expect("a data folder for Redis"),
+            opened => return opened.expect("a data folder for RedisAddress"),
         }
     }
     panic!("too many test runs at the same time");
@@ -61,8 +61,8 @@ fn servers_count_together_and_go_on_alone_from_what_they_know() {
             .expect("a private Redis starts");
         let client = redis::Client::open(redis.url()).expect("an address");
         let servers = [
-            Throttle::new(&Redis::at(&redis.url())),
-            Throttle::new(&Redis::at(&redis.url())),
+            Throttle::new(&RedisAddress::at(&redis.url())),
+            Throttle::new(&RedisAddress::at(&redis.url())),
         ];
         for server in &servers {
             warm(server, &client).await;

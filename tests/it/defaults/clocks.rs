@@ -10,7 +10,7 @@ use dealgraph::{
     db::journal::Recorder,
     events::Hub,
     platform::{
-        redis::{DocumentStore, Redis},
+        redis::{DocumentStore, RedisAddress},
         server::{ServerLimits, serve},
         telemetry::metrics::Metrics,
     },
@@ -84,7 +84,12 @@ async fn said_before_closing(address: SocketAddr, sent: &str) -> String {
 /// An API without Redis and without a cache.
 fn parts(world: &World, plans: Arc<Plans>) -> ApiParts {
     let metrics = Arc::<Metrics>::default();
-    let hub = Hub::new(world.db.clone(), Redis::none(), Arc::clone(&metrics), 7);
+    let hub = Hub::new(
+        world.db.clone(),
+        RedisAddress::none(),
+        Arc::clone(&metrics),
+        7,
+    );
     let sources = Sources {
         hub: Arc::new(hub),
         presences: Arc::default(),
@@ -97,13 +102,13 @@ fn parts(world: &World, plans: Arc<Plans>) -> ApiParts {
         recorder: Recorder::start(world.db.clone()).0,
         accounts: Arc::clone(&world.accounts),
         sources,
-        spending: Spending::new(Arc::clone(&plans), &Redis::none()),
+        spending: Spending::new(Arc::clone(&plans), &RedisAddress::none()),
         plans,
         cache: CacheSettings {
             entries: None,
             from_points: 1,
         },
-        registered: DocumentStore::new(&Redis::none()),
+        registered: DocumentStore::new(&RedisAddress::none()),
         trusted: Arc::default(),
         origins: Origins::default(),
     }

@@ -9,7 +9,7 @@ BEGIN
     -- Parents before children.
     FOREACH of_table IN ARRAY ARRAY['users', 'teams', 'roles', 'memberships', 'companies', 'contacts', 'contact_methods', 'leads', 'opportunities',
         'opportunity_contacts', 'opportunity_users', 'opportunity_stage_history', 'activities', 'activity_targets', 'events',
-        'invitations', 'api_keys', 'audit_log'] LOOP
+        'invitations', 'api_keys', 'audit_log', 'products'] LOOP
         SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum), string_agg(CASE
             WHEN a.attname IN ('tenant_id', 'pipeline_id', 'stage_id', 'from_stage_id', 'to_stage_id', 'epoch',
                                'owner_id', 'next_action_owner_id', 'parent_team_id', 'successor_id') THEN 't.' || a.attname
@@ -28,10 +28,11 @@ BEGIN
             WHEN a.attname = 'expected_close_on' THEN 'date ''2026-01-01'' + g'
             WHEN a.atttypid = 'timestamptz'::regtype THEN format('t.%I + g * interval ''7 minutes''', a.attname)
             WHEN a.attname IN ('name', 'name_normalized', 'domain', 'industry', 'country', 'email', 'email_normalized', 'value_normalized',
-                               'source', 'board_position') THEN format('t.%I || '' '' || g', a.attname)
+                               'source', 'board_position', 'code', 'code_normalized') THEN format('t.%I || '' '' || g', a.attname)
             WHEN of_table = 'audit_log' AND a.attname = 'action' THEN '(ARRAY[''company.created'', ''company.updated'', ''session.opened''])[g % 3 + 1]'
-            WHEN a.attname IN ('seq', 'amount_minor') THEN format('t.%I + g', a.attname)
+            WHEN a.attname IN ('seq', 'amount_minor', 'unit_price_minor') THEN format('t.%I + g', a.attname)
             WHEN a.attname = 'employee_count' THEN 'g'
+            WHEN of_table = 'products' AND a.attname = 'active' THEN 'g % 2 = 0'
             WHEN a.attname = 'warmness_score' THEN 'g % 101'
             ELSE 't.' || quote_ident(a.attname)
         END, ', ' ORDER BY a.attnum)

@@ -16,7 +16,7 @@ use dealgraph::{
 use uuid::Uuid;
 
 /// Kinds of ids; the place in the list is the kind's number.
-pub(super) const KINDS: [&str; 17] = [
+pub(super) const KINDS: [&str; 18] = [
     TenantId::PREFIX,
     UserId::PREFIX,
     TeamId::PREFIX,
@@ -34,6 +34,7 @@ pub(super) const KINDS: [&str; 17] = [
     ApiKeyId::PREFIX,
     SessionId::PREFIX,
     AuditEntryId::PREFIX,
+    "product",
 ];
 
 /// What all ids of the world begin with.

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// The tables whose rows belong to tenants. A coverage test holds this list against the catalogue.
-pub(crate) const TENANT_TABLES: [&str; 21] = [
+pub(crate) const TENANT_TABLES: [&str; 22] = [
     "activities",
     "activity_targets",
     "api_keys",
@@ -23,6 +23,7 @@ pub(crate) const TENANT_TABLES: [&str; 21] = [
     "opportunity_stage_history",
     "opportunity_users",
     "pipelines",
+    "products",
     "roles",
     "stages",
     "teams",

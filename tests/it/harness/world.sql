@@ -124,6 +124,12 @@ SELECT tenant_id, activity_id,
        occurred_at, pg_temp.place(n), visible_to
 FROM generate_series(1, 4) n JOIN activities ON activity_id = pg_temp.id('activity', n);
 
+INSERT INTO products (tenant_id, product_id, name, name_normalized, code, code_normalized, unit_price_minor, unit_price_currency,
+                      description, created_at, created_by, updated_at, updated_by)
+SELECT pg_temp.id('tenant', 1), pg_temp.id('product', n), name, lower(name), 'P-' || n, 'p-' || n, n * 1000, 'EUR',
+       'Kept apart' || pg_temp.mark('products'), pg_temp.at(n), pg_temp.author('products'), pg_temp.at(n), pg_temp.author('products')
+FROM generate_series(1, 4) n, LATERAL (SELECT 'Product ' || n || pg_temp.mark('products', n)) m(name);
+
 INSERT INTO tenant_seq (tenant_id, last_seq, epoch) VALUES (pg_temp.id('tenant', 1), 1, pg_temp.id('tenant', 2));
 
 INSERT INTO events (tenant_id, seq, kind, entity, entity_id, version, record, visible_after, actor, request_id, occurred_at)

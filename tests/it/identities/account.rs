@@ -61,7 +61,7 @@ const OF_ANYBODY: [&str; 11] = [
 ];
 
 /// What is about the tenant of the token, and judged by its policies: kinds of records, each with its verbs.
-const RECORDS: [&str; 12] = [
+const RECORDS: [&str; 13] = [
     "activit",
     "apiKey",
     "compan",
@@ -71,6 +71,7 @@ const RECORDS: [&str; 12] = [
     "membership",
     "opportunit",
     "pipeline",
+    "product",
     "role",
     "stage",
     "team",

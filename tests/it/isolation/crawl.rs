@@ -65,6 +65,7 @@ fn shown_tables(schema: &Schema) -> BTreeSet<&'static str> {
         ("contact_methods", "ContactMethod"),
         ("leads", "Lead"),
         ("pipelines", "Pipeline"),
+        ("products", "Product"),
         ("stages", "Stage"),
         ("opportunities", "Opportunity"),
         ("opportunity_contacts", "Opportunity"),

@@ -26,7 +26,7 @@ enum Holds {
 use Holds::{Date, Id, Int, Text, Time};
 
 /// The columns that filters compare, of each kind of record.
-const KINDS: [(&str, &str, &str, &[(&str, Holds)]); 5] = [
+const KINDS: [(&str, &str, &str, &[(&str, Holds)]); 6] = [
     (
         "company",
         "companies",
@@ -118,6 +118,19 @@ const KINDS: [(&str, &str, &str, &[(&str, Holds)]); 5] = [
             ("due_at", Time),
             ("occurred_at", Time),
             ("done_at", Time),
+            ("created_at", Time),
+            ("updated_at", Time),
+        ],
+    ),
+    (
+        "product",
+        "products",
+        "product_id",
+        &[
+            ("product_id", Id),
+            ("name_normalized", Text),
+            ("code_normalized", Text),
+            ("unit_price_minor", Int),
             ("created_at", Time),
             ("updated_at", Time),
         ],
@@ -232,6 +245,12 @@ async fn touch_everything(world: &World) {
             &admin,
             "activityUpdate",
             json!({ "id": id("activity", n), "outcome": format!("outcome {n}") }),
+        )
+        .await;
+        act(
+            &admin,
+            "productUpdate",
+            json!({ "id": id("product", n), "description": format!("batch {n}") }),
         )
         .await;
     }

@@ -35,6 +35,10 @@ async fn change_everything(world: &World, side: Side) {
                 "activityUpdate",
                 json!({ "id": id("activity", n), "outcome": "Other" }),
             ),
+            (
+                "productUpdate",
+                json!({ "id": id("product", n), "description": "Other" }),
+            ),
         ] {
             act(&admin, mutation, input).await;
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use dealgraph::{
     base::ids::{LeadId, Typed as _},
+    crm,
     db::journal::Origin,
     organization::members::{self, placement},
 };
@@ -202,7 +203,7 @@ fn a_removal_that_a_dying_server_left_is_finished_by_another() {
         // Some of the rest, cut off in the middle.
         let work = placement::place(
             &world.db,
-            &dealgraph::crm::OWNED,
+            &crm::OWNED,
             (A.tenant(), rep),
             tokio::time::Instant::now() + placement::PATIENCE,
         );
@@ -233,8 +234,8 @@ fn two_servers_at_the_same_removal_do_each_other_no_harm() {
         });
         removed.await.expect("the admin may");
         let until = tokio::time::Instant::now() + Duration::from_secs(20);
-        let at_once = (0..4)
-            .map(|_| placement::place(&world.db, &dealgraph::crm::OWNED, (A.tenant(), rep), until));
+        let at_once =
+            (0..4).map(|_| placement::place(&world.db, &crm::OWNED, (A.tenant(), rep), until));
         for outcome in futures_util::future::join_all(at_once).await {
             outcome.expect("nobody fails");
         }

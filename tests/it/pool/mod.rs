@@ -78,6 +78,7 @@ async fn touch(db: &Db, side: Side) -> Result<()> {
                 was: None,
                 visible_before: None,
                 visible_after: Some("|".to_owned()),
+                parts: &[],
             });
             Ok(())
         },

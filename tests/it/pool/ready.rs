@@ -4,7 +4,10 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use dealgraph::{
     base::error::Result,
-    db::{Db, Predicate, Quantifier, Sql, list},
+    db::{
+        Db, Predicate, Quantifier, Sql,
+        list::{self, Record as _},
+    },
 };
 use futures_util::future::join_all;
 use tokio::sync::Barrier;
@@ -150,7 +153,7 @@ fn a_snapshot_that_is_left_open_is_not_what_the_next_one_reads() {
 fn long_filter(bytes: usize) -> Predicate {
     let arm = || Predicate::Related {
         quantifier: Quantifier::Some,
-        table: "contacts",
+        table: dealgraph::crm::contacts::Contact::SOURCE,
         column: "company_id",
         own: "company_id",
         matching: Box::new(Predicate::Empty("email_normalized".into())),

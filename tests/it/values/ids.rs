@@ -34,6 +34,7 @@ fn kinds() -> Vec<(Domain, Value)> {
             "Pipeline",
             json!({ "name": "Once", "stages": stage }),
         ),
+        ("product", "Product", json!({ "name": "Once", "code": "1" })),
         ("team", "Team", json!({ "name": "Once" })),
     ]
     .map(|(one, of, input)| {
@@ -61,6 +62,9 @@ fn the_same_record_sent_at_once_is_answered_to_all() {
                     // Its name is its own too.
                     input["name"] = json!(id);
                 }
+                if domain.one == "product" {
+                    input["code"] = json!(id);
+                }
                 let sent = (0..4).map(|_| domain.act(&admin, "Create", &input));
                 for answer in join_all(sent).await {
                     let payload = &answer.data()[format!("{}Create", domain.one)];
@@ -78,7 +82,7 @@ fn an_id_that_is_hidden_is_taken_and_that_is_said_of_the_id() {
         let rep = world.a(Who::Rep);
         let mut hidden = Vec::new();
         for (domain, input) in kinds() {
-            if ["pipeline", "team"].contains(&domain.one) {
+            if ["pipeline", "product", "team"].contains(&domain.one) {
                 // Owned by nobody, and seen by all.
                 continue;
             }

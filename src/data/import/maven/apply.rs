@@ -15,6 +15,7 @@ use crate::{
         companies::{self, NewCompany},
         opportunities::{self, NewOpportunity},
         pipelines::{self, NewPipeline, Pipeline},
+        products::{self, NewProduct},
     },
     db::{Sql, SystemReason, SystemTx, journal::Entry},
     organization::members::provision,
@@ -117,6 +118,24 @@ pub async fn put_pipeline(session: &Session, pipeline: NewPipeline) -> Result<Ta
         }) => Err(taken),
         done => done,
     }
+}
+
+/// Creates products.
+///
+/// # Errors
+/// As [`create_missing`].
+pub async fn put_products(
+    session: &Session,
+    products: Vec<NewProduct>,
+) -> Result<Tally, ImportError> {
+    session.progress.start("Products", products.len());
+    create_missing(
+        session,
+        products,
+        |product| product.id.uuid(),
+        products::create_many,
+    )
+    .await
 }
 
 /// Creates companies, layer by layer.

@@ -16,7 +16,7 @@ mod summary;
 
 use std::path::Path;
 
-pub use apply::{provision, put_companies, put_deals, put_pipeline};
+pub use apply::{provision, put_companies, put_deals, put_pipeline, put_products};
 pub use crew::Crew;
 pub use deals::instant;
 pub use notes::{Notes, Refusal, Repair};
@@ -48,12 +48,14 @@ pub async fn import(
     let (members, people) = provision(&session, &crew).await?;
     let plan = Plan::new(rows, ids, &members, session.db.clock().now().date_naive());
     let pipelines = put_pipeline(&session, plan.pipeline).await?;
+    let products = put_products(&session, plan.products).await?;
     let companies = put_companies(&session, plan.companies).await?;
     let deals = put_deals(&session, plan.deals).await?;
     session.progress.finish();
     Ok(Summary {
         people,
         pipelines,
+        products,
         companies,
         deals,
         notes: plan.notes,

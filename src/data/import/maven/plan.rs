@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 
 use super::{
     super::Ids,
-    Account, Deal, DealState, Notes, Rows,
+    Account, Deal, DealState, Notes, Product, Rows,
     deals::{Road, remark},
 };
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
         companies::{CompanyFields, NewCompany},
         opportunities::NewOpportunity,
         pipelines::{NewPipeline, NewStage, StageKind},
+        products::{NewProduct, ProductFields},
     },
     entity::Ownership,
 };
@@ -31,6 +32,7 @@ pub(super) const CURRENCY: &str = "USD";
 pub struct Plan {
     pub pipeline: NewPipeline,
     pub stages: Stages,
+    pub products: Vec<NewProduct>,
     /// Parents before those that belong to them: each layer only refers to earlier ones.
     pub companies: Vec<Vec<NewCompany>>,
     pub deals: Vec<NewOpportunity>,
@@ -55,11 +57,13 @@ impl Plan {
     pub fn new(rows: Rows, ids: Ids, members: &HashMap<String, UserId>, today: NaiveDate) -> Self {
         let Rows {
             accounts,
+            agents: _,
+            products,
             deals,
             mut notes,
-            ..
         } = rows;
         let (pipeline, stages) = pipeline(ids);
+        let products = products.iter().map(|row| product(row, ids)).collect();
         let ends_on = deals
             .iter()
             .filter_map(|deal| deal.state.last_date())
@@ -80,6 +84,7 @@ impl Plan {
         Self {
             pipeline,
             stages,
+            products,
             companies,
             deals,
             ends_on,
@@ -128,6 +133,20 @@ fn pipeline(ids: Ids) -> (NewPipeline, Stages) {
             lost,
         },
     )
+}
+
+/// The file has no codes: a name that comes once in it does for one.
+fn product(row: &Product, ids: Ids) -> NewProduct {
+    let fields = ProductFields {
+        unit_price_minor: Some(row.price_minor),
+        unit_price_currency: Some(CURRENCY.to_owned()),
+        ..ProductFields::new(row.name.clone(), row.name.clone())
+    };
+    NewProduct {
+        id: ids.of(&row.name),
+        fields,
+        created_at: None,
+    }
 }
 
 /// By company, the agent with most deals; the first by name among equals.
@@ -261,6 +280,20 @@ mod tests {
             .filter(|deal| deal.stage_id == won)
             .filter_map(|deal| deal.fields.amount_minor);
         assert_eq!(revenue.sum::<i64>(), 1_000_553_400);
+    }
+
+    #[test]
+    fn products_cost_what_their_list_says() {
+        let products = plan().products;
+        let price = |name: &str| {
+            let of_name = |product: &&NewProduct| product.fields.name == name;
+            let product = products.iter().find(of_name)?;
+            let price = product.fields.unit_price()?;
+            Some((price.amount_minor, price.currency.as_str().to_owned()))
+        };
+        assert_eq!(products.len(), 7);
+        assert_eq!(price("GTK 500"), Some((2_676_800, "USD".to_owned())));
+        assert_eq!(price("MG Special"), Some((5_500, "USD".to_owned())));
     }
 
     #[test]

@@ -16,6 +16,7 @@ const LISTED_REFUSALS: usize = 20;
 pub struct Summary {
     pub people: Tally,
     pub pipelines: Tally,
+    pub products: Tally,
     pub companies: Tally,
     pub deals: Tally,
     pub notes: Notes,
@@ -25,9 +26,15 @@ impl Summary {
     /// Whether everything was there before.
     #[must_use]
     pub fn changed_nothing(&self) -> bool {
-        [self.people, self.pipelines, self.companies, self.deals]
-            .iter()
-            .all(|tally| tally.new == 0)
+        [
+            self.people,
+            self.pipelines,
+            self.products,
+            self.companies,
+            self.deals,
+        ]
+        .iter()
+        .all(|tally| tally.new == 0)
     }
 }
 
@@ -41,6 +48,7 @@ impl fmt::Display for Summary {
         for (kind, tally, file) in [
             ("members", self.people, "sales_teams.csv"),
             ("pipelines", self.pipelines, ""),
+            ("products", self.products, "products.csv"),
             ("companies", self.companies, "accounts.csv"),
             ("opportunities", self.deals, "sales_pipeline.csv"),
         ] {
@@ -117,10 +125,11 @@ mod tests {
             new: 8_777,
             existing: 0,
         };
-        let (people, pipelines, companies) = Default::default();
+        let (people, pipelines, products, companies) = Default::default();
         let text = Summary {
             people,
             pipelines,
+            products,
             companies,
             deals,
             notes,
@@ -150,6 +159,7 @@ mod tests {
         let summary = Summary {
             people: there(41),
             pipelines: there(1),
+            products: there(7),
             companies: there(85),
             deals: there(8_800),
             notes: Notes::default(),

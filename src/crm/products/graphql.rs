@@ -1,0 +1,124 @@
+//! Products in the schema: what can be read.
+
+use async_graphql::{Context, Object};
+use chrono::{DateTime, Utc};
+
+use super::{
+    Product,
+    filter::{ProductFilter, ProductOrder, USUAL_ORDER},
+    projection::SHAPE,
+};
+use crate::{
+    access::Sensitive,
+    base::{
+        error::Result,
+        ids::{ProductId, Typed as _},
+    },
+    graphql::{
+        Connection, ContextExt as _, ListArgs, RecordRights,
+        projection::{self, Found},
+        scalars::Money,
+    },
+    organization::members::ChangeAuthor,
+};
+
+/// Something that the tenant sells.
+#[Object]
+impl Product {
+    /// The id, as `product:<uuid>`.
+    pub async fn id(&self) -> ProductId {
+        self.id
+    }
+
+    /// What it is called.
+    async fn name(&self) -> &str {
+        &self.fields.name
+    }
+
+    /// What it is listed under; no other product of the tenant has it, in whatever case.
+    async fn code(&self) -> &str {
+        &self.fields.code
+    }
+
+    /// What one of it costs.
+    async fn unit_price(&self, ctx: &Context<'_>) -> Option<Money> {
+        let price = self.fields.unit_price().map(Money::from);
+        ctx.request().unless_masked(Sensitive::Amounts, price)
+    }
+
+    /// Whether it can be sold.
+    async fn active(&self) -> bool {
+        self.fields.active
+    }
+
+    /// Notes on the product.
+    async fn description(&self) -> Option<&str> {
+        self.fields.description.as_deref()
+    }
+
+    /// What you may do with it.
+    async fn can(&self, ctx: &Context<'_>) -> RecordRights {
+        RecordRights::on(ctx.request(), self)
+    }
+
+    /// When it was put away; lists leave such products out.
+    async fn archived_at(&self) -> Option<DateTime<Utc>> {
+        self.stamps.archived_at
+    }
+
+    /// When it was created.
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.stamps.created_at
+    }
+
+    /// Who created it.
+    async fn created_by(&self) -> ChangeAuthor {
+        ChangeAuthor::new(&self.stamps.created_by)
+    }
+
+    /// When it last changed.
+    async fn updated_at(&self) -> DateTime<Utc> {
+        self.stamps.updated_at
+    }
+
+    /// Who changed it last.
+    async fn updated_by(&self) -> ChangeAuthor {
+        ChangeAuthor::new(&self.stamps.updated_by)
+    }
+
+    /// Counts changes; send it back as `expectedVersion` to not overwrite somebody else's.
+    async fn version(&self) -> i32 {
+        self.stamps.version
+    }
+}
+
+/// Reading products.
+#[derive(Default)]
+pub struct ProductQuery;
+
+#[Object]
+impl ProductQuery {
+    /// A product by its id; null when there is none that you may see.
+    async fn product(&self, ctx: &Context<'_>, id: ProductId) -> Result<Option<Found<Product>>> {
+        projection::find(ctx, &SHAPE, id.uuid()).await
+    }
+
+    /// Products, the newest first unless ordered otherwise.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
+    async fn products(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        filter: Option<ProductFilter>,
+        order_by: Option<Vec<ProductOrder>>,
+        #[graphql(default)] include_archived: bool,
+    ) -> Result<Connection<Product>> {
+        let args = ListArgs::new((first, after), (last, before), filter, order_by)
+            .archived(include_archived);
+        let query = args.query(ctx.request().actor().tenant, USUAL_ORDER)?;
+        projection::list(ctx, &SHAPE, query).await
+    }
+}

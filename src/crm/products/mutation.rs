@@ -1,0 +1,211 @@
+//! Products in the schema: what can be changed.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
+
+use super::{NewProduct, Product, ProductFields};
+use crate::{
+    access::{Rights, Sensitive},
+    base::{
+        error::Result,
+        ids::{ProductId, Typed as _},
+    },
+    entity,
+    graphql::{
+        ContextExt as _, DeletePayload, UserError, answer,
+        patch::{patch, patch_money, patch_required, refuse_masked},
+        scalars::MoneyInput,
+    },
+};
+
+/// What can be written of a product beside what it is called. Leave a field out to keep it, send null to empty it.
+#[derive(Debug, InputObject)]
+struct ProductDetails {
+    /// What one of it costs.
+    unit_price: MaybeUndefined<MoneyInput>,
+    /// Notes on the product.
+    description: MaybeUndefined<String>,
+}
+
+impl ProductDetails {
+    fn write_to(self, fields: &mut ProductFields, rights: &Rights) -> Result<()> {
+        refuse_masked(rights, Sensitive::Amounts, (&self.unit_price, "unitPrice"))?;
+        patch_money(
+            self.unit_price,
+            "unitPrice",
+            (
+                &mut fields.unit_price_minor,
+                &mut fields.unit_price_currency,
+            ),
+        )?;
+        patch(self.description, &mut fields.description);
+        Ok(())
+    }
+}
+
+/// A product to be created.
+#[derive(Debug, InputObject)]
+struct ProductCreateInput {
+    /// Your own id for it (`product:<uuid>`, best a version 7): sending the same twice creates it once.
+    id: Option<ProductId>,
+    /// What it is called.
+    name: String,
+    /// What it is listed under; TAKEN when another product has it, in whatever case.
+    code: String,
+    /// Whether it can be sold.
+    #[graphql(default = true)]
+    active: bool,
+    #[graphql(flatten)]
+    details: ProductDetails,
+}
+
+/// A change to a product.
+#[derive(Debug, InputObject)]
+struct ProductUpdateInput {
+    /// Which product.
+    id: ProductId,
+    /// The version that the change was made for; another one answers CONFLICT.
+    expected_version: Option<i32>,
+    /// What it is called.
+    name: Option<String>,
+    /// What it is listed under; TAKEN when another product has it, in whatever case.
+    code: Option<String>,
+    /// Whether it can be sold.
+    active: Option<bool>,
+    #[graphql(flatten)]
+    details: ProductDetails,
+}
+
+/// Names a product, and the version it is expected at.
+#[derive(Debug, InputObject)]
+struct ProductRefInput {
+    /// Which product.
+    id: ProductId,
+    /// The version it is expected at; another one answers CONFLICT.
+    expected_version: Option<i32>,
+}
+
+/// What a change to a product came to.
+#[derive(SimpleObject)]
+struct ProductPayload {
+    /// The product after the change; after a CONFLICT as it is now; null when the change was refused.
+    product: Option<Arc<Product>>,
+    /// What has to be mended; empty when the change was made.
+    user_errors: Vec<UserError>,
+}
+
+/// Writing products; for admins.
+#[derive(Default)]
+pub struct ProductMutation;
+
+#[Object]
+impl ProductMutation {
+    /// Creates a product.
+    async fn product_create(
+        &self,
+        ctx: &Context<'_>,
+        input: ProductCreateInput,
+    ) -> async_graphql::Result<ProductPayload> {
+        let ProductCreateInput {
+            id,
+            name,
+            code,
+            active,
+            details,
+        } = input;
+        let id = id.unwrap_or_default();
+        let outcome = ctx.request().write(async |tx| {
+            let mut fields = ProductFields {
+                active,
+                ..ProductFields::new(name, code)
+            };
+            details.write_to(&mut fields, &tx.actor().rights)?;
+            super::create(
+                tx,
+                NewProduct {
+                    id,
+                    fields,
+                    created_at: None,
+                },
+            )
+            .await
+        });
+        payload(ctx, id, outcome.await).await
+    }
+
+    /// Changes a product.
+    async fn product_update(
+        &self,
+        ctx: &Context<'_>,
+        input: ProductUpdateInput,
+    ) -> async_graphql::Result<ProductPayload> {
+        let ProductUpdateInput {
+            id,
+            expected_version,
+            name,
+            code,
+            active,
+            details,
+        } = input;
+        let outcome = ctx.request().write(async |tx| {
+            let rights = Arc::clone(&tx.actor().rights);
+            super::update(tx, (id, expected_version), |fields| {
+                patch_required(name, &mut fields.name);
+                patch_required(code, &mut fields.code);
+                patch_required(active, &mut fields.active);
+                details.write_to(fields, &rights)
+            })
+            .await
+        });
+        payload(ctx, id, outcome.await).await
+    }
+
+    /// Puts a product away. Its code stays taken.
+    async fn product_archive(
+        &self,
+        ctx: &Context<'_>,
+        input: ProductRefInput,
+    ) -> async_graphql::Result<ProductPayload> {
+        let outcome = ctx
+            .request()
+            .write(async |tx| entity::archive(tx, input.id.uuid(), input.expected_version).await);
+        payload(ctx, input.id, outcome.await).await
+    }
+
+    /// Takes a product back from the archive.
+    async fn product_restore(
+        &self,
+        ctx: &Context<'_>,
+        input: ProductRefInput,
+    ) -> async_graphql::Result<ProductPayload> {
+        let outcome = ctx
+            .request()
+            .write(async |tx| entity::restore(tx, input.id.uuid(), input.expected_version).await);
+        payload(ctx, input.id, outcome.await).await
+    }
+
+    /// Deletes a product for good.
+    async fn product_delete(
+        &self,
+        ctx: &Context<'_>,
+        input: ProductRefInput,
+    ) -> async_graphql::Result<DeletePayload> {
+        let outcome = ctx.request().write(async |tx| {
+            entity::delete::<Product>(tx, input.id.uuid(), input.expected_version).await
+        });
+        DeletePayload::new(input.id, outcome.await)
+    }
+}
+
+async fn payload(
+    ctx: &Context<'_>,
+    id: ProductId,
+    outcome: Result<Product>,
+) -> async_graphql::Result<ProductPayload> {
+    let (product, user_errors) = answer(ctx, id.uuid(), outcome).await?;
+    Ok(ProductPayload {
+        product,
+        user_errors,
+    })
+}

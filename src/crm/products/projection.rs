@@ -1,0 +1,29 @@
+//! Which fields of products follow from columns.
+
+use super::Product;
+use crate::{
+    base::ids::ProductId,
+    graphql::projection::{self, Kind, Projected, Shape, id, text},
+    organization::members,
+};
+
+pub(super) static SHAPE: Shape = Shape::of::<Product>("Product", field);
+
+const UNIT_PRICE: (&str, &str) = ("unit_price_minor", "unit_price_currency");
+
+fn field(name: &str) -> Option<Projected> {
+    Some(match name {
+        "id" => id::<ProductId>("product_id"),
+        "name" => text("name"),
+        "code" => text("code"),
+        "unitPrice" => Projected::Object("Money", &[UNIT_PRICE.0, UNIT_PRICE.1], unit_price),
+        "active" => Projected::Value(Kind::Bool, "active"),
+        "description" => text("description"),
+        "can" => Projected::Rights,
+        other => return members::stamp(other),
+    })
+}
+
+fn unit_price(name: &str) -> Option<Projected> {
+    projection::money(name, UNIT_PRICE)
+}
