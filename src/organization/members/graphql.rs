@@ -128,7 +128,7 @@ impl Member {
         }
         let left = ctx
             .request()
-            .read(async |tx| super::misplaced(tx, *ctx.data_unchecked::<OwnedKinds>(), self).await)
+            .read(async |tx| super::misplaced(tx, ctx.data_unchecked::<OwnedKinds>(), self).await)
             .await?;
         Ok(i32::try_from(left).unwrap_or(i32::MAX))
     }
