@@ -27,7 +27,7 @@ pub struct Product {
     #[sqlx(flatten)]
     pub(super) fields: ProductFields,
     /// Everybody who may read deals sees all products.
-    #[column(select = "'|'")]
+    #[column(read)]
     pub(super) visible_to: String,
     #[sqlx(flatten)]
     pub(super) stamps: Stamps,
