@@ -25,6 +25,7 @@
 //! - `parts = …` on a flattened field: its columns as these parts declare them.
 //!
 //! `#[computed(column = expression, sensitivity)]` on the struct is a column that is written and not read back.
+//! `#[unread(column, sensitivity)]` is one that other statements write, and that lists may compare.
 //! `#[told(name, sensitivity)]` is no column: events tell it beside them.
 
 mod parse;
@@ -33,10 +34,10 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{DeriveInput, parse_macro_input};
 
-use parse::{Computed, Field, Kind, Struct, Told};
+use parse::{Computed, Field, Kind, Named, Struct};
 
 /// See the [crate's page](crate).
-#[proc_macro_derive(Columns, attributes(column, computed, told, sqlx))]
+#[proc_macro_derive(Columns, attributes(column, computed, told, unread, sqlx))]
 pub fn columns(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     match Struct::read(&input) {
@@ -63,9 +64,18 @@ fn expand(of: &Struct) -> TokenStream {
             read: crate::db::Read::Never,
         }))
     });
-    let told = of.told.iter().map(|Told { name, sensitivity }| {
+    let told = of.told.iter().map(|Named { name, sensitivity }| {
         let name = name.to_string();
         quote!(crate::db::Part::Told(#name, crate::access::Sensitivity::#sensitivity))
+    });
+    let unread = of.unread.iter().map(|Named { name, sensitivity }| {
+        let name = name.to_string();
+        quote!(crate::db::Part::Column(crate::db::columns::Column {
+            name: #name,
+            sensitivity: crate::access::Sensitivity::#sensitivity,
+            written: crate::db::Written::Never,
+            read: crate::db::Read::Never,
+        }))
     });
     let binds = of.fields.iter().filter_map(bind);
     let computes = of
@@ -74,7 +84,7 @@ fn expand(of: &Struct) -> TokenStream {
         .map(|Computed { value, .. }| quote!(row.bind(#value);));
     quote! {
         impl #impl_generics crate::db::Columns for #name #type_generics #bounds {
-            const PARTS: &'static [crate::db::Part] = &[#(#parts,)* #(#computed,)* #(#told,)*];
+            const PARTS: &'static [crate::db::Part] = &[#(#parts,)* #(#computed,)* #(#unread,)* #(#told,)*];
 
             fn bind(&self, writing: crate::db::Writing, row: &mut crate::db::Row<'_>) {
                 #(#binds)*

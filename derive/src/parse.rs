@@ -23,7 +23,8 @@ pub(crate) struct Struct {
     pub(crate) generics: Generics,
     pub(crate) fields: Vec<Field>,
     pub(crate) computed: Vec<Computed>,
-    pub(crate) told: Vec<Told>,
+    pub(crate) told: Vec<Named>,
+    pub(crate) unread: Vec<Named>,
 }
 
 /// One of its fields.
@@ -55,8 +56,8 @@ pub(crate) struct Computed {
     pub(crate) sensitivity: Ident,
 }
 
-/// What events tell beside columns: `name, sensitivity`.
-pub(crate) struct Told {
+/// What events tell beside columns, or a column that the struct has nothing of: `name, sensitivity`.
+pub(crate) struct Named {
     pub(crate) name: Ident,
     pub(crate) sensitivity: Ident,
 }
@@ -82,6 +83,7 @@ impl Struct {
                 .collect::<Result<_>>()?,
             computed: all(&input.attrs, "computed")?,
             told: all(&input.attrs, "told")?,
+            unread: all(&input.attrs, "unread")?,
         })
     }
 }
@@ -174,7 +176,7 @@ impl Parse for Computed {
     }
 }
 
-impl Parse for Told {
+impl Parse for Named {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         Ok(Self {
             name: input.parse()?,

@@ -14,6 +14,7 @@ use crate::masks::{AMOUNT, EMAIL, PHONE, arrange};
 
 /// Tables whose rows are no records of the schema, with who is shown what of them.
 const OTHER_TABLES: [(&str, &str); 17] = [
+    ("_sqlx_migrations", "the server's own"),
     ("access_changes", "the server's own"),
     (
         "activity_targets",
@@ -31,14 +32,16 @@ const OTHER_TABLES: [(&str, &str); 17] = [
     ("identities", "a person's own"),
     ("one_time_tokens", "hashes; nothing of them is shown"),
     ("opportunity_contacts", "shown as the records themselves"),
+    (
+        "opportunity_stage_history",
+        "its amounts are masked by the statement that reads it",
+    ),
     ("opportunity_users", "shown as the people themselves"),
     ("recovery_codes", "hashes; nothing of them is shown"),
     ("refresh_tokens", "hashes; nothing of them is shown"),
     ("sessions", "a person's own"),
     ("signing_keys", "sealed; nothing of them is shown"),
     ("tenant_seq", "the server's own"),
-    ("schema_migrations", "the server's own"),
-    ("applied_policies", "the server's own"),
     (
         "users",
         "a person's own; what members see of them is copied into their membership",
@@ -51,9 +54,9 @@ const OTHER_COLUMNS: [(&str, &str, Sensitivity); 1] = [("*", "tenant_id", Sensit
 async fn columns(world: &World) -> Vec<(String, String)> {
     let mut superuser = world.database.superuser().await;
     let sql =
-        "SELECT table_name::text || '.' || column_name::text FROM information_schema.columns c
-        JOIN information_schema.tables t USING (table_schema, table_name)
-        WHERE table_schema = 'public' AND table_type = 'BASE TABLE' ORDER BY 1";
+        "SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+        AND a.attnum > 0 AND NOT a.attisdropped ORDER BY 1";
     let all: Vec<String> = query_scalar(sql).fetch_all(&mut superuser).await.unwrap();
     let parted = all.into_iter().map(|name| {
         let (table, column) = name.split_once('.').expect("both");

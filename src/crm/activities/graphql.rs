@@ -20,11 +20,12 @@ use crate::{
     },
     crm::{companies::Company, contacts::Contact, leads::Lead, opportunities::Opportunity},
     db::list::{Link, Relation},
+    entity::Stamps,
     graphql::{
         Connection, ContextExt as _, ListArgs, Listing, RecordRights,
         projection::{self, Found},
     },
-    organization::members::{ChangeAuthor, User},
+    organization::members::User,
 };
 
 /// A link keeps the activity's time, so a record's latest activities are one range of an index.
@@ -165,29 +166,14 @@ impl Activity {
         self.stamps.archived_at
     }
 
-    /// When it was created.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.stamps.created_at
-    }
-
-    /// Who created it.
-    async fn created_by(&self) -> ChangeAuthor {
-        ChangeAuthor::new(&self.stamps.created_by)
+    #[graphql(flatten)]
+    async fn stamps(&self) -> &Stamps {
+        &self.stamps
     }
 
     /// When it last changed.
     async fn updated_at(&self) -> DateTime<Utc> {
         self.stamps.updated_at
-    }
-
-    /// Who changed it last.
-    async fn updated_by(&self) -> ChangeAuthor {
-        ChangeAuthor::new(&self.stamps.updated_by)
-    }
-
-    /// Counts changes; send it back as `expectedVersion` to not overwrite somebody else's.
-    async fn version(&self) -> i32 {
-        self.stamps.version
     }
 }
 

@@ -15,12 +15,13 @@ use crate::{
         ids::{LeadId, Typed as _},
     },
     crm::activities::{self, Activity, ActivityFilter, ActivityOrder},
+    entity::Stamps,
     graphql::{
         Connection, ContextExt as _, ListArgs, RecordRights,
         projection::{self, Found},
         scalars::Money,
     },
-    organization::members::{ChangeAuthor, User},
+    organization::members::User,
 };
 
 /// A person who may become business and is not yet a contact.
@@ -147,29 +148,14 @@ impl Lead {
         self.stamps.archived_at
     }
 
-    /// When it was created.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.stamps.created_at
-    }
-
-    /// Who created it.
-    async fn created_by(&self) -> ChangeAuthor {
-        ChangeAuthor::new(&self.stamps.created_by)
+    #[graphql(flatten)]
+    async fn stamps(&self) -> &Stamps {
+        &self.stamps
     }
 
     /// When it last changed.
     async fn updated_at(&self) -> DateTime<Utc> {
         self.stamps.updated_at
-    }
-
-    /// Who changed it last.
-    async fn updated_by(&self) -> ChangeAuthor {
-        ChangeAuthor::new(&self.stamps.updated_by)
-    }
-
-    /// Counts changes; send it back as `expectedVersion` to not overwrite somebody else's.
-    async fn version(&self) -> i32 {
-        self.stamps.version
     }
 }
 

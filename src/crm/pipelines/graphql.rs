@@ -20,11 +20,11 @@ use crate::{
         Direction, OrderTerm, Predicate,
         list::{ListQuery, MAX_PAGE, Relation},
     },
+    entity::Stamps,
     graphql::{
         Connection, ContextExt as _, End, ListArgs, Listing, page_request,
         projection::{self, Found},
     },
-    organization::members::ChangeAuthor,
 };
 
 pub(super) static STAGES: Relation = Relation {
@@ -116,29 +116,14 @@ impl Pipeline {
         self.stamps.archived_at
     }
 
-    /// When it was created.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.stamps.created_at
-    }
-
-    /// Who created it.
-    async fn created_by(&self) -> ChangeAuthor {
-        ChangeAuthor::new(&self.stamps.created_by)
+    #[graphql(flatten)]
+    async fn stamps(&self) -> &Stamps {
+        &self.stamps
     }
 
     /// When it or one of its stages last changed.
     async fn updated_at(&self) -> DateTime<Utc> {
         self.stamps.updated_at
-    }
-
-    /// Who changed it last.
-    async fn updated_by(&self) -> ChangeAuthor {
-        ChangeAuthor::new(&self.stamps.updated_by)
-    }
-
-    /// Counts changes; send it back as `expectedVersion` to not overwrite somebody else's.
-    async fn version(&self) -> i32 {
-        self.stamps.version
     }
 }
 

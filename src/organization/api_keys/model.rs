@@ -25,6 +25,8 @@ const MAX_OVERLAP_HOURS: i32 = 168;
 
 /// A key that a program works with. Its secret is not among this: only a hash of it is kept.
 #[derive(Debug, Clone, sqlx::FromRow, Columns)]
+#[unread(name_normalized)]
+#[unread(secret_hash, secret)]
 pub struct ApiKey {
     #[sqlx(rename = "api_key_id")]
     #[column(once)]

@@ -15,6 +15,7 @@ pub mod placement;
 mod projection;
 pub mod provision;
 mod remove;
+mod stamps;
 mod store;
 mod suspend;
 mod teams;

@@ -21,6 +21,9 @@ use crate::{
 /// A person in a tenant.
 #[derive(Debug, Clone, sqlx::FromRow, Columns)]
 #[expect(missing_docs, reason = "the names say it; the schema describes each")]
+#[unread(name_normalized)]
+#[unread(invited_by)]
+#[unread(updated_at)]
 #[told(custom_role_id)]
 pub struct Member {
     pub user_id: UserId,
@@ -114,6 +117,7 @@ impl Record for Member {
 
 /// A team of a tenant; teams form a tree.
 #[derive(Debug, Clone, sqlx::FromRow, Columns)]
+#[unread(updated_at)]
 #[expect(missing_docs, reason = "the names say it; the schema describes each")]
 pub struct Team {
     pub team_id: TeamId,

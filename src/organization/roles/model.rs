@@ -19,6 +19,7 @@ use crate::{
 
 /// A role that the tenant made.
 #[derive(Debug, Clone, sqlx::FromRow, Columns)]
+#[unread(name_normalized)]
 pub struct CustomRole {
     #[sqlx(rename = "role_id")]
     #[column(once)]

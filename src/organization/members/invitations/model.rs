@@ -19,6 +19,8 @@ use crate::{
 /// A person who was asked to join.
 #[derive(Debug, Clone, sqlx::FromRow, Columns)]
 #[expect(missing_docs, reason = "the names say it; the schema describes each")]
+#[unread(email_normalized, personal)]
+#[unread(secret_hash, secret)]
 #[told(custom_role_id)]
 pub struct Invitation {
     pub invitation_id: InvitationId,
