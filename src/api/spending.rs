@@ -63,12 +63,10 @@ pub(super) fn of_event(measure: &Measure) -> u64 {
     1 + measure.nodes as u64 + measure.texts as u64
 }
 
-/// What a request came to that answered so many objects. What is below lists was computed for the rows that there were.
+/// What a request came to that answered so many objects.
 pub(super) fn spent(measure: &Measure, objects: u64) -> u64 {
     let whatever = measure.reads as u64 * READ + measure.filters.cost() as u64;
-    let (below, most) = (measure.filters.points_below as u64, measure.nodes as u64);
-    let below = below.saturating_mul(objects.min(most)) / most.max(1);
-    objects.saturating_add(whatever).saturating_add(below)
+    objects.saturating_add(whatever)
 }
 
 /// Whether a subscription is dispatched in a lane of its own, so that it delays no other: it filters through related

@@ -11,7 +11,7 @@ use async_graphql::{Name, Value};
 use super::super::super::limits::{Limits, Refusal};
 use super::super::page::Values;
 use super::super::schema::{FieldShape, SchemaShape};
-use super::{CONDITION, Filters, InputRole, JOINS, LISTS, VALUES_PER_POINT};
+use super::{ALL, CONDITION, Filters, InputRole, JOINS, LISTS, VALUES_PER_POINT};
 
 /// What variables ask for, by the type that is expected where they stand: one that stands in many places is counted once.
 pub(in crate::api::shape) type Counted<'a> = RefCell<HashMap<(Name, &'a str), Filters>>;
@@ -153,6 +153,7 @@ impl<'w, 'a> Counting<'w, 'a> {
             (Value::Object(entries), InputRole::Filter) => {
                 let parts = self.parts(entries, type_name);
                 let all = parts.fold(Filters::default(), Filters::and);
+                let all = all.all_of(self.conjuncts(entries));
                 Filters {
                     conditions: all.conditions.max(1),
                     depth: all.depth.saturating_add(1),
@@ -165,6 +166,17 @@ impl<'w, 'a> Counting<'w, 'a> {
             }
             _ => Filters::default(),
         }
+    }
+
+    /// How many conditions of a filter have to hold together.
+    fn conjuncts(&self, entries: &IndexMap<Name, Value>) -> usize {
+        let of = |(name, value): (&Name, &Value)| match (name.as_str(), self.values.resolved(value))
+        {
+            (_, Value::Null) => 0,
+            (ALL, Value::List(arms)) => arms.len(),
+            _ => 1,
+        };
+        entries.iter().map(of).sum()
     }
 
     /// What each field of an input object asks for.

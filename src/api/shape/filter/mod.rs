@@ -16,7 +16,9 @@ use super::schema::Inputs;
 pub(super) use count::{Counted, Counting};
 
 /// Fields of a filter that join further ones of its own kind.
-const JOINS: [&str; 3] = ["and", "or", "not"];
+const JOINS: [&str; 3] = [ALL, "or", "not"];
+/// The one of them whose arms all have to hold.
+const ALL: &str = "and";
 /// What every comparator has.
 const EQUALS: &str = "eq";
 /// Fields of a comparator that take lists of values.
@@ -28,10 +30,16 @@ const FILTER: usize = 40;
 const CONDITION: usize = 2;
 /// A list of values costs a point more for each of so many.
 const VALUES_PER_POINT: usize = 25;
+/// Points of each further condition that has to hold beside others: what meets all of them is looked for among what meets
+/// one.
+const ALSO: usize = 80;
 /// Points of a condition on related records: another table has to be gone through.
-const RELATION: usize = 50;
+const RELATION: usize = 120;
 /// A relation below a relation costs so many times as much as the one around it.
 const NESTED: usize = 2;
+/// The filter of a list below a list costs a part of this for each parent, since it ends with the page of that parent; and
+/// the more parents there are the less each costs, by the square root of their number.
+const BELOW: usize = 20;
 
 /// What an input object is to filters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +98,7 @@ pub struct Filters {
     pub count: usize,
     /// What their conditions cost, in points.
     pub points: usize,
-    /// The same of those below lists, for all parents that there may be.
+    /// The same of those below lists, for as many parents as there may be.
     pub points_below: usize,
 }
 
@@ -115,14 +123,18 @@ impl Filters {
         self.count
             .saturating_mul(FILTER)
             .saturating_add(self.points)
+            .saturating_add(self.points_below)
     }
 
     /// The same, worked out for each of so many rows.
     pub(super) fn below(self, rows: usize) -> Self {
-        let points = self.points.saturating_add(self.points_below);
+        let points = self
+            .points
+            .div_ceil(BELOW)
+            .saturating_add(self.points_below);
         Self {
             points: 0,
-            points_below: points.saturating_mul(rows),
+            points_below: points.saturating_mul(rows.isqrt()),
             ..self
         }
     }
@@ -142,6 +154,15 @@ impl Filters {
             relations: self.relations.saturating_add(1),
             relation_depth: self.relation_depth.saturating_add(1),
             points: self.points.saturating_mul(NESTED).saturating_add(RELATION),
+            ..self
+        }
+    }
+
+    /// The same with so many conditions that all have to hold.
+    fn all_of(self, conditions: usize) -> Self {
+        let further = conditions.saturating_sub(1).saturating_mul(ALSO);
+        Self {
+            points: self.points.saturating_add(further),
             ..self
         }
     }
