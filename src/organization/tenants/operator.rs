@@ -82,7 +82,7 @@ impl<'a> Operator<'a> {
         let entry = Entry::new(AUTHOR, "tenant.created")
             .about(super::KIND, new.id.uuid())
             .noting("slug", new.slug)
-            .noting_address("admin_email", &admin);
+            .noting_address("admin_email", admin);
         tx.audit(new.id, vec![entry], &self.origin).await?;
         tx.commit().await?;
         Ok(secret)

@@ -19,6 +19,9 @@ use super::{RedisAddress, client::RedisClient};
 const LEASE: u64 = 10;
 /// Refunded points are kept up to one part in this many of a bucket; more is returned to it at the next round trip.
 const KEPT: u64 = 10;
+/// Whoever is refused is refused again without a round trip for as long as the points can't be there, and for this long at
+/// the most: other servers may return some.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
 /// Beyond this many local buckets, those that have refilled are forgotten.
 const MOST: usize = 10_000;
 
@@ -99,6 +102,8 @@ struct LocalBucket {
     /// What was left in the bucket, and when.
     left: f64,
     at: Instant,
+    /// So many points are not there before this instant.
+    lacking: Option<(u64, Instant)>,
 }
 
 impl LocalBucket {
@@ -108,7 +113,15 @@ impl LocalBucket {
             back: 0,
             left: allowance.burst as f64,
             at: now,
+            lacking: None,
         }
+    }
+
+    /// How long as many points as needed are known not to be there.
+    fn lacks(&self, need: u64, now: Instant) -> Option<Duration> {
+        let (lacking, until) = self.lacking?;
+        let wait = until.saturating_duration_since(now);
+        (need >= lacking && !wait.is_zero()).then_some(wait)
     }
 
     fn left_at(&self, allowance: Allowance, now: Instant) -> f64 {
@@ -172,7 +185,12 @@ impl Budget {
                 own.leased -= points;
                 return Ok(own.balance(allowance, now));
             }
-            (points - own.leased, own.back)
+            let need = points - own.leased;
+            if let Some(wait) = own.lacks(need, now) {
+                let balance = own.balance(allowance, now);
+                return Err(Overdrawn { wait, balance });
+            }
+            (need, own.back)
         };
         let shared = self.take_shared(bucket, need, back).await;
         let mut buckets = self.buckets(now);
@@ -190,7 +208,11 @@ impl Budget {
                         own.leased = own.leased.saturating_sub(points);
                         Ok(())
                     }
-                    false => Err(Duration::from_millis(wait)),
+                    false => {
+                        let wait = Duration::from_millis(wait);
+                        own.lacking = Some((need, own.at + wait.min(ASK_AGAIN)));
+                        Err(wait)
+                    }
                 }
             }
             None => own.take_locally(allowance, need, now).map(|()| {
