@@ -78,7 +78,8 @@ fn whatever_the_filter_it_is_refused_or_cheap() {
         "NESTED_TOO_DEEP",
     ];
     test(async |world| {
-        let seed = seed();
+        // The same filters each time, unless others are asked for: what Postgres expects of them is no matter of chance.
+        let seed = std::env::var_os("SEED").map_or(1, |_| seed());
         let (schema, admin) = (Schema::of_server(), world.a(Who::Admin));
         let (mut planner, mut rng) = (Planner::connect().await, Rng::with_seed(seed));
         let (mut refused, mut answered) = (0, 0);
