@@ -49,7 +49,21 @@ const OTHER_TABLES: [(&str, &str); 17] = [
 ];
 
 /// Columns of tables with records that no record has.
-const OTHER_COLUMNS: [(&str, &str, Sensitivity); 1] = [("*", "tenant_id", Sensitivity::Plain)];
+const OTHER_COLUMNS: [(&str, &str, Sensitivity); 13] = [
+    ("*", "tenant_id", Sensitivity::Plain),
+    ("tenants", "created_at", Sensitivity::Plain),
+    ("tenants", "delete_after", Sensitivity::Plain),
+    ("tenants", "plan", Sensitivity::Plain),
+    ("tenants", "quota_api_keys", Sensitivity::Plain),
+    ("tenants", "quota_members", Sensitivity::Plain),
+    ("tenants", "quota_roles", Sensitivity::Plain),
+    ("tenants", "quota_teams", Sensitivity::Plain),
+    ("tenants", "slug", Sensitivity::Plain),
+    ("tenants", "status", Sensitivity::Plain),
+    ("tenants", "suspended_because", Sensitivity::Plain),
+    ("tenants", "updated_at", Sensitivity::Plain),
+    ("tenants", "version", Sensitivity::Plain),
+];
 
 async fn columns(world: &World) -> Vec<(String, String)> {
     let mut superuser = world.database.superuser().await;

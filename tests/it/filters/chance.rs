@@ -70,12 +70,13 @@ const COST_PER_POINT: f64 = 400.0;
 
 #[test]
 fn whatever_the_filter_it_is_refused_or_cheap() {
-    const REFUSALS: [&str; 5] = [
+    const REFUSALS: [&str; 6] = [
         "TOO_MANY_CONDITIONS",
         "TOO_MANY_RELATIONS",
         "TOO_MANY_VALUES",
         "FILTER_TOO_DEEP",
         "NESTED_TOO_DEEP",
+        "RATE_LIMITED",
     ];
     test(async |world| {
         // The same filters each time, unless others are asked for: what Postgres expects of them is no matter of chance.
