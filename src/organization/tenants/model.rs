@@ -32,6 +32,12 @@ pub struct Tenant {
 
 /// What an admin of a tenant can change about it.
 #[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow, Columns)]
+// What the log tells of the tenant itself, which the operator changes.
+#[told(status)]
+#[told(suspended_because)]
+#[told(delete_after)]
+#[told(quotas)]
+#[told(plan)]
 #[expect(missing_docs, reason = "the names say it; the schema describes each")]
 pub struct TenantSettings {
     pub name: String,
