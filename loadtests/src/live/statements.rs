@@ -46,9 +46,10 @@ impl Counter {
     }
 }
 
-/// What stands around statements: the ends of transactions and the settings that say who asks.
+/// What stands around statements, and goes out in the same message as BEGIN: the settings that say who asks, the way back
+/// for a statement that Postgres refuses; and the end.
 fn is_frame(text: &str) -> bool {
-    let frames = ["BEGIN", "SET ", "COMMIT", "ROLLBACK"];
+    let frames = ["BEGIN", "SET ", "SAVEPOINT ", "COMMIT", "ROLLBACK"];
     frames.iter().any(|frame| text.starts_with(frame))
 }
 
