@@ -34,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Database, Planner, Side, Who,
     database::vault,
+    declared::undeclared,
     factory::CANARY,
     logs::Logs,
     secrets::{Secrets, everything_kept},
@@ -211,6 +212,12 @@ impl World {
             .collect::<Vec<_>>();
         assert_eq!(leaking, [""; 0], "the log gives data away");
         self.judge_secrets().await;
+        let undeclared = undeclared(&mut self.database.superuser().await).await;
+        assert_eq!(
+            undeclared,
+            BTreeSet::new(),
+            "the logs tell what nobody declared"
+        );
         self.database.drop().await;
     }
 

@@ -2,6 +2,7 @@
 
 mod api;
 mod database;
+mod declared;
 mod factory;
 mod introspection;
 mod logs;
