@@ -12,6 +12,7 @@ mod autocommit;
 pub mod columns;
 mod connections;
 mod constraint;
+mod contradiction;
 mod forms;
 pub mod journal;
 mod judge;
