@@ -5,7 +5,7 @@ use std::{fmt::Write as _, sync::Arc, time::Instant};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{Rights, Role, Scope, Vouched, rights::KINDS};
+use super::{Access, RecordKind, Rights, Role, Scope, Vouched};
 use crate::base::ids::{ApiKeyId, RoleId, SessionId, TenantId, Typed as _, UserId};
 
 /// A verified member of a tenant, a program with a key of it, or a process that acts for one.
@@ -234,14 +234,14 @@ impl Actor {
 
     /// What a row's `visible_to` must contain for this actor to read it, beside the actor itself.
     #[must_use]
-    pub fn sees(&self, kind: &str) -> String {
-        self.reach(self.rights.sees(kind))
+    pub fn sees(&self, access: impl Into<Access>) -> String {
+        self.reach(self.rights.sees(access))
     }
 
-    /// Whether the policies would show this actor a row of a kind with this `visible_to`.
+    /// Whether the policies would show this actor a row with this `visible_to`.
     #[must_use]
-    pub fn sees_row(&self, kind: &str, visible_to: &str) -> bool {
-        self.reaches(self.rights.sees(kind), visible_to)
+    pub fn sees_row(&self, access: impl Into<Access>, visible_to: &str) -> bool {
+        self.reaches(self.rights.sees(access), visible_to)
     }
 
     /// What this actor has in common with all who see the same rows, may do the same with them, and are shown the same
@@ -267,7 +267,7 @@ impl Actor {
     /// with them: what Postgres is told of who reads.
     #[must_use]
     pub fn reading_class(&self) -> Class {
-        let sees = KINDS.map(|kind| self.sees(kind));
+        let sees = RecordKind::ALL.map(|kind| self.sees(kind));
         // Who sees all rows of a kind, or none, sees them whoever they are.
         let is_narrow = |reach: &String| !matches!(reach.as_str(), "|" | "none");
         let me = sees.iter().any(is_narrow).then(|| self.me());
@@ -279,16 +279,16 @@ impl Actor {
         ))
     }
 
-    /// Whether the policies would let this actor change a row of a kind with this `visible_to`.
+    /// Whether the policies would let this actor change a row with this `visible_to`.
     #[must_use]
-    pub fn edits_row(&self, kind: &str, visible_to: &str) -> bool {
-        self.reaches(self.rights.edits(kind), visible_to)
+    pub fn edits_row(&self, access: impl Into<Access>, visible_to: &str) -> bool {
+        self.reaches(self.rights.edits(access), visible_to)
     }
 
-    /// Whether the policies would let this actor delete a row of a kind with this `visible_to`.
+    /// Whether the policies would let this actor delete a row with this `visible_to`.
     #[must_use]
-    pub fn deletes_row(&self, kind: &str, visible_to: &str) -> bool {
-        self.reaches(self.rights.deletes(kind), visible_to)
+    pub fn deletes_row(&self, access: impl Into<Access>, visible_to: &str) -> bool {
+        self.reaches(self.rights.deletes(access), visible_to)
     }
 
     /// The `SET LOCAL` statements that tell the policies who is asking.
@@ -349,23 +349,25 @@ impl Actor {
             self.row_id(),
             self.rights.permissions().join(",")
         );
-        let scope = |sql: &mut String, setting: &str, of: fn(&Rights, &str) -> Scope| {
-            let usual = of(&self.rights, "opportunities");
+        let scope = |sql: &mut String, setting: &str, of: fn(&Rights, RecordKind) -> Scope| {
+            let usual = of(&self.rights, RecordKind::Opportunities);
             let reach = self.reach(usual);
             _ = write!(sql, "; SET LOCAL app.{setting} = '{reach}'");
-            let others = KINDS.into_iter().map(|kind| (kind, of(&self.rights, kind)));
-            for (kind, scope) in others.filter(|(_, scope)| *scope != usual) {
+            let others = RecordKind::ALL.map(|kind| (kind, of(&self.rights, kind)));
+            let others = others.into_iter().filter(|(_, scope)| *scope != usual);
+            for (kind, scope) in others {
                 _ = write!(
                     sql,
-                    "; SET LOCAL app.{setting}_{kind} = '{}'",
+                    "; SET LOCAL app.{setting}_{} = '{}'",
+                    kind.word(),
                     self.reach(scope)
                 );
             }
         };
-        scope(&mut sql, "sees", Rights::sees);
+        scope(&mut sql, "sees", |rights, kind| rights.sees(kind));
         let mut writing = String::new();
-        scope(&mut writing, "edits", Rights::edits);
-        scope(&mut writing, "deletes", Rights::deletes);
+        scope(&mut writing, "edits", |rights, kind| rights.edits(kind));
+        scope(&mut writing, "deletes", |rights, kind| rights.deletes(kind));
         (self.settings, self.writing) = (sql, writing);
     }
 }
@@ -405,10 +407,10 @@ mod tests {
         ] {
             let actor = actor(Role::Manager, Some(path));
             assert!(!actor.settings().contains("DROP"));
-            assert_eq!(actor.sees("leads"), actor.me(), "{path:?}");
+            assert_eq!(actor.sees(RecordKind::Leads), actor.me(), "{path:?}");
         }
         let sound = actor(Role::Manager, Some("0123456789ab."));
-        assert_eq!(sound.sees("leads"), "|0123456789ab.");
+        assert_eq!(sound.sees(RecordKind::Leads), "|0123456789ab.");
     }
 
     #[test]
@@ -430,6 +432,6 @@ mod tests {
         );
         assert!(admin.may("leads:read") && !admin.may("leads:write") && !admin.may("admin"));
         assert!(admin.writing().contains("app.edits = 'none'"));
-        assert!(!admin.edits_row("leads", "|"));
+        assert!(!admin.edits_row(RecordKind::Leads, "|"));
     }
 }

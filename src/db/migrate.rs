@@ -4,8 +4,9 @@
 //! Both are compiled in. Several servers may start at once: one migrates, the others wait for it by trying a lock
 //! (a blocking advisory lock would deadlock with concurrent index builds).
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
+use include_dir::{Dir, include_dir};
 use sha2::{Digest as _, Sha256};
 use sqlx::{
     AssertSqlSafe, Connection as _, Executor as _, PgConnection, migrate::Migrator,
@@ -14,29 +15,18 @@ use sqlx::{
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
-macro_rules! policies {
-    ($($name:literal),* $(,)?) => {
-        /// The policy files in the order they are applied: name and text.
-        pub const POLICIES: &[(&str, &str)] = &[$(($name, include_str!(concat!("../../policies/", $name)))),*];
-    };
-}
-policies![
-    "00_roles.sql",
-    "01_context.sql",
-    "10_identity.sql",
-    "11_access.sql",
-    "12_sign_in.sql",
-    "20_companies.sql",
-    "21_contacts.sql",
-    "22_leads.sql",
-    "23_pipelines.sql",
-    "24_opportunities.sql",
-    "25_activities.sql",
-    "26_products.sql",
-    "80_events.sql",
-    "81_audit.sql",
-    "99_verify.sql",
-];
+static POLICY_FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/policies");
+
+/// The policy files in the order they are applied, which is that of their names: name and text.
+pub static POLICIES: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
+    let files = POLICY_FILES.files().filter_map(|file| {
+        let name = file.path().to_str()?;
+        Some((name, file.contents_utf8()?))
+    });
+    let mut files: Vec<_> = files.collect();
+    files.sort_unstable();
+    files
+});
 
 /// What only a superuser can take away from everybody, in the product's database.
 pub const SUPERUSER: &str = include_str!("../../policies/superuser/large_objects.sql");
@@ -160,7 +150,7 @@ pub async fn run(owner: &PgConnectOptions) -> Result<Report, MigrateError> {
         )
         .await?;
     let mut report = Report::default();
-    for (name, text) in POLICIES {
+    for &(name, text) in POLICIES.iter() {
         if apply(&mut connection, name, text)
             .await
             .map_err(|source| MigrateError::Policy { name, source })?

@@ -254,9 +254,6 @@ impl OrderField for ActivityOrderField {
 }
 
 impl Record for Activity {
-    const KIND: &'static str = "activity";
-    const TABLE: &'static str = "activities";
-    const ID_COLUMN: &'static str = "activity_id";
     type Order = ActivityOrderField;
 
     fn key(&self) -> Uuid {

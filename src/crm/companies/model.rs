@@ -171,9 +171,6 @@ impl OrderField for CompanyOrderField {
 }
 
 impl Record for Company {
-    const KIND: &'static str = "company";
-    const TABLE: &'static str = "companies";
-    const ID_COLUMN: &'static str = "company_id";
     type Order = CompanyOrderField;
 
     fn key(&self) -> Uuid {

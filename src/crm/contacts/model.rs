@@ -177,9 +177,6 @@ impl OrderField for ContactOrderField {
 }
 
 impl Record for Contact {
-    const KIND: &'static str = "contact";
-    const TABLE: &'static str = "contacts";
-    const ID_COLUMN: &'static str = "contact_id";
     type Order = ContactOrderField;
 
     fn key(&self) -> Uuid {

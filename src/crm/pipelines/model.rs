@@ -174,9 +174,6 @@ impl OrderField for PipelineOrderField {
 }
 
 impl Record for Pipeline {
-    const KIND: &'static str = "pipeline";
-    const TABLE: &'static str = "pipelines";
-    const ID_COLUMN: &'static str = "pipeline_id";
     type Order = PipelineOrderField;
 
     fn key(&self) -> Uuid {
@@ -223,9 +220,6 @@ impl OrderField for StageOrderField {
 }
 
 impl Record for Stage {
-    const KIND: &'static str = "stage";
-    const TABLE: &'static str = "stages";
-    const ID_COLUMN: &'static str = "stage_id";
     const ARCHIVES: bool = false;
     type Order = StageOrderField;
 

@@ -142,9 +142,6 @@ impl OrderField for ProductOrderField {
 }
 
 impl Record for Product {
-    const KIND: &'static str = "product";
-    const TABLE: &'static str = "products";
-    const ID_COLUMN: &'static str = "product_id";
     type Order = ProductOrderField;
 
     fn key(&self) -> Uuid {

@@ -121,10 +121,10 @@ impl Writer<'_> {
                     writer.out.extend_from_slice(key);
                     match right {
                         Right::Update => {
-                            writer.json(&actor.edits_row(level.shape.table.name, visible_to))
+                            writer.json(&actor.edits_row(level.shape.table.access, visible_to))
                         }
                         Right::Delete => {
-                            writer.json(&actor.deletes_row(level.shape.table.name, visible_to))
+                            writer.json(&actor.deletes_row(level.shape.table.access, visible_to))
                         }
                         Right::TypeName => writer.json("RecordRights"),
                     }

@@ -191,9 +191,6 @@ impl OrderField for ApiKeyOrderField {
 }
 
 impl Record for ApiKey {
-    const KIND: &'static str = "apiKey";
-    const TABLE: &'static str = "api_keys";
-    const ID_COLUMN: &'static str = "api_key_id";
     const ARCHIVES: bool = false;
     type Order = ApiKeyOrderField;
 

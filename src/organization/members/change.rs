@@ -9,9 +9,9 @@ use crate::{
         text::Text,
     },
     db::{
-        Columns as _, Tx,
+        Columns as _, Registered as _, Tx,
         journal::{Event, EventKind},
-        list::{self, Record as _},
+        list,
     },
     organization::auth::{self, AccessChange},
 };

@@ -8,10 +8,7 @@ use crate::{
         error::{Error, Result},
         ids::{RoleId, TeamId, Typed as _},
     },
-    db::{
-        Tx,
-        list::{self, Record as _},
-    },
+    db::{Registered as _, Tx, list},
     organization::roles::{self, CustomRole},
 };
 

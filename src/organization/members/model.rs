@@ -9,13 +9,13 @@ use dealgraph_derive::Columns;
 use serde_json::{Value as Json, json};
 
 use crate::{
-    access::Role,
+    access::{Access, Role},
     base::{
         error::{Error, Result},
         ids::{RoleId, TeamId, Typed as _, UserId},
         text::{Text, normalize},
     },
-    db::{OrderField, Value, ValueKind, list::Record},
+    db::{OrderField, Registered, Value, ValueKind, list::Record},
 };
 
 /// A person in a tenant.
@@ -96,10 +96,17 @@ impl OrderField for MemberOrderField {
     }
 }
 
-impl Record for Member {
+impl Registered for Member {
     const KIND: &'static str = "member";
     const TABLE: &'static str = "memberships";
     const ID_COLUMN: &'static str = "user_id";
+    const ACCESS: Access = Access::Shared {
+        read: "users:read",
+        write: "users:write",
+    };
+}
+
+impl Record for Member {
     const ARCHIVES: bool = false;
     type Order = MemberOrderField;
 
@@ -186,9 +193,6 @@ impl OrderField for TeamOrderField {
 }
 
 impl Record for Team {
-    const KIND: &'static str = "team";
-    const TABLE: &'static str = "teams";
-    const ID_COLUMN: &'static str = "team_id";
     const ARCHIVES: bool = false;
     type Order = TeamOrderField;
 

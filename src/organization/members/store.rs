@@ -9,10 +9,7 @@ use crate::{
         error::{Error, Result},
         ids::{TenantId, Typed as _, UserId},
     },
-    db::{
-        Columns as _, Sql, Statements, Tx,
-        list::{self, Record as _},
-    },
+    db::{Columns as _, Registered as _, Sql, Statements, Tx, list},
     entity::OwnedKinds,
 };
 

@@ -8,9 +8,8 @@ use crate::{
         text::Text,
     },
     db::{
-        Tx,
+        Registered as _, Tx,
         journal::{Entry, EventKind},
-        list::Record as _,
     },
     organization::tenants::quota,
 };

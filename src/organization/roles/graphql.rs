@@ -10,7 +10,7 @@ use super::{
     filter::{CustomRoleFilter, CustomRoleOrder, USUAL_ORDER},
 };
 use crate::{
-    access::{Rights, Role, Scope, Sensitive},
+    access::{RecordKind, Rights, Role, Scope, Sensitive},
     base::{
         error::Result,
         ids::{RoleId, Typed as _},
@@ -43,13 +43,13 @@ pub struct ScopeOfKind {
 /// The scopes of all kinds of records.
 #[must_use]
 pub fn scopes_of(rights: &Rights) -> Vec<ScopeOfKind> {
-    let of_kind = |kind| ScopeOfKind {
-        kind,
+    let of_kind = |kind: RecordKind| ScopeOfKind {
+        kind: kind.word(),
         read: rights.sees(kind),
         write: rights.edits(kind),
         delete: rights.deletes(kind),
     };
-    crate::access::KINDS.map(of_kind).to_vec()
+    RecordKind::ALL.map(of_kind).to_vec()
 }
 
 /// A role that the tenant made.

@@ -20,11 +20,7 @@ use crate::{
         error::{Error, Result},
         ids::{RoleId, Typed as _},
     },
-    db::{
-        Tx,
-        journal::EventKind,
-        list::{self, Record as _},
-    },
+    db::{Registered as _, Tx, journal::EventKind, list},
     entity::{self, Stamps},
     organization::auth::{self, AccessChange},
 };

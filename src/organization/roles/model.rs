@@ -111,9 +111,6 @@ impl OrderField for RoleOrderField {
 }
 
 impl Record for CustomRole {
-    const KIND: &'static str = "role";
-    const TABLE: &'static str = "roles";
-    const ID_COLUMN: &'static str = "role_id";
     const ARCHIVES: bool = false;
     type Order = RoleOrderField;
 

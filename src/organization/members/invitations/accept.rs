@@ -11,9 +11,8 @@ use crate::{
         text::{Text, normalize_email},
     },
     db::{
-        Columns as _, SystemReason, SystemTx,
+        Columns as _, Registered as _, SystemReason, SystemTx,
         journal::{Entry, Event, EventKind, Origin},
-        list::Record as _,
     },
     organization::{
         accounts::{self, Accounts, Entering, SignedIn, Wanted, sessions},

@@ -24,9 +24,9 @@ use crate::{
         text::normalize_email,
     },
     db::{
-        Columns as _, SystemTx, Tx,
+        Columns as _, Registered as _, SystemTx, Tx,
         journal::{Event, EventKind},
-        list::{self, Record as _},
+        list,
     },
     organization::tenants::quota,
 };

@@ -128,9 +128,6 @@ impl OrderField for InvitationOrderField {
 }
 
 impl Record for Invitation {
-    const KIND: &'static str = "invitation";
-    const TABLE: &'static str = "invitations";
-    const ID_COLUMN: &'static str = "invitation_id";
     const ARCHIVES: bool = false;
     type Order = InvitationOrderField;
 

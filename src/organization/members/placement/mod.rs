@@ -24,9 +24,8 @@ use crate::{
         ids::{TenantId, Typed as _, UserId},
     },
     db::{
-        Columns as _, Db,
+        Columns as _, Db, Registered as _,
         journal::{Event, EventKind, Origin},
-        list::Record as _,
     },
     entity::{OwnedKind, OwnedKinds},
 };

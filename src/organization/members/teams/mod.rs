@@ -9,9 +9,9 @@ use crate::{
         ids::{TeamId, Typed as _, UserId},
     },
     db::{
-        Columns as _, Tx,
+        Columns as _, Registered as _, Tx,
         journal::{Event, EventKind},
-        list::{self, Record as _},
+        list,
     },
     entity,
     organization::auth::{self, AccessChange},
