@@ -18,6 +18,9 @@ use crate::{
 
 /// A pipeline.
 #[derive(Debug, Clone, sqlx::FromRow, Columns)]
+#[told(stage_added)]
+#[told(stage_changed)]
+#[told(stage_removed)]
 pub struct Pipeline {
     #[sqlx(rename = "pipeline_id")]
     #[column(once)]
