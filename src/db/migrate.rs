@@ -30,6 +30,11 @@ pub static POLICIES: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
 
 /// What only a superuser can take away from everybody, in the product's database.
 pub const SUPERUSER: &str = include_str!("../../policies/superuser/large_objects.sql");
+/// The policy file with the procedures that those after it call.
+const PROCEDURES: (&str, &str) = (
+    "02_tables.sql",
+    include_str!("../../policies/02_tables.sql"),
+);
 /// Who owns the tables; the policies name it.
 pub const OWNER: &str = "dealgraph_owner";
 /// The advisory lock that one migration at a time holds.
@@ -194,16 +199,24 @@ async fn lock(connection: &mut PgConnection) -> Result<(), MigrateError> {
     Err(MigrateError::Locked)
 }
 
+/// What a policy file is known by once it was applied. The files after the procedures do what the procedures say, so they
+/// are others when those are.
+fn fingerprint(name: &str, text: &str, (procedures, theirs): (&str, &str)) -> String {
+    let mut digest = Sha256::new_with_prefix(text);
+    if name > procedures {
+        digest.update(theirs);
+    }
+    let digest = digest.finalize();
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Applies a policy file unless this very text was applied before; tells whether it did.
 async fn apply(
     connection: &mut PgConnection,
     name: &'static str,
     text: &'static str,
 ) -> Result<bool, sqlx::Error> {
-    let hash = Sha256::digest(text.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect::<String>();
+    let hash = fingerprint(name, text, PROCEDURES);
     let before: Option<String> =
         sqlx::query_scalar("SELECT hash FROM app.applied_policies WHERE name = $1")
             .bind(name)
@@ -225,4 +238,26 @@ async fn apply(
     .await?;
     tx.commit().await?;
     Ok(before.as_ref() != Some(&hash))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_applied_again_when_the_procedures_that_it_calls_change() {
+        let changed = (PROCEDURES.0, "others");
+        for (name, text) in POLICIES {
+            assert_eq!(
+                fingerprint(name, text, PROCEDURES) != fingerprint(name, text, changed),
+                *name > PROCEDURES.0,
+                "{name}"
+            );
+        }
+        assert!(POLICIES.contains(&PROCEDURES));
+        assert!(
+            POLICIES.is_sorted(),
+            "files are applied in the order of their names"
+        );
+    }
 }
