@@ -31,6 +31,25 @@
 //! `#[unread(column, sensitivity)]` is one that other statements write, and that lists may compare.
 //! `#[told(name, sensitivity)]` is no column: events tell it beside them.
 //!
+//! # `#[derive(OrderField)]`
+//! What lists of a record can be sorted by, each field with its column and what a record has in it; `self` is the record:
+//!
+//! ```ignore
+//! #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, OrderField)]
+//! #[order(of = Product)]
+//! enum ProductOrderField {
+//!     #[order(time = self.stamps.created_at)]
+//!     CreatedAt,
+//!     #[order(text = normalize(&self.fields.name), column = "name_normalized")]
+//!     Name,
+//!     #[order(int = self.fields.unit_price_minor, column = "unit_price_minor", absent = "-1")]
+//!     UnitPrice,
+//! }
+//! ```
+//!
+//! The word is the kind of the values: `text`, `int`, `time` or `date`. The column has the field's name in snake case unless
+//! `column` says another. One that can be empty is an `Option`, and `absent` is the SQL literal that an empty one sorts as.
+//!
 //! # `#[connection_args]`
 //! Above `#[Object]`, it gives the fields that are connections their arguments:
 //!
@@ -51,6 +70,7 @@
 //! - `ends: Ends` stands for the first four, of a list that is sorted in one way; a `filter` may follow it.
 
 mod connection_args;
+mod order_field;
 mod parse;
 
 use proc_macro2::TokenStream;
@@ -65,6 +85,16 @@ pub fn columns(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     match Struct::read(&input) {
         Ok(of) => expand(&of).into(),
+        Err(error) => error.to_compile_error().into(),
+    }
+}
+
+/// See the [crate's page](crate#deriveorderfield).
+#[proc_macro_derive(OrderField, attributes(order))]
+pub fn order_field(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    match order_field::expand(&input) {
+        Ok(expanded) => expanded.into(),
         Err(error) => error.to_compile_error().into(),
     }
 }

@@ -262,7 +262,7 @@ impl<R: Record + OutputType> Listing<R> {
             .query
             .order
             .iter()
-            .map(|term| record.sort_value(term.field))
+            .map(|term| term.field.value(record))
             .collect();
         Cursor {
             values,

@@ -8,7 +8,7 @@ mod statement;
 use sqlx::{FromRow, postgres::PgRow};
 use uuid::Uuid;
 
-use super::{Columns, Cursor, OrderField, OrderTerm, Part, Predicate, Value};
+use super::{Columns, Cursor, OrderField, OrderTerm, Part, Predicate};
 
 pub use count::{count, counts};
 pub use lean::{LeanRow, lean_many, lean_page, lean_pages};
@@ -67,12 +67,10 @@ pub trait Record:
     /// Whether it can be archived; archived rows are left out of lists unless asked for.
     const ARCHIVES: bool = true;
     /// What its lists can be sorted by.
-    type Order: OrderField;
+    type Order: OrderField<Record = Self>;
 
     /// Its id as the database keeps it.
     fn key(&self) -> Uuid;
-    /// What it sorts by under a field; `None` for an empty column.
-    fn sort_value(&self, field: Self::Order) -> Option<Value>;
 }
 
 /// Which part of a list is asked for.

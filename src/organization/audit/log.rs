@@ -2,14 +2,14 @@
 
 use async_graphql::Enum;
 use chrono::{DateTime, Utc};
-use dealgraph_derive::Columns;
+use dealgraph_derive::{Columns, OrderField};
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use crate::{
     access::{KINDS, Rights, Scope, Sensitivity},
     base::ids::AuditEntryId,
-    db::{OrderField, Part, Value, ValueKind, journal::is_circumstance, list::Record, sensitivity},
+    db::{Part, journal::is_circumstance, list::Record, sensitivity},
     entity::{FieldDiff, shown_to},
 };
 
@@ -123,28 +123,15 @@ impl AuditEntry {
 }
 
 /// What the log can be sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, OrderField)]
+#[order(of = AuditEntry)]
 pub enum AuditOrderField {
     /// As it was written: entries are numbered without gaps.
+    #[order(int = self.seq)]
     Seq,
     /// When it happened.
+    #[order(time = self.occurred_at)]
     OccurredAt,
-}
-
-impl OrderField for AuditOrderField {
-    fn column(self) -> &'static str {
-        match self {
-            Self::Seq => "seq",
-            Self::OccurredAt => "occurred_at",
-        }
-    }
-
-    fn kind(self) -> ValueKind {
-        match self {
-            Self::Seq => ValueKind::Int,
-            Self::OccurredAt => ValueKind::Time,
-        }
-    }
 }
 
 impl Record for AuditEntry {
@@ -156,13 +143,6 @@ impl Record for AuditEntry {
 
     fn key(&self) -> Uuid {
         crate::base::ids::Typed::uuid(self.id)
-    }
-
-    fn sort_value(&self, field: AuditOrderField) -> Option<Value> {
-        Some(match field {
-            AuditOrderField::Seq => Value::Int(self.seq),
-            AuditOrderField::OccurredAt => Value::Time(self.occurred_at),
-        })
     }
 }
 
