@@ -1,4 +1,7 @@
-//! `#[derive(Columns)]`: what a struct has in columns of its table, each said once, on its field.
+//! What records and resolvers would say over and over, said once.
+//!
+//! # `#[derive(Columns)]`
+//! What a struct has in columns of its table, each on its field:
 //!
 //! ```ignore
 //! #[derive(sqlx::FromRow, Columns)]
@@ -27,12 +30,52 @@
 //! `#[computed(column = expression, sensitivity)]` on the struct is a column that is written and not read back.
 //! `#[unread(column, sensitivity)]` is one that other statements write, and that lists may compare.
 //! `#[told(name, sensitivity)]` is no column: events tell it beside them.
+//!
+//! # `#[derive(OrderField)]`
+//! What lists of a record can be sorted by, each field with its column and what a record has in it; `self` is the record:
+//!
+//! ```ignore
+//! #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, OrderField)]
+//! #[order(of = Product)]
+//! enum ProductOrderField {
+//!     #[order(time = self.stamps.created_at)]
+//!     CreatedAt,
+//!     #[order(text = normalize(&self.fields.name), column = "name_normalized")]
+//!     Name,
+//!     #[order(int = self.fields.unit_price_minor, column = "unit_price_minor", absent = "-1")]
+//!     UnitPrice,
+//! }
+//! ```
+//!
+//! The word is the kind of the values: `text`, `int`, `time` or `date`. The column has the field's name in snake case unless
+//! `column` says another. One that can be empty is an `Option`, and `absent` is the SQL literal that an empty one sorts as.
+//!
+//! # `#[connection_args]`
+//! Above `#[Object]`, it gives the fields that are connections their arguments:
+//!
+//! ```ignore
+//! #[connection_args]
+//! #[Object]
+//! impl CompanyQuery {
+//!     async fn companies(
+//!         &self,
+//!         ctx: &Context<'_>,
+//!         args: ListArgs<CompanyFilter, CompanyOrder>,
+//!     ) -> Result<Connection<Company>> {
+//! ```
+//!
+//! - `args: ListArgs<Filter, Order>` stands for `first`, `after`, `last`, `before`, `filter`, `orderBy` and
+//!   `includeArchived`.
+//! - With `#[list(never_archived)]` before it there is no `includeArchived`: such rows can't be put away.
+//! - `ends: Ends` stands for the first four, of a list that is sorted in one way; a `filter` may follow it.
 
+mod connection_args;
+mod order_field;
 mod parse;
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{DeriveInput, parse_macro_input};
+use syn::{DeriveInput, ItemImpl, parse_macro_input};
 
 use parse::{Computed, Field, Kind, Named, Struct};
 
@@ -42,6 +85,30 @@ pub fn columns(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     match Struct::read(&input) {
         Ok(of) => expand(&of).into(),
+        Err(error) => error.to_compile_error().into(),
+    }
+}
+
+/// See the [crate's page](crate#deriveorderfield).
+#[proc_macro_derive(OrderField, attributes(order))]
+pub fn order_field(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    match order_field::expand(&input) {
+        Ok(expanded) => expanded.into(),
+        Err(error) => error.to_compile_error().into(),
+    }
+}
+
+/// See the [crate's page](crate#connection_args).
+#[proc_macro_attribute]
+pub fn connection_args(
+    none: proc_macro::TokenStream,
+    block: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    parse_macro_input!(none as syn::parse::Nothing);
+    let block = parse_macro_input!(block as ItemImpl);
+    match connection_args::expand(block) {
+        Ok(expanded) => expanded.into(),
         Err(error) => error.to_compile_error().into(),
     }
 }

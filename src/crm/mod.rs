@@ -1,5 +1,6 @@
 //! The business: companies, contacts, leads, pipelines, opportunities, activities and products.
 
+mod lifecycle;
 mod subscription;
 
 pub mod activities;

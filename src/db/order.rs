@@ -38,14 +38,17 @@ pub enum ValueKind {
 
 /// A field that a list can be sorted by.
 pub trait OrderField: Copy + Send + Sync + 'static {
+    /// What the list is of.
+    type Record;
+
     /// The column.
     fn column(self) -> &'static str;
     /// The kind of its values.
     fn kind(self) -> ValueKind;
     /// For a nullable column: the SQL literal that an empty one sorts as. The index is on the same expression.
-    fn absent(self) -> Option<&'static str> {
-        None
-    }
+    fn absent(self) -> Option<&'static str>;
+    /// What a record has in the column; `None` for an empty one.
+    fn value(self, record: &Self::Record) -> Option<Value>;
 }
 
 /// One criterion of an order.

@@ -144,11 +144,14 @@ impl<F: Filter, O> ListArgs<F, O> {
 /// How many rows from one end of a list, and from which cursor on.
 pub(crate) type End = (Option<i32>, Option<String>);
 
+/// The arguments `(first, after)` and `(last, before)`.
+pub(crate) type Ends = (End, End);
+
 /// The arguments `(first, after)` and `(last, before)` of a field.
 ///
 /// # Errors
 /// As [`ListArgs::of`].
-pub(crate) fn ends(ctx: &Context<'_>) -> Result<(End, End)> {
+pub(crate) fn ends(ctx: &Context<'_>) -> Result<Ends> {
     let front = (argument(ctx, "first", None)?, argument(ctx, "after", None)?);
     let back = (argument(ctx, "last", None)?, argument(ctx, "before", None)?);
     Ok((front, back))
@@ -259,7 +262,7 @@ impl<R: Record + OutputType> Listing<R> {
             .query
             .order
             .iter()
-            .map(|term| record.sort_value(term.field))
+            .map(|term| term.field.value(record))
             .collect();
         Cursor {
             values,

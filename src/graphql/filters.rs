@@ -164,7 +164,31 @@ macro_rules! enum_filter {
     };
 }
 
-pub(crate) use enum_filter;
+/// Declares one criterion of an order by these fields.
+macro_rules! order_input {
+    ($(#[$doc:meta])* $visible:vis $name:ident($field:ty)) => {
+        $(#[$doc])*
+        #[derive(Debug, async_graphql::InputObject)]
+        $visible struct $name {
+            /// What to sort by.
+            field: $field,
+            /// Which way.
+            #[graphql(default_with = "crate::db::Direction::Asc")]
+            direction: $crate::db::Direction,
+        }
+
+        impl<F: From<$field>> From<$name> for $crate::db::OrderTerm<F> {
+            fn from(order: $name) -> Self {
+                Self {
+                    field: F::from(order.field),
+                    direction: order.direction,
+                }
+            }
+        }
+    };
+}
+
+pub(crate) use {enum_filter, order_input};
 
 impl<T> Parts<T> {
     /// Equal to a value or not, and one or none of several.

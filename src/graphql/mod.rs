@@ -19,7 +19,7 @@ pub mod subscription;
 
 pub use can::RecordRights;
 pub use connection::{Connection, ListArgs, Listing, page_request};
-pub(crate) use connection::{End, ends};
+pub(crate) use connection::{Ends, ends};
 pub use context::{ContextExt, RequestContext};
 pub use errors::{DeletePayload, UserError, answer};
 pub use filters::Filter;

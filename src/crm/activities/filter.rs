@@ -11,7 +11,7 @@ use crate::{
     db::{Direction, OrderTerm, Predicate},
     graphql::{
         Filter,
-        filters::{Conditions, DateTimeFilter, IdFilter, enum_filter},
+        filters::{Conditions, DateTimeFilter, IdFilter, enum_filter, order_input},
     },
 };
 
@@ -78,23 +78,9 @@ impl Filter for ActivityFilter {
     }
 }
 
-/// One criterion of the order of activities.
-#[derive(Debug, InputObject)]
-pub struct ActivityOrder {
-    /// What to sort by.
-    field: ActivityOrderField,
-    /// Which way.
-    #[graphql(default_with = "Direction::Asc")]
-    direction: Direction,
-}
-
-impl From<ActivityOrder> for OrderTerm<ActivityOrderField> {
-    fn from(order: ActivityOrder) -> Self {
-        Self {
-            field: order.field,
-            direction: order.direction,
-        }
-    }
+order_input! {
+    /// One criterion of the order of activities.
+    pub ActivityOrder(ActivityOrderField)
 }
 
 pub(super) const USUAL_ORDER: OrderTerm<ActivityOrderField> = OrderTerm {

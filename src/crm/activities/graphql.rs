@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Object, Union};
 use chrono::{DateTime, Utc};
+use dealgraph_derive::connection_args;
 use futures_util::future;
 use uuid::Uuid;
 
@@ -206,6 +207,7 @@ impl ActivityTarget {
 #[derive(Default)]
 pub struct ActivityQuery;
 
+#[connection_args]
 #[Object]
 impl ActivityQuery {
     /// An activity by its id; null when there is none that you may see.
@@ -214,20 +216,11 @@ impl ActivityQuery {
     }
 
     /// Activities, the latest first unless ordered otherwise.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn activities(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-        filter: Option<ActivityFilter>,
-        order_by: Option<Vec<ActivityOrder>>,
-        #[graphql(default)] include_archived: bool,
+        args: ListArgs<ActivityFilter, ActivityOrder>,
     ) -> Result<Connection<Activity>> {
-        let args = ListArgs::new((first, after), (last, before), filter, order_by)
-            .archived(include_archived);
         let query = args.query(ctx.request().actor().tenant, USUAL_ORDER)?;
         projection::list(ctx, &SHAPE, query).await
     }

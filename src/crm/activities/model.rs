@@ -2,7 +2,7 @@
 
 use async_graphql::Enum;
 use chrono::{DateTime, Utc};
-use dealgraph_derive::Columns;
+use dealgraph_derive::{Columns, OrderField};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -18,7 +18,7 @@ use crate::{
         text::Text,
         times,
     },
-    db::{OrderField, Value, ValueKind, list::Record},
+    db::list::Record,
     entity::{self, Entity, Ownership, Stamps},
 };
 
@@ -222,35 +222,21 @@ impl ActivityFields {
 }
 
 /// What activities can be sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, OrderField)]
+#[order(of = Activity)]
 pub enum ActivityOrderField {
     /// When it happened or is to happen.
+    #[order(time = self.occurred_at)]
     OccurredAt,
     /// When it was created.
+    #[order(time = self.stamps.created_at)]
     CreatedAt,
     /// When it last changed.
+    #[order(time = self.stamps.updated_at)]
     UpdatedAt,
     /// When it is due; those without a date come after all others.
+    #[order(time = self.fields.due_at, absent = "'infinity'::timestamptz")]
     DueAt,
-}
-
-impl OrderField for ActivityOrderField {
-    fn column(self) -> &'static str {
-        match self {
-            Self::OccurredAt => "occurred_at",
-            Self::CreatedAt => "created_at",
-            Self::UpdatedAt => "updated_at",
-            Self::DueAt => "due_at",
-        }
-    }
-
-    fn kind(self) -> ValueKind {
-        ValueKind::Time
-    }
-
-    fn absent(self) -> Option<&'static str> {
-        (self == Self::DueAt).then_some("'infinity'::timestamptz")
-    }
 }
 
 impl Record for Activity {
@@ -258,15 +244,6 @@ impl Record for Activity {
 
     fn key(&self) -> Uuid {
         self.id.uuid()
-    }
-
-    fn sort_value(&self, field: ActivityOrderField) -> Option<Value> {
-        match field {
-            ActivityOrderField::OccurredAt => Some(Value::Time(self.occurred_at)),
-            ActivityOrderField::CreatedAt => Some(Value::Time(self.stamps.created_at)),
-            ActivityOrderField::UpdatedAt => Some(Value::Time(self.stamps.updated_at)),
-            ActivityOrderField::DueAt => self.fields.due_at.map(Value::Time),
-        }
     }
 }
 

@@ -1,8 +1,6 @@
 //! Activities in the schema: what can be changed.
 
-use std::sync::Arc;
-
-use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object};
 use chrono::{DateTime, Utc};
 
 use super::{
@@ -11,11 +9,11 @@ use super::{
 use crate::{
     base::{
         error::Result,
-        ids::{ActivityId, Typed as _, UserId},
+        ids::{ActivityId, UserId},
     },
-    entity,
+    crm::lifecycle::record_lifecycle,
     graphql::{
-        ContextExt as _, DeletePayload, UserError, answer,
+        ContextExt as _,
         patch::{patch, patch_required},
     },
 };
@@ -109,22 +107,30 @@ struct ActivityCompleteInput {
     expected_version: Option<i32>,
 }
 
-/// Names an activity, and the version it is expected at.
-#[derive(Debug, InputObject)]
-struct ActivityRefInput {
-    /// Which activity.
-    id: ActivityId,
-    /// The version it is expected at; another one answers CONFLICT.
-    expected_version: Option<i32>,
-}
+record_lifecycle! {
+    Activity, ActivityId;
 
-/// What a change to an activity came to.
-#[derive(SimpleObject)]
-struct ActivityPayload {
-    /// The activity after the change; after a CONFLICT as it is now; null when the change was refused.
-    activity: Option<Arc<Activity>>,
-    /// What has to be mended; empty when the change was made.
-    user_errors: Vec<UserError>,
+    /// Names an activity, and the version it is expected at.
+    ActivityRefInput {
+        /// Which activity.
+        id
+    }
+
+    /// What a change to an activity came to.
+    ActivityPayload {
+        /// The activity after the change; after a CONFLICT as it is now; null when the change was refused.
+        activity
+    }
+
+    /// Archiving and deleting activities.
+    ActivityLifecycle {
+        /// Puts an activity away.
+        activity_archive
+        /// Takes an activity back from the archive.
+        activity_restore
+        /// Deletes an activity for good. The records it is about stay.
+        activity_delete
+    }
 }
 
 /// Writing activities.
@@ -170,7 +176,7 @@ impl ActivityMutation {
             )
             .await
         });
-        payload(ctx, id, outcome.await).await
+        ActivityPayload::new(ctx, id, outcome.await).await
     }
 
     /// Changes an activity.
@@ -199,7 +205,7 @@ impl ActivityMutation {
             })
             .await
         });
-        payload(ctx, id, outcome.await).await
+        ActivityPayload::new(ctx, id, outcome.await).await
     }
 
     /// Makes a planned activity done, now. Moves the same times as a new activity that is done.
@@ -216,54 +222,11 @@ impl ActivityMutation {
         let outcome = ctx
             .request()
             .write(async |tx| super::complete(tx, (id, expected_version), outcome).await);
-        payload(ctx, id, outcome.await).await
+        ActivityPayload::new(ctx, id, outcome.await).await
     }
 
-    /// Puts an activity away.
-    async fn activity_archive(
-        &self,
-        ctx: &Context<'_>,
-        input: ActivityRefInput,
-    ) -> async_graphql::Result<ActivityPayload> {
-        let outcome = ctx
-            .request()
-            .write(async |tx| entity::archive(tx, input.id.uuid(), input.expected_version).await);
-        payload(ctx, input.id, outcome.await).await
+    #[graphql(flatten)]
+    async fn lifecycle(&self) -> ActivityLifecycle {
+        ActivityLifecycle
     }
-
-    /// Takes an activity back from the archive.
-    async fn activity_restore(
-        &self,
-        ctx: &Context<'_>,
-        input: ActivityRefInput,
-    ) -> async_graphql::Result<ActivityPayload> {
-        let outcome = ctx
-            .request()
-            .write(async |tx| entity::restore(tx, input.id.uuid(), input.expected_version).await);
-        payload(ctx, input.id, outcome.await).await
-    }
-
-    /// Deletes an activity for good. The records it is about stay.
-    async fn activity_delete(
-        &self,
-        ctx: &Context<'_>,
-        input: ActivityRefInput,
-    ) -> async_graphql::Result<DeletePayload> {
-        let outcome = ctx.request().write(async |tx| {
-            entity::delete::<Activity>(tx, input.id.uuid(), input.expected_version).await
-        });
-        DeletePayload::new(input.id, outcome.await)
-    }
-}
-
-async fn payload(
-    ctx: &Context<'_>,
-    id: ActivityId,
-    outcome: Result<Activity>,
-) -> async_graphql::Result<ActivityPayload> {
-    let (activity, user_errors) = answer(ctx, id.uuid(), outcome).await?;
-    Ok(ActivityPayload {
-        activity,
-        user_errors,
-    })
 }

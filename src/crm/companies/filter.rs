@@ -16,7 +16,7 @@ use crate::{
     db::{Direction, OrderTerm, Predicate, Quantifier},
     graphql::{
         Filter,
-        filters::{Conditions, DateTimeFilter, IdFilter, IntFilter, TextFilter},
+        filters::{Conditions, DateTimeFilter, IdFilter, IntFilter, TextFilter, order_input},
     },
 };
 
@@ -95,23 +95,9 @@ impl Filter for CompanyFilter {
     }
 }
 
-/// One criterion of the order of companies.
-#[derive(Debug, InputObject)]
-pub struct CompanyOrder {
-    /// What to sort by.
-    field: CompanyOrderField,
-    /// Which way.
-    #[graphql(default_with = "Direction::Asc")]
-    direction: Direction,
-}
-
-impl From<CompanyOrder> for OrderTerm<CompanyOrderField> {
-    fn from(order: CompanyOrder) -> Self {
-        Self {
-            field: order.field,
-            direction: order.direction,
-        }
-    }
+order_input! {
+    /// One criterion of the order of companies.
+    pub CompanyOrder(CompanyOrderField)
 }
 
 pub(super) const USUAL_ORDER: OrderTerm<CompanyOrderField> = OrderTerm {

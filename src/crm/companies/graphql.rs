@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Object, SimpleObject};
 use chrono::{DateTime, Utc};
+use dealgraph_derive::connection_args;
 
 use super::{
     Company,
@@ -38,6 +39,7 @@ pub(super) static SUBSIDIARIES: Relation = Relation {
 };
 
 /// An organisation that the tenant deals with.
+#[connection_args]
 #[Object]
 impl Company {
     /// The id, as `company:<uuid>`.
@@ -122,20 +124,11 @@ impl Company {
     }
 
     /// The companies that belong to it.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn subsidiaries(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-        filter: Option<CompanyFilter>,
-        order_by: Option<Vec<CompanyOrder>>,
-        #[graphql(default)] include_archived: bool,
+        args: ListArgs<CompanyFilter, CompanyOrder>,
     ) -> Result<Connection<Company>> {
-        let args = ListArgs::new((first, after), (last, before), filter, order_by)
-            .archived(include_archived);
         Listing::below(
             ctx,
             &SUBSIDIARIES,
@@ -146,56 +139,29 @@ impl Company {
     }
 
     /// The people who work there.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn contacts(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-        filter: Option<ContactFilter>,
-        order_by: Option<Vec<ContactOrder>>,
-        #[graphql(default)] include_archived: bool,
+        args: ListArgs<ContactFilter, ContactOrder>,
     ) -> Result<Connection<Contact>> {
-        let args = ListArgs::new((first, after), (last, before), filter, order_by)
-            .archived(include_archived);
         contacts::below(ctx, &contacts::OF_COMPANY, self.id.uuid(), args).await
     }
 
     /// The deals with it.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn opportunities(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-        filter: Option<OpportunityFilter>,
-        order_by: Option<Vec<OpportunityOrder>>,
-        #[graphql(default)] include_archived: bool,
+        args: ListArgs<OpportunityFilter, OpportunityOrder>,
     ) -> Result<Connection<Opportunity>> {
-        let args = ListArgs::new((first, after), (last, before), filter, order_by)
-            .archived(include_archived);
         opportunities::below(ctx, &opportunities::OF_COMPANY, self.id.uuid(), args).await
     }
 
     /// What was done and is planned with it.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn activities(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-        filter: Option<ActivityFilter>,
-        order_by: Option<Vec<ActivityOrder>>,
-        #[graphql(default)] include_archived: bool,
+        args: ListArgs<ActivityFilter, ActivityOrder>,
     ) -> Result<Connection<Activity>> {
-        let args = ListArgs::new((first, after), (last, before), filter, order_by)
-            .archived(include_archived);
         activities::below(ctx, &activities::OF_COMPANY, self.id.uuid(), args).await
     }
 
@@ -239,6 +205,7 @@ struct Address<'a> {
 #[derive(Default)]
 pub struct CompanyQuery;
 
+#[connection_args]
 #[Object]
 impl CompanyQuery {
     /// A company by its id; null when there is none that you may see.
@@ -247,20 +214,11 @@ impl CompanyQuery {
     }
 
     /// Companies, the newest first unless ordered otherwise.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn companies(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-        filter: Option<CompanyFilter>,
-        order_by: Option<Vec<CompanyOrder>>,
-        #[graphql(default)] include_archived: bool,
+        args: ListArgs<CompanyFilter, CompanyOrder>,
     ) -> Result<Connection<Company>> {
-        let args = ListArgs::new((first, after), (last, before), filter, order_by)
-            .archived(include_archived);
         let query = args.query(ctx.request().actor().tenant, USUAL_ORDER)?;
         projection::list(ctx, &SHAPE, query).await
     }

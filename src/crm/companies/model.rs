@@ -2,7 +2,7 @@
 
 use async_graphql::Enum;
 use chrono::{DateTime, Utc};
-use dealgraph_derive::Columns;
+use dealgraph_derive::{Columns, OrderField};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -15,7 +15,7 @@ use crate::{
         text::{self, Text},
     },
     crm::activities::{self, Target},
-    db::{OrderField, Tx, Value, ValueKind, list::Record},
+    db::{Tx, list::Record},
     entity::{self, Entity, Ownership, Stamps},
 };
 
@@ -143,31 +143,18 @@ impl CompanyFields {
 }
 
 /// What companies can be sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, OrderField)]
+#[order(of = Company)]
 pub enum CompanyOrderField {
     /// When it was created.
+    #[order(time = self.stamps.created_at)]
     CreatedAt,
     /// When it last changed.
+    #[order(time = self.stamps.updated_at)]
     UpdatedAt,
     /// Its name, without regard to case.
+    #[order(text = text::normalize(&self.fields.name), column = "name_normalized")]
     Name,
-}
-
-impl OrderField for CompanyOrderField {
-    fn column(self) -> &'static str {
-        match self {
-            Self::CreatedAt => "created_at",
-            Self::UpdatedAt => "updated_at",
-            Self::Name => "name_normalized",
-        }
-    }
-
-    fn kind(self) -> ValueKind {
-        match self {
-            Self::CreatedAt | Self::UpdatedAt => ValueKind::Time,
-            Self::Name => ValueKind::Text,
-        }
-    }
 }
 
 impl Record for Company {
@@ -175,14 +162,6 @@ impl Record for Company {
 
     fn key(&self) -> Uuid {
         self.id.uuid()
-    }
-
-    fn sort_value(&self, field: CompanyOrderField) -> Option<Value> {
-        Some(match field {
-            CompanyOrderField::CreatedAt => Value::Time(self.stamps.created_at),
-            CompanyOrderField::UpdatedAt => Value::Time(self.stamps.updated_at),
-            CompanyOrderField::Name => Value::Text(text::normalize(&self.fields.name)),
-        })
     }
 }
 

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
+use async_graphql::{Context, InputObject, MaybeUndefined, Object};
 
 use super::{Company, CompanyFields, NewCompany};
 use crate::{
     access::{Rights, Sensitive},
     base::{
         error::Result,
-        ids::{CompanyId, Typed as _, UserId},
+        ids::{CompanyId, UserId},
     },
-    entity,
+    crm::lifecycle::record_lifecycle,
     graphql::{
-        ContextExt as _, DeletePayload, UserError, answer,
+        ContextExt as _,
         patch::{patch, patch_money, patch_or_default, patch_required, refuse_masked},
         scalars::MoneyInput,
     },
@@ -112,22 +112,30 @@ struct CompanyUpdateInput {
     details: CompanyDetails,
 }
 
-/// Names a company, and the version it is expected at.
-#[derive(Debug, InputObject)]
-struct CompanyRefInput {
-    /// Which company.
-    id: CompanyId,
-    /// The version it is expected at; another one answers CONFLICT.
-    expected_version: Option<i32>,
-}
+record_lifecycle! {
+    Company, CompanyId;
 
-/// What a change to a company came to.
-#[derive(SimpleObject)]
-struct CompanyPayload {
-    /// The company after the change; after a CONFLICT as it is now; null when the change was refused.
-    company: Option<Arc<Company>>,
-    /// What has to be mended; empty when the change was made.
-    user_errors: Vec<UserError>,
+    /// Names a company, and the version it is expected at.
+    CompanyRefInput {
+        /// Which company.
+        id
+    }
+
+    /// What a change to a company came to.
+    CompanyPayload {
+        /// The company after the change; after a CONFLICT as it is now; null when the change was refused.
+        company
+    }
+
+    /// Archiving and deleting companies.
+    CompanyLifecycle {
+        /// Puts a company away.
+        company_archive
+        /// Takes a company back from the archive.
+        company_restore
+        /// Deletes a company for good. Refused with IN_USE while contacts, deals or subsidiaries refer to it.
+        company_delete
+    }
 }
 
 /// Writing companies.
@@ -161,7 +169,7 @@ impl CompanyMutation {
             )
             .await
         });
-        payload(ctx, id, outcome.await).await
+        CompanyPayload::new(ctx, id, outcome.await).await
     }
 
     /// Changes a company.
@@ -185,54 +193,11 @@ impl CompanyMutation {
             })
             .await
         });
-        payload(ctx, id, outcome.await).await
+        CompanyPayload::new(ctx, id, outcome.await).await
     }
 
-    /// Puts a company away.
-    async fn company_archive(
-        &self,
-        ctx: &Context<'_>,
-        input: CompanyRefInput,
-    ) -> async_graphql::Result<CompanyPayload> {
-        let outcome = ctx
-            .request()
-            .write(async |tx| entity::archive(tx, input.id.uuid(), input.expected_version).await);
-        payload(ctx, input.id, outcome.await).await
+    #[graphql(flatten)]
+    async fn lifecycle(&self) -> CompanyLifecycle {
+        CompanyLifecycle
     }
-
-    /// Takes a company back from the archive.
-    async fn company_restore(
-        &self,
-        ctx: &Context<'_>,
-        input: CompanyRefInput,
-    ) -> async_graphql::Result<CompanyPayload> {
-        let outcome = ctx
-            .request()
-            .write(async |tx| entity::restore(tx, input.id.uuid(), input.expected_version).await);
-        payload(ctx, input.id, outcome.await).await
-    }
-
-    /// Deletes a company for good. Refused with IN_USE while contacts, deals or subsidiaries refer to it.
-    async fn company_delete(
-        &self,
-        ctx: &Context<'_>,
-        input: CompanyRefInput,
-    ) -> async_graphql::Result<DeletePayload> {
-        let outcome = ctx.request().write(async |tx| {
-            entity::delete::<Company>(tx, input.id.uuid(), input.expected_version).await
-        });
-        DeletePayload::new(input.id, outcome.await)
-    }
-}
-
-async fn payload(
-    ctx: &Context<'_>,
-    id: CompanyId,
-    outcome: Result<Company>,
-) -> async_graphql::Result<CompanyPayload> {
-    let (company, user_errors) = answer(ctx, id.uuid(), outcome).await?;
-    Ok(CompanyPayload {
-        company,
-        user_errors,
-    })
 }

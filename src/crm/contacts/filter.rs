@@ -13,7 +13,7 @@ use crate::{
     db::{Direction, OrderTerm, Predicate, Quantifier},
     graphql::{
         Filter,
-        filters::{Conditions, DateTimeFilter, IdFilter, IntFilter, TextFilter},
+        filters::{Conditions, DateTimeFilter, IdFilter, IntFilter, TextFilter, order_input},
     },
 };
 
@@ -77,23 +77,9 @@ impl Filter for ContactFilter {
     }
 }
 
-/// One criterion of the order of contacts.
-#[derive(Debug, InputObject)]
-pub struct ContactOrder {
-    /// What to sort by.
-    field: ContactOrderField,
-    /// Which way.
-    #[graphql(default_with = "Direction::Asc")]
-    direction: Direction,
-}
-
-impl From<ContactOrder> for OrderTerm<ContactOrderField> {
-    fn from(order: ContactOrder) -> Self {
-        Self {
-            field: order.field,
-            direction: order.direction,
-        }
-    }
+order_input! {
+    /// One criterion of the order of contacts.
+    pub ContactOrder(ContactOrderField)
 }
 
 pub(super) const USUAL_ORDER: OrderTerm<ContactOrderField> = OrderTerm {

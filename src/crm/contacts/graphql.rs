@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Object};
 use chrono::{DateTime, Utc};
+use dealgraph_derive::connection_args;
 
 use super::{
     Contact, ContactMethod,
@@ -75,6 +76,7 @@ pub(crate) async fn below(
 }
 
 /// A person that the tenant deals with.
+#[connection_args]
 #[Object]
 impl Contact {
     /// The id, as `contact:<uuid>`.
@@ -165,56 +167,29 @@ impl Contact {
     }
 
     /// The people whose boss this is.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn direct_reports(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-        filter: Option<ContactFilter>,
-        order_by: Option<Vec<ContactOrder>>,
-        #[graphql(default)] include_archived: bool,
+        args: ListArgs<ContactFilter, ContactOrder>,
     ) -> Result<Connection<Contact>> {
-        let args = ListArgs::new((first, after), (last, before), filter, order_by)
-            .archived(include_archived);
         below(ctx, &REPORTS_TO, self.id.uuid(), args).await
     }
 
     /// The deals the person has a part in.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn opportunities(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-        filter: Option<OpportunityFilter>,
-        order_by: Option<Vec<OpportunityOrder>>,
-        #[graphql(default)] include_archived: bool,
+        args: ListArgs<OpportunityFilter, OpportunityOrder>,
     ) -> Result<Connection<Opportunity>> {
-        let args = ListArgs::new((first, after), (last, before), filter, order_by)
-            .archived(include_archived);
         opportunities::below(ctx, &opportunities::OF_CONTACT, self.id.uuid(), args).await
     }
 
     /// What was done and is planned with the person.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn activities(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-        filter: Option<ActivityFilter>,
-        order_by: Option<Vec<ActivityOrder>>,
-        #[graphql(default)] include_archived: bool,
+        args: ListArgs<ActivityFilter, ActivityOrder>,
     ) -> Result<Connection<Activity>> {
-        let args = ListArgs::new((first, after), (last, before), filter, order_by)
-            .archived(include_archived);
         activities::below(ctx, &activities::OF_CONTACT, self.id.uuid(), args).await
     }
 
@@ -243,6 +218,7 @@ impl Contact {
 #[derive(Default)]
 pub struct ContactQuery;
 
+#[connection_args]
 #[Object]
 impl ContactQuery {
     /// A contact by its id; null when there is none that you may see.
@@ -253,20 +229,11 @@ impl ContactQuery {
     /// Contacts, the newest first unless ordered otherwise. Whom to call next ("my 500"): filter by your own `ownerId`
     /// and order by `[{ field: WARMNESS_SCORE, direction: DESC }, { field: LAST_CONTACTED_AT, direction: ASC }]`, the
     /// warmest first and, among equals, who has waited longest.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn contacts(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-        filter: Option<ContactFilter>,
-        order_by: Option<Vec<ContactOrder>>,
-        #[graphql(default)] include_archived: bool,
+        args: ListArgs<ContactFilter, ContactOrder>,
     ) -> Result<Connection<Contact>> {
-        let args = ListArgs::new((first, after), (last, before), filter, order_by)
-            .archived(include_archived);
         let query = args.query(ctx.request().actor().tenant, USUAL_ORDER)?;
         projection::list(ctx, &SHAPE, query).await
     }

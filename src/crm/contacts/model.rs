@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use async_graphql::Enum;
 use chrono::{DateTime, Utc};
-use dealgraph_derive::Columns;
+use dealgraph_derive::{Columns, OrderField};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -18,7 +18,7 @@ use crate::{
         times,
     },
     crm::activities::{self, Target},
-    db::{OrderField, Tx, Value, ValueKind, list::Record},
+    db::{Tx, list::Record},
     entity::{self, Entity, Ownership, Stamps},
 };
 
@@ -138,42 +138,24 @@ pub(super) fn refused_loop() -> Error {
 }
 
 /// What contacts can be sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, OrderField)]
+#[order(of = Contact)]
 pub enum ContactOrderField {
     /// When it was created.
+    #[order(time = self.stamps.created_at)]
     CreatedAt,
     /// When it last changed.
+    #[order(time = self.stamps.updated_at)]
     UpdatedAt,
     /// Its last name, then its first name, without regard to case.
+    #[order(text = self.fields.name_normalized(), column = "name_normalized")]
     Name,
     /// How warm the relationship is.
+    #[order(int = self.fields.warmness_score)]
     WarmnessScore,
     /// When somebody was last in touch; never counts as the longest ago.
+    #[order(time = self.fields.last_contacted_at, absent = "'-infinity'::timestamptz")]
     LastContactedAt,
-}
-
-impl OrderField for ContactOrderField {
-    fn column(self) -> &'static str {
-        match self {
-            Self::CreatedAt => "created_at",
-            Self::UpdatedAt => "updated_at",
-            Self::Name => "name_normalized",
-            Self::WarmnessScore => "warmness_score",
-            Self::LastContactedAt => "last_contacted_at",
-        }
-    }
-
-    fn kind(self) -> ValueKind {
-        match self {
-            Self::CreatedAt | Self::UpdatedAt | Self::LastContactedAt => ValueKind::Time,
-            Self::Name => ValueKind::Text,
-            Self::WarmnessScore => ValueKind::Int,
-        }
-    }
-
-    fn absent(self) -> Option<&'static str> {
-        (self == Self::LastContactedAt).then_some("'-infinity'::timestamptz")
-    }
 }
 
 impl Record for Contact {
@@ -181,16 +163,6 @@ impl Record for Contact {
 
     fn key(&self) -> Uuid {
         self.id.uuid()
-    }
-
-    fn sort_value(&self, field: ContactOrderField) -> Option<Value> {
-        match field {
-            ContactOrderField::CreatedAt => Some(Value::Time(self.stamps.created_at)),
-            ContactOrderField::UpdatedAt => Some(Value::Time(self.stamps.updated_at)),
-            ContactOrderField::Name => Some(Value::Text(self.fields.name_normalized())),
-            ContactOrderField::WarmnessScore => Some(Value::Int(self.fields.warmness_score.into())),
-            ContactOrderField::LastContactedAt => self.fields.last_contacted_at.map(Value::Time),
-        }
     }
 }
 

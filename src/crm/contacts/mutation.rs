@@ -1,8 +1,6 @@
 //! Contacts in the schema: what can be changed.
 
-use std::sync::Arc;
-
-use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
+use async_graphql::{Context, InputObject, MaybeUndefined, Object};
 use chrono::{DateTime, Utc};
 
 use super::{
@@ -11,13 +9,10 @@ use super::{
 };
 use crate::{
     access::Sensitive,
-    base::{
-        error::Result,
-        ids::{CompanyId, ContactId, Typed as _, UserId},
-    },
-    entity,
+    base::ids::{CompanyId, ContactId, UserId},
+    crm::lifecycle::record_lifecycle,
     graphql::{
-        ContextExt as _, DeletePayload, UserError, answer,
+        ContextExt as _,
         patch::{self, patch, patch_or_default, patch_required},
     },
 };
@@ -88,22 +83,30 @@ struct ContactUpdateInput {
     details: ContactDetails,
 }
 
-/// Names a contact, and the version it is expected at.
-#[derive(Debug, InputObject)]
-struct ContactRefInput {
-    /// Which contact.
-    id: ContactId,
-    /// The version it is expected at; another one answers CONFLICT.
-    expected_version: Option<i32>,
-}
+record_lifecycle! {
+    Contact, ContactId;
 
-/// What a change to a contact came to.
-#[derive(SimpleObject)]
-struct ContactPayload {
-    /// The contact after the change; after a CONFLICT as it is now; null when the change was refused.
-    contact: Option<Arc<Contact>>,
-    /// What has to be mended; empty when the change was made.
-    user_errors: Vec<UserError>,
+    /// Names a contact, and the version it is expected at.
+    ContactRefInput {
+        /// Which contact.
+        id
+    }
+
+    /// What a change to a contact came to.
+    ContactPayload {
+        /// The contact after the change; after a CONFLICT as it is now; null when the change was refused.
+        contact
+    }
+
+    /// Archiving and deleting contacts.
+    ContactLifecycle {
+        /// Puts a contact away.
+        contact_archive
+        /// Takes a contact back from the archive.
+        contact_restore
+        /// Deletes a contact for good. Refused with IN_USE while deals or people who report to it refer to it.
+        contact_delete
+    }
 }
 
 /// Writing contacts.
@@ -148,7 +151,7 @@ impl ContactMutation {
             )
             .await
         });
-        payload(ctx, id, outcome.await).await
+        ContactPayload::new(ctx, id, outcome.await).await
     }
 
     /// Changes a contact.
@@ -192,58 +195,15 @@ impl ContactMutation {
             })
             .await
         });
-        payload(ctx, id, outcome.await).await
+        ContactPayload::new(ctx, id, outcome.await).await
     }
 
-    /// Puts a contact away.
-    async fn contact_archive(
-        &self,
-        ctx: &Context<'_>,
-        input: ContactRefInput,
-    ) -> async_graphql::Result<ContactPayload> {
-        let outcome = ctx
-            .request()
-            .write(async |tx| entity::archive(tx, input.id.uuid(), input.expected_version).await);
-        payload(ctx, input.id, outcome.await).await
-    }
-
-    /// Takes a contact back from the archive.
-    async fn contact_restore(
-        &self,
-        ctx: &Context<'_>,
-        input: ContactRefInput,
-    ) -> async_graphql::Result<ContactPayload> {
-        let outcome = ctx
-            .request()
-            .write(async |tx| entity::restore(tx, input.id.uuid(), input.expected_version).await);
-        payload(ctx, input.id, outcome.await).await
-    }
-
-    /// Deletes a contact for good. Refused with IN_USE while deals or people who report to it refer to it.
-    async fn contact_delete(
-        &self,
-        ctx: &Context<'_>,
-        input: ContactRefInput,
-    ) -> async_graphql::Result<DeletePayload> {
-        let outcome = ctx.request().write(async |tx| {
-            entity::delete::<Contact>(tx, input.id.uuid(), input.expected_version).await
-        });
-        DeletePayload::new(input.id, outcome.await)
+    #[graphql(flatten)]
+    async fn lifecycle(&self) -> ContactLifecycle {
+        ContactLifecycle
     }
 }
 
 fn new_methods(inputs: Vec<ContactMethodInput>) -> Vec<NewContactMethod> {
     inputs.into_iter().map(NewContactMethod::from).collect()
-}
-
-async fn payload(
-    ctx: &Context<'_>,
-    id: ContactId,
-    outcome: Result<Contact>,
-) -> async_graphql::Result<ContactPayload> {
-    let (contact, user_errors) = answer(ctx, id.uuid(), outcome).await?;
-    Ok(ContactPayload {
-        contact,
-        user_errors,
-    })
 }

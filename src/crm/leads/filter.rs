@@ -12,7 +12,7 @@ use crate::{
     db::{Direction, OrderTerm, Predicate},
     graphql::{
         Filter,
-        filters::{Conditions, DateTimeFilter, IdFilter, TextFilter, enum_filter},
+        filters::{Conditions, DateTimeFilter, IdFilter, TextFilter, enum_filter, order_input},
     },
 };
 
@@ -70,23 +70,9 @@ impl Filter for LeadFilter {
     }
 }
 
-/// One criterion of the order of leads.
-#[derive(Debug, InputObject)]
-pub struct LeadOrder {
-    /// What to sort by.
-    field: LeadOrderField,
-    /// Which way.
-    #[graphql(default_with = "Direction::Asc")]
-    direction: Direction,
-}
-
-impl From<LeadOrder> for OrderTerm<LeadOrderField> {
-    fn from(order: LeadOrder) -> Self {
-        Self {
-            field: order.field,
-            direction: order.direction,
-        }
-    }
+order_input! {
+    /// One criterion of the order of leads.
+    pub LeadOrder(LeadOrderField)
 }
 
 pub(super) const USUAL_ORDER: OrderTerm<LeadOrderField> = OrderTerm {

@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Object};
 use chrono::{DateTime, Utc};
+use dealgraph_derive::connection_args;
 
 use super::{
     Lead, LeadStatus,
@@ -25,6 +26,7 @@ use crate::{
 };
 
 /// A person who may become business and is not yet a contact.
+#[connection_args]
 #[Object]
 impl Lead {
     /// The id, as `lead:<uuid>`.
@@ -121,20 +123,11 @@ impl Lead {
     }
 
     /// What was done and is planned with them.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn activities(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-        filter: Option<ActivityFilter>,
-        order_by: Option<Vec<ActivityOrder>>,
-        #[graphql(default)] include_archived: bool,
+        args: ListArgs<ActivityFilter, ActivityOrder>,
     ) -> Result<Connection<Activity>> {
-        let args = ListArgs::new((first, after), (last, before), filter, order_by)
-            .archived(include_archived);
         activities::below(ctx, &activities::OF_LEAD, self.id.uuid(), args).await
     }
 
@@ -163,6 +156,7 @@ impl Lead {
 #[derive(Default)]
 pub struct LeadQuery;
 
+#[connection_args]
 #[Object]
 impl LeadQuery {
     /// A lead by its id; null when there is none that you may see.
@@ -171,20 +165,11 @@ impl LeadQuery {
     }
 
     /// Leads, the newest first unless ordered otherwise.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn leads(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-        filter: Option<LeadFilter>,
-        order_by: Option<Vec<LeadOrder>>,
-        #[graphql(default)] include_archived: bool,
+        args: ListArgs<LeadFilter, LeadOrder>,
     ) -> Result<Connection<Lead>> {
-        let args = ListArgs::new((first, after), (last, before), filter, order_by)
-            .archived(include_archived);
         let query = args.query(ctx.request().actor().tenant, USUAL_ORDER)?;
         projection::list(ctx, &SHAPE, query).await
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
+use async_graphql::{Context, InputObject, MaybeUndefined, Object};
 use chrono::{DateTime, Utc};
 
 use super::{Lead, LeadFields, LeadStatus, NewLead};
@@ -10,11 +10,11 @@ use crate::{
     access::{Rights, Sensitive},
     base::{
         error::Result,
-        ids::{LeadId, Typed as _, UserId},
+        ids::{LeadId, UserId},
     },
-    entity,
+    crm::lifecycle::record_lifecycle,
     graphql::{
-        ContextExt as _, DeletePayload, UserError, answer,
+        ContextExt as _,
         patch::{patch, patch_money, patch_or_default, patch_required, refuse_masked},
         scalars::MoneyInput,
     },
@@ -109,22 +109,30 @@ struct LeadUpdateInput {
     details: LeadDetails,
 }
 
-/// Names a lead, and the version it is expected at.
-#[derive(Debug, InputObject)]
-struct LeadRefInput {
-    /// Which lead.
-    id: LeadId,
-    /// The version it is expected at; another one answers CONFLICT.
-    expected_version: Option<i32>,
-}
+record_lifecycle! {
+    Lead, LeadId;
 
-/// What a change to a lead came to.
-#[derive(SimpleObject)]
-struct LeadPayload {
-    /// The lead after the change; after a CONFLICT as it is now; null when the change was refused.
-    lead: Option<Arc<Lead>>,
-    /// What has to be mended; empty when the change was made.
-    user_errors: Vec<UserError>,
+    /// Names a lead, and the version it is expected at.
+    LeadRefInput {
+        /// Which lead.
+        id
+    }
+
+    /// What a change to a lead came to.
+    LeadPayload {
+        /// The lead after the change; after a CONFLICT as it is now; null when the change was refused.
+        lead
+    }
+
+    /// Archiving and deleting leads.
+    LeadLifecycle {
+        /// Puts a lead away.
+        lead_archive
+        /// Takes a lead back from the archive.
+        lead_restore
+        /// Deletes a lead for good; activities with it stay, without it.
+        lead_delete
+    }
 }
 
 /// Writing leads.
@@ -165,7 +173,7 @@ impl LeadMutation {
             )
             .await
         });
-        payload(ctx, id, outcome.await).await
+        LeadPayload::new(ctx, id, outcome.await).await
     }
 
     /// Changes a lead. Refused with INVALID_STATUS once it is converted.
@@ -191,51 +199,11 @@ impl LeadMutation {
             })
             .await
         });
-        payload(ctx, id, outcome.await).await
+        LeadPayload::new(ctx, id, outcome.await).await
     }
 
-    /// Puts a lead away.
-    async fn lead_archive(
-        &self,
-        ctx: &Context<'_>,
-        input: LeadRefInput,
-    ) -> async_graphql::Result<LeadPayload> {
-        let outcome = ctx
-            .request()
-            .write(async |tx| entity::archive(tx, input.id.uuid(), input.expected_version).await);
-        payload(ctx, input.id, outcome.await).await
+    #[graphql(flatten)]
+    async fn lifecycle(&self) -> LeadLifecycle {
+        LeadLifecycle
     }
-
-    /// Takes a lead back from the archive.
-    async fn lead_restore(
-        &self,
-        ctx: &Context<'_>,
-        input: LeadRefInput,
-    ) -> async_graphql::Result<LeadPayload> {
-        let outcome = ctx
-            .request()
-            .write(async |tx| entity::restore(tx, input.id.uuid(), input.expected_version).await);
-        payload(ctx, input.id, outcome.await).await
-    }
-
-    /// Deletes a lead for good; activities with it stay, without it.
-    async fn lead_delete(
-        &self,
-        ctx: &Context<'_>,
-        input: LeadRefInput,
-    ) -> async_graphql::Result<DeletePayload> {
-        let outcome = ctx.request().write(async |tx| {
-            entity::delete::<Lead>(tx, input.id.uuid(), input.expected_version).await
-        });
-        DeletePayload::new(input.id, outcome.await)
-    }
-}
-
-async fn payload(
-    ctx: &Context<'_>,
-    id: LeadId,
-    outcome: Result<Lead>,
-) -> async_graphql::Result<LeadPayload> {
-    let (lead, user_errors) = answer(ctx, id.uuid(), outcome).await?;
-    Ok(LeadPayload { lead, user_errors })
 }

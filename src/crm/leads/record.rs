@@ -1,6 +1,7 @@
 //! A lead as a record of the database: its columns, what lists of it are sorted by, and who sees it.
 
 use async_graphql::Enum;
+use dealgraph_derive::OrderField;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
@@ -9,46 +10,26 @@ use crate::{
     base::error::Result,
     base::{ids::Typed as _, text},
     crm::activities::{self, Target},
-    db::{OrderField, Tx, Value, ValueKind, list::Record},
+    db::{Tx, list::Record},
     entity::{self, Entity, Stamps},
 };
 
 /// What leads can be sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, OrderField)]
+#[order(of = Lead)]
 pub enum LeadOrderField {
     /// When it was created.
+    #[order(time = self.stamps.created_at)]
     CreatedAt,
     /// When it last changed.
+    #[order(time = self.stamps.updated_at)]
     UpdatedAt,
     /// The last name, then the first, without regard to case.
+    #[order(text = text::normalize(&self.fields.sorted_name()), column = "name_normalized")]
     Name,
     /// When the next action is due; leads without one sort as the latest.
+    #[order(time = self.fields.next_action_at, absent = "'infinity'::timestamptz")]
     NextActionAt,
-}
-
-impl OrderField for LeadOrderField {
-    fn column(self) -> &'static str {
-        match self {
-            Self::CreatedAt => "created_at",
-            Self::UpdatedAt => "updated_at",
-            Self::Name => "name_normalized",
-            Self::NextActionAt => "next_action_at",
-        }
-    }
-
-    fn kind(self) -> ValueKind {
-        match self {
-            Self::CreatedAt | Self::UpdatedAt | Self::NextActionAt => ValueKind::Time,
-            Self::Name => ValueKind::Text,
-        }
-    }
-
-    fn absent(self) -> Option<&'static str> {
-        match self {
-            Self::NextActionAt => Some("'infinity'::timestamptz"),
-            Self::CreatedAt | Self::UpdatedAt | Self::Name => None,
-        }
-    }
 }
 
 impl Record for Lead {
@@ -56,15 +37,6 @@ impl Record for Lead {
 
     fn key(&self) -> Uuid {
         self.id.uuid()
-    }
-
-    fn sort_value(&self, field: LeadOrderField) -> Option<Value> {
-        match field {
-            LeadOrderField::CreatedAt => Some(Value::Time(self.stamps.created_at)),
-            LeadOrderField::UpdatedAt => Some(Value::Time(self.stamps.updated_at)),
-            LeadOrderField::Name => Some(Value::Text(text::normalize(&self.fields.sorted_name()))),
-            LeadOrderField::NextActionAt => self.fields.next_action_at.map(Value::Time),
-        }
     }
 }
 

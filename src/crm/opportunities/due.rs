@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Enum, Object};
 use chrono::{DateTime, Utc};
+use dealgraph_derive::connection_args;
 
 use super::{Opportunity, projection::SHAPE, record::OpportunitySort};
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
         Comparison, Direction, OrderTerm, Predicate, Sql, Tx, Value,
         list::{ListQuery, PageRequest},
     },
-    graphql::{Connection, ContextExt as _, End, page_request, projection},
+    graphql::{Connection, ContextExt as _, Ends, page_request, projection},
 };
 
 /// Whose next actions.
@@ -125,7 +126,7 @@ impl DueActions {
         &self,
         ctx: &Context<'_>,
         bucket: Bucket,
-        (front, back): (End, End),
+        (front, back): Ends,
     ) -> Result<Connection<Opportunity>> {
         let actor = ctx.request().actor();
         let page = page_request(front, back, actor.tenant, &order())?;
@@ -135,44 +136,21 @@ impl DueActions {
 }
 
 /// Deals whose next action waits, by when it is due. Days end in the tenant's time zone.
+#[connection_args]
 #[Object]
 impl DueActions {
     /// Due before now, the longest waiting first.
-    async fn overdue(
-        &self,
-        ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-    ) -> Result<Connection<Opportunity>> {
-        let ends = ((first, after), (last, before));
+    async fn overdue(&self, ctx: &Context<'_>, ends: Ends) -> Result<Connection<Opportunity>> {
         self.bucket(ctx, Bucket::Overdue, ends).await
     }
 
     /// Due from now to the end of the day.
-    async fn today(
-        &self,
-        ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-    ) -> Result<Connection<Opportunity>> {
-        let ends = ((first, after), (last, before));
+    async fn today(&self, ctx: &Context<'_>, ends: Ends) -> Result<Connection<Opportunity>> {
         self.bucket(ctx, Bucket::Today, ends).await
     }
 
     /// Due after today.
-    async fn upcoming(
-        &self,
-        ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-    ) -> Result<Connection<Opportunity>> {
-        let ends = ((first, after), (last, before));
+    async fn upcoming(&self, ctx: &Context<'_>, ends: Ends) -> Result<Connection<Opportunity>> {
         self.bucket(ctx, Bucket::Upcoming, ends).await
     }
 }

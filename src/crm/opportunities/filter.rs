@@ -18,7 +18,7 @@ use crate::{
         Filter,
         filters::{
             BigIntFilter, Conditions, DateFilter, DateTimeFilter, IdFilter, IntFilter, TextFilter,
-            enum_filter,
+            enum_filter, order_input,
         },
     },
 };
@@ -153,23 +153,9 @@ impl OpportunityFilter {
     }
 }
 
-/// One criterion of the order of deals.
-#[derive(Debug, InputObject)]
-pub struct OpportunityOrder {
-    /// What to sort by.
-    field: OpportunityOrderField,
-    /// Which way.
-    #[graphql(default_with = "Direction::Asc")]
-    direction: Direction,
-}
-
-impl From<OpportunityOrder> for OrderTerm<OpportunitySort> {
-    fn from(order: OpportunityOrder) -> Self {
-        Self {
-            field: OpportunitySort::Field(order.field),
-            direction: order.direction,
-        }
-    }
+order_input! {
+    /// One criterion of the order of deals.
+    pub OpportunityOrder(OpportunityOrderField)
 }
 
 pub(super) const USUAL_ORDER: OrderTerm<OpportunitySort> = OrderTerm {

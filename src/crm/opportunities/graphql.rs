@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Object};
 use chrono::{DateTime, Utc};
+use dealgraph_derive::connection_args;
 use uuid::Uuid;
 
 use super::{
@@ -75,6 +76,7 @@ pub(crate) async fn below(
 }
 
 /// A deal on its way through a pipeline.
+#[connection_args]
 #[Object]
 impl Opportunity {
     /// The id, as `opportunity:<uuid>`.
@@ -216,20 +218,11 @@ impl Opportunity {
     }
 
     /// Its contacts as a list of their own.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn contacts(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-        filter: Option<ContactFilter>,
-        order_by: Option<Vec<ContactOrder>>,
-        #[graphql(default)] include_archived: bool,
+        args: ListArgs<ContactFilter, ContactOrder>,
     ) -> Result<Connection<Contact>> {
-        let args = ListArgs::new((first, after), (last, before), filter, order_by)
-            .archived(include_archived);
         contacts::below(ctx, &contacts::OF_OPPORTUNITY, self.id.uuid(), args).await
     }
 
@@ -267,20 +260,11 @@ impl Opportunity {
     }
 
     /// What was done and is planned about it.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn activities(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-        filter: Option<ActivityFilter>,
-        order_by: Option<Vec<ActivityOrder>>,
-        #[graphql(default)] include_archived: bool,
+        args: ListArgs<ActivityFilter, ActivityOrder>,
     ) -> Result<Connection<Activity>> {
-        let args = ListArgs::new((first, after), (last, before), filter, order_by)
-            .archived(include_archived);
         activities::below(ctx, &activities::OF_OPPORTUNITY, self.id.uuid(), args).await
     }
 
@@ -309,6 +293,7 @@ impl Opportunity {
 #[derive(Default)]
 pub struct OpportunityQuery;
 
+#[connection_args]
 #[Object]
 impl OpportunityQuery {
     /// A deal by its id; null when there is none that you may see.
@@ -321,20 +306,11 @@ impl OpportunityQuery {
     }
 
     /// Deals, the newest first unless ordered otherwise.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn opportunities(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-        filter: Option<OpportunityFilter>,
-        order_by: Option<Vec<OpportunityOrder>>,
-        #[graphql(default)] include_archived: bool,
+        args: ListArgs<OpportunityFilter, OpportunityOrder>,
     ) -> Result<Connection<Opportunity>> {
-        let args = ListArgs::new((first, after), (last, before), filter, order_by)
-            .archived(include_archived);
         let query = args.query(ctx.request().actor().tenant, USUAL_ORDER)?;
         projection::list(ctx, &SHAPE, query).await
     }

@@ -153,15 +153,6 @@ pub(super) struct OpportunityUpdateInput {
     pub(super) details: OpportunityDetails,
 }
 
-/// Names a deal, and the version it is expected at.
-#[derive(Debug, InputObject)]
-pub(super) struct OpportunityRefInput {
-    /// Which deal.
-    pub(super) id: OpportunityId,
-    /// The version it is expected at; another one answers CONFLICT.
-    pub(super) expected_version: Option<i32>,
-}
-
 /// A deal's way to another stage.
 #[derive(Debug, InputObject)]
 pub(super) struct OpportunityMoveStageInput {

@@ -8,32 +8,45 @@ use super::{
     NewOpportunity, NextAction, Opportunity, OpportunityFields, Place,
     input::{
         OpportunityCompleteNextActionInput, OpportunityCreateInput, OpportunityLoseInput,
-        OpportunityMoveStageInput, OpportunityRefInput, OpportunityReopenInput,
-        OpportunityReorderInput, OpportunitySetCollaboratorsInput, OpportunitySetContactsInput,
+        OpportunityMoveStageInput, OpportunityReopenInput, OpportunityReorderInput,
+        OpportunitySetCollaboratorsInput, OpportunitySetContactsInput,
         OpportunitySetNextActionInput, OpportunityUpdateInput, OpportunityWinInput, contacts,
         users,
     },
 };
 use crate::{
-    base::{
-        error::Result,
-        ids::{OpportunityId, Typed as _},
-    },
-    crm::{activities::Activity, pipelines},
-    entity,
+    base::ids::{OpportunityId, Typed as _},
+    crm::{activities::Activity, lifecycle::record_lifecycle, pipelines},
     graphql::{
-        ContextExt as _, DeletePayload, UserError, answer,
+        ContextExt as _, UserError, answer,
         patch::{patch_required, said},
     },
 };
 
-/// What a change to a deal came to.
-#[derive(SimpleObject)]
-struct OpportunityPayload {
-    /// The deal after the change; after a CONFLICT as it is now; null when the change was refused.
-    opportunity: Option<Arc<Opportunity>>,
-    /// What has to be mended; empty when the change was made.
-    user_errors: Vec<UserError>,
+record_lifecycle! {
+    Opportunity, OpportunityId;
+
+    /// Names a deal, and the version it is expected at.
+    OpportunityRefInput {
+        /// Which deal.
+        id
+    }
+
+    /// What a change to a deal came to.
+    OpportunityPayload {
+        /// The deal after the change; after a CONFLICT as it is now; null when the change was refused.
+        opportunity
+    }
+
+    /// Archiving and deleting deals.
+    OpportunityLifecycle {
+        /// Puts a deal away.
+        opportunity_archive
+        /// Takes a deal back from the archive.
+        opportunity_restore
+        /// Deletes a deal with its stage history for good; its activities stay.
+        opportunity_delete
+    }
 }
 
 /// What completing a next action came to.
@@ -88,7 +101,7 @@ impl OpportunityMutation {
             };
             super::create(tx, new).await
         });
-        payload(ctx, id, outcome.await).await
+        OpportunityPayload::new(ctx, id, outcome.await).await
     }
 
     /// Changes a deal.
@@ -112,7 +125,7 @@ impl OpportunityMutation {
             })
             .await
         });
-        payload(ctx, id, outcome.await).await
+        OpportunityPayload::new(ctx, id, outcome.await).await
     }
 
     /// Moves an open deal to another stage, also of another pipeline. A stage of kind WON wins it.
@@ -135,7 +148,7 @@ impl OpportunityMutation {
         let outcome = ctx
             .request()
             .write(async |tx| super::move_stage(tx, (id, expected_version), stage_id, place).await);
-        payload(ctx, id, outcome.await).await
+        OpportunityPayload::new(ctx, id, outcome.await).await
     }
 
     /// Moves a deal along the board within its stage.
@@ -157,7 +170,7 @@ impl OpportunityMutation {
         let outcome = ctx
             .request()
             .write(async |tx| super::reorder(tx, (id, expected_version), place).await);
-        payload(ctx, id, outcome.await).await
+        OpportunityPayload::new(ctx, id, outcome.await).await
     }
 
     /// Wins an open deal.
@@ -174,7 +187,7 @@ impl OpportunityMutation {
         let outcome = ctx
             .request()
             .write(async |tx| super::win(tx, (id, expected_version), stage_id).await);
-        payload(ctx, id, outcome.await).await
+        OpportunityPayload::new(ctx, id, outcome.await).await
     }
 
     /// Loses an open deal.
@@ -193,7 +206,7 @@ impl OpportunityMutation {
         let outcome = ctx.request().write(async |tx| {
             super::lose(tx, (id, expected_version), stage_id, (reason, note)).await
         });
-        payload(ctx, id, outcome.await).await
+        OpportunityPayload::new(ctx, id, outcome.await).await
     }
 
     /// Opens a won or lost deal again.
@@ -210,7 +223,7 @@ impl OpportunityMutation {
         let outcome = ctx
             .request()
             .write(async |tx| super::reopen(tx, (id, expected_version), stage_id).await);
-        payload(ctx, id, outcome.await).await
+        OpportunityPayload::new(ctx, id, outcome.await).await
     }
 
     /// Replaces the contacts of a deal.
@@ -227,7 +240,7 @@ impl OpportunityMutation {
         let outcome = ctx.request().write(async |tx| {
             super::set_contacts(tx, (id, expected_version), contacts(wanted)).await
         });
-        payload(ctx, id, outcome.await).await
+        OpportunityPayload::new(ctx, id, outcome.await).await
     }
 
     /// Replaces the people who work on a deal beside its owner. They see it whatever their role's row scope.
@@ -244,7 +257,7 @@ impl OpportunityMutation {
         let outcome = ctx.request().write(async |tx| {
             super::set_collaborators(tx, (id, expected_version), users(collaborators)).await
         });
-        payload(ctx, id, outcome.await).await
+        OpportunityPayload::new(ctx, id, outcome.await).await
     }
 
     /// Sets what is to be done next about an open deal, or that nothing is.
@@ -262,7 +275,7 @@ impl OpportunityMutation {
             let next = said(next_action, "nextAction")?.map(NextAction::from);
             super::set_next_action(tx, (id, expected_version), next).await
         });
-        payload(ctx, id, outcome.await).await
+        OpportunityPayload::new(ctx, id, outcome.await).await
     }
 
     /// Completes the next action in one atomic step: logs it as a done activity, and schedules what comes next.
@@ -295,51 +308,8 @@ impl OpportunityMutation {
         })
     }
 
-    /// Puts a deal away.
-    async fn opportunity_archive(
-        &self,
-        ctx: &Context<'_>,
-        input: OpportunityRefInput,
-    ) -> async_graphql::Result<OpportunityPayload> {
-        let outcome = ctx
-            .request()
-            .write(async |tx| entity::archive(tx, input.id.uuid(), input.expected_version).await);
-        payload(ctx, input.id, outcome.await).await
+    #[graphql(flatten)]
+    async fn lifecycle(&self) -> OpportunityLifecycle {
+        OpportunityLifecycle
     }
-
-    /// Takes a deal back from the archive.
-    async fn opportunity_restore(
-        &self,
-        ctx: &Context<'_>,
-        input: OpportunityRefInput,
-    ) -> async_graphql::Result<OpportunityPayload> {
-        let outcome = ctx
-            .request()
-            .write(async |tx| entity::restore(tx, input.id.uuid(), input.expected_version).await);
-        payload(ctx, input.id, outcome.await).await
-    }
-
-    /// Deletes a deal with its stage history for good; its activities stay.
-    async fn opportunity_delete(
-        &self,
-        ctx: &Context<'_>,
-        input: OpportunityRefInput,
-    ) -> async_graphql::Result<DeletePayload> {
-        let outcome = ctx.request().write(async |tx| {
-            entity::delete::<Opportunity>(tx, input.id.uuid(), input.expected_version).await
-        });
-        DeletePayload::new(input.id, outcome.await)
-    }
-}
-
-async fn payload(
-    ctx: &Context<'_>,
-    id: OpportunityId,
-    outcome: Result<Opportunity>,
-) -> async_graphql::Result<OpportunityPayload> {
-    let (opportunity, user_errors) = answer(ctx, id.uuid(), outcome).await?;
-    Ok(OpportunityPayload {
-        opportunity,
-        user_errors,
-    })
 }

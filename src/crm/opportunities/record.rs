@@ -1,6 +1,7 @@
 //! A deal as a record of the database: its columns, what lists of it are sorted by, and who sees it.
 
 use async_graphql::Enum;
+use dealgraph_derive::OrderField;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
@@ -14,19 +15,26 @@ use crate::{
 };
 
 /// What deals can be sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, OrderField)]
+#[order(of = Opportunity)]
 pub enum OpportunityOrderField {
     /// When it was created.
+    #[order(time = self.stamps.created_at)]
     CreatedAt,
     /// When it last changed.
+    #[order(time = self.stamps.updated_at)]
     UpdatedAt,
     /// Its name, without regard to case.
+    #[order(text = text::normalize(&self.fields.name), column = "name_normalized")]
     Name,
     /// What it is worth in minor units, whatever the currency; deals without an amount come before zero.
+    #[order(int = self.fields.amount_minor, column = "amount_minor", absent = "-1")]
     Amount,
     /// When it is expected to close; deals without a date come last.
+    #[order(date = self.fields.expected_close_on, absent = "'infinity'::date")]
     ExpectedCloseOn,
     /// Its place on the board; filter by stage with it.
+    #[order(text = self.standing.board_position.clone())]
     BoardPosition,
 }
 
@@ -40,35 +48,40 @@ pub enum OpportunitySort {
 }
 
 impl OrderField for OpportunitySort {
+    type Record = Opportunity;
+
     fn column(self) -> &'static str {
         match self {
-            Self::Field(OpportunityOrderField::CreatedAt) => "created_at",
-            Self::Field(OpportunityOrderField::UpdatedAt) => "updated_at",
-            Self::Field(OpportunityOrderField::Name) => "name_normalized",
-            Self::Field(OpportunityOrderField::Amount) => "amount_minor",
-            Self::Field(OpportunityOrderField::ExpectedCloseOn) => "expected_close_on",
-            Self::Field(OpportunityOrderField::BoardPosition) => "board_position",
+            Self::Field(field) => field.column(),
             Self::DueAt => "next_action_at",
         }
     }
 
     fn kind(self) -> ValueKind {
         match self {
-            Self::Field(OpportunityOrderField::Name | OpportunityOrderField::BoardPosition) => {
-                ValueKind::Text
-            }
-            Self::Field(OpportunityOrderField::Amount) => ValueKind::Int,
-            Self::Field(OpportunityOrderField::ExpectedCloseOn) => ValueKind::Date,
-            _ => ValueKind::Time,
+            Self::Field(field) => field.kind(),
+            Self::DueAt => ValueKind::Time,
         }
     }
 
     fn absent(self) -> Option<&'static str> {
         match self {
-            Self::Field(OpportunityOrderField::Amount) => Some("-1"),
-            Self::Field(OpportunityOrderField::ExpectedCloseOn) => Some("'infinity'::date"),
-            _ => None,
+            Self::Field(field) => field.absent(),
+            Self::DueAt => None,
         }
+    }
+
+    fn value(self, deal: &Opportunity) -> Option<Value> {
+        match self {
+            Self::Field(field) => field.value(deal),
+            Self::DueAt => deal.agenda.next_action_at.map(Value::Time),
+        }
+    }
+}
+
+impl From<OpportunityOrderField> for OpportunitySort {
+    fn from(field: OpportunityOrderField) -> Self {
+        Self::Field(field)
     }
 }
 
@@ -77,30 +90,6 @@ impl Record for Opportunity {
 
     fn key(&self) -> Uuid {
         self.id.uuid()
-    }
-
-    fn sort_value(&self, field: OpportunitySort) -> Option<Value> {
-        match field {
-            OpportunitySort::Field(OpportunityOrderField::CreatedAt) => {
-                Some(Value::Time(self.stamps.created_at))
-            }
-            OpportunitySort::Field(OpportunityOrderField::UpdatedAt) => {
-                Some(Value::Time(self.stamps.updated_at))
-            }
-            OpportunitySort::Field(OpportunityOrderField::Name) => {
-                Some(Value::Text(text::normalize(&self.fields.name)))
-            }
-            OpportunitySort::Field(OpportunityOrderField::Amount) => {
-                self.fields.amount_minor.map(Value::Int)
-            }
-            OpportunitySort::Field(OpportunityOrderField::ExpectedCloseOn) => {
-                self.fields.expected_close_on.map(Value::Date)
-            }
-            OpportunitySort::Field(OpportunityOrderField::BoardPosition) => {
-                Some(Value::Text(self.standing.board_position.clone()))
-            }
-            OpportunitySort::DueAt => self.agenda.next_action_at.map(Value::Time),
-        }
     }
 }
 

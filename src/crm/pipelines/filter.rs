@@ -8,7 +8,7 @@ use crate::{
     db::{Direction, OrderTerm, Predicate},
     graphql::{
         Filter,
-        filters::{Conditions, IdFilter, TextFilter},
+        filters::{Conditions, IdFilter, TextFilter, order_input},
     },
 };
 
@@ -39,23 +39,9 @@ impl Filter for PipelineFilter {
     }
 }
 
-/// One criterion of the order of pipelines.
-#[derive(Debug, InputObject)]
-pub struct PipelineOrder {
-    /// What to sort by.
-    field: PipelineOrderField,
-    /// Which way.
-    #[graphql(default_with = "Direction::Asc")]
-    direction: Direction,
-}
-
-impl From<PipelineOrder> for OrderTerm<PipelineOrderField> {
-    fn from(order: PipelineOrder) -> Self {
-        Self {
-            field: order.field,
-            direction: order.direction,
-        }
-    }
+order_input! {
+    /// One criterion of the order of pipelines.
+    pub PipelineOrder(PipelineOrderField)
 }
 
 pub(super) const USUAL_ORDER: OrderTerm<PipelineOrderField> = OrderTerm {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Object};
 use chrono::{DateTime, Utc};
+use dealgraph_derive::connection_args;
 
 use super::{
     Pipeline, Stage, StageKind, StageOrderField,
@@ -22,7 +23,7 @@ use crate::{
     },
     entity::Stamps,
     graphql::{
-        Connection, ContextExt as _, End, ListArgs, Listing, page_request,
+        Connection, ContextExt as _, Ends, ListArgs, Listing, page_request,
         projection::{self, Found},
     },
 };
@@ -37,10 +38,7 @@ pub(super) static STAGES: Relation = Relation {
 ///
 /// # Errors
 /// As [`page_request`].
-pub(super) fn stages_in_order(
-    tenant: TenantId,
-    (front, back): (End, End),
-) -> Result<ListQuery<Stage>> {
+pub(super) fn stages_in_order(tenant: TenantId, (front, back): Ends) -> Result<ListQuery<Stage>> {
     let order = vec![OrderTerm {
         field: StageOrderField::Position,
         direction: Direction::Asc,
@@ -57,6 +55,7 @@ pub(super) fn stages_in_order(
 }
 
 /// A way that deals go, stage by stage.
+#[connection_args]
 #[Object]
 impl Pipeline {
     /// The id, as `pipeline:<uuid>`.
@@ -80,34 +79,17 @@ impl Pipeline {
     }
 
     /// Its stages in their order: all of them, unless you ask for a part.
-    async fn stages(
-        &self,
-        ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-    ) -> Result<Connection<Stage>> {
-        let tenant = ctx.request().actor().tenant;
-        let query = stages_in_order(tenant, ((first, after), (last, before)))?;
+    async fn stages(&self, ctx: &Context<'_>, ends: Ends) -> Result<Connection<Stage>> {
+        let query = stages_in_order(ctx.request().actor().tenant, ends)?;
         Listing::below(ctx, &STAGES, self.id.uuid(), query).await
     }
 
     /// The deals in it.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn opportunities(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-        filter: Option<OpportunityFilter>,
-        order_by: Option<Vec<OpportunityOrder>>,
-        #[graphql(default)] include_archived: bool,
+        args: ListArgs<OpportunityFilter, OpportunityOrder>,
     ) -> Result<Connection<Opportunity>> {
-        let args = ListArgs::new((first, after), (last, before), filter, order_by)
-            .archived(include_archived);
         opportunities::below(ctx, &opportunities::OF_PIPELINE, self.id.uuid(), args).await
     }
 
@@ -128,6 +110,7 @@ impl Pipeline {
 }
 
 /// A stage of a pipeline.
+#[connection_args]
 #[Object]
 impl Stage {
     /// The id, as `stage:<uuid>`.
@@ -166,20 +149,11 @@ impl Stage {
     }
 
     /// The deals that stand in it; in board order with `orderBy: [{ field: BOARD_POSITION }]`.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn opportunities(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-        filter: Option<OpportunityFilter>,
-        order_by: Option<Vec<OpportunityOrder>>,
-        #[graphql(default)] include_archived: bool,
+        args: ListArgs<OpportunityFilter, OpportunityOrder>,
     ) -> Result<Connection<Opportunity>> {
-        let args = ListArgs::new((first, after), (last, before), filter, order_by)
-            .archived(include_archived);
         opportunities::below(ctx, &opportunities::OF_STAGE, self.id.uuid(), args).await
     }
 }
@@ -188,6 +162,7 @@ impl Stage {
 #[derive(Default)]
 pub struct PipelineQuery;
 
+#[connection_args]
 #[Object]
 impl PipelineQuery {
     /// A pipeline by its id; null when there is none.
@@ -201,20 +176,11 @@ impl PipelineQuery {
     }
 
     /// Pipelines in the tenant's own order unless ordered otherwise.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn pipelines(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-        filter: Option<PipelineFilter>,
-        order_by: Option<Vec<PipelineOrder>>,
-        #[graphql(default)] include_archived: bool,
+        args: ListArgs<PipelineFilter, PipelineOrder>,
     ) -> Result<Connection<Pipeline>> {
-        let args = ListArgs::new((first, after), (last, before), filter, order_by)
-            .archived(include_archived);
         let query = args.query(ctx.request().actor().tenant, USUAL_ORDER)?;
         projection::list(ctx, &SHAPE, query).await
     }

@@ -1,7 +1,7 @@
 //! What a pipeline and a stage are.
 
 use async_graphql::Enum;
-use dealgraph_derive::Columns;
+use dealgraph_derive::{Columns, OrderField};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -12,7 +12,7 @@ use crate::{
         ids::{PipelineId, StageId, Typed as _},
         text::Text,
     },
-    db::{OrderField, Value, ValueKind, list::Record},
+    db::list::Record,
     entity::{Entity, Stamps},
 };
 
@@ -152,28 +152,15 @@ impl StageFields {
 }
 
 /// What pipelines can be sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, OrderField)]
+#[order(of = Pipeline)]
 pub enum PipelineOrderField {
     /// The tenant's own order.
+    #[order(int = self.fields.position)]
     Position,
     /// The name.
+    #[order(text = self.fields.name.clone())]
     Name,
-}
-
-impl OrderField for PipelineOrderField {
-    fn column(self) -> &'static str {
-        match self {
-            Self::Position => "position",
-            Self::Name => "name",
-        }
-    }
-
-    fn kind(self) -> ValueKind {
-        match self {
-            Self::Position => ValueKind::Int,
-            Self::Name => ValueKind::Text,
-        }
-    }
 }
 
 impl Record for Pipeline {
@@ -181,13 +168,6 @@ impl Record for Pipeline {
 
     fn key(&self) -> Uuid {
         self.id.uuid()
-    }
-
-    fn sort_value(&self, field: PipelineOrderField) -> Option<Value> {
-        Some(match field {
-            PipelineOrderField::Position => Value::Int(self.fields.position.into()),
-            PipelineOrderField::Name => Value::Text(self.fields.name.clone()),
-        })
     }
 }
 
@@ -206,20 +186,12 @@ impl Entity for Pipeline {
 }
 
 /// Stages come in the order of their pipeline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, OrderField)]
+#[order(of = Stage)]
 pub enum StageOrderField {
     /// The place in the pipeline.
+    #[order(int = self.fields.position)]
     Position,
-}
-
-impl OrderField for StageOrderField {
-    fn column(self) -> &'static str {
-        "position"
-    }
-
-    fn kind(self) -> ValueKind {
-        ValueKind::Int
-    }
 }
 
 impl Record for Stage {
@@ -228,9 +200,5 @@ impl Record for Stage {
 
     fn key(&self) -> Uuid {
         self.id.uuid()
-    }
-
-    fn sort_value(&self, _: StageOrderField) -> Option<Value> {
-        Some(Value::Int(self.fields.position.into()))
     }
 }

@@ -1,18 +1,13 @@
 //! Pipelines and stages in the schema: what can be changed.
 
-use std::sync::Arc;
-
-use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
+use async_graphql::{Context, InputObject, MaybeUndefined, Object};
 
 use super::{NewPipeline, NewStage, Pipeline, Stage, StageKind, model::PipelineFields};
 use crate::{
-    base::{
-        error::Result,
-        ids::{PipelineId, StageId, Typed as _},
-    },
-    entity,
+    base::ids::{PipelineId, StageId},
+    crm::lifecycle::{payload, record_lifecycle},
     graphql::{
-        ContextExt as _, DeletePayload, UserError, answer,
+        ContextExt as _, DeletePayload,
         patch::{patch, patch_required},
     },
 };
@@ -81,15 +76,6 @@ struct PipelineUpdateInput {
     preferred: Option<bool>,
 }
 
-/// Names a pipeline, and the version it is expected at.
-#[derive(Debug, InputObject)]
-struct PipelineRefInput {
-    /// Which pipeline.
-    id: PipelineId,
-    /// The version it is expected at; another one answers CONFLICT.
-    expected_version: Option<i32>,
-}
-
 /// A stage to be added to a pipeline.
 #[derive(Debug, InputObject)]
 struct StageCreateInput {
@@ -123,22 +109,40 @@ struct StageDeleteInput {
     id: StageId,
 }
 
-/// What a change to a pipeline came to.
-#[derive(SimpleObject)]
-struct PipelinePayload {
-    /// The pipeline after the change; after a CONFLICT as it is now; null when the change was refused.
-    pipeline: Option<Arc<Pipeline>>,
-    /// What has to be mended; empty when the change was made.
-    user_errors: Vec<UserError>,
+record_lifecycle! {
+    Pipeline, PipelineId;
+
+    /// Names a pipeline, and the version it is expected at.
+    PipelineRefInput {
+        /// Which pipeline.
+        id
+    }
+
+    /// What a change to a pipeline came to.
+    PipelinePayload {
+        /// The pipeline after the change; after a CONFLICT as it is now; null when the change was refused.
+        pipeline
+    }
+
+    /// Archiving and deleting pipelines.
+    PipelineLifecycle {
+        /// Puts a pipeline away; its deals stay.
+        pipeline_archive
+        /// Takes a pipeline back from the archive.
+        pipeline_restore
+        /// Deletes a pipeline with its stages for good. Refused with IN_USE while deals refer to them.
+        pipeline_delete
+    }
 }
 
-/// What a change to a stage came to.
-#[derive(SimpleObject)]
-struct StagePayload {
-    /// The stage after the change; null when the change was refused.
-    stage: Option<Arc<Stage>>,
-    /// What has to be mended; empty when the change was made.
-    user_errors: Vec<UserError>,
+payload! {
+    Stage, StageId;
+
+    /// What a change to a stage came to.
+    StagePayload {
+        /// The stage after the change; null when the change was refused.
+        stage
+    }
 }
 
 /// Writing pipelines; for admins.
@@ -167,7 +171,7 @@ impl PipelineMutation {
             stages: stages.into_iter().map(NewStage::from).collect(),
         };
         let outcome = ctx.request().write(async |tx| super::create(tx, new).await);
-        payload(ctx, id, outcome.await).await
+        PipelinePayload::new(ctx, id, outcome.await).await
     }
 
     /// Changes a pipeline.
@@ -191,43 +195,7 @@ impl PipelineMutation {
         let outcome = ctx
             .request()
             .write(async |tx| super::update(tx, (id, expected_version), change).await);
-        payload(ctx, id, outcome.await).await
-    }
-
-    /// Puts a pipeline away; its deals stay.
-    async fn pipeline_archive(
-        &self,
-        ctx: &Context<'_>,
-        input: PipelineRefInput,
-    ) -> async_graphql::Result<PipelinePayload> {
-        let outcome = ctx
-            .request()
-            .write(async |tx| entity::archive(tx, input.id.uuid(), input.expected_version).await);
-        payload(ctx, input.id, outcome.await).await
-    }
-
-    /// Takes a pipeline back from the archive.
-    async fn pipeline_restore(
-        &self,
-        ctx: &Context<'_>,
-        input: PipelineRefInput,
-    ) -> async_graphql::Result<PipelinePayload> {
-        let outcome = ctx
-            .request()
-            .write(async |tx| entity::restore(tx, input.id.uuid(), input.expected_version).await);
-        payload(ctx, input.id, outcome.await).await
-    }
-
-    /// Deletes a pipeline with its stages for good. Refused with IN_USE while deals refer to them.
-    async fn pipeline_delete(
-        &self,
-        ctx: &Context<'_>,
-        input: PipelineRefInput,
-    ) -> async_graphql::Result<DeletePayload> {
-        let outcome = ctx.request().write(async |tx| {
-            entity::delete::<Pipeline>(tx, input.id.uuid(), input.expected_version).await
-        });
-        DeletePayload::new(input.id, outcome.await)
+        PipelinePayload::new(ctx, id, outcome.await).await
     }
 
     /// Adds a stage at the end of a pipeline.
@@ -246,7 +214,7 @@ impl PipelineMutation {
         let outcome = ctx
             .request()
             .write(async |tx| super::add_stage(tx, (pipeline_id, expected_version), new).await);
-        stage_payload(ctx, id, outcome.await).await
+        StagePayload::new(ctx, id, outcome.await).await
     }
 
     /// Changes a stage; deals in it keep the probability they have until they move.
@@ -271,7 +239,7 @@ impl PipelineMutation {
             })
             .await
         });
-        stage_payload(ctx, id, outcome.await).await
+        StagePayload::new(ctx, id, outcome.await).await
     }
 
     /// Deletes a stage for good. Refused with IN_USE once a deal has stood in it.
@@ -285,25 +253,9 @@ impl PipelineMutation {
             .write(async |tx| super::delete_stage(tx, input.id).await);
         DeletePayload::new(input.id, outcome.await)
     }
-}
 
-async fn payload(
-    ctx: &Context<'_>,
-    id: PipelineId,
-    outcome: Result<Pipeline>,
-) -> async_graphql::Result<PipelinePayload> {
-    let (pipeline, user_errors) = answer(ctx, id.uuid(), outcome).await?;
-    Ok(PipelinePayload {
-        pipeline,
-        user_errors,
-    })
-}
-
-async fn stage_payload(
-    ctx: &Context<'_>,
-    id: StageId,
-    outcome: Result<Stage>,
-) -> async_graphql::Result<StagePayload> {
-    let (stage, user_errors) = answer(ctx, id.uuid(), outcome).await?;
-    Ok(StagePayload { stage, user_errors })
+    #[graphql(flatten)]
+    async fn lifecycle(&self) -> PipelineLifecycle {
+        PipelineLifecycle
+    }
 }

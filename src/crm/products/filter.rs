@@ -8,7 +8,7 @@ use crate::{
     db::{Direction, OrderTerm, Predicate},
     graphql::{
         Filter,
-        filters::{BigIntFilter, Conditions, DateTimeFilter, IdFilter, TextFilter},
+        filters::{BigIntFilter, Conditions, DateTimeFilter, IdFilter, TextFilter, order_input},
     },
 };
 
@@ -55,23 +55,9 @@ impl Filter for ProductFilter {
     }
 }
 
-/// One criterion of the order of products.
-#[derive(Debug, InputObject)]
-pub struct ProductOrder {
-    /// What to sort by.
-    field: ProductOrderField,
-    /// Which way.
-    #[graphql(default_with = "Direction::Asc")]
-    direction: Direction,
-}
-
-impl From<ProductOrder> for OrderTerm<ProductOrderField> {
-    fn from(order: ProductOrder) -> Self {
-        Self {
-            field: order.field,
-            direction: order.direction,
-        }
-    }
+order_input! {
+    /// One criterion of the order of products.
+    pub ProductOrder(ProductOrderField)
 }
 
 pub(super) const USUAL_ORDER: OrderTerm<ProductOrderField> = OrderTerm {

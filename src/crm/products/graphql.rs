@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Object};
 use chrono::{DateTime, Utc};
+use dealgraph_derive::connection_args;
 
 use super::{
     Product,
@@ -81,6 +82,7 @@ impl Product {
 #[derive(Default)]
 pub struct ProductQuery;
 
+#[connection_args]
 #[Object]
 impl ProductQuery {
     /// A product by its id; null when there is none that you may see.
@@ -89,20 +91,11 @@ impl ProductQuery {
     }
 
     /// Products, the newest first unless ordered otherwise.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn products(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-        filter: Option<ProductFilter>,
-        order_by: Option<Vec<ProductOrder>>,
-        #[graphql(default)] include_archived: bool,
+        args: ListArgs<ProductFilter, ProductOrder>,
     ) -> Result<Connection<Product>> {
-        let args = ListArgs::new((first, after), (last, before), filter, order_by)
-            .archived(include_archived);
         let query = args.query(ctx.request().actor().tenant, USUAL_ORDER)?;
         projection::list(ctx, &SHAPE, query).await
     }

@@ -2,7 +2,7 @@
 
 use async_graphql::Enum;
 use chrono::{DateTime, Utc};
-use dealgraph_derive::Columns;
+use dealgraph_derive::{Columns, OrderField};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -14,7 +14,7 @@ use crate::{
         money::{MAX_MINOR, Money},
         text::{Text, normalize},
     },
-    db::{OrderField, Value, ValueKind, list::Record},
+    db::list::Record,
     entity::{self, Entity, Stamps},
 };
 
@@ -103,42 +103,24 @@ impl ProductFields {
 }
 
 /// What products can be sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, OrderField)]
+#[order(of = Product)]
 pub enum ProductOrderField {
     /// When it was created.
+    #[order(time = self.stamps.created_at)]
     CreatedAt,
     /// When it last changed.
+    #[order(time = self.stamps.updated_at)]
     UpdatedAt,
     /// Its name, without regard to case.
+    #[order(text = normalize(&self.fields.name), column = "name_normalized")]
     Name,
     /// Its code, without regard to case.
+    #[order(text = normalize(&self.fields.code), column = "code_normalized")]
     Code,
     /// What one of it costs in minor units, whatever the currency; products without a price come before zero.
+    #[order(int = self.fields.unit_price_minor, column = "unit_price_minor", absent = "-1")]
     UnitPrice,
-}
-
-impl OrderField for ProductOrderField {
-    fn column(self) -> &'static str {
-        match self {
-            Self::CreatedAt => "created_at",
-            Self::UpdatedAt => "updated_at",
-            Self::Name => "name_normalized",
-            Self::Code => "code_normalized",
-            Self::UnitPrice => "unit_price_minor",
-        }
-    }
-
-    fn kind(self) -> ValueKind {
-        match self {
-            Self::CreatedAt | Self::UpdatedAt => ValueKind::Time,
-            Self::Name | Self::Code => ValueKind::Text,
-            Self::UnitPrice => ValueKind::Int,
-        }
-    }
-
-    fn absent(self) -> Option<&'static str> {
-        matches!(self, Self::UnitPrice).then_some("-1")
-    }
 }
 
 impl Record for Product {
@@ -146,16 +128,6 @@ impl Record for Product {
 
     fn key(&self) -> Uuid {
         self.id.uuid()
-    }
-
-    fn sort_value(&self, field: ProductOrderField) -> Option<Value> {
-        Some(match field {
-            ProductOrderField::CreatedAt => Value::Time(self.stamps.created_at),
-            ProductOrderField::UpdatedAt => Value::Time(self.stamps.updated_at),
-            ProductOrderField::Name => Value::Text(normalize(&self.fields.name)),
-            ProductOrderField::Code => Value::Text(normalize(&self.fields.code)),
-            ProductOrderField::UnitPrice => Value::Int(self.fields.unit_price_minor?),
-        })
     }
 }
 

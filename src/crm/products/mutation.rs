@@ -2,18 +2,15 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
+use async_graphql::{Context, InputObject, MaybeUndefined, Object};
 
 use super::{NewProduct, Product, ProductFields};
 use crate::{
     access::{Rights, Sensitive},
-    base::{
-        error::Result,
-        ids::{ProductId, Typed as _},
-    },
-    entity,
+    base::{error::Result, ids::ProductId},
+    crm::lifecycle::record_lifecycle,
     graphql::{
-        ContextExt as _, DeletePayload, UserError, answer,
+        ContextExt as _,
         patch::{patch, patch_money, patch_required, refuse_masked},
         scalars::MoneyInput,
     },
@@ -77,22 +74,30 @@ struct ProductUpdateInput {
     details: ProductDetails,
 }
 
-/// Names a product, and the version it is expected at.
-#[derive(Debug, InputObject)]
-struct ProductRefInput {
-    /// Which product.
-    id: ProductId,
-    /// The version it is expected at; another one answers CONFLICT.
-    expected_version: Option<i32>,
-}
+record_lifecycle! {
+    Product, ProductId;
 
-/// What a change to a product came to.
-#[derive(SimpleObject)]
-struct ProductPayload {
-    /// The product after the change; after a CONFLICT as it is now; null when the change was refused.
-    product: Option<Arc<Product>>,
-    /// What has to be mended; empty when the change was made.
-    user_errors: Vec<UserError>,
+    /// Names a product, and the version it is expected at.
+    ProductRefInput {
+        /// Which product.
+        id
+    }
+
+    /// What a change to a product came to.
+    ProductPayload {
+        /// The product after the change; after a CONFLICT as it is now; null when the change was refused.
+        product
+    }
+
+    /// Archiving and deleting products.
+    ProductLifecycle {
+        /// Puts a product away. Its code stays taken.
+        product_archive
+        /// Takes a product back from the archive.
+        product_restore
+        /// Deletes a product for good.
+        product_delete
+    }
 }
 
 /// Writing products; for admins.
@@ -131,7 +136,7 @@ impl ProductMutation {
             )
             .await
         });
-        payload(ctx, id, outcome.await).await
+        ProductPayload::new(ctx, id, outcome.await).await
     }
 
     /// Changes a product.
@@ -158,54 +163,11 @@ impl ProductMutation {
             })
             .await
         });
-        payload(ctx, id, outcome.await).await
+        ProductPayload::new(ctx, id, outcome.await).await
     }
 
-    /// Puts a product away. Its code stays taken.
-    async fn product_archive(
-        &self,
-        ctx: &Context<'_>,
-        input: ProductRefInput,
-    ) -> async_graphql::Result<ProductPayload> {
-        let outcome = ctx
-            .request()
-            .write(async |tx| entity::archive(tx, input.id.uuid(), input.expected_version).await);
-        payload(ctx, input.id, outcome.await).await
+    #[graphql(flatten)]
+    async fn lifecycle(&self) -> ProductLifecycle {
+        ProductLifecycle
     }
-
-    /// Takes a product back from the archive.
-    async fn product_restore(
-        &self,
-        ctx: &Context<'_>,
-        input: ProductRefInput,
-    ) -> async_graphql::Result<ProductPayload> {
-        let outcome = ctx
-            .request()
-            .write(async |tx| entity::restore(tx, input.id.uuid(), input.expected_version).await);
-        payload(ctx, input.id, outcome.await).await
-    }
-
-    /// Deletes a product for good.
-    async fn product_delete(
-        &self,
-        ctx: &Context<'_>,
-        input: ProductRefInput,
-    ) -> async_graphql::Result<DeletePayload> {
-        let outcome = ctx.request().write(async |tx| {
-            entity::delete::<Product>(tx, input.id.uuid(), input.expected_version).await
-        });
-        DeletePayload::new(input.id, outcome.await)
-    }
-}
-
-async fn payload(
-    ctx: &Context<'_>,
-    id: ProductId,
-    outcome: Result<Product>,
-) -> async_graphql::Result<ProductPayload> {
-    let (product, user_errors) = answer(ctx, id.uuid(), outcome).await?;
-    Ok(ProductPayload {
-        product,
-        user_errors,
-    })
 }

@@ -8,7 +8,7 @@ mod statement;
 use sqlx::{FromRow, postgres::PgRow};
 use uuid::Uuid;
 
-use super::{Columns, Cursor, OrderField, OrderTerm, Part, Predicate, Registered, Value};
+use super::{Columns, Cursor, OrderField, OrderTerm, Part, Predicate, Registered};
 use crate::access::Access;
 
 pub use count::{count, counts};
@@ -65,12 +65,10 @@ pub trait Record:
     /// Whether it can be archived; archived rows are left out of lists unless asked for.
     const ARCHIVES: bool = true;
     /// What its lists can be sorted by.
-    type Order: OrderField;
+    type Order: OrderField<Record = Self>;
 
     /// Its id as the database keeps it.
     fn key(&self) -> Uuid;
-    /// What it sorts by under a field; `None` for an empty column.
-    fn sort_value(&self, field: Self::Order) -> Option<Value>;
 }
 
 /// Which part of a list is asked for.

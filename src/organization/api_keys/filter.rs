@@ -8,7 +8,7 @@ use crate::{
     db::{Direction, OrderTerm, Predicate},
     graphql::{
         Filter,
-        filters::{Conditions, DateTimeFilter, IdFilter, TextFilter},
+        filters::{Conditions, DateTimeFilter, IdFilter, TextFilter, order_input},
     },
 };
 
@@ -39,23 +39,9 @@ impl Filter for ApiKeyFilter {
     }
 }
 
-/// One criterion of the order of keys.
-#[derive(Debug, InputObject)]
-pub struct ApiKeyOrder {
-    /// What to sort by.
-    field: ApiKeyOrderField,
-    /// Which way.
-    #[graphql(default_with = "Direction::Asc")]
-    direction: Direction,
-}
-
-impl From<ApiKeyOrder> for OrderTerm<ApiKeyOrderField> {
-    fn from(order: ApiKeyOrder) -> Self {
-        Self {
-            field: order.field,
-            direction: order.direction,
-        }
-    }
+order_input! {
+    /// One criterion of the order of keys.
+    pub ApiKeyOrder(ApiKeyOrderField)
 }
 
 pub(super) const USUAL_ORDER: OrderTerm<ApiKeyOrderField> = OrderTerm {

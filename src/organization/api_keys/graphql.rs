@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Object};
 use chrono::{DateTime, Utc};
+use dealgraph_derive::connection_args;
 
 use super::{
     ApiKey, ApiKeyStatus,
@@ -131,6 +132,7 @@ impl ApiKey {
 #[derive(Default)]
 pub struct ApiKeyQuery;
 
+#[connection_args]
 #[Object]
 impl ApiKeyQuery {
     /// A key by its id; null when there is none that you may see.
@@ -139,18 +141,11 @@ impl ApiKeyQuery {
     }
 
     /// The keys of the tenant, the newest first unless ordered otherwise. For who holds `integrations:write`.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn api_keys(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-        filter: Option<ApiKeyFilter>,
-        order_by: Option<Vec<ApiKeyOrder>>,
+        #[list(never_archived)] args: ListArgs<ApiKeyFilter, ApiKeyOrder>,
     ) -> Result<Connection<ApiKey>> {
-        let args = ListArgs::new((first, after), (last, before), filter, order_by);
         Listing::read(ctx, args.query(ctx.request().actor().tenant, USUAL_ORDER)?).await
     }
 }

@@ -2,7 +2,7 @@
 
 use async_graphql::Enum;
 use chrono::{DateTime, TimeDelta, Utc};
-use dealgraph_derive::Columns;
+use dealgraph_derive::{Columns, OrderField};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -14,7 +14,7 @@ use crate::{
         ids::{ApiKeyId, RoleId, TeamId, Typed as _},
         text::{self, Text},
     },
-    db::{OrderField, Value, ValueKind, list::Record},
+    db::list::Record,
     entity::{CREATED, Entity, Stamps},
 };
 
@@ -166,28 +166,15 @@ pub(super) fn overlap(hours: i32) -> Result<TimeDelta> {
 }
 
 /// What keys can be sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, OrderField)]
+#[order(of = ApiKey)]
 pub enum ApiKeyOrderField {
     /// When it was made.
+    #[order(time = self.stamps.created_at)]
     CreatedAt,
     /// Its name, without regard to case.
+    #[order(text = text::normalize(&self.fields.name), column = "name_normalized")]
     Name,
-}
-
-impl OrderField for ApiKeyOrderField {
-    fn column(self) -> &'static str {
-        match self {
-            Self::CreatedAt => "created_at",
-            Self::Name => "name_normalized",
-        }
-    }
-
-    fn kind(self) -> ValueKind {
-        match self {
-            Self::CreatedAt => ValueKind::Time,
-            Self::Name => ValueKind::Text,
-        }
-    }
 }
 
 impl Record for ApiKey {
@@ -196,13 +183,6 @@ impl Record for ApiKey {
 
     fn key(&self) -> Uuid {
         self.id.uuid()
-    }
-
-    fn sort_value(&self, field: ApiKeyOrderField) -> Option<Value> {
-        Some(match field {
-            ApiKeyOrderField::CreatedAt => Value::Time(self.stamps.created_at),
-            ApiKeyOrderField::Name => Value::Text(text::normalize(&self.fields.name)),
-        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use async_graphql::Enum;
 use chrono::{DateTime, Utc};
-use dealgraph_derive::Columns;
+use dealgraph_derive::{Columns, OrderField};
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
@@ -12,10 +12,7 @@ use crate::{
         entities::entities,
         ids::{AuditEntryId, ContactMethodId, Typed as _},
     },
-    db::{
-        OrderField, Part, Registered, Value, ValueKind, journal::is_circumstance, list::Record,
-        sensitivity,
-    },
+    db::{Part, Registered, journal::is_circumstance, list::Record, sensitivity},
     entity::{FieldDiff, shown_to},
     organization::members::Member,
 };
@@ -123,28 +120,15 @@ impl AuditEntry {
 }
 
 /// What the log can be sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, OrderField)]
+#[order(of = AuditEntry)]
 pub enum AuditOrderField {
     /// As it was written: entries are numbered without gaps.
+    #[order(int = self.seq)]
     Seq,
     /// When it happened.
+    #[order(time = self.occurred_at)]
     OccurredAt,
-}
-
-impl OrderField for AuditOrderField {
-    fn column(self) -> &'static str {
-        match self {
-            Self::Seq => "seq",
-            Self::OccurredAt => "occurred_at",
-        }
-    }
-
-    fn kind(self) -> ValueKind {
-        match self {
-            Self::Seq => ValueKind::Int,
-            Self::OccurredAt => ValueKind::Time,
-        }
-    }
 }
 
 impl Registered for AuditEntry {
@@ -163,13 +147,6 @@ impl Record for AuditEntry {
 
     fn key(&self) -> Uuid {
         crate::base::ids::Typed::uuid(self.id)
-    }
-
-    fn sort_value(&self, field: AuditOrderField) -> Option<Value> {
-        Some(match field {
-            AuditOrderField::Seq => Value::Int(self.seq),
-            AuditOrderField::OccurredAt => Value::Time(self.occurred_at),
-        })
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     db::{Direction, OrderTerm, Predicate},
     graphql::{
         Filter,
-        filters::{Conditions, IdFilter, TextFilter, enum_filter},
+        filters::{Conditions, IdFilter, TextFilter, enum_filter, order_input},
     },
 };
 
@@ -80,23 +80,9 @@ pub(super) const BY_PATH: OrderTerm<TeamOrderField> = OrderTerm {
     direction: Direction::Asc,
 };
 
-/// One criterion of the order of members.
-#[derive(Debug, InputObject)]
-pub struct MembershipOrder {
-    /// What to sort by.
-    field: MemberOrderField,
-    /// Which way.
-    #[graphql(default_with = "Direction::Asc")]
-    direction: Direction,
-}
-
-impl From<MembershipOrder> for OrderTerm<MemberOrderField> {
-    fn from(order: MembershipOrder) -> Self {
-        Self {
-            field: order.field,
-            direction: order.direction,
-        }
-    }
+order_input! {
+    /// One criterion of the order of members.
+    pub MembershipOrder(MemberOrderField)
 }
 
 pub(crate) const USUAL_ORDER: OrderTerm<MemberOrderField> = OrderTerm {

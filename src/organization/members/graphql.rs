@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Enum, Object, SimpleObject};
 use chrono::{DateTime, Utc};
+use dealgraph_derive::connection_args;
 
 use super::{
     Member, MembershipStatus, Team,
@@ -18,7 +19,7 @@ use crate::{
     },
     db::{OrderTerm, list::Relation},
     entity::OwnedKinds,
-    graphql::{Connection, ContextExt as _, ListArgs, Listing},
+    graphql::{Connection, ContextExt as _, Ends, ListArgs, Listing},
     organization::{api_keys::ApiKey, roles::CustomRole},
 };
 
@@ -165,6 +166,7 @@ struct MembershipCan {
 }
 
 /// A team. Teams form a tree; who leads a team also sees what its sub-teams own.
+#[connection_args]
 #[Object]
 impl Team {
     /// The id, as `team:<uuid>`.
@@ -195,18 +197,11 @@ impl Team {
     }
 
     /// Who is in it, without its sub-teams.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn memberships(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-        filter: Option<MembershipFilter>,
-        order_by: Option<Vec<MembershipOrder>>,
+        #[list(never_archived)] args: ListArgs<MembershipFilter, MembershipOrder>,
     ) -> Result<Connection<Member>> {
-        let args = ListArgs::new((first, after), (last, before), filter, order_by);
         Listing::below(
             ctx,
             &OF_TEAM,
@@ -288,6 +283,7 @@ impl ChangeAuthor {
 #[derive(Default)]
 pub struct MemberQuery;
 
+#[connection_args]
 #[Object]
 impl MemberQuery {
     /// A person of the tenant by id; null when there is none.
@@ -304,30 +300,20 @@ impl MemberQuery {
     async fn teams(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        (front, back): Ends,
         filter: Option<TeamFilter>,
     ) -> Result<Connection<Team>> {
         let order_by = None::<Vec<OrderTerm<TeamOrderField>>>;
-        let args = ListArgs::new((first, after), (last, before), filter, order_by);
+        let args = ListArgs::new(front, back, filter, order_by);
         Listing::read(ctx, args.query(ctx.request().actor().tenant, BY_PATH)?).await
     }
 
     /// The members of the tenant, by name unless ordered otherwise.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn memberships(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-        filter: Option<MembershipFilter>,
-        order_by: Option<Vec<MembershipOrder>>,
+        #[list(never_archived)] args: ListArgs<MembershipFilter, MembershipOrder>,
     ) -> Result<Connection<Member>> {
-        let args = ListArgs::new((first, after), (last, before), filter, order_by);
         Listing::read(ctx, args.query(ctx.request().actor().tenant, USUAL_ORDER)?).await
     }
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use async_graphql::InputType as _;
-use dealgraph_derive::Columns;
+use dealgraph_derive::{Columns, OrderField};
 use serde_json::{Value as Json, json};
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
         ids::{RoleId, TeamId, Typed as _, UserId},
         text::{Text, normalize},
     },
-    db::{OrderField, Registered, Value, ValueKind, list::Record},
+    db::{Registered, list::Record},
 };
 
 /// A person in a tenant.
@@ -72,28 +72,15 @@ pub enum MembershipStatus {
 }
 
 /// What members can be sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, OrderField)]
+#[order(of = Member)]
 pub enum MemberOrderField {
     /// The person's name, without regard to case.
+    #[order(text = normalize(&self.name), column = "name_normalized")]
     Name,
     /// When the person became a member.
+    #[order(time = self.created_at)]
     CreatedAt,
-}
-
-impl OrderField for MemberOrderField {
-    fn column(self) -> &'static str {
-        match self {
-            Self::Name => "name_normalized",
-            Self::CreatedAt => "created_at",
-        }
-    }
-
-    fn kind(self) -> ValueKind {
-        match self {
-            Self::Name => ValueKind::Text,
-            Self::CreatedAt => ValueKind::Time,
-        }
-    }
 }
 
 impl Registered for Member {
@@ -112,13 +99,6 @@ impl Record for Member {
 
     fn key(&self) -> Uuid {
         self.user_id.uuid()
-    }
-
-    fn sort_value(&self, field: MemberOrderField) -> Option<Value> {
-        Some(match field {
-            MemberOrderField::Name => Value::Text(normalize(&self.name)),
-            MemberOrderField::CreatedAt => Value::Time(self.created_at),
-        })
     }
 }
 
@@ -176,20 +156,12 @@ impl Team {
 }
 
 /// What teams are sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, OrderField)]
+#[order(of = Team)]
 pub enum TeamOrderField {
     /// The place in the tree: a team comes right before its sub-teams.
+    #[order(text = self.path.clone())]
     Path,
-}
-
-impl OrderField for TeamOrderField {
-    fn column(self) -> &'static str {
-        "path"
-    }
-
-    fn kind(self) -> ValueKind {
-        ValueKind::Text
-    }
 }
 
 impl Record for Team {
@@ -198,10 +170,6 @@ impl Record for Team {
 
     fn key(&self) -> Uuid {
         self.team_id.uuid()
-    }
-
-    fn sort_value(&self, _: TeamOrderField) -> Option<Value> {
-        Some(Value::Text(self.path.clone()))
     }
 }
 

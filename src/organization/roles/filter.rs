@@ -8,7 +8,7 @@ use crate::{
     db::{Direction, OrderTerm, Predicate},
     graphql::{
         Filter,
-        filters::{Conditions, IdFilter, TextFilter},
+        filters::{Conditions, IdFilter, TextFilter, order_input},
     },
 };
 
@@ -36,23 +36,9 @@ impl Filter for CustomRoleFilter {
     }
 }
 
-/// One criterion of the order of roles.
-#[derive(Debug, InputObject)]
-pub struct CustomRoleOrder {
-    /// What to sort by.
-    field: RoleOrderField,
-    /// Which way.
-    #[graphql(default_with = "Direction::Asc")]
-    direction: Direction,
-}
-
-impl From<CustomRoleOrder> for OrderTerm<RoleOrderField> {
-    fn from(order: CustomRoleOrder) -> Self {
-        Self {
-            field: order.field,
-            direction: order.direction,
-        }
-    }
+order_input! {
+    /// One criterion of the order of roles.
+    pub CustomRoleOrder(RoleOrderField)
 }
 
 pub(super) const USUAL_ORDER: OrderTerm<RoleOrderField> = OrderTerm {

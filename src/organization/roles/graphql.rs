@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Object, SimpleObject};
 use chrono::{DateTime, Utc};
+use dealgraph_derive::connection_args;
 
 use super::{
     CustomRole,
@@ -53,6 +54,7 @@ pub fn scopes_of(rights: &Rights) -> Vec<ScopeOfKind> {
 }
 
 /// A role that the tenant made.
+#[connection_args]
 #[Object]
 impl CustomRole {
     /// The id, as `role:<uuid>`.
@@ -87,18 +89,11 @@ impl CustomRole {
     }
 
     /// Who has it.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn memberships(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-        filter: Option<MembershipFilter>,
-        order_by: Option<Vec<MembershipOrder>>,
+        #[list(never_archived)] args: ListArgs<MembershipFilter, MembershipOrder>,
     ) -> Result<Connection<Member>> {
-        let args = ListArgs::new((first, after), (last, before), filter, order_by);
         let query = args.query(ctx.request().actor().tenant, members::USUAL_ORDER)?;
         Listing::below(ctx, &MEMBERS, self.id.uuid(), query).await
     }
@@ -185,6 +180,7 @@ impl BuiltInRole {
 #[derive(Default)]
 pub struct RoleQuery;
 
+#[connection_args]
 #[Object]
 impl RoleQuery {
     /// The roles that every tenant has.
@@ -198,18 +194,11 @@ impl RoleQuery {
     }
 
     /// The roles that the tenant made, by name.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn roles(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-        filter: Option<CustomRoleFilter>,
-        order_by: Option<Vec<CustomRoleOrder>>,
+        #[list(never_archived)] args: ListArgs<CustomRoleFilter, CustomRoleOrder>,
     ) -> Result<Connection<CustomRole>> {
-        let args = ListArgs::new((first, after), (last, before), filter, order_by);
         Listing::read(ctx, args.query(ctx.request().actor().tenant, USUAL_ORDER)?).await
     }
 }

@@ -1,7 +1,7 @@
 //! What a tenant's own role is, and what it may look like.
 
 use async_graphql::Enum;
-use dealgraph_derive::Columns;
+use dealgraph_derive::{Columns, OrderField};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -13,7 +13,7 @@ use crate::{
         ids::{RoleId, Typed as _},
         text::{self, Text},
     },
-    db::{OrderField, Value, ValueKind, list::Record},
+    db::list::Record,
     entity::{Entity, Stamps, UNARCHIVED},
 };
 
@@ -93,21 +93,13 @@ pub(crate) fn parse(permissions: &[String], masks: &[Sensitive]) -> Result<Right
 }
 
 /// What roles can be sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, OrderField)]
+#[order(of = CustomRole)]
 #[graphql(name = "CustomRoleOrderField")]
 pub enum RoleOrderField {
     /// Its name, without regard to case.
+    #[order(text = text::normalize(&self.fields.name), column = "name_normalized")]
     Name,
-}
-
-impl OrderField for RoleOrderField {
-    fn column(self) -> &'static str {
-        "name_normalized"
-    }
-
-    fn kind(self) -> ValueKind {
-        ValueKind::Text
-    }
 }
 
 impl Record for CustomRole {
@@ -116,10 +108,6 @@ impl Record for CustomRole {
 
     fn key(&self) -> Uuid {
         self.id.uuid()
-    }
-
-    fn sort_value(&self, _: RoleOrderField) -> Option<Value> {
-        Some(Value::Text(text::normalize(&self.fields.name)))
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, InputObject, MaybeUndefined, Object};
 use chrono::{DateTime, Utc};
+use dealgraph_derive::connection_args;
 
 use super::{Invitation, InvitationOrderField, InvitationStatus};
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
         ids::{InvitationId, Typed as _},
     },
     db::{Direction, OrderTerm, Predicate},
-    graphql::{Connection, ContextExt as _, Filter, ListArgs, Listing, filters},
+    graphql::{Connection, ContextExt as _, Ends, Filter, ListArgs, Listing, filters},
     organization::{
         members::{ChangeAuthor, Team, User},
         roles::CustomRole,
@@ -141,6 +142,7 @@ const USUAL_ORDER: OrderTerm<InvitationOrderField> = OrderTerm {
 #[derive(Default)]
 pub struct InvitationQuery;
 
+#[connection_args]
 #[Object]
 impl InvitationQuery {
     /// An invitation by its id; null when there is none that you may see.
@@ -156,10 +158,7 @@ impl InvitationQuery {
     async fn invitations(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
+        (front, back): Ends,
         filter: Option<InvitationFilter>,
     ) -> Result<Connection<Invitation>> {
         let filter = filter.map(|filter| InvitationFilter {
@@ -167,7 +166,7 @@ impl InvitationQuery {
             ..filter
         });
         let order_by = None::<Vec<OrderTerm<InvitationOrderField>>>;
-        let args = ListArgs::new((first, after), (last, before), filter, order_by);
+        let args = ListArgs::new(front, back, filter, order_by);
         Listing::read(ctx, args.query(ctx.request().actor().tenant, USUAL_ORDER)?).await
     }
 }

@@ -2,7 +2,7 @@
 
 use async_graphql::Enum;
 use chrono::{DateTime, Utc};
-use dealgraph_derive::Columns;
+use dealgraph_derive::{Columns, OrderField};
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
@@ -12,7 +12,7 @@ use crate::{
         error::{Error, Result},
         ids::{InvitationId, RoleId, TeamId, Typed as _, UserId},
     },
-    db::{Column, Comparison, OrderField, Predicate, Value, ValueKind, list::Record},
+    db::{Column, Comparison, Predicate, Value, list::Record},
     organization::members::model::word,
 };
 
@@ -111,20 +111,12 @@ fn empty(column: &'static str) -> Predicate {
 }
 
 /// What invitations are sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, OrderField)]
+#[order(of = Invitation)]
 pub enum InvitationOrderField {
     /// When the person was invited.
+    #[order(time = self.created_at)]
     CreatedAt,
-}
-
-impl OrderField for InvitationOrderField {
-    fn column(self) -> &'static str {
-        "created_at"
-    }
-
-    fn kind(self) -> ValueKind {
-        ValueKind::Time
-    }
 }
 
 impl Record for Invitation {
@@ -133,9 +125,5 @@ impl Record for Invitation {
 
     fn key(&self) -> Uuid {
         self.invitation_id.uuid()
-    }
-
-    fn sort_value(&self, _: InvitationOrderField) -> Option<Value> {
-        Some(Value::Time(self.created_at))
     }
 }
