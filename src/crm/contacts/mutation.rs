@@ -10,7 +10,7 @@ use super::{
     methods::{self, ContactMethodInput},
 };
 use crate::{
-    access::Sensitive,
+    access::Sensitivity,
     base::{
         error::Result,
         ids::{CompanyId, ContactId, Typed as _, UserId},
@@ -168,15 +168,9 @@ impl ContactMutation {
                 details,
             } = input;
             // They are replaced as a whole, and nobody can send back what they were not shown.
-            let rights = &tx.actor().rights;
             patch::refuse_masked(
-                rights,
-                Sensitive::Emails,
-                (&contact_methods, "contactMethods"),
-            )?;
-            patch::refuse_masked(
-                rights,
-                Sensitive::Phones,
+                &tx.actor().rights,
+                Sensitivity::Ways,
                 (&contact_methods, "contactMethods"),
             )?;
             let methods = match contact_methods {

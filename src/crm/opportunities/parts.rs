@@ -10,7 +10,7 @@ use super::{
     loader::{CollaboratorRow, ContactRoleRow, StageChangeRow},
 };
 use crate::{
-    access::Sensitive,
+    access::Sensitivity,
     base::{
         error::Result,
         ids::{StageChangeId, Typed as _},
@@ -137,7 +137,7 @@ impl StageChange {
         let currency = self.0.amount_currency.as_deref();
         let amount = money::Money::from_columns(self.0.amount_minor, currency);
         ctx.request()
-            .unless_masked(Sensitive::Amounts, amount.map(Money::from))
+            .unless_masked(Sensitivity::Amounts, amount.map(Money::from))
     }
 
     /// Its probability after the change, in percent.

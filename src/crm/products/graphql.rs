@@ -4,12 +4,12 @@ use async_graphql::{Context, Object};
 use chrono::{DateTime, Utc};
 
 use super::{
-    Product,
+    Product, ProductFields,
     filter::{ProductFilter, ProductOrder, USUAL_ORDER},
     projection::SHAPE,
 };
 use crate::{
-    access::Sensitive,
+    access::Sensitivity,
     base::{
         error::Result,
         ids::{ProductId, Typed as _},
@@ -30,30 +30,15 @@ impl Product {
         self.id
     }
 
-    /// What it is called.
-    async fn name(&self) -> &str {
-        &self.fields.name
-    }
-
-    /// What it is listed under; no other product of the tenant has it, in whatever case.
-    async fn code(&self) -> &str {
-        &self.fields.code
+    #[graphql(flatten)]
+    async fn fields(&self) -> &ProductFields {
+        &self.fields
     }
 
     /// What one of it costs.
     async fn unit_price(&self, ctx: &Context<'_>) -> Option<Money> {
         let price = self.fields.unit_price().map(Money::from);
-        ctx.request().unless_masked(Sensitive::Amounts, price)
-    }
-
-    /// Whether it can be sold.
-    async fn active(&self) -> bool {
-        self.fields.active
-    }
-
-    /// Notes on the product.
-    async fn description(&self) -> Option<&str> {
-        self.fields.description.as_deref()
+        ctx.request().unless_masked(Sensitivity::Amounts, price)
     }
 
     /// What you may do with it.

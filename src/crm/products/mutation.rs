@@ -6,7 +6,7 @@ use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
 
 use super::{NewProduct, Product, ProductFields};
 use crate::{
-    access::{Rights, Sensitive},
+    access::{Rights, Sensitivity},
     base::{
         error::Result,
         ids::{ProductId, Typed as _},
@@ -30,7 +30,8 @@ struct ProductDetails {
 
 impl ProductDetails {
     fn write_to(self, fields: &mut ProductFields, rights: &Rights) -> Result<()> {
-        refuse_masked(rights, Sensitive::Amounts, (&self.unit_price, "unitPrice"))?;
+        let price = (&self.unit_price, "unitPrice");
+        refuse_masked(rights, Sensitivity::Amounts, price)?;
         patch_money(
             self.unit_price,
             "unitPrice",
