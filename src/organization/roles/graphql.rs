@@ -6,7 +6,7 @@ use async_graphql::{Context, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
 use super::{
-    CustomRole,
+    CustomRole, RoleFields,
     filter::{CustomRoleFilter, CustomRoleOrder, USUAL_ORDER},
 };
 use crate::{
@@ -60,14 +60,9 @@ impl CustomRole {
         self.id
     }
 
-    /// What it is called.
-    async fn name(&self) -> &str {
-        &self.fields.name
-    }
-
-    /// What it is for.
-    async fn description(&self) -> Option<&str> {
-        self.fields.description.as_deref()
+    #[graphql(flatten)]
+    async fn fields(&self) -> &RoleFields {
+        &self.fields
     }
 
     /// What it allows: `<records>:<read|write|delete>:<own|team|all>`, for example `opportunities:write:own`, and
