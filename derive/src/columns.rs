@@ -1,9 +1,9 @@
 //! `#[derive(Columns)]`.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{format_ident, quote};
 
-use crate::parse::{Computed, Field, Kind, Named, Struct};
+use crate::parse::{Computed, Field, Kind, MASKED, Named, Struct};
 
 pub(crate) fn expand(of: &Struct) -> TokenStream {
     let name = &of.name;
@@ -41,7 +41,10 @@ pub(crate) fn expand(of: &Struct) -> TokenStream {
         .computed
         .iter()
         .map(|Computed { value, .. }| quote!(row.bind(#value);));
+    let sensitivities = sensitivities(of);
     quote! {
+        #sensitivities
+
         impl #impl_generics crate::db::Columns for #name #type_generics #bounds {
             const PARTS: &'static [crate::db::Part] = &[#(#parts,)* #(#computed,)* #(#unread,)* #(#told,)*];
 
@@ -58,6 +61,33 @@ pub(crate) fn expand(of: &Struct) -> TokenStream {
             }
         }
     }
+}
+
+/// A constant for each column and each thing told that a role may keep back.
+fn sensitivities(of: &Struct) -> Option<TokenStream> {
+    let columns = of.fields.iter().filter_map(|field| match &field.kind {
+        Kind::Column { sensitivity, .. } => Some((&field.member, &field.vis, sensitivity)),
+        _ => None,
+    });
+    let told = of.told.iter();
+    let told = told.map(|told| (&told.name, &of.vis, &told.sensitivity));
+    let masked = columns
+        .chain(told)
+        .filter(|(.., sensitivity)| MASKED.iter().any(|masked| sensitivity == masked));
+    let constants: Vec<_> = masked
+        .map(|(name, vis, sensitivity)| {
+            let constant = format_ident!("{}", name.to_string().to_uppercase());
+            let doc = format!(" Who is shown `{name}`.");
+            quote! {
+                #[doc = #doc]
+                #vis const #constant: crate::access::Sensitivity = crate::access::Sensitivity::#sensitivity;
+            }
+        })
+        .collect();
+    let name = &of.name;
+    let (impl_generics, type_generics, bounds) = of.generics.split_for_impl();
+    let has_some = !constants.is_empty();
+    has_some.then(|| quote!(impl #impl_generics #name #type_generics #bounds { #(#constants)* }))
 }
 
 fn part(field: &Field) -> Option<TokenStream> {

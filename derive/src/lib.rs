@@ -33,6 +33,9 @@
 //! `#[unread(column, sensitivity)]` is one that other statements write, and that lists may compare.
 //! `#[told(name, sensitivity)]` is no column: events tell it beside them.
 //!
+//! For each column that a role may keep back there is a constant of its name, `Product::UNIT_PRICE_MINOR`, with its
+//! sensitivity.
+//!
 //! # Fields of the schema
 //! `SchemaFields` makes each column a field that shows its value, under its name in camel case, described by its doc
 //! comment, and masked by its sensitivity; and says from which column it follows, so that it is read without the rest of

@@ -6,6 +6,7 @@ mod tests;
 use proc_macro2::Span;
 use syn::{
     Attribute, Data, DeriveInput, Expr, Fields, Generics, Ident, LitStr, Result, Token, Type,
+    Visibility,
     parse::{Parse, ParseStream},
     punctuated::Punctuated,
 };
@@ -25,6 +26,7 @@ pub(crate) const MASKED: [&str; 4] = ["Amounts", "Emails", "Phones", "Ways"];
 
 /// A struct that has columns.
 pub(crate) struct Struct {
+    pub(crate) vis: Visibility,
     pub(crate) name: Ident,
     pub(crate) generics: Generics,
     pub(crate) fields: Vec<Field>,
@@ -35,6 +37,7 @@ pub(crate) struct Struct {
 
 /// One of its fields.
 pub(crate) struct Field {
+    pub(crate) vis: Visibility,
     pub(crate) member: Ident,
     pub(crate) ty: Type,
     pub(crate) kind: Kind,
@@ -84,6 +87,7 @@ impl Struct {
             return Err(syn::Error::new_spanned(&input.ident, "columns have names"));
         };
         Ok(Self {
+            vis: input.vis.clone(),
             name: input.ident.clone(),
             generics: input.generics.clone(),
             fields: fields
@@ -121,6 +125,7 @@ impl Field {
         };
         let docs = field.attrs.iter().filter(|of| of.path().is_ident("doc"));
         Ok(Self {
+            vis: field.vis.clone(),
             shown: shown(&member, &field.attrs)?,
             docs: docs.cloned().collect(),
             member,

@@ -11,7 +11,6 @@ use super::{
     projection::SHAPE,
 };
 use crate::{
-    access::Sensitivity,
     base::{
         error::Result,
         ids::{CompanyId, Typed as _},
@@ -53,7 +52,8 @@ impl Company {
     /// What it turns over in a year.
     async fn annual_revenue(&self, ctx: &Context<'_>) -> Option<Money> {
         let revenue = self.fields.annual_revenue().map(Money::from);
-        ctx.request().unless_masked(Sensitivity::Amounts, revenue)
+        ctx.request()
+            .unless_masked(CompanyFields::ANNUAL_REVENUE_MINOR, revenue)
     }
 
     /// Where it is.

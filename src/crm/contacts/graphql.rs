@@ -12,7 +12,6 @@ use super::{
     projection::SHAPE,
 };
 use crate::{
-    access::Sensitivity,
     base::{
         error::Result,
         ids::{ContactId, Typed as _},
@@ -95,7 +94,7 @@ impl Contact {
     /// The preferred e-mail address, in lower case.
     async fn email(&self, ctx: &Context<'_>) -> Option<&str> {
         ctx.request()
-            .unless_masked(Sensitivity::Emails, self.email.as_deref())
+            .unless_masked(Self::EMAIL, self.email.as_deref())
     }
 
     /// The preferred phone number; without one the preferred mobile phone number.

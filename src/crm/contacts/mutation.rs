@@ -10,7 +10,6 @@ use super::{
     methods::{self, ContactMethodInput},
 };
 use crate::{
-    access::Sensitivity,
     base::{
         error::Result,
         ids::{CompanyId, ContactId, Typed as _, UserId},
@@ -170,7 +169,7 @@ impl ContactMutation {
             // They are replaced as a whole, and nobody can send back what they were not shown.
             patch::refuse_masked(
                 &tx.actor().rights,
-                Sensitivity::Ways,
+                ContactFields::CONTACT_METHODS,
                 (&contact_methods, "contactMethods"),
             )?;
             let methods = match contact_methods {

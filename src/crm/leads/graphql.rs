@@ -9,7 +9,6 @@ use super::{
     projection::SHAPE,
 };
 use crate::{
-    access::Sensitivity,
     base::{
         error::Result,
         ids::{LeadId, Typed as _},
@@ -45,7 +44,8 @@ impl Lead {
     /// What a deal with them may be worth.
     async fn estimated_amount(&self, ctx: &Context<'_>) -> Option<Money> {
         let amount = self.fields.estimated_amount().map(Money::from);
-        ctx.request().unless_masked(Sensitivity::Amounts, amount)
+        ctx.request()
+            .unless_masked(LeadFields::ESTIMATED_AMOUNT_MINOR, amount)
     }
 
     /// Who looks after it.

@@ -18,7 +18,6 @@ use super::{
     stats::{self, PipelineStats},
 };
 use crate::{
-    access::Sensitivity,
     base::{
         error::Result,
         ids::{OpportunityId, PipelineId, Typed as _},
@@ -102,7 +101,8 @@ impl Opportunity {
     /// What it is worth.
     async fn amount(&self, ctx: &Context<'_>) -> Option<Money> {
         let amount = self.fields.amount().map(Money::from);
-        ctx.request().unless_masked(Sensitivity::Amounts, amount)
+        ctx.request()
+            .unless_masked(OpportunityFields::AMOUNT_MINOR, amount)
     }
 
     /// What it is worth times its probability, rounded down to the minor unit.
@@ -110,7 +110,7 @@ impl Opportunity {
         let currency = self.fields.amount_currency.as_deref();
         let weighted = money::Money::from_columns(self.weighted_minor, currency);
         ctx.request()
-            .unless_masked(Sensitivity::Amounts, weighted.map(Money::from))
+            .unless_masked(Self::WEIGHTED_MINOR, weighted.map(Money::from))
     }
 
     /// The pipeline it goes through.

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 
 use super::{DealContact, DealUser, ForecastCategory, NextAction, OpportunityFields};
 use crate::{
-    access::{Rights, Sensitivity},
+    access::Rights,
     base::{
         error::Result,
         ids::{CompanyId, ContactId, OpportunityId, StageId, UserId},
@@ -51,7 +51,7 @@ impl OpportunityDetails {
 
     pub(super) fn write_to(self, fields: &mut OpportunityFields, rights: &Rights) -> Result<()> {
         let amount = (&self.amount, "amount");
-        refuse_masked(rights, Sensitivity::Amounts, amount)?;
+        refuse_masked(rights, OpportunityFields::AMOUNT_MINOR, amount)?;
         patch_money(
             self.amount,
             "amount",

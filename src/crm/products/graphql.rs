@@ -9,7 +9,6 @@ use super::{
     projection::SHAPE,
 };
 use crate::{
-    access::Sensitivity,
     base::{
         error::Result,
         ids::{ProductId, Typed as _},
@@ -38,7 +37,8 @@ impl Product {
     /// What one of it costs.
     async fn unit_price(&self, ctx: &Context<'_>) -> Option<Money> {
         let price = self.fields.unit_price().map(Money::from);
-        ctx.request().unless_masked(Sensitivity::Amounts, price)
+        ctx.request()
+            .unless_masked(ProductFields::UNIT_PRICE_MINOR, price)
     }
 
     /// What you may do with it.

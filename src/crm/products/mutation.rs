@@ -6,7 +6,7 @@ use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
 
 use super::{NewProduct, Product, ProductFields};
 use crate::{
-    access::{Rights, Sensitivity},
+    access::Rights,
     base::{
         error::Result,
         ids::{ProductId, Typed as _},
@@ -31,7 +31,7 @@ struct ProductDetails {
 impl ProductDetails {
     fn write_to(self, fields: &mut ProductFields, rights: &Rights) -> Result<()> {
         let price = (&self.unit_price, "unitPrice");
-        refuse_masked(rights, Sensitivity::Amounts, price)?;
+        refuse_masked(rights, ProductFields::UNIT_PRICE_MINOR, price)?;
         patch_money(
             self.unit_price,
             "unitPrice",

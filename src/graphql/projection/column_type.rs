@@ -161,5 +161,6 @@ pub(crate) mod tests {
         assert_eq!(column("email"), Some("email_normalized"));
         assert_eq!(column("company"), None, "skipped");
         assert_eq!(column("tokenHash"), None, "nobody is shown a secret");
+        assert_eq!(Deal::EMAIL, crate::access::Sensitivity::Emails);
     }
 }
