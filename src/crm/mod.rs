@@ -52,3 +52,27 @@ pub fn furnish(tx: &mut Tx, pipeline: PipelineId) -> BoxFuture<'_, Result<()>> {
     };
     create.boxed()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        activities::ActivityFields,
+        companies::CompanyFields,
+        contacts::ContactFields,
+        leads::LeadFields,
+        pipelines::{PipelineFields, StageFields},
+        products::ProductFields,
+    };
+    use crate::graphql::projection::check_schema_fields;
+
+    #[test]
+    fn plain_fields_of_records_are_projected_from_their_columns() {
+        check_schema_fields::<ActivityFields>();
+        check_schema_fields::<CompanyFields>();
+        check_schema_fields::<ContactFields>();
+        check_schema_fields::<LeadFields>();
+        check_schema_fields::<PipelineFields>();
+        check_schema_fields::<StageFields>();
+        check_schema_fields::<ProductFields>();
+    }
+}

@@ -14,7 +14,7 @@ use super::{
     projection::Known,
 };
 use crate::{
-    access::{Actor, Sensitive},
+    access::{Actor, Sensitivity},
     base::error::{Error, Result},
     db::{
         Db, ReadSession, Tx,
@@ -79,8 +79,8 @@ impl RequestContext {
 
     /// A sensitive value, if the actor is shown such values. Records that a write hands back were read without masks.
     #[must_use]
-    pub fn unless_masked<T>(&self, what: Sensitive, value: Option<T>) -> Option<T> {
-        value.filter(|_| self.actor.rights.shows(what))
+    pub fn unless_masked<T>(&self, what: Sensitivity, value: Option<T>) -> Option<T> {
+        value.filter(|_| what.is_shown(&self.actor.rights))
     }
 
     /// Where the request comes from.

@@ -4,7 +4,7 @@ use async_graphql::MaybeUndefined;
 
 use super::scalars::MoneyInput;
 use crate::{
-    access::{Rights, Sensitive},
+    access::{Rights, Sensitivity},
     base::error::{Error, Result},
 };
 
@@ -15,10 +15,10 @@ use crate::{
 /// `FORBIDDEN` on `field`.
 pub fn refuse_masked<T>(
     rights: &Rights,
-    what: Sensitive,
+    what: Sensitivity,
     (change, field): (&MaybeUndefined<T>, &str),
 ) -> Result<()> {
-    match change.is_undefined() || rights.shows(what) {
+    match change.is_undefined() || what.is_shown(rights) {
         true => Ok(()),
         false => Err(masked(field)),
     }

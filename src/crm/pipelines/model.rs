@@ -1,7 +1,7 @@
 //! What a pipeline and a stage are.
 
 use async_graphql::Enum;
-use dealgraph_derive::{Columns, OrderField};
+use dealgraph_derive::{Columns, OrderField, SchemaFields};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -14,6 +14,7 @@ use crate::{
     },
     db::list::Record,
     entity::{Entity, Stamps},
+    graphql::projection::enum_columns,
 };
 
 /// A pipeline.
@@ -35,11 +36,13 @@ pub struct Pipeline {
 }
 
 /// What can be written of a pipeline.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, Columns)]
-#[expect(missing_docs, reason = "the names say it; the schema describes each")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, Columns, SchemaFields)]
 pub struct PipelineFields {
+    /// What it is called.
     pub name: String,
+    /// Its place among the tenant's pipelines.
     pub position: i32,
+    /// Whether new deals enter it unless they say otherwise.
     pub preferred: bool,
 }
 
@@ -72,13 +75,17 @@ pub struct Stage {
 }
 
 /// What can be written of a stage.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, Columns)]
-#[expect(missing_docs, reason = "the names say it; the schema describes each")]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, Columns, SchemaFields)]
 pub struct StageFields {
+    /// What it is called.
     pub name: String,
+    /// Its place in the pipeline, from 0.
     pub position: i32,
+    /// Whether a deal in it is under way, won or lost.
     pub kind: StageKind,
+    /// How likely a deal in it is won, in percent.
     pub probability: i16,
+    /// After how many days a deal that stands in it counts as rotten.
     pub rotten_after_days: Option<i32>,
 }
 
@@ -104,6 +111,8 @@ pub enum StageKind {
     /// The deal is lost.
     Lost,
 }
+
+enum_columns!(StageKind);
 
 impl NewStage {
     pub(super) fn into_fields(self, position: i32) -> (StageId, StageFields) {

@@ -101,11 +101,6 @@ pub(crate) const fn int(column: &'static str) -> Projected {
     Projected::Value(Kind::Int, column)
 }
 
-/// A `smallint`.
-pub(crate) const fn small(column: &'static str) -> Projected {
-    Projected::Value(Kind::Small, column)
-}
-
 /// The fields of an amount of money.
 pub(crate) fn money(
     name: &str,

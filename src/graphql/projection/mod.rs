@@ -6,9 +6,11 @@
 //! field, [`Fetched`] holds the rows level by level, and `write` puts them into text. Postgres judges access just as
 //! for whole records: these are the same statements with fewer columns.
 //!
-//! Each domain says in its `projection.rs` which fields follow from which columns. A document that asks for anything
+//! Which fields are columns as they are follows from the record ([`SchemaFields`]); each domain says in its `projection.rs`
+//! which others follow from which columns. A document that asks for anything
 //! else, or for the same key twice, is answered by the executor; a test compares both for every field there is.
 
+mod column_type;
 mod fetch;
 mod field;
 mod page;
@@ -28,8 +30,11 @@ use uuid::Uuid;
 /// known; it is taken out of the answer again.
 pub(crate) const TYPE_KEY: &str = "__typeOf";
 
+#[cfg(test)]
+pub(crate) use column_type::tests::check as check_schema_fields;
+pub(crate) use column_type::{ColumnType, SchemaFields, enum_columns, shown_as_they_are};
 pub(super) use fetch::Known;
-pub(crate) use field::{Kind, Projected, Shape, id, int, money, small, text, time};
+pub(crate) use field::{Kind, Projected, Shape, id, int, money, text, time};
 pub(crate) use page::{Listed, Source, below};
 use plan::Plan;
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use dealgraph_derive::connection_args;
 
 use super::{
-    CustomRole,
+    CustomRole, RoleFields,
     filter::{CustomRoleFilter, CustomRoleOrder, USUAL_ORDER},
 };
 use crate::{
@@ -62,14 +62,9 @@ impl CustomRole {
         self.id
     }
 
-    /// What it is called.
-    async fn name(&self) -> &str {
-        &self.fields.name
-    }
-
-    /// What it is for.
-    async fn description(&self) -> Option<&str> {
-        self.fields.description.as_deref()
+    #[graphql(flatten)]
+    async fn fields(&self) -> &RoleFields {
+        &self.fields
     }
 
     /// What it allows: `<records>:<read|write|delete>:<own|team|all>`, for example `opportunities:write:own`, and
