@@ -38,7 +38,19 @@ pub struct RequestContext {
     slips: Mutex<Slips>,
 }
 
-/// What went wrong for the one who asks; a client may not have asked for the errors, so the answer need not say it.
+/// What a [`RequestContext`] is made from, beside the actor.
+pub(crate) struct RequestParts {
+    /// The database.
+    pub(crate) db: Db,
+    /// Where audit entries go that no transaction records.
+    pub(crate) recorder: Recorder,
+    /// Where the request comes from.
+    pub(crate) origin: Origin,
+    /// The largest response, in bytes.
+    pub(crate) response_bytes: usize,
+}
+
+/// What went wrong for the caller; a client may not have selected the errors, so the response need not say it.
 #[derive(Debug, Default)]
 pub(crate) struct Slips {
     /// Why writes were refused, in their order.
@@ -48,25 +60,22 @@ pub(crate) struct Slips {
 }
 
 impl RequestContext {
-    /// A request that comes from somewhere and is answered with so many bytes at the most.
-    pub(crate) fn new(
-        (db, recorder): (Db, Recorder),
-        actor: Arc<Actor>,
-        (origin, bytes): (Origin, usize),
-    ) -> Self {
-        let session = db.read_session(Arc::clone(&actor));
-        let session = Arc::new(session.within(bytes.saturating_mul(READ_FOR_WRITTEN)));
+    /// A request of an actor, with a snapshot of its own.
+    pub(crate) fn new(actor: Arc<Actor>, parts: RequestParts) -> Self {
+        let session = parts.db.read_session(Arc::clone(&actor));
+        let read_bytes = parts.response_bytes.saturating_mul(READ_FOR_WRITTEN);
+        let session = Arc::new(session.within(read_bytes));
         Self {
             actor,
-            db,
+            db: parts.db,
             loaders: Loaders::new(Arc::clone(&session)),
             session,
             known: Known::default(),
-            origin,
-            recorder,
+            origin: parts.origin,
+            recorder: parts.recorder,
             written: AtomicU32::new(0),
             written_objects: AtomicU64::new(0),
-            meter: Meter::new(bytes),
+            meter: Meter::new(parts.response_bytes),
             slips: Mutex::default(),
         }
     }
