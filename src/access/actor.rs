@@ -21,7 +21,7 @@ pub struct Actor {
     pub custom_role: Option<RoleId>,
     /// What the actor may do now; in a suspended tenant less than the role says.
     pub rights: Arc<Rights>,
-    /// The place in the tree of teams.
+    /// The path in the tree of teams.
     pub team_path: Option<String>,
     /// Whether the tenant may be changed.
     pub standing: Standing,
@@ -100,10 +100,10 @@ impl std::fmt::Display for Author {
     }
 }
 
-/// What an actor is put together from.
+/// What a person, a key or a process is in a tenant: what an [`Actor`] is put together from.
 #[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "the fields of an actor")]
-pub struct Place {
+#[expect(missing_docs, reason = "they are those of an actor")]
+pub struct Membership {
     pub tenant: TenantId,
     pub role: Role,
     pub custom_role: Option<RoleId>,
@@ -112,8 +112,8 @@ pub struct Place {
     pub standing: Standing,
 }
 
-impl Place {
-    /// The place of somebody with a built-in role in a tenant at work.
+impl Membership {
+    /// A membership with a built-in role, in an active tenant.
     #[must_use]
     pub fn of(tenant: TenantId, role: Role, team_path: Option<String>) -> Self {
         Self {
@@ -130,10 +130,10 @@ impl Place {
 impl Actor {
     /// Puts an actor together.
     #[must_use]
-    pub fn new(subject: Subject, place: Place, expires_at: DateTime<Utc>) -> Self {
-        let rights = match place.standing {
-            Standing::Active => place.rights,
-            Standing::Suspended | Standing::Deleting => Arc::new(place.rights.reading_only()),
+    pub fn new(subject: Subject, membership: Membership, expires_at: DateTime<Utc>) -> Self {
+        let rights = match membership.standing {
+            Standing::Active => membership.rights,
+            Standing::Suspended | Standing::Deleting => Arc::new(membership.rights.reading_only()),
         };
         let author = match subject {
             Subject::Person(id, _) => Author::User(id),
@@ -150,13 +150,13 @@ impl Actor {
             words => format!("; SET LOCAL app.masks = ',{},'", words.join(",")),
         };
         let mut actor = Self {
-            tenant: place.tenant,
+            tenant: membership.tenant,
             subject,
-            role: place.role,
-            custom_role: place.custom_role,
+            role: membership.role,
+            custom_role: membership.custom_role,
             rights,
-            team_path: place.team_path,
-            standing: place.standing,
+            team_path: membership.team_path,
+            standing: membership.standing,
             trusted_documents_only: false,
             plan: None,
             expires_at,
@@ -174,8 +174,8 @@ impl Actor {
     /// The server itself, acting for a tenant with all rights; `what` it is doing is recorded.
     #[must_use]
     pub fn worker(tenant: TenantId, what: &'static str) -> Self {
-        let place = Place::of(tenant, Role::Admin, None);
-        let mut actor = Self::new(Subject::Worker, place, DateTime::<Utc>::MAX_UTC);
+        let membership = Membership::of(tenant, Role::Admin, None);
+        let mut actor = Self::new(Subject::Worker, membership, DateTime::<Utc>::MAX_UTC);
         actor.author = Author::System(what);
         actor
     }
@@ -372,7 +372,7 @@ impl Actor {
     }
 }
 
-/// Whether it is a place in the tree of teams, as the tables check it too. An empty one would reach all of the tenant.
+/// Whether it is a path in the tree of teams, as the tables check it too. An empty one would reach all of the tenant.
 fn is_team_path(path: &str) -> bool {
     !path.is_empty()
         && path.split_terminator('.').all(|segment| {
@@ -386,10 +386,10 @@ mod tests {
     use super::*;
 
     fn actor(role: Role, team_path: Option<&str>) -> Actor {
-        let place = Place::of(TenantId::new(), role, team_path.map(str::to_owned));
+        let membership = Membership::of(TenantId::new(), role, team_path.map(str::to_owned));
         Actor::new(
             Subject::Person(UserId::new(), None),
-            place,
+            membership,
             DateTime::UNIX_EPOCH,
         )
     }
@@ -423,11 +423,11 @@ mod tests {
 
     #[test]
     fn in_a_suspended_tenant_nothing_can_be_changed() {
-        let mut place = Place::of(TenantId::new(), Role::Admin, None);
-        place.standing = Standing::Suspended;
+        let mut membership = Membership::of(TenantId::new(), Role::Admin, None);
+        membership.standing = Standing::Suspended;
         let admin = Actor::new(
             Subject::Person(UserId::new(), None),
-            place,
+            membership,
             DateTime::UNIX_EPOCH,
         );
         assert!(admin.may("leads:read") && !admin.may("leads:write") && !admin.may("admin"));

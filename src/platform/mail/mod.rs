@@ -71,10 +71,15 @@ impl Way {
         }
     }
 
-    async fn carry(&self, from: &Mailbox, message: &Message, place: Place) -> Result<(), Failed> {
+    async fn carry(
+        &self,
+        from: &Mailbox,
+        message: &Message,
+        dispatch: Dispatch,
+    ) -> Result<(), Failed> {
         match self {
             Self::Smtp(relay) => relay.send(from, message).await,
-            Self::Folder(folder) => folder::write(folder, from, message, place).await,
+            Self::Folder(folder) => folder::write(folder, from, message, dispatch).await,
             Self::Nowhere => {
                 tracing::warn!(
                     subject = message.subject,
@@ -97,7 +102,7 @@ pub struct Post {
 
 /// When a mail was sent, and as which one of this process: what files are named by.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct Dispatch {
     at: chrono::DateTime<chrono::Utc>,
     number: u64,
 }
@@ -181,13 +186,13 @@ async fn send_all(
             break;
         };
         number += 1;
-        let place = Place {
+        let dispatch = Dispatch {
             at: clock.now(),
             number,
         };
         let (post, stop) = (Arc::clone(&post), stop.clone());
         under_way.spawn(async move {
-            send_one((&post, pauses), &message, place, &stop).await;
+            send_one((&post, pauses), &message, dispatch, &stop).await;
             drop(turn);
         });
         while under_way.try_join_next().is_some() {}
@@ -198,11 +203,11 @@ async fn send_all(
 async fn send_one(
     (post, pauses): (&Post, [Duration; 2]),
     message: &Message,
-    place: Place,
+    dispatch: Dispatch,
     stop: &CancellationToken,
 ) {
     for pause in pauses.into_iter().map(Some).chain([None]) {
-        let failed = match post.way.carry(&post.from, message, place).await {
+        let failed = match post.way.carry(&post.from, message, dispatch).await {
             Ok(()) => return,
             Err(failed) => failed,
         };
