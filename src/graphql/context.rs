@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{
     loaders::Loaders,
     meter::{Meter, READ_FOR_WRITTEN},
-    projection::Known,
+    projection::RowCache,
 };
 use crate::{
     access::{Actor, Sensitive},
@@ -29,7 +29,7 @@ pub struct RequestContext {
     db: Db,
     session: Arc<ReadSession>,
     loaders: Loaders,
-    known: Known,
+    row_cache: RowCache,
     origin: Origin,
     recorder: Recorder,
     written: AtomicU32,
@@ -70,7 +70,7 @@ impl RequestContext {
             db: parts.db,
             loaders: Loaders::new(Arc::clone(&session)),
             session,
-            known: Known::default(),
+            row_cache: RowCache::default(),
             origin: parts.origin,
             recorder: parts.recorder,
             written: AtomicU32::new(0),
@@ -125,7 +125,7 @@ impl RequestContext {
     pub async fn write<T>(&self, work: impl AsyncFnOnce(&mut Tx) -> Result<T>) -> Result<T> {
         self.session.refresh().await;
         self.loaders.forget();
-        self.known.forget();
+        self.row_cache.forget();
         let counted = async |tx: &mut Tx| {
             let done = work(tx).await;
             self.written.fetch_add(tx.count(), Ordering::Relaxed);
@@ -150,9 +150,9 @@ impl RequestContext {
         self.slips.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the quick path has looked up.
-    pub(super) fn known(&self) -> &Known {
-        &self.known
+    /// The rows that the projection executor has read.
+    pub(super) fn row_cache(&self) -> &RowCache {
+        &self.row_cache
     }
 
     /// Loads a record by id, batched with all that the request asks for at the same time.
@@ -202,12 +202,12 @@ impl RequestContext {
         self.loaders.custom::<L>().load(key).await
     }
 
-    /// Notes objects that the quick path has written into the answer.
+    /// Notes objects that the projection executor has written into the response.
     pub(crate) fn note_written(&self, objects: u64) {
         self.written_objects.fetch_add(objects, Ordering::Relaxed);
     }
 
-    /// How many objects the quick path has written.
+    /// How many objects the projection executor has written.
     pub(crate) fn written_objects(&self) -> u64 {
         self.written_objects.load(Ordering::Relaxed)
     }
@@ -220,8 +220,8 @@ impl RequestContext {
         self.meter.add(bytes).inspect_err(|_| self.session.stop())
     }
 
-    /// Bytes that the answer may still come to.
-    pub(super) fn room(&self) -> usize {
+    /// Bytes that may still be written into the response.
+    pub(super) fn bytes_left(&self) -> usize {
         self.meter.left()
     }
 
