@@ -33,7 +33,7 @@ pub struct Actor {
     pub expires_at: DateTime<Utc>,
     /// In whose name changes are recorded.
     pub author: Author,
-    /// How far what they came in by is good.
+    /// How far the credential is trusted.
     pub vouched: Vouched,
     /// How fresh this is: the instant before it was read.
     pub(crate) as_of: Instant,
@@ -42,7 +42,7 @@ pub struct Actor {
     masks: String,
 }
 
-/// A visibility class: whoever is in the same one is answered the same.
+/// A visibility class: all actors of one get the same responses.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Class(String);
 
@@ -65,10 +65,10 @@ pub enum Subject {
     Worker,
 }
 
-/// How a tenant stands.
+/// The lifecycle state of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// At work.
+    /// In normal operation.
     Active,
     /// It may be read and not changed.
     Suspended,
@@ -226,7 +226,7 @@ impl Actor {
         }
     }
 
-    /// Whether a permission is held on any row. For telling people what they may do; Postgres does the refusing.
+    /// Whether a permission is held on any row. For showing clients what they may do; Postgres enforces it.
     #[must_use]
     pub fn may(&self, permission: &str) -> bool {
         self.rights.may(permission)
@@ -263,12 +263,12 @@ impl Actor {
         ))
     }
 
-    /// What this actor has in common with all who read the same rows and are shown the same of them, whatever they may do
-    /// with them: what Postgres is told of who reads.
+    /// What this actor has in common with all actors who read the same rows and are shown the same of them, whatever they
+    /// may do with them: the settings that the read policies depend on.
     #[must_use]
     pub fn reading_class(&self) -> Class {
         let sees = RecordKind::ALL.map(|kind| self.sees(kind));
-        // Who sees all rows of a kind, or none, sees them whoever they are.
+        // A scope of all rows of a kind, or of none, does not depend on the person.
         let is_narrow = |reach: &String| !matches!(reach.as_str(), "|" | "none");
         let me = sees.iter().any(is_narrow).then(|| self.me());
         Class(format!(
@@ -291,22 +291,22 @@ impl Actor {
         self.reaches(self.rights.deletes(access), visible_to)
     }
 
-    /// The `SET LOCAL` statements that tell the policies who is asking.
+    /// The `SET LOCAL` statements by which the policies know the actor.
     ///
-    /// Everything in them is made by us: uuids, names from closed sets, team paths of hex digits and dots.
+    /// Nothing in them comes from a client: uuids, names from closed sets, team paths of hex digits and dots.
     pub(crate) fn settings(&self) -> &str {
         &self.settings
     }
 
-    /// What a writing transaction is told beside that: which rows may be changed and deleted, and in whose name. A
-    /// reading one that is not told so may change none, and each setting costs it some microseconds. Begins with `; `.
+    /// Further settings of a writing transaction: which rows may be changed and deleted, and in whose name. A reading
+    /// transaction without them may change none, and each setting would cost it some microseconds. Begins with `; `.
     pub(crate) fn writing(&self) -> String {
         // Ids, and the names of sources in this program.
         let author = self.author.to_string().replace('\'', "");
         format!("{}; SET LOCAL app.author = '{author}'", self.writing)
     }
 
-    /// What a reading transaction is told beside that: the sensitive fields to keep back. Empty or begins with `; `.
+    /// Further settings of a reading transaction: the sensitive fields to mask. Empty or begins with `; `.
     pub(crate) fn masks(&self) -> &str {
         &self.masks
     }
