@@ -450,7 +450,7 @@ fn what_others_write_into_redis_is_not_believed() {
         let alarms = world.logs.errors();
         assert_eq!(alarms.len(), 1, "{alarms:?}");
         assert!(
-            alarms[0].contains("a kept answer does not open"),
+            alarms[0].contains("a cached entry can't be decrypted"),
             "{alarms:?}"
         );
         one.stop().await;

@@ -49,7 +49,7 @@ async fn make(folder: &Path) -> io::Result<()> {
     builder.recursive(true).create(folder).await
 }
 
-/// Whoever watches the folder never sees half a file, and nobody else of the machine sees any.
+/// Writes a file that a watcher of the folder never sees half of, and that other users of the machine can't read.
 async fn whole(path: &Path, text: &str) -> io::Result<()> {
     let draft = path.with_added_extension("part");
     let mut options = fs::OpenOptions::new();

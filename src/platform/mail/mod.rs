@@ -1,7 +1,7 @@
-//! Sending mail through one small door: by SMTP, into a folder for development and tests, or nowhere.
+//! Sending mail through one small interface: by SMTP, into a folder for development and tests, or nowhere.
 //!
-//! [`Mailer::send`] never waits, so the time of an answer tells nothing about whether a mail went out. A mail that the
-//! relay does not take is tried again twice; what is still waiting when the server ends is sent before it does.
+//! [`Mailer::send`] never waits, so the time of a response does not disclose whether a mail went out. A mail that the
+//! relay rejects for now is tried again twice; mails that are still queued at shutdown are sent before it ends.
 
 mod folder;
 mod letter;
@@ -20,7 +20,7 @@ pub use letter::letter;
 
 use crate::base::clock::Clock;
 
-/// So many mails wait to be sent; beyond them new ones are lost and told in the log.
+/// So many mails wait to be sent; beyond them new ones are dropped, which is logged.
 const QUEUE: usize = 1_024;
 /// So many are on their way at once.
 const AT_ONCE: usize = 4;
