@@ -8,7 +8,7 @@ mod rights;
 mod role;
 mod sensitivity;
 
-pub use actor::{Actor, Author, Class, Place, Standing, Subject};
+pub use actor::{Actor, Author, Class, Membership, Standing, Subject};
 pub(crate) use kind::access;
 pub use kind::{Access, RecordKind};
 pub(crate) use oneself::account_sign_in_required;

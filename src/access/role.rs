@@ -59,12 +59,12 @@ impl Role {
     }
 
     fn reach(self, kind: RecordKind) -> Reach {
-        let everybodys = matches!(kind, RecordKind::Companies | RecordKind::Contacts);
+        let is_shared = matches!(kind, RecordKind::Companies | RecordKind::Contacts);
         let (read, write, delete) = match self {
             Self::Admin => (Scope::All, Scope::All, Scope::All),
-            Self::Manager if everybodys => (Scope::All, Scope::Team, Scope::Team),
+            Self::Manager if is_shared => (Scope::All, Scope::Team, Scope::Team),
             Self::Manager => (Scope::Team, Scope::Team, Scope::Team),
-            Self::SalesRep if everybodys => (Scope::All, Scope::Own, Scope::None),
+            Self::SalesRep if is_shared => (Scope::All, Scope::Own, Scope::None),
             Self::SalesRep => (Scope::Own, Scope::Own, Scope::None),
             Self::Analyst | Self::Viewer => (Scope::All, Scope::None, Scope::None),
             Self::Custom => (Scope::None, Scope::None, Scope::None),

@@ -1,4 +1,4 @@
-//! Changing records: locking them, and telling what has become of them.
+//! Changing records: locking them, and emitting the events of the change.
 
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
@@ -66,7 +66,7 @@ pub(super) fn whole<R: Entity>(record: &R) -> Map<String, Json> {
     columns
 }
 
-/// Tells of a record that came about.
+/// Emits the event of a created record.
 pub fn emit_created<R: Entity>(tx: &mut Tx, record: &R, fields: &impl Serialize) {
     tx.emit(Event {
         kind: EventKind::Created,
@@ -84,7 +84,7 @@ pub fn emit_created<R: Entity>(tx: &mut Tx, record: &R, fields: &impl Serialize)
     });
 }
 
-/// Tells of a record that changed, with the columns that differ.
+/// Emits the event of a changed record, with the columns that differ.
 pub fn emit_changed<R: Entity, F: Serialize>(
     tx: &mut Tx,
     kind: EventKind,
@@ -113,9 +113,9 @@ pub fn emit_changed<R: Entity, F: Serialize>(
     });
 }
 
-/// Tells of what follows for a record from a change to another one: it keeps its version. What the changed columns
+/// Emits the event of a record that a change of another one affects: it keeps its version. What the changed columns
 /// were before is not known.
-pub fn tell_followed<R: Entity>(
+pub fn emit_followed<R: Entity>(
     tx: &mut Tx,
     (record, visible_before): (&R, String),
     changed: &[&str],

@@ -8,8 +8,8 @@ use crate::{
     base::error::{Error, Result},
 };
 
-/// Refuses a write to a sensitive field that the actor is not shown. Whatever is sent, and even what is there already:
-/// the difference would tell what that is.
+/// Refuses a write to a sensitive field that is masked for the actor. Whatever is sent, even the stored value: accepting
+/// that one alone would disclose it.
 ///
 /// # Errors
 /// `FORBIDDEN` on `field`.

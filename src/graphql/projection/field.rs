@@ -63,8 +63,8 @@ pub(crate) enum Kind {
     Text,
     /// Two texts with a space between: this column and another one.
     Joined(&'static str),
-    /// What a text tells, or null.
-    Told(fn(&str) -> Option<&str>),
+    /// What follows from a text, or null.
+    Derived(fn(&str) -> Option<&str>),
     /// A list of texts.
     Texts,
     /// `smallint`

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt::Write as _, sync::Arc};
 
 use chrono::DateTime;
 use dealgraph::{
-    access::{Actor, Place, RecordKind, Rights, Role, Subject},
+    access::{Actor, Membership, RecordKind, Rights, Role, Subject},
     base::ids::{TeamId, Typed as _},
     db::{Db, Sql},
     organization::members::provision,
@@ -57,13 +57,13 @@ fn somebody(rng: &mut Rng) -> Arc<Actor> {
         .iter()
         .filter_map(|(kind, _)| Some(format!("{}:read:{}", kind.word(), scope(rng)?)))
         .collect();
-    let place = Place {
+    let membership = Membership {
         rights: Arc::new(Rights::parse(&permissions, &[]).expect("permissions to read")),
-        ..Place::of(A.tenant(), Role::Custom, team(rng))
+        ..Membership::of(A.tenant(), Role::Custom, team(rng))
     };
     let user = A.user(MEMBERS[rng.usize(..MEMBERS.len())]);
     let ends = DateTime::from_timestamp(4_000_000_000, 0).expect("a year before 2100");
-    Arc::new(Actor::new(Subject::Person(user, None), place, ends))
+    Arc::new(Actor::new(Subject::Person(user, None), membership, ends))
 }
 
 fn literal(text: Option<String>) -> String {
