@@ -247,10 +247,10 @@ mod tests {
     #[test]
     fn a_file_is_applied_again_when_the_procedures_that_it_calls_change() {
         let changed = (PROCEDURES.0, "others");
-        for (name, text) in POLICIES {
+        for &(name, text) in POLICIES.iter() {
             assert_eq!(
                 fingerprint(name, text, PROCEDURES) != fingerprint(name, text, changed),
-                *name > PROCEDURES.0,
+                name > PROCEDURES.0,
                 "{name}"
             );
         }

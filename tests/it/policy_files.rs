@@ -23,7 +23,7 @@ const RECORD_TABLES: [(&str, &[&str]); 7] = [
 #[test]
 fn a_table_is_secured_by_one_file_and_only_once() {
     let mut secured: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (file, text) in POLICIES {
+    for (file, text) in POLICIES.iter() {
         let calls = text
             .lines()
             .filter_map(|line| line.strip_prefix("CALL app.secure_"));
