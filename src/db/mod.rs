@@ -53,7 +53,7 @@ pub use sql::{Row, Sql, rows_per_statement};
 pub use startup::{StartupError, check};
 use statements::Mode;
 pub use statements::Statements;
-pub use tx::{SystemTx, Tx};
+pub use tx::{ReadTx, SystemTx, Tx};
 
 use crate::{
     access::{Actor, Oneself, Standing},
@@ -213,7 +213,8 @@ impl Db {
         }
         let settings = format!("{}{}", actor.settings(), actor.writing());
         let statements = self.begin_for(actor, Mode::Change, settings).await?;
-        let mut tx = Tx::new(statements, Arc::clone(actor), self.clock.now());
+        let reads = ReadTx::new(statements, Arc::clone(actor), self.clock.now());
+        let mut tx = Tx::new(reads);
         let done = work(&mut tx).await?;
         let seq = journal::append(&mut tx, origin).await?;
         tx.commit().await?;

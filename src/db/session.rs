@@ -11,7 +11,7 @@ use std::sync::{
 
 use tokio::sync::Mutex;
 
-use super::{Db, Tx};
+use super::{Db, ReadTx};
 use crate::{
     access::Actor,
     base::error::{Error, Result},
@@ -21,7 +21,7 @@ use crate::{
 pub struct ReadSession {
     db: Db,
     actor: Arc<Actor>,
-    tx: Mutex<Option<Tx>>,
+    tx: Mutex<Option<ReadTx>>,
     statements: AtomicU32,
     /// Bytes of rows that may still be read.
     room: AtomicUsize,
@@ -51,7 +51,7 @@ impl ReadSession {
     ///
     /// # Errors
     /// What `work` fails with, or the database; `TooLarge` once the limit is reached.
-    pub async fn run<T>(&self, work: impl AsyncFnOnce(&mut Tx) -> Result<T>) -> Result<T> {
+    pub async fn run<T>(&self, work: impl AsyncFnOnce(&mut ReadTx) -> Result<T>) -> Result<T> {
         let mut guard = self.tx.lock().await;
         let room = self.room.load(Ordering::Relaxed);
         if room == 0 {
@@ -65,7 +65,7 @@ impl ReadSession {
             }
             None => {
                 let statements = self.db.begin_read(&self.actor).await?;
-                guard.insert(Tx::new(
+                guard.insert(ReadTx::new(
                     statements,
                     Arc::clone(&self.actor),
                     self.db.clock.now(),

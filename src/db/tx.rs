@@ -1,4 +1,4 @@
-//! The two kinds of transaction.
+//! The kinds of transaction: what an actor reads by, what an actor changes by, and the system's.
 
 use std::{
     ops::{Deref, DerefMut},
@@ -14,23 +14,20 @@ use crate::{
     db::journal::{self, Entry, Event, Origin},
 };
 
-/// A transaction on behalf of an actor. What a verb emits is appended to the event log when it commits.
-pub struct Tx {
+/// What an actor reads by: statements in the actor's name, at one instant. Nothing can be emitted from here, since nobody
+/// would append it.
+pub struct ReadTx {
     statements: Statements,
     actor: Arc<Actor>,
     now: DateTime<Utc>,
-    events: Vec<Event>,
-    entries: Vec<Entry>,
 }
 
-impl Tx {
+impl ReadTx {
     pub(super) fn new(statements: Statements, actor: Arc<Actor>, now: DateTime<Utc>) -> Self {
         Self {
             statements,
             actor,
             now,
-            events: Vec::new(),
-            entries: Vec::new(),
         }
     }
 
@@ -51,11 +48,29 @@ impl Tx {
     pub fn now(&self) -> DateTime<Utc> {
         self.now
     }
+}
+
+/// A unit of work on behalf of an actor, which reads and writes. What a verb emits is appended to the event log when it
+/// commits.
+pub struct Tx {
+    reads: ReadTx,
+    events: Vec<Event>,
+    entries: Vec<Entry>,
+}
+
+impl Tx {
+    pub(super) fn new(reads: ReadTx) -> Self {
+        Self {
+            reads,
+            events: Vec::new(),
+            entries: Vec::new(),
+        }
+    }
 
     /// In whose name changes are recorded.
     #[must_use]
     pub fn author(&self) -> String {
-        self.actor.author.to_string()
+        self.actor().author.to_string()
     }
 
     /// Notes that something happened; it is told, and stands in the audit log, when and if this transaction commits.
@@ -87,7 +102,7 @@ impl Tx {
     }
 
     pub(super) async fn commit(self) -> Result<()> {
-        self.statements.commit().await
+        self.reads.statements.commit().await
     }
 }
 
@@ -151,19 +166,23 @@ impl SystemTx {
     }
 }
 
-macro_rules! runs_statements {
-    ($($kind:ty),*) => {$(
+macro_rules! deref {
+    ($($kind:ty: $field:ident as $target:ty;)*) => {$(
         impl Deref for $kind {
-            type Target = Statements;
-            fn deref(&self) -> &Statements {
-                &self.statements
+            type Target = $target;
+            fn deref(&self) -> &$target {
+                &self.$field
             }
         }
         impl DerefMut for $kind {
-            fn deref_mut(&mut self) -> &mut Statements {
-                &mut self.statements
+            fn deref_mut(&mut self) -> &mut $target {
+                &mut self.$field
             }
         }
     )*};
 }
-runs_statements!(Tx, SystemTx);
+deref! {
+    ReadTx: statements as Statements;
+    Tx: reads as ReadTx;
+    SystemTx: statements as Statements;
+}

@@ -12,7 +12,7 @@ use crate::{
         error::{Error, Result},
         ids::{TenantId, Typed as _},
     },
-    db::{AutocommitReader, Db, KnownRow, Sql, SystemReason, Tx, journal::EventKind},
+    db::{AutocommitReader, Db, KnownRow, ReadTx, Sql, SystemReason, journal::EventKind},
 };
 
 /// Events that one statement reads.
@@ -179,7 +179,7 @@ pub(super) async fn keep(db: &Db, days: u16) -> Result<()> {
 ///
 /// # Errors
 /// The database.
-pub async fn here(tx: &mut Tx) -> Result<EventCursor> {
+pub async fn here(tx: &mut ReadTx) -> Result<EventCursor> {
     let sql = Sql::new(
         "SELECT t.tenant_id, t.last_seq, app.epoch(t.epoch) AS epoch FROM tenant_seq t WHERE t.tenant_id = ",
     );

@@ -17,7 +17,7 @@ use crate::{
     access::{Actor, Sensitivity},
     base::error::{Error, Result},
     db::{
-        Db, ReadSession, Tx,
+        Db, ReadSession, ReadTx, Tx,
         journal::{Origin, Recorder},
         list::{Count, ListQuery, Page, Record, Relation},
     },
@@ -114,7 +114,7 @@ impl RequestContext {
     ///
     /// # Errors
     /// What `work` fails with, or the database.
-    pub async fn read<T>(&self, work: impl AsyncFnOnce(&mut Tx) -> Result<T>) -> Result<T> {
+    pub async fn read<T>(&self, work: impl AsyncFnOnce(&mut ReadTx) -> Result<T>) -> Result<T> {
         self.session.run(work).await
     }
 

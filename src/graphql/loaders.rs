@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::{
     base::error::Result,
     db::{
-        ReadSession, Tx,
+        ReadSession, ReadTx,
         list::{self, Count, ListQuery, Page, Record, Relation},
     },
 };
@@ -30,7 +30,7 @@ pub trait Batch: Send + Sync + 'static {
     type Value: Clone + Default + Send + Sync + 'static;
     /// Loads the values; keys without one get the default.
     fn load(
-        tx: &mut Tx,
+        tx: &mut ReadTx,
         keys: &[Uuid],
     ) -> impl Future<Output = Result<HashMap<Uuid, Self::Value>>> + Send;
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{Target, store};
 use crate::{
     base::{error::Result, ids::Typed as _},
-    db::Tx,
+    db::ReadTx,
     graphql::Batch,
 };
 
@@ -17,7 +17,7 @@ pub(super) struct TargetsOf;
 impl Batch for TargetsOf {
     type Value = Vec<Target>;
 
-    async fn load(tx: &mut Tx, keys: &[Uuid]) -> Result<HashMap<Uuid, Vec<Target>>> {
+    async fn load(tx: &mut ReadTx, keys: &[Uuid]) -> Result<HashMap<Uuid, Vec<Target>>> {
         let links = store::links_of(tx, keys).await?;
         let targets = |links: Vec<super::Link>| links.into_iter().map(|link| link.target).collect();
         Ok(links

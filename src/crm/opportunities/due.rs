@@ -9,7 +9,7 @@ use crate::{
     access::Actor,
     base::error::{Error, Result},
     db::{
-        Comparison, Direction, OrderTerm, Predicate, Sql, Tx, Value,
+        Comparison, Direction, OrderTerm, Predicate, ReadTx, Sql, Value,
         list::{ListQuery, PageRequest},
     },
     graphql::{Connection, ContextExt as _, Ends, page_request, projection},
@@ -45,7 +45,7 @@ struct Days {
 }
 
 /// Where today ends in the tenant's time zone.
-async fn days(tx: &mut Tx) -> Result<Days> {
+async fn days(tx: &mut ReadTx) -> Result<Days> {
     let now = tx.now();
     let sql = Sql::new("SELECT (date_trunc('day', ")
         .bind(now)

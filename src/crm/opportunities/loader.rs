@@ -11,7 +11,7 @@ use crate::{
         error::Result,
         ids::{ContactId, StageChangeId, StageId, UserId},
     },
-    db::{Sql, Tx},
+    db::{ReadTx, Sql},
     graphql::Batch,
 };
 
@@ -40,7 +40,7 @@ pub(super) struct StageChangeRow {
 impl Batch for StageHistory {
     type Value = Vec<StageChangeRow>;
 
-    async fn load(tx: &mut Tx, keys: &[Uuid]) -> Result<HashMap<Uuid, Self::Value>> {
+    async fn load(tx: &mut ReadTx, keys: &[Uuid]) -> Result<HashMap<Uuid, Self::Value>> {
         let sql = Sql::new("SELECT h.* FROM ")
             .keys(keys)
             .push(
@@ -72,7 +72,7 @@ pub(super) struct ContactRoleRow {
 impl Batch for ContactRoles {
     type Value = Vec<ContactRoleRow>;
 
-    async fn load(tx: &mut Tx, keys: &[Uuid]) -> Result<HashMap<Uuid, Self::Value>> {
+    async fn load(tx: &mut ReadTx, keys: &[Uuid]) -> Result<HashMap<Uuid, Self::Value>> {
         let sql = Sql::new(
             "SELECT t.opportunity_id, t.contact_id, t.role FROM opportunity_contacts t WHERE t.tenant_id = ",
         )
@@ -98,7 +98,7 @@ pub(super) struct CollaboratorRow {
 impl Batch for Collaborators {
     type Value = Vec<CollaboratorRow>;
 
-    async fn load(tx: &mut Tx, keys: &[Uuid]) -> Result<HashMap<Uuid, Self::Value>> {
+    async fn load(tx: &mut ReadTx, keys: &[Uuid]) -> Result<HashMap<Uuid, Self::Value>> {
         let sql = Sql::new("SELECT t.opportunity_id, t.user_id, t.role FROM opportunity_users t WHERE t.tenant_id = ")
             .bind(tx.tenant())
             .push(" AND t.opportunity_id")

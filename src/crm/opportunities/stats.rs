@@ -12,7 +12,7 @@ use crate::{
         money,
     },
     crm::pipelines::{Pipeline, Stage, stages},
-    db::{Sql, Tx, list},
+    db::{ReadTx, Sql, list},
     graphql::{ContextExt as _, scalars::Money},
 };
 
@@ -52,7 +52,7 @@ struct Row {
 ///
 /// # Errors
 /// `NOT_FOUND`; the database.
-pub(super) async fn of_pipeline(tx: &mut Tx, pipeline: PipelineId) -> Result<PipelineStats> {
+pub(super) async fn of_pipeline(tx: &mut ReadTx, pipeline: PipelineId) -> Result<PipelineStats> {
     list::find::<Pipeline>(tx, pipeline.uuid())
         .await?
         .ok_or(Error::NotFound {

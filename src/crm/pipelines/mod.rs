@@ -28,7 +28,7 @@ use crate::{
         error::{Error, Result},
         ids::{PipelineId, StageId, Typed as _},
     },
-    db::{Tx, journal::EventKind, list},
+    db::{ReadTx, Tx, journal::EventKind, list},
     entity::{self, Stamps},
 };
 
@@ -213,7 +213,7 @@ pub async fn get_stage(tx: &mut Tx, id: StageId) -> Result<Stage> {
 ///
 /// # Errors
 /// The database.
-pub async fn stages(tx: &mut Tx, pipeline: Option<PipelineId>) -> Result<Vec<Stage>> {
+pub async fn stages(tx: &mut ReadTx, pipeline: Option<PipelineId>) -> Result<Vec<Stage>> {
     store::stages(tx, pipeline).await
 }
 
@@ -221,7 +221,7 @@ pub async fn stages(tx: &mut Tx, pipeline: Option<PipelineId>) -> Result<Vec<Sta
 ///
 /// # Errors
 /// The database.
-pub async fn most_stages(tx: &mut Tx) -> Result<usize> {
+pub async fn most_stages(tx: &mut ReadTx) -> Result<usize> {
     store::most_stages(tx).await
 }
 

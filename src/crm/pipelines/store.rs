@@ -6,7 +6,7 @@ use crate::{
         error::{Error, Result},
         ids::{PipelineId, StageId},
     },
-    db::{Columns as _, Sql, Tx},
+    db::{Columns as _, ReadTx, Sql, Tx},
 };
 
 pub(super) async fn next_position(tx: &mut Tx) -> Result<i32> {
@@ -78,7 +78,7 @@ pub(super) async fn delete_stage(tx: &mut Tx, id: StageId) -> Result<()> {
     }
 }
 
-pub(super) async fn stages(tx: &mut Tx, pipeline: Option<PipelineId>) -> Result<Vec<Stage>> {
+pub(super) async fn stages(tx: &mut ReadTx, pipeline: Option<PipelineId>) -> Result<Vec<Stage>> {
     let sql = Sql::new("SELECT ")
         .push(Stage::select())
         .push(" FROM stages t WHERE t.tenant_id = ")
@@ -91,7 +91,7 @@ pub(super) async fn stages(tx: &mut Tx, pipeline: Option<PipelineId>) -> Result<
         .await
 }
 
-pub(super) async fn most_stages(tx: &mut Tx) -> Result<usize> {
+pub(super) async fn most_stages(tx: &mut ReadTx) -> Result<usize> {
     let sql = Sql::new("SELECT count(*) FROM stages t WHERE t.tenant_id = ")
         .bind(tx.tenant())
         .push(" GROUP BY t.pipeline_id ORDER BY 1 DESC LIMIT 1");

@@ -8,7 +8,7 @@ use crate::{
         error::{Error, Result},
         ids::{PipelineId, StageId, Typed as _},
     },
-    db::{Comparison, Predicate, Registered as _, Tx, Value, list},
+    db::{Comparison, Predicate, ReadTx, Registered as _, Value, list},
     events::Watched,
     graphql::{
         ContextExt as _,
@@ -84,7 +84,7 @@ fn watched(ctx: &Context<'_>, id: PipelineId) -> Result<Watched> {
     subscription::watched::<Pipeline>(ctx, is_it)
 }
 
-async fn layout(tx: &mut Tx, id: PipelineId) -> Result<BoardLayout> {
+async fn layout(tx: &mut ReadTx, id: PipelineId) -> Result<BoardLayout> {
     let pipeline: Option<Pipeline> = list::find(tx, id.uuid()).await?;
     let pipeline = pipeline.ok_or(Error::NotFound {
         kind: "pipeline",

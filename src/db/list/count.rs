@@ -11,14 +11,14 @@ use super::{
 };
 use crate::{
     base::error::Result,
-    db::{Sql, Tx, masked::refuse_hidden},
+    db::{ReadTx, Sql, masked::refuse_hidden},
 };
 
 /// Counts a list.
 ///
 /// # Errors
 /// As [`page`].
-pub async fn count<R: Record>(tx: &mut Tx, query: &ListQuery<R>) -> Result<Count> {
+pub async fn count<R: Record>(tx: &mut ReadTx, query: &ListQuery<R>) -> Result<Count> {
     refuse_hidden(&tx.actor().rights, query)?;
     let mut sql = Sql::new("SELECT count(*) FROM (SELECT FROM ")
         .push(R::TABLE)
@@ -34,7 +34,7 @@ pub async fn count<R: Record>(tx: &mut Tx, query: &ListQuery<R>) -> Result<Count
 /// # Errors
 /// As [`page`].
 pub async fn counts<R: Record>(
-    tx: &mut Tx,
+    tx: &mut ReadTx,
     relation: &Relation,
     parents: &[Uuid],
     query: &ListQuery<R>,

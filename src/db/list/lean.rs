@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     base::error::Result,
-    db::{Tx, constraint::translate},
+    db::{ReadTx, constraint::translate},
 };
 
 /// Some columns of a row, in the order they were asked for.
@@ -61,7 +61,7 @@ impl LeanRow {
 /// # Errors
 /// The database.
 pub async fn lean_many(
-    tx: &mut Tx,
+    tx: &mut ReadTx,
     table: Table,
     ids: &[Uuid],
     columns: &[&'static str],
@@ -79,7 +79,7 @@ pub async fn lean_many(
 /// # Errors
 /// `FORBIDDEN` when it is filtered or sorted by what the actor is not shown; the database.
 pub async fn lean_page<R: Record>(
-    tx: &mut Tx,
+    tx: &mut ReadTx,
     query: &ListQuery<R>,
     columns: &[&'static str],
 ) -> Result<Page<LeanRow>> {
@@ -94,7 +94,7 @@ pub async fn lean_page<R: Record>(
 /// # Errors
 /// As [`lean_page`].
 pub async fn lean_pages<R: Record>(
-    tx: &mut Tx,
+    tx: &mut ReadTx,
     relation: &Relation,
     parents: &[Uuid],
     query: &ListQuery<R>,

@@ -11,20 +11,20 @@ use super::{
 };
 use crate::{
     base::error::{Error, Result},
-    db::{Predicate, Sql, Tx, constraint::translate, predicate::Alias},
+    db::{Predicate, ReadTx, Sql, constraint::translate, predicate::Alias},
 };
 
 /// Reads one record; `None` when there is none or it is hidden.
 ///
 /// # Errors
 /// The database.
-pub async fn find<R: Record>(tx: &mut Tx, id: Uuid) -> Result<Option<R>> {
+pub async fn find<R: Record>(tx: &mut ReadTx, id: Uuid) -> Result<Option<R>> {
     let sql = by_id::<R>(tx, id);
     tx.optional(sql).await
 }
 
 /// The statement that reads one record, to be continued.
-pub(crate) fn by_id<R: Record>(tx: &Tx, id: Uuid) -> Sql {
+pub(crate) fn by_id<R: Record>(tx: &ReadTx, id: Uuid) -> Sql {
     Sql::new("SELECT ")
         .push(R::select())
         .push(" FROM ")
@@ -41,7 +41,7 @@ pub(crate) fn by_id<R: Record>(tx: &Tx, id: Uuid) -> Sql {
 ///
 /// # Errors
 /// The database.
-pub async fn find_many<R: Record>(tx: &mut Tx, ids: &[Uuid]) -> Result<Vec<R>> {
+pub async fn find_many<R: Record>(tx: &mut ReadTx, ids: &[Uuid]) -> Result<Vec<R>> {
     let sql = statement::many(tx, R::SOURCE, ids, Selected::All(R::select()));
     tx.all(sql).await
 }
@@ -51,7 +51,7 @@ pub async fn find_many<R: Record>(tx: &mut Tx, ids: &[Uuid]) -> Result<Vec<R>> {
 /// # Errors
 /// The database.
 pub async fn matching(
-    tx: &mut Tx,
+    tx: &mut ReadTx,
     table: Table,
     ids: Vec<Uuid>,
     filter: &Predicate,
@@ -76,7 +76,7 @@ pub async fn matching(
 /// # Errors
 /// `NOT_FOUND` on `field`.
 pub async fn require<R: Record>(
-    tx: &mut Tx,
+    tx: &mut ReadTx,
     ids: impl IntoIterator<Item = Uuid>,
     field: &'static str,
 ) -> Result<()> {
@@ -107,7 +107,7 @@ pub async fn require<R: Record>(
 ///
 /// # Errors
 /// `FORBIDDEN` when it is filtered or sorted by what the actor is not shown; the database.
-pub async fn page<R: Record>(tx: &mut Tx, query: &ListQuery<R>) -> Result<Page<Arc<R>>> {
+pub async fn page<R: Record>(tx: &mut ReadTx, query: &ListQuery<R>) -> Result<Page<Arc<R>>> {
     let sql = statement::page(tx, query, Selected::All(R::select()))?;
     let rows = tx.all::<R>(sql).await?;
     Ok(query.assemble(rows.into_iter().map(Arc::new).collect()))
@@ -118,7 +118,7 @@ pub async fn page<R: Record>(tx: &mut Tx, query: &ListQuery<R>) -> Result<Page<A
 /// # Errors
 /// As [`page`].
 pub async fn pages<R: Record>(
-    tx: &mut Tx,
+    tx: &mut ReadTx,
     relation: &Relation,
     parents: &[Uuid],
     query: &ListQuery<R>,

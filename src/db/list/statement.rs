@@ -8,8 +8,8 @@ use crate::{
     access::Sensitivity,
     base::error::Result,
     db::{
-        Predicate, Sql, Tx, columns, columns::sensitivity, masked::refuse_hidden, order::Rendering,
-        predicate::Alias,
+        Predicate, ReadTx, Sql, columns, columns::sensitivity, masked::refuse_hidden,
+        order::Rendering, predicate::Alias,
     },
 };
 
@@ -49,7 +49,7 @@ impl Selected<'_> {
 }
 
 /// Rows by their ids.
-pub(super) fn many(tx: &Tx, table: Table, ids: &[Uuid], selected: Selected<'_>) -> Sql {
+pub(super) fn many(tx: &ReadTx, table: Table, ids: &[Uuid], selected: Selected<'_>) -> Sql {
     let mut sql = Sql::new("SELECT ");
     selected.push(&mut sql, table);
     sql.push(" FROM ")
@@ -63,7 +63,7 @@ pub(super) fn many(tx: &Tx, table: Table, ids: &[Uuid], selected: Selected<'_>) 
 
 /// A page of a list.
 pub(super) fn page<R: Record>(
-    tx: &Tx,
+    tx: &ReadTx,
     query: &ListQuery<R>,
     selected: Selected<'_>,
 ) -> Result<Sql> {
@@ -78,7 +78,7 @@ pub(super) fn page<R: Record>(
 
 /// The same page of the list of each parent; the parent's key is the first column.
 pub(super) fn pages<R: Record>(
-    tx: &Tx,
+    tx: &ReadTx,
     relation: &Relation,
     parents: &[Uuid],
     query: &ListQuery<R>,
@@ -117,7 +117,7 @@ impl<R: Record> ListQuery<R> {
 }
 
 /// ` FROM … WHERE <belongs to k.key>`
-pub(super) fn push_related<R: Record>(sql: &mut Sql, tx: &Tx, relation: &Relation) {
+pub(super) fn push_related<R: Record>(sql: &mut Sql, tx: &ReadTx, relation: &Relation) {
     let sql = sql.builder();
     match &relation.link {
         Some(link) => {
@@ -141,7 +141,7 @@ pub(super) fn push_related<R: Record>(sql: &mut Sql, tx: &Tx, relation: &Relatio
 }
 
 /// The tenant, the filter and whether archived rows count.
-pub(super) fn push_filter<R: Record>(sql: &mut Sql, tx: &Tx, query: &ListQuery<R>) {
+pub(super) fn push_filter<R: Record>(sql: &mut Sql, tx: &ReadTx, query: &ListQuery<R>) {
     let sql = sql.builder();
     sql.push("t.tenant_id = ");
     sql.push_bind(tx.tenant());
@@ -156,7 +156,7 @@ pub(super) fn push_filter<R: Record>(sql: &mut Sql, tx: &Tx, query: &ListQuery<R
 
 fn push_conditions<R: Record>(
     sql: &mut Sql,
-    tx: &Tx,
+    tx: &ReadTx,
     query: &ListQuery<R>,
     copies: &'static [(&'static str, &'static str)],
 ) {

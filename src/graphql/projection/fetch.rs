@@ -12,7 +12,7 @@ use super::plan::{ColumnSet, Level, LinkPlan, ListPlan, Naming, ProjectionPlan, 
 use crate::{
     base::error::Result,
     db::{
-        Tx,
+        ReadTx,
         list::{self, Count, LeanRow},
     },
 };
@@ -108,7 +108,7 @@ pub(super) const ID: usize = 0;
 
 /// Reads all of it.
 pub(super) async fn fetch(
-    tx: &mut Tx,
+    tx: &mut ReadTx,
     plan: &ProjectionPlan,
     row_cache: &RowCache,
 ) -> Result<Fetched> {
@@ -146,7 +146,7 @@ struct Fetcher<'a> {
 impl<'a> Fetcher<'a> {
     async fn link(
         self,
-        tx: &mut Tx,
+        tx: &mut ReadTx,
         link: &'a LinkPlan,
         named: Vec<Option<Uuid>>,
     ) -> Result<Linked> {
@@ -177,7 +177,7 @@ impl<'a> Fetcher<'a> {
 
     async fn list(
         self,
-        tx: &mut Tx,
+        tx: &mut ReadTx,
         below: &'a ListPlan,
         parents: &[Uuid],
     ) -> Result<FetchedPages> {
@@ -209,7 +209,7 @@ impl<'a> Fetcher<'a> {
     /// Reads what hangs on rows.
     fn below<'t>(
         self,
-        tx: &'t mut Tx,
+        tx: &'t mut ReadTx,
         level: &'a Level,
         rows: Vec<Arc<LeanRow>>,
     ) -> BoxFuture<'t, Result<FetchedRows>>

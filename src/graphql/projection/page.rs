@@ -10,7 +10,7 @@ use super::field::Shape;
 use crate::{
     base::{error::Result, ids::TenantId},
     db::{
-        Cursor, OrderField as _, OrderTerm, Tx, Value, ValueKind,
+        Cursor, OrderField as _, OrderTerm, ReadTx, Value, ValueKind,
         list::{self, Count, LeanRow, ListQuery, Page, Record, Relation},
     },
     graphql::{ContextExt as _, Filter, ListArgs},
@@ -33,7 +33,7 @@ pub(crate) trait List: Send + Sync {
     /// Reads the page of each parent; a list that is below nothing has one page, under the nil id.
     fn read<'a>(
         &'a self,
-        tx: &'a mut Tx,
+        tx: &'a mut ReadTx,
         parents: &'a [Uuid],
         columns: &'a [&'static str],
     ) -> BoxFuture<'a, Result<HashMap<Uuid, Page<LeanRow>>>>;
@@ -41,7 +41,7 @@ pub(crate) trait List: Send + Sync {
     /// Counts the list of each parent.
     fn count<'a>(
         &'a self,
-        tx: &'a mut Tx,
+        tx: &'a mut ReadTx,
         parents: &'a [Uuid],
     ) -> BoxFuture<'a, Result<HashMap<Uuid, Count>>>;
 
@@ -99,7 +99,7 @@ impl<R: Record> List for Listed<R> {
 
     fn read<'a>(
         &'a self,
-        tx: &'a mut Tx,
+        tx: &'a mut ReadTx,
         parents: &'a [Uuid],
         columns: &'a [&'static str],
     ) -> BoxFuture<'a, Result<HashMap<Uuid, Page<LeanRow>>>> {
@@ -118,7 +118,7 @@ impl<R: Record> List for Listed<R> {
 
     fn count<'a>(
         &'a self,
-        tx: &'a mut Tx,
+        tx: &'a mut ReadTx,
         parents: &'a [Uuid],
     ) -> BoxFuture<'a, Result<HashMap<Uuid, Count>>> {
         Box::pin(async move {

@@ -36,13 +36,13 @@ pub use remove::remove;
 pub use suspend::{resume, suspend};
 pub use teams::{create as create_team, delete as delete_team, update as update_team};
 
-use crate::{base::error::Result, db::Tx, entity::OwnedKinds};
+use crate::{base::error::Result, db::ReadTx, entity::OwnedKinds};
 
 /// How many of a member's records, of those that the actor sees, do not stand where they belong yet.
 ///
 /// # Errors
 /// The database.
-pub async fn misplaced(tx: &mut Tx, kinds: OwnedKinds, member: &Member) -> Result<i64> {
+pub async fn misplaced(tx: &mut ReadTx, kinds: OwnedKinds, member: &Member) -> Result<i64> {
     match member.moving {
         true => store::misplaced(tx, kinds, member).await,
         false => Ok(0),

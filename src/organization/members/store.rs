@@ -9,7 +9,7 @@ use crate::{
         error::{Error, Result},
         ids::{TenantId, Typed as _, UserId},
     },
-    db::{Columns as _, Registered as _, Sql, Statements, Tx, list},
+    db::{Columns as _, ReadTx, Registered as _, Sql, Statements, Tx, list},
     entity::OwnedKinds,
 };
 
@@ -153,7 +153,7 @@ pub(super) async fn delete(tx: &mut Tx, member: &Member) -> Result<bool> {
 
 /// How many records of a member remain to be reassigned: all of one who leaves, those with another team path of one who
 /// stays.
-pub(super) async fn misplaced(tx: &mut Tx, kinds: OwnedKinds, member: &Member) -> Result<i64> {
+pub(super) async fn misplaced(tx: &mut ReadTx, kinds: OwnedKinds, member: &Member) -> Result<i64> {
     let mut sql = Sql::new("SELECT ");
     let leaves = member.status == MembershipStatus::Leaving;
     for (at, kind) in kinds.iter().enumerate() {

@@ -20,7 +20,7 @@ use crate::{
         error::{Error, Result},
         ids::{RoleId, Typed as _},
     },
-    db::{Registered as _, Tx, journal::EventKind, list},
+    db::{ReadTx, Registered as _, Tx, journal::EventKind, list},
     entity::{self, Stamps},
     organization::auth::{self, AccessChange},
 };
@@ -29,7 +29,7 @@ use crate::{
 ///
 /// # Errors
 /// `INVALID_ROLE` on `role` when there is an id without CUSTOM or CUSTOM without an id; `NOT_FOUND` on `customRoleId`.
-pub async fn rights(tx: &mut Tx, role: Role, custom_role: Option<RoleId>) -> Result<Rights> {
+pub async fn rights(tx: &mut ReadTx, role: Role, custom_role: Option<RoleId>) -> Result<Rights> {
     let Some(id) = custom_role else {
         return match role {
             Role::Custom => Err(Error::invalid(

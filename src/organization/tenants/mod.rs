@@ -24,7 +24,7 @@ use crate::{
         ids::Typed as _,
     },
     db::{
-        Columns as _, Tx,
+        Columns as _, ReadTx, Tx,
         journal::{Event, EventKind},
     },
     organization::auth::{self, AccessChange},
@@ -37,7 +37,7 @@ pub(crate) const KIND: &str = "tenant";
 ///
 /// # Errors
 /// The database.
-pub async fn own(tx: &mut Tx) -> Result<Tenant> {
+pub async fn own(tx: &mut ReadTx) -> Result<Tenant> {
     store::own(tx, false).await
 }
 

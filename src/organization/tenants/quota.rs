@@ -2,7 +2,7 @@
 
 use crate::{
     base::error::{Error, Result},
-    db::{Sql, Tx},
+    db::{ReadTx, Sql},
 };
 
 /// How many there are of what has a quota.
@@ -20,7 +20,7 @@ pub struct Usage {
 ///
 /// # Errors
 /// The database.
-pub async fn usage(tx: &mut Tx) -> Result<Usage> {
+pub async fn usage(tx: &mut ReadTx) -> Result<Usage> {
     let sql = Sql::new("SELECT ")
         .push("(SELECT count(*) FROM memberships m WHERE m.status = 'ACTIVE' AND m.tenant_id = ")
         .bind(tx.tenant())
@@ -46,7 +46,7 @@ pub async fn usage(tx: &mut Tx) -> Result<Usage> {
 ///
 /// # Errors
 /// `QUOTA_EXCEEDED`.
-pub(crate) async fn refuse_one_more_member(tx: &mut Tx) -> Result<()> {
+pub(crate) async fn refuse_one_more_member(tx: &mut ReadTx) -> Result<()> {
     let held = usage(tx).await?.members;
     let limit = i64::from(super::own(tx).await?.quotas.quota_members);
     match held < limit {

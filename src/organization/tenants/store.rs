@@ -8,7 +8,7 @@ use crate::{
         error::{Error, Result},
         ids::TenantId,
     },
-    db::{Sql, Statements, SystemTx, Tx},
+    db::{ReadTx, Sql, Statements, SystemTx, Tx},
 };
 
 const COLUMNS: &str = "t.tenant_id, t.slug, t.name, t.status, t.base_currency, t.time_zone, t.locale, \
@@ -18,7 +18,7 @@ const COLUMNS: &str = "t.tenant_id, t.slug, t.name, t.status, t.base_currency, t
     t.created_at, t.version";
 
 /// The actor's own tenant, locked for a change if that is meant.
-pub(super) async fn own(tx: &mut Tx, to_change: bool) -> Result<Tenant> {
+pub(super) async fn own(tx: &mut ReadTx, to_change: bool) -> Result<Tenant> {
     let sql = Sql::new("SELECT ")
         .push(COLUMNS)
         .push(" FROM tenants t WHERE t.tenant_id = ")

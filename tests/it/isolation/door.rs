@@ -6,7 +6,7 @@ use dealgraph::{
     access::Actor,
     base::{clock::Clock, error::Result, ids::Typed as _},
     db::{
-        self, Db, PoolOptions, Sql, StartupError, Tx,
+        self, Db, PoolOptions, ReadTx, Sql, StartupError,
         journal::{Hints, Origin},
     },
 };
@@ -56,7 +56,7 @@ pub(crate) async fn claims(db: &Db, actor: Arc<Actor>) -> Vec<Claim> {
     claims
 }
 
-async fn settings(tx: &mut Tx, names: &[&'static str]) -> Result<Vec<Claim>> {
+async fn settings(tx: &mut ReadTx, names: &[&'static str]) -> Result<Vec<Claim>> {
     let mut claims = Vec::new();
     for &name in names {
         let sql = Sql::new("SELECT coalesce(current_setting(")

@@ -16,7 +16,7 @@ use crate::{
         model::Activity,
         target::{Link, Links, Target},
     },
-    db::{Sql, Tx, rows_per_statement},
+    db::{ReadTx, Sql, Tx, rows_per_statement},
 };
 
 const COLUMNS: usize = 9;
@@ -32,7 +32,7 @@ type LinkRow = (
 
 /// The links of activities, in the order of the targets' ids.
 pub(in crate::crm::activities) async fn links_of(
-    tx: &mut Tx,
+    tx: &mut ReadTx,
     activities: &[Uuid],
 ) -> Result<Links> {
     let sql = Sql::new(

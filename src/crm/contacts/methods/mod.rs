@@ -24,7 +24,7 @@ use crate::{
         error::Result,
         ids::{ContactId, ContactMethodId, Typed as _},
     },
-    db::Tx,
+    db::{ReadTx, Tx},
     graphql::Batch,
 };
 
@@ -34,7 +34,7 @@ pub(super) struct MethodsOfContact;
 impl Batch for MethodsOfContact {
     type Value = Arc<[ContactMethod]>;
 
-    async fn load(tx: &mut Tx, contacts: &[Uuid]) -> Result<HashMap<Uuid, Self::Value>> {
+    async fn load(tx: &mut ReadTx, contacts: &[Uuid]) -> Result<HashMap<Uuid, Self::Value>> {
         let methods = store::of(tx, contacts).await?;
         Ok(methods
             .into_iter()

@@ -11,7 +11,7 @@ use crate::{
         ids::{ContactMethodId, Typed as _},
     },
     crm::contacts::Contact,
-    db::{Sql, Tx, rows_per_statement},
+    db::{ReadTx, Sql, Tx, rows_per_statement},
 };
 
 const COLUMNS: usize = 11;
@@ -25,7 +25,7 @@ struct OfContact {
 
 /// The methods of contacts, each contact's in their order.
 pub(super) async fn of(
-    tx: &mut Tx,
+    tx: &mut ReadTx,
     contacts: &[Uuid],
 ) -> Result<HashMap<Uuid, Vec<ContactMethod>>> {
     let sql = Sql::new(
