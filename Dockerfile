@@ -9,6 +9,8 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 
 FROM debian:bookworm-slim
 COPY --from=build /dealgraph /usr/local/bin/dealgraph
+# Outside providers are checked against these, and without any the exporter of traces does not start.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 # A number and not a name, so that an orchestrator can tell it is not root.
 USER 10001:10001
 ENV DEALGRAPH_LISTEN=0.0.0.0:8080
