@@ -49,7 +49,7 @@ pub(crate) async fn arrange(world: &World) {
 }
 
 /// Makes records the closer's own, and keeps everything back from the closer.
-async fn own_and_mask(world: &World) {
+pub(crate) async fn own_and_mask(world: &World) {
     let closer = A.user(Who::Closer).uuid();
     let mut sql = String::new();
     for (table, kind) in [

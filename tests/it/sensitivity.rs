@@ -7,10 +7,11 @@ use dealgraph::{
     api::DECLARED,
     db::{Part, sensitivity},
 };
+use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, query_scalar};
 
-use crate::harness::{A, World, test};
-use crate::masks::{AMOUNT, EMAIL, PHONE, arrange};
+use crate::harness::{A, Schema, Who, World, global_id, test};
+use crate::masks::{AMOUNT, EMAIL, PHONE, arrange, own_and_mask};
 
 /// Tables whose rows are no records of the schema, with who is shown what of them.
 const OTHER_TABLES: [(&str, &str); 17] = [
@@ -146,5 +147,60 @@ fn what_is_declared_sensitive_is_what_the_masks_are_tried_on() {
             untried, [""; 0],
             "no value that the tests of masks look for"
         );
+    });
+}
+
+/// What a role may keep back of a record, by the names of columns and of what is told beside them.
+fn kept_back(parts: &'static [Part]) -> Vec<&'static str> {
+    let names = parts.iter().flat_map(|part| match part {
+        Part::Column(column) => vec![(column.name, column.sensitivity)],
+        Part::Told(name, sensitivity) => vec![(*name, *sensitivity)],
+        Part::Parts(parts) => {
+            let below = kept_back(parts).into_iter();
+            let below = below.map(|name| (name, sensitivity(parts, name).expect("it is declared")));
+            below.collect()
+        }
+    });
+    let kept_back = names.filter(|(_, sensitivity)| !sensitivity.kinds().is_empty());
+    kept_back.map(|(name, _)| name).collect()
+}
+
+/// The name in the schema; amounts are one field with their currency.
+fn camel(name: &str) -> String {
+    let mut words = name.trim_end_matches("_minor").split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |name, word| {
+        name + &word[..1].to_uppercase() + &word[1..]
+    })
+}
+
+#[test]
+fn what_is_declared_sensitive_is_written_by_nobody_who_is_not_shown_it() {
+    test(async |world| {
+        arrange(world).await;
+        own_and_mask(world).await;
+        let (schema, closer) = (Schema::of_server(), world.a(Who::Closer));
+        let mut tried = Vec::new();
+        // Only admins write products, and nothing is kept back from them.
+        for (kind, _, parts) in DECLARED.iter().filter(|(kind, ..)| *kind != "product") {
+            let input_type = format!("{}{}UpdateInput", kind[..1].to_uppercase(), &kind[1..]);
+            for field in kept_back(parts).into_iter().map(camel) {
+                let inputs = schema.fields(&input_type);
+                if inputs.iter().all(|input| input.name != field) {
+                    continue;
+                }
+                let mutation = format!("{kind}Update");
+                let document = format!(
+                    "mutation($input: {input_type}!) {{ {mutation}(input: $input) {{ userErrors {{ code field }} }} }}"
+                );
+                let mut input = json!({ "id": global_id(kind, A.uuid(kind, 1)) });
+                input[&field] = Value::Null;
+                let answer = closer.send(&document, json!({ "input": input })).await;
+                let refused = ("FORBIDDEN".to_owned(), format!("input.{field}"));
+                assert_eq!(answer.user_error(&mutation), refused, "{kind}");
+                tried.push(format!("{kind}.{field}"));
+            }
+        }
+        assert!(tried.len() > 6, "{tried:?}");
     });
 }
