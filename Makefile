@@ -7,13 +7,16 @@ DATA = .dealgraph
 # Where rustup puts cargo, for shells that were not told.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
+# The server, with the features of libraries that the whole workspace asks for: the load tests find them built.
+SERVER = cargo build --release --locked --workspace --bin dealgraph
+
 .PHONY: run help test bench bench-live bench-peers bench-sizes soak fuzz check fmt clippy deny clean-data
 
 # Runs Dealgraph with a Postgres and a Redis of its own, after installing what is missing. The shell gives
 # its place to dealgraph, so that Ctrl-C and signals reach it.
 run: ## a Postgres and a Redis of its own, the demo tenants, the server and the explorer
 	@sh .ci/bootstrap run
-	cargo build --release --locked
+	$(SERVER)
 	@exec "$${CARGO_TARGET_DIR:-target}/release/dealgraph" dev $(ARGS)
 
 # Lists the commands.
@@ -42,7 +45,7 @@ soak: ## kills servers, Redis and Postgres under load, and checks what everybody
 # anything of another tenant. Needs Python 3.11. Takes some three minutes: make fuzz ARGS="--cases 20000 --seed 7"
 fuzz: ## generated requests as every role; needs Python 3.11
 	@sh .ci/bootstrap run
-	cargo build --release --locked
+	$(SERVER)
 	@python3 -m venv "$${CARGO_TARGET_DIR:-target}/fuzz"
 	@"$${CARGO_TARGET_DIR:-target}/fuzz/bin/pip" install --quiet --requirement loadtests/fuzz/requirements.txt
 	@exec "$${CARGO_TARGET_DIR:-target}/fuzz/bin/python" -B loadtests/fuzz \

@@ -32,88 +32,61 @@ CREATE OR REPLACE FUNCTION app.acts_on(of_account uuid) RETURNS boolean
 REVOKE ALL ON FUNCTION app.account(), app.reaches_devices(uuid, text), app.acts_on(uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION app.account(), app.reaches_devices(uuid, text), app.acts_on(uuid) TO dealgraph_system;
 
--- Beside the policy of 10_identity.sql.
-DROP POLICY IF EXISTS users_account ON users;
+-- Users are identities across tenants.
+CALL app.secure_table('users');
+CALL app.let_system_reach('users');
 CREATE POLICY users_account ON users AS RESTRICTIVE FOR UPDATE TO dealgraph_system USING (app.acts_on(user_id));
+GRANT SELECT, INSERT ON users TO dealgraph_system;
+GRANT UPDATE (
+    name, active, last_login_at, password_hash, password_changed_at, email_verified_at,
+    totp_secret, totp_pending, totp_confirmed_at, totp_last_step, totp_own
+) ON users TO dealgraph_system;
 
-ALTER TABLE recovery_codes ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-REVOKE ALL ON recovery_codes FROM PUBLIC, dealgraph_app, dealgraph_system;
-GRANT SELECT, INSERT, DELETE ON recovery_codes TO dealgraph_system;
-GRANT UPDATE (used_at) ON recovery_codes TO dealgraph_system;
-DROP POLICY IF EXISTS recovery_codes_system ON recovery_codes;
-CREATE POLICY recovery_codes_system ON recovery_codes TO dealgraph_system USING (true) WITH CHECK (true);
-DROP POLICY IF EXISTS recovery_codes_account ON recovery_codes;
+CALL app.secure_table('recovery_codes');
+CALL app.let_system_reach('recovery_codes');
 CREATE POLICY recovery_codes_account ON recovery_codes AS RESTRICTIVE TO dealgraph_system
     USING (app.acts_on(user_id)) WITH CHECK (app.acts_on(user_id));
-DROP POLICY IF EXISTS recovery_codes_owner ON recovery_codes;
-CREATE POLICY recovery_codes_owner ON recovery_codes TO dealgraph_owner USING (true) WITH CHECK (true);
+GRANT SELECT, INSERT, DELETE ON recovery_codes TO dealgraph_system;
+GRANT UPDATE (used_at) ON recovery_codes TO dealgraph_system;
 
-ALTER TABLE sessions ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-REVOKE ALL ON sessions FROM PUBLIC, dealgraph_app, dealgraph_system;
+CALL app.secure_table('sessions');
+CALL app.let_system_reach('sessions');
+CREATE POLICY sessions_account ON sessions AS RESTRICTIVE TO dealgraph_system
+    USING (app.reaches_devices(user_id, provider)) WITH CHECK (app.reaches_devices(user_id, provider));
 GRANT SELECT, INSERT, DELETE ON sessions TO dealgraph_system;
 GRANT UPDATE (
     tenant_id, beside, second_factor, account, address, user_agent, last_used_at, expires_at, ended_at, ended_because
 ) ON sessions TO dealgraph_system;
-DROP POLICY IF EXISTS sessions_system ON sessions;
-CREATE POLICY sessions_system ON sessions TO dealgraph_system USING (true) WITH CHECK (true);
-DROP POLICY IF EXISTS sessions_account ON sessions;
-CREATE POLICY sessions_account ON sessions AS RESTRICTIVE TO dealgraph_system
-    USING (app.reaches_devices(user_id, provider)) WITH CHECK (app.reaches_devices(user_id, provider));
-DROP POLICY IF EXISTS sessions_owner ON sessions;
-CREATE POLICY sessions_owner ON sessions TO dealgraph_owner USING (true) WITH CHECK (true);
 
-ALTER TABLE refresh_tokens ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-REVOKE ALL ON refresh_tokens FROM PUBLIC, dealgraph_app, dealgraph_system;
+CALL app.secure_table('refresh_tokens');
+CALL app.let_system_reach('refresh_tokens');
 GRANT SELECT, INSERT, DELETE ON refresh_tokens TO dealgraph_system;
 GRANT UPDATE (used_at) ON refresh_tokens TO dealgraph_system;
-DROP POLICY IF EXISTS refresh_tokens_system ON refresh_tokens;
-CREATE POLICY refresh_tokens_system ON refresh_tokens TO dealgraph_system USING (true) WITH CHECK (true);
-DROP POLICY IF EXISTS refresh_tokens_owner ON refresh_tokens;
-CREATE POLICY refresh_tokens_owner ON refresh_tokens TO dealgraph_owner USING (true) WITH CHECK (true);
 
-ALTER TABLE one_time_tokens ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-REVOKE ALL ON one_time_tokens FROM PUBLIC, dealgraph_app, dealgraph_system;
-GRANT SELECT, INSERT, DELETE ON one_time_tokens TO dealgraph_system;
-GRANT UPDATE (data, attempts, used_at) ON one_time_tokens TO dealgraph_system;
-DROP POLICY IF EXISTS one_time_tokens_system ON one_time_tokens;
-CREATE POLICY one_time_tokens_system ON one_time_tokens TO dealgraph_system USING (true) WITH CHECK (true);
-DROP POLICY IF EXISTS one_time_tokens_account ON one_time_tokens;
+CALL app.secure_table('one_time_tokens');
+CALL app.let_system_reach('one_time_tokens');
 CREATE POLICY one_time_tokens_account ON one_time_tokens AS RESTRICTIVE TO dealgraph_system
     USING (app.reaches_devices(user_id, data ->> 'provider'))
     WITH CHECK (app.reaches_devices(user_id, data ->> 'provider'));
-DROP POLICY IF EXISTS one_time_tokens_owner ON one_time_tokens;
-CREATE POLICY one_time_tokens_owner ON one_time_tokens TO dealgraph_owner USING (true) WITH CHECK (true);
+GRANT SELECT, INSERT, DELETE ON one_time_tokens TO dealgraph_system;
+GRANT UPDATE (data, attempts, used_at) ON one_time_tokens TO dealgraph_system;
 
-ALTER TABLE identities ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-REVOKE ALL ON identities FROM PUBLIC, dealgraph_app, dealgraph_system;
-GRANT SELECT, INSERT, DELETE ON identities TO dealgraph_system;
-GRANT UPDATE (email) ON identities TO dealgraph_system;
-DROP POLICY IF EXISTS identities_system ON identities;
-CREATE POLICY identities_system ON identities TO dealgraph_system USING (true) WITH CHECK (true);
-DROP POLICY IF EXISTS identities_account ON identities;
+CALL app.secure_table('identities');
+CALL app.let_system_reach('identities');
 CREATE POLICY identities_account ON identities AS RESTRICTIVE TO dealgraph_system
     USING (app.acts_on(user_id)) WITH CHECK (app.acts_on(user_id));
-DROP POLICY IF EXISTS identities_owner ON identities;
-CREATE POLICY identities_owner ON identities TO dealgraph_owner USING (true) WITH CHECK (true);
+GRANT SELECT, INSERT, DELETE ON identities TO dealgraph_system;
+GRANT UPDATE (email) ON identities TO dealgraph_system;
 
-ALTER TABLE signing_keys ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-REVOKE ALL ON signing_keys FROM PUBLIC, dealgraph_app, dealgraph_system;
+CALL app.secure_table('signing_keys');
+CALL app.let_system_reach('signing_keys');
 GRANT SELECT, INSERT, DELETE ON signing_keys TO dealgraph_system;
 GRANT UPDATE (checks_until) ON signing_keys TO dealgraph_system;
-DROP POLICY IF EXISTS signing_keys_system ON signing_keys;
-CREATE POLICY signing_keys_system ON signing_keys TO dealgraph_system USING (true) WITH CHECK (true);
-DROP POLICY IF EXISTS signing_keys_owner ON signing_keys;
-CREATE POLICY signing_keys_owner ON signing_keys TO dealgraph_owner USING (true) WITH CHECK (true);
 
 -- Whoever changes somebody's rights says so here, in the same transaction, for all servers to read along.
-ALTER TABLE access_changes ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-REVOKE ALL ON access_changes FROM PUBLIC, dealgraph_app, dealgraph_system;
-GRANT INSERT (change_id, tenant_id, user_id) ON access_changes TO dealgraph_app;
-GRANT SELECT, INSERT, DELETE ON access_changes TO dealgraph_system;
-DROP POLICY IF EXISTS access_changes_tell ON access_changes;
+CALL app.secure_table('access_changes');
+CALL app.let_system_reach('access_changes');
 CREATE POLICY access_changes_tell ON access_changes FOR INSERT TO dealgraph_app
     WITH CHECK (tenant_id = app.tenant_for_writers());
-DROP POLICY IF EXISTS access_changes_system ON access_changes;
-CREATE POLICY access_changes_system ON access_changes TO dealgraph_system USING (true) WITH CHECK (true);
-DROP POLICY IF EXISTS access_changes_owner ON access_changes;
-CREATE POLICY access_changes_owner ON access_changes TO dealgraph_owner USING (true) WITH CHECK (true);
+GRANT INSERT (change_id, tenant_id, user_id) ON access_changes TO dealgraph_app;
+GRANT SELECT, INSERT, DELETE ON access_changes TO dealgraph_system;

@@ -1,23 +1,14 @@
 -- The event counter. Nobody sets it: it is moved by a function, and only upwards. While a tenant is suspended or about
 -- to be deleted it stands still for all but the system, and with it every write. All of a tenant read how far it is,
 -- which says nothing of what happened.
-ALTER TABLE tenant_seq ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-REVOKE ALL ON tenant_seq FROM PUBLIC, dealgraph_app, dealgraph_system;
+CALL app.secure_table('tenant_seq');
+CALL app.let_system_reach('tenant_seq');
+CREATE POLICY tenant_seq_read_tenant ON tenant_seq AS RESTRICTIVE FOR SELECT TO dealgraph_app
+    USING (tenant_id = app.tenant_id());
+CREATE POLICY tenant_seq_read_scope ON tenant_seq FOR SELECT TO dealgraph_app USING (true);
 GRANT SELECT ON tenant_seq TO dealgraph_app, dealgraph_system;
 GRANT UPDATE (open) ON tenant_seq TO dealgraph_system;
 GRANT INSERT ON tenant_seq TO dealgraph_system;
-DROP POLICY IF EXISTS tenant_seq_tenant ON tenant_seq;
-DROP POLICY IF EXISTS tenant_seq_read_tenant ON tenant_seq;
-CREATE POLICY tenant_seq_read_tenant ON tenant_seq AS RESTRICTIVE FOR SELECT TO dealgraph_app
-    USING (tenant_id = app.tenant_id());
-DROP POLICY IF EXISTS tenant_seq_read_scope ON tenant_seq;
-CREATE POLICY tenant_seq_read_scope ON tenant_seq FOR SELECT TO dealgraph_app USING (true);
-DROP POLICY IF EXISTS tenant_seq_update_tenant ON tenant_seq;
-DROP POLICY IF EXISTS tenant_seq_update_scope ON tenant_seq;
-DROP POLICY IF EXISTS tenant_seq_system ON tenant_seq;
-CREATE POLICY tenant_seq_system ON tenant_seq TO dealgraph_system USING (true) WITH CHECK (true);
-DROP POLICY IF EXISTS tenant_seq_owner ON tenant_seq;
-CREATE POLICY tenant_seq_owner ON tenant_seq TO dealgraph_owner USING (true) WITH CHECK (true);
 
 -- Takes the numbers of a transaction's events and audit entries, moves the chain's head on, and notes which kinds of
 -- records have changed by then; nothing when the tenant may not be written by whoever asks. The owner's, so that a
@@ -48,21 +39,16 @@ GRANT EXECUTE ON FUNCTION app.take_numbers(uuid, bigint, bigint, bytea, text[]) 
 -- The event log: writers append in their own name, nobody changes or deletes. Reading is the system's, because an event
 -- carries what some of the tenant may not see; the hub applies the same rule as the policies in memory.
 -- The partitions are reached through the table only: nothing is granted on them, and they have no policy.
-ALTER TABLE events ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CALL app.secure_table('events');
 ALTER TABLE events_default ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-REVOKE ALL ON events, events_default FROM PUBLIC, dealgraph_app, dealgraph_system;
-GRANT INSERT ON events TO dealgraph_app;
-GRANT SELECT, INSERT ON events TO dealgraph_system;
-DROP POLICY IF EXISTS events_append ON events;
+REVOKE ALL ON events_default FROM PUBLIC, dealgraph_app, dealgraph_system;
 CREATE POLICY events_append ON events FOR INSERT TO dealgraph_app
     WITH CHECK (tenant_id = app.tenant_for_writers() AND actor = app.author());
-DROP POLICY IF EXISTS events_system ON events;
 CREATE POLICY events_system ON events FOR SELECT TO dealgraph_system USING (true);
 -- Becoming a member is told too, and happens before there is an actor.
-DROP POLICY IF EXISTS events_append_system ON events;
 CREATE POLICY events_append_system ON events FOR INSERT TO dealgraph_system WITH CHECK (true);
-DROP POLICY IF EXISTS events_owner ON events;
-CREATE POLICY events_owner ON events TO dealgraph_owner USING (true) WITH CHECK (true);
+GRANT INSERT ON events TO dealgraph_app;
+GRANT SELECT, INSERT ON events TO dealgraph_system;
 
 -- Which history a tenant's numbers belong to. Numbers mean nothing after a restore, which takes some of them back: the
 -- tenant's own epoch is mixed with what a copy of the database does not share (the cluster, its timeline, the

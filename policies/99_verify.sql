@@ -33,7 +33,7 @@ BEGIN
         RAISE EXCEPTION 'the logins of the server have rights of others: %', found;
     END IF;
 
-    -- What only a superuser can mend is told.
+    -- What only a superuser can mend is a warning.
     IF has_function_privilege('dealgraph_app', 'pg_catalog.lo_from_bytea(oid, bytea)', 'EXECUTE') THEN
         RAISE WARNING 'dealgraph_app may make large objects, which no policy binds: run policies/superuser/large_objects.sql as a superuser';
     END IF;
@@ -93,6 +93,16 @@ BEGIN
            OR (table_name = 'tenant_seq' AND grantee = 'dealgraph_app'));
     IF broken IS NOT NULL THEN
         RAISE EXCEPTION 'numbers or logs that a login could change: %', broken;
+    END IF;
+
+    -- The procedures of 02_tables.sql write SQL and are the owner's tools.
+    SELECT string_agg(p.oid::regprocedure::text, ', ') INTO broken
+    FROM pg_proc p
+    WHERE p.pronamespace = 'app'::regnamespace AND p.prokind = 'p'
+      AND (p.prosecdef OR has_function_privilege('dealgraph_app', p.oid, 'EXECUTE')
+           OR has_function_privilege('dealgraph_system', p.oid, 'EXECUTE'));
+    IF broken IS NOT NULL THEN
+        RAISE EXCEPTION 'procedures that a login could call, or that run with the rights of the owner: %', broken;
     END IF;
 
     -- A place in the tree of teams is never empty: the scope `team` would reach everything.

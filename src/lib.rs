@@ -17,8 +17,9 @@
 //! - [`tools`]: the executable: configuration, everything put together, the command line, one command on one machine.
 //!
 //! Domains are all alike inside. `mod.rs` has the verbs, `model.rs` the types and rules, `store.rs` the SQL. Of the schema,
-//! `graphql.rs` has what can be read, `filter.rs` which and in what order, `mutation.rs` what can be changed,
-//! `subscription.rs` what can be watched, and `projection.rs` which fields are plain columns. Then one file per business act.
+//! `model.rs` has the fields that are columns as they are, `graphql.rs` what else can be read, `filter.rs` which and in what
+//! order, `mutation.rs` what can be changed, `subscription.rs` what can be watched, and `projection.rs` which other fields
+//! follow from columns. Then one file per business act.
 //!
 //! Beside `src`: `migrations/` says how tables came about, `policies/` says who may see what now.
 //!

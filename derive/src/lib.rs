@@ -1,19 +1,23 @@
 //! What records and resolvers would say over and over, said once.
 //!
-//! # `#[derive(Columns)]`
-//! What a struct has in columns of its table, each on its field:
+//! # `#[derive(Columns)]` and `#[derive(SchemaFields)]`
+//! What a struct has in columns of its table, each on its field: the first for the database, the second for the schema.
 //!
 //! ```ignore
-//! #[derive(sqlx::FromRow, Columns)]
+//! #[derive(sqlx::FromRow, Columns, SchemaFields)]
 //! #[computed(name_normalized = normalize(&self.name))]
 //! struct Product {
 //!     #[sqlx(rename = "product_id")]
 //!     #[column(once)]
+//!     #[graphql(skip)]
 //!     id: ProductId,
+//!     /// What it is called.
 //!     name: String,
 //!     #[column(amounts)]
+//!     #[graphql(skip)]
 //!     unit_price_minor: Option<i64>,
 //!     #[column(read)]
+//!     #[graphql(skip)]
 //!     visible_to: String,
 //!     #[sqlx(flatten)]
 //!     stamps: Stamps,
@@ -30,6 +34,14 @@
 //! `#[computed(column = expression, sensitivity)]` on the struct is a column that is written and not read back.
 //! `#[unread(column, sensitivity)]` is one that other statements write, and that lists may compare.
 //! `#[told(name, sensitivity)]` is no column: events tell it beside them.
+//!
+//! For each column that a role may keep back there is a constant of its name, `Product::UNIT_PRICE_MINOR`, with its
+//! sensitivity.
+//!
+//! `SchemaFields` makes each column a field that shows its value, under its name in camel case, described by its doc
+//! comment, and masked by its sensitivity; and says from which column it follows, so that it is read without the rest of
+//! the record. The record's own object takes these fields over by `#[graphql(flatten)]`. `#[graphql(skip)]` leaves a column
+//! out, `#[graphql(name = "…")]` gives the field another name.
 //!
 //! # `#[derive(OrderField)]`
 //! What lists of a record can be sorted by, each field with its column and what a record has in it; `self` is the record:
@@ -69,21 +81,36 @@
 //! - With `#[list(never_archived)]` before it there is no `includeArchived`: such rows can't be put away.
 //! - `ends: Ends` stands for the first four, of a list that is sorted in one way; a `filter` may follow it.
 
+mod columns;
 mod connection_args;
 mod order_field;
 mod parse;
+mod schema_fields;
 
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro::TokenStream;
 use syn::{DeriveInput, ItemImpl, parse_macro_input};
 
-use parse::{Computed, Field, Kind, Named, Struct};
+use parse::Struct;
 
 /// See the [crate's page](crate).
 #[proc_macro_derive(Columns, attributes(column, computed, told, unread, sqlx))]
-pub fn columns(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+pub fn columns(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    match Struct::read(&input) {
+    expanded(&input, columns::expand)
+}
+
+/// See the [crate's page](crate).
+#[proc_macro_derive(SchemaFields, attributes(column, graphql, sqlx))]
+pub fn schema_fields(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    expanded(&input, schema_fields::expand)
+}
+
+fn expanded(
+    input: &DeriveInput,
+    expand: impl FnOnce(&Struct) -> proc_macro2::TokenStream,
+) -> TokenStream {
+    match Struct::read(input) {
         Ok(of) => expand(&of).into(),
         Err(error) => error.to_compile_error().into(),
     }
@@ -91,7 +118,7 @@ pub fn columns(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 
 /// See the [crate's page](crate#deriveorderfield).
 #[proc_macro_derive(OrderField, attributes(order))]
-pub fn order_field(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+pub fn order_field(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     match order_field::expand(&input) {
         Ok(expanded) => expanded.into(),
@@ -101,112 +128,11 @@ pub fn order_field(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 
 /// See the [crate's page](crate#connection_args).
 #[proc_macro_attribute]
-pub fn connection_args(
-    none: proc_macro::TokenStream,
-    block: proc_macro::TokenStream,
-) -> proc_macro::TokenStream {
+pub fn connection_args(none: TokenStream, block: TokenStream) -> TokenStream {
     parse_macro_input!(none as syn::parse::Nothing);
     let block = parse_macro_input!(block as ItemImpl);
     match connection_args::expand(block) {
         Ok(expanded) => expanded.into(),
         Err(error) => error.to_compile_error().into(),
-    }
-}
-
-fn expand(of: &Struct) -> TokenStream {
-    let name = &of.name;
-    let (impl_generics, type_generics, bounds) = of.generics.split_for_impl();
-    let parts = of.fields.iter().filter_map(part);
-    let computed = of.computed.iter().map(|computed| {
-        let Computed {
-            column,
-            sensitivity,
-            ..
-        } = computed;
-        let column = column.to_string();
-        quote!(crate::db::Part::Column(crate::db::columns::Column {
-            name: #column,
-            sensitivity: crate::access::Sensitivity::#sensitivity,
-            written: crate::db::Written::Always,
-            read: crate::db::Read::Never,
-        }))
-    });
-    let told = of.told.iter().map(|Named { name, sensitivity }| {
-        let name = name.to_string();
-        quote!(crate::db::Part::Told(#name, crate::access::Sensitivity::#sensitivity))
-    });
-    let unread = of.unread.iter().map(|Named { name, sensitivity }| {
-        let name = name.to_string();
-        quote!(crate::db::Part::Column(crate::db::columns::Column {
-            name: #name,
-            sensitivity: crate::access::Sensitivity::#sensitivity,
-            written: crate::db::Written::Never,
-            read: crate::db::Read::Never,
-        }))
-    });
-    let binds = of.fields.iter().filter_map(bind);
-    let computes = of
-        .computed
-        .iter()
-        .map(|Computed { value, .. }| quote!(row.bind(#value);));
-    quote! {
-        impl #impl_generics crate::db::Columns for #name #type_generics #bounds {
-            const PARTS: &'static [crate::db::Part] = &[#(#parts,)* #(#computed,)* #(#unread,)* #(#told,)*];
-
-            fn bind(&self, writing: crate::db::Writing, row: &mut crate::db::Row<'_>) {
-                #(#binds)*
-                #(#computes)*
-            }
-
-            fn select() -> &'static str {
-                static TEXT: ::std::sync::LazyLock<String> = ::std::sync::LazyLock::new(|| {
-                    crate::db::select_list(<#name as crate::db::Columns>::PARTS)
-                });
-                &TEXT
-            }
-        }
-    }
-}
-
-fn part(field: &Field) -> Option<TokenStream> {
-    match &field.kind {
-        Kind::Skipped => None,
-        Kind::Flat(Some(parts)) => Some(quote!(crate::db::Part::Parts(#parts))),
-        Kind::Flat(None) => {
-            let ty = &field.ty;
-            Some(quote!(crate::db::Part::Parts(<#ty as crate::db::Columns>::PARTS)))
-        }
-        Kind::Column {
-            name,
-            sensitivity,
-            written,
-            select,
-        } => {
-            let read = match select {
-                Some(select) => quote!(crate::db::Read::As(#select)),
-                None => quote!(crate::db::Read::Column),
-            };
-            Some(quote!(crate::db::Part::Column(crate::db::columns::Column {
-                name: #name,
-                sensitivity: crate::access::Sensitivity::#sensitivity,
-                written: crate::db::Written::#written,
-                read: #read,
-            })))
-        }
-    }
-}
-
-fn bind(field: &Field) -> Option<TokenStream> {
-    let member = &field.member;
-    match &field.kind {
-        Kind::Skipped => None,
-        Kind::Flat(_) => Some(quote!(crate::db::Columns::bind(&self.#member, writing, row);)),
-        Kind::Column { written, .. } if written == "Never" => None,
-        Kind::Column { written, .. } if written == "Once" => Some(quote! {
-            if writing == crate::db::Writing::Insert {
-                row.bind(::core::clone::Clone::clone(&self.#member));
-            }
-        }),
-        Kind::Column { .. } => Some(quote!(row.bind(::core::clone::Clone::clone(&self.#member));)),
     }
 }

@@ -14,7 +14,7 @@ use dealgraph::{
         journal::{Origin, Recorder},
     },
     organization::{
-        auth::{Access, Tokens},
+        auth::{Access, TokenOptions, Tokens},
         identities::Identities,
         members::provision::{self, NewMember, NewTenant},
     },
@@ -45,8 +45,11 @@ pub(crate) async fn run(cluster: &Cluster) -> Outcome<()> {
     // Signing the same claims twice gives the same token, so the second ones end at another second.
     let later = Tokens::new(
         Arc::clone(tokens.ring()),
-        (tokens.issuer().to_owned(), tokens.issuer().to_owned()),
-        TimeDelta::hours(1),
+        TokenOptions {
+            issuer: tokens.issuer().to_owned(),
+            audience: tokens.issuer().to_owned(),
+            lifetime: TimeDelta::hours(1),
+        },
         db.clock().clone(),
     )?;
     let sign = |tokens: &Tokens| -> Outcome<Vec<String>> {

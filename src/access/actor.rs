@@ -5,7 +5,7 @@ use std::{fmt::Write as _, sync::Arc, time::Instant};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{Rights, Role, Scope, Vouched, rights::KINDS};
+use super::{Access, RecordKind, Rights, Role, Scope, Vouched};
 use crate::base::ids::{ApiKeyId, RoleId, SessionId, TenantId, Typed as _, UserId};
 
 /// A verified member of a tenant, a program with a key of it, or a process that acts for one.
@@ -21,7 +21,7 @@ pub struct Actor {
     pub custom_role: Option<RoleId>,
     /// What the actor may do now; in a suspended tenant less than the role says.
     pub rights: Arc<Rights>,
-    /// The place in the tree of teams.
+    /// The path in the tree of teams.
     pub team_path: Option<String>,
     /// Whether the tenant may be changed.
     pub standing: Standing,
@@ -33,7 +33,7 @@ pub struct Actor {
     pub expires_at: DateTime<Utc>,
     /// In whose name changes are recorded.
     pub author: Author,
-    /// How far what they came in by is good.
+    /// How far the credential is trusted.
     pub vouched: Vouched,
     /// How fresh this is: the instant before it was read.
     pub(crate) as_of: Instant,
@@ -42,7 +42,7 @@ pub struct Actor {
     masks: String,
 }
 
-/// A visibility class: whoever is in the same one is answered the same.
+/// A visibility class: all actors of one get the same responses.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Class(String);
 
@@ -65,10 +65,10 @@ pub enum Subject {
     Worker,
 }
 
-/// How a tenant stands.
+/// The lifecycle state of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// At work.
+    /// In normal operation.
     Active,
     /// It may be read and not changed.
     Suspended,
@@ -100,10 +100,10 @@ impl std::fmt::Display for Author {
     }
 }
 
-/// What an actor is put together from.
+/// What a person, a key or a process is in a tenant: what an [`Actor`] is put together from.
 #[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "the fields of an actor")]
-pub struct Place {
+#[expect(missing_docs, reason = "they are those of an actor")]
+pub struct Membership {
     pub tenant: TenantId,
     pub role: Role,
     pub custom_role: Option<RoleId>,
@@ -112,8 +112,8 @@ pub struct Place {
     pub standing: Standing,
 }
 
-impl Place {
-    /// The place of somebody with a built-in role in a tenant at work.
+impl Membership {
+    /// A membership with a built-in role, in an active tenant.
     #[must_use]
     pub fn of(tenant: TenantId, role: Role, team_path: Option<String>) -> Self {
         Self {
@@ -130,10 +130,10 @@ impl Place {
 impl Actor {
     /// Puts an actor together.
     #[must_use]
-    pub fn new(subject: Subject, place: Place, expires_at: DateTime<Utc>) -> Self {
-        let rights = match place.standing {
-            Standing::Active => place.rights,
-            Standing::Suspended | Standing::Deleting => Arc::new(place.rights.reading_only()),
+    pub fn new(subject: Subject, membership: Membership, expires_at: DateTime<Utc>) -> Self {
+        let rights = match membership.standing {
+            Standing::Active => membership.rights,
+            Standing::Suspended | Standing::Deleting => Arc::new(membership.rights.reading_only()),
         };
         let author = match subject {
             Subject::Person(id, _) => Author::User(id),
@@ -150,13 +150,13 @@ impl Actor {
             words => format!("; SET LOCAL app.masks = ',{},'", words.join(",")),
         };
         let mut actor = Self {
-            tenant: place.tenant,
+            tenant: membership.tenant,
             subject,
-            role: place.role,
-            custom_role: place.custom_role,
+            role: membership.role,
+            custom_role: membership.custom_role,
             rights,
-            team_path: place.team_path,
-            standing: place.standing,
+            team_path: membership.team_path,
+            standing: membership.standing,
             trusted_documents_only: false,
             plan: None,
             expires_at,
@@ -174,8 +174,8 @@ impl Actor {
     /// The server itself, acting for a tenant with all rights; `what` it is doing is recorded.
     #[must_use]
     pub fn worker(tenant: TenantId, what: &'static str) -> Self {
-        let place = Place::of(tenant, Role::Admin, None);
-        let mut actor = Self::new(Subject::Worker, place, DateTime::<Utc>::MAX_UTC);
+        let membership = Membership::of(tenant, Role::Admin, None);
+        let mut actor = Self::new(Subject::Worker, membership, DateTime::<Utc>::MAX_UTC);
         actor.author = Author::System(what);
         actor
     }
@@ -226,7 +226,7 @@ impl Actor {
         }
     }
 
-    /// Whether a permission is held on any row. For telling people what they may do; Postgres does the refusing.
+    /// Whether a permission is held on any row. For showing clients what they may do; Postgres enforces it.
     #[must_use]
     pub fn may(&self, permission: &str) -> bool {
         self.rights.may(permission)
@@ -234,14 +234,14 @@ impl Actor {
 
     /// What a row's `visible_to` must contain for this actor to read it, beside the actor itself.
     #[must_use]
-    pub fn sees(&self, kind: &str) -> String {
-        self.reach(self.rights.sees(kind))
+    pub fn sees(&self, access: impl Into<Access>) -> String {
+        self.reach(self.rights.sees(access))
     }
 
-    /// Whether the policies would show this actor a row of a kind with this `visible_to`.
+    /// Whether the policies would show this actor a row with this `visible_to`.
     #[must_use]
-    pub fn sees_row(&self, kind: &str, visible_to: &str) -> bool {
-        self.reaches(self.rights.sees(kind), visible_to)
+    pub fn sees_row(&self, access: impl Into<Access>, visible_to: &str) -> bool {
+        self.reaches(self.rights.sees(access), visible_to)
     }
 
     /// What this actor has in common with all who see the same rows, may do the same with them, and are shown the same
@@ -263,12 +263,12 @@ impl Actor {
         ))
     }
 
-    /// What this actor has in common with all who read the same rows and are shown the same of them, whatever they may do
-    /// with them: what Postgres is told of who reads.
+    /// What this actor has in common with all actors who read the same rows and are shown the same of them, whatever they
+    /// may do with them: the settings that the read policies depend on.
     #[must_use]
     pub fn reading_class(&self) -> Class {
-        let sees = KINDS.map(|kind| self.sees(kind));
-        // Who sees all rows of a kind, or none, sees them whoever they are.
+        let sees = RecordKind::ALL.map(|kind| self.sees(kind));
+        // A scope of all rows of a kind, or of none, does not depend on the person.
         let is_narrow = |reach: &String| !matches!(reach.as_str(), "|" | "none");
         let me = sees.iter().any(is_narrow).then(|| self.me());
         Class(format!(
@@ -279,34 +279,34 @@ impl Actor {
         ))
     }
 
-    /// Whether the policies would let this actor change a row of a kind with this `visible_to`.
+    /// Whether the policies would let this actor change a row with this `visible_to`.
     #[must_use]
-    pub fn edits_row(&self, kind: &str, visible_to: &str) -> bool {
-        self.reaches(self.rights.edits(kind), visible_to)
+    pub fn edits_row(&self, access: impl Into<Access>, visible_to: &str) -> bool {
+        self.reaches(self.rights.edits(access), visible_to)
     }
 
-    /// Whether the policies would let this actor delete a row of a kind with this `visible_to`.
+    /// Whether the policies would let this actor delete a row with this `visible_to`.
     #[must_use]
-    pub fn deletes_row(&self, kind: &str, visible_to: &str) -> bool {
-        self.reaches(self.rights.deletes(kind), visible_to)
+    pub fn deletes_row(&self, access: impl Into<Access>, visible_to: &str) -> bool {
+        self.reaches(self.rights.deletes(access), visible_to)
     }
 
-    /// The `SET LOCAL` statements that tell the policies who is asking.
+    /// The `SET LOCAL` statements by which the policies know the actor.
     ///
-    /// Everything in them is made by us: uuids, names from closed sets, team paths of hex digits and dots.
+    /// Nothing in them comes from a client: uuids, names from closed sets, team paths of hex digits and dots.
     pub(crate) fn settings(&self) -> &str {
         &self.settings
     }
 
-    /// What a writing transaction is told beside that: which rows may be changed and deleted, and in whose name. A
-    /// reading one that is not told so may change none, and each setting costs it some microseconds. Begins with `; `.
+    /// Further settings of a writing transaction: which rows may be changed and deleted, and in whose name. A reading
+    /// transaction without them may change none, and each setting would cost it some microseconds. Begins with `; `.
     pub(crate) fn writing(&self) -> String {
         // Ids, and the names of sources in this program.
         let author = self.author.to_string().replace('\'', "");
         format!("{}; SET LOCAL app.author = '{author}'", self.writing)
     }
 
-    /// What a reading transaction is told beside that: the sensitive fields to keep back. Empty or begins with `; `.
+    /// Further settings of a reading transaction: the sensitive fields to mask. Empty or begins with `; `.
     pub(crate) fn masks(&self) -> &str {
         &self.masks
     }
@@ -349,28 +349,30 @@ impl Actor {
             self.row_id(),
             self.rights.permissions().join(",")
         );
-        let scope = |sql: &mut String, setting: &str, of: fn(&Rights, &str) -> Scope| {
-            let usual = of(&self.rights, "opportunities");
+        let scope = |sql: &mut String, setting: &str, of: fn(&Rights, RecordKind) -> Scope| {
+            let usual = of(&self.rights, RecordKind::Opportunities);
             let reach = self.reach(usual);
             _ = write!(sql, "; SET LOCAL app.{setting} = '{reach}'");
-            let others = KINDS.into_iter().map(|kind| (kind, of(&self.rights, kind)));
-            for (kind, scope) in others.filter(|(_, scope)| *scope != usual) {
+            let others = RecordKind::ALL.map(|kind| (kind, of(&self.rights, kind)));
+            let others = others.into_iter().filter(|(_, scope)| *scope != usual);
+            for (kind, scope) in others {
                 _ = write!(
                     sql,
-                    "; SET LOCAL app.{setting}_{kind} = '{}'",
+                    "; SET LOCAL app.{setting}_{} = '{}'",
+                    kind.word(),
                     self.reach(scope)
                 );
             }
         };
-        scope(&mut sql, "sees", Rights::sees);
+        scope(&mut sql, "sees", |rights, kind| rights.sees(kind));
         let mut writing = String::new();
-        scope(&mut writing, "edits", Rights::edits);
-        scope(&mut writing, "deletes", Rights::deletes);
+        scope(&mut writing, "edits", |rights, kind| rights.edits(kind));
+        scope(&mut writing, "deletes", |rights, kind| rights.deletes(kind));
         (self.settings, self.writing) = (sql, writing);
     }
 }
 
-/// Whether it is a place in the tree of teams, as the tables check it too. An empty one would reach all of the tenant.
+/// Whether it is a path in the tree of teams, as the tables check it too. An empty one would reach all of the tenant.
 fn is_team_path(path: &str) -> bool {
     !path.is_empty()
         && path.split_terminator('.').all(|segment| {
@@ -384,10 +386,10 @@ mod tests {
     use super::*;
 
     fn actor(role: Role, team_path: Option<&str>) -> Actor {
-        let place = Place::of(TenantId::new(), role, team_path.map(str::to_owned));
+        let membership = Membership::of(TenantId::new(), role, team_path.map(str::to_owned));
         Actor::new(
             Subject::Person(UserId::new(), None),
-            place,
+            membership,
             DateTime::UNIX_EPOCH,
         )
     }
@@ -405,10 +407,10 @@ mod tests {
         ] {
             let actor = actor(Role::Manager, Some(path));
             assert!(!actor.settings().contains("DROP"));
-            assert_eq!(actor.sees("leads"), actor.me(), "{path:?}");
+            assert_eq!(actor.sees(RecordKind::Leads), actor.me(), "{path:?}");
         }
         let sound = actor(Role::Manager, Some("0123456789ab."));
-        assert_eq!(sound.sees("leads"), "|0123456789ab.");
+        assert_eq!(sound.sees(RecordKind::Leads), "|0123456789ab.");
     }
 
     #[test]
@@ -421,15 +423,15 @@ mod tests {
 
     #[test]
     fn in_a_suspended_tenant_nothing_can_be_changed() {
-        let mut place = Place::of(TenantId::new(), Role::Admin, None);
-        place.standing = Standing::Suspended;
+        let mut membership = Membership::of(TenantId::new(), Role::Admin, None);
+        membership.standing = Standing::Suspended;
         let admin = Actor::new(
             Subject::Person(UserId::new(), None),
-            place,
+            membership,
             DateTime::UNIX_EPOCH,
         );
         assert!(admin.may("leads:read") && !admin.may("leads:write") && !admin.may("admin"));
         assert!(admin.writing().contains("app.edits = 'none'"));
-        assert!(!admin.edits_row("leads", "|"));
+        assert!(!admin.edits_row(RecordKind::Leads, "|"));
     }
 }

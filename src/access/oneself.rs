@@ -1,7 +1,7 @@
 //! Acting on one's own account, which is beyond tenants: who may, and how far.
 //!
 //! What a tenant trusts (a provider that the operator named tenants for, another issuer's token) is good in that tenant
-//! and not for the account: whoever runs it could be anybody there, and must not reach into other tenants by that.
+//! and not for the account: its operator could impersonate any member there, and must not reach other tenants by that.
 
 use std::{fmt::Write as _, sync::Arc};
 
@@ -11,7 +11,7 @@ use crate::base::{
     ids::{SessionId, Typed as _, UserId},
 };
 
-/// How far what somebody came in by is good.
+/// How far the credential that a person signed in with is trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Vouched {
     /// For all of the account.
@@ -22,8 +22,8 @@ pub enum Vouched {
     Tenant,
 }
 
-/// A person who acts on their own account. Made by [`Self::of`] and [`Self::of_devices`] alone; the door in `db/` tells
-/// Postgres, which judges it as well.
+/// A person who acts on their own account. Made by [`Self::of`] and [`Self::of_devices`] alone; the unit of work in `db/`
+/// hands it to Postgres as settings, whose policies check it as well.
 #[derive(Debug, Clone)]
 pub struct Oneself {
     user: UserId,
@@ -32,10 +32,10 @@ pub struct Oneself {
 }
 
 impl Oneself {
-    /// Whoever acts on all of their account.
+    /// A person who acts on all of their account.
     ///
     /// # Errors
-    /// `Forbidden` for a program, `ACCOUNT_SIGN_IN_REQUIRED` for somebody whom only a tenant trusts.
+    /// `Forbidden` for a program, `ACCOUNT_SIGN_IN_REQUIRED` for a person whom only a tenant trusts.
     pub fn of(actor: &Actor) -> Result<Self> {
         match actor.vouched {
             Vouched::Account => Self::new(actor, None),
@@ -43,11 +43,11 @@ impl Oneself {
         }
     }
 
-    /// Whoever acts on the devices they are signed in on. Who came through a provider of some tenants reaches the
-    /// devices that came through it as well.
+    /// A person who acts on the devices they are signed in on. A sign-in through a provider that only some tenants trust
+    /// reaches the devices that signed in through the same provider.
     ///
     /// # Errors
-    /// `Forbidden` for a program, `ACCOUNT_SIGN_IN_REQUIRED` for somebody who comes with another issuer's token.
+    /// `Forbidden` for a program, `ACCOUNT_SIGN_IN_REQUIRED` for a person with another issuer's token.
     pub fn of_devices(actor: &Actor) -> Result<Self> {
         match &actor.vouched {
             Vouched::Account => Self::new(actor, None),
@@ -85,7 +85,7 @@ impl Oneself {
         self.provider.as_deref()
     }
 
-    /// The `SET LOCAL` statements that tell the policies whose account is acted on, and by what.
+    /// The `SET LOCAL` statements by which the policies know the account, and the session or provider.
     pub(crate) fn settings(&self) -> String {
         let mut sql = format!("SET LOCAL app.account = '{}'", self.user.uuid());
         if let Some(session) = self.session {

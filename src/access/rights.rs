@@ -4,6 +4,8 @@
 
 use async_graphql::Enum;
 
+use super::{Access, RecordKind};
+
 /// Which rows of a kind somebody reaches; the later reach all that the earlier do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Enum)]
 pub enum Scope {
@@ -41,32 +43,6 @@ pub enum Sensitive {
     /// Phone numbers of companies, contacts and leads.
     Phones,
 }
-
-/// The kinds of records that permissions and scopes are given for.
-pub(crate) const KINDS: [&str; 5] = [
-    "companies",
-    "contacts",
-    "leads",
-    "opportunities",
-    "activities",
-];
-
-/// The permissions on each kind of record, in the order of [`KINDS`]: read, write, delete.
-const ON_RECORDS: [[&str; 3]; 5] = [
-    ["companies:read", "companies:write", "companies:delete"],
-    ["contacts:read", "contacts:write", "contacts:delete"],
-    ["leads:read", "leads:write", "leads:delete"],
-    [
-        "opportunities:read",
-        "opportunities:write",
-        "opportunities:delete",
-    ],
-    ["activities:read", "activities:write", "activities:delete"],
-];
-
-/// Kinds of records that nobody owns, so that they have no scopes and no permissions of their own: who may read deals sees
-/// all of them, and an admin changes them.
-const SHARED: [&str; 1] = ["products"];
 
 /// The permissions that have no scope.
 const OTHERS: [&str; 7] = [
@@ -108,7 +84,8 @@ pub(crate) struct Reach {
 /// What somebody may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rights {
-    reaches: [Reach; 5],
+    /// By [`RecordKind::index`].
+    reaches: [Reach; RecordKind::COUNT],
     others: Vec<&'static str>,
     masks: Vec<Sensitive>,
 }
@@ -132,7 +109,11 @@ pub enum BadPermission {
 }
 
 impl Rights {
-    pub(crate) fn new(reaches: [Reach; 5], others: &[&'static str], masks: &[Sensitive]) -> Self {
+    pub(crate) fn new(
+        reaches: [Reach; RecordKind::COUNT],
+        others: &[&'static str],
+        masks: &[Sensitive],
+    ) -> Self {
         Self {
             reaches,
             others: others.to_vec(),
@@ -145,13 +126,13 @@ impl Rights {
     /// # Errors
     /// [`BadPermission`].
     pub fn parse(permissions: &[String], masks: &[Sensitive]) -> Result<Self, BadPermission> {
-        let mut rights = Self::new([NOTHING; 5], &[], masks);
+        let mut rights = Self::new([NOTHING; RecordKind::COUNT], &[], masks);
         for text in permissions {
             rights
                 .grant(text)
                 .ok_or_else(|| BadPermission::Unknown(text.clone()))?;
         }
-        for (reach, [read, write, delete]) in rights.reaches.iter().zip(ON_RECORDS) {
+        for (reach, [read, write, delete]) in rights.on_records() {
             for (wider, narrower, is_wider) in [
                 (write, read, reach.write > reach.read),
                 (delete, write, reach.delete > reach.write),
@@ -174,7 +155,7 @@ impl Rights {
     pub(crate) fn stored(permissions: &[String], masks: &[String]) -> Self {
         let known = |mask: &Sensitive| masks.iter().any(|word| word == mask.word());
         let masks: Vec<_> = Sensitive::ALL.into_iter().filter(known).collect();
-        let mut rights = Self::new([NOTHING; 5], &[], &masks);
+        let mut rights = Self::new([NOTHING; RecordKind::COUNT], &[], &masks);
         for text in permissions {
             _ = rights.grant(text);
         }
@@ -195,14 +176,12 @@ impl Rights {
             "all" => Scope::All,
             _ => return None,
         };
-        let (reach, verb) =
-            self.reaches
-                .iter_mut()
-                .zip(ON_RECORDS)
-                .find_map(|(reach, names)| {
-                    let verb = names.into_iter().position(|name| name == permission)?;
-                    Some((reach, verb))
-                })?;
+        let mut kinds = self.reaches.iter_mut().zip(RecordKind::ALL);
+        let (reach, verb) = kinds.find_map(|(reach, kind)| {
+            let mut names = kind.permissions().into_iter();
+            let verb = names.position(|name| name == permission)?;
+            Some((reach, verb))
+        })?;
         let slot = match verb {
             0 => &mut reach.read,
             1 => &mut reach.write,
@@ -215,19 +194,8 @@ impl Rights {
     /// The permission strings without scopes, as `viewer.permissions` lists them and policies ask for them.
     #[must_use]
     pub fn permissions(&self) -> Vec<&'static str> {
-        let on_records = self
-            .reaches
-            .iter()
-            .zip(ON_RECORDS)
-            .flat_map(|(reach, names)| {
-                let [read, write, delete] = names;
-                [
-                    (read, reach.read),
-                    (write, reach.write),
-                    (delete, reach.delete),
-                ]
-            });
-        let held = on_records
+        let scoped = self.scoped();
+        let held = scoped
             .filter(|(_, scope)| *scope != Scope::None)
             .map(|(name, _)| name);
         let others = OTHERS.into_iter().filter(|name| self.others.contains(name));
@@ -237,17 +205,9 @@ impl Rights {
     /// The permissions with their scopes, in the form that [`Self::parse`] reads and a role's row keeps.
     #[must_use]
     pub fn granted(&self) -> Vec<String> {
-        let on_records = self
-            .reaches
-            .iter()
-            .zip(ON_RECORDS)
-            .flat_map(|(reach, names)| {
-                names
-                    .into_iter()
-                    .zip([reach.read, reach.write, reach.delete])
-            });
-        let scoped =
-            on_records.filter_map(|(name, scope)| Some(format!("{name}:{}", scope.word()?)));
+        let scoped = self
+            .scoped()
+            .filter_map(|(name, scope)| Some(format!("{name}:{}", scope.word()?)));
         let others = OTHERS.into_iter().filter(|name| self.others.contains(name));
         scoped.chain(others.map(str::to_owned)).collect()
     }
@@ -255,48 +215,43 @@ impl Rights {
     /// Whether a permission is held, on any row at all.
     #[must_use]
     pub fn may(&self, permission: &str) -> bool {
-        self.others.contains(&permission)
-            || self.reaches.iter().zip(ON_RECORDS).any(|(reach, names)| {
-                [reach.read, reach.write, reach.delete]
-                    .into_iter()
-                    .zip(names)
-                    .any(|(scope, name)| name == permission && scope != Scope::None)
-            })
+        let is_held = |(name, scope)| name == permission && scope != Scope::None;
+        self.others.contains(&permission) || self.scoped().any(is_held)
     }
 
     /// Whether a permission is held: on any row, or on rows as far as the scope that it names.
     #[must_use]
     pub fn holds(&self, text: &str) -> bool {
-        let mut wanted = Self::new([NOTHING; 5], &[], &self.masks);
+        let mut wanted = Self::new([NOTHING; RecordKind::COUNT], &[], &self.masks);
         match wanted.grant(text) {
             Some(()) => self.cover(&wanted),
             None => self.may(text),
         }
     }
 
-    /// Which rows of a kind are read.
+    /// Which rows are read.
     #[must_use]
-    pub fn sees(&self, kind: &str) -> Scope {
-        self.reach(kind).read
+    pub fn sees(&self, access: impl Into<Access>) -> Scope {
+        self.reach(access.into()).read
     }
 
-    /// Which rows of a kind are written.
+    /// Which rows are written.
     #[must_use]
-    pub fn edits(&self, kind: &str) -> Scope {
-        self.reach(kind).write
+    pub fn edits(&self, access: impl Into<Access>) -> Scope {
+        self.reach(access.into()).write
     }
 
     /// Which rows of each kind are read, written and deleted.
     #[must_use]
-    pub fn scopes(&self) -> [[Scope; 3]; 5] {
+    pub fn scopes(&self) -> [[Scope; 3]; RecordKind::COUNT] {
         self.reaches
             .map(|reach| [reach.read, reach.write, reach.delete])
     }
 
-    /// Which rows of a kind are deleted.
+    /// Which rows are deleted.
     #[must_use]
-    pub fn deletes(&self, kind: &str) -> Scope {
-        self.reach(kind).delete
+    pub fn deletes(&self, access: impl Into<Access>) -> Scope {
+        self.reach(access.into()).delete
     }
 
     /// The sensitive fields that are kept back.
@@ -374,21 +329,31 @@ impl Rights {
         rights
     }
 
-    fn reach(&self, kind: &str) -> Reach {
-        if SHARED.contains(&kind) {
-            return self.reach_of_shared();
-        }
-        let place = KINDS.into_iter().position(|known| known == kind);
-        place.map_or(NOTHING, |place| self.reaches[place])
+    /// The scopes on each kind of record, with the names of its permissions.
+    fn on_records(&self) -> impl Iterator<Item = (&Reach, [&'static str; 3])> {
+        let names = RecordKind::ALL.map(RecordKind::permissions);
+        self.reaches.iter().zip(names)
     }
 
-    fn reach_of_shared(&self) -> Reach {
+    /// The permissions on records, with their scopes.
+    fn scoped(&self) -> impl Iterator<Item = (&'static str, Scope)> {
+        self.on_records().flat_map(|(reach, names)| {
+            let scopes = [reach.read, reach.write, reach.delete];
+            names.into_iter().zip(scopes)
+        })
+    }
+
+    fn reach(&self, access: Access) -> Reach {
+        let (read, write) = match access {
+            Access::Scoped(kind) => return self.reaches[kind.index()],
+            Access::Shared { read, write } => (read, write),
+        };
         let all_if = |is_held| match is_held {
             true => Scope::All,
             false => Scope::None,
         };
-        let is_read = self.may("opportunities:read");
-        let is_changed = is_read && self.may("admin");
+        let is_read = self.may(read);
+        let is_changed = is_read && self.may(write);
         Reach {
             read: all_if(is_read),
             write: all_if(is_changed),
@@ -416,9 +381,9 @@ mod tests {
     #[test]
     fn nobody_edits_what_they_cannot_see_or_deletes_what_they_cannot_edit() {
         for rights in Role::ALL.map(Role::rights) {
-            for kind in KINDS {
-                assert!(rights.edits(kind) <= rights.sees(kind), "{kind}");
-                assert!(rights.deletes(kind) <= rights.edits(kind), "{kind}");
+            for kind in RecordKind::ALL {
+                assert!(rights.edits(kind) <= rights.sees(kind), "{kind:?}");
+                assert!(rights.deletes(kind) <= rights.edits(kind), "{kind:?}");
             }
         }
         let wider = parsed(&["leads:read:own", "leads:write:team"]).unwrap_err();
@@ -439,13 +404,13 @@ mod tests {
             ["leads:read", "leads:write", "audit:read"]
         );
         assert_eq!(
-            (rights.sees("leads"), rights.edits("leads")),
+            (
+                rights.sees(RecordKind::Leads),
+                rights.edits(RecordKind::Leads)
+            ),
             (Scope::Team, Scope::Own)
         );
-        assert_eq!(
-            (rights.sees("contacts"), rights.sees("tenants")),
-            (Scope::None, Scope::None)
-        );
+        assert_eq!(rights.sees(RecordKind::Contacts), Scope::None);
         for bad in [
             "leads:read",
             "leads:read:everything",
@@ -459,11 +424,15 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_owns_is_seen_by_who_reads_deals_and_changed_by_admins() {
+    fn what_nobody_owns_is_all_of_who_holds_its_permissions() {
+        const PRODUCTS: Access = Access::Shared {
+            read: "opportunities:read",
+            write: "admin",
+        };
         let reach = |permissions: &[&str]| {
             let rights = parsed(permissions).expect("a role");
-            let kind = "products";
-            (rights.sees(kind), rights.edits(kind), rights.deletes(kind))
+            let on = PRODUCTS;
+            (rights.sees(on), rights.edits(on), rights.deletes(on))
         };
         let (all, none) = (Scope::All, Scope::None);
         assert_eq!(reach(&["opportunities:read:own"]), (all, none, none));
@@ -472,8 +441,8 @@ mod tests {
         // What can't be read can't be changed either.
         assert_eq!(reach(&admin[..2]), (none, none, none));
         let admin = Role::Admin.rights();
-        assert_eq!(admin.edits("products"), all);
-        assert_eq!(admin.reading_only().edits("products"), none);
+        assert_eq!(admin.edits(PRODUCTS), all);
+        assert_eq!(admin.reading_only().edits(PRODUCTS), none);
     }
 
     #[test]

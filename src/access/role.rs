@@ -2,10 +2,7 @@
 
 use async_graphql::Enum;
 
-use super::{
-    Rights, Scope,
-    rights::{KINDS, Reach},
-};
+use super::{RecordKind, Rights, Scope, rights::Reach};
 
 /// What a member or a key is in the tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum, serde::Serialize, sqlx::Type)]
@@ -58,16 +55,16 @@ impl Role {
             Self::SalesRep | Self::Viewer => READ_USERS,
             Self::Custom => &[],
         };
-        Rights::new(KINDS.map(|kind| self.reach(kind)), other, &[])
+        Rights::new(RecordKind::ALL.map(|kind| self.reach(kind)), other, &[])
     }
 
-    fn reach(self, kind: &str) -> Reach {
-        let everybodys = matches!(kind, "companies" | "contacts");
+    fn reach(self, kind: RecordKind) -> Reach {
+        let is_shared = matches!(kind, RecordKind::Companies | RecordKind::Contacts);
         let (read, write, delete) = match self {
             Self::Admin => (Scope::All, Scope::All, Scope::All),
-            Self::Manager if everybodys => (Scope::All, Scope::Team, Scope::Team),
+            Self::Manager if is_shared => (Scope::All, Scope::Team, Scope::Team),
             Self::Manager => (Scope::Team, Scope::Team, Scope::Team),
-            Self::SalesRep if everybodys => (Scope::All, Scope::Own, Scope::None),
+            Self::SalesRep if is_shared => (Scope::All, Scope::Own, Scope::None),
             Self::SalesRep => (Scope::Own, Scope::Own, Scope::None),
             Self::Analyst | Self::Viewer => (Scope::All, Scope::None, Scope::None),
             Self::Custom => (Scope::None, Scope::None, Scope::None),

@@ -5,7 +5,7 @@ use super::{Rights, Sensitive};
 /// Who a value may be shown to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sensitivity {
-    /// Whoever sees the record.
+    /// Every reader of the record.
     Plain,
     /// An amount of money.
     Amounts,
@@ -13,12 +13,12 @@ pub enum Sensitivity {
     Emails,
     /// A phone number.
     Phones,
-    /// Ways to reach somebody, addresses and numbers, each in an object's `value`.
+    /// Contact methods, addresses and numbers, each in an object's `value`.
     Ways,
-    /// Whoever sees the record; the audit log, which outlives it, keeps only so much that a reader who knows it recognises
-    /// it.
+    /// Every reader of the record; the audit log, which outlives it, keeps only so much that a reader who knows the value
+    /// recognises it.
     Personal,
-    /// Nobody: it opens something.
+    /// No reader: it is a credential.
     Secret,
 }
 

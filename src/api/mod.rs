@@ -42,7 +42,7 @@ use crate::{
         journal::{Origin, Recorder},
     },
     events::Progress,
-    graphql::RequestContext,
+    graphql::{RequestContext, RequestParts},
     organization::{
         accounts::Accounts,
         auth::{Access, Tokens},
@@ -321,9 +321,13 @@ impl Api {
             Err(faults) => return Executed::refused(faults),
         };
         let context = Arc::new(RequestContext::new(
-            (self.db.clone(), self.recorder.clone()),
             Arc::clone(actor),
-            (origin.clone(), self.limits().response_bytes),
+            RequestParts {
+                db: self.db.clone(),
+                recorder: self.recorder.clone(),
+                origin: origin.clone(),
+                response_bytes: self.limits().response_bytes,
+            },
         ));
         let run = async {
             let mut answering = executable.answering();

@@ -9,13 +9,11 @@ use chrono::{DateTime, Utc};
 use crate::{
     api::node,
     base::{
+        entities::entities,
         error::{Error, Result},
-        ids::{ActivityId, CompanyId, ContactId, LeadId, OpportunityId, Typed as _},
+        ids,
     },
-    crm::{
-        activities::Activity, companies::Company, contacts::Contact, leads::Lead,
-        opportunities::Opportunity,
-    },
+    crm,
     events::Watched,
     graphql::{
         ContextExt as _,
@@ -87,19 +85,27 @@ async fn viewing(ctx: &Context<'_>, on: &ID) -> Result<Vec<Viewing>> {
     Ok(viewers.into_iter().map(Viewing).collect())
 }
 
-/// The one record that has an id.
-fn one_record(ctx: &Context<'_>, id: &ID) -> Result<Watched> {
-    let (prefix, _) = id.split_once(':').unwrap_or_default();
-    let watch = match prefix {
-        CompanyId::PREFIX => watch_one::<CompanyId, Company>,
-        ContactId::PREFIX => watch_one::<ContactId, Contact>,
-        LeadId::PREFIX => watch_one::<LeadId, Lead>,
-        OpportunityId::PREFIX => watch_one::<OpportunityId, Opportunity>,
-        ActivityId::PREFIX => watch_one::<ActivityId, Activity>,
-        _ => {
-            let message = "expected the id of a company, contact, lead, opportunity or activity";
-            return Err(Error::invalid("INVALID_ID", "on", message));
+macro_rules! viewed {
+    (targets { $($targets:tt)* } owned { $($owned:tt)* } $($others:tt)*) => {
+        viewed! { @of $($targets)* $($owned)* }
+    };
+    (@of $(
+        $(#[$doc:meta])*
+        $record:ident $id:ident $prefix:literal $table:ident.$column:ident $layer:ident::$domain:ident $access:tt
+            $children:tt $itself:tt;
+    )*) => {
+        /// The one record that has an id.
+        fn one_record(ctx: &Context<'_>, id: &ID) -> Result<Watched> {
+            let (prefix, _) = id.split_once(':').unwrap_or_default();
+            match prefix {
+                $($prefix => watch_one::<ids::$id, $layer::$domain::$record>(ctx, id),)*
+                _ => {
+                    let known = [$($prefix,)*].join(", ");
+                    let message = format!("expected the id of one of: {known}");
+                    Err(Error::invalid("INVALID_ID", "on", message))
+                }
+            }
         }
     };
-    watch(ctx, id)
 }
+entities!(viewed);

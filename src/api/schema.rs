@@ -1,4 +1,4 @@
-//! The schema: the domains put together. A new domain is one line in each list.
+//! The schema: the domains put together.
 
 use std::sync::Arc;
 
@@ -17,16 +17,8 @@ use crate::{
         audit::AuditQuery,
         presence::{PresenceQuery, PresenceSubscription},
     },
-    crm::{
-        self,
-        activities::{ActivityMutation, ActivityQuery, ActivitySubscription},
-        companies::{CompanyMutation, CompanyQuery, CompanySubscription},
-        contacts::{ContactMutation, ContactQuery, ContactSubscription},
-        leads::{LeadMutation, LeadQuery, LeadSubscription},
-        opportunities::{OpportunityMutation, OpportunityQuery, OpportunitySubscription},
-        pipelines::{PipelineMutation, PipelineQuery, PipelineSubscription},
-        products::{ProductMutation, ProductQuery, ProductSubscription},
-    },
+    base::entities::entities,
+    crm,
     entity::OwnedKinds,
     graphql::{Balances, subscription::AnyRecord},
     organization::{
@@ -44,63 +36,63 @@ use crate::{
 /// The executable schema.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
-/// Everything that can be read.
-#[derive(Default, MergedObject)]
-pub struct Query(
-    NodeQuery,
-    LiveQuery,
-    PresenceQuery,
-    TenantQuery,
-    MemberQuery,
-    InvitationQuery,
-    RoleQuery,
-    ApiKeyQuery,
-    CompanyQuery,
-    ContactQuery,
-    LeadQuery,
-    PipelineQuery,
-    OpportunityQuery,
-    ActivityQuery,
-    ProductQuery,
-    AccountQuery,
-    AuditQuery,
-    IdentityQuery,
-    SecondFactorQuery,
-);
+macro_rules! roots {
+    (
+        targets { $($targets:tt)* }
+        owned { $($owned:tt)* }
+        shared { $($shared:tt)* }
+        $($others:tt)*
+    ) => {
+        roots! { @of $($targets)* $($owned)* $($shared)* }
+    };
+    (@of $(
+        $(#[$doc:meta])*
+        $record:ident $id:ident $prefix:literal $table:ident.$column:ident $layer:ident::$domain:ident $access:tt
+            $children:tt $itself:tt;
+    )*) => {
+        /// Everything that can be read.
+        #[derive(Default, MergedObject)]
+        pub struct Query(
+            NodeQuery,
+            LiveQuery,
+            PresenceQuery,
+            TenantQuery,
+            MemberQuery,
+            InvitationQuery,
+            RoleQuery,
+            ApiKeyQuery,
+            $($layer::$domain::Query,)*
+            AccountQuery,
+            AuditQuery,
+            IdentityQuery,
+            SecondFactorQuery,
+        );
 
-/// Everything that can be changed. Each field is one transaction; several fields run one after the other.
-#[derive(Default, MergedObject)]
-pub struct Mutation(
-    TenantMutation,
-    MemberMutation,
-    InvitationMutation,
-    TeamMutation,
-    RoleMutation,
-    ApiKeyMutation,
-    CompanyMutation,
-    ContactMutation,
-    LeadMutation,
-    PipelineMutation,
-    OpportunityMutation,
-    ActivityMutation,
-    ProductMutation,
-    AccountMutation,
-    IdentityMutation,
-    SecondFactorMutation,
-);
+        /// Everything that can be changed. Each field is one transaction; several fields run one after the other.
+        #[derive(Default, MergedObject)]
+        pub struct Mutation(
+            TenantMutation,
+            MemberMutation,
+            InvitationMutation,
+            TeamMutation,
+            RoleMutation,
+            ApiKeyMutation,
+            $($layer::$domain::Mutation,)*
+            AccountMutation,
+            IdentityMutation,
+            SecondFactorMutation,
+        );
 
-/// Everything that can be watched, over a WebSocket or as server-sent events. A subscription has one top-level field.
-#[derive(Default, MergedSubscription)]
-pub struct Subscription(
-    CompanySubscription,
-    ContactSubscription,
-    LeadSubscription,
-    OpportunitySubscription,
-    ActivitySubscription,
-    ProductSubscription,
-    PipelineSubscription,
-    PresenceSubscription,
-);
+        /// Everything that can be watched, over a WebSocket or as server-sent events. A subscription has one top-level
+        /// field.
+        #[derive(Default, MergedSubscription)]
+        pub struct Subscription(
+            $($layer::$domain::Subscription,)*
+            PresenceSubscription,
+        );
+    };
+}
+entities!(roots);
 
 /// Builds the schema of a server.
 pub(super) fn build(

@@ -10,7 +10,7 @@ use crate::{
     access::Actor,
     base::error::{Error, Result},
     crm::pipelines::{self, Pipeline},
-    db::{Db, list::Record as _},
+    db::{Db, Registered as _},
     events::Progress,
 };
 

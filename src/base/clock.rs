@@ -25,7 +25,7 @@ impl Clock {
         Self(Arc::new(move || at))
     }
 
-    /// A clock that tells what the function says.
+    /// A clock that reads the function.
     pub fn from_fn(now: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }

@@ -13,10 +13,10 @@ pub enum Error {
     /// No token, or one that is not valid (any more).
     #[error("{0}")]
     Unauthenticated(&'static str),
-    /// The person may see the record but not do this.
+    /// The actor may see the record but not do this.
     #[error("you are not allowed to {0}")]
     Forbidden(&'static str),
-    /// There is no such record, or it is hidden from the person; which of both is not told.
+    /// There is no such record, or it is hidden from the actor; which of both is not disclosed.
     #[error("there is no such {kind}")]
     NotFound {
         /// What was looked for, for example `opportunity`.
@@ -34,7 +34,7 @@ pub enum Error {
         /// What is wrong, for people.
         message: String,
     },
-    /// The record was changed by somebody else since it was read.
+    /// The record was changed by another actor since it was read.
     #[error("this {kind} was changed in the meantime: it is at version {version} now")]
     Conflict {
         /// What was to be changed.

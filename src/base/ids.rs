@@ -11,6 +11,8 @@ use async_graphql::{
 };
 use uuid::Uuid;
 
+use super::entities::entities;
+
 /// What an id in the API names: the part before the colon.
 pub trait Typed: Copy + Send + Sync + 'static {
     /// The type prefix, for example `opportunity`.
@@ -142,43 +144,31 @@ macro_rules! typed_ids {
     )*};
 }
 
+macro_rules! entity_ids {
+    ($($section:ident { $(
+        $(#[$doc:meta])*
+        $record:ident $id:ident $prefix:literal $table:ident.$column:ident $layer:ident::$domain:ident $access:tt
+            $children:tt $itself:tt;
+    )* })*) => {
+        typed_ids! { $($( $(#[$doc])* $id = $prefix; )*)* }
+    };
+}
+entities!(entity_ids);
+
+// What is no record of a tenant by itself.
 typed_ids! {
     /// A tenant.
     TenantId = "tenant";
     /// A person, the same in every tenant.
     UserId = "user";
-    /// A team of a tenant.
-    TeamId = "team";
-    /// A role that a tenant made.
-    RoleId = "role";
-    /// An invitation into a tenant.
-    InvitationId = "invitation";
-    /// A program's key.
-    ApiKeyId = "apiKey";
     /// A signed-in device.
     SessionId = "session";
     /// An entry of the audit log.
     AuditEntryId = "auditEntry";
-    /// A company.
-    CompanyId = "company";
-    /// A contact.
-    ContactId = "contact";
     /// A way to reach a contact.
     ContactMethodId = "contactMethod";
-    /// A lead.
-    LeadId = "lead";
-    /// A pipeline.
-    PipelineId = "pipeline";
-    /// A stage of a pipeline.
-    StageId = "stage";
-    /// An opportunity.
-    OpportunityId = "opportunity";
     /// One entry of an opportunity's stage history.
     StageChangeId = "stageChange";
-    /// An activity.
-    ActivityId = "activity";
-    /// A product.
-    ProductId = "product";
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ pub(crate) fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
-/// A new secret for a client: a prefix that tells what it is, and random bytes in base64url.
+/// A new secret for a client: a prefix that identifies its kind, and random bytes in base64url.
 #[must_use]
 pub(crate) fn token(prefix: &str) -> String {
     format!(

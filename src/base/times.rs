@@ -6,7 +6,7 @@ use chrono::{DateTime, Datelike, NaiveDate, Utc};
 
 use crate::base::error::{Error, Result};
 
-/// Years of what is written: whoever sends another one has mistaken a unit or a field.
+/// Years of what is written: a client that sends another one has mistaken a unit or a field.
 const WRITTEN: RangeInclusive<i32> = 1900..=2200;
 /// Years of what is compared with, where the first and the last one mean "always": those of four digits, which is all that
 /// RFC 3339 has.

@@ -12,24 +12,23 @@ const VERSION: i32 = 1;
 /// Rows that are looked at in one statement.
 const BATCH: i64 = 1000;
 
-/// Columns that hold a form: table, column, form. What is ASCII is in all of them already.
-const COLUMNS: [(&str, &str, Form); 15] = [
-    ("users", "email_normalized", Form::Email),
-    ("memberships", "name_normalized", Form::Name),
-    ("invitations", "email_normalized", Form::Email),
-    ("roles", "name_normalized", Form::Name),
-    ("api_keys", "name_normalized", Form::Name),
-    ("companies", "name_normalized", Form::Name),
-    ("contacts", "name_normalized", Form::Name),
-    ("contacts", "email_normalized", Form::Email),
-    ("contact_methods", "value_normalized", Form::Email),
-    ("leads", "name_normalized", Form::Name),
-    ("leads", "email_normalized", Form::Email),
-    ("opportunities", "name_normalized", Form::Name),
-    ("contact_methods", "value_normalized", Form::Name),
-    ("products", "name_normalized", Form::Name),
-    ("products", "code_normalized", Form::Name),
-];
+/// The columns that hold a form are named for it. What is ASCII is in all forms already.
+const COLUMNS: &str = "SELECT c.relname::text, a.attname::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
+     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND NOT a.attisdropped \
+     AND a.attname LIKE '%\\_normalized' ORDER BY 1, 2";
+
+/// Which form the rows of a column hold.
+fn forms(column: &str) -> &'static [(Form, &'static str)] {
+    match column {
+        "email_normalized" => &[(Form::Email, "TRUE")],
+        // The methods of a contact are addresses, names in social networks, and numbers, which are ASCII.
+        "value_normalized" => &[
+            (Form::Email, "kind = 'EMAIL'"),
+            (Form::Name, "kind = 'SOCIAL'"),
+        ],
+        _ => &[(Form::Name, "TRUE")],
+    }
+}
 
 /// Brings all columns to the forms of this version, unless that was done; as their owner.
 pub(super) async fn bring(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
@@ -47,8 +46,12 @@ pub(super) async fn bring(connection: &mut PgConnection) -> Result<(), sqlx::Err
     if is_done {
         return Ok(());
     }
-    for column in COLUMNS {
-        bring_column(connection, column).await?;
+    let columns: Vec<(String, String)> =
+        sqlx::query_as(COLUMNS).fetch_all(&mut *connection).await?;
+    for (table, column) in &columns {
+        for (form, condition) in forms(column) {
+            bring_column(connection, (table, column), (*form, condition)).await?;
+        }
     }
     sqlx::query("INSERT INTO app.text_forms (version) VALUES ($1)")
         .bind(VERSION)
@@ -59,17 +62,12 @@ pub(super) async fn bring(connection: &mut PgConnection) -> Result<(), sqlx::Err
 
 async fn bring_column(
     connection: &mut PgConnection,
-    (table, column, form): (&str, &str, Form),
+    (table, column): (&str, &str),
+    (form, condition): (Form, &str),
 ) -> Result<(), sqlx::Error> {
-    // The methods of a contact are addresses, and names in social networks.
-    let kind = match (table, form) {
-        ("contact_methods", Form::Email) => " AND kind = 'EMAIL'",
-        ("contact_methods", _) => " AND kind = 'SOCIAL'",
-        _ => "",
-    };
     let read = format!(
         "SELECT ctid::text, {column} FROM {table}
-         WHERE ctid > $1::tid AND octet_length({column}) <> char_length({column}){kind} ORDER BY ctid LIMIT {BATCH}"
+         WHERE ctid > $1::tid AND octet_length({column}) <> char_length({column}) AND {condition} ORDER BY ctid LIMIT {BATCH}"
     );
     let write = format!("UPDATE {table} SET {column} = $1 WHERE ctid = $2::tid");
     let mut tx = connection.begin().await?;

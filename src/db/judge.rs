@@ -114,6 +114,7 @@ mod tests {
             table: crate::db::list::Table {
                 name: "t",
                 id_column: "a",
+                access: crate::access::RecordKind::Companies.into(),
                 parts: &[],
             },
             column: "a",

@@ -4,8 +4,9 @@
 //! Both are compiled in. Several servers may start at once: one migrates, the others wait for it by trying a lock
 //! (a blocking advisory lock would deadlock with concurrent index builds).
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
+use include_dir::{Dir, include_dir};
 use sha2::{Digest as _, Sha256};
 use sqlx::{
     AssertSqlSafe, Connection as _, Executor as _, PgConnection, migrate::Migrator,
@@ -14,32 +15,26 @@ use sqlx::{
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
-macro_rules! policies {
-    ($($name:literal),* $(,)?) => {
-        /// The policy files in the order they are applied: name and text.
-        pub const POLICIES: &[(&str, &str)] = &[$(($name, include_str!(concat!("../../policies/", $name)))),*];
-    };
-}
-policies![
-    "00_roles.sql",
-    "01_context.sql",
-    "10_identity.sql",
-    "11_access.sql",
-    "12_sign_in.sql",
-    "20_companies.sql",
-    "21_contacts.sql",
-    "22_leads.sql",
-    "23_pipelines.sql",
-    "24_opportunities.sql",
-    "25_activities.sql",
-    "26_products.sql",
-    "80_events.sql",
-    "81_audit.sql",
-    "99_verify.sql",
-];
+static POLICY_FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/policies");
+
+/// The policy files in the order they are applied, which is that of their names: name and text.
+pub static POLICIES: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
+    let files = POLICY_FILES.files().filter_map(|file| {
+        let name = file.path().to_str()?;
+        Some((name, file.contents_utf8()?))
+    });
+    let mut files: Vec<_> = files.collect();
+    files.sort_unstable();
+    files
+});
 
 /// What only a superuser can take away from everybody, in the product's database.
 pub const SUPERUSER: &str = include_str!("../../policies/superuser/large_objects.sql");
+/// The policy file with the procedures that those after it call.
+const PROCEDURES: (&str, &str) = (
+    "02_tables.sql",
+    include_str!("../../policies/02_tables.sql"),
+);
 /// Who owns the tables; the policies name it.
 pub const OWNER: &str = "dealgraph_owner";
 /// The advisory lock that one migration at a time holds.
@@ -160,7 +155,7 @@ pub async fn run(owner: &PgConnectOptions) -> Result<Report, MigrateError> {
         )
         .await?;
     let mut report = Report::default();
-    for (name, text) in POLICIES {
+    for &(name, text) in POLICIES.iter() {
         if apply(&mut connection, name, text)
             .await
             .map_err(|source| MigrateError::Policy { name, source })?
@@ -204,16 +199,24 @@ async fn lock(connection: &mut PgConnection) -> Result<(), MigrateError> {
     Err(MigrateError::Locked)
 }
 
+/// What a policy file is known by once it was applied. The files after the procedures do what the procedures say, so they
+/// are others when those are.
+fn fingerprint(name: &str, text: &str, (procedures, theirs): (&str, &str)) -> String {
+    let mut digest = Sha256::new_with_prefix(text);
+    if name > procedures {
+        digest.update(theirs);
+    }
+    let digest = digest.finalize();
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Applies a policy file unless this very text was applied before; tells whether it did.
 async fn apply(
     connection: &mut PgConnection,
     name: &'static str,
     text: &'static str,
 ) -> Result<bool, sqlx::Error> {
-    let hash = Sha256::digest(text.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect::<String>();
+    let hash = fingerprint(name, text, PROCEDURES);
     let before: Option<String> =
         sqlx::query_scalar("SELECT hash FROM app.applied_policies WHERE name = $1")
             .bind(name)
@@ -235,4 +238,26 @@ async fn apply(
     .await?;
     tx.commit().await?;
     Ok(before.as_ref() != Some(&hash))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_applied_again_when_the_procedures_that_it_calls_change() {
+        let changed = (PROCEDURES.0, "others");
+        for &(name, text) in POLICIES.iter() {
+            assert_eq!(
+                fingerprint(name, text, PROCEDURES) != fingerprint(name, text, changed),
+                name > PROCEDURES.0,
+                "{name}"
+            );
+        }
+        assert!(POLICIES.contains(&PROCEDURES));
+        assert!(
+            POLICIES.is_sorted(),
+            "files are applied in the order of their names"
+        );
+    }
 }

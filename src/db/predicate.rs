@@ -4,10 +4,11 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
+use super::contradiction::is_contradiction;
 use crate::{base::ids::TenantId, db::list::Table};
 
 /// A value to compare with. All these types compare by leakproof operators, so they may use an index under RLS.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, PartialOrd)]
 pub enum Value {
     /// An id.
     Uuid(Uuid),
@@ -140,6 +141,9 @@ impl Predicate {
     /// Renders as a condition on `alias`; `tenant` is bound again in every sub-query.
     pub(super) fn render(&self, sql: &mut QueryBuilder<Postgres>, alias: Alias, tenant: TenantId) {
         match self {
+            Self::All(parts) if is_contradiction(parts) => {
+                sql.push("false");
+            }
             Self::All(parts) => join(sql, parts, (" AND ", "true"), |sql, part| {
                 part.render(sql, alias, tenant)
             }),

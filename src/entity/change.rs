@@ -1,4 +1,4 @@
-//! Changing records: locking them, and telling what has become of them.
+//! Changing records: locking them, and emitting the events of the change.
 
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
@@ -42,12 +42,12 @@ pub async fn lock<R: Entity>(tx: &mut Tx, id: Uuid, expected_version: Option<i32
     }
 }
 
-/// A record that changes as a whole: what of it is compared and told, and what follows.
+/// A record that changes as a whole: what of it is compared and goes into events, and what follows.
 pub trait Changeable: Entity + Clone {
     /// Whether a change came to nothing.
     fn same_as(&self, before: &Self) -> bool;
 
-    /// What events tell of it.
+    /// What the events of its changes have of it.
     fn told(&self) -> Json;
 
     /// Its stamps, which count changes.
@@ -61,7 +61,7 @@ pub trait Changeable: Entity + Clone {
         update(tx, self)
     }
 
-    /// What follows from a change for other rows, before it is told.
+    /// What follows from a change for other rows, before its event is emitted.
     ///
     /// # Errors
     /// The database.
@@ -90,7 +90,7 @@ pub async fn change<R: Changeable>(
     save(tx, kind, (before, after)).await
 }
 
-/// Writes what a locked record has become, with what follows, and tells of it. Nothing is written when nothing differs.
+/// Writes what a locked record has become, with what follows, and emits the event. Nothing happens when nothing differs.
 ///
 /// # Errors
 /// As [`Changeable::write`] and [`Changeable::after_change`].
@@ -136,7 +136,7 @@ pub(super) fn whole<R: Entity>(record: &R) -> Map<String, Json> {
     columns
 }
 
-/// Tells of a record that came about.
+/// Emits the event of a created record.
 pub fn emit_created<R: Entity>(tx: &mut Tx, record: &R, fields: &impl Serialize) {
     tx.emit(Event {
         kind: EventKind::Created,
@@ -154,7 +154,7 @@ pub fn emit_created<R: Entity>(tx: &mut Tx, record: &R, fields: &impl Serialize)
     });
 }
 
-/// Tells of a record that changed, with the columns that differ.
+/// Emits the event of a changed record, with the columns that differ.
 pub fn emit_changed<R: Entity, F: Serialize>(
     tx: &mut Tx,
     kind: EventKind,
@@ -183,9 +183,9 @@ pub fn emit_changed<R: Entity, F: Serialize>(
     });
 }
 
-/// Tells of what follows for a record from a change to another one: it keeps its version. What the changed columns
+/// Emits the event of a record that a change of another one affects: it keeps its version. What the changed columns
 /// were before is not known.
-pub fn tell_followed<R: Entity>(
+pub fn emit_followed<R: Entity>(
     tx: &mut Tx,
     (record, visible_before): (&R, String),
     changed: &[&str],

@@ -19,7 +19,7 @@ pub struct FieldDiff {
 }
 
 /// The columns that changed, each with its values before and after, as a reader with these rights may see them by what
-/// `declared` says of each. What nobody has declared nobody sees.
+/// `declared` says of each. A column that is not declared is shown to no reader.
 pub fn shown_to<'c>(
     rights: &Rights,
     declared: impl Fn(&str) -> Option<Sensitivity>,

@@ -1,5 +1,5 @@
 //! What the records of all domains have in common: stamps, an owner, a version, and being changed, archived, restored and
-//! deleted with events that tell of it.
+//! deleted, each with its event.
 
 mod archive;
 mod change;
@@ -13,7 +13,7 @@ mod store;
 use serde_json::Value as Json;
 
 pub use archive::{archive, restore};
-pub use change::{Changeable, change, emit_changed, emit_created, lock, save, tell_followed, with};
+pub use change::{Changeable, change, emit_changed, emit_created, emit_followed, lock, save, with};
 pub use delete::delete;
 pub use diff::{FieldDiff, shown_to};
 pub use ownership::{

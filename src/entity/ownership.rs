@@ -1,4 +1,4 @@
-//! Who records belong to, and bringing them to somebody else.
+//! Who owns a record, and reassigning records to another member.
 
 use std::{collections::HashMap, marker::PhantomData};
 
@@ -17,36 +17,36 @@ use crate::{
     db::{Sql, Tx},
 };
 
-/// Who a record belongs to.
+/// Who owns a record.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, sqlx::FromRow, Columns)]
 pub struct Ownership {
     /// The person.
     pub owner_id: Option<UserId>,
-    /// The person's place in the tree of teams, which row-level security reads.
+    /// The owner's path in the tree of teams, which row-level security reads.
     pub team_path: Option<String>,
 }
 
 impl Ownership {
-    /// Gives the record to another person, if it is the first one's.
+    /// Reassigns the record to another member, if the first one owns it.
     pub fn hand_over(&mut self, (from, to): (UserId, UserId)) {
         if self.owner_id == Some(from) {
             self.place_with(to);
         }
     }
 
-    /// Gives the record to a person, to be placed where that person stands now; also when it is theirs already.
+    /// Assigns the record to a member and has its team path read anew; also when it is theirs already.
     pub fn place_with(&mut self, owner: UserId) {
         self.owner_id = Some(owner);
-        // No team has an empty path: the verb that changes the record finds a difference and looks the place up.
+        // No team has an empty path: the verb that changes the record finds a difference and looks the path up.
         self.team_path = Some(String::new());
     }
 }
 
-/// Looks up where the owners stand in the tree of teams. People and programs give records to members who can sign in;
-/// imports, and the server when it places what somebody owns already, to suspended ones too.
+/// Looks up the team paths of the owners. People and programs may assign records to members who can sign in; imports, and
+/// the server when it brings a record to its owner's team path, to suspended ones too.
 ///
 /// # Errors
-/// On the field `ownerId`: `NOT_FOUND` for anybody who is not a member of the tenant, `OWNER_SUSPENDED`.
+/// On the field `ownerId`: `NOT_FOUND` for a person who is no member of the tenant, `OWNER_SUSPENDED`.
 pub async fn place_owners<'a>(
     tx: &mut Tx,
     records: impl IntoIterator<Item = &'a mut Ownership>,
@@ -73,13 +73,13 @@ pub async fn place_owners<'a>(
     .bind(tx.tenant())
     .push(" AND user_id")
     .one_of(&owners)
-    // Who leaves gets nothing more; their records are being passed on.
+    // A leaving member is assigned nothing more; their records are being reassigned.
     .push(" AND status <> 'LEAVING'");
-    let places = tx.all::<(UserId, Option<String>, bool)>(sql).await?;
-    let is_any_suspended = places.iter().any(|(.., suspended)| *suspended);
+    let members = tx.all::<(UserId, Option<String>, bool)>(sql).await?;
+    let is_any_suspended = members.iter().any(|(.., suspended)| *suspended);
     refuse_suspended(tx, is_any_suspended, "ownerId")?;
-    let place = |(owner, path, _)| (owner, path);
-    let paths: HashMap<UserId, Option<String>> = places.into_iter().map(place).collect();
+    let path_of = |(owner, path, _)| (owner, path);
+    let paths: HashMap<UserId, Option<String>> = members.into_iter().map(path_of).collect();
     for record in &mut records {
         let Some(owner) = record.owner_id else {
             continue;
@@ -93,7 +93,7 @@ pub async fn place_owners<'a>(
     Ok(())
 }
 
-/// Refuses people who can't be given something to do, by the rules of [`place_owners`].
+/// Refuses people to whom nothing can be assigned, by the rules of [`place_owners`].
 ///
 /// # Errors
 /// `NOT_FOUND` or `OWNER_SUSPENDED` on `field`.
@@ -130,7 +130,7 @@ fn refuse_suspended(tx: &Tx, is_suspended: bool, field: &str) -> Result<()> {
     Ok(())
 }
 
-/// The next records that a person owns, in the order of their ids; with a place only those that are not there.
+/// The next records that a member owns, in the order of their ids; with a team path only those with another one.
 ///
 /// # Errors
 /// The database.
@@ -148,10 +148,10 @@ pub async fn owned_by<R: Entity>(
         .bind(tx.tenant())
         .push(" AND t.owner_id = ")
         .bind(owner);
-    if let Some(place) = but_not_at {
+    if let Some(path) = but_not_at {
         sql = sql
             .push(" AND t.team_path IS DISTINCT FROM ")
-            .bind(place.map(str::to_owned));
+            .bind(path.map(str::to_owned));
     }
     let sql = sql
         .push(" AND t.")
@@ -167,7 +167,7 @@ pub async fn owned_by<R: Entity>(
 
 /// A record that people own.
 pub trait Owned: Entity {
-    /// The next records that a person who leaves has to do with, in the order of their ids.
+    /// The next records that name a leaving member, in the order of their ids.
     ///
     /// # Errors
     /// The database.
@@ -179,8 +179,8 @@ pub trait Owned: Entity {
         owned_by::<Self>(tx, person, None, page)
     }
 
-    /// Puts another person in the place of one who owns a record. The same person twice only brings it to where its owner
-    /// stands now; a record that stands right already is left alone.
+    /// Replaces a record's owner by another member. The same member twice only updates its team path; a record that has
+    /// the right one already is left alone.
     ///
     /// # Errors
     /// `NOT_FOUND`, `FORBIDDEN`, or the database.
@@ -191,7 +191,7 @@ pub trait Owned: Entity {
     ) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// A kind of records that people own, whichever: a reassignment goes through all of them.
+/// Any kind of records that people own: a reassignment goes through all of them.
 pub trait OwnedKind: Send + Sync {
     /// What a record of it is called.
     fn name(&self) -> &'static str;
@@ -199,7 +199,7 @@ pub trait OwnedKind: Send + Sync {
     /// Where its records are.
     fn table(&self) -> &'static str;
 
-    /// The next records that a person has to do with; with a place only those that they own and that are not there.
+    /// The next records that name a member; with a team path only those that they own and that have another one.
     fn next<'t>(
         &self,
         tx: &'t mut Tx,

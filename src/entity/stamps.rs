@@ -11,7 +11,7 @@ use crate::{
 /// When a record came about and changed, by whom, and which version it is.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow, Columns)]
 pub struct Stamps {
-    /// When it was put away, if it was.
+    /// When it was archived, if it is.
     #[column(read)]
     pub archived_at: Option<DateTime<Utc>>,
     /// When it came about.

@@ -71,7 +71,7 @@ impl Bus {
         }
     }
 
-    /// Carries hints both ways until told to stop.
+    /// Carries hints both ways until stopped.
     pub(super) async fn run(&self, stop: &CancellationToken) {
         let carry = async {
             tokio::join!(self.send(), self.receive());

@@ -75,7 +75,7 @@ impl Hub {
         }
     }
 
-    /// Keeps the feeds in step until told to stop.
+    /// Keeps the feeds up to date until stopped.
     pub async fn run(&self, stop: &CancellationToken) {
         tokio::join!(self.bus.run(stop), self.poll(stop), self.retain(stop));
     }

@@ -6,7 +6,7 @@ use async_graphql::Enum;
 use super::LoggedEvent;
 use crate::{
     access::Actor,
-    db::{Predicate, journal::EventKind},
+    db::{Predicate, journal::EventKind, list::Table},
 };
 
 /// What happened to a record that is watched, as far as the watcher is concerned.
@@ -70,14 +70,10 @@ impl From<EventKind> for Change {
 pub struct Watched {
     /// The kind as events name it, for example `opportunity`.
     pub entity: &'static str,
-    /// The table, which is also the kind as rights name it.
-    pub table: &'static str,
-    /// The column of its id.
-    pub id_column: &'static str,
+    /// Their table.
+    pub table: Table,
     /// Which of them.
     pub filter: Predicate,
-    /// Whether they have no row scope: an actor that sees any of them sees all of the tenant's.
-    pub is_shared: bool,
 }
 
 /// What a subscriber is notified of for an event.
@@ -105,8 +101,7 @@ impl Watched {
         }
         let sees = |visible_to: &Option<String>| {
             let visible_to = visible_to.as_deref();
-            visible_to
-                .is_some_and(|visible_to| self.is_shared || actor.sees_row(self.table, visible_to))
+            visible_to.is_some_and(|visible_to| actor.sees_row(self.table.access, visible_to))
         };
         let was = match sees(&event.visible_before) {
             true => self.filter.judge(&event.record_before()),
@@ -142,6 +137,6 @@ impl Watched {
     #[must_use]
     pub fn was_seen(&self, actor: &Actor, event: &LoggedEvent) -> bool {
         let before = event.visible_before.as_deref();
-        before.is_some_and(|visible_to| actor.sees_row(self.table, visible_to))
+        before.is_some_and(|visible_to| actor.sees_row(self.table.access, visible_to))
     }
 }

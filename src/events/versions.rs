@@ -169,9 +169,9 @@ impl Progress {
                         }
                     }
                 }
-                // Dropping the senders tells the callers; the connection may be broken.
+                // Dropping the senders fails the callers; the connection may be broken.
                 Err(error) => {
-                    tracing::debug!(%error, "it can't be said how far tenants are");
+                    tracing::debug!(%error, "the versions of tenants could not be read");
                     reader = None;
                 }
             }

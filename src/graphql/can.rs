@@ -22,8 +22,8 @@ impl RecordRights {
     pub fn on<R: Entity>(request: &RequestContext, record: &R) -> Self {
         let (actor, visible_to) = (request.actor(), record.visible_to());
         Self {
-            update: actor.edits_row(R::TABLE, visible_to),
-            delete: actor.deletes_row(R::TABLE, visible_to),
+            update: actor.edits_row(R::ACCESS, visible_to),
+            delete: actor.deletes_row(R::ACCESS, visible_to),
         }
     }
 }

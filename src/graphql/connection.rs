@@ -69,7 +69,7 @@ impl<F: Filter + InputType, O: InputType> ListArgs<F, O> {
 
 impl<F: Filter, O> ListArgs<F, O> {
     /// The arguments `(first, after)`, `(last, before)`, `filter` and `order_by` of a field, whose rows all count. Rows
-    /// that can be put away take [`Self::archived`] besides.
+    /// that can be archived take [`Self::archived`] besides.
     #[must_use]
     pub fn new(
         (first, after): (Option<i32>, Option<String>),
@@ -88,7 +88,7 @@ impl<F: Filter, O> ListArgs<F, O> {
         }
     }
 
-    /// The argument `include_archived`: whether rows that were put away count.
+    /// The argument `include_archived`: whether archived rows count.
     #[must_use]
     pub fn archived(self, include_archived: bool) -> Self {
         Self {

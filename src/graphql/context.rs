@@ -11,10 +11,10 @@ use uuid::Uuid;
 use super::{
     loaders::Loaders,
     meter::{Meter, READ_FOR_WRITTEN},
-    projection::Known,
+    projection::RowCache,
 };
 use crate::{
-    access::{Actor, Sensitive},
+    access::{Actor, Sensitivity},
     base::error::{Error, Result},
     db::{
         Db, ReadSession, Tx,
@@ -29,7 +29,7 @@ pub struct RequestContext {
     db: Db,
     session: Arc<ReadSession>,
     loaders: Loaders,
-    known: Known,
+    row_cache: RowCache,
     origin: Origin,
     recorder: Recorder,
     written: AtomicU32,
@@ -38,7 +38,19 @@ pub struct RequestContext {
     slips: Mutex<Slips>,
 }
 
-/// What went wrong for the one who asks; a client may not have asked for the errors, so the answer need not say it.
+/// What a [`RequestContext`] is made from, beside the actor.
+pub(crate) struct RequestParts {
+    /// The database.
+    pub(crate) db: Db,
+    /// Where audit entries go that no transaction records.
+    pub(crate) recorder: Recorder,
+    /// Where the request comes from.
+    pub(crate) origin: Origin,
+    /// The largest response, in bytes.
+    pub(crate) response_bytes: usize,
+}
+
+/// What went wrong for the caller; a client may not have selected the errors, so the response need not say it.
 #[derive(Debug, Default)]
 pub(crate) struct Slips {
     /// Why writes were refused, in their order.
@@ -48,25 +60,22 @@ pub(crate) struct Slips {
 }
 
 impl RequestContext {
-    /// A request that comes from somewhere and is answered with so many bytes at the most.
-    pub(crate) fn new(
-        (db, recorder): (Db, Recorder),
-        actor: Arc<Actor>,
-        (origin, bytes): (Origin, usize),
-    ) -> Self {
-        let session = db.read_session(Arc::clone(&actor));
-        let session = Arc::new(session.within(bytes.saturating_mul(READ_FOR_WRITTEN)));
+    /// A request of an actor, with a snapshot of its own.
+    pub(crate) fn new(actor: Arc<Actor>, parts: RequestParts) -> Self {
+        let session = parts.db.read_session(Arc::clone(&actor));
+        let read_bytes = parts.response_bytes.saturating_mul(READ_FOR_WRITTEN);
+        let session = Arc::new(session.within(read_bytes));
         Self {
             actor,
-            db,
+            db: parts.db,
             loaders: Loaders::new(Arc::clone(&session)),
             session,
-            known: Known::default(),
-            origin,
-            recorder,
+            row_cache: RowCache::default(),
+            origin: parts.origin,
+            recorder: parts.recorder,
             written: AtomicU32::new(0),
             written_objects: AtomicU64::new(0),
-            meter: Meter::new(bytes),
+            meter: Meter::new(parts.response_bytes),
             slips: Mutex::default(),
         }
     }
@@ -79,8 +88,8 @@ impl RequestContext {
 
     /// A sensitive value, if the actor is shown such values. Records that a write hands back were read without masks.
     #[must_use]
-    pub fn unless_masked<T>(&self, what: Sensitive, value: Option<T>) -> Option<T> {
-        value.filter(|_| self.actor.rights.shows(what))
+    pub fn unless_masked<T>(&self, what: Sensitivity, value: Option<T>) -> Option<T> {
+        value.filter(|_| what.is_shown(&self.actor.rights))
     }
 
     /// Where the request comes from.
@@ -116,7 +125,7 @@ impl RequestContext {
     pub async fn write<T>(&self, work: impl AsyncFnOnce(&mut Tx) -> Result<T>) -> Result<T> {
         self.session.refresh().await;
         self.loaders.forget();
-        self.known.forget();
+        self.row_cache.forget();
         let counted = async |tx: &mut Tx| {
             let done = work(tx).await;
             self.written.fetch_add(tx.count(), Ordering::Relaxed);
@@ -141,9 +150,9 @@ impl RequestContext {
         self.slips.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the quick path has looked up.
-    pub(super) fn known(&self) -> &Known {
-        &self.known
+    /// The rows that the projection executor has read.
+    pub(super) fn row_cache(&self) -> &RowCache {
+        &self.row_cache
     }
 
     /// Loads a record by id, batched with all that the request asks for at the same time.
@@ -193,12 +202,12 @@ impl RequestContext {
         self.loaders.custom::<L>().load(key).await
     }
 
-    /// Notes objects that the quick path has written into the answer.
+    /// Notes objects that the projection executor has written into the response.
     pub(crate) fn note_written(&self, objects: u64) {
         self.written_objects.fetch_add(objects, Ordering::Relaxed);
     }
 
-    /// How many objects the quick path has written.
+    /// How many objects the projection executor has written.
     pub(crate) fn written_objects(&self) -> u64 {
         self.written_objects.load(Ordering::Relaxed)
     }
@@ -211,8 +220,8 @@ impl RequestContext {
         self.meter.add(bytes).inspect_err(|_| self.session.stop())
     }
 
-    /// Bytes that the answer may still come to.
-    pub(super) fn room(&self) -> usize {
+    /// Bytes that may still be written into the response.
+    pub(super) fn bytes_left(&self) -> usize {
         self.meter.left()
     }
 

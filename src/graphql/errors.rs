@@ -53,8 +53,8 @@ impl From<Error> for async_graphql::Error {
 /// Splits a mutation's outcome: the record or the client's errors; faults become GraphQL errors. After a conflict
 /// the record is read again, so that the client can show what it has become.
 ///
-/// Who sends the same new record at the same time as others is answered that one, once it is there, as whoever sends it
-/// later is: only a record that the actor does not see is `TAKEN`.
+/// A client that creates a record under an id that a concurrent request is creating gets that record once it is there, as
+/// a later retry does: only a record that the actor does not see is `TAKEN`.
 ///
 /// # Errors
 /// Faults of the server.

@@ -1,7 +1,7 @@
 //! How large an answer gets, counted while it is made: one count for all of a request, whichever way its parts are
 //! worked out. What would be too large is never there as a whole.
 //!
-//! The quick path counts the text that it writes, and the executor's values count as the text that they come to, record
+//! The projection executor counts the text that it writes, and the executor's values count as the text that they come to, record
 //! by record. What is read for them is bounded too, by the snapshot ([`crate::db::ReadSession`]).
 
 use std::{
@@ -76,7 +76,7 @@ pub(super) async fn weighed<E>(
     });
     let (value, below) = below.await?;
     let whole = length(&value);
-    // Outermost there is nobody to tell.
+    // The outermost record has none above it that would count these bytes too.
     _ = COUNTED.try_with(|above| above.set(above.get() + whole));
     Ok((value, whole - below))
 }

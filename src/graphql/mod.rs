@@ -20,6 +20,7 @@ pub mod subscription;
 pub use can::RecordRights;
 pub use connection::{Connection, ListArgs, Listing, page_request};
 pub(crate) use connection::{Ends, ends};
+pub(crate) use context::RequestParts;
 pub use context::{ContextExt, RequestContext};
 pub use errors::{DeletePayload, UserError, answer};
 pub use filters::Filter;

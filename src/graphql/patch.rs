@@ -4,21 +4,21 @@ use async_graphql::MaybeUndefined;
 
 use super::scalars::MoneyInput;
 use crate::{
-    access::{Rights, Sensitive},
+    access::{Rights, Sensitivity},
     base::error::{Error, Result},
 };
 
-/// Refuses a write to a sensitive field that the actor is not shown. Whatever is sent, and even what is there already:
-/// the difference would tell what that is.
+/// Refuses a write to a sensitive field that is masked for the actor. Whatever is sent, even the stored value: accepting
+/// that one alone would disclose it.
 ///
 /// # Errors
 /// `FORBIDDEN` on `field`.
 pub fn refuse_masked<T>(
     rights: &Rights,
-    what: Sensitive,
+    what: Sensitivity,
     (change, field): (&MaybeUndefined<T>, &str),
 ) -> Result<()> {
-    match change.is_undefined() || rights.shows(what) {
+    match change.is_undefined() || what.is_shown(rights) {
         true => Ok(()),
         false => Err(masked(field)),
     }

@@ -9,3 +9,12 @@ pub mod members;
 pub mod roles;
 pub mod second_factor;
 pub mod tenants;
+
+use crate::base::entities::entities;
+
+macro_rules! records {
+    (targets $targets:tt owned $owned:tt shared $shared:tt within $within:tt organization { $($entries:tt)* }) => {
+        $crate::db::register! { $($entries)* }
+    };
+}
+entities!(records);

@@ -10,7 +10,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// The largest answer that is read, in bytes.
 const MAX_BYTES: usize = 256 * 1024;
 
-/// Why there is no answer. Told in the log only.
+/// Why there is no answer. It is only logged.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FetchError {
     /// The address is not one to be asked.

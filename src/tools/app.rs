@@ -10,7 +10,6 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::get,
 };
-use chrono::TimeDelta;
 use serde_json::json;
 use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpListener;
@@ -32,8 +31,8 @@ use crate::{
     events::{Hub, redis_answers},
     organization::{
         accounts::{self, Accounts},
-        auth::{Access, KeyError, KeyRing, TokenError, Tokens, keys},
-        members::placement,
+        auth::{Access, KeyError, KeyRing, TokenError, TokenOptions, Tokens, keys},
+        members::reassignment,
     },
     platform::{
         Vault,
@@ -113,10 +112,8 @@ impl Default for Serving {
 /// How tokens are made and checked.
 #[derive(Clone)]
 pub struct TokenSettings {
-    /// The `iss` and the `aud` that they carry.
-    pub names: (String, String),
-    /// How long they last.
-    pub lifetime: TimeDelta,
+    /// What all tokens have in common.
+    pub options: TokenOptions,
     /// The secret of tokens that somebody else signs by HS256, if there are any.
     pub hs256_secret: Option<Secret<String>>,
 }
@@ -130,7 +127,7 @@ impl TokenSettings {
         let secret = self.hs256_secret.as_ref();
         let secret = secret.map(|secret| secret.expose().as_bytes());
         let ring = KeyRing::open(db.clone(), Arc::clone(vault), secret).await?;
-        let tokens = Tokens::new(ring, self.names, self.lifetime, db.clock().clone())?;
+        let tokens = Tokens::new(ring, self.options, db.clock().clone())?;
         Ok(Arc::new(tokens))
     }
 }
@@ -305,7 +302,11 @@ impl App {
         tasks.spawn(async move { hub.run(&until).await });
         let (presences, until) = (self.presences, after.clone());
         tasks.spawn(async move { presences.run(&until).await });
-        tasks.spawn(placement::run(self.db.clone(), &crm::OWNED, after.clone()));
+        tasks.spawn(reassignment::run(
+            self.db.clone(),
+            &crm::OWNED,
+            after.clone(),
+        ));
         let (access, until) = (self.access, after.clone());
         tasks.spawn(async move { access.run(until).await });
         tasks.spawn(Arc::clone(&self.accounts).sweep(after.clone()));

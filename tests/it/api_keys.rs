@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use dealgraph::{
-    access::{Actor, Place, Rights, Role, Standing, Subject},
+    access::{Actor, Membership, Rights, Role, Standing, Subject},
     base::{
         clock::Clock,
         ids::{ApiKeyId, CompanyId, RoleId, TeamId, Typed as _},
@@ -445,7 +445,7 @@ fn a_key_is_put_into_no_team_that_its_maker_does_not_reach() {
 }
 
 fn program(rights: Rights, expires_at: DateTime<Utc>) -> Arc<Actor> {
-    let place = Place {
+    let membership = Membership {
         tenant: A.tenant(),
         role: Role::Custom,
         custom_role: Some(A.id(2)),
@@ -453,7 +453,7 @@ fn program(rights: Rights, expires_at: DateTime<Utc>) -> Arc<Actor> {
         team_path: None,
         standing: Standing::Active,
     };
-    Arc::new(Actor::new(Subject::Key(A.id(1)), place, expires_at))
+    Arc::new(Actor::new(Subject::Key(A.id(1)), membership, expires_at))
 }
 
 #[test]

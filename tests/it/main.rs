@@ -48,6 +48,7 @@ mod pipelines;
 mod plans;
 mod points;
 mod policies;
+mod policy_files;
 mod pool;
 mod products;
 mod projection;

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, sync::Arc};
 use chrono::{DateTime, Utc};
 use dealgraph::base::ids::{CompanyId, ContactId, LeadId, OpportunityId, ProductId, Typed as _};
 use dealgraph::{
-    access::{Actor, Place, Rights, Role, Sensitive, Subject},
+    access::{Actor, Membership, Rights, Role, Sensitive, Subject},
     crm::{
         companies::Company, contacts::Contact, leads::Lead, opportunities::Opportunity,
         products::Product,
@@ -486,11 +486,11 @@ fn nobody_writes_what_they_are_not_shown_not_even_what_is_there() {
 async fn read<R: Record + std::fmt::Debug>(world: &World, who: Who, masks: &[Sensitive]) -> String {
     let permissions =
         ["companies", "contacts", "leads", "opportunities"].map(|kind| format!("{kind}:read:all"));
-    let mut place = Place::of(A.tenant(), Role::Custom, None);
-    place.rights = Arc::new(Rights::parse(&permissions, masks).expect("sound"));
+    let mut membership = Membership::of(A.tenant(), Role::Custom, None);
+    membership.rights = Arc::new(Rights::parse(&permissions, masks).expect("sound"));
     let actor = Actor::new(
         Subject::Person(A.user(who), None),
-        place,
+        membership,
         DateTime::<Utc>::MAX_UTC,
     );
     let session = world.db.read_session(Arc::new(actor));

@@ -67,6 +67,7 @@ fn a_changed_policy_is_applied_again_and_its_loss_is_mended_by_that() {
         let mut superuser = database.superuser().await;
         let before = catalogue(&mut superuser).await;
         let tampering = "DROP POLICY companies_read_tenant ON companies; GRANT UPDATE ON companies TO dealgraph_app;
+                         CREATE POLICY companies_open ON companies FOR SELECT TO dealgraph_app USING (true);
                          UPDATE app.applied_policies SET hash = 'of another text' WHERE name = '20_companies.sql'";
         raw_sql(tampering).execute(&mut superuser).await.unwrap();
         assert_ne!(catalogue(&mut superuser).await, before);
@@ -170,6 +171,8 @@ fn what_no_policy_binds_is_not_the_logins_to_make() {
                 "SET SESSION AUTHORIZATION dealgraph_owner",
                 "ALTER ROLE dealgraph_owner PASSWORD 'x'",
                 "COPY companies TO PROGRAM 'cat'",
+                "CALL app.secure_table('companies')",
+                "CALL app.permit('companies', 'SELECT', 'companies:read')",
                 "SELECT pg_read_file('postgresql.conf')",
             ] {
                 let told = refusal(world, login, Some(Who::Admin), sql).await;
@@ -356,6 +359,14 @@ fn the_verification_finds_what_a_login_could_do_for_good() {
             (
                 "ALTER TABLE leads DROP CONSTRAINT leads_team_path_check",
                 "leads",
+            ),
+            (
+                "GRANT EXECUTE ON PROCEDURE app.secure_table TO dealgraph_system",
+                "app.secure_table(text)",
+            ),
+            (
+                "ALTER PROCEDURE app.permit SECURITY DEFINER",
+                "app.permit(text,text,text,text)",
             ),
         ] {
             let mut tx = superuser.begin().await.unwrap();

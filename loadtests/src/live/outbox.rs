@@ -75,10 +75,16 @@ pub(super) async fn run(
 
 /// The same transaction without its event. It takes no number for one, or the log would have holes.
 fn without_events(with: &Script) -> Outcome<Script> {
-    let lines = with.text.lines().filter(|line| !line.starts_with("INSERT INTO events"));
+    let lines = with
+        .text
+        .lines()
+        .filter(|line| !line.starts_with("INSERT INTO events"));
     let lines: Vec<String> = lines.map(numbering_no_event).collect();
     let text = lines.join("\n") + "\n";
-    let changed = with.text.lines().filter(|line| !lines.iter().any(|kept| kept == line));
+    let changed = with
+        .text
+        .lines()
+        .filter(|line| !lines.iter().any(|kept| kept == line));
     // The event itself and its number, in each of the captured requests.
     if changed.count() != 2 * with.settings.len() {
         return Err("the captured statements append no events".into());

@@ -50,7 +50,7 @@ use crate::{
         journal::{Origin, Recorder},
     },
     events::Hub,
-    graphql::RequestContext,
+    graphql::{RequestContext, RequestParts},
     platform::{redis::Presences, telemetry::metrics::Metrics},
 };
 pub(crate) use connection_limits::{ConnectionLimits, ConnectionPermit};
@@ -105,10 +105,14 @@ impl Runtime {
         self.context_within(actor, BATCH_RESPONSES * self.limits.response_bytes)
     }
 
-    fn context_within(&self, actor: Arc<Actor>, bytes: usize) -> Arc<RequestContext> {
-        let parts = (self.db.clone(), self.recorder.clone());
-        let origin = Origin::process(ORIGIN);
-        Arc::new(RequestContext::new(parts, actor, (origin, bytes)))
+    fn context_within(&self, actor: Arc<Actor>, response_bytes: usize) -> Arc<RequestContext> {
+        let parts = RequestParts {
+            db: self.db.clone(),
+            recorder: self.recorder.clone(),
+            origin: Origin::process(ORIGIN),
+            response_bytes,
+        };
+        Arc::new(RequestContext::new(actor, parts))
     }
 }
 

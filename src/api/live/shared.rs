@@ -241,9 +241,9 @@ impl SharedSubscription {
         let met = match undecided.is_empty() {
             true => Vec::new(),
             false => {
-                let table = (watched.table, watched.id_column);
-                let ask = context
-                    .read(async |tx| list::matching(tx, table, undecided, &watched.filter).await);
+                let ask = context.read(async |tx| {
+                    list::matching(tx, watched.table, undecided, &watched.filter).await
+                });
                 ask.await.map_err(|_| RenderError::Unavailable)?
             }
         };

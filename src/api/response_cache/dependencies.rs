@@ -9,6 +9,7 @@ use async_graphql::{
 
 use crate::{
     api::shape::SchemaShape,
+    base::entities::entities,
     crm::{
         activities::Activity,
         companies::Company,
@@ -16,9 +17,8 @@ use crate::{
         leads::Lead,
         opportunities::Opportunity,
         pipelines::{Pipeline, Stage},
-        products::Product,
     },
-    db::list::Record as _,
+    db::Registered as _,
     organization::members::{Member, Team},
 };
 
@@ -85,36 +85,52 @@ fn filtered(input: &str) -> Option<&str> {
         .or_else(|| input.strip_suffix("Order"))
 }
 
-/// The kinds of records that objects of a type consist of, beside those of the objects within them. None for types that
-/// consist of anything else; a new type counts as one of those until it is listed here.
-fn kinds(type_name: &str) -> Option<&'static [&'static str]> {
-    Some(match type_name {
-        "Money" | "PageInfo" | "RecordRights" | "ChangeAuthor" => &[],
-        "Company" | "Address" => &[Company::KIND],
-        "Contact" | "ContactMethod" => &[Contact::KIND],
-        "Lead" => &[Lead::KIND],
-        "Activity" => &[Activity::KIND],
-        "ActivityTarget" => &[
-            Activity::KIND,
-            Company::KIND,
-            Contact::KIND,
-            Lead::KIND,
-            Opportunity::KIND,
-        ],
-        "NextAction" | "OpportunityCollaborator" | "OpportunityContact" | "StageChange" => {
-            &[Opportunity::KIND]
+macro_rules! kinds {
+    (
+        targets { $($targets:tt)* }
+        owned { $($owned:tt)* }
+        shared { $($shared:tt)* }
+        within { $($within:tt)* }
+        $($others:tt)*
+    ) => {
+        kinds! { @of $($targets)* $($owned)* $($shared)* $($within)* }
+    };
+    (@of $(
+        $(#[$doc:meta])*
+        $record:ident $id:ident $prefix:literal $table:ident.$column:ident $layer:ident::$domain:ident $access:tt
+            $children:tt $itself:tt;
+    )*) => {
+        /// The kinds of records that objects of a type consist of, beside those of the objects within them. None for types
+        /// that consist of anything else; a new type counts as one of those until it is listed here.
+        fn kinds(type_name: &str) -> Option<&'static [&'static str]> {
+            Some(match type_name {
+                "Money" | "PageInfo" | "RecordRights" | "ChangeAuthor" => &[],
+                "Address" => &[Company::KIND],
+                "ContactMethod" => &[Contact::KIND],
+                "ActivityTarget" => &[
+                    Activity::KIND,
+                    Company::KIND,
+                    Contact::KIND,
+                    Lead::KIND,
+                    Opportunity::KIND,
+                ],
+                "NextAction" | "OpportunityCollaborator" | "OpportunityContact" | "StageChange" => {
+                    &[Opportunity::KIND]
+                }
+                // The probability of a deal is its stage's.
+                "Opportunity" | "PipelineStats" | "StageStats" | "DealTotals" | "CurrencyTotal" => {
+                    &[Opportunity::KIND, Pipeline::KIND, Stage::KIND]
+                }
+                "Pipeline" | "Stage" => &[Pipeline::KIND, Stage::KIND],
+                "Team" => &[Team::KIND],
+                "User" => &[Member::KIND],
+                $(stringify!($record) => &[$prefix],)*
+                _ => return None,
+            })
         }
-        // The probability of a deal is its stage's.
-        "Opportunity" | "PipelineStats" | "StageStats" | "DealTotals" | "CurrencyTotal" => {
-            &[Opportunity::KIND, Pipeline::KIND, Stage::KIND]
-        }
-        "Pipeline" | "Stage" => &[Pipeline::KIND, Stage::KIND],
-        "Product" => &[Product::KIND],
-        "Team" => &[Team::KIND],
-        "User" => &[Member::KIND],
-        _ => return None,
-    })
+    };
 }
+entities!(kinds);
 
 #[cfg(test)]
 mod tests {

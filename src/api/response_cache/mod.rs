@@ -122,7 +122,7 @@ impl ResponseCache {
     ) -> Self {
         let mut build = Sha256::new_with_prefix(executable());
         build.update(sdl);
-        for (_, policy) in POLICIES {
+        for (_, policy) in POLICIES.iter() {
             build.update(policy);
         }
         Self {

@@ -207,7 +207,7 @@ impl<'a> Walk<'a> {
             Size::Stages => {
                 let asked = self.values.asked(field);
                 let rows = asked.map_or(self.stages, |rows| rows.min(self.stages));
-                let weight = objects(below, rows, 1);
+                let weight = list(below, rows);
                 Weight {
                     page_rows: weight.page_rows.max(asked.unwrap_or(0)),
                     has_stages: true,
@@ -215,10 +215,10 @@ impl<'a> Walk<'a> {
                 }
             }
             Size::One => objects(below, 1, 1),
-            Size::List => objects(below, LIST, 1),
+            Size::List => list(below, LIST),
             Size::Page { default } => {
                 let rows = self.values.page(field, default);
-                let weight = objects(below, rows, 1);
+                let weight = list(below, rows);
                 Weight {
                     page_rows: weight.page_rows.max(rows),
                     ..weight
@@ -235,11 +235,15 @@ fn objects(below: Weight, count: usize, each: usize) -> Weight {
         values: below.values.saturating_mul(count).saturating_add(1),
         texts: below.texts.saturating_mul(count),
         depth: below.depth.saturating_add(1),
-        filters: match count {
-            1 => below.filters,
-            rows => below.filters.below(rows),
-        },
         ..below
+    }
+}
+
+/// The same for a list of them. What is filtered below it, even below one row, ends with a page of that row's.
+fn list(below: Weight, rows: usize) -> Weight {
+    Weight {
+        filters: below.filters.below(rows),
+        ..objects(below, rows, 1)
     }
 }
 

@@ -1,5 +1,5 @@
 //! The forms that text is stored and compared in. A column has one of them, for what is written and for what is looked
-//! for in it, so that nobody misses a record by how a word is typed.
+//! for in it, so that no search misses a record by how a word is typed.
 
 use std::sync::LazyLock;
 
@@ -24,7 +24,7 @@ pub const MAX_SORTED_BYTES: usize = 1000;
 pub enum Form {
     /// A name, without regard to case: see [`normalize`].
     Name,
-    /// A line as somebody wrote it: see [`tidy`].
+    /// A line as its author typed it: see [`tidy`].
     Line,
     /// An e-mail address: see [`fold_email`].
     Email,

@@ -94,7 +94,7 @@ pub fn normalize_email(email: &str, field: &str) -> Result<String> {
     };
     let email = email.trim();
     let (name, domain) = email.rsplit_once('@').ok_or_else(bad)?;
-    // Of two addresses that look alike, one with a mark that nobody sees is somebody else's.
+    // An invisible character makes an address look like another person's.
     let plain = |c: char| !form::is_unseen(c) && !matches!(c, '<' | '>' | ',' | ';');
     let sound = !name.is_empty()
         && !name.contains('@')

@@ -45,7 +45,7 @@ pub async fn follow(tx: &mut Tx, target: Target, visible_to: &str) -> Result<()>
         if let Some(was) = before.remove(&activity.key())
             && was != activity.visible_to
         {
-            entity::tell_followed(tx, (&activity, was), &[]);
+            entity::emit_followed(tx, (&activity, was), &[]);
         }
     }
     Ok(())

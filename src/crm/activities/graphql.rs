@@ -9,7 +9,7 @@ use futures_util::future;
 use uuid::Uuid;
 
 use super::{
-    Activity, ActivityDirection, ActivityKind, ActivityStatus, Target,
+    Activity, ActivityFields, Target,
     filter::{ActivityFilter, ActivityOrder, USUAL_ORDER},
     loader::TargetsOf,
     projection::SHAPE,
@@ -84,54 +84,9 @@ impl Activity {
         self.id
     }
 
-    /// What kind of thing it is.
-    async fn kind(&self) -> ActivityKind {
-        self.fields.kind
-    }
-
-    /// What it is about, in a line.
-    async fn subject(&self) -> &str {
-        &self.fields.subject
-    }
-
-    /// Its text: what was said or written, or what is to be done.
-    async fn body(&self) -> Option<&str> {
-        self.fields.body.as_deref()
-    }
-
-    /// Who got in touch with whom.
-    async fn direction(&self) -> Option<ActivityDirection> {
-        self.fields.direction
-    }
-
-    /// How it stands.
-    async fn status(&self) -> ActivityStatus {
-        self.fields.status
-    }
-
-    /// Until when it is to be done.
-    async fn due_at(&self) -> Option<DateTime<Utc>> {
-        self.fields.due_at
-    }
-
-    /// When it starts.
-    async fn start_at(&self) -> Option<DateTime<Utc>> {
-        self.fields.start_at
-    }
-
-    /// When it ends.
-    async fn end_at(&self) -> Option<DateTime<Utc>> {
-        self.fields.end_at
-    }
-
-    /// When it was done; empty until it is.
-    async fn done_at(&self) -> Option<DateTime<Utc>> {
-        self.fields.done_at
-    }
-
-    /// What came of it.
-    async fn outcome(&self) -> Option<&str> {
-        self.fields.outcome.as_deref()
+    #[graphql(flatten)]
+    async fn fields(&self) -> &ActivityFields {
+        &self.fields
     }
 
     /// Its place in a timeline: when it was done, else when it starts, else when it is due, else when it was created.

@@ -20,15 +20,15 @@ use serde::Serialize;
 
 pub use filter::{ActivityFilter, ActivityOrder};
 pub use follow::{follow, leave};
-pub use graphql::ActivityQuery;
+pub use graphql::ActivityQuery as Query;
 pub(crate) use graphql::{OF_COMPANY, OF_CONTACT, OF_LEAD, OF_OPPORTUNITY, below};
 pub use model::{
     Activity, ActivityDirection, ActivityFields, ActivityKind, ActivityOrderField, ActivityStatus,
     NewActivity,
 };
-pub use mutation::ActivityMutation;
+pub use mutation::ActivityMutation as Mutation;
 pub(crate) use projection::listed;
-pub use subscription::{ActivityEvent, ActivitySubscription};
+pub use subscription::{ActivityEvent, ActivitySubscription as Subscription};
 pub use target::{MAX_TARGETS, Target};
 
 use uuid::Uuid;

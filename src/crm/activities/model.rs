@@ -2,7 +2,7 @@
 
 use async_graphql::Enum;
 use chrono::{DateTime, Utc};
-use dealgraph_derive::{Columns, OrderField};
+use dealgraph_derive::{Columns, OrderField, SchemaFields};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -20,6 +20,7 @@ use crate::{
     },
     db::list::Record,
     entity::{self, Entity, Ownership, Stamps},
+    graphql::projection::enum_columns,
 };
 
 /// Something that was done or is planned.
@@ -42,20 +43,30 @@ pub struct Activity {
 }
 
 /// What can be written of an activity.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, sqlx::FromRow, Columns)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, sqlx::FromRow, Columns, SchemaFields)]
 #[told(target_ids)]
-#[expect(missing_docs, reason = "the names say it; the schema describes each")]
 pub struct ActivityFields {
+    /// What kind of thing it is.
     pub kind: ActivityKind,
+    /// What it is about, in a line.
     pub subject: String,
+    /// Its text: what was said or written, or what is to be done.
     pub body: Option<String>,
+    /// Who got in touch with whom.
     pub direction: Option<ActivityDirection>,
+    /// How it stands.
     pub status: ActivityStatus,
+    /// Until when it is to be done.
     pub due_at: Option<DateTime<Utc>>,
+    /// When it starts.
     pub start_at: Option<DateTime<Utc>>,
+    /// When it ends.
     pub end_at: Option<DateTime<Utc>>,
+    /// When it was done; empty until it is.
     pub done_at: Option<DateTime<Utc>>,
+    /// What came of it.
     pub outcome: Option<String>,
+    /// Who does it or did it.
     #[sqlx(flatten)]
     #[serde(flatten)]
     pub ownership: Ownership,
@@ -93,6 +104,8 @@ pub enum ActivityKind {
     #[default]
     Task,
 }
+
+enum_columns!(ActivityKind, ActivityStatus, ActivityDirection);
 
 impl ActivityKind {
     /// Whether doing it means to have been in touch with the contacts it is about.
@@ -240,9 +253,6 @@ pub enum ActivityOrderField {
 }
 
 impl Record for Activity {
-    const KIND: &'static str = "activity";
-    const TABLE: &'static str = "activities";
-    const ID_COLUMN: &'static str = "activity_id";
     type Order = ActivityOrderField;
 
     fn key(&self) -> Uuid {

@@ -1,10 +1,10 @@
 //! Which fields of activities follow from columns.
 
-use super::{Activity, ActivityFilter, ActivityOrder, filter::USUAL_ORDER};
+use super::{Activity, ActivityFields, ActivityFilter, ActivityOrder, filter::USUAL_ORDER};
 use crate::{
     base::{error::Result, ids::ActivityId},
     db::list::Relation,
-    graphql::projection::{self, Projected, Shape, Source, id, text, time},
+    graphql::projection::{self, Projected, SchemaFields as _, Shape, Source, id, time},
     organization::members,
 };
 
@@ -13,20 +13,10 @@ pub(super) static SHAPE: Shape = Shape::of::<Activity>("Activity", field);
 fn field(name: &str) -> Option<Projected> {
     Some(match name {
         "id" => id::<ActivityId>("activity_id"),
-        "kind" => text("kind"),
-        "subject" => text("subject"),
-        "body" => text("body"),
-        "direction" => text("direction"),
-        "status" => text("status"),
-        "dueAt" => time("due_at"),
-        "startAt" => time("start_at"),
-        "endAt" => time("end_at"),
-        "doneAt" => time("done_at"),
-        "outcome" => text("outcome"),
         "occurredAt" => time("occurred_at"),
         "owner" => Projected::One(&members::USER_SHAPE, "owner_id"),
         "can" => Projected::Rights,
-        other => return members::stamp(other),
+        other => return ActivityFields::projected(other).or_else(|| members::stamp(other)),
     })
 }
 

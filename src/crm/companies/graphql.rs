@@ -7,12 +7,11 @@ use chrono::{DateTime, Utc};
 use dealgraph_derive::connection_args;
 
 use super::{
-    Company,
+    Company, CompanyFields,
     filter::{CompanyFilter, CompanyOrder, USUAL_ORDER},
     projection::SHAPE,
 };
 use crate::{
-    access::Sensitive,
     base::{
         error::Result,
         ids::{CompanyId, Typed as _},
@@ -47,46 +46,16 @@ impl Company {
         self.id
     }
 
-    /// What it is called.
-    async fn name(&self) -> &str {
-        &self.fields.name
-    }
-
-    /// Its internet domain, in lower case, for example `acme.example`.
-    async fn domain(&self) -> Option<&str> {
-        self.fields.domain.as_deref()
-    }
-
-    /// What it does, for example `software`.
-    async fn industry(&self) -> Option<&str> {
-        self.fields.industry.as_deref()
-    }
-
-    /// How many people work there.
-    async fn employee_count(&self) -> Option<i32> {
-        self.fields.employee_count
+    #[graphql(flatten)]
+    async fn fields(&self) -> &CompanyFields {
+        &self.fields
     }
 
     /// What it turns over in a year.
     async fn annual_revenue(&self, ctx: &Context<'_>) -> Option<Money> {
         let revenue = self.fields.annual_revenue().map(Money::from);
-        ctx.request().unless_masked(Sensitive::Amounts, revenue)
-    }
-
-    /// The year it was founded in.
-    async fn founded_year(&self) -> Option<i32> {
-        self.fields.founded_year.map(i32::from)
-    }
-
-    /// Its web site.
-    async fn website(&self) -> Option<&str> {
-        self.fields.website.as_deref()
-    }
-
-    /// Its switchboard's phone number.
-    async fn phone(&self, ctx: &Context<'_>) -> Option<&str> {
-        let phone = self.fields.phone.as_deref();
-        ctx.request().unless_masked(Sensitive::Phones, phone)
+        ctx.request()
+            .unless_masked(CompanyFields::ANNUAL_REVENUE_MINOR, revenue)
     }
 
     /// Where it is.
@@ -99,16 +68,6 @@ impl Company {
             postal_code: f.postal_code.as_deref(),
             country: f.country.as_deref(),
         }
-    }
-
-    /// Notes on the company.
-    async fn description(&self) -> Option<&str> {
-        self.fields.description.as_deref()
-    }
-
-    /// Free words to find it by.
-    async fn tags(&self) -> &[String] {
-        &self.fields.tags
     }
 
     /// The company it belongs to.

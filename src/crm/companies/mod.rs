@@ -13,11 +13,11 @@ mod subscription;
 use uuid::Uuid;
 
 pub use filter::CompanyFilter;
-pub use graphql::CompanyQuery;
+pub use graphql::CompanyQuery as Query;
 pub use model::{Company, CompanyFields, CompanyOrderField, NewCompany};
-pub use mutation::CompanyMutation;
+pub use mutation::CompanyMutation as Mutation;
 pub(crate) use projection::SHAPE;
-pub use subscription::{CompanyEvent, CompanySubscription};
+pub use subscription::{CompanyEvent, CompanySubscription as Subscription};
 
 use crate::{
     base::ids::UserId,

@@ -2,7 +2,7 @@
 
 use async_graphql::Enum;
 use chrono::{DateTime, Utc};
-use dealgraph_derive::{Columns, OrderField};
+use dealgraph_derive::{Columns, OrderField, SchemaFields};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -34,30 +34,55 @@ pub struct Company {
 }
 
 /// What can be written of a company.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, sqlx::FromRow, Columns)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, sqlx::FromRow, Columns, SchemaFields)]
 #[computed(name_normalized = text::normalize(&self.name))]
-#[expect(missing_docs, reason = "the names say it; the schema describes each")]
 pub struct CompanyFields {
+    /// What it is called.
     pub name: String,
+    /// Its internet domain, in lower case, for example `acme.example`.
     pub domain: Option<String>,
+    /// What it does, for example `software`.
     pub industry: Option<String>,
+    /// How many people work there.
     pub employee_count: Option<i32>,
+    /// What it turns over in a year, in minor units.
     #[column(amounts)]
+    #[graphql(skip)]
     pub annual_revenue_minor: Option<i64>,
+    /// In which currency.
     #[column(amounts)]
+    #[graphql(skip)]
     pub annual_revenue_currency: Option<String>,
+    /// The year it was founded in.
     pub founded_year: Option<i16>,
+    /// Its web site.
     pub website: Option<String>,
+    /// Its switchboard's phone number.
     #[column(phones)]
     pub phone: Option<String>,
+    /// Street and number.
+    #[graphql(skip)]
     pub address_line: Option<String>,
+    /// City.
+    #[graphql(skip)]
     pub city: Option<String>,
+    /// State, province or canton.
+    #[graphql(skip)]
     pub region: Option<String>,
+    /// Postal code.
+    #[graphql(skip)]
     pub postal_code: Option<String>,
+    /// Country.
+    #[graphql(skip)]
     pub country: Option<String>,
+    /// Notes on the company.
     pub description: Option<String>,
+    /// The company it belongs to.
+    #[graphql(skip)]
     pub parent_company_id: Option<CompanyId>,
+    /// Free words to find it by.
     pub tags: Vec<String>,
+    /// Who looks after it.
     #[sqlx(flatten)]
     #[serde(flatten)]
     pub ownership: Ownership,
@@ -158,9 +183,6 @@ pub enum CompanyOrderField {
 }
 
 impl Record for Company {
-    const KIND: &'static str = "company";
-    const TABLE: &'static str = "companies";
-    const ID_COLUMN: &'static str = "company_id";
     type Order = CompanyOrderField;
 
     fn key(&self) -> Uuid {

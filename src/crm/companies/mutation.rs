@@ -6,7 +6,7 @@ use async_graphql::{Context, InputObject, MaybeUndefined, Object};
 
 use super::{Company, CompanyFields, NewCompany};
 use crate::{
-    access::{Rights, Sensitive},
+    access::Rights,
     base::{
         error::Result,
         ids::{CompanyId, UserId},
@@ -59,8 +59,8 @@ struct CompanyDetails {
 impl CompanyDetails {
     fn write_to(self, fields: &mut CompanyFields, rights: &Rights) -> Result<()> {
         let revenue = (&self.annual_revenue, "annualRevenue");
-        refuse_masked(rights, Sensitive::Amounts, revenue)?;
-        refuse_masked(rights, Sensitive::Phones, (&self.phone, "phone"))?;
+        refuse_masked(rights, CompanyFields::ANNUAL_REVENUE_MINOR, revenue)?;
+        refuse_masked(rights, CompanyFields::PHONE, (&self.phone, "phone"))?;
         patch(self.domain, &mut fields.domain);
         patch(self.industry, &mut fields.industry);
         patch(self.employee_count, &mut fields.employee_count);

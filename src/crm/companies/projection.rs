@@ -1,14 +1,14 @@
 //! Which fields of companies follow from columns.
 
 use super::{
-    Company, CompanyFilter,
+    Company, CompanyFields, CompanyFilter,
     filter::{CompanyOrder, USUAL_ORDER},
     graphql::SUBSIDIARIES,
 };
 use crate::{
     base::ids::CompanyId,
     crm::{activities, contacts, opportunities},
-    graphql::projection::{self, Kind, Projected, Shape, id, int, small, text},
+    graphql::projection::{self, Projected, SchemaFields as _, Shape, id, text},
     organization::members,
 };
 
@@ -17,20 +17,11 @@ pub(crate) static SHAPE: Shape = Shape::of::<Company>("Company", field);
 fn field(name: &str) -> Option<Projected> {
     Some(match name {
         "id" => id::<CompanyId>("company_id"),
-        "name" => text("name"),
-        "domain" => text("domain"),
-        "industry" => text("industry"),
-        "employeeCount" => int("employee_count"),
         "annualRevenue" => {
             let present = &["annual_revenue_minor", "annual_revenue_currency"];
             Projected::Object("Money", present, revenue)
         }
-        "foundedYear" => small("founded_year"),
-        "website" => text("website"),
-        "phone" => text("phone"),
         "address" => Projected::Object("Address", &[], address),
-        "description" => text("description"),
-        "tags" => Projected::Value(Kind::Texts, "tags"),
         "parent" => Projected::One(&SHAPE, "parent_company_id"),
         "owner" => Projected::One(&members::USER_SHAPE, "owner_id"),
         "subsidiaries" => Projected::Page(|ctx| {
@@ -47,7 +38,7 @@ fn field(name: &str) -> Option<Projected> {
         }
         "activities" => Projected::Page(|ctx| activities::listed(ctx, &activities::OF_COMPANY)),
         "can" => Projected::Rights,
-        other => return members::stamp(other),
+        other => return CompanyFields::projected(other).or_else(|| members::stamp(other)),
     })
 }
 

@@ -7,13 +7,12 @@ use chrono::{DateTime, Utc};
 use dealgraph_derive::connection_args;
 
 use super::{
-    Contact, ContactMethod,
+    Contact, ContactFields, ContactMethod, ContactMethodKind,
     filter::{ContactFilter, ContactOrder, USUAL_ORDER},
     methods::{self, MethodsOfContact},
     projection::SHAPE,
 };
 use crate::{
-    access::Sensitive,
     base::{
         error::Result,
         ids::{ContactId, Typed as _},
@@ -84,35 +83,20 @@ impl Contact {
         self.id
     }
 
+    #[graphql(flatten)]
+    async fn fields(&self) -> &ContactFields {
+        &self.fields
+    }
+
     /// First and last name.
     async fn name(&self) -> String {
         format!("{} {}", self.fields.first_name, self.fields.last_name)
     }
 
-    /// First name.
-    async fn first_name(&self) -> &str {
-        &self.fields.first_name
-    }
-
-    /// Last name.
-    async fn last_name(&self) -> &str {
-        &self.fields.last_name
-    }
-
-    /// What the person does, for example `Head of purchasing`.
-    async fn job_title(&self) -> Option<&str> {
-        self.fields.job_title.as_deref()
-    }
-
-    /// Where in the company the person works.
-    async fn department(&self) -> Option<&str> {
-        self.fields.department.as_deref()
-    }
-
     /// The preferred e-mail address, in lower case.
     async fn email(&self, ctx: &Context<'_>) -> Option<&str> {
         ctx.request()
-            .unless_masked(Sensitive::Emails, self.email.as_deref())
+            .unless_masked(Self::EMAIL, self.email.as_deref())
     }
 
     /// The preferred phone number; without one the preferred mobile phone number.
@@ -122,7 +106,9 @@ impl Contact {
             .load_with::<MethodsOfContact>(self.id.uuid())
             .await?;
         let phone = methods::preferred_phone(&methods);
-        Ok(ctx.request().unless_masked(Sensitive::Phones, phone))
+        Ok(ctx
+            .request()
+            .unless_masked(ContactMethodKind::Phone.sensitivity(), phone))
     }
 
     /// All ways to reach the person, in their order; at most 20.
@@ -130,21 +116,6 @@ impl Contact {
         ctx.request()
             .load_with::<MethodsOfContact>(self.id.uuid())
             .await
-    }
-
-    /// How warm the relationship is, from 0 (cold) to 100.
-    async fn warmness_score(&self) -> i32 {
-        self.fields.warmness_score.into()
-    }
-
-    /// When somebody was last in touch with the person.
-    async fn last_contacted_at(&self) -> Option<DateTime<Utc>> {
-        self.fields.last_contacted_at
-    }
-
-    /// Free words to find it by.
-    async fn tags(&self) -> &[String] {
-        &self.fields.tags
     }
 
     /// The company the person works for.

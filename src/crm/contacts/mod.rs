@@ -16,13 +16,13 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 pub use filter::{ContactFilter, ContactOrder};
-pub use graphql::ContactQuery;
+pub use graphql::ContactQuery as Query;
 pub(crate) use graphql::{OF_COMPANY, OF_OPPORTUNITY, below};
 pub use methods::{ContactMethod, ContactMethodKind, NewContactMethod};
 pub use model::{Contact, ContactFields, ContactOrderField, NewContact};
-pub use mutation::ContactMutation;
+pub use mutation::ContactMutation as Mutation;
 pub(crate) use projection::{SHAPE, listed};
-pub use subscription::{ContactEvent, ContactSubscription};
+pub use subscription::{ContactEvent, ContactSubscription as Subscription};
 
 use uuid::Uuid;
 

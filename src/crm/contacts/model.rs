@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use async_graphql::Enum;
 use chrono::{DateTime, Utc};
-use dealgraph_derive::{Columns, OrderField};
+use dealgraph_derive::{Columns, OrderField, SchemaFields};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -41,20 +41,31 @@ pub struct Contact {
 }
 
 /// What can be written of a contact.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, sqlx::FromRow, Columns)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, sqlx::FromRow, Columns, SchemaFields)]
 #[computed(name_normalized = self.name_normalized())]
 #[told(contact_methods, ways)]
-#[expect(missing_docs, reason = "the names say it; the schema describes each")]
 pub struct ContactFields {
+    /// First name.
     pub first_name: String,
+    /// Last name.
     pub last_name: String,
+    /// What the person does, for example `Head of purchasing`.
     pub job_title: Option<String>,
+    /// Where in the company the person works.
     pub department: Option<String>,
+    /// The company the person works for.
+    #[graphql(skip)]
     pub company_id: Option<CompanyId>,
+    /// The person's boss.
+    #[graphql(skip)]
     pub reports_to_id: Option<ContactId>,
+    /// How warm the relationship is, from 0 (cold) to 100.
     pub warmness_score: i16,
+    /// When somebody was last in touch with the person.
     pub last_contacted_at: Option<DateTime<Utc>>,
+    /// Free words to find it by.
     pub tags: Vec<String>,
+    /// Who looks after it.
     #[sqlx(flatten)]
     #[serde(flatten)]
     pub ownership: Ownership,
@@ -159,9 +170,6 @@ pub enum ContactOrderField {
 }
 
 impl Record for Contact {
-    const KIND: &'static str = "contact";
-    const TABLE: &'static str = "contacts";
-    const ID_COLUMN: &'static str = "contact_id";
     type Order = ContactOrderField;
 
     fn key(&self) -> Uuid {

@@ -8,7 +8,6 @@ use super::{
     methods::{self, ContactMethodInput},
 };
 use crate::{
-    access::Sensitive,
     base::ids::{CompanyId, ContactId, UserId},
     crm::lifecycle::record_lifecycle,
     graphql::{
@@ -171,15 +170,9 @@ impl ContactMutation {
                 details,
             } = input;
             // They are replaced as a whole, and nobody can send back what they were not shown.
-            let rights = &tx.actor().rights;
             patch::refuse_masked(
-                rights,
-                Sensitive::Emails,
-                (&contact_methods, "contactMethods"),
-            )?;
-            patch::refuse_masked(
-                rights,
-                Sensitive::Phones,
+                &tx.actor().rights,
+                ContactFields::CONTACT_METHODS,
                 (&contact_methods, "contactMethods"),
             )?;
             let methods = match contact_methods {

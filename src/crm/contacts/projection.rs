@@ -1,11 +1,13 @@
 //! Which fields of contacts follow from columns.
 
-use super::{Contact, ContactFilter, ContactOrder, filter::USUAL_ORDER, graphql::REPORTS_TO};
+use super::{
+    Contact, ContactFields, ContactFilter, ContactOrder, filter::USUAL_ORDER, graphql::REPORTS_TO,
+};
 use crate::{
     base::{error::Result, ids::ContactId},
     crm::{activities, companies, opportunities},
     db::list::Relation,
-    graphql::projection::{self, Kind, Projected, Shape, Source, id, small, text, time},
+    graphql::projection::{self, Kind, Projected, SchemaFields as _, Shape, Source, id, text},
     organization::members,
 };
 
@@ -15,14 +17,7 @@ fn field(name: &str) -> Option<Projected> {
     Some(match name {
         "id" => id::<ContactId>("contact_id"),
         "name" => Projected::Value(Kind::Joined("last_name"), "first_name"),
-        "firstName" => text("first_name"),
-        "lastName" => text("last_name"),
-        "jobTitle" => text("job_title"),
-        "department" => text("department"),
         "email" => text("email_normalized"),
-        "warmnessScore" => small("warmness_score"),
-        "lastContactedAt" => time("last_contacted_at"),
-        "tags" => Projected::Value(Kind::Texts, "tags"),
         "company" => Projected::One(&companies::SHAPE, "company_id"),
         "reportsTo" => Projected::One(&SHAPE, "reports_to_id"),
         "owner" => Projected::One(&members::USER_SHAPE, "owner_id"),
@@ -32,7 +27,7 @@ fn field(name: &str) -> Option<Projected> {
         }
         "activities" => Projected::Page(|ctx| activities::listed(ctx, &activities::OF_CONTACT)),
         "can" => Projected::Rights,
-        other => return members::stamp(other),
+        other => return ContactFields::projected(other).or_else(|| members::stamp(other)),
     })
 }
 

@@ -5,12 +5,11 @@ use chrono::{DateTime, Utc};
 use dealgraph_derive::connection_args;
 
 use super::{
-    Lead, LeadStatus,
+    Lead, LeadFields,
     filter::{LeadFilter, LeadOrder, USUAL_ORDER},
     projection::SHAPE,
 };
 use crate::{
-    access::Sensitive,
     base::{
         error::Result,
         ids::{LeadId, Typed as _},
@@ -34,87 +33,21 @@ impl Lead {
         self.id
     }
 
+    #[graphql(flatten)]
+    async fn fields(&self) -> &LeadFields {
+        &self.fields
+    }
+
     /// First and last name.
     async fn name(&self) -> String {
         self.fields.name()
     }
 
-    /// First name.
-    async fn first_name(&self) -> &str {
-        &self.fields.first_name
-    }
-
-    /// Last name.
-    async fn last_name(&self) -> &str {
-        &self.fields.last_name
-    }
-
-    /// E-mail address, as it was written.
-    async fn email(&self, ctx: &Context<'_>) -> Option<&str> {
-        let email = self.fields.email.as_deref();
-        ctx.request().unless_masked(Sensitive::Emails, email)
-    }
-
-    /// Phone number.
-    async fn phone(&self, ctx: &Context<'_>) -> Option<&str> {
-        let phone = self.fields.phone.as_deref();
-        ctx.request().unless_masked(Sensitive::Phones, phone)
-    }
-
-    /// The company they work for, in words.
-    async fn company_name(&self) -> Option<&str> {
-        self.fields.company_name.as_deref()
-    }
-
-    /// What they do there, for example `Head of Purchasing`.
-    async fn title(&self) -> Option<&str> {
-        self.fields.title.as_deref()
-    }
-
-    /// How far the lead has come.
-    async fn status(&self) -> LeadStatus {
-        self.fields.status
-    }
-
-    /// Why an UNQUALIFIED lead is not worth pursuing.
-    async fn unqualified_reason(&self) -> Option<&str> {
-        self.fields.unqualified_reason.as_deref()
-    }
-
-    /// Where the lead came from, for example `trade fair`.
-    async fn source(&self) -> Option<&str> {
-        self.fields.source.as_deref()
-    }
-
-    /// Notes on the lead.
-    async fn notes(&self) -> Option<&str> {
-        self.fields.notes.as_deref()
-    }
-
     /// What a deal with them may be worth.
     async fn estimated_amount(&self, ctx: &Context<'_>) -> Option<Money> {
         let amount = self.fields.estimated_amount().map(Money::from);
-        ctx.request().unless_masked(Sensitive::Amounts, amount)
-    }
-
-    /// When the next action is due.
-    async fn next_action_at(&self) -> Option<DateTime<Utc>> {
-        self.fields.next_action_at
-    }
-
-    /// What is to be done then.
-    async fn next_action_details(&self) -> Option<&str> {
-        self.fields.next_action_details.as_deref()
-    }
-
-    /// When something was last done with them; follows from the activities and does not count as a change.
-    async fn last_activity_at(&self) -> Option<DateTime<Utc>> {
-        self.fields.last_activity_at
-    }
-
-    /// Free words to find it by.
-    async fn tags(&self) -> &[String] {
-        &self.fields.tags
+        ctx.request()
+            .unless_masked(LeadFields::ESTIMATED_AMOUNT_MINOR, amount)
     }
 
     /// Who looks after it.

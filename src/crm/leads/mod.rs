@@ -11,11 +11,11 @@ mod record;
 mod subscription;
 
 pub use filter::{LeadFilter, LeadOrder, LeadStatusFilter};
-pub use graphql::LeadQuery;
+pub use graphql::LeadQuery as Query;
 pub use model::{Lead, LeadFields, LeadStatus, NewLead};
-pub use mutation::LeadMutation;
+pub use mutation::LeadMutation as Mutation;
 pub use record::LeadOrderField;
-pub use subscription::{LeadEvent, LeadSubscription};
+pub use subscription::{LeadEvent, LeadSubscription as Subscription};
 
 use uuid::Uuid;
 

@@ -2,7 +2,7 @@
 
 use async_graphql::Enum;
 use chrono::{DateTime, Utc};
-use dealgraph_derive::Columns;
+use dealgraph_derive::{Columns, SchemaFields};
 use serde::Serialize;
 
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
         times,
     },
     entity::{Ownership, Stamps},
+    graphql::projection::enum_columns,
 };
 
 /// A lead.
@@ -50,6 +51,8 @@ pub enum LeadStatus {
     Converted,
 }
 
+enum_columns!(LeadStatus);
+
 impl LeadStatus {
     /// Refuses the status that only a conversion gives.
     ///
@@ -68,33 +71,51 @@ impl LeadStatus {
 }
 
 /// What can be written of a lead.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, sqlx::FromRow, Columns)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, sqlx::FromRow, Columns, SchemaFields)]
 #[computed(name_normalized = text::normalize(&self.sorted_name()))]
 #[computed(email_normalized = self.email_normalized(), emails)]
-#[expect(missing_docs, reason = "the names say it; the schema describes each")]
 pub struct LeadFields {
+    /// First name.
     pub first_name: String,
+    /// Last name.
     pub last_name: String,
+    /// E-mail address, as it was written.
     #[column(emails)]
     pub email: Option<String>,
+    /// Phone number.
     #[column(phones)]
     pub phone: Option<String>,
+    /// The company they work for, in words.
     pub company_name: Option<String>,
+    /// What they do there, for example `Head of Purchasing`.
     pub title: Option<String>,
+    /// How far the lead has come.
     pub status: LeadStatus,
+    /// Why an UNQUALIFIED lead is not worth pursuing.
     pub unqualified_reason: Option<String>,
+    /// Where the lead came from, for example `trade fair`.
     pub source: Option<String>,
+    /// Notes on the lead.
     pub notes: Option<String>,
+    /// What a deal with them may be worth, in minor units.
     #[column(amounts)]
+    #[graphql(skip)]
     pub estimated_amount_minor: Option<i64>,
+    /// In which currency.
     #[column(amounts)]
+    #[graphql(skip)]
     pub estimated_amount_currency: Option<String>,
+    /// When the next action is due.
     pub next_action_at: Option<DateTime<Utc>>,
+    /// What is to be done then.
     pub next_action_details: Option<String>,
-    /// Counts when a lead is created with its past; afterwards activities alone move it, and an update keeps it.
+    /// When something was last done with them; follows from the activities and does not count as a change.
+    // Counts when a lead is created with its past; afterwards activities alone move it, and an update keeps it.
     #[column(once)]
     pub last_activity_at: Option<DateTime<Utc>>,
+    /// Free words to find it by.
     pub tags: Vec<String>,
+    /// Who looks after it.
     #[sqlx(flatten)]
     #[serde(flatten)]
     pub ownership: Ownership,

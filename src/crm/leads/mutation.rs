@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Lead, LeadFields, LeadStatus, NewLead};
 use crate::{
-    access::{Rights, Sensitive},
+    access::Rights,
     base::{
         error::Result,
         ids::{LeadId, UserId},
@@ -53,10 +53,10 @@ struct LeadDetails {
 
 impl LeadDetails {
     fn write_to(self, fields: &mut LeadFields, rights: &Rights) -> Result<()> {
-        refuse_masked(rights, Sensitive::Emails, (&self.email, "email"))?;
-        refuse_masked(rights, Sensitive::Phones, (&self.phone, "phone"))?;
+        refuse_masked(rights, LeadFields::EMAIL, (&self.email, "email"))?;
+        refuse_masked(rights, LeadFields::PHONE, (&self.phone, "phone"))?;
         let amount = (&self.estimated_amount, "estimatedAmount");
-        refuse_masked(rights, Sensitive::Amounts, amount)?;
+        refuse_masked(rights, LeadFields::ESTIMATED_AMOUNT_MINOR, amount)?;
         patch(self.email, &mut fields.email);
         patch(self.phone, &mut fields.phone);
         patch(self.company_name, &mut fields.company_name);

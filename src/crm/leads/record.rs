@@ -33,9 +33,6 @@ pub enum LeadOrderField {
 }
 
 impl Record for Lead {
-    const KIND: &'static str = "lead";
-    const TABLE: &'static str = "leads";
-    const ID_COLUMN: &'static str = "lead_id";
     type Order = LeadOrderField;
 
     fn key(&self) -> Uuid {

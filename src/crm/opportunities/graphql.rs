@@ -8,16 +8,17 @@ use dealgraph_derive::connection_args;
 use uuid::Uuid;
 
 use super::{
-    ForecastCategory, Opportunity, OpportunityStatus,
+    Opportunity, OpportunityFields,
     due::{DueActions, DueScope},
     filter::{OpportunityFilter, OpportunityOrder, USUAL_ORDER},
     loader::{Collaborators, ContactRoles, StageHistory},
+    model::Agenda,
     parts::{Collaborator, ContactRole, ScheduledAction, StageChange},
     projection::SHAPE,
+    standing::Standing,
     stats::{self, PipelineStats},
 };
 use crate::{
-    access::Sensitive,
     base::{
         error::Result,
         ids::{OpportunityId, PipelineId, Typed as _},
@@ -34,7 +35,7 @@ use crate::{
     graphql::{
         Connection, ContextExt as _, ListArgs, Listing, RecordRights,
         projection::{self, Found},
-        scalars::{Date, Money},
+        scalars::Money,
     },
     organization::members::User,
 };
@@ -84,15 +85,26 @@ impl Opportunity {
         self.id
     }
 
-    /// What it is called.
-    async fn name(&self) -> &str {
-        &self.fields.name
+    #[graphql(flatten)]
+    async fn fields(&self) -> &OpportunityFields {
+        &self.fields
+    }
+
+    #[graphql(flatten)]
+    async fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    #[graphql(flatten)]
+    async fn agenda(&self) -> &Agenda {
+        &self.agenda
     }
 
     /// What it is worth.
     async fn amount(&self, ctx: &Context<'_>) -> Option<Money> {
         let amount = self.fields.amount().map(Money::from);
-        ctx.request().unless_masked(Sensitive::Amounts, amount)
+        ctx.request()
+            .unless_masked(OpportunityFields::AMOUNT_MINOR, amount)
     }
 
     /// What it is worth times its probability, rounded down to the minor unit.
@@ -100,7 +112,7 @@ impl Opportunity {
         let currency = self.fields.amount_currency.as_deref();
         let weighted = money::Money::from_columns(self.weighted_minor, currency);
         ctx.request()
-            .unless_masked(Sensitive::Amounts, weighted.map(Money::from))
+            .unless_masked(Self::WEIGHTED_MINOR, weighted.map(Money::from))
     }
 
     /// The pipeline it goes through.
@@ -115,71 +127,6 @@ impl Opportunity {
         ctx.request()
             .load(Some(self.standing.stage_id.uuid()))
             .await
-    }
-
-    /// Since when it stands there.
-    async fn stage_entered_at(&self) -> DateTime<Utc> {
-        self.standing.stage_entered_at
-    }
-
-    /// Whether it is under way, won or lost.
-    async fn status(&self) -> OpportunityStatus {
-        self.standing.status
-    }
-
-    /// How likely it is won, in percent: the stage's unless set by hand.
-    async fn probability(&self) -> i32 {
-        self.standing.probability.into()
-    }
-
-    /// Whether the probability was set by hand; then it does not follow the stage.
-    async fn probability_is_manual(&self) -> bool {
-        self.standing.probability_manual
-    }
-
-    /// Where it counts in a forecast.
-    async fn forecast_category(&self) -> ForecastCategory {
-        self.fields.forecast_category
-    }
-
-    /// When it is expected to close.
-    async fn expected_close_on(&self) -> Option<Date> {
-        self.fields.expected_close_on.map(Date)
-    }
-
-    /// When it was won.
-    async fn won_at(&self) -> Option<DateTime<Utc>> {
-        self.standing.won_at
-    }
-
-    /// When it was lost.
-    async fn lost_at(&self) -> Option<DateTime<Utc>> {
-        self.standing.lost_at
-    }
-
-    /// Why it was lost.
-    async fn lost_reason(&self) -> Option<&str> {
-        self.standing.lost_reason.as_deref()
-    }
-
-    /// What else there is to say about the loss.
-    async fn lost_note(&self) -> Option<&str> {
-        self.standing.lost_note.as_deref()
-    }
-
-    /// Where it came from, for example `referral`.
-    async fn source(&self) -> Option<&str> {
-        self.fields.source.as_deref()
-    }
-
-    /// Free words to find it by.
-    async fn tags(&self) -> &[String] {
-        &self.fields.tags
-    }
-
-    /// Its place on the board, as text that sorts within the stage.
-    async fn board_position(&self) -> &str {
-        &self.standing.board_position
     }
 
     /// Who owns it.
@@ -243,11 +190,6 @@ impl Opportunity {
             kind,
             deal: self,
         })
-    }
-
-    /// When something was last done about it.
-    async fn last_activity_at(&self) -> Option<DateTime<Utc>> {
-        self.agenda.last_activity_at
     }
 
     /// The stages it went through, the latest change first, at most 100.

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 
 use super::{DealContact, DealUser, ForecastCategory, NextAction, OpportunityFields};
 use crate::{
-    access::{Rights, Sensitive},
+    access::Rights,
     base::{
         error::Result,
         ids::{CompanyId, ContactId, OpportunityId, StageId, UserId},
@@ -50,7 +50,8 @@ impl OpportunityDetails {
     }
 
     pub(super) fn write_to(self, fields: &mut OpportunityFields, rights: &Rights) -> Result<()> {
-        refuse_masked(rights, Sensitive::Amounts, (&self.amount, "amount"))?;
+        let amount = (&self.amount, "amount");
+        refuse_masked(rights, OpportunityFields::AMOUNT_MINOR, amount)?;
         patch_money(
             self.amount,
             "amount",

@@ -34,12 +34,12 @@ use uuid::Uuid;
 
 pub use advance::{Place, lose, move_stage, reopen, reorder, win};
 pub use filter::{OpportunityFilter, OpportunityOrder};
-pub use graphql::OpportunityQuery;
+pub use graphql::OpportunityQuery as Query;
 pub(crate) use graphql::{OF_COMPANY, OF_CONTACT, OF_PIPELINE, OF_STAGE, below};
 pub use model::{
     DealContact, DealUser, ForecastCategory, NextAction, Opportunity, OpportunityFields,
 };
-pub use mutation::OpportunityMutation;
+pub use mutation::OpportunityMutation as Mutation;
 pub use new::{NewOpportunity, StageVisit};
 pub use next_action::{complete_next_action, set_next_action};
 pub use pass_on::pass_on;
@@ -48,7 +48,7 @@ pub(crate) use projection::listed;
 pub use record::OpportunityOrderField;
 pub use standing::OpportunityStatus;
 pub use stats::PipelineStats;
-pub use subscription::{BoardEvent, OpportunityEvent, OpportunitySubscription};
+pub use subscription::{BoardEvent, OpportunityEvent, OpportunitySubscription as Subscription};
 
 use crate::{
     base::{

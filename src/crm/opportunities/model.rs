@@ -2,7 +2,7 @@
 
 use async_graphql::Enum;
 use chrono::{DateTime, NaiveDate, Utc};
-use dealgraph_derive::Columns;
+use dealgraph_derive::{Columns, SchemaFields};
 use serde::Serialize;
 
 use super::standing::Standing;
@@ -16,6 +16,7 @@ use crate::{
     },
     crm::activities::ActivityKind,
     entity::{Ownership, Stamps},
+    graphql::projection::enum_columns,
 };
 
 /// A deal.
@@ -44,34 +45,52 @@ pub struct Opportunity {
 }
 
 /// What can be plainly written of a deal.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, sqlx::FromRow, Columns)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, sqlx::FromRow, Columns, SchemaFields)]
 #[computed(name_normalized = text::normalize(&self.name))]
 #[told(people)]
-#[expect(missing_docs, reason = "the names say it; the schema describes each")]
 pub struct OpportunityFields {
+    /// What it is called.
     pub name: String,
+    /// What it is worth, in minor units.
     #[column(amounts)]
+    #[graphql(skip)]
     pub amount_minor: Option<i64>,
+    /// In which currency.
     #[column(amounts)]
+    #[graphql(skip)]
     pub amount_currency: Option<String>,
+    /// Where it counts in a forecast.
     pub forecast_category: ForecastCategory,
+    /// When it is expected to close.
     pub expected_close_on: Option<NaiveDate>,
+    /// Where it came from, for example `referral`.
     pub source: Option<String>,
+    /// The company it is with.
+    #[graphql(skip)]
     pub company_id: Option<CompanyId>,
+    /// The contact to talk to first.
+    #[graphql(skip)]
     pub primary_contact_id: Option<ContactId>,
+    /// Free words to find it by.
     pub tags: Vec<String>,
+    /// Who owns it.
     #[sqlx(flatten)]
     #[serde(flatten)]
     pub ownership: Ownership,
 }
 
 /// What is to be done next about a deal, and what was done last.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, sqlx::FromRow, Columns)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, sqlx::FromRow, Columns, SchemaFields)]
 pub(super) struct Agenda {
+    #[graphql(skip)]
     pub(super) next_action_at: Option<DateTime<Utc>>,
+    #[graphql(skip)]
     pub(super) next_action_kind: Option<ActivityKind>,
+    #[graphql(skip)]
     pub(super) next_action_details: Option<String>,
+    #[graphql(skip)]
     pub(super) next_action_owner_id: Option<UserId>,
+    /// When something was last done about it.
     pub(super) last_activity_at: Option<DateTime<Utc>>,
 }
 
@@ -92,6 +111,8 @@ pub enum ForecastCategory {
     /// Not counted.
     Omitted,
 }
+
+enum_columns!(ForecastCategory);
 
 /// A contact of a deal, with the part it plays.
 #[derive(Debug, Clone, PartialEq, Eq)]

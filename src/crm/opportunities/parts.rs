@@ -6,11 +6,10 @@ use async_graphql::{Context, Object};
 use chrono::{DateTime, Utc};
 
 use super::{
-    Opportunity, OpportunityStatus,
+    Opportunity, OpportunityFields, OpportunityStatus,
     loader::{CollaboratorRow, ContactRoleRow, StageChangeRow},
 };
 use crate::{
-    access::Sensitive,
     base::{
         error::Result,
         ids::{StageChangeId, Typed as _},
@@ -137,7 +136,7 @@ impl StageChange {
         let currency = self.0.amount_currency.as_deref();
         let amount = money::Money::from_columns(self.0.amount_minor, currency);
         ctx.request()
-            .unless_masked(Sensitive::Amounts, amount.map(Money::from))
+            .unless_masked(OpportunityFields::AMOUNT_MINOR, amount.map(Money::from))
     }
 
     /// Its probability after the change, in percent.

@@ -1,11 +1,14 @@
 //! Which fields of deals follow from columns.
 
-use super::{Opportunity, OpportunityFilter, OpportunityOrder, filter::USUAL_ORDER};
+use super::{
+    Opportunity, OpportunityFields, OpportunityFilter, OpportunityOrder, filter::USUAL_ORDER,
+    model::Agenda, standing::Standing,
+};
 use crate::{
     base::ids::OpportunityId,
     crm::{activities, companies, contacts, pipelines},
     db::list::Relation,
-    graphql::projection::{self, Kind, Projected, Shape, Source, id, small, text, time},
+    graphql::projection::{self, Projected, SchemaFields as _, Shape, Source, id, text, time},
     organization::members,
 };
 
@@ -14,26 +17,12 @@ pub(crate) static SHAPE: Shape = Shape::of::<Opportunity>("Opportunity", field);
 fn field(name: &str) -> Option<Projected> {
     Some(match name {
         "id" => id::<OpportunityId>("opportunity_id"),
-        "name" => text("name"),
         "amount" => Projected::Object("Money", &["amount_minor", "amount_currency"], amount),
         "weightedAmount" => {
             Projected::Object("Money", &["weighted_minor", "amount_currency"], weighted)
         }
         "pipeline" => Projected::One(&pipelines::SHAPE, "pipeline_id"),
         "stage" => Projected::One(&pipelines::STAGE_SHAPE, "stage_id"),
-        "stageEnteredAt" => time("stage_entered_at"),
-        "status" => text("status"),
-        "probability" => small("probability"),
-        "probabilityIsManual" => Projected::Value(Kind::Bool, "probability_manual"),
-        "forecastCategory" => text("forecast_category"),
-        "expectedCloseOn" => Projected::Value(Kind::Date, "expected_close_on"),
-        "wonAt" => time("won_at"),
-        "lostAt" => time("lost_at"),
-        "lostReason" => text("lost_reason"),
-        "lostNote" => text("lost_note"),
-        "source" => text("source"),
-        "tags" => Projected::Value(Kind::Texts, "tags"),
-        "boardPosition" => text("board_position"),
         "owner" => Projected::One(&members::USER_SHAPE, "owner_id"),
         "company" => Projected::One(&companies::SHAPE, "company_id"),
         "primaryContact" => Projected::One(&contacts::SHAPE, "primary_contact_id"),
@@ -42,10 +31,14 @@ fn field(name: &str) -> Option<Projected> {
             let present = &["next_action_at", "next_action_kind"];
             Projected::Object("NextAction", present, next_action)
         }
-        "lastActivityAt" => time("last_activity_at"),
         "activities" => Projected::Page(|ctx| activities::listed(ctx, &activities::OF_OPPORTUNITY)),
         "can" => Projected::Rights,
-        other => return members::stamp(other),
+        other => {
+            return OpportunityFields::projected(other)
+                .or_else(|| Standing::projected(other))
+                .or_else(|| Agenda::projected(other))
+                .or_else(|| members::stamp(other));
+        }
     })
 }
 
@@ -78,4 +71,17 @@ pub(crate) fn listed(
         relation,
         USUAL_ORDER,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graphql::projection::check_schema_fields;
+
+    #[test]
+    fn plain_fields_of_deals_are_projected_from_their_columns() {
+        check_schema_fields::<OpportunityFields>();
+        check_schema_fields::<Standing>();
+        check_schema_fields::<Agenda>();
+    }
 }

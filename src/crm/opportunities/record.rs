@@ -86,9 +86,6 @@ impl From<OpportunityOrderField> for OpportunitySort {
 }
 
 impl Record for Opportunity {
-    const KIND: &'static str = "opportunity";
-    const TABLE: &'static str = "opportunities";
-    const ID_COLUMN: &'static str = "opportunity_id";
     type Order = OpportunitySort;
 
     fn key(&self) -> Uuid {

@@ -2,7 +2,7 @@
 
 use async_graphql::Enum;
 use chrono::{DateTime, Utc};
-use dealgraph_derive::Columns;
+use dealgraph_derive::{Columns, SchemaFields};
 use serde::Serialize;
 
 use super::{
@@ -16,21 +16,34 @@ use crate::{
         text::Text,
     },
     crm::pipelines::{Stage, StageKind},
+    graphql::projection::enum_columns,
 };
 
 /// Where a deal stands; changed by acts only.
-#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow, Columns)]
+#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow, Columns, SchemaFields)]
 pub(super) struct Standing {
+    #[graphql(skip)]
     pub(super) pipeline_id: PipelineId,
+    #[graphql(skip)]
     pub(super) stage_id: StageId,
+    /// Since when it stands there.
     pub(super) stage_entered_at: DateTime<Utc>,
+    /// Whether it is under way, won or lost.
     pub(super) status: OpportunityStatus,
+    /// Its place on the board, as text that sorts within the stage.
     pub(super) board_position: String,
+    /// How likely it is won, in percent: the stage's unless set by hand.
     pub(super) probability: i16,
+    /// Whether the probability was set by hand; then it does not follow the stage.
+    #[graphql(name = "probabilityIsManual")]
     pub(super) probability_manual: bool,
+    /// When it was won.
     pub(super) won_at: Option<DateTime<Utc>>,
+    /// When it was lost.
     pub(super) lost_at: Option<DateTime<Utc>>,
+    /// Why it was lost.
     pub(super) lost_reason: Option<String>,
+    /// What else there is to say about the loss.
     pub(super) lost_note: Option<String>,
 }
 
@@ -46,6 +59,8 @@ pub enum OpportunityStatus {
     /// Lost.
     Lost,
 }
+
+enum_columns!(OpportunityStatus);
 
 impl Opportunity {
     /// Moves an open deal to another open stage, or into a won one.

@@ -4,9 +4,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use async_graphql::{Context, Object, SimpleObject};
 
-use super::OpportunityStatus;
+use super::{OpportunityFields, OpportunityStatus};
 use crate::{
-    access::Sensitive,
     base::{
         error::{Error, Result},
         ids::{PipelineId, StageId, Typed as _},
@@ -124,7 +123,7 @@ impl Tally {
     }
 
     fn shown(&self, ctx: &Context<'_>) -> DealTotals {
-        let may = ctx.request().actor().rights.shows(Sensitive::Amounts);
+        let may = OpportunityFields::AMOUNT_MINOR.is_shown(&ctx.request().actor().rights);
         let sums = self.totals.iter().filter(|_| may).map(|total| {
             let money = |minor| money::Money::from_columns(Some(minor), Some(&total.currency));
             CurrencyTotal {

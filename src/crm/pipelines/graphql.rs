@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use dealgraph_derive::connection_args;
 
 use super::{
-    Pipeline, Stage, StageKind, StageOrderField,
+    Pipeline, PipelineFields, Stage, StageFields, StageOrderField,
     filter::{PipelineFilter, PipelineOrder, USUAL_ORDER},
     projection::{SHAPE, STAGE_SHAPE},
 };
@@ -63,19 +63,9 @@ impl Pipeline {
         self.id
     }
 
-    /// What it is called.
-    async fn name(&self) -> &str {
-        &self.fields.name
-    }
-
-    /// Its place among the tenant's pipelines.
-    async fn position(&self) -> i32 {
-        self.fields.position
-    }
-
-    /// Whether new deals enter it unless they say otherwise.
-    async fn preferred(&self) -> bool {
-        self.fields.preferred
+    #[graphql(flatten)]
+    async fn fields(&self) -> &PipelineFields {
+        &self.fields
     }
 
     /// Its stages in their order: all of them, unless you ask for a part.
@@ -118,29 +108,9 @@ impl Stage {
         self.id
     }
 
-    /// What it is called.
-    async fn name(&self) -> &str {
-        &self.fields.name
-    }
-
-    /// Its place in the pipeline, from 0.
-    async fn position(&self) -> i32 {
-        self.fields.position
-    }
-
-    /// Whether a deal in it is under way, won or lost.
-    async fn kind(&self) -> StageKind {
-        self.fields.kind
-    }
-
-    /// How likely a deal in it is won, in percent.
-    async fn probability(&self) -> i32 {
-        self.fields.probability.into()
-    }
-
-    /// After how many days a deal that stands in it counts as rotten.
-    async fn rotten_after_days(&self) -> Option<i32> {
-        self.fields.rotten_after_days
+    #[graphql(flatten)]
+    async fn fields(&self) -> &StageFields {
+        &self.fields
     }
 
     /// The pipeline it is part of.

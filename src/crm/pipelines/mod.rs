@@ -14,14 +14,14 @@ mod usual;
 use serde_json::json;
 
 pub use filter::{PipelineFilter, PipelineOrder};
-pub use graphql::PipelineQuery;
+pub use graphql::PipelineQuery as Query;
 pub use model::{
     NewPipeline, NewStage, Pipeline, PipelineFields, PipelineOrderField, Stage, StageFields,
     StageKind, StageOrderField,
 };
-pub use mutation::PipelineMutation;
+pub use mutation::PipelineMutation as Mutation;
 pub(crate) use projection::{SHAPE, STAGE_SHAPE};
-pub use subscription::PipelineSubscription;
+pub use subscription::PipelineSubscription as Subscription;
 
 use crate::{
     base::{

@@ -1,7 +1,7 @@
 //! What a pipeline and a stage are.
 
 use async_graphql::Enum;
-use dealgraph_derive::{Columns, OrderField};
+use dealgraph_derive::{Columns, OrderField, SchemaFields};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -14,10 +14,14 @@ use crate::{
     },
     db::list::Record,
     entity::{Changeable, Entity, Stamps},
+    graphql::projection::enum_columns,
 };
 
 /// A pipeline.
 #[derive(Debug, Clone, sqlx::FromRow, Columns)]
+#[told(stage_added)]
+#[told(stage_changed)]
+#[told(stage_removed)]
 pub struct Pipeline {
     #[sqlx(rename = "pipeline_id")]
     #[column(once)]
@@ -32,11 +36,13 @@ pub struct Pipeline {
 }
 
 /// What can be written of a pipeline.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, Columns)]
-#[expect(missing_docs, reason = "the names say it; the schema describes each")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, Columns, SchemaFields)]
 pub struct PipelineFields {
+    /// What it is called.
     pub name: String,
+    /// Its place among the tenant's pipelines.
     pub position: i32,
+    /// Whether new deals enter it unless they say otherwise.
     pub preferred: bool,
 }
 
@@ -69,13 +75,17 @@ pub struct Stage {
 }
 
 /// What can be written of a stage.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, Columns)]
-#[expect(missing_docs, reason = "the names say it; the schema describes each")]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, Columns, SchemaFields)]
 pub struct StageFields {
+    /// What it is called.
     pub name: String,
+    /// Its place in the pipeline, from 0.
     pub position: i32,
+    /// Whether a deal in it is under way, won or lost.
     pub kind: StageKind,
+    /// How likely a deal in it is won, in percent.
     pub probability: i16,
+    /// After how many days a deal that stands in it counts as rotten.
     pub rotten_after_days: Option<i32>,
 }
 
@@ -101,6 +111,8 @@ pub enum StageKind {
     /// The deal is lost.
     Lost,
 }
+
+enum_columns!(StageKind);
 
 impl NewStage {
     pub(super) fn into_fields(self, position: i32) -> (StageId, StageFields) {
@@ -161,9 +173,6 @@ pub enum PipelineOrderField {
 }
 
 impl Record for Pipeline {
-    const KIND: &'static str = "pipeline";
-    const TABLE: &'static str = "pipelines";
-    const ID_COLUMN: &'static str = "pipeline_id";
     type Order = PipelineOrderField;
 
     fn key(&self) -> Uuid {
@@ -209,9 +218,6 @@ pub enum StageOrderField {
 }
 
 impl Record for Stage {
-    const KIND: &'static str = "stage";
-    const TABLE: &'static str = "stages";
-    const ID_COLUMN: &'static str = "stage_id";
     const ARCHIVES: bool = false;
     type Order = StageOrderField;
 

@@ -1,7 +1,7 @@
 //! Which fields of pipelines and stages follow from columns.
 
 use super::{
-    Pipeline, Stage,
+    Pipeline, PipelineFields, Stage, StageFields,
     graphql::{STAGES, stages_in_order},
 };
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     crm::opportunities,
     graphql::{
         ContextExt as _, ends,
-        projection::{Kind, Listed, Projected, Shape, id, int, small, text},
+        projection::{Listed, Projected, SchemaFields as _, Shape, id},
     },
     organization::members,
 };
@@ -20,9 +20,6 @@ pub(crate) static STAGE_SHAPE: Shape = Shape::of::<Stage>("Stage", stage);
 fn pipeline(name: &str) -> Option<Projected> {
     Some(match name {
         "id" => id::<PipelineId>("pipeline_id"),
-        "name" => text("name"),
-        "position" => int("position"),
-        "preferred" => Projected::Value(Kind::Bool, "preferred"),
         "stages" => Projected::Page(|ctx| {
             let query = stages_in_order(ctx.request().actor().tenant, ends(ctx)?)?;
             Ok(Listed::below(&STAGE_SHAPE, &STAGES, query))
@@ -30,22 +27,17 @@ fn pipeline(name: &str) -> Option<Projected> {
         "opportunities" => {
             Projected::Page(|ctx| opportunities::listed(ctx, &opportunities::OF_PIPELINE))
         }
-        other => return members::stamp(other),
+        other => return PipelineFields::projected(other).or_else(|| members::stamp(other)),
     })
 }
 
 fn stage(name: &str) -> Option<Projected> {
     Some(match name {
         "id" => id::<StageId>("stage_id"),
-        "name" => text("name"),
-        "position" => int("position"),
-        "kind" => text("kind"),
-        "probability" => small("probability"),
-        "rottenAfterDays" => int("rotten_after_days"),
         "pipeline" => Projected::One(&SHAPE, "pipeline_id"),
         "opportunities" => {
             Projected::Page(|ctx| opportunities::listed(ctx, &opportunities::OF_STAGE))
         }
-        _ => return None,
+        other => return StageFields::projected(other),
     })
 }

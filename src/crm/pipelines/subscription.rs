@@ -8,11 +8,7 @@ use crate::{
         error::{Error, Result},
         ids::{PipelineId, StageId, Typed as _},
     },
-    crm::opportunities::Opportunity,
-    db::{
-        Comparison, Predicate, Tx, Value,
-        list::{self, Record as _},
-    },
+    db::{Comparison, Predicate, Registered as _, Tx, Value, list},
     events::Watched,
     graphql::{
         ContextExt as _,
@@ -78,19 +74,14 @@ impl PipelineSubscription {
     }
 }
 
-/// A pipeline with its stages. Who sees any deals sees all pipelines.
+/// A pipeline with its stages, which are told of in its events.
 fn watched(ctx: &Context<'_>, id: PipelineId) -> Result<Watched> {
     let is_it = Predicate::Compare(
         Pipeline::ID_COLUMN.into(),
         Comparison::Eq,
         Value::Uuid(id.uuid()),
     );
-    Ok(Watched {
-        entity: Pipeline::KIND,
-        id_column: Pipeline::ID_COLUMN,
-        is_shared: true,
-        ..subscription::watched::<Opportunity>(ctx, is_it)?
-    })
+    subscription::watched::<Pipeline>(ctx, is_it)
 }
 
 async fn layout(tx: &mut Tx, id: PipelineId) -> Result<BoardLayout> {

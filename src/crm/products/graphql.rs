@@ -5,12 +5,11 @@ use chrono::{DateTime, Utc};
 use dealgraph_derive::connection_args;
 
 use super::{
-    Product,
+    Product, ProductFields,
     filter::{ProductFilter, ProductOrder, USUAL_ORDER},
     projection::SHAPE,
 };
 use crate::{
-    access::Sensitive,
     base::{
         error::Result,
         ids::{ProductId, Typed as _},
@@ -31,30 +30,16 @@ impl Product {
         self.id
     }
 
-    /// What it is called.
-    async fn name(&self) -> &str {
-        &self.fields.name
-    }
-
-    /// What it is listed under; no other product of the tenant has it, in whatever case.
-    async fn code(&self) -> &str {
-        &self.fields.code
+    #[graphql(flatten)]
+    async fn fields(&self) -> &ProductFields {
+        &self.fields
     }
 
     /// What one of it costs.
     async fn unit_price(&self, ctx: &Context<'_>) -> Option<Money> {
         let price = self.fields.unit_price().map(Money::from);
-        ctx.request().unless_masked(Sensitive::Amounts, price)
-    }
-
-    /// Whether it can be sold.
-    async fn active(&self) -> bool {
-        self.fields.active
-    }
-
-    /// Notes on the product.
-    async fn description(&self) -> Option<&str> {
-        self.fields.description.as_deref()
+        ctx.request()
+            .unless_masked(ProductFields::UNIT_PRICE_MINOR, price)
     }
 
     /// What you may do with it.

@@ -10,10 +10,10 @@ mod projection;
 mod subscription;
 
 pub use filter::ProductFilter;
-pub use graphql::ProductQuery;
+pub use graphql::ProductQuery as Query;
 pub use model::{NewProduct, Product, ProductFields, ProductOrderField};
-pub use mutation::ProductMutation;
-pub use subscription::{ProductEvent, ProductSubscription};
+pub use mutation::ProductMutation as Mutation;
+pub use subscription::{ProductEvent, ProductSubscription as Subscription};
 
 use crate::{
     base::{

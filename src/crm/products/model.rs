@@ -2,7 +2,7 @@
 
 use async_graphql::Enum;
 use chrono::{DateTime, Utc};
-use dealgraph_derive::{Columns, OrderField};
+use dealgraph_derive::{Columns, OrderField, SchemaFields};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -34,18 +34,25 @@ pub struct Product {
 }
 
 /// What can be written of a product.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, Columns)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, Columns, SchemaFields)]
 #[computed(name_normalized = normalize(&self.name))]
 #[computed(code_normalized = normalize(&self.code))]
-#[expect(missing_docs, reason = "the names say it; the schema describes each")]
 pub struct ProductFields {
+    /// What it is called.
     pub name: String,
+    /// What it is listed under; no other product of the tenant has it, in whatever case.
     pub code: String,
+    /// What one of it costs, in minor units.
     #[column(amounts)]
+    #[graphql(skip)]
     pub unit_price_minor: Option<i64>,
+    /// In which currency.
     #[column(amounts)]
+    #[graphql(skip)]
     pub unit_price_currency: Option<String>,
+    /// Whether it can be sold.
     pub active: bool,
+    /// Notes on the product.
     pub description: Option<String>,
 }
 
@@ -124,9 +131,6 @@ pub enum ProductOrderField {
 }
 
 impl Record for Product {
-    const KIND: &'static str = "product";
-    const TABLE: &'static str = "products";
-    const ID_COLUMN: &'static str = "product_id";
     type Order = ProductOrderField;
 
     fn key(&self) -> Uuid {

@@ -6,7 +6,7 @@ use async_graphql::{Context, InputObject, MaybeUndefined, Object};
 
 use super::{NewProduct, Product, ProductFields};
 use crate::{
-    access::{Rights, Sensitive},
+    access::Rights,
     base::{error::Result, ids::ProductId},
     crm::lifecycle::record_lifecycle,
     graphql::{
@@ -27,7 +27,8 @@ struct ProductDetails {
 
 impl ProductDetails {
     fn write_to(self, fields: &mut ProductFields, rights: &Rights) -> Result<()> {
-        refuse_masked(rights, Sensitive::Amounts, (&self.unit_price, "unitPrice"))?;
+        let price = (&self.unit_price, "unitPrice");
+        refuse_masked(rights, ProductFields::UNIT_PRICE_MINOR, price)?;
         patch_money(
             self.unit_price,
             "unitPrice",

@@ -1,9 +1,9 @@
 //! Which fields of products follow from columns.
 
-use super::Product;
+use super::{Product, ProductFields};
 use crate::{
     base::ids::ProductId,
-    graphql::projection::{self, Kind, Projected, Shape, id, text},
+    graphql::projection::{self, Projected, SchemaFields as _, Shape, id},
     organization::members,
 };
 
@@ -14,13 +14,9 @@ const UNIT_PRICE: (&str, &str) = ("unit_price_minor", "unit_price_currency");
 fn field(name: &str) -> Option<Projected> {
     Some(match name {
         "id" => id::<ProductId>("product_id"),
-        "name" => text("name"),
-        "code" => text("code"),
         "unitPrice" => Projected::Object("Money", &[UNIT_PRICE.0, UNIT_PRICE.1], unit_price),
-        "active" => Projected::Value(Kind::Bool, "active"),
-        "description" => text("description"),
         "can" => Projected::Rights,
-        other => return members::stamp(other),
+        other => return ProductFields::projected(other).or_else(|| members::stamp(other)),
     })
 }
 

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::ImportError;
 use crate::{
-    access::{Actor, Place, Role, Subject},
+    access::{Actor, Membership, Role, Subject},
     base::{
         error::Result,
         ids::{TenantId, UserId},
@@ -51,8 +51,8 @@ impl Session {
             .ok_or_else(|| ImportError::NoAdmin(slug.to_owned()))?;
         // Nobody signed in for this, so no token ends it.
         let until = DateTime::<Utc>::MAX_UTC;
-        let place = Place::of(admin.tenant_id, Role::Admin, admin.team_path);
-        let actor = Actor::new(Subject::Person(admin.user_id, None), place, until);
+        let membership = Membership::of(admin.tenant_id, Role::Admin, admin.team_path);
+        let actor = Actor::new(Subject::Person(admin.user_id, None), membership, until);
         let origin = Origin::process(format!("import-{source}"));
         Ok(Self {
             db: db.clone(),

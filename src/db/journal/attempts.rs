@@ -15,11 +15,9 @@ use uuid::Uuid;
 
 use crate::{
     base::{
+        entities::entities,
         error::Result,
-        ids::{
-            ActivityId, ApiKeyId, CompanyId, ContactId, ContactMethodId, InvitationId, LeadId,
-            OpportunityId, PipelineId, ProductId, RoleId, StageId, TeamId, TenantId, Typed, UserId,
-        },
+        ids::{ContactMethodId, TenantId, Typed, UserId},
     },
     db::{
         Db, Sql, SystemReason,
@@ -41,28 +39,22 @@ const TENANTS_FOR: Duration = Duration::from_secs(60);
 /// So many tenants are asked in one statement.
 const TENANTS_AT_ONCE: usize = 1_000;
 
-/// Kinds of records that ids name: the prefix of the ids, the table, its column.
-const KINDS: [(&str, &str, &str); 15] = [
-    (TenantId::PREFIX, "tenants", "tenant_id"),
-    (UserId::PREFIX, "memberships", "user_id"),
-    (TeamId::PREFIX, "teams", "team_id"),
-    (RoleId::PREFIX, "roles", "role_id"),
-    (InvitationId::PREFIX, "invitations", "invitation_id"),
-    (ApiKeyId::PREFIX, "api_keys", "api_key_id"),
-    (CompanyId::PREFIX, "companies", "company_id"),
-    (ContactId::PREFIX, "contacts", "contact_id"),
-    (
-        ContactMethodId::PREFIX,
-        "contact_methods",
-        "contact_method_id",
-    ),
-    (LeadId::PREFIX, "leads", "lead_id"),
-    (PipelineId::PREFIX, "pipelines", "pipeline_id"),
-    (StageId::PREFIX, "stages", "stage_id"),
-    (OpportunityId::PREFIX, "opportunities", "opportunity_id"),
-    (ActivityId::PREFIX, "activities", "activity_id"),
-    (ProductId::PREFIX, "products", "product_id"),
-];
+macro_rules! kinds {
+    ($($section:ident { $(
+        $(#[$doc:meta])*
+        $record:ident $id:ident $prefix:literal $table:ident.$column:ident $layer:ident::$domain:ident $access:tt
+            $children:tt $itself:tt;
+    )* })*) => {
+        /// Kinds of records that ids name: the prefix of the ids, the table, its column.
+        const KINDS: &[(&str, &str, &str)] = &[
+            $($( ($prefix, stringify!($table), stringify!($column)), )*)*
+            (TenantId::PREFIX, "tenants", "tenant_id"),
+            (UserId::PREFIX, "memberships", "user_id"),
+            (ContactMethodId::PREFIX, "contact_methods", "contact_method_id"),
+        ];
+    };
+}
+entities!(kinds);
 
 /// An id of a record of a known kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

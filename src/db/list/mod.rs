@@ -8,7 +8,8 @@ mod statement;
 use sqlx::{FromRow, postgres::PgRow};
 use uuid::Uuid;
 
-use super::{Columns, Cursor, OrderField, OrderTerm, Part, Predicate};
+use super::{Columns, Cursor, OrderField, OrderTerm, Part, Predicate, Registered};
+use crate::access::Access;
 
 pub use count::{count, counts};
 pub use lean::{LeanRow, lean_many, lean_page, lean_pages};
@@ -29,6 +30,8 @@ pub struct Table {
     pub name: &'static str,
     /// The second column of its primary key; the first is the tenant.
     pub id_column: &'static str,
+    /// How access to its records is judged.
+    pub access: Access,
     /// What its records have.
     pub parts: &'static [Part],
 }
@@ -50,18 +53,13 @@ impl std::hash::Hash for Table {
 
 /// A row of a tenant table as the domains know it.
 pub trait Record:
-    Columns + for<'r> FromRow<'r, PgRow> + Send + Sync + Unpin + Sized + 'static
+    Registered + Columns + for<'r> FromRow<'r, PgRow> + Send + Sync + Unpin + Sized + 'static
 {
-    /// What it is called in messages, for example `opportunity`.
-    const KIND: &'static str;
-    /// The table.
-    const TABLE: &'static str;
-    /// The second column of its primary key; the first is the tenant.
-    const ID_COLUMN: &'static str;
     /// The table with its columns.
     const SOURCE: Table = Table {
         name: Self::TABLE,
         id_column: Self::ID_COLUMN,
+        access: Self::ACCESS,
         parts: Self::PARTS,
     };
     /// Whether it can be archived; archived rows are left out of lists unless asked for.

@@ -6,7 +6,7 @@ use sqlx::{Row as _, postgres::PgRow};
 use uuid::Uuid;
 
 use super::{
-    ListQuery, Page, Record, Relation,
+    ListQuery, Page, Record, Relation, Table,
     statement::{self, Selected},
 };
 use crate::{
@@ -46,25 +46,24 @@ pub async fn find_many<R: Record>(tx: &mut Tx, ids: &[Uuid]) -> Result<Vec<R>> {
     tx.all(sql).await
 }
 
-/// Which of some records the actor sees and meet a condition. The table and the column of its id are names of the
-/// program.
+/// Which of some records the actor sees and meet a condition.
 ///
 /// # Errors
 /// The database.
 pub async fn matching(
     tx: &mut Tx,
-    (table, id_column): (&'static str, &'static str),
+    table: Table,
     ids: Vec<Uuid>,
     filter: &Predicate,
 ) -> Result<Vec<Uuid>> {
     let mut sql = Sql::new("SELECT t.")
-        .push(id_column)
+        .push(table.id_column)
         .push(" FROM ")
-        .push(table)
+        .push(table.name)
         .push(" t WHERE t.tenant_id = ")
         .bind(tx.tenant())
         .push(" AND t.")
-        .push(id_column)
+        .push(table.id_column)
         .one_of(&ids)
         .push(" AND ");
     filter.render(sql.builder(), Alias::LIST, tx.tenant());

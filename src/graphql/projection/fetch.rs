@@ -8,7 +8,7 @@ use std::{
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
-use super::plan::{Below, Columns, Level, Link, Naming, Plan, Root};
+use super::plan::{ColumnSet, Level, LinkPlan, ListPlan, Naming, ProjectionPlan, Root};
 use crate::{
     base::error::Result,
     db::{
@@ -20,27 +20,27 @@ use crate::{
 /// What was read for a plan.
 pub(super) enum Fetched {
     Record(Linked),
-    Page(Pages),
+    Page(FetchedPages),
 }
 
 /// Rows of a level, with what hangs on them in the order of the level's links and lists.
-pub(super) struct Rows {
+pub(super) struct FetchedRows {
     pub(super) rows: Vec<Arc<LeanRow>>,
     pub(super) links: Vec<Linked>,
-    pub(super) lists: Vec<Pages>,
+    pub(super) lists: Vec<FetchedPages>,
 }
 
 /// The records that rows name.
 pub(super) struct Linked {
-    pub(super) rows: Rows,
+    pub(super) rows: FetchedRows,
     /// For each row which of these it names; none when it names none that the actor sees.
     pub(super) places: Vec<Option<usize>>,
 }
 
 /// The pages below rows.
-pub(super) struct Pages {
+pub(super) struct FetchedPages {
     /// The rows of all pages, one page after the other.
-    pub(super) rows: Rows,
+    pub(super) rows: FetchedRows,
     /// For each parent which of these are its own.
     pub(super) extents: Vec<Extent>,
 }
@@ -67,35 +67,35 @@ impl Fetched {
 
 /// Rows that a request has looked up by their ids, and ids that it found nothing for.
 #[derive(Default)]
-pub(crate) struct Known(Mutex<HashMap<Columns, ById>>);
+pub(crate) struct RowCache(Mutex<HashMap<ColumnSet, RowsById>>);
 
-type ById = HashMap<Uuid, Option<Arc<LeanRow>>>;
+type RowsById = HashMap<Uuid, Option<Arc<LeanRow>>>;
 
-impl Known {
+impl RowCache {
     /// Forgets them: something is about to be written.
     pub(crate) fn forget(&self) {
         self.all().clear();
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<Columns, ById>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<ColumnSet, RowsById>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn unknown(&self, columns: &Columns, ids: &[Uuid]) -> Vec<Uuid> {
+    fn unknown(&self, columns: &ColumnSet, ids: &[Uuid]) -> Vec<Uuid> {
         let all = self.all();
         let known = all.get(columns);
         let is_known = |id: &Uuid| known.is_some_and(|known| known.contains_key(id));
         ids.iter().filter(|id| !is_known(id)).copied().collect()
     }
 
-    fn learn(&self, columns: &Columns, ids: &[Uuid], rows: Vec<(Uuid, LeanRow)>) {
+    fn learn(&self, columns: &ColumnSet, ids: &[Uuid], rows: Vec<(Uuid, LeanRow)>) {
         let mut all = self.all();
         let known = all.entry(columns.clone()).or_default();
         known.extend(ids.iter().map(|id| (*id, None)));
         known.extend(rows.into_iter().map(|(id, row)| (id, Some(Arc::new(row)))));
     }
 
-    fn rows(&self, columns: &Columns, ids: &[Uuid]) -> Vec<Option<Arc<LeanRow>>> {
+    fn rows(&self, columns: &ColumnSet, ids: &[Uuid]) -> Vec<Option<Arc<LeanRow>>> {
         let all = self.all();
         let known = all.get(columns);
         let row = |id: &Uuid| known.and_then(|known| known.get(id).cloned().flatten());
@@ -107,18 +107,22 @@ impl Known {
 pub(super) const ID: usize = 0;
 
 /// Reads all of it.
-pub(super) async fn fetch(tx: &mut Tx, plan: &Plan, known: &Known) -> Result<Fetched> {
-    let reading = Reading {
+pub(super) async fn fetch(
+    tx: &mut Tx,
+    plan: &ProjectionPlan,
+    row_cache: &RowCache,
+) -> Result<Fetched> {
+    let fetcher = Fetcher {
         columns: &plan.columns,
-        known,
+        row_cache,
     };
     match &plan.root {
         Root::Record(id, link) => {
-            let linked = reading.link(tx, link, vec![Some(*id)]).await?;
+            let linked = fetcher.link(tx, link, vec![Some(*id)]).await?;
             Ok(Fetched::Record(linked))
         }
         Root::Page(below) => {
-            let pages = reading.list(tx, below, &[Uuid::nil()]).await?;
+            let pages = fetcher.list(tx, below, &[Uuid::nil()]).await?;
             Ok(Fetched::Page(pages))
         }
     }
@@ -134,26 +138,31 @@ impl Naming {
 }
 
 #[derive(Clone, Copy)]
-struct Reading<'a> {
-    columns: &'a [Columns],
-    known: &'a Known,
+struct Fetcher<'a> {
+    columns: &'a [ColumnSet],
+    row_cache: &'a RowCache,
 }
 
-impl<'a> Reading<'a> {
-    async fn link(self, tx: &mut Tx, link: &'a Link, named: Vec<Option<Uuid>>) -> Result<Linked> {
+impl<'a> Fetcher<'a> {
+    async fn link(
+        self,
+        tx: &mut Tx,
+        link: &'a LinkPlan,
+        named: Vec<Option<Uuid>>,
+    ) -> Result<Linked> {
         let columns = &self.columns[link.level.columns];
         let mut ids: Vec<Uuid> = named.iter().flatten().copied().collect();
         ids.sort_unstable();
         ids.dedup();
-        let unknown = self.known.unknown(columns, &ids);
+        let unknown = self.row_cache.unknown(columns, &ids);
         if !unknown.is_empty() {
             let rows = list::lean_many(tx, columns.of, &unknown, &columns.names).await?;
             let with_id = |row: LeanRow| Ok((row.get(ID)?, row));
             let rows = rows.into_iter().map(with_id).collect::<Result<_>>()?;
-            self.known.learn(columns, &unknown, rows);
+            self.row_cache.learn(columns, &unknown, rows);
         }
         let (mut rows, mut place_of) = (Vec::new(), HashMap::new());
-        for (id, row) in ids.iter().zip(self.known.rows(columns, &ids)) {
+        for (id, row) in ids.iter().zip(self.row_cache.rows(columns, &ids)) {
             if let Some(row) = row {
                 place_of.insert(*id, rows.len());
                 rows.push(row);
@@ -166,7 +175,12 @@ impl<'a> Reading<'a> {
         })
     }
 
-    async fn list(self, tx: &mut Tx, below: &'a Below, parents: &[Uuid]) -> Result<Pages> {
+    async fn list(
+        self,
+        tx: &mut Tx,
+        below: &'a ListPlan,
+        parents: &[Uuid],
+    ) -> Result<FetchedPages> {
         let columns = &self.columns[below.level.columns].names;
         let mut pages = below.source.read(tx, parents, columns).await?;
         let counts = match below.is_counted {
@@ -186,7 +200,7 @@ impl<'a> Reading<'a> {
             });
             rows.extend(page.items.into_iter().map(Arc::new));
         }
-        Ok(Pages {
+        Ok(FetchedPages {
             extents,
             rows: self.below(tx, &below.level, rows).await?,
         })
@@ -198,7 +212,7 @@ impl<'a> Reading<'a> {
         tx: &'t mut Tx,
         level: &'a Level,
         rows: Vec<Arc<LeanRow>>,
-    ) -> BoxFuture<'t, Result<Rows>>
+    ) -> BoxFuture<'t, Result<FetchedRows>>
     where
         'a: 't,
     {
@@ -216,7 +230,7 @@ impl<'a> Reading<'a> {
                     lists.push(self.list(tx, below, &parents).await?);
                 }
             }
-            Ok(Rows { rows, links, lists })
+            Ok(FetchedRows { rows, links, lists })
         })
     }
 }

@@ -63,8 +63,8 @@ pub(crate) enum Kind {
     Text,
     /// Two texts with a space between: this column and another one.
     Joined(&'static str),
-    /// What a text tells, or null.
-    Told(fn(&str) -> Option<&str>),
+    /// What follows from a text, or null.
+    Derived(fn(&str) -> Option<&str>),
     /// A list of texts.
     Texts,
     /// `smallint`
@@ -99,11 +99,6 @@ pub(crate) const fn time(column: &'static str) -> Projected {
 /// An `integer`.
 pub(crate) const fn int(column: &'static str) -> Projected {
     Projected::Value(Kind::Int, column)
-}
-
-/// A `smallint`.
-pub(crate) const fn small(column: &'static str) -> Projected {
-    Projected::Value(Kind::Small, column)
 }
 
 /// The fields of an amount of money.

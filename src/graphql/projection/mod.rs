@@ -1,14 +1,16 @@
-//! The quick path of reading: what a document asks of records is read as just those columns, one statement for each
+//! The projection executor: what a document selects of records is read as just those columns, one statement for each
 //! list or link of the document, and written as JSON at once.
 //!
-//! The executor makes a future for every field of every record, a map for every object and a value for every field,
-//! out of whole records; for a page of deals that is most of the work. Here a [`Plan`] is made of the document below a
-//! field, [`Fetched`] holds the rows level by level, and `write` puts them into text. Postgres judges access just as
-//! for whole records: these are the same statements with fewer columns.
+//! The GraphQL executor makes a future for every field of every record, a map for every object and a value for every
+//! field, out of whole records; for a page of deals that is most of the work. Here a [`ProjectionPlan`] is made of the
+//! document below a field, [`fetch::Fetched`] holds the rows level by level, and `write` serializes them. Postgres judges
+//! access just as for whole records: these are the same statements with fewer columns.
 //!
-//! Each domain says in its `projection.rs` which fields follow from which columns. A document that asks for anything
-//! else, or for the same key twice, is answered by the executor; a test compares both for every field there is.
+//! Which fields are columns as they are follows from the record ([`SchemaFields`]); each domain says in its `projection.rs`
+//! which others follow from which columns. A document that asks for anything else, or for the same key twice, is answered by
+//! the GraphQL executor; a test compares both for every field there is.
 
+mod column_type;
 mod fetch;
 mod field;
 mod page;
@@ -28,10 +30,13 @@ use uuid::Uuid;
 /// known; it is taken out of the answer again.
 pub(crate) const TYPE_KEY: &str = "__typeOf";
 
-pub(super) use fetch::Known;
-pub(crate) use field::{Kind, Projected, Shape, id, int, money, small, text, time};
+#[cfg(test)]
+pub(crate) use column_type::tests::check as check_schema_fields;
+pub(crate) use column_type::{ColumnType, SchemaFields, enum_columns, shown_as_they_are};
+pub(super) use fetch::RowCache;
+pub(crate) use field::{Kind, Projected, Shape, id, int, money, text, time};
 pub(crate) use page::{Listed, Source, below};
-use plan::Plan;
+use plan::ProjectionPlan;
 
 use super::{Connection, ContextExt as _, Listing, RequestContext};
 use crate::{
@@ -49,7 +54,7 @@ pub(crate) async fn list<R: Record + OutputType>(
     query: ListQuery<R>,
 ) -> Result<Connection<R>> {
     let listed = Listed::all(shape, query.clone());
-    if let Some(plan) = Plan::of_page(ctx, Box::new(listed))
+    if let Some(plan) = ProjectionPlan::of_page(ctx, Box::new(listed))
         && let Some(written) = answered(ctx, plan).await?
     {
         return Ok(Connection::written(written));
@@ -66,20 +71,20 @@ pub(crate) async fn find<R: Record>(
     shape: &'static Shape,
     id: Uuid,
 ) -> Result<Option<Found<R>>> {
-    if let Some(plan) = Plan::of_record(ctx, shape, id)
+    if let Some(plan) = ProjectionPlan::of_record(ctx, shape, id)
         && let Some(written) = answered(ctx, plan).await?
     {
-        return Ok((&*written != b"null").then_some(Found::Written(written)));
+        return Ok((&*written != b"null").then_some(Found::Json(written)));
     }
     let record = ctx.request().load::<R>(Some(id)).await?;
     Ok(record.map(Found::Record))
 }
 
 /// All of a plan, or nothing if a value in it is refused: the executor knows which field's that is, and answers the others.
-async fn answered(ctx: &Context<'_>, plan: Plan) -> Result<Option<Bytes>> {
+async fn answered(ctx: &Context<'_>, plan: ProjectionPlan) -> Result<Option<Bytes>> {
     let request: &RequestContext = ctx.request();
     let fetched = request
-        .read(async |tx| fetch::fetch(tx, &plan, request.known()).await)
+        .read(async |tx| fetch::fetch(tx, &plan, request.row_cache()).await)
         .await;
     let fetched = match fetched {
         Err(Error::Invalid { .. }) => return Ok(None),
@@ -93,7 +98,7 @@ async fn answered(ctx: &Context<'_>, plan: Plan) -> Result<Option<Bytes>> {
         &mut text,
         (&plan, &fetched),
         request.actor(),
-        request.room(),
+        request.bytes_left(),
     );
     // Counted also when it was given up in the middle.
     request.count(text.len())?;
@@ -106,7 +111,7 @@ pub(crate) enum Found<R> {
     /// The executor has to ask it for its fields.
     Record(Arc<R>),
     /// All that was asked for, in JSON.
-    Written(Bytes),
+    Json(Bytes),
 }
 
 impl<R: OutputType> OutputType for Found<R> {
@@ -125,7 +130,7 @@ impl<R: OutputType> OutputType for Found<R> {
     ) -> ServerResult<Value> {
         match self {
             Self::Record(record) => Box::pin(OutputType::resolve(&**record, ctx, field)).await,
-            Self::Written(text) => Ok(Value::Binary(text.clone())),
+            Self::Json(text) => Ok(Value::Binary(text.clone())),
         }
     }
 }

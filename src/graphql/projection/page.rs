@@ -1,4 +1,4 @@
-//! Lists as the quick path reads them, whatever their records are.
+//! Lists as the projection executor reads them, whatever their records are.
 
 use std::collections::HashMap;
 
@@ -19,7 +19,7 @@ use crate::{
 /// A list with its records' type taken off.
 pub(crate) type Source = Box<dyn List>;
 
-/// What the quick path needs to know of a list.
+/// What the projection executor needs to know of a list.
 pub(crate) trait List: Send + Sync {
     /// What its records look like.
     fn shape(&self) -> &'static Shape;
@@ -27,7 +27,7 @@ pub(crate) trait List: Send + Sync {
     /// The columns that it is sorted by, of which cursors are made.
     fn order(&self) -> Vec<&'static str>;
 
-    /// Has no row looked at beyond the page: nobody asks whether there are further ones.
+    /// Reads no row beyond the page: the document does not select whether there are further ones.
     fn end_at_page(&mut self);
 
     /// Reads the page of each parent; a list that is below nothing has one page, under the nil id.

@@ -15,21 +15,21 @@ use super::{
 use crate::{db::list::Table, graphql::projection::TYPE_KEY};
 
 /// All of it.
-pub(super) struct Plan {
+pub(super) struct ProjectionPlan {
     pub(super) root: Root,
     /// The columns that the levels read; levels of records that are looked up by id share those of their table, so that
     /// what one of them has read serves the others.
-    pub(super) columns: Vec<Columns>,
+    pub(super) columns: Vec<ColumnSet>,
 }
 
 pub(super) enum Root {
-    Record(Uuid, Link),
-    Page(Below),
+    Record(Uuid, LinkPlan),
+    Page(ListPlan),
 }
 
 /// Columns of a table, in the order they are read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Columns {
+pub(super) struct ColumnSet {
     pub(super) of: Table,
     pub(super) names: Vec<&'static str>,
 }
@@ -39,15 +39,15 @@ pub(super) struct Level {
     pub(super) shape: &'static Shape,
     /// Which of the plan's columns.
     pub(super) columns: usize,
-    pub(super) links: Vec<Link>,
-    pub(super) lists: Vec<Below>,
+    pub(super) links: Vec<LinkPlan>,
+    pub(super) lists: Vec<ListPlan>,
 }
 
 /// Records that rows name.
-pub(super) struct Link {
+pub(super) struct LinkPlan {
     pub(super) key: Naming,
     pub(super) level: Level,
-    pub(super) fields: Vec<Written>,
+    pub(super) fields: Vec<OutputField>,
 }
 
 /// How a row names a record.
@@ -60,61 +60,61 @@ pub(super) enum Naming {
 }
 
 /// A page of records below each row.
-pub(super) struct Below {
+pub(super) struct ListPlan {
     pub(super) source: Source,
     pub(super) level: Level,
     /// The places of the columns that it is sorted by; only when cursors are asked for.
     pub(super) order: Vec<usize>,
     pub(super) is_counted: bool,
-    pub(super) parts: Vec<(Key, Part)>,
+    pub(super) parts: Vec<(JsonKey, ConnectionField)>,
 }
 
 /// A key with its quotes and colon.
-pub(super) type Key = Box<[u8]>;
+pub(super) type JsonKey = Box<[u8]>;
 
 /// A field of an answer.
-pub(super) struct Written {
-    pub(super) key: Key,
-    pub(super) what: What,
+pub(super) struct OutputField {
+    pub(super) key: JsonKey,
+    pub(super) what: Output,
 }
 
-pub(super) enum What {
+pub(super) enum Output {
     Value(Kind, usize, usize),
     TypeName(String),
     /// Fields of the same row; null when one of the columns is.
-    Object(Vec<usize>, Vec<Written>),
+    Object(Vec<usize>, Vec<OutputField>),
     /// One of the level's links.
     Link(usize),
     /// One of the level's lists.
     List(usize),
     /// What may be done with the row, by the column that says who sees it.
-    Rights(usize, Vec<(Key, Right)>),
+    Rights(usize, Vec<(JsonKey, RightsField)>),
 }
 
-pub(super) enum Right {
+pub(super) enum RightsField {
     Update,
     Delete,
     TypeName,
 }
 
 /// A field of a connection.
-pub(super) enum Part {
-    Nodes(Vec<Written>),
-    Edges(Vec<(Key, Edge)>),
-    PageInfo(Vec<(Key, Info)>),
+pub(super) enum ConnectionField {
+    Nodes(Vec<OutputField>),
+    Edges(Vec<(JsonKey, EdgeField)>),
+    PageInfo(Vec<(JsonKey, PageInfoField)>),
     TotalCount,
     IsEstimate,
     TypeName(String),
 }
 
-pub(super) enum Edge {
-    Node(Vec<Written>),
+pub(super) enum EdgeField {
+    Node(Vec<OutputField>),
     Cursor,
     TypeName(String),
 }
 
 #[derive(Clone, Copy)]
-pub(super) enum Info {
+pub(super) enum PageInfoField {
     HasNext,
     HasPrevious,
     Start,
@@ -122,7 +122,7 @@ pub(super) enum Info {
     TypeName,
 }
 
-impl Plan {
+impl ProjectionPlan {
     /// What is asked of a page, or none if the executor has to answer.
     pub(super) fn of_page(ctx: &Context<'_>, source: Source) -> Option<Self> {
         let mut planner = Planner::default();
@@ -148,14 +148,14 @@ impl Plan {
 
 #[derive(Default)]
 struct Planner {
-    columns: Vec<Columns>,
+    columns: Vec<ColumnSet>,
     /// Of records that are looked up by id: which columns, by table.
     shared: HashMap<&'static str, usize>,
 }
 
 /// Where a selection finds its fields.
 #[derive(Clone, Copy)]
-struct Fields {
+struct FieldSource {
     type_name: &'static str,
     field: fn(&str) -> Option<Projected>,
 }
@@ -172,7 +172,7 @@ impl Planner {
     }
 
     fn new_columns(&mut self, shape: &'static Shape) -> usize {
-        self.columns.push(Columns {
+        self.columns.push(ColumnSet {
             of: shape.table,
             names: Vec::new(),
         });
@@ -194,7 +194,7 @@ impl Planner {
         set: &ContextSelectionSet<'_>,
         shape: &'static Shape,
         key: Naming,
-    ) -> Option<Link> {
+    ) -> Option<LinkPlan> {
         let columns = match self.shared.get(shape.table.name) {
             Some(columns) => *columns,
             None => {
@@ -205,11 +205,15 @@ impl Planner {
         };
         let mut level = self.level(shape, columns);
         let fields = self.record(set, &mut level)?;
-        Some(Link { key, level, fields })
+        Some(LinkPlan { key, level, fields })
     }
 
-    fn record(&mut self, set: &ContextSelectionSet<'_>, level: &mut Level) -> Option<Vec<Written>> {
-        let source = Fields {
+    fn record(
+        &mut self,
+        set: &ContextSelectionSet<'_>,
+        level: &mut Level,
+    ) -> Option<Vec<OutputField>> {
+        let source = FieldSource {
             type_name: level.shape.type_name,
             field: level.shape.field,
         };
@@ -221,9 +225,9 @@ impl Planner {
     fn fields(
         &mut self,
         set: &ContextSelectionSet<'_>,
-        source: Fields,
+        source: FieldSource,
         level: &mut Level,
-        fields: &mut Vec<Written>,
+        fields: &mut Vec<OutputField>,
     ) -> Option<()> {
         for field in Flat::of(set, source.type_name)? {
             let key = key(field);
@@ -233,7 +237,7 @@ impl Planner {
             let below = set.with_field(field);
             let below = below.with_selection_set(&field.node.selection_set);
             let what = match name(field) {
-                "__typename" => What::TypeName(source.type_name.to_owned()),
+                "__typename" => Output::TypeName(source.type_name.to_owned()),
                 name => match (source.field)(name)? {
                     Projected::Value(kind, column) => {
                         let at = self.column(level.columns, column);
@@ -241,7 +245,7 @@ impl Planner {
                             Kind::Joined(other) => self.column(level.columns, other),
                             _ => at,
                         };
-                        What::Value(kind, at, other)
+                        Output::Value(kind, at, other)
                     }
                     Projected::Object(type_name, present, field) => {
                         let present = present.iter();
@@ -249,38 +253,38 @@ impl Planner {
                             .map(|column| self.column(level.columns, column))
                             .collect();
                         let mut inner = Vec::new();
-                        self.fields(&below, Fields { type_name, field }, level, &mut inner)?;
-                        What::Object(present, inner)
+                        self.fields(&below, FieldSource { type_name, field }, level, &mut inner)?;
+                        Output::Object(present, inner)
                     }
                     Projected::One(shape, column) => {
                         let key = Naming::Id(self.column(level.columns, column));
                         let link = self.link(&below, shape, key)?;
                         level.links.push(link);
-                        What::Link(level.links.len() - 1)
+                        Output::Link(level.links.len() - 1)
                     }
                     Projected::Named(shape, column, read) => {
                         let key = Naming::Text(self.column(level.columns, column), read);
                         let link = self.link(&below, shape, key)?;
                         level.links.push(link);
-                        What::Link(level.links.len() - 1)
+                        Output::Link(level.links.len() - 1)
                     }
                     Projected::Page(source) => {
                         let page = self.page(&below, source(&set.with_field(field)).ok()?)?;
                         level.lists.push(page);
-                        What::List(level.lists.len() - 1)
+                        Output::List(level.lists.len() - 1)
                     }
                     Projected::Rights => {
                         let at = self.column(level.columns, "visible_to");
-                        What::Rights(at, rights(&below)?)
+                        Output::Rights(at, rights(&below)?)
                     }
                 },
             };
-            fields.push(Written { key, what });
+            fields.push(OutputField { key, what });
         }
         Some(())
     }
 
-    fn page(&mut self, set: &ContextSelectionSet<'_>, mut source: Source) -> Option<Below> {
+    fn page(&mut self, set: &ContextSelectionSet<'_>, mut source: Source) -> Option<ListPlan> {
         let shape = source.shape();
         let columns = self.new_columns(shape);
         let mut level = self.level(shape, columns);
@@ -290,28 +294,33 @@ impl Planner {
             let below = set.with_field(field);
             let below = below.with_selection_set(&field.node.selection_set);
             let part = match name(field) {
-                "nodes" => Part::Nodes(self.record(&below, &mut level)?),
+                "nodes" => ConnectionField::Nodes(self.record(&below, &mut level)?),
                 "edges" => {
                     let edges = self.edges(&below, &mut level)?;
-                    has_cursors |= edges.iter().any(|(_, edge)| matches!(edge, Edge::Cursor));
-                    Part::Edges(edges)
+                    has_cursors |= edges
+                        .iter()
+                        .any(|(_, edge)| matches!(edge, EdgeField::Cursor));
+                    ConnectionField::Edges(edges)
                 }
                 "pageInfo" => {
                     let info = page_info(&below)?;
                     has_cursors |= info
                         .iter()
-                        .any(|(_, info)| matches!(info, Info::Start | Info::End));
-                    looks_further |= info
-                        .iter()
-                        .any(|(_, info)| matches!(info, Info::HasNext | Info::HasPrevious));
-                    Part::PageInfo(info)
+                        .any(|(_, info)| matches!(info, PageInfoField::Start | PageInfoField::End));
+                    looks_further |= info.iter().any(|(_, info)| {
+                        matches!(info, PageInfoField::HasNext | PageInfoField::HasPrevious)
+                    });
+                    ConnectionField::PageInfo(info)
                 }
-                "totalCount" => Part::TotalCount,
-                "totalCountIsEstimate" => Part::IsEstimate,
-                "__typename" => Part::TypeName(format!("{}Connection", shape.type_name)),
+                "totalCount" => ConnectionField::TotalCount,
+                "totalCountIsEstimate" => ConnectionField::IsEstimate,
+                "__typename" => ConnectionField::TypeName(format!("{}Connection", shape.type_name)),
                 _ => return None,
             };
-            is_counted |= matches!(part, Part::TotalCount | Part::IsEstimate);
+            is_counted |= matches!(
+                part,
+                ConnectionField::TotalCount | ConnectionField::IsEstimate
+            );
             push_once(&mut parts, key(field), part)?;
         }
         if !looks_further {
@@ -323,7 +332,7 @@ impl Planner {
         };
         let order = order.into_iter();
         let order = order.map(|name| self.column(columns, name)).collect();
-        Some(Below {
+        Some(ListPlan {
             source,
             level,
             order,
@@ -336,16 +345,16 @@ impl Planner {
         &mut self,
         set: &ContextSelectionSet<'_>,
         level: &mut Level,
-    ) -> Option<Vec<(Key, Edge)>> {
+    ) -> Option<Vec<(JsonKey, EdgeField)>> {
         let type_name = format!("{}Edge", level.shape.type_name);
         let mut edges = Vec::new();
         for field in Flat::of(set, &type_name)? {
             let below = set.with_field(field);
             let below = below.with_selection_set(&field.node.selection_set);
             let edge = match name(field) {
-                "node" => Edge::Node(self.record(&below, level)?),
-                "cursor" => Edge::Cursor,
-                "__typename" => Edge::TypeName(type_name.clone()),
+                "node" => EdgeField::Node(self.record(&below, level)?),
+                "cursor" => EdgeField::Cursor,
+                "__typename" => EdgeField::TypeName(type_name.clone()),
                 _ => return None,
             };
             push_once(&mut edges, key(field), edge)?;
@@ -354,15 +363,15 @@ impl Planner {
     }
 }
 
-fn page_info(set: &ContextSelectionSet<'_>) -> Option<Vec<(Key, Info)>> {
+fn page_info(set: &ContextSelectionSet<'_>) -> Option<Vec<(JsonKey, PageInfoField)>> {
     let mut parts = Vec::new();
     for field in Flat::of(set, "PageInfo")? {
         let info = match name(field) {
-            "hasNextPage" => Info::HasNext,
-            "hasPreviousPage" => Info::HasPrevious,
-            "startCursor" => Info::Start,
-            "endCursor" => Info::End,
-            "__typename" => Info::TypeName,
+            "hasNextPage" => PageInfoField::HasNext,
+            "hasPreviousPage" => PageInfoField::HasPrevious,
+            "startCursor" => PageInfoField::Start,
+            "endCursor" => PageInfoField::End,
+            "__typename" => PageInfoField::TypeName,
             _ => return None,
         };
         push_once(&mut parts, key(field), info)?;
@@ -370,13 +379,13 @@ fn page_info(set: &ContextSelectionSet<'_>) -> Option<Vec<(Key, Info)>> {
     Some(parts)
 }
 
-fn rights(set: &ContextSelectionSet<'_>) -> Option<Vec<(Key, Right)>> {
+fn rights(set: &ContextSelectionSet<'_>) -> Option<Vec<(JsonKey, RightsField)>> {
     let mut parts = Vec::new();
     for field in Flat::of(set, "RecordRights")? {
         let right = match name(field) {
-            "update" => Right::Update,
-            "delete" => Right::Delete,
-            "__typename" => Right::TypeName,
+            "update" => RightsField::Update,
+            "delete" => RightsField::Delete,
+            "__typename" => RightsField::TypeName,
             _ => return None,
         };
         push_once(&mut parts, key(field), right)?;
@@ -385,7 +394,7 @@ fn rights(set: &ContextSelectionSet<'_>) -> Option<Vec<(Key, Right)>> {
 }
 
 /// A key that is asked for twice has to be merged, which is the executor's business.
-fn push_once<T>(parts: &mut Vec<(Key, T)>, key: Key, part: T) -> Option<()> {
+fn push_once<T>(parts: &mut Vec<(JsonKey, T)>, key: JsonKey, part: T) -> Option<()> {
     if parts.iter().any(|(known, _)| *known == key) {
         return None;
     }
@@ -398,7 +407,7 @@ fn name(field: &Positioned<Field>) -> &str {
 }
 
 /// Names are letters, digits and underscores, so nothing in them needs escaping.
-fn key(field: &Positioned<Field>) -> Key {
+fn key(field: &Positioned<Field>) -> JsonKey {
     let name: &Name = &field.node.response_key().node;
     format!("\"{name}\":").into_bytes().into_boxed_slice()
 }

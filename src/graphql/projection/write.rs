@@ -5,9 +5,12 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
-    fetch::{Extent, Fetched, ID, Linked, Pages, Rows},
+    fetch::{Extent, Fetched, FetchedPages, FetchedRows, ID, Linked},
     field::Kind,
-    plan::{Below, Edge, Info, Key, Level, Link, Part, Plan, Right, Root, What, Written},
+    plan::{
+        ConnectionField, EdgeField, JsonKey, Level, LinkPlan, ListPlan, Output, OutputField,
+        PageInfoField, ProjectionPlan, RightsField, Root,
+    },
 };
 use crate::{
     access::Actor,
@@ -21,14 +24,14 @@ use crate::{
 /// `TooLarge` when there is more to write, soon after that many.
 pub(super) fn write(
     out: &mut Vec<u8>,
-    (plan, fetched): (&Plan, &Fetched),
+    (plan, fetched): (&ProjectionPlan, &Fetched),
     actor: &Actor,
-    room: usize,
+    max_bytes: usize,
 ) -> Result<u64> {
     let mut writer = Writer {
         out,
         actor,
-        room,
+        max_bytes,
         objects: 0,
     };
     match (&plan.root, fetched) {
@@ -42,7 +45,7 @@ pub(super) fn write(
 struct Writer<'a> {
     out: &'a mut Vec<u8>,
     actor: &'a Actor,
-    room: usize,
+    max_bytes: usize,
     objects: u64,
 }
 
@@ -69,7 +72,7 @@ impl Writer<'_> {
                 self.out.push(b',');
             }
             entry(self, next)?;
-            if self.out.len() > self.room {
+            if self.out.len() > self.max_bytes {
                 return Err(Error::TooLarge);
             }
         }
@@ -86,26 +89,32 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn link(&mut self, link: &Link, linked: &Linked, row: usize) -> Result<()> {
+    fn link(&mut self, link: &LinkPlan, linked: &Linked, row: usize) -> Result<()> {
         match linked.places[row] {
             Some(place) => self.record(&link.fields, &link.level, &linked.rows, place),
             None => self.null(),
         }
     }
 
-    fn record(&mut self, fields: &[Written], level: &Level, rows: &Rows, row: usize) -> Result<()> {
+    fn record(
+        &mut self,
+        fields: &[OutputField],
+        level: &Level,
+        rows: &FetchedRows,
+        row: usize,
+    ) -> Result<()> {
         self.object(fields, |writer, field| {
             writer.out.extend_from_slice(&field.key);
             writer.field(&field.what, level, rows, row)
         })
     }
 
-    fn field(&mut self, what: &What, level: &Level, rows: &Rows, i: usize) -> Result<()> {
+    fn field(&mut self, what: &Output, level: &Level, rows: &FetchedRows, i: usize) -> Result<()> {
         let row = &rows.rows[i];
         match what {
-            What::Value(kind, at, other) => self.value(row, *kind, *at, *other),
-            What::TypeName(name) => self.json(name),
-            What::Object(present, fields) => {
+            Output::Value(kind, at, other) => self.value(row, *kind, *at, *other),
+            Output::TypeName(name) => self.json(name),
+            Output::Object(present, fields) => {
                 for at in present {
                     if row.is_null(*at)? {
                         return self.null();
@@ -113,20 +122,20 @@ impl Writer<'_> {
                 }
                 self.record(fields, level, rows, i)
             }
-            What::Link(link) => self.link(&level.links[*link], &rows.links[*link], i),
-            What::List(list) => self.page(&level.lists[*list], &rows.lists[*list], i),
-            What::Rights(at, parts) => {
+            Output::Link(link) => self.link(&level.links[*link], &rows.links[*link], i),
+            Output::List(list) => self.page(&level.lists[*list], &rows.lists[*list], i),
+            Output::Rights(at, parts) => {
                 let (actor, visible_to) = (self.actor, row.get::<&str>(*at)?);
                 self.object(parts, |writer, (key, right)| {
                     writer.out.extend_from_slice(key);
                     match right {
-                        Right::Update => {
-                            writer.json(&actor.edits_row(level.shape.table.name, visible_to))
+                        RightsField::Update => {
+                            writer.json(&actor.edits_row(level.shape.table.access, visible_to))
                         }
-                        Right::Delete => {
-                            writer.json(&actor.deletes_row(level.shape.table.name, visible_to))
+                        RightsField::Delete => {
+                            writer.json(&actor.deletes_row(level.shape.table.access, visible_to))
                         }
-                        Right::TypeName => writer.json("RecordRights"),
+                        RightsField::TypeName => writer.json("RecordRights"),
                     }
                 })
             }
@@ -153,7 +162,7 @@ impl Writer<'_> {
                 let (first, second) = (row.get::<&str>(at)?, row.get::<&str>(other)?);
                 self.json(&format_args!("{first} {second}"))
             }
-            Kind::Told(tell) => self.json(&row.get::<Option<&str>>(at)?.and_then(tell)),
+            Kind::Derived(derive) => self.json(&row.get::<Option<&str>>(at)?.and_then(derive)),
             Kind::Texts => self.json(&row.get::<Option<Vec<String>>>(at)?),
             Kind::Small => self.json(&row.get::<Option<i16>>(at)?),
             Kind::Int => self.json(&row.get::<Option<i32>>(at)?),
@@ -167,49 +176,53 @@ impl Writer<'_> {
         }
     }
 
-    fn page(&mut self, below: &Below, pages: &Pages, parent: usize) -> Result<()> {
+    fn page(&mut self, below: &ListPlan, pages: &FetchedPages, parent: usize) -> Result<()> {
         let extent = pages.extents[parent];
         let of_page = extent.first..extent.first + extent.len;
         let (level, rows) = (&below.level, &pages.rows);
         self.object(&below.parts, |writer, (key, part)| {
             writer.out.extend_from_slice(key);
             match part {
-                Part::Nodes(fields) => writer.list(b"[]", of_page.clone(), |writer, row| {
-                    writer.record(fields, level, rows, row)
-                }),
-                Part::Edges(parts) => writer.list(b"[]", of_page.clone(), |writer, row| {
-                    writer.edge(below, parts, rows, row)
-                }),
-                Part::PageInfo(parts) => writer.page_info(below, parts, rows, extent),
-                Part::TotalCount => writer.json(&extent.count.value),
-                Part::IsEstimate => writer.json(&extent.count.is_more),
-                Part::TypeName(name) => writer.json(name),
+                ConnectionField::Nodes(fields) => {
+                    writer.list(b"[]", of_page.clone(), |writer, row| {
+                        writer.record(fields, level, rows, row)
+                    })
+                }
+                ConnectionField::Edges(parts) => {
+                    writer.list(b"[]", of_page.clone(), |writer, row| {
+                        writer.edge(below, parts, rows, row)
+                    })
+                }
+                ConnectionField::PageInfo(parts) => writer.page_info(below, parts, rows, extent),
+                ConnectionField::TotalCount => writer.json(&extent.count.value),
+                ConnectionField::IsEstimate => writer.json(&extent.count.is_more),
+                ConnectionField::TypeName(name) => writer.json(name),
             }
         })
     }
 
     fn edge(
         &mut self,
-        below: &Below,
-        parts: &[(Key, Edge)],
-        rows: &Rows,
+        below: &ListPlan,
+        parts: &[(JsonKey, EdgeField)],
+        rows: &FetchedRows,
         row: usize,
     ) -> Result<()> {
         self.object(parts, |writer, (key, part)| {
             writer.out.extend_from_slice(key);
             match part {
-                Edge::Node(fields) => writer.record(fields, &below.level, rows, row),
-                Edge::Cursor => writer.cursor(below, &rows.rows[row]),
-                Edge::TypeName(name) => writer.json(name),
+                EdgeField::Node(fields) => writer.record(fields, &below.level, rows, row),
+                EdgeField::Cursor => writer.cursor(below, &rows.rows[row]),
+                EdgeField::TypeName(name) => writer.json(name),
             }
         })
     }
 
     fn page_info(
         &mut self,
-        below: &Below,
-        parts: &[(Key, Info)],
-        rows: &Rows,
+        below: &ListPlan,
+        parts: &[(JsonKey, PageInfoField)],
+        rows: &FetchedRows,
         extent: Extent,
     ) -> Result<()> {
         let (first, last) = match extent.len {
@@ -222,11 +235,11 @@ impl Writer<'_> {
         self.object(parts, |writer, (key, info)| {
             writer.out.extend_from_slice(key);
             let cursor = match info {
-                Info::HasNext => return writer.json(&extent.has_next),
-                Info::HasPrevious => return writer.json(&extent.has_previous),
-                Info::TypeName => return writer.json("PageInfo"),
-                Info::Start => first,
-                Info::End => last,
+                PageInfoField::HasNext => return writer.json(&extent.has_next),
+                PageInfoField::HasPrevious => return writer.json(&extent.has_previous),
+                PageInfoField::TypeName => return writer.json("PageInfo"),
+                PageInfoField::Start => first,
+                PageInfoField::End => last,
             };
             match cursor {
                 Some(row) => writer.cursor(below, row),
@@ -235,7 +248,7 @@ impl Writer<'_> {
         })
     }
 
-    fn cursor(&mut self, below: &Below, row: &LeanRow) -> Result<()> {
+    fn cursor(&mut self, below: &ListPlan, row: &LeanRow) -> Result<()> {
         let id = row.get::<Uuid>(ID)?;
         let source = &below.source;
         self.json(&source.cursor(self.actor.tenant, row, id, &below.order)?)

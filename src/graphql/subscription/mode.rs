@@ -160,16 +160,14 @@ pub fn watch<R: Entity>(ctx: &Context<'_>, filter: Option<impl Filter>) -> Resul
 /// `FORBIDDEN` without the right to read them, or with a predicate on what is not shown.
 pub fn watched<R: Entity>(ctx: &Context<'_>, filter: Predicate) -> Result<Watched> {
     let rights = &ctx.request().actor().rights;
-    if rights.sees(R::TABLE) == Scope::None {
+    if rights.sees(R::ACCESS) == Scope::None {
         return Err(Error::Forbidden("watch records of this kind"));
     }
     refuse_hidden_filter(rights, R::SOURCE, &filter)?;
     Ok(Watched {
         entity: R::KIND,
-        table: R::TABLE,
-        id_column: R::ID_COLUMN,
+        table: R::SOURCE,
         filter,
-        is_shared: false,
     })
 }
 

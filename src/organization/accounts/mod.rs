@@ -30,7 +30,7 @@ pub mod verify;
 pub(crate) use alarm::attempt as attempt_password;
 pub use graphql::{AccountMutation, AccountQuery, AccountsExt, Session, SignInPayload};
 pub use hasher::{HashCost, Hasher};
-pub use model::{Entering, Place, SecondFactorStep, SignedIn, Wanted};
+pub use model::{Entering, JoinedTenant, SecondFactorStep, SignedIn, TenantChoice};
 pub(crate) use rules::check as check_password;
 pub use service::{Accounts, Attempt, Furnish, Settings, Setup};
 pub use sign_in::{Credentials, enter, sign_in};

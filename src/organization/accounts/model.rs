@@ -8,7 +8,7 @@ use crate::{
 
 /// A tenant that a person is an active member of.
 #[derive(Debug, Clone, sqlx::FromRow)]
-pub struct Place {
+pub struct JoinedTenant {
     /// The tenant.
     #[sqlx(rename = "tenant_id")]
     pub tenant: TenantId,
@@ -26,7 +26,7 @@ pub struct Place {
 
 /// Into which tenant somebody wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wanted {
+pub enum TenantChoice {
     /// The one they were in last, or else any that they can enter.
     LastUsed,
     /// The one with this short name.
@@ -41,7 +41,7 @@ pub struct Entering {
     /// Who.
     pub user: UserId,
     /// Where to.
-    pub tenant: Wanted,
+    pub tenant: TenantChoice,
     /// Whether a second factor was shown.
     pub second_factor: bool,
     /// The outside provider that says who it is, if one does.

@@ -66,8 +66,8 @@ pub async fn run(command: PersonCommand, db: &Db, print: impl Fn(String)) -> Res
                 "{user}\t{}",
                 if active { "active" } else { "deactivated" }
             ));
-            for place in store::places(&mut tx, user).await? {
-                print(format!("{}\t{:?}", place.slug, place.role));
+            for joined in store::joined_tenants(&mut tx, user).await? {
+                print(format!("{}\t{:?}", joined.slug, joined.role));
             }
         }
         PersonCommand::Deactivate { email } => {

@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Accounts, Entering, Place, SignedIn, Wanted,
+    Accounts, Entering, JoinedTenant, SignedIn, TenantChoice,
     sessions::{self, Ended, Family, OpenedSession},
     sign_in, store,
 };
@@ -73,38 +73,38 @@ pub async fn refresh(
     }
     let standing = store::standing(&mut tx, family.user).await?;
     let provider = family.provider.as_deref();
-    let places = sign_in::places(accounts, &mut tx, (family.user, provider)).await?;
+    let tenants = sign_in::joined_tenants(accounts, &mut tx, (family.user, provider)).await?;
     let is_active = standing.as_ref().is_some_and(|standing| standing.active);
     let has_second_factor = standing.is_some_and(|standing| standing.has_second_factor);
     let named = match tenant {
         Some(slug) if is_active => {
-            let entering = family.entering(Wanted::Slug(slug));
-            let place = sign_in::choose(&places, &entering, None)?;
-            (place.tenant != family.tenant).then_some((place, entering))
+            let entering = family.entering(TenantChoice::Slug(slug));
+            let joined = sign_in::choose(&tenants, &entering, None)?;
+            (joined.tenant != family.tenant).then_some((joined, entering))
         }
         _ => None,
     };
-    if let Some((place, entering)) = named {
-        if place.second_factor_required && !family.second_factor {
+    if let Some((joined, entering)) = named {
+        if joined.second_factor_required && !family.second_factor {
             let entering = Entering {
-                tenant: Wanted::Id(place.tenant),
+                tenant: TenantChoice::Id(joined.tenant),
                 ..entering
             };
             let step = sign_in::second_factor_step(&mut tx, &entering, has_second_factor).await?;
             tx.commit().await?;
             return Ok(SignedIn::SecondFactor(step));
         }
-        let tenant = place.tenant;
+        let tenant = joined.tenant;
         sessions::add_to(&mut tx, &family, tenant).await?;
         let rotation = (verdict, presented, last);
-        return go_on(accounts, tx, (&family, tenant, places), rotation, origin).await;
+        return go_on(accounts, tx, (&family, tenant, tenants), rotation, origin).await;
     }
-    let entering = family.entering(Wanted::Id(family.tenant));
-    let place = places.iter().find(|place| place.tenant == family.tenant);
-    let Some(place) = place.filter(|_| is_active) else {
+    let entering = family.entering(TenantChoice::Id(family.tenant));
+    let joined = tenants.iter().find(|joined| joined.tenant == family.tenant);
+    let Some(joined) = joined.filter(|_| is_active) else {
         return Err(end(accounts, tx, &family, (Ended::NoAccess, ended()), origin).await?);
     };
-    if let Err(error) = sign_in::choose(std::slice::from_ref(place), &entering, None) {
+    if let Err(error) = sign_in::choose(std::slice::from_ref(joined), &entering, None) {
         return Err(end(
             accounts,
             tx,
@@ -114,7 +114,7 @@ pub async fn refresh(
         )
         .await?);
     }
-    if place.second_factor_required && !family.second_factor {
+    if joined.second_factor_required && !family.second_factor {
         let step = sign_in::second_factor_step(&mut tx, &entering, has_second_factor).await?;
         let because = (Ended::SecondFactorRequired, ended());
         end(accounts, tx, &family, because, origin).await?;
@@ -122,14 +122,14 @@ pub async fn refresh(
     }
 
     let (tenant, rotation) = (family.tenant, (verdict, presented, last));
-    go_on(accounts, tx, (&family, tenant, places), rotation, origin).await
+    go_on(accounts, tx, (&family, tenant, tenants), rotation, origin).await
 }
 
 /// Gives out the next tokens of a family, for one of its tenants.
 async fn go_on(
     accounts: &Accounts,
     mut tx: SystemTx,
-    (family, tenant, places): (&Family, TenantId, Vec<Place>),
+    (family, tenant, tenants): (&Family, TenantId, Vec<JoinedTenant>),
     (verdict, presented, last): (Verdict, Kept, Kept),
     origin: &Origin,
 ) -> Result<SignedIn> {
@@ -154,7 +154,7 @@ async fn go_on(
         tenant,
         access,
         refresh: Some((refresh, family.expires_at)),
-        places,
+        tenants,
     })))
 }
 

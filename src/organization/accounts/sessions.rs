@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::{
-    Accounts, Entering, Place, Wanted,
+    Accounts, Entering, JoinedTenant, TenantChoice,
     one_time::{self, Purpose},
     refresh::Kept,
 };
@@ -54,7 +54,7 @@ pub struct OpenedSession {
     /// What the next access token is got with, and until when; none when the client keeps the one it has.
     pub refresh: Option<(String, DateTime<Utc>)>,
     /// All tenants the person can be in.
-    pub places: Vec<Place>,
+    pub tenants: Vec<JoinedTenant>,
 }
 
 /// Opens a session. Whether the person may be in the tenant is the caller's to know; see [`super::enter`], which
@@ -99,7 +99,7 @@ pub async fn open(
         tenant: new.tenant,
         access,
         refresh: Some((refresh_token, expires_at)),
-        places: super::store::places(tx, new.user).await?,
+        tenants: super::store::joined_tenants(tx, new.user).await?,
     })
 }
 
@@ -191,7 +191,7 @@ impl Family {
     }
 
     /// The person as they would come into one of the session's tenants again.
-    pub(super) fn entering(&self, tenant: Wanted) -> Entering {
+    pub(super) fn entering(&self, tenant: TenantChoice) -> Entering {
         Entering {
             user: self.user,
             tenant,
@@ -327,7 +327,7 @@ pub(super) async fn move_to(
 ) -> Result<()> {
     let beside = family.tenants().into_iter();
     let beside = beside.filter(|tenant| *tenant != from && *tenant != to);
-    place(tx, family.session, to, beside).await?;
+    set_tenants(tx, family.session, to, beside).await?;
     publish_access_change(tx, AccessChange::Session(family.session)).await
 }
 
@@ -339,12 +339,12 @@ pub(super) async fn add_to(tx: &mut SystemTx, family: &Family, tenant: TenantId)
     }
     tenants.push(tenant);
     let beside = tenants.into_iter().skip(1);
-    place(tx, family.session, family.tenant, beside).await?;
+    set_tenants(tx, family.session, family.tenant, beside).await?;
     // A server may remember that it is not in there.
     publish_access_change(tx, AccessChange::Session(family.session)).await
 }
 
-async fn place(
+async fn set_tenants(
     tx: &mut SystemTx,
     session: SessionId,
     tenant: TenantId,

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use super::{
-    Accounts, Entering, Place, SecondFactorStep, SignedIn, Wanted, alarm,
+    Accounts, Entering, JoinedTenant, SecondFactorStep, SignedIn, TenantChoice, alarm,
     one_time::{self, Purpose},
     sessions::{self, NewSession, OpenedSession},
     store,
@@ -84,7 +84,7 @@ pub async fn sign_in(
     }
     let entering = Entering {
         user: person.user_id,
-        tenant: tenant.map_or(Wanted::LastUsed, Wanted::Slug),
+        tenant: tenant.map_or(TenantChoice::LastUsed, TenantChoice::Slug),
         second_factor: false,
         provider: None,
         resumed: false,
@@ -130,16 +130,16 @@ pub async fn enter(
     let standing = standing
         .filter(|standing| standing.active)
         .ok_or_else(inactive)?;
-    let places = places(accounts, tx, (user, entering.provider.as_deref())).await?;
+    let tenants = joined_tenants(accounts, tx, (user, entering.provider.as_deref())).await?;
     let last = match entering.tenant {
-        Wanted::LastUsed => store::last_tenant(tx, user).await?,
-        Wanted::Slug(_) | Wanted::Id(_) => None,
+        TenantChoice::LastUsed => store::last_tenant(tx, user).await?,
+        TenantChoice::Slug(_) | TenantChoice::Id(_) => None,
     };
-    let place = choose(&places, &entering, last)?;
-    let wants_second = standing.has_second_factor || place.second_factor_required;
+    let joined = choose(&tenants, &entering, last)?;
+    let wants_second = standing.has_second_factor || joined.second_factor_required;
     if wants_second && !entering.second_factor {
         let entering = Entering {
-            tenant: Wanted::Id(place.tenant),
+            tenant: TenantChoice::Id(joined.tenant),
             ..entering
         };
         let step = second_factor_step(tx, &entering, standing.has_second_factor).await?;
@@ -149,7 +149,7 @@ pub async fn enter(
     let provider = entering.provider.as_deref();
     let new = NewSession {
         user,
-        tenant: place.tenant,
+        tenant: joined.tenant,
         second_factor: entering.second_factor,
         account: shows_own || accounts.identities.is_everybodys(provider),
         provider: entering.provider,
@@ -163,7 +163,7 @@ pub async fn enter(
         accounts.settings.session_ttl,
     );
     let opened = OpenedSession {
-        places,
+        tenants,
         ..opened.await?
     };
     store::note_login(tx, user).await?;
@@ -182,8 +182,8 @@ pub(super) async fn second_factor_step(
     has_one: bool,
 ) -> Result<SecondFactorStep> {
     let tenant = match entering.tenant {
-        Wanted::Id(tenant) => Some(tenant),
-        Wanted::Slug(_) | Wanted::LastUsed => None,
+        TenantChoice::Id(tenant) => Some(tenant),
+        TenantChoice::Slug(_) | TenantChoice::LastUsed => None,
     };
     let data = json!({
         "tenant": tenant, "provider": entering.provider, "resumed": entering.resumed,
@@ -198,54 +198,54 @@ pub(super) async fn second_factor_step(
 
 /// The tenants for somebody who came through a provider, or by a password. A provider may be trusted with some tenants
 /// only: for who came through it there are no others.
-pub(super) async fn places(
+pub(super) async fn joined_tenants(
     accounts: &Accounts,
     tx: &mut SystemTx,
     (user, provider): (UserId, Option<&str>),
-) -> Result<Vec<Place>> {
-    let mut places = store::places(tx, user).await?;
-    places.retain(|place| accounts.identities.trusts(provider, &place.slug));
-    Ok(places)
+) -> Result<Vec<JoinedTenant>> {
+    let mut tenants = store::joined_tenants(tx, user).await?;
+    tenants.retain(|joined| accounts.identities.trusts(provider, &joined.slug));
+    Ok(tenants)
 }
 
-/// The place somebody gets into. Without a wish: where they were last, else wherever their way of signing in suffices.
+/// The joined somebody gets into. Without a wish: where they were last, else wherever their way of signing in suffices.
 pub(super) fn choose<'p>(
-    places: &'p [Place],
+    tenants: &'p [JoinedTenant],
     entering: &Entering,
     last: Option<TenantId>,
-) -> Result<&'p Place> {
-    let suffices = |place: &&Place| {
-        let required = place.required_provider.as_deref();
+) -> Result<&'p JoinedTenant> {
+    let suffices = |joined: &&JoinedTenant| {
+        let required = joined.required_provider.as_deref();
         required.is_none() || required == entering.provider.as_deref()
     };
     let found = match &entering.tenant {
-        Wanted::Id(id) => places.iter().find(|place| place.tenant == *id),
-        Wanted::Slug(slug) => places.iter().find(|place| place.slug == *slug),
-        Wanted::LastUsed => {
-            let last = places.iter().find(|place| Some(place.tenant) == last);
+        TenantChoice::Id(id) => tenants.iter().find(|joined| joined.tenant == *id),
+        TenantChoice::Slug(slug) => tenants.iter().find(|joined| joined.slug == *slug),
+        TenantChoice::LastUsed => {
+            let last = tenants.iter().find(|joined| Some(joined.tenant) == last);
             last.filter(suffices)
-                .or_else(|| places.iter().find(suffices))
-                .or_else(|| places.first())
+                .or_else(|| tenants.iter().find(suffices))
+                .or_else(|| tenants.first())
         }
     };
-    let place = found.ok_or_else(|| match entering.tenant {
-        Wanted::LastUsed => Error::invalid(
+    let joined = found.ok_or_else(|| match entering.tenant {
+        TenantChoice::LastUsed => Error::invalid(
             "NO_TENANT",
             "",
             "you are not an active member of any tenant, ask to be invited",
         ),
-        Wanted::Id(_) | Wanted::Slug(_) => Error::NotFound {
+        TenantChoice::Id(_) | TenantChoice::Slug(_) => Error::NotFound {
             kind: "tenant",
             field: "tenant",
         },
     })?;
-    match &place.required_provider {
-        Some(provider) if !suffices(&place) => Err(Error::invalid(
+    match &joined.required_provider {
+        Some(provider) if !suffices(&joined) => Err(Error::invalid(
             "SSO_REQUIRED",
             "",
             format!("this tenant wants you to sign in through its provider: {provider}"),
         )),
-        _ => Ok(place),
+        _ => Ok(joined),
     }
 }
 
@@ -291,8 +291,8 @@ mod tests {
     use super::*;
     use crate::access::Role;
 
-    fn place(slug: &str, provider: Option<&str>) -> Place {
-        Place {
+    fn joined_tenant(slug: &str, provider: Option<&str>) -> JoinedTenant {
+        JoinedTenant {
             tenant: TenantId::new(),
             slug: slug.to_owned(),
             name: slug.to_owned(),
@@ -303,8 +303,8 @@ mod tests {
     }
 
     fn chosen(
-        places: &[Place],
-        tenant: Wanted,
+        tenants: &[JoinedTenant],
+        tenant: TenantChoice,
         provider: Option<&str>,
         last: Option<usize>,
     ) -> String {
@@ -315,45 +315,48 @@ mod tests {
             provider: provider.map(str::to_owned),
             resumed: false,
         };
-        let last = last.map(|last| places[last].tenant);
-        match choose(places, &entering, last) {
-            Ok(place) => place.slug.clone(),
+        let last = last.map(|last| tenants[last].tenant);
+        match choose(tenants, &entering, last) {
+            Ok(joined) => joined.slug.clone(),
             Err(error) => error.code().to_owned(),
         }
     }
 
     #[test]
     fn a_provider_that_a_tenant_requires_is_the_only_way_into_it() {
-        let places = [place("bound", Some("okta")), place("free", None)];
-        let slug = |slug: &str| Wanted::Slug(slug.to_owned());
-        assert_eq!(chosen(&places, slug("bound"), None, None), "SSO_REQUIRED");
+        let tenants = [
+            joined_tenant("bound", Some("okta")),
+            joined_tenant("free", None),
+        ];
+        let slug = |slug: &str| TenantChoice::Slug(slug.to_owned());
+        assert_eq!(chosen(&tenants, slug("bound"), None, None), "SSO_REQUIRED");
         assert_eq!(
-            chosen(&places, slug("bound"), Some("other"), None),
+            chosen(&tenants, slug("bound"), Some("other"), None),
             "SSO_REQUIRED"
         );
-        assert_eq!(chosen(&places, slug("bound"), Some("okta"), None), "bound");
-        assert_eq!(chosen(&places, slug("free"), Some("okta"), None), "free");
+        assert_eq!(chosen(&tenants, slug("bound"), Some("okta"), None), "bound");
+        assert_eq!(chosen(&tenants, slug("free"), Some("okta"), None), "free");
         assert_eq!(
-            chosen(&places, Wanted::Id(places[0].tenant), None, None),
+            chosen(&tenants, TenantChoice::Id(tenants[0].tenant), None, None),
             "SSO_REQUIRED"
         );
-        assert_eq!(chosen(&places, slug("elsewhere"), None, None), "NOT_FOUND");
+        assert_eq!(chosen(&tenants, slug("elsewhere"), None, None), "NOT_FOUND");
     }
 
     #[test]
     fn without_a_wish_it_is_the_last_one_that_can_be_entered() {
-        let places = [
-            place("bound", Some("okta")),
-            place("a", None),
-            place("b", None),
+        let tenants = [
+            joined_tenant("bound", Some("okta")),
+            joined_tenant("a", None),
+            joined_tenant("b", None),
         ];
-        assert_eq!(chosen(&places, Wanted::LastUsed, None, Some(2)), "b");
-        assert_eq!(chosen(&places, Wanted::LastUsed, None, None), "a");
-        assert_eq!(chosen(&places, Wanted::LastUsed, None, Some(0)), "a");
+        assert_eq!(chosen(&tenants, TenantChoice::LastUsed, None, Some(2)), "b");
+        assert_eq!(chosen(&tenants, TenantChoice::LastUsed, None, None), "a");
+        assert_eq!(chosen(&tenants, TenantChoice::LastUsed, None, Some(0)), "a");
         assert_eq!(
-            chosen(&places[..1], Wanted::LastUsed, None, Some(0)),
+            chosen(&tenants[..1], TenantChoice::LastUsed, None, Some(0)),
             "SSO_REQUIRED"
         );
-        assert_eq!(chosen(&[], Wanted::LastUsed, None, None), "NO_TENANT");
+        assert_eq!(chosen(&[], TenantChoice::LastUsed, None, None), "NO_TENANT");
     }
 }

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::Place;
+use super::JoinedTenant;
 use crate::{
     base::{
         error::Result,
@@ -62,7 +62,7 @@ pub(super) async fn standing(tx: &mut SystemTx, user: UserId) -> Result<Option<S
 }
 
 /// The tenants that a person can be in: as an active member, and until the tenant is deleted.
-pub(super) async fn places(tx: &mut SystemTx, user: UserId) -> Result<Vec<Place>> {
+pub(super) async fn joined_tenants(tx: &mut SystemTx, user: UserId) -> Result<Vec<JoinedTenant>> {
     let sql = Sql::new(
         "SELECT t.tenant_id, t.slug, t.name, m.role, t.second_factor_required, t.required_provider \
          FROM memberships m JOIN tenants t ON t.tenant_id = m.tenant_id \

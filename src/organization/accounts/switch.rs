@@ -1,7 +1,7 @@
 //! Going on in another tenant, with the same session.
 
 use super::{
-    Accounts, Entering, SignedIn, Wanted,
+    Accounts, Entering, SignedIn, TenantChoice,
     refresh::ended,
     sessions::{self, OpenedSession},
     sign_in,
@@ -23,7 +23,7 @@ use crate::{
 pub async fn switch_tenant(
     accounts: &Accounts,
     (oneself, session, from): (&Oneself, SessionId, TenantId),
-    tenant: Wanted,
+    tenant: TenantChoice,
     origin: &Origin,
 ) -> Result<SignedIn> {
     let (mut tx, user) = (accounts.db.account(oneself).await?, oneself.user());
@@ -33,11 +33,11 @@ pub async fn switch_tenant(
         .ok_or_else(ended)?;
     let entering = family.entering(tenant);
     let provider = entering.provider.as_deref();
-    let places = sign_in::places(accounts, &mut tx, (user, provider)).await?;
-    let place = sign_in::choose(&places, &entering, None)?;
-    if place.second_factor_required && !family.second_factor {
+    let tenants = sign_in::joined_tenants(accounts, &mut tx, (user, provider)).await?;
+    let joined = sign_in::choose(&tenants, &entering, None)?;
+    if joined.second_factor_required && !family.second_factor {
         let entering = Entering {
-            tenant: Wanted::Id(place.tenant),
+            tenant: TenantChoice::Id(joined.tenant),
             ..entering
         };
         // The session stays where it is; showing the second factor opens one in the other tenant.
@@ -45,7 +45,7 @@ pub async fn switch_tenant(
         tx.commit().await?;
         return Ok(step);
     }
-    let tenant = place.tenant;
+    let tenant = joined.tenant;
     sessions::move_to(&mut tx, &family, (from, tenant)).await?;
     let access = accounts
         .tokens
@@ -60,6 +60,6 @@ pub async fn switch_tenant(
         tenant,
         access,
         refresh: None,
-        places,
+        tenants,
     })))
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::{
-    Accounts, Entering, SignedIn, Wanted, letters,
+    Accounts, Entering, SignedIn, TenantChoice, letters,
     one_time::{self, Purpose},
     password::invalid_token,
     register::{FINISH_WITHIN, Pending},
@@ -15,7 +15,7 @@ use super::{
     trail,
 };
 use crate::{
-    access::{Actor, Oneself, Place, Role, Subject},
+    access::{Actor, Membership, Oneself, Role, Subject},
     base::{
         error::{Error, Result},
         ids::{PipelineId, TenantId, Typed as _, UserId},
@@ -138,7 +138,7 @@ async fn finish(
     taken.ok_or_else(invalid_token)?;
     let entering = Entering {
         user,
-        tenant: Wanted::Id(tenant),
+        tenant: TenantChoice::Id(tenant),
         second_factor: false,
         provider: None,
         resumed: false,
@@ -207,9 +207,9 @@ async fn furnish(
     pipeline: PipelineId,
     origin: &Origin,
 ) -> Result<()> {
-    let place = Place::of(tenant, Role::Admin, None);
+    let membership = Membership::of(tenant, Role::Admin, None);
     let subject = Subject::Person(user, None);
-    let admin = Arc::new(Actor::new(subject, place, DateTime::<Utc>::MAX_UTC));
+    let admin = Arc::new(Actor::new(subject, membership, DateTime::<Utc>::MAX_UTC));
     let work = async |tx: &mut Tx| (accounts.furnish)(tx, pipeline).await;
     accounts.db.write(&admin, origin, work).await
 }

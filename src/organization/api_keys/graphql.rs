@@ -9,6 +9,7 @@ use dealgraph_derive::connection_args;
 use super::{
     ApiKey, ApiKeyStatus,
     filter::{ApiKeyFilter, ApiKeyOrder, USUAL_ORDER},
+    model::KeyFields,
 };
 use crate::{
     access::Role,
@@ -32,9 +33,9 @@ impl ApiKey {
         self.id
     }
 
-    /// What it is called.
-    async fn name(&self) -> &str {
-        &self.fields.name
+    #[graphql(flatten)]
+    async fn fields(&self) -> &KeyFields {
+        &self.fields
     }
 
     /// The end of its secret, to tell keys apart by.
@@ -47,21 +48,11 @@ impl ApiKey {
         self.fields.status(ctx.request().db().clock().now())
     }
 
-    /// What it may do at most.
-    async fn role(&self) -> Role {
-        self.fields.role
-    }
-
     /// The role that the tenant made, when the role is CUSTOM.
     async fn custom_role(&self, ctx: &Context<'_>) -> Result<Option<Arc<CustomRole>>> {
         ctx.request()
             .load(self.fields.role_id.map(|id| id.uuid()))
             .await
-    }
-
-    /// Of what its role allows only this, such as `leads:read:all`; null when it may do all that its role may.
-    async fn permissions(&self) -> Option<&[String]> {
-        self.fields.permissions.as_deref()
     }
 
     /// The team whose records it reaches where its scope is TEAM.
@@ -71,24 +62,9 @@ impl ApiKey {
             .await
     }
 
-    /// When it ends by itself.
-    async fn expires_at(&self) -> Option<DateTime<Utc>> {
-        self.fields.expires_at
-    }
-
     /// The key whose place it took.
     async fn rotated_from(&self, ctx: &Context<'_>) -> Result<Option<Arc<ApiKey>>> {
         ctx.request().load(self.fields.rotated_from).await
-    }
-
-    /// Whether it runs only the documents that the operator of the server has listed.
-    async fn trusted_documents_only(&self) -> bool {
-        self.fields.trusted_documents_only
-    }
-
-    /// When it was revoked.
-    async fn revoked_at(&self) -> Option<DateTime<Utc>> {
-        self.fields.revoked_at
     }
 
     /// When it was last used, to within some minutes.

@@ -2,7 +2,7 @@
 
 use async_graphql::Enum;
 use chrono::{DateTime, TimeDelta, Utc};
-use dealgraph_derive::{Columns, OrderField};
+use dealgraph_derive::{Columns, OrderField, SchemaFields};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -46,18 +46,27 @@ pub struct ApiKey {
 }
 
 /// What is told of a key when it came about or changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, Columns)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, Columns, SchemaFields)]
 pub(super) struct KeyFields {
+    /// What it is called.
     pub(super) name: String,
+    /// What it may do at most.
     pub(super) role: Role,
+    #[graphql(skip)]
     pub(super) role_id: Option<RoleId>,
-    /// Of the role's permissions only these, when there.
+    /// Of what its role allows only this, such as `leads:read:all`; null when it may do all that its role may.
     pub(super) permissions: Option<Vec<String>>,
+    #[graphql(skip)]
     pub(super) team_id: Option<TeamId>,
+    #[graphql(skip)]
     pub(super) team_path: Option<String>,
+    /// When it ends by itself.
     pub(super) expires_at: Option<DateTime<Utc>>,
+    #[graphql(skip)]
     pub(super) rotated_from: Option<Uuid>,
+    /// Whether it runs only the documents that the operator of the server has listed.
     pub(super) trusted_documents_only: bool,
+    /// When it was revoked.
     pub(super) revoked_at: Option<DateTime<Utc>>,
 }
 
@@ -178,9 +187,6 @@ pub enum ApiKeyOrderField {
 }
 
 impl Record for ApiKey {
-    const KIND: &'static str = "apiKey";
-    const TABLE: &'static str = "api_keys";
-    const ID_COLUMN: &'static str = "api_key_id";
     const ARCHIVES: bool = false;
     type Order = ApiKeyOrderField;
 

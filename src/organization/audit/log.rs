@@ -7,10 +7,14 @@ use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use crate::{
-    access::{KINDS, Rights, Scope, Sensitivity},
-    base::ids::AuditEntryId,
-    db::{Part, journal::is_circumstance, list::Record, sensitivity},
+    access::{Access, Rights, Scope, Sensitivity, access},
+    base::{
+        entities::entities,
+        ids::{AuditEntryId, ContactMethodId, Typed as _},
+    },
+    db::{Part, Registered, journal::is_circumstance, list::Record, sensitivity},
     entity::{FieldDiff, shown_to},
+    organization::members::Member,
 };
 
 /// An entry of the audit log.
@@ -41,24 +45,22 @@ pub(crate) enum Reach {
     None,
 }
 
-/// Kinds of records that an entry can be about, with the permission to read them; those with a scope by their name in
-/// it. What is in none (sessions, the tenant itself) is the log's own business.
-const READ_BY: [(&str, &str); 14] = [
-    ("activity", "activities"),
-    ("company", "companies"),
-    ("contact", "contacts"),
-    ("contactMethod", "contacts"),
-    ("lead", "leads"),
-    ("opportunity", "opportunities"),
-    ("pipeline", "opportunities:read"),
-    ("stage", "opportunities:read"),
-    ("product", "opportunities:read"),
-    ("member", "users:read"),
-    ("team", "users:read"),
-    ("role", "users:read"),
-    ("invitation", "users:write"),
-    ("apiKey", "integrations:write"),
-];
+macro_rules! read_by {
+    ($($section:ident { $(
+        $(#[$doc:meta])*
+        $record:ident $id:ident $prefix:literal $table:ident.$column:ident $layer:ident::$domain:ident $access:tt
+            $children:tt $itself:tt;
+    )* })*) => {
+        /// Kinds of records that an entry can be about, with the access to them. What is none (sessions, the tenant itself)
+        /// is the log's own business.
+        const READ_BY: &[(&str, Access)] = &[
+            $($( ($prefix, access!($access)), )*)*
+            (Member::KIND, Member::ACCESS),
+            (ContactMethodId::PREFIX, access!(Contacts)),
+        ];
+    };
+}
+entities!(read_by);
 
 impl AuditEntry {
     /// Whose values a reader with these rights may see: the log shows of each kind what its reader could read there.
@@ -69,15 +71,10 @@ impl AuditEntry {
         }
         let entity = self.entity.as_deref().unwrap_or_default();
         let read_by = READ_BY.iter().find(|(kind, _)| *kind == entity);
-        let Some((_, by)) = read_by else {
+        let Some((_, access)) = read_by else {
             return Reach::All;
         };
-        let scope = match KINDS.contains(by) {
-            true => rights.sees(by),
-            false if rights.may(by) => Scope::All,
-            false => Scope::None,
-        };
-        match scope {
+        match rights.sees(*access) {
             Scope::All => Reach::All,
             Scope::Team | Scope::Own => Reach::Seen,
             Scope::None => Reach::None,
@@ -134,10 +131,17 @@ pub enum AuditOrderField {
     OccurredAt,
 }
 
-impl Record for AuditEntry {
+impl Registered for AuditEntry {
     const KIND: &'static str = "auditEntry";
     const TABLE: &'static str = "audit_log";
     const ID_COLUMN: &'static str = "audit_id";
+    const ACCESS: Access = Access::Shared {
+        read: "audit:read",
+        write: "audit:read",
+    };
+}
+
+impl Record for AuditEntry {
     const ARCHIVES: bool = false;
     type Order = AuditOrderField;
 

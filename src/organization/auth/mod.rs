@@ -19,4 +19,4 @@ pub use changes::{AccessChange, publish_access_change};
 pub use claims::Claims;
 pub use foreign::{Foreign, ForeignClaims, ForeignError, TenantName};
 pub use keys::{KeyError, KeyRing};
-pub use token::{IssuedToken, TokenError, Tokens};
+pub use token::{IssuedToken, TokenError, TokenOptions, Tokens};

@@ -14,7 +14,7 @@ use crate::base::{
 /// How far clocks may be apart, in seconds.
 const LEEWAY_SECONDS: i64 = 5;
 
-/// Why a token is refused. Clients are told no more than this; what exactly failed would help an attacker.
+/// Why a token is refused. Clients learn no more than this; what exactly failed would help an attacker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// It is not a token of ours.
@@ -40,12 +40,21 @@ pub struct IssuedToken {
     pub expires_at: DateTime<Utc>,
 }
 
+/// What all access tokens of a server have in common.
+#[derive(Debug, Clone)]
+pub struct TokenOptions {
+    /// The `iss` that they carry.
+    pub issuer: String,
+    /// The `aud` that they carry.
+    pub audience: String,
+    /// How long they last.
+    pub lifetime: TimeDelta,
+}
+
 /// Makes and checks access tokens.
 pub struct Tokens {
     ring: Arc<KeyRing>,
-    issuer: String,
-    audience: String,
-    lifetime: TimeDelta,
+    options: TokenOptions,
     clock: Clock,
 }
 
@@ -56,17 +65,14 @@ impl Tokens {
     /// [`TokenError`] when the keys can't sign and check a token.
     pub fn new(
         ring: Arc<KeyRing>,
-        (issuer, audience): (String, String),
-        lifetime: TimeDelta,
+        options: TokenOptions,
         clock: Clock,
     ) -> Result<Self, TokenError> {
         // With none or several of its crypto features on, the library panics at first use unless one is chosen.
         _ = crypto::aws_lc::DEFAULT_PROVIDER.install_default();
         let tokens = Self {
             ring,
-            issuer,
-            audience,
-            lifetime,
+            options,
             clock,
         };
         let probe = tokens.issue(UserId::new(), TenantId::new())?;
@@ -83,7 +89,7 @@ impl Tokens {
     /// Who makes the tokens.
     #[must_use]
     pub fn issuer(&self) -> &str {
-        &self.issuer
+        &self.options.issuer
     }
 
     /// The time that tokens are checked by.
@@ -120,10 +126,10 @@ impl Tokens {
         session: Option<SessionId>,
     ) -> Result<IssuedToken, TokenError> {
         let now = self.clock.now();
-        let expires_at = now + self.lifetime;
+        let expires_at = now + self.options.lifetime;
         let claims = Claims {
-            iss: self.issuer.clone(),
-            aud: self.audience.clone(),
+            iss: self.options.issuer.clone(),
+            aud: self.options.audience.clone(),
             sub: user.uuid(),
             tid: tenant.uuid(),
             sid: session.map(|session| session.uuid()),
@@ -182,8 +188,8 @@ impl Tokens {
         let decoded = self.ring.with_key(kid, now, |checking| {
             let mut validation = Validation::new(checking.algorithm);
             validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-            validation.set_issuer(&[&self.issuer]);
-            validation.set_audience(&[&self.audience]);
+            validation.set_issuer(&[&self.options.issuer]);
+            validation.set_audience(&[&self.options.audience]);
             // Times are checked below, by our clock.
             validation.validate_exp = false;
             validation.validate_nbf = false;

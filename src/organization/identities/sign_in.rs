@@ -22,7 +22,7 @@ use crate::{
     },
     organization::{
         accounts::{
-            Accounts, Entering, SignedIn, Wanted, enter,
+            Accounts, Entering, SignedIn, TenantChoice, enter,
             one_time::{self, Purpose},
         },
         auth::TenantName,
@@ -240,7 +240,7 @@ async fn let_in(
     let (user, is_new) = person(&mut tx, outsider).await?;
     let entering = Entering {
         user,
-        tenant: tenant.map_or(Wanted::LastUsed, Wanted::Slug),
+        tenant: tenant.map_or(TenantChoice::LastUsed, TenantChoice::Slug),
         second_factor: false,
         provider: Some(provider),
         resumed: false,

@@ -9,9 +9,9 @@ use crate::{
         text::Text,
     },
     db::{
-        Columns as _, Tx,
+        Columns as _, Registered as _, Tx,
         journal::{Event, EventKind},
-        list::{self, Record as _},
+        list,
     },
     organization::auth::{self, AccessChange},
 };
@@ -27,7 +27,7 @@ pub struct MemberChange {
     pub title: Option<Option<String>>,
 }
 
-/// Changes a member. Their records follow into a new team; [`super::placement`] brings them there.
+/// Changes a member. Their records follow into a new team; [`super::reassignment`] brings them there.
 ///
 /// # Errors
 /// `NOT_FOUND`, `CONFLICT`, `INVALID_ROLE`, `TOO_LONG`; `FORBIDDEN` without `users:write`, for rights beyond the
@@ -37,7 +37,7 @@ pub async fn change(
     (user, expected_version): (UserId, Option<i32>),
     change: MemberChange,
 ) -> Result<Member> {
-    store::turn(tx).await?;
+    store::lock_members(tx).await?;
     refer(tx, &change).await?;
     let before = store::lock(tx, user, expected_version).await?;
     refuse_leaving(&before)?;

@@ -8,25 +8,22 @@ use crate::{
         error::{Error, Result},
         ids::{RoleId, TeamId, Typed as _},
     },
-    db::{
-        Tx,
-        list::{self, Record as _},
-    },
+    db::{Registered as _, Tx, list},
     organization::roles::{self, CustomRole},
 };
 
-/// Refuses a role that there is not, and one that may do more in a place than the actor.
+/// Refuses a role that there is not, and one that may do more at a team path than the actor.
 ///
 /// # Errors
 /// `NOT_FOUND` on `customRoleId`, `INVALID_ROLE`; `FORBIDDEN` for rights beyond the actor's own.
 pub(super) async fn require_role(
     tx: &mut Tx,
     (role, custom_role): (Role, Option<RoleId>),
-    place: Option<&str>,
+    team_path: Option<&str>,
 ) -> Result<()> {
     list::require::<CustomRole>(tx, custom_role.map(|id| id.uuid()), "customRoleId").await?;
     let rights = roles::rights(tx, role, custom_role).await?;
-    roles::refuse_more_than_own(tx, &rights, place)?;
+    roles::refuse_more_than_own(tx, &rights, team_path)?;
     match role != Role::Admin || tx.actor().may("admin") {
         true => Ok(()),
         false => Err(Error::Forbidden("make somebody an admin")),
@@ -63,13 +60,13 @@ pub(super) async fn require_team(tx: &mut Tx, team: Option<TeamId>) -> Result<Op
     Ok(Some(team))
 }
 
-/// Refuses a place in the tree of teams where the actor could not change all records by themselves: moving people or
+/// Refuses a team path at which the actor could not change all records by themselves: moving people or
 /// teams moves what they own, and so gives or takes the sight of it.
 ///
 /// # Errors
 /// `FORBIDDEN`.
-pub(super) fn refuse_out_of_reach(actor: &Actor, place: Option<&str>) -> Result<()> {
-    match reaches(actor, place) {
+pub(super) fn refuse_out_of_reach(actor: &Actor, team_path: Option<&str>) -> Result<()> {
+    match reaches(actor, team_path) {
         true => Ok(()),
         false => Err(Error::Forbidden(
             "move people or teams beyond the teams whose records you may change",
@@ -77,12 +74,12 @@ pub(super) fn refuse_out_of_reach(actor: &Actor, place: Option<&str>) -> Result<
     }
 }
 
-fn reaches(actor: &Actor, place: Option<&str>) -> bool {
+fn reaches(actor: &Actor, team_path: Option<&str>) -> bool {
     let edits = actor.rights.scopes().map(|[_, edits, _]| edits);
     let narrowest = edits.into_iter().fold(Scope::All, Scope::min);
-    match (narrowest, &actor.team_path, place) {
+    match (narrowest, &actor.team_path, team_path) {
         (Scope::All, ..) => true,
-        (Scope::Team, Some(own), Some(place)) => place.starts_with(own.as_str()),
+        (Scope::Team, Some(own), Some(team_path)) => team_path.starts_with(own.as_str()),
         _ => false,
     }
 }
@@ -93,14 +90,14 @@ mod tests {
 
     use super::*;
     use crate::{
-        access::{Place, Subject},
+        access::{Membership, Subject},
         base::ids::{TenantId, UserId},
     };
 
     fn actor(role: Role, team: Option<&str>) -> Actor {
-        let place = Place::of(TenantId::new(), role, team.map(str::to_owned));
+        let membership = Membership::of(TenantId::new(), role, team.map(str::to_owned));
         let subject = Subject::Person(UserId::new(), None);
-        Actor::new(subject, place, DateTime::UNIX_EPOCH)
+        Actor::new(subject, membership, DateTime::UNIX_EPOCH)
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Members: the people of a tenant, with their role and team; how they come, change and go, and the tree of teams.
 //!
-//! Nobody gives or takes rights that they do not have themselves ([`grant`]). Records follow their owner by themselves
-//! ([`placement`]).
+//! No member grants or revokes rights that they do not hold themselves ([`grant`]). Records follow their owner
+//! ([`reassignment`]).
 
 mod change;
 mod filter;
@@ -11,9 +11,9 @@ pub mod invitation_mail;
 mod invitations;
 mod model;
 mod mutation;
-pub mod placement;
 mod projection;
 pub mod provision;
+pub mod reassignment;
 mod remove;
 mod stamps;
 mod store;

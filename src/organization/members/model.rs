@@ -9,13 +9,13 @@ use dealgraph_derive::{Columns, OrderField};
 use serde_json::{Value as Json, json};
 
 use crate::{
-    access::Role,
+    access::{Access, Role},
     base::{
         error::{Error, Result},
         ids::{RoleId, TeamId, Typed as _, UserId},
         text::{Text, normalize},
     },
-    db::list::Record,
+    db::{Registered, list::Record},
 };
 
 /// A person in a tenant.
@@ -83,10 +83,17 @@ pub enum MemberOrderField {
     CreatedAt,
 }
 
-impl Record for Member {
+impl Registered for Member {
     const KIND: &'static str = "member";
     const TABLE: &'static str = "memberships";
     const ID_COLUMN: &'static str = "user_id";
+    const ACCESS: Access = Access::Shared {
+        read: "users:read",
+        write: "users:write",
+    };
+}
+
+impl Record for Member {
     const ARCHIVES: bool = false;
     type Order = MemberOrderField;
 
@@ -158,9 +165,6 @@ pub enum TeamOrderField {
 }
 
 impl Record for Team {
-    const KIND: &'static str = "team";
-    const TABLE: &'static str = "teams";
-    const ID_COLUMN: &'static str = "team_id";
     const ARCHIVES: bool = false;
     type Order = TeamOrderField;
 

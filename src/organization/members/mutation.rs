@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 use tokio::time::Instant;
 
-use super::{Member, MemberChange, Team, placement};
+use super::{Member, MemberChange, Team, reassignment};
 use crate::{
     access::Role,
     base::{
@@ -250,9 +250,9 @@ impl TeamMutation {
             .await;
         let outcome = match outcome {
             Ok((team, moved)) => {
-                let until = Instant::now() + placement::PATIENCE;
+                let until = Instant::now() + reassignment::REQUEST_TIME;
                 for user in moved {
-                    place(ctx, user, until).await;
+                    reassign_records(ctx, user, until).await;
                 }
                 Ok(team)
             }
@@ -295,15 +295,15 @@ async fn move_records(ctx: &Context<'_>, member: Member) -> Result<Member> {
 }
 
 async fn finish_soon(ctx: &Context<'_>, user: UserId) {
-    place(ctx, user, Instant::now() + placement::PATIENCE).await;
+    reassign_records(ctx, user, Instant::now() + reassignment::REQUEST_TIME).await;
 }
 
 /// The change is made, whatever becomes of this: the server's own task goes on with it.
-async fn place(ctx: &Context<'_>, user: UserId, until: Instant) {
+async fn reassign_records(ctx: &Context<'_>, user: UserId, until: Instant) {
     let (db, tenant) = (ctx.request().db(), ctx.request().actor().tenant);
     let kinds = *ctx.data_unchecked::<OwnedKinds>();
-    if let Err(error) = placement::place(db, kinds, (tenant, user), until).await {
-        tracing::warn!(%error, "records are left to be placed later");
+    if let Err(error) = reassignment::reassign_records(db, kinds, (tenant, user), until).await {
+        tracing::warn!(%error, "the records will be reassigned later");
     }
 }
 

@@ -36,8 +36,8 @@ pub(crate) fn stamp(name: &str) -> Option<Projected> {
 
 fn author(name: &str, column: &'static str) -> Option<Projected> {
     Some(match name {
-        "kind" => Projected::Value(Kind::Told(kind_of), column),
-        "source" => Projected::Value(Kind::Told(source_of), column),
+        "kind" => Projected::Value(Kind::Derived(kind_of), column),
+        "source" => Projected::Value(Kind::Derived(source_of), column),
         "user" => Projected::Named(&USER_SHAPE, column, person),
         _ => return None,
     })

@@ -9,7 +9,7 @@ use crate::{
     db::{Tx, journal::EventKind, list},
 };
 
-/// Takes a member out. Their records are passed on by [`super::placement`], and the membership goes when none is left.
+/// Takes a member out. Their records are passed on by [`super::reassignment`], and the membership goes when none is left.
 /// Doing it twice changes nothing.
 ///
 /// # Errors
@@ -20,7 +20,7 @@ pub async fn remove(
     (user, expected_version): (UserId, Option<i32>),
     successor: UserId,
 ) -> Result<Member> {
-    store::turn(tx).await?;
+    store::lock_members(tx).await?;
     list::require::<Member>(tx, [user.uuid()], "userId").await?;
     list::require::<Member>(tx, [successor.uuid()], "successorId").await?;
     let before = store::lock(tx, user, expected_version).await?;

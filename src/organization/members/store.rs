@@ -9,16 +9,14 @@ use crate::{
         error::{Error, Result},
         ids::{TenantId, Typed as _, UserId},
     },
-    db::{
-        Columns as _, Sql, Statements, Tx,
-        list::{self, Record as _},
-    },
+    db::{Columns as _, Registered as _, Sql, Statements, Tx, list},
     entity::OwnedKinds,
 };
 
-/// Takes turns on who is in a tenant, and where: whoever invites, accepts, changes, suspends or removes a member or
-/// moves a team sees what the one before did. So the last admin stays, quotas hold and the teams stay a tree.
-pub(super) async fn take_turns(statements: &mut Statements, tenant: TenantId) -> Result<()> {
+/// Serializes changes of who is in a tenant, and in which team: a transaction that invites, accepts, changes, suspends
+/// or removes a member or moves a team sees what the one before it did. So the last admin stays, quotas hold and the
+/// teams stay a tree.
+pub(super) async fn lock_members_of(statements: &mut Statements, tenant: TenantId) -> Result<()> {
     let sql = Sql::new("SELECT pg_advisory_xact_lock(hashtextextended(")
         .bind(format!("members:{}", tenant.uuid()))
         .push(", 0))");
@@ -26,10 +24,10 @@ pub(super) async fn take_turns(statements: &mut Statements, tenant: TenantId) ->
     Ok(())
 }
 
-/// [`take_turns`] on behalf of an actor.
-pub(super) async fn turn(tx: &mut Tx) -> Result<()> {
+/// [`lock_members_of`] the actor's tenant.
+pub(super) async fn lock_members(tx: &mut Tx) -> Result<()> {
     let tenant = tx.tenant();
-    take_turns(tx, tenant).await
+    lock_members_of(tx, tenant).await
 }
 
 /// Locks a member for a change. One whom only admins change is not found by a lock that asks the update policies.
@@ -92,7 +90,7 @@ pub(super) async fn update(tx: &mut Tx, member: &Member) -> Result<Member> {
 
 /// How many admins there are who can sign in, but for one person.
 pub(super) async fn other_admins(tx: &mut Tx, but: UserId) -> Result<i64> {
-    // The rows too, beside the turn: an admin who is about to go by another way is waited for.
+    // The rows too, beside the lock of the tenant: an admin whom another transaction removes is waited for.
     let sql = Sql::new("SELECT t.user_id FROM memberships t WHERE t.tenant_id = ")
         .bind(tx.tenant())
         .push(" AND t.role = 'ADMIN' AND t.status = 'ACTIVE' ORDER BY t.user_id FOR NO KEY UPDATE");
@@ -100,7 +98,7 @@ pub(super) async fn other_admins(tx: &mut Tx, but: UserId) -> Result<i64> {
     Ok(admins.iter().filter(|id| **id != but.uuid()).count() as i64)
 }
 
-/// Points all whose records somebody was to take over to somebody else.
+/// Replaces a member as the successor of all members who are leaving.
 pub(super) async fn repoint(tx: &mut Tx, from: UserId, to: UserId) -> Result<()> {
     let sql = Sql::new("UPDATE memberships SET successor_id = ")
         .bind(to)
@@ -112,14 +110,14 @@ pub(super) async fn repoint(tx: &mut Tx, from: UserId, to: UserId) -> Result<()>
     Ok(())
 }
 
-/// Locks a member whose records are being placed, unless somebody else is at it.
+/// Locks a member whose records are being reassigned, unless another transaction has locked them.
 pub(super) async fn lock_moving(tx: &mut Tx, user: UserId) -> Result<Option<Member>> {
     let sql =
         list::by_id::<Member>(tx, user.uuid()).push(" AND t.moving FOR NO KEY UPDATE SKIP LOCKED");
     tx.optional(sql).await
 }
 
-/// Notes that a member's records stand where they belong; that is no change of the membership.
+/// Notes that all of a member's records are reassigned; that is no change of the membership.
 pub(super) async fn settle(tx: &mut Tx, user: UserId) -> Result<()> {
     let sql = Sql::new("UPDATE memberships SET moving = false WHERE tenant_id = ")
         .bind(tx.tenant())
@@ -143,7 +141,7 @@ pub(super) async fn changed_at(tx: &mut Tx, user: UserId) -> Result<Option<DateT
         .flatten())
 }
 
-/// Takes a membership away whose records are all passed on.
+/// Deletes a membership whose records are all reassigned.
 pub(super) async fn delete(tx: &mut Tx, member: &Member) -> Result<bool> {
     debug_assert_eq!(member.status, MembershipStatus::Leaving);
     let sql = Sql::new("DELETE FROM memberships WHERE tenant_id = ")
@@ -153,8 +151,8 @@ pub(super) async fn delete(tx: &mut Tx, member: &Member) -> Result<bool> {
     Ok(tx.execute(sql).await? > 0)
 }
 
-/// How many records of a member do not stand where they belong: all of one who leaves, those in another place of one
-/// who stays.
+/// How many records of a member remain to be reassigned: all of one who leaves, those with another team path of one who
+/// stays.
 pub(super) async fn misplaced(tx: &mut Tx, kinds: OwnedKinds, member: &Member) -> Result<i64> {
     let mut sql = Sql::new("SELECT ");
     let leaves = member.status == MembershipStatus::Leaving;

@@ -8,9 +8,8 @@ use crate::{
         text::Text,
     },
     db::{
-        Tx,
+        Registered as _, Tx,
         journal::{Entry, EventKind},
-        list::Record as _,
     },
     organization::tenants::quota,
 };
@@ -25,7 +24,7 @@ pub async fn suspend(
     mut reason: Option<String>,
 ) -> Result<Member> {
     Text::line("reason").optional(&mut reason)?;
-    store::turn(tx).await?;
+    store::lock_members(tx).await?;
     let before = store::lock(tx, user, expected_version).await?;
     change::refuse_leaving(&before)?;
     if tx.actor().person() == Some(user) {
@@ -55,7 +54,7 @@ pub async fn resume(
     tx: &mut Tx,
     (user, expected_version): (UserId, Option<i32>),
 ) -> Result<Member> {
-    store::turn(tx).await?;
+    store::lock_members(tx).await?;
     let before = store::lock(tx, user, expected_version).await?;
     change::refuse_leaving(&before)?;
     let place = before.team_path.clone();

@@ -7,11 +7,11 @@ use chrono::{DateTime, Utc};
 use dealgraph_derive::connection_args;
 
 use super::{
-    CustomRole,
+    CustomRole, RoleFields,
     filter::{CustomRoleFilter, CustomRoleOrder, USUAL_ORDER},
 };
 use crate::{
-    access::{Rights, Role, Scope, Sensitive},
+    access::{RecordKind, Rights, Role, Scope, Sensitive},
     base::{
         error::Result,
         ids::{RoleId, Typed as _},
@@ -44,13 +44,13 @@ pub struct ScopeOfKind {
 /// The scopes of all kinds of records.
 #[must_use]
 pub fn scopes_of(rights: &Rights) -> Vec<ScopeOfKind> {
-    let of_kind = |kind| ScopeOfKind {
-        kind,
+    let of_kind = |kind: RecordKind| ScopeOfKind {
+        kind: kind.word(),
         read: rights.sees(kind),
         write: rights.edits(kind),
         delete: rights.deletes(kind),
     };
-    crate::access::KINDS.map(of_kind).to_vec()
+    RecordKind::ALL.map(of_kind).to_vec()
 }
 
 /// A role that the tenant made.
@@ -62,14 +62,9 @@ impl CustomRole {
         self.id
     }
 
-    /// What it is called.
-    async fn name(&self) -> &str {
-        &self.fields.name
-    }
-
-    /// What it is for.
-    async fn description(&self) -> Option<&str> {
-        self.fields.description.as_deref()
+    #[graphql(flatten)]
+    async fn fields(&self) -> &RoleFields {
+        &self.fields
     }
 
     /// What it allows: `<records>:<read|write|delete>:<own|team|all>`, for example `opportunities:write:own`, and

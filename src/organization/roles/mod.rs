@@ -22,11 +22,7 @@ use crate::{
         error::{Error, Result},
         ids::{RoleId, Typed as _},
     },
-    db::{
-        Tx,
-        journal::EventKind,
-        list::{self, Record as _},
-    },
+    db::{Registered as _, Tx, journal::EventKind, list},
     entity::{self, Changeable, Stamps},
     organization::auth::{self, AccessChange},
 };

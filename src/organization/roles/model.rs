@@ -1,7 +1,7 @@
 //! What a tenant's own role is, and what it may look like.
 
 use async_graphql::Enum;
-use dealgraph_derive::{Columns, OrderField};
+use dealgraph_derive::{Columns, OrderField, SchemaFields};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -35,12 +35,17 @@ pub struct CustomRole {
 }
 
 /// What can be written of a role. Permissions and masks are the words that [`Rights`] reads.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, sqlx::FromRow, Columns)]
-#[expect(missing_docs, reason = "the names say it; the schema describes each")]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, sqlx::FromRow, Columns, SchemaFields)]
 pub struct RoleFields {
+    /// What it is called.
     pub name: String,
+    /// What it is for.
     pub description: Option<String>,
+    /// What it allows.
+    #[graphql(skip)]
     pub permissions: Vec<String>,
+    /// The sensitive fields that people with it are not shown.
+    #[graphql(skip)]
     pub masks: Vec<String>,
 }
 
@@ -103,9 +108,6 @@ pub enum RoleOrderField {
 }
 
 impl Record for CustomRole {
-    const KIND: &'static str = "role";
-    const TABLE: &'static str = "roles";
-    const ID_COLUMN: &'static str = "role_id";
     const ARCHIVES: bool = false;
     type Order = RoleOrderField;
 

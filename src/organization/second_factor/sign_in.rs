@@ -15,7 +15,7 @@ use crate::{
     },
     db::{SystemReason, SystemTx, journal::Origin},
     organization::accounts::{
-        Accounts, Entering, SignedIn, Wanted, enter,
+        Accounts, Entering, SignedIn, TenantChoice, enter,
         one_time::{self, Purpose, Taken},
         trail,
     },
@@ -193,7 +193,9 @@ async fn go_on(
     let tenant = text("tenant").and_then(|id| id.rsplit(':').next()?.parse::<Uuid>().ok());
     let entering = Entering {
         user,
-        tenant: tenant.map_or(Wanted::LastUsed, |id| Wanted::Id(TenantId::from_uuid(id))),
+        tenant: tenant.map_or(TenantChoice::LastUsed, |id| {
+            TenantChoice::Id(TenantId::from_uuid(id))
+        }),
         second_factor: true,
         provider: text("provider").map(str::to_owned),
         resumed: false,

@@ -6,7 +6,7 @@ use async_graphql::{Context, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
 use super::{
-    Quotas, Tenant, TenantStatus,
+    Quotas, Tenant, TenantSettings, TenantStatus,
     quota::{self, Usage},
 };
 use crate::{
@@ -30,6 +30,11 @@ impl Tenant {
         self.tenant_id
     }
 
+    #[graphql(flatten)]
+    async fn settings(&self) -> &TenantSettings {
+        &self.settings
+    }
+
     /// What is left of what all of the tenant may ask for together.
     async fn rate_limit(&self, ctx: &Context<'_>) -> RateLimit {
         let [_, tenant] = spending(ctx).balances(ctx.request().actor());
@@ -41,59 +46,9 @@ impl Tenant {
         &self.slug
     }
 
-    /// What it is called.
-    async fn name(&self) -> &str {
-        &self.settings.name
-    }
-
     /// Whether it is at work.
     async fn status(&self) -> TenantStatus {
         self.status
-    }
-
-    /// The currency it reports in, by its ISO 4217 code.
-    async fn base_currency(&self) -> &str {
-        &self.settings.base_currency
-    }
-
-    /// Its time zone, by its IANA name; days begin and end in it.
-    async fn time_zone(&self) -> &str {
-        &self.settings.time_zone
-    }
-
-    /// Its language and region (BCP 47).
-    async fn locale(&self) -> &str {
-        &self.settings.locale
-    }
-
-    /// The month its fiscal year starts in, 1 to 12.
-    async fn fiscal_year_start(&self) -> i32 {
-        self.settings.fiscal_year_start.into()
-    }
-
-    /// Whether losing a deal needs a reason.
-    async fn lost_reason_required(&self) -> bool {
-        self.settings.lost_reason_required
-    }
-
-    /// From which warmness score on (0 to 100) a contact counts as warm.
-    async fn warmness_threshold(&self) -> i32 {
-        self.settings.warmness_threshold.into()
-    }
-
-    /// Whether everybody needs a second factor to sign in.
-    async fn second_factor_required(&self) -> bool {
-        self.settings.second_factor_required
-    }
-
-    /// The outside provider that everybody has to sign in through, by its key; null when passwords are accepted.
-    async fn required_provider(&self) -> Option<&str> {
-        self.settings.required_provider.as_deref()
-    }
-
-    /// Whether only the documents that the operator of the server has listed are run for the tenant's people and keys.
-    async fn trusted_documents_only(&self) -> bool {
-        self.settings.trusted_documents_only
     }
 
     /// The plan that it is on, which decides how much its requests may ask for; null for the usual one. The operator of

@@ -2,7 +2,7 @@
 
 use async_graphql::Enum;
 use chrono::{DateTime, Utc};
-use dealgraph_derive::Columns;
+use dealgraph_derive::{Columns, SchemaFields};
 use serde::Serialize;
 
 use crate::base::{
@@ -31,24 +31,33 @@ pub struct Tenant {
 }
 
 /// What an admin of a tenant can change about it.
-#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow, Columns)]
+#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow, Columns, SchemaFields)]
 // What the log tells of the tenant itself, which the operator changes.
 #[told(status)]
 #[told(suspended_because)]
 #[told(delete_after)]
 #[told(quotas)]
 #[told(plan)]
-#[expect(missing_docs, reason = "the names say it; the schema describes each")]
 pub struct TenantSettings {
+    /// What it is called.
     pub name: String,
+    /// The currency it reports in, by its ISO 4217 code.
     pub base_currency: String,
+    /// Its time zone, by its IANA name; days begin and end in it.
     pub time_zone: String,
+    /// Its language and region (BCP 47).
     pub locale: String,
+    /// The month its fiscal year starts in, 1 to 12.
     pub fiscal_year_start: i16,
+    /// Whether losing a deal needs a reason.
     pub lost_reason_required: bool,
+    /// From which warmness score on (0 to 100) a contact counts as warm.
     pub warmness_threshold: i16,
+    /// Whether everybody needs a second factor to sign in.
     pub second_factor_required: bool,
+    /// The outside provider that everybody has to sign in through, by its key; null when passwords are accepted.
     pub required_provider: Option<String>,
+    /// Whether only the documents that the operator of the server has listed are run for the tenant's people and keys.
     pub trusted_documents_only: bool,
 }
 

@@ -6,6 +6,7 @@ use std::fmt;
 use super::{KIND, Tenant, TenantStatus, store};
 use crate::{
     base::{
+        entities::entities,
         error::{Error, Result},
         ids::TenantId,
     },
@@ -15,66 +16,90 @@ use crate::{
 /// Rows of one transaction.
 const BATCH: i64 = 5_000;
 
-/// What is done to the rows of a tenant, in the order in which they refer to each other. `{rows}` are so many of them.
-const STEPS: [(&str, &str, &str); 25] = [
-    ("activity targets", "DELETE FROM activity_targets", "TRUE"),
-    ("activities", "DELETE FROM activities", "TRUE"),
-    (
-        "stage history",
-        "DELETE FROM opportunity_stage_history",
-        "TRUE",
-    ),
-    ("collaborators", "DELETE FROM opportunity_users", "TRUE"),
-    (
-        "contacts of deals",
-        "DELETE FROM opportunity_contacts",
-        "TRUE",
-    ),
-    ("opportunities", "DELETE FROM opportunities", "TRUE"),
-    ("stages", "DELETE FROM stages", "TRUE"),
-    ("pipelines", "DELETE FROM pipelines", "TRUE"),
-    ("products", "DELETE FROM products", "TRUE"),
-    ("leads", "DELETE FROM leads", "TRUE"),
-    ("contact methods", "DELETE FROM contact_methods", "TRUE"),
+/// A table of records, the tables of what only exists as a part of them, and the columns by which they refer to each other.
+type Listed = (
+    &'static str,
+    &'static [&'static str],
+    &'static [&'static str],
+);
+
+macro_rules! listed {
+    ($($section:ident { $(
+        $(#[$doc:meta])*
+        $record:ident $id:ident $prefix:literal $table:ident.$column:ident $layer:ident::$domain:ident $access:tt
+            [$($child:ident)*] [$($itself:ident)*];
+    )* })*) => {
+        struct Sections { $($section: &'static [Listed],)* }
+
+        const LISTED: Sections = Sections {
+            $($section: &[ $( (
+                stringify!($table),
+                &[ $( stringify!($child) ),* ],
+                &[ $( stringify!($itself) ),* ],
+            ), )* ],)*
+        };
+    };
+}
+entities!(listed);
+
+/// What is done to rows of a tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Step {
+    table: &'static str,
+    /// The column that is emptied; the rows themselves are deleted without one.
+    emptied: Option<&'static str>,
+    /// Which of them.
+    condition: &'static str,
+}
+
+impl Step {
+    const fn delete(table: &'static str) -> Self {
+        Self {
+            table,
+            emptied: None,
+            condition: "TRUE",
+        }
+    }
+}
+
+/// What is done, in the order in which rows refer to each other: records first, then who they belong to.
+fn steps() -> Vec<Step> {
+    let records = [LISTED.owned, LISTED.targets, LISTED.within, LISTED.shared];
+    // A member who left refers to the one who has their records.
+    let members = [
+        Step {
+            condition: "successor_id IS NOT NULL",
+            ..Step::delete("memberships")
+        },
+        Step::delete("memberships"),
+    ];
+    let logs = ["events", "audit_log", "tenant_seq"].map(Step::delete);
+    let from_the_end = |section: &'static [Listed]| section.iter().rev().flat_map(of_listed);
+    let records = records.into_iter().flat_map(from_the_end);
+    let organization = from_the_end(LISTED.organization);
+    records
+        .chain(members)
+        .chain(organization)
+        .chain(logs)
+        .collect()
+}
+
+fn of_listed((table, children, itself): &'static Listed) -> impl Iterator<Item = Step> {
+    let children = children.iter().copied().map(Step::delete);
     // Those who refer to others of their kind let go of them first.
-    (
-        "bosses of contacts",
-        "UPDATE contacts SET reports_to_id = NULL",
-        "reports_to_id IS NOT NULL",
-    ),
-    ("contacts", "DELETE FROM contacts", "TRUE"),
-    (
-        "parents of companies",
-        "UPDATE companies SET parent_company_id = NULL",
-        "parent_company_id IS NOT NULL",
-    ),
-    ("companies", "DELETE FROM companies", "TRUE"),
-    ("API keys", "DELETE FROM api_keys", "TRUE"),
-    ("invitations", "DELETE FROM invitations", "TRUE"),
-    (
-        "members who left",
-        "DELETE FROM memberships",
-        "successor_id IS NOT NULL",
-    ),
-    ("members", "DELETE FROM memberships", "TRUE"),
-    ("roles", "DELETE FROM roles", "TRUE"),
-    (
-        "parents of teams",
-        "UPDATE teams SET parent_team_id = NULL",
-        "parent_team_id IS NOT NULL",
-    ),
-    ("teams", "DELETE FROM teams", "TRUE"),
-    ("events", "DELETE FROM events", "TRUE"),
-    ("audit log", "DELETE FROM audit_log", "TRUE"),
-    ("counters", "DELETE FROM tenant_seq", "TRUE"),
-];
+    let itself = itself.iter().map(|column| Step {
+        emptied: Some(column),
+        ..Step::delete(table)
+    });
+    children.chain(itself).chain([Step::delete(table)])
+}
 
 /// How far a removal is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
     /// A tenant's turn has come.
     Began(String),
-    /// So many rows of a kind are gone.
+    /// So many rows of a table are gone.
     Removed(&'static str, u64),
     /// Nothing of the tenant is left.
     Ended(String),
@@ -108,10 +133,10 @@ pub async fn purge(owner: &Db, slug: Option<&str>, tell: impl Fn(Progress)) -> R
         require_due(&mut tx, tenant.tenant_id).await?;
         drop(tx);
         tell(Progress::Began(tenant.slug.clone()));
-        for step in STEPS {
+        for step in steps() {
             let rows = run(owner, tenant, step).await?;
-            if rows > 0 {
-                tell(Progress::Removed(step.0, rows));
+            if rows > 0 && step.emptied.is_none() {
+                tell(Progress::Removed(step.table, rows));
             }
         }
         let mut tx = begin(owner).await?;
@@ -125,31 +150,37 @@ pub async fn purge(owner: &Db, slug: Option<&str>, tell: impl Fn(Progress)) -> R
 }
 
 /// Runs a step to its end, so many rows at a time.
-async fn run(
-    owner: &Db,
-    tenant: &Tenant,
-    (_, head, condition): (&'static str, &'static str, &'static str),
-) -> Result<u64> {
-    let table = head
-        .split_ascii_whitespace()
-        .find(|word| word.starts_with(|c: char| c.is_ascii_lowercase()))
-        .unwrap_or_default();
+async fn run(owner: &Db, tenant: &Tenant, step: Step) -> Result<u64> {
+    let Step {
+        table,
+        emptied,
+        condition,
+    } = step;
     let mut all = 0;
     loop {
         let mut tx = begin(owner).await?;
         require_due(&mut tx, tenant.tenant_id).await?;
-        let sql = Sql::new(head)
+        let sql = match emptied {
+            Some(column) => Sql::new("UPDATE ")
+                .push(table)
+                .push(" SET ")
+                .push(column)
+                .push(" = NULL"),
+            None => Sql::new("DELETE FROM ").push(table),
+        };
+        let sql = sql
             .push(" WHERE tenant_id = ")
             .bind(tenant.tenant_id)
             .push(" AND ctid = ANY(ARRAY(SELECT r.ctid FROM ")
             .push(table)
             .push(" r WHERE r.tenant_id = ")
             .bind(tenant.tenant_id)
-            .push(" AND ")
-            .push(condition)
-            .push(" LIMIT ")
-            .bind(BATCH)
-            .push("))");
+            .push(" AND ");
+        let sql = match emptied {
+            Some(column) => sql.push(column).push(" IS NOT NULL"),
+            None => sql.push(condition),
+        };
+        let sql = sql.push(" LIMIT ").bind(BATCH).push("))");
         let rows = tx.execute(sql).await?;
         tx.commit().await?;
         all += rows;

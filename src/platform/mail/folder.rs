@@ -5,26 +5,26 @@ use std::{io, path::Path};
 use lettre::message::Mailbox;
 use tokio::{fs, io::AsyncWriteExt as _};
 
-use super::{Failed, Message, Place};
+use super::{Dispatch, Failed, Message};
 
 /// Writes a mail. Its name has no address in it, because the log shows it.
 pub(super) async fn write(
     folder: &Path,
     from: &Mailbox,
     message: &Message,
-    place: Place,
+    dispatch: Dispatch,
 ) -> Result<(), Failed> {
     let name = format!(
         "{}-{:04}-{}",
-        place.at.format("%Y%m%dT%H%M%S%3f"),
-        place.number,
+        dispatch.at.format("%Y%m%dT%H%M%S%3f"),
+        dispatch.number,
         slug(&message.subject)
     );
     let text = format!(
         "From: {from}\nTo: {}\nSubject: {}\nDate: {}\nContent-Type: text/plain; charset=utf-8\n\n{}\n",
         line(&message.to),
         line(&message.subject),
-        place.at.to_rfc2822(),
+        dispatch.at.to_rfc2822(),
         message.text
     );
     let written = async {
@@ -49,7 +49,7 @@ async fn make(folder: &Path) -> io::Result<()> {
     builder.recursive(true).create(folder).await
 }
 
-/// Whoever watches the folder never sees half a file, and nobody else of the machine sees any.
+/// Writes a file that a watcher of the folder never sees half of, and that other users of the machine can't read.
 async fn whole(path: &Path, text: &str) -> io::Result<()> {
     let draft = path.with_added_extension("part");
     let mut options = fs::OpenOptions::new();

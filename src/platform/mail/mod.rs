@@ -1,7 +1,7 @@
-//! Sending mail through one small door: by SMTP, into a folder for development and tests, or nowhere.
+//! Sending mail through one small interface: by SMTP, into a folder for development and tests, or nowhere.
 //!
-//! [`Mailer::send`] never waits, so the time of an answer tells nothing about whether a mail went out. A mail that the
-//! relay does not take is tried again twice; what is still waiting when the server ends is sent before it does.
+//! [`Mailer::send`] never waits, so the time of a response does not disclose whether a mail went out. A mail that the
+//! relay rejects for now is tried again twice; mails that are still queued at shutdown are sent before it ends.
 
 mod folder;
 mod letter;
@@ -20,7 +20,7 @@ pub use letter::letter;
 
 use crate::base::clock::Clock;
 
-/// So many mails wait to be sent; beyond them new ones are lost and told in the log.
+/// So many mails wait to be sent; beyond them new ones are dropped, which is logged.
 const QUEUE: usize = 1_024;
 /// So many are on their way at once.
 const AT_ONCE: usize = 4;
@@ -71,10 +71,15 @@ impl Way {
         }
     }
 
-    async fn carry(&self, from: &Mailbox, message: &Message, place: Place) -> Result<(), Failed> {
+    async fn carry(
+        &self,
+        from: &Mailbox,
+        message: &Message,
+        dispatch: Dispatch,
+    ) -> Result<(), Failed> {
         match self {
             Self::Smtp(relay) => relay.send(from, message).await,
-            Self::Folder(folder) => folder::write(folder, from, message, place).await,
+            Self::Folder(folder) => folder::write(folder, from, message, dispatch).await,
             Self::Nowhere => {
                 tracing::warn!(
                     subject = message.subject,
@@ -97,7 +102,7 @@ pub struct Post {
 
 /// When a mail was sent, and as which one of this process: what files are named by.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct Dispatch {
     at: chrono::DateTime<chrono::Utc>,
     number: u64,
 }
@@ -181,13 +186,13 @@ async fn send_all(
             break;
         };
         number += 1;
-        let place = Place {
+        let dispatch = Dispatch {
             at: clock.now(),
             number,
         };
         let (post, stop) = (Arc::clone(&post), stop.clone());
         under_way.spawn(async move {
-            send_one((&post, pauses), &message, place, &stop).await;
+            send_one((&post, pauses), &message, dispatch, &stop).await;
             drop(turn);
         });
         while under_way.try_join_next().is_some() {}
@@ -198,11 +203,11 @@ async fn send_all(
 async fn send_one(
     (post, pauses): (&Post, [Duration; 2]),
     message: &Message,
-    place: Place,
+    dispatch: Dispatch,
     stop: &CancellationToken,
 ) {
     for pause in pauses.into_iter().map(Some).chain([None]) {
-        let failed = match post.way.carry(&post.from, message, place).await {
+        let failed = match post.way.carry(&post.from, message, dispatch).await {
             Ok(()) => return,
             Err(failed) => failed,
         };

@@ -19,8 +19,8 @@ use super::{RedisAddress, client::RedisClient};
 const LEASE: u64 = 10;
 /// Refunded points are kept up to one part in this many of a bucket; more is returned to it at the next round trip.
 const KEPT: u64 = 10;
-/// Whoever is refused is refused again without a round trip for as long as the points can't be there, and for this long at
-/// the most: other servers may return some.
+/// A refused caller is refused again without a round trip for as long as the bucket can't have refilled, and for this long
+/// at the most: other servers may return points.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
 /// Beyond this many local buckets, those that have refilled are forgotten.
 const MOST: usize = 10_000;
@@ -102,7 +102,7 @@ struct LocalBucket {
     /// What was left in the bucket, and when.
     left: f64,
     at: Instant,
-    /// So many points are not there before this instant.
+    /// So many points are not available before this instant.
     lacking: Option<(u64, Instant)>,
 }
 

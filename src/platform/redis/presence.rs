@@ -128,7 +128,7 @@ impl Presences {
         }
     }
 
-    /// Keeps viewers in step with the other servers until told to stop.
+    /// Synchronizes viewers with the other servers until stopped.
     pub async fn run(&self, stop: &CancellationToken) {
         let mut refresh = interval(REFRESHED_EVERY);
         refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -185,7 +185,7 @@ impl Presences {
         let said = timeout(PATIENCE, pipe.query_async::<()>(&mut redis)).await;
         if !matches!(said, Ok(Ok(()))) {
             // Those who left expire at the latest.
-            tracing::debug!("redis was not told who looks at what");
+            tracing::debug!("viewers could not be announced in Redis");
         }
     }
 

@@ -411,10 +411,10 @@ mod tests {
 
     #[tokio::test]
     async fn without_redis_the_server_counts_by_itself() {
-        let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let url = format!("redis://{}", nobody.local_addr().expect("an address"));
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = format!("redis://{}", listener.local_addr().expect("an address"));
         // One that takes connections and never answers, then one that is gone.
-        for silent in [Some(nobody), None] {
+        for silent in [Some(listener), None] {
             let throttle = Throttle::new(&RedisAddress::at(&url));
             let counter = Counter::account("test", "ada@example.com");
             let began = Instant::now();

@@ -135,7 +135,7 @@ impl RemoteTier {
         let packed = self.vault.open_passing(&seal(key), sealed);
         if packed.is_none() {
             tracing::error!(
-                "a kept answer does not open: somebody else writes to Redis, or another server has other encryption keys"
+                "a cached entry can't be decrypted: another program writes to Redis, or another server has other encryption keys"
             );
         }
         lz4_flex::decompress_size_prepended(&packed?)

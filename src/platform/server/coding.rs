@@ -95,7 +95,7 @@ impl Coding {
     }
 
     fn encoded(self, text: &[u8]) -> io::Result<Vec<u8>> {
-        let room = Vec::with_capacity(text.len() / 4);
+        let output = Vec::with_capacity(text.len() / 4);
         match self {
             Self::Zstd => zstd::bulk::compress(text, ZSTD_LEVEL),
             Self::Brotli => {
@@ -105,13 +105,13 @@ impl Coding {
                     size_hint: text.len(),
                     ..Default::default()
                 };
-                let mut encoded = room;
+                let mut encoded = output;
                 brotli::BrotliCompress(&mut &*text, &mut encoded, &parameters)?;
                 Ok(encoded)
             }
             Self::Gzip => {
                 let level = flate2::Compression::new(GZIP_LEVEL);
-                let mut encoder = flate2::write::GzEncoder::new(room, level);
+                let mut encoder = flate2::write::GzEncoder::new(output, level);
                 encoder.write_all(text)?;
                 encoder.finish()
             }

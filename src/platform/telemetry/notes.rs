@@ -1,5 +1,5 @@
-//! What the layers below the HTTP side learn about the running request and its log line tells: a layer notes its fact
-//! where it knows it, and nothing has to carry the line through. Outside a request, notes go nowhere.
+//! What the layers below HTTP learn about the running request, for its log line: a layer notes its fact where it knows
+//! it, and nothing has to be passed up. Outside a request, notes are dropped.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

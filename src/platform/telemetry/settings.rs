@@ -16,7 +16,7 @@ pub enum LogFormat {
 /// What a request's `traceparent` header counts for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TraceParents {
-    /// Anybody may send any, so it is not looked at.
+    /// Any client may send one, so it is ignored.
     Ignored,
     /// A proxy in front sets it, and the trace goes on from there.
     Trusted,

@@ -95,7 +95,7 @@ impl TraceParents {
         }
         let parent = TraceContextPropagator::new()
             .extract_with_context(&opentelemetry::Context::new(), &Header(traceparent));
-        // The only error is that nobody records traces, and then there is nothing to continue.
+        // The only error is that no traces are recorded, and then there is nothing to continue.
         let _ = request.set_parent(parent);
     }
 }

@@ -14,7 +14,7 @@ const SLOW: Duration = Duration::from_secs(1);
 /// Bytes of a slow statement that its line repeats.
 const TEXT_BYTES: usize = 2_000;
 
-/// A statement under way.
+/// A running statement.
 #[derive(Debug)]
 #[must_use = "a statement is run"]
 pub struct Statement {
@@ -82,7 +82,7 @@ impl Drop for Statement {
     }
 }
 
-/// The statement's verb and the first table it names, which is enough to tell statements apart. Values are bound, so
+/// The statement's verb and the first table it names, which is enough to distinguish statements. Values are bound, so
 /// that they are not in the text in the first place.
 fn summary(sql: &str) -> String {
     let mut words = sql.split_ascii_whitespace();

@@ -90,7 +90,7 @@ fn traces_address(endpoint: &Url) -> String {
     }
 }
 
-/// Says once when spans stop reaching the collector and once when they do again; the library itself fails in silence.
+/// Says once when spans stop reaching the collector and once when they do again; the library itself fails silently.
 #[derive(Debug)]
 struct ReportingExporter {
     exporter: opentelemetry_otlp::SpanExporter,

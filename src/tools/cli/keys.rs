@@ -26,7 +26,7 @@ pub(crate) async fn change(change: KeyChange, data_dir: Option<PathBuf>) -> Outc
         Some(data_dir) => (
             dev::connect(&data_dir, Hints::default())?,
             dev::vault(&data_dir)?,
-            dev::token_settings().lifetime,
+            dev::token_settings().options.lifetime,
         ),
         None => {
             let config = Config::from_env(Purpose::Keys)?;
@@ -38,7 +38,7 @@ pub(crate) async fn change(change: KeyChange, data_dir: Option<PathBuf>) -> Outc
                     Hints::default(),
                 ),
                 vault(&config)?,
-                token_settings(&config)?.lifetime,
+                token_settings(&config)?.options.lifetime,
             )
         }
     };

@@ -8,6 +8,7 @@ use crate::{
     crm,
     organization::{
         accounts::{self, HashCost, Hasher, Settings},
+        auth::TokenOptions,
         identities::{Identities, IdentityFile},
     },
     platform::{
@@ -179,8 +180,11 @@ pub(crate) fn vault(config: &Config) -> Result<Arc<Vault>, Box<dyn std::error::E
 pub(crate) fn token_settings(config: &Config) -> Result<TokenSettings, Box<dyn std::error::Error>> {
     let auth = &config.auth;
     Ok(TokenSettings {
-        names: (auth.issuer.clone(), auth.audience.clone()),
-        lifetime: TimeDelta::from_std(auth.token_ttl)?,
+        options: TokenOptions {
+            issuer: auth.issuer.clone(),
+            audience: auth.audience.clone(),
+            lifetime: TimeDelta::from_std(auth.token_ttl)?,
+        },
         hs256_secret: auth.hs256_secret.clone(),
     })
 }

@@ -15,7 +15,7 @@ use crate::{
     base::clock::Clock,
     db::{Db, PoolOptions, SystemReason, journal::Hints},
     organization::{
-        auth::IssuedToken,
+        auth::{IssuedToken, TokenOptions},
         members::provision::{self, KnownPerson},
     },
     platform::Vault,
@@ -74,8 +74,11 @@ pub fn connect_as_owner(data_dir: &Path, hints: Hints) -> Result<Db, DevError> {
 #[must_use]
 pub fn token_settings() -> TokenSettings {
     TokenSettings {
-        names: (ISSUER.to_owned(), ISSUER.to_owned()),
-        lifetime: LIFETIME,
+        options: TokenOptions {
+            issuer: ISSUER.to_owned(),
+            audience: ISSUER.to_owned(),
+            lifetime: LIFETIME,
+        },
         hs256_secret: None,
     }
 }

@@ -10,7 +10,7 @@ use dealgraph::{
     base::{clock::Clock, error::Error},
     db::journal::Recorder,
     organization::{
-        auth::{Access, KeyRing, TokenError, Tokens},
+        auth::{Access, KeyRing, TokenError, TokenOptions, Tokens},
         identities::Identities,
     },
     platform::redis::{RedisAddress, Throttle},
@@ -21,8 +21,12 @@ use serde_json::json;
 use super::{actor, token};
 use crate::harness::{A, AUDIENCE, ISSUER, Who, signing_key, test, vault};
 
-fn names() -> (String, String) {
-    (ISSUER.to_owned(), AUDIENCE.to_owned())
+fn options(lifetime: TimeDelta) -> TokenOptions {
+    TokenOptions {
+        issuer: ISSUER.to_owned(),
+        audience: AUDIENCE.to_owned(),
+        lifetime,
+    }
 }
 
 #[test]
@@ -35,7 +39,7 @@ fn a_token_that_was_seen_before_still_ends() {
             DateTime::from_timestamp(hand.load(Ordering::Relaxed), 0).expect("a time")
         });
         let ring = Arc::clone(world.tokens.ring());
-        let tokens = Tokens::new(ring, names(), TimeDelta::seconds(60), clock).unwrap();
+        let tokens = Tokens::new(ring, options(TimeDelta::seconds(60)), clock).unwrap();
         let tokens = Arc::new(tokens);
         let (recorder, recording) = Recorder::start(world.db.clone());
         let access = Access::new(
@@ -91,7 +95,7 @@ fn a_shared_secret_signs_under_its_own_key_id_and_no_other() {
             .await
             .expect("the keys can be read");
         let lifetime = TimeDelta::seconds(60);
-        let tokens = Tokens::new(ring, names(), lifetime, Clock::system()).unwrap();
+        let tokens = Tokens::new(ring, options(lifetime), Clock::system()).unwrap();
         let now = world.db.clock().now();
         let claims = json!({
             "iss": ISSUER, "aud": AUDIENCE, "sub": A.user(Who::Rep).to_string().replace("user:", ""),

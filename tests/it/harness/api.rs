@@ -17,7 +17,7 @@ use dealgraph::{
     db::{Db, PoolOptions, journal::Hints},
     organization::{
         accounts::{self, Accounts, HashCost, Hasher, Settings},
-        auth::{KeyRing, Tokens},
+        auth::{KeyRing, TokenOptions, Tokens},
         identities::Identities,
     },
     platform::{
@@ -347,9 +347,12 @@ pub(crate) async fn tokens_over(db: &Db) -> Arc<Tokens> {
     let ring = KeyRing::open(db.clone(), vault(), None)
         .await
         .expect("the keys can be read");
-    let names = (ISSUER.to_owned(), AUDIENCE.to_owned());
-    let clock = db.clock().clone();
-    let tokens = Tokens::new(ring, names, TimeDelta::minutes(10), clock);
+    let options = TokenOptions {
+        issuer: ISSUER.to_owned(),
+        audience: AUDIENCE.to_owned(),
+        lifetime: TimeDelta::minutes(10),
+    };
+    let tokens = Tokens::new(ring, options, db.clock().clone());
     Arc::new(tokens.expect("the keys sign"))
 }
 

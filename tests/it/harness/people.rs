@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use chrono::DateTime;
 use dealgraph::{
-    access::{Actor, Place, Rights, Role, Sensitive, Subject},
+    access::{Actor, Membership, Rights, Role, Sensitive, Subject},
     base::ids::{
         ApiKeyId, AuditEntryId, InvitationId, RoleId, SessionId, TeamId, TenantId, Typed, UserId,
     },
@@ -140,17 +140,17 @@ impl Side {
     /// The member as the door takes them.
     pub(crate) fn actor(self, who: Who) -> Arc<Actor> {
         let ends = DateTime::from_timestamp(4_000_000_000, 0).expect("a year before 2100");
-        let mut place = Place::of(self.tenant(), who.role(self), self.team_path(who));
+        let mut membership = Membership::of(self.tenant(), who.role(self), self.team_path(who));
         if let Some(n) = who.made_role() {
             let (permissions, masks) = MADE[n as usize - 1];
             let permissions: Vec<_> = permissions.iter().map(|&text| text.to_owned()).collect();
             let rights = Rights::parse(&permissions, masks).expect("the role of world.sql");
-            place.rights = Arc::new(rights);
-            place.custom_role = Some(self.id(n));
+            membership.rights = Arc::new(rights);
+            membership.custom_role = Some(self.id(n));
         }
         Arc::new(Actor::new(
             Subject::Person(self.user(who), None),
-            place,
+            membership,
             ends,
         ))
     }

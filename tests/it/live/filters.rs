@@ -3,7 +3,16 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use dealgraph::db::{Comparison, KnownRow, Predicate, Value, list};
+use dealgraph::{
+    crm::{
+        activities::Activity, companies::Company, contacts::Contact, leads::Lead,
+        opportunities::Opportunity, products::Product,
+    },
+    db::{
+        Comparison, KnownRow, Predicate, Registered as _, Value,
+        list::{self, Record as _, Table},
+    },
+};
 use fastrand::Rng;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -26,11 +35,10 @@ enum Holds {
 use Holds::{Date, Id, Int, Text, Time};
 
 /// The columns that filters compare, of each kind of record.
-const KINDS: [(&str, &str, &str, &[(&str, Holds)]); 6] = [
+const KINDS: [(&str, Table, &[(&str, Holds)]); 6] = [
     (
-        "company",
-        "companies",
-        "company_id",
+        Company::KIND,
+        Company::SOURCE,
         &[
             ("company_id", Id),
             ("name_normalized", Text),
@@ -45,9 +53,8 @@ const KINDS: [(&str, &str, &str, &[(&str, Holds)]); 6] = [
         ],
     ),
     (
-        "contact",
-        "contacts",
-        "contact_id",
+        Contact::KIND,
+        Contact::SOURCE,
         &[
             ("contact_id", Id),
             ("name_normalized", Text),
@@ -62,9 +69,8 @@ const KINDS: [(&str, &str, &str, &[(&str, Holds)]); 6] = [
         ],
     ),
     (
-        "lead",
-        "leads",
-        "lead_id",
+        Lead::KIND,
+        Lead::SOURCE,
         &[
             ("lead_id", Id),
             ("name_normalized", Text),
@@ -78,9 +84,8 @@ const KINDS: [(&str, &str, &str, &[(&str, Holds)]); 6] = [
         ],
     ),
     (
-        "opportunity",
-        "opportunities",
-        "opportunity_id",
+        Opportunity::KIND,
+        Opportunity::SOURCE,
         &[
             ("opportunity_id", Id),
             ("name_normalized", Text),
@@ -106,9 +111,8 @@ const KINDS: [(&str, &str, &str, &[(&str, Holds)]); 6] = [
         ],
     ),
     (
-        "activity",
-        "activities",
-        "activity_id",
+        Activity::KIND,
+        Activity::SOURCE,
         &[
             ("activity_id", Id),
             ("kind", Text),
@@ -123,9 +127,8 @@ const KINDS: [(&str, &str, &str, &[(&str, Holds)]); 6] = [
         ],
     ),
     (
-        "product",
-        "products",
-        "product_id",
+        Product::KIND,
+        Product::SOURCE,
         &[
             ("product_id", Id),
             ("name_normalized", Text),
@@ -282,7 +285,7 @@ fn a_filter_in_memory_comes_to_what_the_database_says() {
         let mut rng = Rng::with_seed(seed);
         let mut superuser = world.database.superuser().await;
         let actor = A.actor(Who::Admin);
-        for (entity, table, id_column, columns) in KINDS {
+        for (entity, table, columns) in KINDS {
             let rows: Vec<(Uuid, Json)> = sqlx::query_as(
                 "SELECT DISTINCT ON (entity_id) entity_id, record FROM events WHERE tenant_id = $1 AND entity = $2 AND record <> '{}'
                  ORDER BY entity_id, seq DESC",
@@ -311,8 +314,8 @@ fn a_filter_in_memory_comes_to_what_the_database_says() {
                     .collect();
                 let ids = records.iter().map(|(id, _)| *id).collect();
                 let session = world.db.read_session(actor.clone());
-                let asked = session
-                    .run(async |tx| list::matching(tx, (table, id_column), ids, &predicate).await);
+                let asked =
+                    session.run(async |tx| list::matching(tx, table, ids, &predicate).await);
                 let in_database: BTreeSet<Uuid> =
                     asked.await.expect("it can be asked").into_iter().collect();
                 assert_eq!(in_memory, in_database, "SEED={seed} {entity} {predicate:?}");

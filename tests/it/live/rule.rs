@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt::Write as _, sync::Arc};
 
 use chrono::DateTime;
 use dealgraph::{
-    access::{Actor, Place, Rights, Role, Subject},
+    access::{Actor, Membership, RecordKind, Rights, Role, Subject},
     base::ids::{TeamId, Typed as _},
     db::{Db, Sql},
     organization::members::provision,
@@ -16,13 +16,13 @@ use uuid::Uuid;
 
 use crate::harness::{A, Who, World, test};
 
-/// The kinds of records with their tables and the columns of their ids.
-pub(crate) const TABLES: [(&str, &str); 5] = [
-    ("companies", "company_id"),
-    ("contacts", "contact_id"),
-    ("leads", "lead_id"),
-    ("opportunities", "opportunity_id"),
-    ("activities", "activity_id"),
+/// The kinds of records with the columns of their ids; their words are the tables.
+pub(crate) const TABLES: [(RecordKind, &str); RecordKind::COUNT] = [
+    (RecordKind::Companies, "company_id"),
+    (RecordKind::Contacts, "contact_id"),
+    (RecordKind::Leads, "lead_id"),
+    (RecordKind::Opportunities, "opportunity_id"),
+    (RecordKind::Activities, "activity_id"),
 ];
 const ROUNDS: usize = 25;
 const ACTORS: usize = 8;
@@ -55,15 +55,15 @@ fn scope(rng: &mut Rng) -> Option<&'static str> {
 fn somebody(rng: &mut Rng) -> Arc<Actor> {
     let permissions: Vec<String> = TABLES
         .iter()
-        .filter_map(|(table, _)| Some(format!("{table}:read:{}", scope(rng)?)))
+        .filter_map(|(kind, _)| Some(format!("{}:read:{}", kind.word(), scope(rng)?)))
         .collect();
-    let place = Place {
+    let membership = Membership {
         rights: Arc::new(Rights::parse(&permissions, &[]).expect("permissions to read")),
-        ..Place::of(A.tenant(), Role::Custom, team(rng))
+        ..Membership::of(A.tenant(), Role::Custom, team(rng))
     };
     let user = A.user(MEMBERS[rng.usize(..MEMBERS.len())]);
     let ends = DateTime::from_timestamp(4_000_000_000, 0).expect("a year before 2100");
-    Arc::new(Actor::new(Subject::Person(user, None), place, ends))
+    Arc::new(Actor::new(Subject::Person(user, None), membership, ends))
 }
 
 fn literal(text: Option<String>) -> String {
@@ -75,7 +75,7 @@ pub(crate) async fn shuffle(rng: &mut Rng, superuser: &mut PgConnection) {
     let mut sql = String::new();
     let tenant = A.tenant().uuid();
     let member = |rng: &mut Rng| A.user(MEMBERS[rng.usize(..MEMBERS.len())]).uuid();
-    for (table, id) in TABLES {
+    for (table, id) in TABLES.map(|(kind, id)| (kind.word(), id)) {
         for n in 1..=4 {
             let owner = rng.bool().then(|| member(rng).to_string());
             let path = team(rng);
@@ -143,7 +143,8 @@ fn who_is_told_of_an_event_is_whom_postgres_shows_the_record() {
         for round in 0..ROUNDS {
             shuffle(&mut rng, &mut superuser).await;
             let actors: Vec<_> = (0..ACTORS).map(|_| somebody(&mut rng)).collect();
-            for (table, id) in TABLES {
+            for (kind, id) in TABLES {
+                let table = kind.word();
                 let sql = format!("SELECT {id}, visible_to FROM {table} WHERE tenant_id = $1");
                 let rows: Vec<(Uuid, String)> = sqlx::query_as(AssertSqlSafe(sql))
                     .bind(A.tenant().uuid())
@@ -153,7 +154,7 @@ fn who_is_told_of_an_event_is_whom_postgres_shows_the_record() {
                 for actor in &actors {
                     let told: BTreeSet<Uuid> = rows
                         .iter()
-                        .filter(|(_, visible_to)| actor.sees_row(table, visible_to))
+                        .filter(|(_, visible_to)| actor.sees_row(kind, visible_to))
                         .map(|(id, _)| *id)
                         .collect();
                     let shown = shown(&world.db, actor, (table, id)).await;
@@ -161,7 +162,7 @@ fn who_is_told_of_an_event_is_whom_postgres_shows_the_record() {
                         told,
                         shown,
                         "SEED={seed} round {round} {table} {:?} {:?}",
-                        actor.rights.sees(table),
+                        actor.rights.sees(kind),
                         actor.team_path
                     );
                     some += told.len();

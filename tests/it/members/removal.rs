@@ -6,7 +6,7 @@ use dealgraph::{
     base::ids::{LeadId, Typed as _},
     crm,
     db::journal::Origin,
-    organization::members::{self, placement},
+    organization::members::{self, reassignment},
 };
 use serde_json::{Value, json};
 
@@ -201,11 +201,11 @@ fn a_removal_that_a_dying_server_left_is_finished_by_another() {
         });
         removed.await.expect("the admin may");
         // Some of the rest, cut off in the middle.
-        let work = placement::place(
+        let work = reassignment::reassign_records(
             &world.db,
             &crm::OWNED,
             (A.tenant(), rep),
-            tokio::time::Instant::now() + placement::PATIENCE,
+            tokio::time::Instant::now() + reassignment::REQUEST_TIME,
         );
         _ = tokio::time::timeout(Duration::from_millis(80), work).await;
         let heir = format!(
@@ -234,8 +234,9 @@ fn two_servers_at_the_same_removal_do_each_other_no_harm() {
         });
         removed.await.expect("the admin may");
         let until = tokio::time::Instant::now() + Duration::from_secs(20);
-        let at_once =
-            (0..4).map(|_| placement::place(&world.db, &crm::OWNED, (A.tenant(), rep), until));
+        let at_once = (0..4).map(|_| {
+            reassignment::reassign_records(&world.db, &crm::OWNED, (A.tenant(), rep), until)
+        });
         for outcome in futures_util::future::join_all(at_once).await {
             outcome.expect("nobody fails");
         }

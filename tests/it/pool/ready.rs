@@ -4,6 +4,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use dealgraph::{
     base::error::Result,
+    crm::companies::Company,
     db::{
         Db, Predicate, Quantifier, Sql,
         list::{self, Record as _},
@@ -170,8 +171,7 @@ fn a_process_that_long_statements_have_made_grow_is_let_go() {
             let filter = long_filter(bytes);
             let session = session();
             let matched = session.run(async |tx| {
-                let table = ("companies", "company_id");
-                let found = list::matching(tx, table, vec![Uuid::nil()], &filter).await?;
+                let found = list::matching(tx, Company::SOURCE, vec![Uuid::nil()], &filter).await?;
                 assert!(found.is_empty());
                 let kept = "SELECT max(length(statement))::int8 FROM pg_prepared_statements";
                 tx.column::<i64>(Sql::new(kept)).await

@@ -32,11 +32,9 @@ const CONDITION: usize = 2;
 const VALUES_PER_POINT: usize = 25;
 /// Points of each further condition that has to hold beside others: what meets all of them is looked for among what meets
 /// one.
-const ALSO: usize = 80;
-/// Points of a condition on related records: another table has to be gone through.
-const RELATION: usize = 120;
-/// A relation below a relation costs so many times as much as the one around it.
-const NESTED: usize = 2;
+const ALSO: usize = 10;
+/// Points of a condition on related records, at whatever depth: another table has to be gone through.
+const RELATION: usize = 240;
 /// The filter of a list below a list costs a part of this for each parent, since it ends with the page of that parent; and
 /// the more parents there are the less each costs, by the square root of their number.
 const BELOW: usize = 20;
@@ -153,7 +151,7 @@ impl Filters {
         Self {
             relations: self.relations.saturating_add(1),
             relation_depth: self.relation_depth.saturating_add(1),
-            points: self.points.saturating_mul(NESTED).saturating_add(RELATION),
+            points: self.points.saturating_add(RELATION),
             ..self
         }
     }

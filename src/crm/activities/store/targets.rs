@@ -126,7 +126,7 @@ async fn move_time<T: Typed, R: Entity>(
         .push(R::select());
     for record in tx.all::<R>(sql).await? {
         let visible_to = record.visible_to().to_owned();
-        entity::tell_followed(tx, (&record, visible_to), &[column]);
+        entity::emit_followed(tx, (&record, visible_to), &[column]);
     }
     Ok(())
 }

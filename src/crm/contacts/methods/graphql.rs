@@ -51,9 +51,7 @@ impl ContactMethod {
 impl ContactMethod {
     fn is_masked(&self, ctx: &Context<'_>) -> bool {
         let rights = &ctx.request().actor().rights;
-        self.kind
-            .sensitive()
-            .is_some_and(|what| !rights.shows(what))
+        !self.kind.sensitivity().is_shown(rights)
     }
 }
 

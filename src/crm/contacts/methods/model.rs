@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::{
-    access::{Rights, Sensitive},
+    access::{Rights, Sensitivity},
     base::{
         error::{Error, Result},
         ids::ContactMethodId,
@@ -69,12 +69,12 @@ impl ContactMethodKind {
         }
     }
 
-    /// What it falls under when a role keeps values back.
-    pub(super) fn sensitive(self) -> Option<Sensitive> {
+    /// Who is shown the values of its kind.
+    pub(in crate::crm::contacts) fn sensitivity(self) -> Sensitivity {
         match self {
-            Self::Email => Some(Sensitive::Emails),
-            Self::Phone | Self::Mobile | Self::Fax => Some(Sensitive::Phones),
-            Self::Url | Self::Social => None,
+            Self::Email => Sensitivity::Emails,
+            Self::Phone | Self::Mobile | Self::Fax => Sensitivity::Phones,
+            Self::Url | Self::Social => Sensitivity::Plain,
         }
     }
 }
@@ -87,10 +87,7 @@ pub(in crate::crm::contacts) fn refuse_masked(
     rights: &Rights,
     methods: &[NewContactMethod],
 ) -> Result<()> {
-    let hidden = |method: &NewContactMethod| {
-        let what = method.kind.sensitive();
-        what.is_some_and(|what| !rights.shows(what))
-    };
+    let hidden = |method: &NewContactMethod| !method.kind.sensitivity().is_shown(rights);
     match methods.iter().position(hidden) {
         Some(i) => Err(masked(&format!("contactMethods.{i}.value"))),
         None => Ok(()),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Object};
 
 use super::{
-    Accounts, Credentials, Wanted, password, profile, refresh,
+    Accounts, Credentials, TenantChoice, password, profile, refresh,
     register::{self, FirstTenant, Registration},
     sessions::{self, Ended, Which},
     sign_in, switch, verify,
@@ -309,10 +309,10 @@ async fn end(
     SessionsPayload::new(end().await)
 }
 
-fn wanted(input: SwitchTenantInput) -> Result<(Wanted, &'static str)> {
+fn wanted(input: SwitchTenantInput) -> Result<(TenantChoice, &'static str)> {
     match (input.tenant_id, input.slug) {
-        (Some(id), None) => Ok((Wanted::Id(id), "tenantId")),
-        (None, Some(slug)) => Ok((Wanted::Slug(slug), "slug")),
+        (Some(id), None) => Ok((TenantChoice::Id(id), "tenantId")),
+        (None, Some(slug)) => Ok((TenantChoice::Slug(slug), "slug")),
         _ => Err(Error::invalid(
             "INVALID_INPUT",
             "tenantId",

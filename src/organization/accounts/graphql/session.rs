@@ -10,7 +10,7 @@ use crate::{
         ids::TenantId,
     },
     graphql::UserError,
-    organization::accounts::{Place, SecondFactorStep, SignedIn, sessions::OpenedSession},
+    organization::accounts::{JoinedTenant, SecondFactorStep, SignedIn, sessions::OpenedSession},
 };
 
 /// What you stay signed in with. Keep the refresh token where only your own pages reach it, and the access token in
@@ -43,19 +43,19 @@ impl Session {
 
     /// The tenant that the access token is for.
     async fn tenant(&self) -> Option<SessionTenant<'_>> {
-        let places = self.0.places.iter();
-        let mut here = places.filter(|place| place.tenant == self.0.tenant);
+        let tenants = self.0.tenants.iter();
+        let mut here = tenants.filter(|joined| joined.tenant == self.0.tenant);
         here.next().map(SessionTenant)
     }
 
     /// All tenants you are in, to switch between.
     async fn tenants(&self) -> Vec<SessionTenant<'_>> {
-        self.0.places.iter().map(SessionTenant).collect()
+        self.0.tenants.iter().map(SessionTenant).collect()
     }
 }
 
 /// A tenant you are in.
-pub(super) struct SessionTenant<'a>(pub(super) &'a Place);
+pub(super) struct SessionTenant<'a>(pub(super) &'a JoinedTenant);
 
 /// A tenant you are in.
 #[Object]

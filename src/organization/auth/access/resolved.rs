@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::refusal::Refusal;
 use crate::{
-    access::{Actor, Place, Rights, Role, Standing, Subject, Vouched},
+    access::{Actor, Membership, Rights, Role, Standing, Subject, Vouched},
     base::{
         error::Result,
         ids::{ApiKeyId, RoleId, SessionId, TenantId, UserId},
@@ -204,7 +204,7 @@ impl Row {
                     Subject::Person(_, session) => self.more.vouched(session, identities),
                     Subject::Key(_) | Subject::Worker => Vouched::Tenant,
                 };
-                let mut actor = Actor::new(subject, self.place(tenant, role), expires_at);
+                let mut actor = Actor::new(subject, self.membership(tenant, role), expires_at);
                 actor.vouched = vouched;
                 actor.as_of = as_of;
                 actor.trusted_documents_only = trusted_documents_only;
@@ -247,7 +247,7 @@ impl Row {
         }
     }
 
-    fn place(self, tenant: TenantId, role: Role) -> Place {
+    fn membership(self, tenant: TenantId, role: Role) -> Membership {
         let of_role = match &self.permissions {
             Some(permissions) => {
                 Rights::stored(permissions, self.masks.as_deref().unwrap_or_default())
@@ -258,7 +258,7 @@ impl Row {
             Some(permissions) => of_role.and(&Rights::stored(permissions, &[])),
             None => of_role,
         };
-        Place {
+        Membership {
             tenant,
             role,
             custom_role: self.role_id,

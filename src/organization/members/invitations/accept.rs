@@ -11,12 +11,11 @@ use crate::{
         text::{Text, normalize_email},
     },
     db::{
-        Columns as _, SystemReason, SystemTx,
+        Columns as _, Registered as _, SystemReason, SystemTx,
         journal::{Entry, Event, EventKind, Origin},
-        list::Record as _,
     },
     organization::{
-        accounts::{self, Accounts, Entering, SignedIn, Wanted, sessions},
+        accounts::{self, Accounts, Entering, SignedIn, TenantChoice, sessions},
         auth::{self, AccessChange},
         members::{Member, model::word, store as members},
     },
@@ -86,7 +85,7 @@ pub async fn accept(accounts: &Accounts, newcomer: Newcomer, origin: &Origin) ->
         }
     };
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
-    members::take_turns(&mut tx, secret.tenant).await?;
+    members::lock_members_of(&mut tx, secret.tenant).await?;
     let invitation = usable(&mut tx, &secret).await?;
     let user = join(
         &mut tx,
@@ -97,7 +96,7 @@ pub async fn accept(accounts: &Accounts, newcomer: Newcomer, origin: &Origin) ->
     .await?;
     let entering = Entering {
         user,
-        tenant: Wanted::Id(secret.tenant),
+        tenant: TenantChoice::Id(secret.tenant),
         second_factor: proof.second_factor,
         provider: proof.provider,
         resumed: proof.resumed,

@@ -24,9 +24,9 @@ use crate::{
         text::normalize_email,
     },
     db::{
-        Columns as _, SystemTx, Tx,
+        Columns as _, Registered as _, SystemTx, Tx,
         journal::{Event, EventKind},
-        list::{self, Record as _},
+        list,
     },
     organization::tenants::quota,
 };
@@ -61,7 +61,7 @@ pub enum Invited {
 /// `NOT_FOUND` on `customRoleId` or `teamId`, `INVALID_ROLE`, `INVALID_EMAIL`, `OUT_OF_RANGE`, `ALREADY_MEMBER`,
 /// `QUOTA_EXCEEDED`; `FORBIDDEN` without `users:write`, for rights beyond the actor's own and teams beyond their reach.
 pub async fn invite(tx: &mut Tx, new: NewInvitation) -> Result<Invited> {
-    members::turn(tx).await?;
+    members::lock_members(tx).await?;
     let role = new.custom_role.map(|id| id.uuid());
     list::require::<crate::organization::roles::CustomRole>(tx, role, "customRoleId").await?;
     let team = grant::require_team(tx, new.team).await?;
@@ -126,7 +126,7 @@ pub async fn resend(
     (id, expected_version): (InvitationId, Option<i32>),
     days: i32,
 ) -> Result<(Invitation, InvitationSecret)> {
-    members::turn(tx).await?;
+    members::lock_members(tx).await?;
     let before = store::lock(tx, id, expected_version).await?;
     let ends = lasting(days)?;
     before.refuse_closed()?;
@@ -155,7 +155,7 @@ pub async fn revoke(
     tx: &mut Tx,
     (id, expected_version): (InvitationId, Option<i32>),
 ) -> Result<Invitation> {
-    members::turn(tx).await?;
+    members::lock_members(tx).await?;
     let before = store::lock(tx, id, expected_version).await?;
     if before.revoked_at.is_some() {
         return Ok(before);

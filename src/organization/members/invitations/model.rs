@@ -120,9 +120,6 @@ pub enum InvitationOrderField {
 }
 
 impl Record for Invitation {
-    const KIND: &'static str = "invitation";
-    const TABLE: &'static str = "invitations";
-    const ID_COLUMN: &'static str = "invitation_id";
     const ARCHIVES: bool = false;
     type Order = InvitationOrderField;
 

@@ -7,10 +7,7 @@ use crate::{
         ids::{InvitationId, TenantId, Typed as _, UserId},
         text::normalize,
     },
-    db::{
-        Columns as _, Sql, Statements, SystemTx, Tx,
-        list::{self, Record as _},
-    },
+    db::{Columns as _, Registered as _, Sql, Statements, SystemTx, Tx, list},
     organization::members::invitations::secret::InvitationSecret,
 };
 

@@ -9,9 +9,9 @@ use crate::{
         ids::{TeamId, Typed as _, UserId},
     },
     db::{
-        Columns as _, Tx,
+        Columns as _, Registered as _, Tx,
         journal::{Event, EventKind},
-        list::{self, Record as _},
+        list,
     },
     entity,
     organization::auth::{self, AccessChange},
@@ -28,7 +28,7 @@ pub async fn create(
     mut name: String,
     parent: Option<TeamId>,
 ) -> Result<Team> {
-    members::turn(tx).await?;
+    members::lock_members(tx).await?;
     if let Some(existing) = list::find(tx, id.uuid()).await? {
         return Ok(existing);
     }
@@ -51,7 +51,7 @@ pub async fn create(
 }
 
 /// Changes a team's name, or its place with all that is below it. Answers the team and the members who moved, whose
-/// records [`super::placement`] brings to their new place.
+/// records [`super::reassignment`] brings to their new place.
 ///
 /// # Errors
 /// `NOT_FOUND`, `CONFLICT`, `BLANK`, `TOO_LONG`, `LOOP`, `TOO_DEEP`; `FORBIDDEN` without `users:write`, for a move
@@ -62,7 +62,7 @@ pub async fn update(
     name: Option<String>,
     parent: Option<Option<TeamId>>,
 ) -> Result<(Team, Vec<UserId>)> {
-    members::turn(tx).await?;
+    members::lock_members(tx).await?;
     let before = store::lock(tx, id, expected_version).await?;
     let mut after = before.clone();
     if let Some(name) = name {
@@ -92,7 +92,7 @@ pub async fn update(
 /// # Errors
 /// `NOT_FOUND`, `CONFLICT`, `FORBIDDEN`; `IN_USE` while it has members, sub-teams, open invitations or keys.
 pub async fn delete(tx: &mut Tx, (id, expected_version): (TeamId, Option<i32>)) -> Result<()> {
-    members::turn(tx).await?;
+    members::lock_members(tx).await?;
     let before = store::lock(tx, id, expected_version).await?;
     grant::refuse_out_of_reach(tx.actor(), Some(&before.path))?;
     store::forget_in_closed(tx, id).await?;

@@ -6,10 +6,7 @@ use crate::{
         error::{Error, Result},
         ids::{TeamId, Typed as _},
     },
-    db::{
-        Columns as _, Sql, Tx,
-        list::{self, Record as _},
-    },
+    db::{Columns as _, Registered as _, Sql, Tx, list},
 };
 
 pub(super) async fn insert(tx: &mut Tx, team: &Team) -> Result<Team> {

@@ -1,8 +1,12 @@
 //! What a struct and its attributes say.
 
+#[cfg(test)]
+mod tests;
+
 use proc_macro2::Span;
 use syn::{
     Attribute, Data, DeriveInput, Expr, Fields, Generics, Ident, LitStr, Result, Token, Type,
+    Visibility,
     parse::{Parse, ParseStream},
     punctuated::Punctuated,
 };
@@ -17,8 +21,12 @@ const SENSITIVITIES: [(&str, &str); 6] = [
     ("secret", "Secret"),
 ];
 
+/// Those that a role may keep back.
+pub(crate) const MASKED: [&str; 4] = ["Amounts", "Emails", "Phones", "Ways"];
+
 /// A struct that has columns.
 pub(crate) struct Struct {
+    pub(crate) vis: Visibility,
     pub(crate) name: Ident,
     pub(crate) generics: Generics,
     pub(crate) fields: Vec<Field>,
@@ -29,9 +37,14 @@ pub(crate) struct Struct {
 
 /// One of its fields.
 pub(crate) struct Field {
+    pub(crate) vis: Visibility,
     pub(crate) member: Ident,
     pub(crate) ty: Type,
     pub(crate) kind: Kind,
+    /// Its name in the schema, unless it is left out there.
+    pub(crate) shown: Option<String>,
+    /// Its doc comment.
+    pub(crate) docs: Vec<Attribute>,
 }
 
 /// What a field is in the table.
@@ -74,6 +87,7 @@ impl Struct {
             return Err(syn::Error::new_spanned(&input.ident, "columns have names"));
         };
         Ok(Self {
+            vis: input.vis.clone(),
             name: input.ident.clone(),
             generics: input.generics.clone(),
             fields: fields
@@ -109,7 +123,11 @@ impl Field {
             (_, true) => Kind::Flat(parts(&field.attrs)?),
             _ => column(name, &field.attrs)?,
         };
+        let docs = field.attrs.iter().filter(|of| of.path().is_ident("doc"));
         Ok(Self {
+            vis: field.vis.clone(),
+            shown: shown(&member, &field.attrs)?,
+            docs: docs.cloned().collect(),
             member,
             ty: field.ty.clone(),
             kind,
@@ -159,6 +177,33 @@ fn column(name: String, attributes: &[Attribute]) -> Result<Kind> {
     })
 }
 
+/// The name that a field has in the schema.
+fn shown(member: &Ident, attributes: &[Attribute]) -> Result<Option<String>> {
+    let mut shown = Some(camel(&member.to_string()));
+    for attribute in attributes.iter().filter(|of| of.path().is_ident("graphql")) {
+        attribute.parse_nested_meta(|meta| {
+            if meta.path.is_ident("skip") {
+                shown = None;
+            } else if meta.path.is_ident("name") {
+                shown = Some(meta.value()?.parse::<LitStr>()?.value());
+            } else {
+                return Err(meta.error("expected `skip` or `name`"));
+            }
+            Ok(())
+        })?;
+    }
+    Ok(shown)
+}
+
+fn camel(name: &str) -> String {
+    let mut words = name.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |name, word| {
+        let (initial, rest) = word.split_at(word.len().min(1));
+        name + &initial.to_uppercase() + rest
+    })
+}
+
 fn all<T: Parse>(attributes: &[Attribute], name: &str) -> Result<Vec<T>> {
     let named = attributes.iter().filter(|of| of.path().is_ident(name));
     named.map(Attribute::parse_args).collect()
@@ -203,65 +248,4 @@ fn known(word: &Ident) -> Option<Ident> {
 
 fn ident(text: &str) -> Ident {
     Ident::new(text, Span::call_site())
-}
-
-#[cfg(test)]
-mod tests {
-    use proc_macro2::TokenStream;
-
-    use super::*;
-
-    fn read(text: &str) -> Result<Struct> {
-        let tokens: TokenStream = text.parse().expect("Rust");
-        Struct::read(&syn::parse2(tokens)?)
-    }
-
-    #[test]
-    fn fields_say_what_they_are_in_the_table() {
-        let of = read(
-            "#[computed(name_normalized = normalize(&self.name))]
-             #[told(contact_methods, ways)]
-             struct Product {
-                 #[sqlx(rename = \"product_id\")] #[column(once)] id: Uuid,
-                 #[column(amounts)] price: i64,
-                 #[column(select = \"'|'\")] visible_to: String,
-                 #[sqlx(flatten)] stamps: Stamps,
-                 #[sqlx(skip)] note: bool,
-             }",
-        )
-        .expect("a struct");
-        let said: Vec<String> = of
-            .fields
-            .iter()
-            .map(|field| match &field.kind {
-                Kind::Skipped => "nothing".to_owned(),
-                Kind::Flat(_) => "others".to_owned(),
-                Kind::Column {
-                    name,
-                    sensitivity,
-                    written,
-                    select,
-                } => {
-                    format!("{name} {sensitivity} {written} {}", select.is_some())
-                }
-            })
-            .collect();
-        let expected = [
-            "product_id Plain Once false",
-            "price Amounts Always false",
-            "visible_to Plain Never true",
-            "others",
-            "nothing",
-        ];
-        assert_eq!(said, expected);
-        assert_eq!(of.computed[0].column, "name_normalized");
-        assert_eq!(of.told[0].sensitivity, "Ways");
-    }
-
-    #[test]
-    fn what_it_does_not_know_it_refuses() {
-        assert!(read("struct A { #[column(hidden)] a: i64 }").is_err());
-        assert!(read("struct A(i64);").is_err());
-        assert!(read("enum A { B }").is_err());
-    }
 }

@@ -1,10 +1,10 @@
-//! Bringing records to where their owner stands: to the successor of somebody who leaves, and into the new place in the
-//! tree of teams of somebody who moved.
+//! Ownership propagation: the records of a member who leaves go to the successor, and those of a member who changes
+//! teams follow into the new team's path.
 //!
-//! A membership says by `moving` that this is not done. Whoever finds it so goes on with it, in small transactions
-//! through the domains' own verbs, so that what hangs on a record follows and every change is told like any other.
-//! Nothing is kept of how far it is: what still stands in the wrong place is what is left. So it may stop anywhere,
-//! and two servers that are at it by accident do each other no harm.
+//! A membership whose `moving` is set has records to reassign. The request that set it begins, and the background task
+//! of any server continues, in small transactions through the domains' own verbs, so that dependent rows follow and
+//! every change emits its event. No progress is stored: the records with a wrong owner or team path are those that
+//! remain. So it may be interrupted anywhere, and two servers that work on the same member do no harm.
 
 mod background;
 
@@ -24,42 +24,41 @@ use crate::{
         ids::{TenantId, Typed as _, UserId},
     },
     db::{
-        Columns as _, Db,
+        Columns as _, Db, Registered as _,
         journal::{Event, EventKind, Origin},
-        list::Record as _,
     },
     entity::{OwnedKind, OwnedKinds},
 };
 
-/// How long a request works at it before it leaves the rest to the server.
-pub const PATIENCE: Duration = Duration::from_secs(3);
-/// Records of one transaction.
+/// How long a request reassigns records before it leaves the rest to the background task.
+pub const REQUEST_TIME: Duration = Duration::from_secs(3);
+/// Records per transaction.
 const BATCH: i64 = 25;
-/// A record that was being made while its owner moved may have read the old place. Requests have ended by then.
+/// A record created while its owner changed teams may have read the old team path. Such requests have ended by then.
 const SETTLED_AFTER: TimeDelta = TimeDelta::seconds(30);
 
-/// How far the placing of a person's records came.
+/// How far the reassignment of a member's records came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// All stand where they belong.
+pub enum Completion {
+    /// All records have the right owner and team path.
     Done,
-    /// The time was up, or some could not be moved: they are tried again later.
+    /// The time was up, or some records could not be reassigned: they are tried again later.
     Unfinished,
-    /// Somebody else is at it.
+    /// Another request or server is reassigning them.
     Busy,
 }
 
-/// Places the records of a person until all stand right or the time is up.
+/// Reassigns the records of a member until none remains or the time is up.
 ///
 /// # Errors
 /// The database.
-pub async fn place(
+pub async fn reassign_records(
     db: &Db,
     kinds: OwnedKinds,
     (tenant, user): (TenantId, UserId),
     until: Instant,
-) -> Result<Outcome> {
-    let mover = Mover {
+) -> Result<Completion> {
+    let reassigner = Reassigner {
         db,
         worker: std::sync::Arc::new(Actor::worker(tenant, "placement")),
         origin: Origin::process(format!("placement-{}", user.uuid())),
@@ -67,64 +66,64 @@ pub async fn place(
     };
     let mut all = true;
     for kind in kinds {
-        match mover.place_kind(*kind, until).await? {
-            Outcome::Done => {}
-            Outcome::Unfinished if Instant::now() < until => all = false,
+        match reassigner.reassign_kind(*kind, until).await? {
+            Completion::Done => {}
+            Completion::Unfinished if Instant::now() < until => all = false,
             other => return Ok(other),
         }
     }
     if all {
-        mover.finish().await
+        reassigner.finish().await
     } else {
-        Ok(Outcome::Unfinished)
+        Ok(Completion::Unfinished)
     }
 }
 
-struct Mover<'a> {
+struct Reassigner<'a> {
     db: &'a Db,
     worker: std::sync::Arc<Actor>,
     origin: Origin,
     user: UserId,
 }
 
-impl Mover<'_> {
-    async fn place_kind(&self, kind: &dyn OwnedKind, until: Instant) -> Result<Outcome> {
+impl Reassigner<'_> {
+    async fn reassign_kind(&self, kind: &dyn OwnedKind, until: Instant) -> Result<Completion> {
         let (mut after, mut size, mut all) = (Uuid::nil(), BATCH, true);
         loop {
             if Instant::now() >= until {
-                return Ok(Outcome::Unfinished);
+                return Ok(Completion::Unfinished);
             }
             let mut trying = after;
-            match self.place_some(kind, (after, size), &mut trying).await {
-                Ok(None) => return Ok(Outcome::Busy),
-                Ok(Some(placed)) => match placed.last() {
+            match self.reassign_batch(kind, (after, size), &mut trying).await {
+                Ok(None) => return Ok(Completion::Busy),
+                Ok(Some(reassigned)) => match reassigned.last() {
                     Some(last) => (after, size) = (*last, BATCH),
                     None => break,
                 },
-                // One of them can't be moved now: find out which, and go on behind it.
+                // One record of the batch can't be reassigned now: find out which, and continue after it.
                 Err(_) if size > 1 => size = 1,
                 Err(error) if trying != after => {
-                    tracing::warn!(%error, kind = kind.name(), id = %trying, "a record was not placed, it is tried again");
+                    tracing::warn!(%error, kind = kind.name(), id = %trying, "a record could not be reassigned, trying again");
                     (after, all) = (trying, false);
                 }
                 Err(error) => return Err(error),
             }
         }
         Ok(if all {
-            Outcome::Done
+            Completion::Done
         } else {
-            Outcome::Unfinished
+            Completion::Unfinished
         })
     }
 
-    /// Places the next records of a kind; `None` when somebody else is at it, or nothing is to be done any more.
-    async fn place_some(
+    /// Reassigns the next records of a kind; `None` when another server holds the member's lock, or none remains.
+    async fn reassign_batch(
         &self,
         kind: &dyn OwnedKind,
         page: (Uuid, i64),
         trying: &mut Uuid,
     ) -> Result<Option<Vec<Uuid>>> {
-        let placed = self.db.write(&self.worker, &self.origin, async |tx| {
+        let reassigned = self.db.write(&self.worker, &self.origin, async |tx| {
             let Some(member) = store::lock_moving(tx, self.user).await? else {
                 return Ok(None);
             };
@@ -138,14 +137,14 @@ impl Mover<'_> {
             }
             Ok(Some(ids))
         });
-        placed.await
+        reassigned.await
     }
 
-    /// Ends it: who leaves is no member any more, who moved stands in the new place.
-    async fn finish(&self) -> Result<Outcome> {
+    /// Completes it: a leaving member's membership is deleted, a moved member's `moving` is cleared.
+    async fn finish(&self) -> Result<Completion> {
         let ended = self.db.write(&self.worker, &self.origin, async |tx| {
             let Some(member) = store::lock_moving(tx, self.user).await? else {
-                return Ok(Outcome::Busy);
+                return Ok(Completion::Busy);
             };
             if member.status == MembershipStatus::Leaving {
                 store::delete(tx, &member).await?;
@@ -155,23 +154,23 @@ impl Mover<'_> {
                     (member.user_id.uuid(), member.version + 1),
                     (Some(member.told()), None),
                 ));
-                return Ok(Outcome::Done);
+                return Ok(Completion::Done);
             }
             let changed_at = store::changed_at(tx, self.user).await?;
             if changed_at.is_none_or(|at| tx.now() - at >= SETTLED_AFTER) {
                 store::settle(tx, self.user).await?;
             }
-            Ok(Outcome::Done)
+            Ok(Completion::Done)
         });
         match ended.await {
-            // Something was given to them in the last moment.
-            Err(Error::Invalid { code: "IN_USE", .. }) => Ok(Outcome::Unfinished),
+            // A record was assigned to them in the meantime.
+            Err(Error::Invalid { code: "IN_USE", .. }) => Ok(Completion::Unfinished),
             ended => ended,
         }
     }
 }
 
-/// Who takes over; nobody for somebody who stays.
+/// Who takes the records over; `None` for a member who stays.
 fn successor(member: &Member) -> Option<UserId> {
     match member.status {
         MembershipStatus::Leaving => member.successor_id,
