@@ -26,7 +26,7 @@ help: ## this list
 # Runs all tests. They need nothing running.
 test: ## all tests; nothing has to run for them
 	@sh .ci/bootstrap test
-	cargo test --locked --lib --test it $(ARGS)
+	cargo test --locked -p dealgraph -p dealgraph-derive --lib --test it $(ARGS)
 
 # Measures requests per second, and the same statements by pgbench beside them.
 bench: ## requests per second, beside pgbench with the same statements

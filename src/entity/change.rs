@@ -4,9 +4,12 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
-use super::{Entity, Stamps};
+use super::{Entity, Stamps, update};
 use crate::{
-    base::error::{Error, Result},
+    base::{
+        error::{Error, Result},
+        ids::Typed,
+    },
     db::{
         Tx,
         journal::{Event, EventKind},
@@ -37,6 +40,73 @@ pub async fn lock<R: Entity>(tx: &mut Tx, id: Uuid, expected_version: Option<i32
         }),
         _ => Ok(record),
     }
+}
+
+/// A record that changes as a whole: what of it is compared and goes into events, and what follows.
+pub trait Changeable: Entity + Clone {
+    /// Whether a change came to nothing.
+    fn same_as(&self, before: &Self) -> bool;
+
+    /// What the events of its changes have of it.
+    fn told(&self) -> Json;
+
+    /// Its stamps, which count changes.
+    fn stamps_mut(&mut self) -> &mut Stamps;
+
+    /// Writes it, and reads back what has become of it.
+    ///
+    /// # Errors
+    /// As [`update`].
+    fn write(&self, tx: &mut Tx) -> impl Future<Output = Result<Self>> + Send {
+        update(tx, self)
+    }
+
+    /// What follows from a change for other rows, before its event is emitted.
+    ///
+    /// # Errors
+    /// The database.
+    fn after_change(
+        &self,
+        _tx: &mut Tx,
+        _before: &Self,
+    ) -> impl Future<Output = Result<()>> + Send {
+        std::future::ready(Ok(()))
+    }
+}
+
+/// Changes a record: locks it, acts on it, and [`save`]s it.
+///
+/// # Errors
+/// As [`lock`] and [`save`], and what `act` refuses.
+pub async fn change<R: Changeable>(
+    tx: &mut Tx,
+    (id, expected_version): (impl Typed, Option<i32>),
+    kind: EventKind,
+    act: impl AsyncFnOnce(&mut Tx, &mut R) -> Result<()>,
+) -> Result<R> {
+    let before: R = lock(tx, id.uuid(), expected_version).await?;
+    let mut after = before.clone();
+    act(tx, &mut after).await?;
+    save(tx, kind, (before, after)).await
+}
+
+/// Writes what a locked record has become, with what follows, and emits the event. Nothing happens when nothing differs.
+///
+/// # Errors
+/// As [`Changeable::write`] and [`Changeable::after_change`].
+pub async fn save<R: Changeable>(
+    tx: &mut Tx,
+    kind: EventKind,
+    (before, mut after): (R, R),
+) -> Result<R> {
+    if after.same_as(&before) {
+        return Ok(before);
+    }
+    after.stamps_mut().touch(tx);
+    let after = after.write(tx).await?;
+    after.after_change(tx, &before).await?;
+    emit_changed(tx, kind, (&before, &before.told()), (&after, &after.told()));
+    Ok(after)
 }
 
 /// Columns with further ones.

@@ -25,7 +25,6 @@ use crate::{
         error::Result,
         ids::{CompanyId, Typed as _},
     },
-    crm::activities,
     db::{Tx, journal::EventKind, list},
     entity::Owned,
     entity::{self, Stamps},
@@ -88,36 +87,24 @@ pub async fn create(tx: &mut Tx, new: NewCompany) -> Result<Company> {
 /// `NOT_FOUND`, `CONFLICT`, `FORBIDDEN`, and what `change` and [`CompanyFields::check`] refuse.
 pub async fn update(
     tx: &mut Tx,
-    (id, expected_version): (CompanyId, Option<i32>),
+    company: (CompanyId, Option<i32>),
     change: impl FnOnce(&mut CompanyFields) -> Result<()>,
 ) -> Result<Company> {
-    let before: Company = entity::lock(tx, id.uuid(), expected_version).await?;
-    let mut after = before.clone();
-    change(&mut after.fields)?;
-    after.fields.check()?;
-    if after.fields.parent_company_id != before.fields.parent_company_id {
-        let parent: Option<Uuid> = after.fields.parent_company_id.map(|id| id.uuid());
-        list::require::<Company>(tx, parent, "parentCompanyId").await?;
-        store::refuse_loop(tx, id, after.fields.parent_company_id).await?;
-    }
-    if after.fields.ownership != before.fields.ownership {
-        entity::place_owners(tx, [&mut after.fields.ownership]).await?;
-    }
-    if after.fields == before.fields {
-        return Ok(before);
-    }
-    after.stamps.touch(tx);
-    let after = entity::update(tx, &after).await?;
-    if after.visible_to != before.visible_to {
-        activities::follow(tx, activities::Target::Company(id), &after.visible_to).await?;
-    }
-    entity::emit_changed(
-        tx,
-        EventKind::Updated,
-        (&before, &before.fields),
-        (&after, &after.fields),
-    );
-    Ok(after)
+    entity::change::<Company>(tx, company, EventKind::Updated, async |tx, company| {
+        let (id, before, after) = (company.id, company.fields.clone(), &mut company.fields);
+        change(after)?;
+        after.check()?;
+        if after.parent_company_id != before.parent_company_id {
+            let parent: Option<Uuid> = after.parent_company_id.map(|id| id.uuid());
+            list::require::<Company>(tx, parent, "parentCompanyId").await?;
+            store::refuse_loop(tx, id, after.parent_company_id).await?;
+        }
+        if after.ownership != before.ownership {
+            entity::place_owners(tx, [&mut after.ownership]).await?;
+        }
+        Ok(())
+    })
+    .await
 }
 
 impl Owned for Company {

@@ -16,7 +16,7 @@ use crate::{
     },
     crm::activities::{self, Target},
     db::{Tx, list::Record},
-    entity::{self, Entity, Ownership, Stamps},
+    entity::{self, Changeable, Entity, Ownership, Stamps},
 };
 
 /// A company.
@@ -208,6 +208,27 @@ impl Entity for Company {
 
     async fn before_delete(&self, tx: &mut Tx) -> Result<()> {
         activities::leave(tx, Target::Company(self.id)).await
+    }
+}
+
+impl Changeable for Company {
+    fn same_as(&self, before: &Self) -> bool {
+        self.fields == before.fields
+    }
+
+    fn told(&self) -> Json {
+        json!(self.fields)
+    }
+
+    fn stamps_mut(&mut self) -> &mut Stamps {
+        &mut self.stamps
+    }
+
+    async fn after_change(&self, tx: &mut Tx, before: &Self) -> Result<()> {
+        if self.visible_to == before.visible_to {
+            return Ok(());
+        }
+        activities::follow(tx, Target::Company(self.id), &self.visible_to).await
     }
 }
 

@@ -24,7 +24,6 @@ use crate::{
         error::Result,
         ids::{LeadId, Typed as _, UserId},
     },
-    crm::activities,
     db::{Tx, journal::EventKind, list},
     entity::Owned,
     entity::{self, Stamps},
@@ -80,15 +79,20 @@ pub async fn create(tx: &mut Tx, new: NewLead) -> Result<Lead> {
 /// refuse.
 pub async fn update(
     tx: &mut Tx,
-    (id, expected_version): (LeadId, Option<i32>),
+    lead: (LeadId, Option<i32>),
     change: impl FnOnce(&mut LeadFields) -> Result<()>,
 ) -> Result<Lead> {
-    let before: Lead = entity::lock(tx, id.uuid(), expected_version).await?;
-    let mut after = before.clone();
-    change(&mut after.fields)?;
-    after.fields.follow_from(&before.fields)?;
-    after.fields.check()?;
-    write(tx, before, after).await
+    entity::change::<Lead>(tx, lead, EventKind::Updated, async |tx, lead| {
+        let (before, after) = (lead.fields.clone(), &mut lead.fields);
+        change(after)?;
+        after.follow_from(&before)?;
+        after.check()?;
+        if after.ownership != before.ownership {
+            entity::place_owners(tx, [&mut after.ownership]).await?;
+        }
+        Ok(())
+    })
+    .await
 }
 
 /// Gives a lead of a person to another one, or brings it to where the same person stands now; also a converted one.
@@ -96,34 +100,15 @@ pub async fn update(
 /// # Errors
 /// `NOT_FOUND`, `FORBIDDEN`.
 pub async fn pass_on(tx: &mut Tx, id: LeadId, (from, to): (UserId, UserId)) -> Result<Lead> {
-    let before: Lead = entity::lock(tx, id.uuid(), None).await?;
-    let mut after = before.clone();
-    if after.fields.ownership.owner_id == Some(from) {
-        after.fields.ownership.place_with(to);
-    }
-    write(tx, before, after).await
-}
-
-async fn write(tx: &mut Tx, before: Lead, mut after: Lead) -> Result<Lead> {
-    let id = before.id;
-    if after.fields.ownership != before.fields.ownership {
-        entity::place_owners(tx, [&mut after.fields.ownership]).await?;
-    }
-    if after.fields == before.fields {
-        return Ok(before);
-    }
-    after.stamps.touch(tx);
-    let after = entity::update(tx, &after).await?;
-    if after.visible_to != before.visible_to {
-        activities::follow(tx, activities::Target::Lead(id), &after.visible_to).await?;
-    }
-    entity::emit_changed(
-        tx,
-        EventKind::Updated,
-        (&before, &before.fields),
-        (&after, &after.fields),
-    );
-    Ok(after)
+    entity::change::<Lead>(tx, (id, None), EventKind::Updated, async |tx, lead| {
+        let ownership = &mut lead.fields.ownership;
+        if ownership.owner_id == Some(from) {
+            ownership.place_with(to);
+            entity::place_owners(tx, [ownership]).await?;
+        }
+        Ok(())
+    })
+    .await
 }
 
 impl Owned for Lead {

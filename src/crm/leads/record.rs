@@ -11,7 +11,7 @@ use crate::{
     base::{ids::Typed as _, text},
     crm::activities::{self, Target},
     db::{Tx, list::Record},
-    entity::{self, Entity, Stamps},
+    entity::{self, Changeable, Entity, Stamps},
 };
 
 /// What leads can be sorted by.
@@ -61,5 +61,26 @@ impl Entity for Lead {
 
     async fn before_delete(&self, tx: &mut Tx) -> Result<()> {
         activities::leave(tx, Target::Lead(self.id)).await
+    }
+}
+
+impl Changeable for Lead {
+    fn same_as(&self, before: &Self) -> bool {
+        self.fields == before.fields
+    }
+
+    fn told(&self) -> Json {
+        json!(self.fields)
+    }
+
+    fn stamps_mut(&mut self) -> &mut Stamps {
+        &mut self.stamps
+    }
+
+    async fn after_change(&self, tx: &mut Tx, before: &Self) -> Result<()> {
+        if self.visible_to == before.visible_to {
+            return Ok(());
+        }
+        activities::follow(tx, Target::Lead(self.id), &self.visible_to).await
     }
 }

@@ -1,6 +1,6 @@
 //! How a deal moves: to another stage, to an end, back from it, and along the board.
 
-use super::{Opportunity, board, change, place, store};
+use super::{Opportunity, board, place, store};
 use crate::{
     base::{
         error::{Error, Result},
@@ -8,6 +8,7 @@ use crate::{
     },
     crm::pipelines::{self, Stage, StageKind},
     db::{Tx, journal::EventKind},
+    entity,
     organization::tenants,
 };
 
@@ -47,7 +48,7 @@ pub async fn move_stage(
     if place.is_named() {
         store::board::arrange(tx, stage.id).await?;
     }
-    change(tx, deal, kind, async |tx, deal| {
+    entity::change::<Opportunity>(tx, deal, kind, async |tx, deal| {
         let beside = place::neighbours(tx, (deal.id, stage.id), place).await?;
         deal.move_to(&stage, tx.now())?;
         place::put(tx, deal, beside).await
@@ -68,7 +69,7 @@ pub async fn reorder(
     if place.is_named() {
         store::board::arrange_around(tx, deal.0).await?;
     }
-    change(tx, deal, EventKind::Moved, async |tx, deal| {
+    entity::change::<Opportunity>(tx, deal, EventKind::Moved, async |tx, deal| {
         if !place.is_named() {
             deal.standing.board_position = board::at_end(tx.now(), deal.id.uuid());
             return Ok(());
@@ -88,7 +89,7 @@ pub async fn win(
     deal: (OpportunityId, Option<i32>),
     stage: Option<StageId>,
 ) -> Result<Opportunity> {
-    change(tx, deal, EventKind::Won, async |tx, deal| {
+    entity::change::<Opportunity>(tx, deal, EventKind::Won, async |tx, deal| {
         let stage = closing_stage(tx, deal, stage, StageKind::Won).await?;
         deal.win(stage.as_ref(), tx.now())
     })
@@ -105,7 +106,7 @@ pub async fn lose(
     stage: Option<StageId>,
     (reason, note): (Option<String>, Option<String>),
 ) -> Result<Opportunity> {
-    change(tx, deal, EventKind::Lost, async |tx, deal| {
+    entity::change::<Opportunity>(tx, deal, EventKind::Lost, async |tx, deal| {
         let stage = closing_stage(tx, deal, stage, StageKind::Lost).await?;
         deal.lose(stage.as_ref(), (reason, note), tx.now())?;
         require_reason(tx, deal, "reason").await
@@ -122,7 +123,7 @@ pub async fn reopen(
     deal: (OpportunityId, Option<i32>),
     stage: Option<StageId>,
 ) -> Result<Opportunity> {
-    change(tx, deal, EventKind::Reopened, async |tx, deal| {
+    entity::change::<Opportunity>(tx, deal, EventKind::Reopened, async |tx, deal| {
         let stage = match stage {
             Some(stage) => pipelines::get_stage(tx, stage).await?,
             None => {

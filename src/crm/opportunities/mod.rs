@@ -56,13 +56,12 @@ use crate::{
         ids::{OpportunityId, StageId, Typed as _},
     },
     crm::{
-        activities,
         companies::Company,
         contacts::Contact,
         pipelines::{self, Stage},
     },
     db::{Tx, journal::EventKind, list},
-    entity::{self, Stamps},
+    entity::{self, Changeable as _, Stamps},
     organization::members::Member,
 };
 
@@ -115,7 +114,7 @@ pub async fn create_many(tx: &mut Tx, mut new: Vec<NewOpportunity>) -> Result<Ve
     store::insert_users(tx, users).await?;
     store::insert_history(tx, history).await?;
     for deal in &created {
-        entity::emit_created(tx, deal, &deal.state());
+        entity::emit_created(tx, deal, &deal.told());
     }
     Ok(created)
 }
@@ -141,80 +140,35 @@ pub async fn create(tx: &mut Tx, new: NewOpportunity) -> Result<Opportunity> {
 /// `NOT_FOUND`, `CONFLICT`, `FORBIDDEN`, and what `edit` and [`OpportunityFields::check`] refuse.
 pub async fn update(
     tx: &mut Tx,
-    (id, expected_version): (OpportunityId, Option<i32>),
+    deal: (OpportunityId, Option<i32>),
     probability: Option<Option<i16>>,
     edit: impl FnOnce(&mut OpportunityFields) -> Result<()>,
 ) -> Result<Opportunity> {
-    change(
-        tx,
-        (id, expected_version),
-        EventKind::Updated,
-        async |tx, deal| {
-            let before = deal.fields.clone();
-            edit(&mut deal.fields)?;
-            deal.fields.check()?;
-            if deal.fields.company_id != before.company_id {
-                let company: Option<Uuid> = deal.fields.company_id.map(|id| id.uuid());
-                list::require::<Company>(tx, company, "companyId").await?;
+    entity::change::<Opportunity>(tx, deal, EventKind::Updated, async |tx, deal| {
+        let before = deal.fields.clone();
+        edit(&mut deal.fields)?;
+        deal.fields.check()?;
+        if deal.fields.company_id != before.company_id {
+            let company: Option<Uuid> = deal.fields.company_id.map(|id| id.uuid());
+            list::require::<Company>(tx, company, "companyId").await?;
+        }
+        if deal.fields.primary_contact_id != before.primary_contact_id {
+            people::include_primary_contact(tx, deal).await?;
+        }
+        if deal.fields.ownership != before.ownership {
+            entity::place_owners(tx, [&mut deal.fields.ownership]).await?;
+        }
+        match probability {
+            None => {}
+            Some(Some(by_hand)) => deal.set_probability(by_hand)?,
+            Some(None) => {
+                let stage = pipelines::get_stage(tx, deal.standing.stage_id).await?;
+                deal.follow_stage(&stage);
             }
-            if deal.fields.primary_contact_id != before.primary_contact_id {
-                people::include_primary_contact(tx, deal).await?;
-            }
-            if deal.fields.ownership != before.ownership {
-                entity::place_owners(tx, [&mut deal.fields.ownership]).await?;
-            }
-            match probability {
-                None => {}
-                Some(Some(by_hand)) => deal.set_probability(by_hand)?,
-                Some(None) => {
-                    let stage = pipelines::get_stage(tx, deal.standing.stage_id).await?;
-                    deal.follow_stage(&stage);
-                }
-            }
-            Ok(())
-        },
-    )
+        }
+        Ok(())
+    })
     .await
-}
-
-/// The one way a deal changes: lock, act, write, history, followers, event. Nothing is written when nothing differs.
-async fn change(
-    tx: &mut Tx,
-    (id, expected_version): (OpportunityId, Option<i32>),
-    kind: EventKind,
-    act: impl AsyncFnOnce(&mut Tx, &mut Opportunity) -> Result<()>,
-) -> Result<Opportunity> {
-    let before: Opportunity = entity::lock(tx, id.uuid(), expected_version).await?;
-    let mut after = before.clone();
-    act(tx, &mut after).await?;
-    if after.same_as(&before) {
-        return Ok(before);
-    }
-    after.stamps.touch(tx);
-    let after = Opportunity {
-        people_changed: after.people_changed,
-        ..entity::update(tx, &after).await?
-    };
-    if after.standing.stage_id != before.standing.stage_id
-        || after.standing.status != before.standing.status
-    {
-        store::insert_history(
-            tx,
-            vec![history::step(&before, &after, tx.now(), tx.author())],
-        )
-        .await?;
-    }
-    if after.visible_to != before.visible_to {
-        store::follow(tx, &after).await?;
-        activities::follow(tx, activities::Target::Opportunity(id), &after.visible_to).await?;
-    }
-    entity::emit_changed(
-        tx,
-        kind,
-        (&before, &before.state()),
-        (&after, &after.state()),
-    );
-    Ok(after)
 }
 
 /// Refuses references that the actor can't see.

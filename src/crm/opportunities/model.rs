@@ -4,7 +4,6 @@ use async_graphql::Enum;
 use chrono::{DateTime, NaiveDate, Utc};
 use dealgraph_derive::{Columns, SchemaFields};
 use serde::Serialize;
-use serde_json::{Value as Json, json};
 
 use super::standing::Standing;
 use crate::{
@@ -16,7 +15,7 @@ use crate::{
         times,
     },
     crm::activities::ActivityKind,
-    entity::{self, Ownership, Stamps},
+    entity::{Ownership, Stamps},
     graphql::projection::enum_columns,
 };
 
@@ -202,25 +201,4 @@ pub(super) fn shared_with(users: &[DealUser]) -> String {
         .iter()
         .map(|user| format!("u:{}|", user.user_id.uuid()))
         .collect()
-}
-
-impl Opportunity {
-    pub(super) fn same_as(&self, other: &Self) -> bool {
-        self.fields == other.fields
-            && self.standing == other.standing
-            && self.agenda == other.agenda
-            && self.shared_with == other.shared_with
-            && self.people_changed == other.people_changed
-    }
-
-    /// All of it that an event tells of.
-    pub(super) fn state(&self) -> Json {
-        [
-            json!(self.standing),
-            json!(self.agenda),
-            json!({ "people": self.people_changed }),
-        ]
-        .into_iter()
-        .fold(json!(self.fields), entity::with)
-    }
 }

@@ -1,6 +1,6 @@
 //! What is to be done next about a deal: set, and done with the next one scheduled in the same step.
 
-use super::{NextAction, Opportunity, change};
+use super::{NextAction, Opportunity};
 use crate::{
     base::{
         error::{Error, Result},
@@ -25,7 +25,7 @@ pub async fn set_next_action(
         next.check(("nextAction.at", "nextAction.details"))?;
     }
     require_owner(tx, next.as_ref(), "nextAction.ownerId").await?;
-    change(tx, deal, EventKind::Updated, async |_, deal| {
+    entity::change::<Opportunity>(tx, deal, EventKind::Updated, async |_, deal| {
         deal.schedule(next)
     })
     .await
@@ -50,7 +50,7 @@ pub async fn complete_next_action(
     }
     require_owner(tx, next.as_ref(), "next.ownerId").await?;
     let activity = ActivityId::new();
-    let deal = change(
+    let deal = entity::change::<Opportunity>(
         tx,
         (id, Some(expected_version)),
         EventKind::NextActionCompleted,

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{DealUser, Opportunity, change, model, store};
+use super::{DealUser, Opportunity, model, store};
 use crate::{
     base::{
         error::Result,
@@ -23,7 +23,7 @@ pub async fn pass_on(
     id: OpportunityId,
     (from, to): (UserId, UserId),
 ) -> Result<Opportunity> {
-    change(tx, (id, None), EventKind::Updated, async |tx, deal| {
+    entity::change::<Opportunity>(tx, (id, None), EventKind::Updated, async |tx, deal| {
         let owner = deal.fields.ownership.owner_id;
         if owner == Some(from) {
             deal.fields.ownership.place_with(to);

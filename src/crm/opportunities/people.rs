@@ -1,6 +1,6 @@
 //! The people of a deal: its contacts, and who works on it beside its owner.
 
-use super::{DealContact, DealUser, Opportunity, change, model, store};
+use super::{DealContact, DealUser, Opportunity, model, store};
 use crate::{
     base::{
         error::{Error, Result},
@@ -9,6 +9,7 @@ use crate::{
     },
     crm::contacts::Contact,
     db::{Tx, journal::EventKind, list},
+    entity,
     organization::members::Member,
 };
 
@@ -30,7 +31,7 @@ pub async fn set_contacts(
         .map(|contact| contact.contact_id.uuid())
         .collect();
     list::require::<Contact>(tx, ids, "contacts").await?;
-    change(tx, deal, EventKind::Updated, async |tx, deal| {
+    entity::change::<Opportunity>(tx, deal, EventKind::Updated, async |tx, deal| {
         let primary = deal.fields.primary_contact_id;
         if primary.is_some_and(|id| !contacts.iter().any(|contact| contact.contact_id == id)) {
             deal.fields.primary_contact_id = None;
@@ -55,7 +56,7 @@ pub async fn set_collaborators(
     check_users(&mut users)?;
     let ids: Vec<_> = users.iter().map(|user| user.user_id.uuid()).collect();
     list::require::<Member>(tx, ids, "collaborators").await?;
-    change(tx, deal, EventKind::Updated, async |tx, deal| {
+    entity::change::<Opportunity>(tx, deal, EventKind::Updated, async |tx, deal| {
         store::delete_users(tx, deal.id).await?;
         store::insert_users(tx, vec![(&*deal, users.as_slice())]).await?;
         deal.shared_with = model::shared_with(&users);

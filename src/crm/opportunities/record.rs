@@ -5,13 +5,13 @@ use dealgraph_derive::OrderField;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
-use super::model::Opportunity;
+use super::{history, model::Opportunity, store};
 use crate::{
     base::error::Result,
     base::{ids::Typed as _, text},
     crm::activities::{self, Target},
     db::{OrderField, Tx, Value, ValueKind, list::Record},
-    entity::{self, Entity, Stamps},
+    entity::{self, Changeable, Entity, Stamps},
 };
 
 /// What deals can be sorted by.
@@ -104,12 +104,57 @@ impl Entity for Opportunity {
 
     fn columns(&self) -> Json {
         entity::with(
-            self.state(),
+            self.told(),
             json!({ "name_normalized": text::normalize(&self.fields.name) }),
         )
     }
 
     async fn before_delete(&self, tx: &mut Tx) -> Result<()> {
         activities::leave(tx, Target::Opportunity(self.id)).await
+    }
+}
+
+impl Changeable for Opportunity {
+    fn same_as(&self, before: &Self) -> bool {
+        self.fields == before.fields
+            && self.standing == before.standing
+            && self.agenda == before.agenda
+            && self.shared_with == before.shared_with
+            && self.people_changed == before.people_changed
+    }
+
+    fn told(&self) -> Json {
+        [
+            json!(self.standing),
+            json!(self.agenda),
+            json!({ "people": self.people_changed }),
+        ]
+        .into_iter()
+        .fold(json!(self.fields), entity::with)
+    }
+
+    fn stamps_mut(&mut self) -> &mut Stamps {
+        &mut self.stamps
+    }
+
+    async fn write(&self, tx: &mut Tx) -> Result<Self> {
+        Ok(Self {
+            people_changed: self.people_changed,
+            ..entity::update(tx, self).await?
+        })
+    }
+
+    async fn after_change(&self, tx: &mut Tx, before: &Self) -> Result<()> {
+        if self.standing.stage_id != before.standing.stage_id
+            || self.standing.status != before.standing.status
+        {
+            let step = history::step(before, self, tx.now(), tx.author());
+            store::insert_history(tx, vec![step]).await?;
+        }
+        if self.visible_to == before.visible_to {
+            return Ok(());
+        }
+        store::follow(tx, self).await?;
+        activities::follow(tx, Target::Opportunity(self.id), &self.visible_to).await
     }
 }

@@ -103,28 +103,19 @@ pub async fn create(tx: &mut Tx, new: NewPipeline) -> Result<Pipeline> {
 /// `NOT_FOUND`, `CONFLICT`, `FORBIDDEN`, `BLANK`, `TAKEN`.
 pub async fn update(
     tx: &mut Tx,
-    (id, expected_version): (PipelineId, Option<i32>),
+    pipeline: (PipelineId, Option<i32>),
     change: impl FnOnce(&mut PipelineFields),
 ) -> Result<Pipeline> {
-    let before: Pipeline = entity::lock(tx, id.uuid(), expected_version).await?;
-    let mut after = before.clone();
-    change(&mut after.fields);
-    after.fields.check()?;
-    if after.fields == before.fields {
-        return Ok(before);
-    }
-    if after.fields.preferred && !before.fields.preferred {
-        prefer_only(tx, id).await?;
-    }
-    after.stamps.touch(tx);
-    let after = entity::update(tx, &after).await?;
-    entity::emit_changed(
-        tx,
-        EventKind::Updated,
-        (&before, &before.fields),
-        (&after, &after.fields),
-    );
-    Ok(after)
+    entity::change::<Pipeline>(tx, pipeline, EventKind::Updated, async |tx, pipeline| {
+        let was_preferred = pipeline.fields.preferred;
+        change(&mut pipeline.fields);
+        pipeline.fields.check()?;
+        if pipeline.fields.preferred && !was_preferred {
+            prefer_only(tx, pipeline.id).await?;
+        }
+        Ok(())
+    })
+    .await
 }
 
 /// Adds a stage at the end of a pipeline.
@@ -244,14 +235,7 @@ async fn prefer_only(tx: &mut Tx, id: PipelineId) -> Result<()> {
         }
         let mut after = other.clone();
         after.fields.preferred = false;
-        after.stamps.touch(tx);
-        let after = entity::update(tx, &after).await?;
-        entity::emit_changed(
-            tx,
-            EventKind::Updated,
-            (&other, &other.fields),
-            (&after, &after.fields),
-        );
+        entity::save(tx, EventKind::Updated, (other, after)).await?;
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::{
         text::Text,
     },
     db::list::Record,
-    entity::{Entity, Stamps},
+    entity::{Changeable, Entity, Stamps},
     graphql::projection::enum_columns,
 };
 
@@ -191,6 +191,20 @@ impl Entity for Pipeline {
 
     fn columns(&self) -> Json {
         json!(self.fields)
+    }
+}
+
+impl Changeable for Pipeline {
+    fn same_as(&self, before: &Self) -> bool {
+        self.fields == before.fields
+    }
+
+    fn told(&self) -> Json {
+        json!(self.fields)
+    }
+
+    fn stamps_mut(&mut self) -> &mut Stamps {
+        &mut self.stamps
     }
 }
 

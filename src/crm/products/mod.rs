@@ -68,23 +68,12 @@ pub async fn create(tx: &mut Tx, new: NewProduct) -> Result<Product> {
 /// `NOT_FOUND`, `CONFLICT`, `FORBIDDEN`, `TAKEN`, and what `change` and [`ProductFields::check`] refuse.
 pub async fn update(
     tx: &mut Tx,
-    (id, expected_version): (ProductId, Option<i32>),
+    product: (ProductId, Option<i32>),
     change: impl FnOnce(&mut ProductFields) -> Result<()>,
 ) -> Result<Product> {
-    let before: Product = entity::lock(tx, id.uuid(), expected_version).await?;
-    let mut after = before.clone();
-    change(&mut after.fields)?;
-    after.fields.check()?;
-    if after.fields == before.fields {
-        return Ok(before);
-    }
-    after.stamps.touch(tx);
-    let after = entity::update(tx, &after).await?;
-    entity::emit_changed(
-        tx,
-        EventKind::Updated,
-        (&before, &before.fields),
-        (&after, &after.fields),
-    );
-    Ok(after)
+    entity::change::<Product>(tx, product, EventKind::Updated, async |_, product| {
+        change(&mut product.fields)?;
+        product.fields.check()
+    })
+    .await
 }

@@ -15,7 +15,7 @@ use crate::{
         text::{Text, normalize},
     },
     db::list::Record,
-    entity::{self, Entity, Stamps},
+    entity::{self, Changeable, Entity, Stamps},
 };
 
 /// A product.
@@ -155,6 +155,20 @@ impl Entity for Product {
                 "code_normalized": normalize(&self.fields.code),
             }),
         )
+    }
+}
+
+impl Changeable for Product {
+    fn same_as(&self, before: &Self) -> bool {
+        self.fields == before.fields
+    }
+
+    fn told(&self) -> Json {
+        json!(self.fields)
+    }
+
+    fn stamps_mut(&mut self) -> &mut Stamps {
+        &mut self.stamps
     }
 }
 

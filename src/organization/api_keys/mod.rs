@@ -11,6 +11,7 @@ mod mutation;
 mod store;
 
 use chrono::{DateTime, Utc};
+use serde_json::{Value as Json, json};
 
 pub use filter::{ApiKeyFilter, ApiKeyOrder};
 pub use graphql::ApiKeyQuery;
@@ -24,7 +25,7 @@ use crate::{
         ids::{ApiKeyId, RoleId, TeamId, Typed as _},
     },
     db::{Tx, journal::EventKind, list},
-    entity::{self, Stamps},
+    entity::{self, Changeable, Stamps},
     organization::{
         auth::{self, AccessChange, ApiKeySecret},
         members::Team,
@@ -219,20 +220,32 @@ pub async fn rotate(
 
 async fn change(
     tx: &mut Tx,
-    (id, expected_version): (ApiKeyId, Option<i32>),
+    key: (ApiKeyId, Option<i32>),
     kind: EventKind,
     change: impl FnOnce(&mut KeyFields) -> Result<()>,
 ) -> Result<ApiKey> {
-    let before: ApiKey = entity::lock(tx, id.uuid(), expected_version).await?;
-    let mut after = before.clone();
-    change(&mut after.fields)?;
-    if after.fields == before.fields {
-        return Ok(before);
+    entity::change::<ApiKey>(tx, key, kind, async |_, key| change(&mut key.fields)).await
+}
+
+impl Changeable for ApiKey {
+    fn same_as(&self, before: &Self) -> bool {
+        self.fields == before.fields
     }
-    after.stamps.touch(tx);
-    let after = store::update(tx, &after).await?;
-    let tenant = tx.tenant();
-    auth::publish_access_change(tx, AccessChange::Key(tenant, id)).await?;
-    entity::emit_changed(tx, kind, (&before, &before.fields), (&after, &after.fields));
-    Ok(after)
+
+    fn told(&self) -> Json {
+        json!(self.fields)
+    }
+
+    fn stamps_mut(&mut self) -> &mut Stamps {
+        &mut self.stamps
+    }
+
+    async fn write(&self, tx: &mut Tx) -> Result<Self> {
+        store::update(tx, self).await
+    }
+
+    async fn after_change(&self, tx: &mut Tx, _: &Self) -> Result<()> {
+        let changed = AccessChange::Key(tx.tenant(), self.id);
+        auth::publish_access_change(tx, changed).await
+    }
 }

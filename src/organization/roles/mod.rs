@@ -8,6 +8,8 @@ mod model;
 mod mutation;
 mod store;
 
+use serde_json::{Value as Json, json};
+
 pub use filter::{CustomRoleFilter, CustomRoleOrder};
 pub use graphql::{BuiltInRole, RoleQuery, ScopeOfKind, scopes_of};
 pub(crate) use model::parse;
@@ -21,7 +23,7 @@ use crate::{
         ids::{RoleId, Typed as _},
     },
     db::{ReadTx, Registered as _, Tx, journal::EventKind, list},
-    entity::{self, Stamps},
+    entity::{self, Changeable, Stamps},
     organization::auth::{self, AccessChange},
 };
 
@@ -126,48 +128,55 @@ pub struct RolePatch {
 /// As [`create`], and `NOT_FOUND`, `CONFLICT`.
 pub async fn update(
     tx: &mut Tx,
-    (id, expected_version): (RoleId, Option<i32>),
+    role: (RoleId, Option<i32>),
     patch: RolePatch,
 ) -> Result<CustomRole> {
-    let before: CustomRole = entity::lock(tx, id.uuid(), expected_version).await?;
-    let mut after = before.clone();
-    let fields = &mut after.fields;
-    if let Some(name) = patch.name {
-        fields.name = name;
+    entity::change::<CustomRole>(tx, role, EventKind::Updated, async |tx, role| {
+        let (before, fields) = (role.fields.rights(), &mut role.fields);
+        if let Some(name) = patch.name {
+            fields.name = name;
+        }
+        if let Some(description) = patch.description {
+            fields.description = description;
+        }
+        fields.check()?;
+        let (permissions, masks) = (
+            patch.permissions.unwrap_or_else(|| before.granted()),
+            patch.masks.unwrap_or_else(|| before.masks().to_vec()),
+        );
+        fields.grant(&permissions, &masks)?;
+        match fields.rights() == before {
+            true => Ok(()),
+            false => refuse_more_than_own(tx, &fields.rights(), None),
+        }
+    })
+    .await
+}
+
+impl Changeable for CustomRole {
+    fn same_as(&self, before: &Self) -> bool {
+        self.fields == before.fields
     }
-    if let Some(description) = patch.description {
-        fields.description = description;
+
+    fn told(&self) -> Json {
+        json!(self.fields)
     }
-    fields.check()?;
-    let (permissions, masks) = (
-        patch
-            .permissions
-            .unwrap_or_else(|| fields.rights().granted()),
-        patch
-            .masks
-            .unwrap_or_else(|| fields.rights().masks().to_vec()),
-    );
-    fields.grant(&permissions, &masks)?;
-    if after.fields == before.fields {
-        return Ok(before);
+
+    fn stamps_mut(&mut self) -> &mut Stamps {
+        &mut self.stamps
     }
-    let changes_rights = after.fields.rights() != before.fields.rights();
-    if changes_rights {
-        refuse_more_than_own(tx, &after.fields.rights(), None)?;
+
+    async fn write(&self, tx: &mut Tx) -> Result<Self> {
+        store::update(tx, self).await
     }
-    after.stamps.touch(tx);
-    let after = store::update(tx, &after).await?;
-    if changes_rights {
-        let tenant = tx.tenant();
-        auth::publish_access_change(tx, AccessChange::Tenant(tenant)).await?;
+
+    async fn after_change(&self, tx: &mut Tx, before: &Self) -> Result<()> {
+        if self.fields.rights() == before.fields.rights() {
+            return Ok(());
+        }
+        let changed = AccessChange::Tenant(tx.tenant());
+        auth::publish_access_change(tx, changed).await
     }
-    entity::emit_changed(
-        tx,
-        EventKind::Updated,
-        (&before, &before.fields),
-        (&after, &after.fields),
-    );
-    Ok(after)
 }
 
 /// Deletes a role that nobody has.
