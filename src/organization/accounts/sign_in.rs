@@ -151,7 +151,7 @@ pub async fn enter(
         user,
         tenant: joined.tenant,
         second_factor: entering.second_factor,
-        account: shows_own || accounts.identities.is_everybodys(provider),
+        account: shows_own || accounts.identities.is_trusted_by_all(provider),
         provider: entering.provider,
     };
     let (tenant, provider) = (new.tenant, new.provider.clone());

@@ -1,8 +1,8 @@
 //! Keys that programs work with: a role or less, in a team or none, for a time or until revoked.
 //!
 //! A key is judged by the same policies as a person. It owns nothing: where its scope is OWN it reaches no rows, and a
-//! record that it creates has no owner unless it names one. Nobody, and no key, makes one that may do more, reach
-//! further or live longer than they do.
+//! record that it creates has no owner unless it names one. No actor makes a key that may do more, reach further or live
+//! longer than they do.
 
 mod filter;
 mod graphql;

@@ -45,7 +45,7 @@ pub struct ApiKey {
     pub(super) stamps: Stamps,
 }
 
-/// What is told of a key when it came about or changed.
+/// What the events of a key contain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, Columns)]
 pub(super) struct KeyFields {
     pub(super) name: String,

@@ -40,11 +40,11 @@ pub struct AuditEntry {
 /// Whose values of an entry a reader may see, whatever is masked in them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reach {
-    /// Anybody's who reads the log.
+    /// Of every reader of the log.
     All,
     /// Of records that the reader sees now.
     Seen,
-    /// Nobody's.
+    /// Of no reader.
     None,
 }
 

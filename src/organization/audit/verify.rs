@@ -1,7 +1,7 @@
 //! Proving that a log is as it was written: nothing changed, missing, inserted, swapped or cut off.
 //!
 //! What it can't see by itself is a log whose rows and head were all computed anew, or cut off together with the head:
-//! whoever keeps a head elsewhere can.
+//! an auditor who keeps a head elsewhere can.
 
 use std::{fmt, str::FromStr};
 

@@ -16,7 +16,7 @@ use openidconnect::{
     },
 };
 
-use super::Outsider;
+use super::ExternalIdentity;
 use crate::{
     base::{
         clock::Clock,
@@ -126,8 +126,8 @@ impl Provider {
         })
     }
 
-    /// Exchanges the code, and tells who the provider says it is.
-    pub(super) async fn complete(&self, returned: Returned) -> Result<Outsider> {
+    /// Exchanges the code for the identity that the provider vouches for.
+    pub(super) async fn complete(&self, returned: Returned) -> Result<ExternalIdentity> {
         let metadata = self.metadata().await?;
         let client = self.client(&metadata);
         let tokens = self.exchange(&client, &returned).await?;
@@ -145,7 +145,7 @@ impl Provider {
         if email.is_none() {
             email = self.ask_for_email(&client, &tokens, &claims).await;
         }
-        Ok(Outsider {
+        Ok(ExternalIdentity {
             issuer: self.config.issuer.as_str().to_owned(),
             subject: claims.subject().to_string(),
             verified_email: email,
@@ -233,7 +233,7 @@ impl Provider {
         Ok(claims.clone())
     }
 
-    /// Some providers tell the address only to whom shows the access token.
+    /// Some providers disclose the address only at the endpoint that takes the access token.
     async fn ask_for_email(
         &self,
         client: &Client,
@@ -244,8 +244,8 @@ impl Provider {
         let request = client
             .user_info(tokens.access_token().clone(), Some(subject))
             .ok()?;
-        let told: CoreUserInfoClaims = request.request_async(&self.fetch).await.ok()?;
-        verified(told.email(), told.email_verified())
+        let claims: CoreUserInfoClaims = request.request_async(&self.fetch).await.ok()?;
+        verified(claims.email(), claims.email_verified())
     }
 }
 

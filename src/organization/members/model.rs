@@ -44,8 +44,8 @@ pub struct Member {
 }
 
 impl Member {
-    /// What the event log tells of a membership.
-    pub(super) fn told(&self) -> Json {
+    /// The fields of a membership in its events.
+    pub(super) fn event_fields(&self) -> Json {
         json!({
             "role": word(self.role), "custom_role_id": self.role_id, "title": self.title, "team_id": self.team_id,
             "team_path": self.team_path, "status": self.status, "successor_id": self.successor_id,
@@ -53,7 +53,7 @@ impl Member {
     }
 }
 
-/// A role as events tell it.
+/// A role as events contain it.
 pub(super) fn word(role: Role) -> Json {
     role.to_value().into_json().unwrap_or_default()
 }
@@ -139,8 +139,8 @@ pub struct Team {
 pub const MAX_TEAM_DEPTH: usize = 10;
 
 impl Team {
-    /// What the event log tells of a team.
-    pub(super) fn told(&self) -> Json {
+    /// The fields of a team in its events.
+    pub(super) fn event_fields(&self) -> Json {
         json!({ "name": self.name, "parent_team_id": self.parent_team_id, "path": self.path })
     }
 

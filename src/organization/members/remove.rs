@@ -9,12 +9,12 @@ use crate::{
     db::{Tx, journal::EventKind, list},
 };
 
-/// Takes a member out. Their records are passed on by [`super::reassignment`], and the membership goes when none is left.
-/// Doing it twice changes nothing.
+/// Removes a member. Their records go to the successor by [`super::reassignment`], and the membership is deleted when none
+/// remains. Doing it twice changes nothing.
 ///
 /// # Errors
-/// `NOT_FOUND` on `userId` or `successorId`, `CONFLICT`; `INVALID_SUCCESSOR` for the person themselves and for
-/// somebody who can't sign in; `FORBIDDEN` beyond the actor's rights and reach; `LAST_ADMIN`.
+/// `NOT_FOUND` on `userId` or `successorId`, `CONFLICT`; `INVALID_SUCCESSOR` for the member themselves and for one who
+/// can't sign in; `FORBIDDEN` beyond the actor's rights and reach; `LAST_ADMIN`.
 pub async fn remove(
     tx: &mut Tx,
     (user, expected_version): (UserId, Option<i32>),

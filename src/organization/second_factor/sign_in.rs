@@ -37,8 +37,8 @@ impl Step {
     }
 
     /// Whether what they came in by is good for all of the account.
-    fn is_everybodys(&self, accounts: &Accounts) -> bool {
-        accounts.identities.is_everybodys(self.provider())
+    fn is_trusted_by_all(&self, accounts: &Accounts) -> bool {
+        accounts.identities.is_trusted_by_all(self.provider())
     }
 }
 
@@ -96,7 +96,7 @@ pub async fn set_up_in_sign_in(
         factors.password_hash.as_ref().ok_or_else(gone)?;
     }
     let is_own = may_set_up(accounts, &step, &factors).await?;
-    if is_resumed || !step.is_everybodys(accounts) && is_own {
+    if is_resumed || !step.is_trusted_by_all(accounts) && is_own {
         let attempt = accounts
             .attempt(ACT, &step.user.to_string(), origin)
             .await?;
@@ -141,7 +141,7 @@ pub async fn confirm_in_sign_in(
 /// a provider of some tenants shows it by the password. Without a password such an app is all the same good for these
 /// tenants, and may be set up by somebody who is in no others.
 async fn may_set_up(accounts: &Accounts, step: &Step, factors: &Factors) -> Result<bool> {
-    if step.is_everybodys(accounts) || factors.password_hash.is_some() {
+    if step.is_trusted_by_all(accounts) || factors.password_hash.is_some() {
         return Ok(true);
     }
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;

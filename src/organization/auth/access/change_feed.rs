@@ -33,7 +33,7 @@ const CHECKED_EVERY: Duration = Duration::from_millis(50);
 /// Whose rights changed, as the rows of `access_changes` say it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Target {
-    Everybody,
+    All,
     Tenant(TenantId),
     /// A person or a key in a tenant.
     Member(TenantId, Uuid),
@@ -53,14 +53,14 @@ impl Target {
             (Some(tenant), Some(user), None) => Self::Member(tenant, user),
             (Some(tenant), None, None) => Self::Tenant(tenant),
             (None, Some(user), None) => Self::Person(user),
-            (None, None, None) => Self::Everybody,
+            (None, None, None) => Self::All,
         }
     }
 
     /// The shard of its listeners; `None` for all of them.
     fn shard(self) -> Option<usize> {
         match self {
-            Self::Everybody => None,
+            Self::All => None,
             Self::Tenant(tenant) => Some(shard(tenant.uuid())),
             Self::Member(_, id) | Self::Person(id) => Some(shard(id)),
             Self::Session(session) => Some(shard(session.uuid())),
@@ -75,7 +75,7 @@ impl Target {
             Subject::Worker => (None, None, None),
         };
         [
-            Some(Self::Everybody),
+            Some(Self::All),
             Some(Self::Tenant(tenant)),
             id.map(|id| Self::Member(tenant, id)),
             person.map(Self::Person),
@@ -133,7 +133,7 @@ impl<'a> HeartbeatMonitor<'a> {
 impl Drop for HeartbeatMonitor<'_> {
     fn drop(&mut self) {
         self.0.write().is_monitored = false;
-        self.0.notify([Target::Everybody]);
+        self.0.notify([Target::All]);
     }
 }
 
@@ -163,10 +163,7 @@ impl ChangeFeed {
     pub(super) fn record(&self, began: Instant, targets: impl IntoIterator<Item = Target>) {
         let mut state = self.write();
         let is_gap = |last: Instant| began.duration_since(last) > LONGEST_GAP;
-        let missed = state
-            .polled_at
-            .is_none_or(is_gap)
-            .then_some(Target::Everybody);
+        let missed = state.polled_at.is_none_or(is_gap).then_some(Target::All);
         let now = Instant::now();
         let fresh: HashSet<Target> = targets.into_iter().chain(missed).collect();
         if !fresh.is_empty() {
@@ -232,7 +229,7 @@ impl ChangeFeed {
         }
     }
 
-    /// Wakes listeners as soon as the heartbeat of polls is lost, until told to stop. One timer for all of them: ten
+    /// Wakes listeners as soon as the heartbeat of polls is lost, until stopped. One timer for all of them: ten
     /// thousand open sockets with a timer each would wake ten thousand times a second to find that all is well. If it
     /// ends in any other way, leases end by their own time again.
     pub(super) async fn monitor_heartbeat(&self, stop: &CancellationToken) {
@@ -247,7 +244,7 @@ impl ChangeFeed {
                 Some(ends) => ends,
                 None => {
                     if std::mem::replace(&mut reported, polled_at) != polled_at {
-                        self.notify([Target::Everybody]);
+                        self.notify([Target::All]);
                     }
                     now + CHECKED_EVERY
                 }
@@ -277,17 +274,17 @@ mod tests {
         let id = |n: u128| Uuid::from_u128(n);
         let (tenant, other) = (TenantId::from_uuid(id(1)), TenantId::from_uuid(id(2)));
         let (user, session) = (UserId::from_uuid(id(3)), SessionId::from_uuid(id(4)));
-        let (key, somebody) = (ApiKeyId::from_uuid(id(5)), UserId::from_uuid(id(6)));
+        let (key, another) = (ApiKeyId::from_uuid(id(5)), UserId::from_uuid(id(6)));
         let device = Subject::Person(user, Some(session));
         let all = [
             (tenant, device),
             (tenant, Subject::Person(user, None)),
             (other, device),
-            (tenant, Subject::Person(somebody, None)),
+            (tenant, Subject::Person(another, None)),
             (tenant, Subject::Key(key)),
         ];
         for (target, hit) in [
-            (Target::Everybody, [true; 5]),
+            (Target::All, [true; 5]),
             (Target::Tenant(tenant), [true, true, false, true, true]),
             (
                 Target::Member(tenant, user.uuid()),
@@ -336,7 +333,10 @@ mod tests {
         let read = Instant::now();
         assert!(changes.lease(who, read, read).is_some());
         changes.record(Instant::now(), []);
-        assert!(changes.lease(who, read, read).is_none(), "a silence");
+        assert!(
+            changes.lease(who, read, read).is_none(),
+            "a gap between polls"
+        );
         let read = Instant::now();
         changes.record(Instant::now(), []);
         assert!(changes.lease(who, read, read).is_some());

@@ -243,7 +243,7 @@ impl Access {
         }
     }
 
-    /// Polls changes and keys, and writes uses, until told to stop.
+    /// Polls changes and keys, and writes times of last use, until stopped.
     pub async fn run(&self, stop: CancellationToken) {
         let ring = self.tokens.ring();
         let poller = ChangePoller::new(&self.db, &self.changes, ring).run(&stop);

@@ -39,7 +39,7 @@ struct Change {
     session_id: Option<SessionId>,
 }
 
-/// Polls changes until told to stop.
+/// Polls changes until stopped.
 pub(super) struct ChangePoller<'a> {
     db: &'a Db,
     changes: &'a ChangeFeed,
@@ -97,7 +97,7 @@ impl<'a> ChangePoller<'a> {
             .iter()
             .map(|row| Target::of(row.tenant_id, row.user_id, row.session_id))
             .collect();
-        if targets.contains(&Target::Everybody) {
+        if targets.contains(&Target::All) {
             self.ring.reload().await?;
         }
         self.changes.record(began, targets);

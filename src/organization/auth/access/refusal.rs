@@ -22,7 +22,7 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
-    /// The reason in the audit log; none where there is no log, or where anyone could flood it.
+    /// The reason in the audit log; none where there is no log, or where any client could flood it.
     pub(super) const fn word(self) -> Option<&'static str> {
         match self {
             Self::NoTenant | Self::NoKey => None,

@@ -166,7 +166,7 @@ impl More {
         let shown_own = self.second_factor == Some(true) && self.totp_own == Some(true);
         let provider = self.provider.as_deref();
         let is_own =
-            self.account == Some(true) && (shown_own || identities.is_everybodys(provider));
+            self.account == Some(true) && (shown_own || identities.is_trusted_by_all(provider));
         match provider {
             _ if session.is_none() || is_own => Vouched::Account,
             Some(provider) => Vouched::Provider(Arc::from(provider)),

@@ -23,7 +23,7 @@ use issuer::Issuer;
 /// No honest token is longer, in bytes.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
-/// Why a token of another issuer is refused. Clients are told no more than this.
+/// Why a token of another issuer is refused. Clients learn no more than this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ForeignError {
     /// It is not a token of an issuer that is known, for us.

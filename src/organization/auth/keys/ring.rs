@@ -172,7 +172,7 @@ impl KeyRing {
         Ok(())
     }
 
-    /// Reads the keys again every so often, until told to stop. When the database does not answer, the known keys stay
+    /// Reads the keys again periodically, until stopped. When the database does not answer, the known keys stay
     /// in use: no rights could be read then either.
     pub(crate) async fn keep(&self, stop: CancellationToken) {
         while stop

@@ -79,7 +79,7 @@ pub async fn retire(db: &Db, vault: &Vault, kid: &str) -> Result<Option<String>,
         return Err(KeyError::Unknown(kid.to_owned()));
     }
     let made = replace_if_last(&mut tx, vault).await?;
-    publish_access_change(&mut tx, AccessChange::Everybody).await?;
+    publish_access_change(&mut tx, AccessChange::All).await?;
     tx.commit().await?;
     Ok(made)
 }

@@ -83,7 +83,7 @@ pub(super) async fn end_others(
     Ok(())
 }
 
-/// Ends one key that is in use, and tells whether there was one.
+/// Ends one key that is in use; false if there was none.
 pub(super) async fn end(tx: &mut SystemTx, kid: &str, at: DateTime<Utc>) -> Result<bool> {
     let sql = Sql::new("UPDATE signing_keys SET checks_until = ")
         .bind(at)

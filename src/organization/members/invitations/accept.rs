@@ -21,11 +21,11 @@ use crate::{
     },
 };
 
-/// Somebody with an invitation.
+/// An invitee who accepts.
 pub struct Newcomer {
     /// The secret as it was mailed.
     pub token: String,
-    /// The name, of somebody who has no account yet.
+    /// The name, of an invitee without an account.
     pub name: Option<String>,
     /// The password: the one to have, or the one that the person has.
     pub password: Option<String>,
@@ -46,24 +46,24 @@ struct Proof {
 /// How the newcomer will be known.
 enum Identity {
     New { name: String, hash: String },
-    Known(Known),
+    Existing(ExistingAccount),
 }
 
 #[derive(Clone, sqlx::FromRow)]
-pub(super) struct Known {
+pub(super) struct ExistingAccount {
     pub(super) user_id: UserId,
     pub(super) email: String,
     pub(super) name: String,
     pub(super) password_hash: Option<String>,
 }
 
-/// Makes a member of somebody who was invited, and lets them in.
+/// Makes a member of the invitee, and opens a session.
 ///
 /// # Errors
-/// `INVALID_TOKEN`, `INVITATION_USED`, `INVITATION_EXPIRED`, `INVITATION_REVOKED`, `ALREADY_MEMBER`; `BLANK`,
-/// `TOO_LONG`, `PASSWORD_TOO_SHORT`, `PASSWORD_TOO_LONG`, `PASSWORD_TOO_COMMON` of somebody new; `PASSWORD_REQUIRED`, `INVALID_CREDENTIALS`, `TOO_MANY_ATTEMPTS` of
-/// somebody with an account; `TENANT_SUSPENDED`, `TENANT_DELETING`. With `SSO_REQUIRED` the person is a member and signs
-/// in through the tenant's provider.
+/// `INVALID_TOKEN`, `INVITATION_USED`, `INVITATION_EXPIRED`, `INVITATION_REVOKED`, `ALREADY_MEMBER`; of an invitee
+/// without an account `BLANK`, `TOO_LONG`, `PASSWORD_TOO_SHORT`, `PASSWORD_TOO_LONG`, `PASSWORD_TOO_COMMON`; of one with
+/// an account `PASSWORD_REQUIRED`, `INVALID_CREDENTIALS`, `TOO_MANY_ATTEMPTS`; `TENANT_SUSPENDED`, `TENANT_DELETING`.
+/// With `SSO_REQUIRED` the invitee is a member and signs in through the tenant's provider.
 pub async fn accept(accounts: &Accounts, newcomer: Newcomer, origin: &Origin) -> Result<SignedIn> {
     let secret = InvitationSecret::parse(&newcomer.token).ok_or_else(not_good)?;
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
@@ -75,7 +75,7 @@ pub async fn accept(accounts: &Accounts, newcomer: Newcomer, origin: &Origin) ->
     let (identity, proof) = match known {
         Some(known) => {
             let proof = prove(accounts, &known, &newcomer, (&normalized, origin)).await?;
-            (Identity::Known(known), proof)
+            (Identity::Existing(known), proof)
         }
         None => {
             let name = required_name(newcomer.name)?;
@@ -132,10 +132,10 @@ async fn usable(tx: &mut SystemTx, secret: &InvitationSecret) -> Result<Invitati
     }
 }
 
-/// Somebody with an account shows that it is theirs: by being signed in, or by its password.
+/// An invitee with an account proves that it is theirs: by being signed in, or by its password.
 async fn prove(
     accounts: &Accounts,
-    known: &Known,
+    known: &ExistingAccount,
     newcomer: &Newcomer,
     (normalized, origin): (&str, &Origin),
 ) -> Result<Proof> {
@@ -177,7 +177,7 @@ async fn join(
 ) -> Result<UserId> {
     let tenant = secret.tenant;
     let (user, email, name) = match identity {
-        Identity::Known(known) => (known.user_id, known.email, known.name),
+        Identity::Existing(known) => (known.user_id, known.email, known.name),
         Identity::New { name, hash } => {
             let (user, email) = (UserId::new(), invitation.email.clone());
             let is_new = store::add_person(tx, (user, &email, normalized), (&name, hash)).await?;
@@ -201,16 +201,16 @@ async fn join(
         EventKind::Accepted,
         (Invitation::KIND, Invitation::PARTS),
         (invitation.invitation_id.uuid(), invitation.version + 1),
-        (Some(invitation.told()), Some(after.told())),
+        (Some(invitation.event_fields()), Some(after.event_fields())),
     );
-    let told = serde_json::json!({
+    let membership = serde_json::json!({
         "role": word(invitation.role), "custom_role_id": invitation.role_id, "team_id": invitation.team_id,
     });
     let came = Event::of_all(
         EventKind::Created,
         (Member::KIND, Member::PARTS),
         (user.uuid(), 1),
-        (None, Some(told)),
+        (None, Some(membership)),
     );
     let entry = Entry::new(user, "member.joined").about(Member::KIND, user.uuid());
     let entry = entry.noting("invited_by", invitation.created_by.clone());

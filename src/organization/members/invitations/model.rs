@@ -79,8 +79,8 @@ impl Invitation {
         Err(Error::invalid("CLOSED", "id", message))
     }
 
-    /// What the event log tells of it.
-    pub(super) fn told(&self) -> Json {
+    /// Its fields in its events.
+    pub(super) fn event_fields(&self) -> Json {
         json!({
             "email": self.email, "role": word(self.role), "custom_role_id": self.role_id, "team_id": self.team_id,
             "expires_at": self.expires_at, "accepted_at": self.accepted_at, "accepted_by": self.accepted_by,

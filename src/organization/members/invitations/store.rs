@@ -1,6 +1,6 @@
 //! All SQL that only invitations need.
 
-use super::{Invitation, accept::Known};
+use super::{Invitation, accept::ExistingAccount};
 use crate::{
     base::{
         error::{Error, Result},
@@ -52,7 +52,7 @@ pub(super) async fn insert(
         .ok_or(Error::Forbidden("invite people"))
 }
 
-/// Whether somebody with this address is a member, suspended ones too.
+/// Whether a person with this address is a member, suspended ones included.
 pub(super) async fn is_member(tx: &mut Tx, normalized: &str) -> Result<bool> {
     let sql = Sql::new("SELECT count(*) FROM memberships WHERE tenant_id = ")
         .bind(tx.tenant())
@@ -160,7 +160,7 @@ pub(super) async fn accepted(
     Ok(())
 }
 
-/// Makes the person a member, in the place that the invitation's team has now; tells whether they were none.
+/// Makes the person a member, at the path that the invitation's team has now; false if they are one already.
 pub(super) async fn join(
     tx: &mut SystemTx,
     secret: &InvitationSecret,
@@ -205,14 +205,14 @@ pub(super) async fn tenant_status(tx: &mut SystemTx, tenant: TenantId) -> Result
 }
 
 /// Who has an account for an address.
-pub(super) async fn person(tx: &mut SystemTx, normalized: &str) -> Result<Option<Known>> {
+pub(super) async fn person(tx: &mut SystemTx, normalized: &str) -> Result<Option<ExistingAccount>> {
     let sql =
         Sql::new("SELECT user_id, email, name, password_hash FROM users WHERE email_normalized = ")
             .bind(normalized.to_owned());
     tx.optional(sql).await
 }
 
-/// Makes an account; tells whether there was none for the address.
+/// Makes an account; false if there is one for the address.
 pub(super) async fn add_person(
     tx: &mut SystemTx,
     (user, email, normalized): (UserId, &str, &str),

@@ -152,7 +152,7 @@ impl Reassigner<'_> {
                     EventKind::Deleted,
                     (Member::KIND, Member::PARTS),
                     (member.user_id.uuid(), member.version + 1),
-                    (Some(member.told()), None),
+                    (Some(member.event_fields()), None),
                 ));
                 return Ok(Completion::Done);
             }

@@ -87,7 +87,7 @@ pub async fn update(
     Ok((after, moved))
 }
 
-/// Deletes a team that nobody is in.
+/// Deletes a team without members.
 ///
 /// # Errors
 /// `NOT_FOUND`, `CONFLICT`, `FORBIDDEN`; `IN_USE` while it has members, sub-teams, open invitations or keys.
@@ -144,7 +144,7 @@ async fn follow(tx: &mut Tx, before: &Team, after: &Team) -> Result<Vec<UserId>>
             EventKind::Updated,
             (Member::KIND, Member::PARTS),
             (member.user_id.uuid(), member.version),
-            (Some(was.told()), Some(member.told())),
+            (Some(was.event_fields()), Some(member.event_fields())),
         ));
     }
     Ok(members.into_iter().map(|member| member.user_id).collect())
@@ -172,6 +172,9 @@ fn emit(tx: &mut Tx, kind: EventKind, before: Option<&Team>, after: Option<&Team
         kind,
         (Team::KIND, Team::PARTS),
         (team.team_id.uuid(), version),
-        (before.map(Team::told), after.map(Team::told)),
+        (
+            before.map(Team::event_fields),
+            after.map(Team::event_fields),
+        ),
     ));
 }
