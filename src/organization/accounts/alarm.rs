@@ -1,4 +1,4 @@
-//! Trying a password from outside, and telling the owner of the account when somebody tries again and again.
+//! Trying a password without a session, and notifying the owner of the account of repeated failures.
 
 use super::{Accounts, letters, service::Attempt, sign_in, store};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     platform::redis::Counter,
 };
 
-/// Begins a try of an account's password by somebody who is not signed in. When it comes too early the owner is mailed,
+/// Begins a try of an account's password by a caller who is not signed in. When it comes too early the owner is mailed,
 /// once a day at most.
 ///
 /// # Errors

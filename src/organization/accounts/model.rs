@@ -18,13 +18,13 @@ pub struct JoinedTenant {
     pub name: String,
     /// What the person may do there.
     pub role: Role,
-    /// Whether it wants a second factor of everybody.
+    /// Whether it requires a second factor.
     pub second_factor_required: bool,
-    /// The provider that everybody has to come through, if there is one.
+    /// The provider that its members have to sign in through, if there is one.
     pub required_provider: Option<String>,
 }
 
-/// Into which tenant somebody wants.
+/// Which tenant a person enters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TenantChoice {
     /// The one they were in last, or else any that they can enter.
@@ -35,7 +35,7 @@ pub enum TenantChoice {
     Id(TenantId),
 }
 
-/// Somebody who has proved who they are and wants into a tenant.
+/// An authenticated person who is about to enter a tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entering {
     /// Who.

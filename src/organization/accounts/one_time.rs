@@ -14,7 +14,7 @@ const PREFIX: &str = "dgo_";
 /// What a secret is for; it works for nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Purpose {
+pub enum SecretPurpose {
     /// Finishes a registration.
     Register,
     /// Shows that an address is the person's.
@@ -43,7 +43,7 @@ pub struct Taken {
 /// The database.
 pub async fn issue(
     tx: &mut SystemTx,
-    purpose: Purpose,
+    purpose: SecretPurpose,
     user: Option<UserId>,
     data: Json,
     ttl: TimeDelta,
@@ -68,7 +68,7 @@ pub async fn issue(
 ///
 /// # Errors
 /// The database.
-pub async fn take(tx: &mut SystemTx, purpose: Purpose, token: &str) -> Result<Option<Taken>> {
+pub async fn take(tx: &mut SystemTx, purpose: SecretPurpose, token: &str) -> Result<Option<Taken>> {
     let now = tx.now();
     let sql = Sql::new("UPDATE one_time_tokens SET used_at = ")
         .bind(now)
@@ -89,7 +89,7 @@ pub async fn take(tx: &mut SystemTx, purpose: Purpose, token: &str) -> Result<Op
 /// The database.
 pub async fn attempt(
     tx: &mut SystemTx,
-    purpose: Purpose,
+    purpose: SecretPurpose,
     token: &str,
     most: i32,
 ) -> Result<Option<Taken>> {
@@ -112,7 +112,7 @@ pub async fn attempt(
 ///
 /// # Errors
 /// The database.
-pub async fn peek(tx: &mut SystemTx, purpose: Purpose, token: &str) -> Result<Option<Taken>> {
+pub async fn peek(tx: &mut SystemTx, purpose: SecretPurpose, token: &str) -> Result<Option<Taken>> {
     let now = tx.now();
     let sql = Sql::new(
         "SELECT user_id, data FROM one_time_tokens WHERE used_at IS NULL AND expires_at > ",
@@ -129,7 +129,7 @@ pub async fn peek(tx: &mut SystemTx, purpose: Purpose, token: &str) -> Result<Op
 ///
 /// # Errors
 /// The database.
-pub async fn revoke(tx: &mut SystemTx, purpose: Purpose, user: UserId) -> Result<()> {
+pub async fn revoke(tx: &mut SystemTx, purpose: SecretPurpose, user: UserId) -> Result<()> {
     let sql = Sql::new("DELETE FROM one_time_tokens WHERE user_id = ")
         .bind(user)
         .push(" AND purpose = ")

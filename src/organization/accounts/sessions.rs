@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use super::{
     Accounts, Entering, JoinedTenant, TenantChoice,
-    one_time::{self, Purpose},
-    refresh::Kept,
+    one_time::{self, SecretPurpose},
+    refresh::StoredToken,
 };
 use crate::{
     access::Oneself,
@@ -261,7 +261,7 @@ pub(super) async fn tokens(
     tx: &mut SystemTx,
     session: SessionId,
     hash: &[u8],
-) -> Result<Option<(Kept, Kept)>> {
+) -> Result<Option<(StoredToken, StoredToken)>> {
     let sql =
         Sql::new("SELECT generation, parent, used_at FROM refresh_tokens WHERE token_hash = ")
             .bind(hash.to_vec())
@@ -406,8 +406,8 @@ pub enum Which {
 /// A session that was ended, and the tenants that it was in.
 pub type EndedSession = (SessionId, Vec<TenantId>);
 
-/// Ends sessions of a person, told to all servers in the same transaction, and says which and where they were. In a
-/// transaction of the person's own the policies say which of them are reached.
+/// Ends sessions of a person, notifies all servers in the same transaction, and answers which and where they were. In a
+/// transaction of the person's own the policies decide which of them are reached.
 ///
 /// # Errors
 /// The database.
@@ -458,7 +458,7 @@ pub(super) fn note_ended(
     }
 }
 
-/// Ends sessions of whoever asks, and says how many.
+/// Ends sessions of the caller, and answers how many.
 ///
 /// # Errors
 /// The database.
@@ -471,7 +471,7 @@ pub async fn end_now(
     let (mut tx, user) = (accounts.db.account(oneself).await?, oneself.user());
     if !matches!(which, Which::One(_)) {
         // A sign-in that waits for its second factor would be a session in a moment.
-        one_time::revoke(&mut tx, Purpose::SecondFactor, user).await?;
+        one_time::revoke(&mut tx, SecretPurpose::SecondFactor, user).await?;
     }
     let ended = end_all(&mut tx, user, which, because).await?;
     tx.commit().await?;

@@ -1,11 +1,11 @@
-//! Signing in by password, and entering a tenant once it is proven who somebody is.
+//! Signing in by password, and entering a tenant once the person is authenticated.
 
 use chrono::TimeDelta;
 use serde_json::json;
 
 use super::{
     Accounts, Entering, JoinedTenant, SecondFactorStep, SignedIn, TenantChoice, alarm,
-    one_time::{self, Purpose},
+    one_time::{self, SecretPurpose},
     sessions::{self, NewSession, OpenedSession},
     store,
 };
@@ -25,7 +25,7 @@ use crate::{
 /// How long there is between password and second factor.
 const SECOND_FACTOR_WITHIN: TimeDelta = TimeDelta::minutes(10);
 
-/// What somebody signs in with.
+/// What a person signs in with.
 pub struct Credentials {
     /// The address.
     pub email: String,
@@ -40,8 +40,8 @@ pub struct Credentials {
 /// What tries of a password are counted as, wherever it is asked for.
 pub(super) const ACT: &str = "sign-in";
 
-/// Signs somebody in. Whether an address is known cannot be told from the answer, nor from its time: there is always
-/// one look at the database and one hash, and what is noted of a refusal is written by somebody else.
+/// Signs a person in. Neither the answer nor its time discloses whether an address is known: there is always one query
+/// and one hash, and the audit entry of a refusal is written in the background.
 ///
 /// # Errors
 /// `INVALID_CREDENTIALS`, `INVALID_EMAIL`, `TOO_MANY_ATTEMPTS`; once the password was right `ACCOUNT_INACTIVE` and
@@ -114,8 +114,8 @@ async fn known_device(
     store::known_device(&mut tx, email, secret::hash(&token)).await
 }
 
-/// Lets somebody into a tenant who has proved who they are, in the caller's transaction: opens the session and records
-/// it, or asks for the second factor first. The last thing that a transaction does before it commits.
+/// Lets an authenticated person into a tenant, in the caller's transaction: opens the session and records it, or asks for
+/// the second factor first. The last thing that a transaction does before it commits.
 ///
 /// # Errors
 /// `ACCOUNT_INACTIVE`, `NO_TENANT`, `NOT_FOUND` for a tenant the person is not in, `SSO_REQUIRED`.
@@ -175,7 +175,7 @@ pub async fn enter(
     Ok(SignedIn::Session(Box::new(opened)))
 }
 
-/// The step between who somebody is and the session, where the tenant or the person wants a second factor.
+/// The step between the first factor and the session, where the tenant or the person wants a second one.
 pub(super) async fn second_factor_step(
     tx: &mut SystemTx,
     entering: &Entering,
@@ -188,7 +188,7 @@ pub(super) async fn second_factor_step(
     let data = json!({
         "tenant": tenant, "provider": entering.provider, "resumed": entering.resumed,
     });
-    let (purpose, user) = (Purpose::SecondFactor, Some(entering.user));
+    let (purpose, user) = (SecretPurpose::SecondFactor, Some(entering.user));
     let token = one_time::issue(tx, purpose, user, data, SECOND_FACTOR_WITHIN).await?;
     Ok(SecondFactorStep {
         token,
@@ -196,8 +196,8 @@ pub(super) async fn second_factor_step(
     })
 }
 
-/// The tenants for somebody who came through a provider, or by a password. A provider may be trusted with some tenants
-/// only: for who came through it there are no others.
+/// The tenants of a person who signed in through a provider, or by a password. A provider may be trusted with some tenants
+/// only: a sign-in through it finds no others.
 pub(super) async fn joined_tenants(
     accounts: &Accounts,
     tx: &mut SystemTx,
@@ -208,7 +208,8 @@ pub(super) async fn joined_tenants(
     Ok(tenants)
 }
 
-/// The joined somebody gets into. Without a wish: where they were last, else wherever their way of signing in suffices.
+/// The tenant that a person enters: the chosen one, else the last used, else one that their way of signing in suffices
+/// for.
 pub(super) fn choose<'p>(
     tenants: &'p [JoinedTenant],
     entering: &Entering,

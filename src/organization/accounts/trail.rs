@@ -37,7 +37,7 @@ pub async fn leave_entry(
     Ok(())
 }
 
-/// Where the person is a member, in the order that everybody locks counters in.
+/// The tenants of the person, in the order in which all transactions lock counters.
 async fn tenants(tx: &mut SystemTx, user: UserId) -> Result<Vec<TenantId>> {
     let sql = Sql::new("SELECT m.tenant_id FROM memberships m WHERE m.user_id = ")
         .bind(user)

@@ -39,7 +39,7 @@ pub struct AuditEntry {
 
 /// Whose values of an entry a reader may see, whatever is masked in them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reach {
+pub(crate) enum EntryVisibility {
     /// Of every reader of the log.
     All,
     /// Of records that the reader sees now.
@@ -67,20 +67,20 @@ entities!(read_by);
 
 impl AuditEntry {
     /// Whose values a reader with these rights may see: the log shows of each kind what its reader could read there.
-    pub(crate) fn reach(&self, rights: &Rights) -> Reach {
+    pub(crate) fn reach(&self, rights: &Rights) -> EntryVisibility {
         // What was tried has circumstances, and no values of the record.
         if self.action.starts_with("access.") {
-            return Reach::All;
+            return EntryVisibility::All;
         }
         let entity = self.entity.as_deref().unwrap_or_default();
         let read_by = READ_BY.iter().find(|(kind, _)| *kind == entity);
         let Some((_, access)) = read_by else {
-            return Reach::All;
+            return EntryVisibility::All;
         };
         match rights.sees(*access) {
-            Scope::All => Reach::All,
-            Scope::Team | Scope::Own => Reach::Seen,
-            Scope::None => Reach::None,
+            Scope::All => EntryVisibility::All,
+            Scope::Team | Scope::Own => EntryVisibility::Seen,
+            Scope::None => EntryVisibility::None,
         }
     }
 

@@ -209,9 +209,9 @@ async fn head(db: &Db, tenant: TenantId) -> Result<Option<(Head, Option<i64>)>> 
     Ok(found.map(|(seq, hash, highest)| (Head { seq, hash }, highest)))
 }
 
-type Written = (i64, Row, Vec<u8>);
+type HashedRow = (i64, Row, Vec<u8>);
 
-async fn rows(db: &Db, tenant: TenantId, (after, to): (i64, i64)) -> Result<Vec<Written>> {
+async fn rows(db: &Db, tenant: TenantId, (after, to): (i64, i64)) -> Result<Vec<HashedRow>> {
     #[derive(sqlx::FromRow)]
     struct Stored {
         seq: i64,
@@ -239,11 +239,11 @@ async fn rows(db: &Db, tenant: TenantId, (after, to): (i64, i64)) -> Result<Vec<
 /// Recomputes a chain, row by row. Rows with the same hash are one link.
 struct Chain<'k> {
     done: Head,
-    link: Option<Link>,
+    link: Option<ChainLink>,
     kept: Option<&'k Head>,
 }
 
-struct Link {
+struct ChainLink {
     from: i64,
     to: i64,
     hash: Vec<u8>,
@@ -273,7 +273,7 @@ impl<'k> Chain<'k> {
         if self.link.as_ref().is_some_and(|link| link.hash != hash) {
             self.close()?;
         }
-        let link = self.link.get_or_insert_with(|| Link {
+        let link = self.link.get_or_insert_with(|| ChainLink {
             from: seq,
             to: seq,
             hash: hash.to_vec(),

@@ -58,7 +58,7 @@ pub(super) struct Provider {
 }
 
 /// A sign-in that has begun: where to send the person, and what must come back.
-pub(super) struct Begun {
+pub(super) struct AuthorizationRequest {
     pub(super) address: String,
     pub(super) state: String,
     pub(super) nonce: String,
@@ -97,7 +97,7 @@ impl Provider {
     }
 
     /// Begins a sign-in that comes back to one of the registered addresses.
-    pub(super) async fn begin(&self, redirect_uri: &str) -> Result<Begun> {
+    pub(super) async fn begin(&self, redirect_uri: &str) -> Result<AuthorizationRequest> {
         let metadata = self.metadata().await?;
         let (state, nonce) = (secret::token(""), secret::token(""));
         let verifier = PkceCodeVerifier::new(secret::token(""));
@@ -118,7 +118,7 @@ impl Provider {
             .set_pkce_challenge(challenge)
             .set_redirect_uri(Cow::Owned(redirect))
             .url();
-        Ok(Begun {
+        Ok(AuthorizationRequest {
             address: address.into(),
             state,
             nonce,

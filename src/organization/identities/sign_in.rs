@@ -23,7 +23,7 @@ use crate::{
     organization::{
         accounts::{
             Accounts, Entering, SignedIn, TenantChoice, enter,
-            one_time::{self, Purpose},
+            one_time::{self, SecretPurpose},
         },
         auth::TenantName,
     },
@@ -83,7 +83,7 @@ pub(super) struct Completing {
 
 /// What is stored while the person is at the provider.
 #[derive(Serialize, Deserialize)]
-struct PendingSignIn {
+struct ProviderRoundTrip {
     provider: String,
     redirect_uri: String,
     tenant: Option<String>,
@@ -151,7 +151,7 @@ pub(super) async fn begin(
     }
     let begun = provider.begin(&beginning.redirect_uri).await?;
     let sealed = accounts.vault.seal(PLACE, begun.verifier.as_bytes())?;
-    let pending = PendingSignIn {
+    let pending = ProviderRoundTrip {
         provider: beginning.provider,
         redirect_uri: beginning.redirect_uri,
         tenant: beginning.tenant,
@@ -161,7 +161,14 @@ pub(super) async fn begin(
     };
     let pending = serde_json::to_value(pending).map_err(Error::internal)?;
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
-    let token = one_time::issue(&mut tx, Purpose::ProviderSignIn, None, pending, WITHIN).await?;
+    let token = one_time::issue(
+        &mut tx,
+        SecretPurpose::ProviderSignIn,
+        None,
+        pending,
+        WITHIN,
+    )
+    .await?;
     tx.commit().await?;
     Ok(Begun {
         authorization_url: begun.address,
@@ -223,9 +230,9 @@ impl Identities {
     }
 }
 
-async fn take(accounts: &Accounts, token: &str) -> Result<PendingSignIn> {
+async fn take(accounts: &Accounts, token: &str) -> Result<ProviderRoundTrip> {
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
-    let taken = one_time::take(&mut tx, Purpose::ProviderSignIn, token).await?;
+    let taken = one_time::take(&mut tx, SecretPurpose::ProviderSignIn, token).await?;
     tx.commit().await?;
     let taken = taken.ok_or_else(|| {
         Error::invalid(

@@ -65,7 +65,7 @@ impl RoleFields {
         Ok(())
     }
 
-    /// What somebody with the role may do.
+    /// What a member with the role may do.
     #[must_use]
     pub(super) fn rights(&self) -> Rights {
         Rights::stored(&self.permissions, &self.masks)

@@ -49,7 +49,7 @@ pub(super) async fn set_pending(tx: &mut SystemTx, user: UserId, sealed: Vec<u8>
 }
 
 /// Puts the app that was set up into use, if it is still the one whose code was shown. That code is used up thereby.
-/// `is_own`: whether it was set up by whoever showed that the account is theirs.
+/// `is_own`: whether it was set up by a person who proved that the account is theirs.
 pub(super) async fn turn_on(
     tx: &mut SystemTx,
     user: UserId,
@@ -132,7 +132,7 @@ pub(super) async fn codes_left(tx: &mut SystemTx, user: UserId) -> Result<i64> {
     Ok(tx.column(sql).await?.first().copied().unwrap_or_default())
 }
 
-/// Whether any tenant that the person is a member of wants a second factor of everybody.
+/// Whether any tenant that the person is a member of requires a second factor.
 pub(super) async fn is_required(tx: &mut SystemTx, user: UserId) -> Result<bool> {
     let sql = Sql::new(
         "SELECT t.second_factor_required FROM memberships m JOIN tenants t ON t.tenant_id = m.tenant_id \

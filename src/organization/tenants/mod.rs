@@ -82,12 +82,12 @@ pub async fn update(
         EventKind::Updated,
         (KIND, TenantSettings::PARTS),
         (after.tenant_id.uuid(), after.version),
-        (Some(told(&before)), Some(told(&after))),
+        (Some(event_fields(&before)), Some(event_fields(&after))),
     ));
     Ok(after)
 }
 
-fn told(tenant: &Tenant) -> serde_json::Value {
+fn event_fields(tenant: &Tenant) -> serde_json::Value {
     serde_json::json!(tenant.settings)
 }
 

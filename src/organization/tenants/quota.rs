@@ -42,7 +42,7 @@ pub async fn usage(tx: &mut Tx) -> Result<Usage> {
         .ok_or(Error::Forbidden("see the quotas"))
 }
 
-/// Refuses another member or open invitation beyond the quota. Called by whoever has taken their turn on the members.
+/// Refuses another member or open invitation beyond the quota. The caller holds the lock of the tenant's members.
 ///
 /// # Errors
 /// `QUOTA_EXCEEDED`.

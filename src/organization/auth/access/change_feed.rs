@@ -32,7 +32,7 @@ const CHECKED_EVERY: Duration = Duration::from_millis(50);
 
 /// Whose rights changed, as the rows of `access_changes` say it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Target {
+pub(super) enum ChangeTarget {
     All,
     Tenant(TenantId),
     /// A person or a key in a tenant.
@@ -41,7 +41,7 @@ pub(super) enum Target {
     Session(SessionId),
 }
 
-impl Target {
+impl ChangeTarget {
     /// What a row is about.
     pub(super) fn of(
         tenant: Option<TenantId>,
@@ -97,7 +97,7 @@ pub(super) enum Lease {
 
 /// The changes that this server has learned of.
 pub(super) struct ChangeFeed {
-    state: RwLock<State>,
+    state: RwLock<FeedState>,
     /// The wake-ups of listeners, by shard.
     shards: Vec<watch::Sender<()>>,
 }
@@ -133,7 +133,7 @@ impl<'a> HeartbeatMonitor<'a> {
 impl Drop for HeartbeatMonitor<'_> {
     fn drop(&mut self) {
         self.0.write().is_monitored = false;
-        self.0.notify([Target::All]);
+        self.0.notify([ChangeTarget::All]);
     }
 }
 
@@ -143,8 +143,8 @@ fn shard(id: Uuid) -> usize {
 }
 
 #[derive(Default)]
-struct State {
-    changes: HashMap<Target, Instant>,
+struct FeedState {
+    changes: HashMap<ChangeTarget, Instant>,
     /// When the last poll that succeeded began.
     polled_at: Option<Instant>,
     /// Whether listeners are woken when the heartbeat is lost.
@@ -160,12 +160,15 @@ impl ChangeFeed {
     }
 
     /// Records what a poll found that began at `began`.
-    pub(super) fn record(&self, began: Instant, targets: impl IntoIterator<Item = Target>) {
+    pub(super) fn record(&self, began: Instant, targets: impl IntoIterator<Item = ChangeTarget>) {
         let mut state = self.write();
         let is_gap = |last: Instant| began.duration_since(last) > LONGEST_GAP;
-        let missed = state.polled_at.is_none_or(is_gap).then_some(Target::All);
+        let missed = state
+            .polled_at
+            .is_none_or(is_gap)
+            .then_some(ChangeTarget::All);
         let now = Instant::now();
-        let fresh: HashSet<Target> = targets.into_iter().chain(missed).collect();
+        let fresh: HashSet<ChangeTarget> = targets.into_iter().chain(missed).collect();
         if !fresh.is_empty() {
             state
                 .changes
@@ -191,7 +194,7 @@ impl ChangeFeed {
         let now = Instant::now();
         let is_covered = now.duration_since(since) < CHANGES_KEPT_FOR;
         let is_changed = |target| state.changes.get(&target).is_some_and(|at| *at >= since);
-        if !is_covered || Target::concerning(tenant, subject).any(is_changed) {
+        if !is_covered || ChangeTarget::concerning(tenant, subject).any(is_changed) {
             return None;
         }
         let until = state
@@ -208,8 +211,8 @@ impl ChangeFeed {
 
     /// A listener for changes of a subject, and for the loss of the heartbeat.
     pub(super) fn listen(&self, (tenant, subject): (TenantId, Subject)) -> Listener {
-        let mut shards: Vec<usize> = Target::concerning(tenant, subject)
-            .filter_map(Target::shard)
+        let mut shards: Vec<usize> = ChangeTarget::concerning(tenant, subject)
+            .filter_map(ChangeTarget::shard)
             .collect();
         // A member is a person too.
         shards.dedup();
@@ -219,7 +222,7 @@ impl ChangeFeed {
         }))
     }
 
-    fn notify(&self, fresh: impl IntoIterator<Item = Target>) {
+    fn notify(&self, fresh: impl IntoIterator<Item = ChangeTarget>) {
         for target in fresh {
             let shard = target.shard();
             let shards = shard.map_or(&self.shards[..], |shard| &self.shards[shard..=shard]);
@@ -244,7 +247,7 @@ impl ChangeFeed {
                 Some(ends) => ends,
                 None => {
                     if std::mem::replace(&mut reported, polled_at) != polled_at {
-                        self.notify([Target::All]);
+                        self.notify([ChangeTarget::All]);
                     }
                     now + CHECKED_EVERY
                 }
@@ -252,11 +255,11 @@ impl ChangeFeed {
         }
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, State> {
+    fn read(&self) -> RwLockReadGuard<'_, FeedState> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, State> {
+    fn write(&self) -> RwLockWriteGuard<'_, FeedState> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -284,19 +287,25 @@ mod tests {
             (tenant, Subject::Key(key)),
         ];
         for (target, hit) in [
-            (Target::All, [true; 5]),
-            (Target::Tenant(tenant), [true, true, false, true, true]),
+            (ChangeTarget::All, [true; 5]),
             (
-                Target::Member(tenant, user.uuid()),
+                ChangeTarget::Tenant(tenant),
+                [true, true, false, true, true],
+            ),
+            (
+                ChangeTarget::Member(tenant, user.uuid()),
                 [true, true, false, false, false],
             ),
             (
-                Target::Person(user.uuid()),
+                ChangeTarget::Person(user.uuid()),
                 [true, true, true, false, false],
             ),
-            (Target::Session(session), [true, false, true, false, false]),
             (
-                Target::Member(tenant, key.uuid()),
+                ChangeTarget::Session(session),
+                [true, false, true, false, false],
+            ),
+            (
+                ChangeTarget::Member(tenant, key.uuid()),
                 [false, false, false, false, true],
             ),
         ] {
@@ -309,7 +318,7 @@ mod tests {
                 .each_mut()
                 .map(|listener| listener.notified().now_or_never().is_some());
             // A person is woken by what concerns them as a member of another tenant too.
-            if matches!(target, Target::Member(_, id) if id == user.uuid()) {
+            if matches!(target, ChangeTarget::Member(_, id) if id == user.uuid()) {
                 woken[2] = false;
             }
             assert_eq!(woken, hit, "{target:?} wakes");

@@ -82,7 +82,7 @@ pub struct Access {
     recorder: Recorder,
     identities: Arc<Identities>,
     throttle: Throttle,
-    verified: Cache<[u8; 32], Arc<Verified>>,
+    verified: Cache<[u8; 32], Arc<VerifiedToken>>,
     /// The hashes of keys that were valid, which guesses from their address don't slow down.
     proven: Cache<[u8; 32], ()>,
     subjects: Cache<(TenantId, Subject), Arc<CachedSubject>>,
@@ -91,7 +91,7 @@ pub struct Access {
 }
 
 /// A token that was verified, and the key that did.
-struct Verified {
+struct VerifiedToken {
     claims: Claims,
     kid: String,
 }
@@ -316,7 +316,7 @@ impl Access {
                 let verified = self.tokens.verify_or_search(token).await;
                 let (claims, kid) = verified.map_err(refused)?;
                 let bearer = Bearer::of(&claims)?;
-                let verified = Arc::new(Verified { claims, kid });
+                let verified = Arc::new(VerifiedToken { claims, kid });
                 self.verified.insert(hash, verified).await;
                 Ok(bearer)
             }

@@ -107,7 +107,7 @@ pub async fn list(db: &Db) -> Result<Vec<KnownKey>> {
     let mut tx = db.system(SystemReason::Keys).await?;
     let now = tx.now();
     let rows = store::in_use(&mut tx, now - LISTED).await?;
-    let ended = |key: &store::Stored| key.checks_until.is_some_and(|end| end <= now);
+    let ended = |key: &store::StoredKey| key.checks_until.is_some_and(|end| end <= now);
     let signing = rows
         .iter()
         .rposition(|key| !ended(key) && key.signs_from <= now);
