@@ -11,7 +11,7 @@ const MOST: usize = 100_000;
 
 /// How often something was tried, and when it may be tried again.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Count {
+pub(super) struct TryCount {
     pub(super) tries: u32,
     pub(super) open_at: Instant,
     pub(super) forget_at: Instant,
@@ -19,7 +19,7 @@ pub(super) struct Count {
 
 /// Counters by their name.
 #[derive(Default)]
-pub(super) struct LocalCounts(Mutex<HashMap<String, Count>>);
+pub(super) struct LocalCounts(Mutex<HashMap<String, TryCount>>);
 
 impl LocalCounts {
     /// Counts a try, unless it comes too early: then it answers how early. `next` is the count after another try.
@@ -27,7 +27,7 @@ impl LocalCounts {
         &self,
         name: &str,
         now: Instant,
-        next: impl FnOnce(Option<Count>) -> Count,
+        next: impl FnOnce(Option<TryCount>) -> TryCount,
     ) -> Option<Duration> {
         let mut local = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = local
@@ -53,7 +53,7 @@ impl LocalCounts {
     }
 
     /// Takes over the shared count.
-    pub(super) fn set(&self, name: &str, count: Count, now: Instant) {
+    pub(super) fn set(&self, name: &str, count: TryCount, now: Instant) {
         let mut local = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         make_room(&mut local, now);
         local.insert(name.to_owned(), count);
@@ -77,7 +77,7 @@ impl LocalCounts {
     }
 }
 
-fn make_room(local: &mut HashMap<String, Count>, now: Instant) {
+fn make_room(local: &mut HashMap<String, TryCount>, now: Instant) {
     if local.len() < MOST {
         return;
     }
@@ -100,11 +100,11 @@ mod tests {
         now: Instant,
         delay: impl Fn(u32) -> Duration,
         kept: Duration,
-    ) -> impl FnOnce(Option<Count>) -> Count {
+    ) -> impl FnOnce(Option<TryCount>) -> TryCount {
         move |known| {
             let tries = known.map_or(1, |count| count.tries + 1);
             let open_at = now + delay(tries);
-            Count {
+            TryCount {
                 tries,
                 open_at,
                 forget_at: open_at + kept,

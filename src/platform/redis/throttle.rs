@@ -20,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     RedisAddress,
     client::RedisClient,
-    local_counts::{Count, LocalCounts},
+    local_counts::{LocalCounts, TryCount},
 };
 use crate::base::{
     error::{Error, Result},
@@ -179,12 +179,12 @@ fn network(address: IpAddr) -> String {
 
 impl Pace {
     /// The count after another try.
-    fn after(self, known: Option<Count>, now: Instant) -> Count {
+    fn after(self, known: Option<TryCount>, now: Instant) -> TryCount {
         let tries = known.map_or(0, |count| count.tries).saturating_add(1);
         match self {
             Self::Doubling { free } => {
                 let open_at = now + delay(free, tries);
-                Count {
+                TryCount {
                     tries,
                     open_at,
                     forget_at: open_at + KEPT,
@@ -198,12 +198,12 @@ impl Pace {
     }
 
     /// The count of tries at a steady pace that are paid off at an instant.
-    fn paid(self, tries: u32, paid_at: Instant) -> Count {
+    fn paid(self, tries: u32, paid_at: Instant) -> TryCount {
         let ahead = match self {
             Self::Doubling { .. } => Duration::ZERO,
             Self::Steady { burst, every } => every * burst.saturating_sub(1),
         };
-        Count {
+        TryCount {
             tries,
             open_at: paid_at.checked_sub(ahead).unwrap_or(paid_at),
             forget_at: paid_at,
@@ -267,7 +267,7 @@ impl Throttle {
     }
 
     /// Begins a try at the count that all servers share: how long it has to wait, and the count from now on.
-    async fn begin_shared(&self, counter: &Counter, now: Instant) -> Option<(Duration, Count)> {
+    async fn begin_shared(&self, counter: &Counter, now: Instant) -> Option<(Duration, TryCount)> {
         let millis = |time: Duration| time.as_millis().to_string();
         match counter.pace {
             Pace::Doubling { free } => {
@@ -275,7 +275,7 @@ impl Throttle {
                 let (wait, tries, delay): (u64, u32, u64) =
                     self.ask(BEGIN, counter, &script).await?;
                 let open_at = now + Duration::from_millis(delay);
-                let count = Count {
+                let count = TryCount {
                     tries,
                     open_at,
                     forget_at: open_at + KEPT,
@@ -365,7 +365,7 @@ mod tests {
         let begin = Instant::now();
         let everywhere = Counter::everywhere("test", "ada@example.com").pace;
         let pair = Counter::pair("test", "ada@example.com", None).pace;
-        let (mut shared, mut pairs) = (None::<Count>, [None::<Count>; 2]);
+        let (mut shared, mut pairs) = (None::<TryCount>, [None::<TryCount>; 2]);
         // Two days of tries, each as soon as its address may.
         for second in 0..2 * 24 * 3_600 {
             let now = begin + Duration::from_secs(second);
