@@ -41,7 +41,7 @@ use crate::{
         Db,
         journal::{Origin, Recorder},
     },
-    events::Progress,
+    events::VersionReader,
     graphql::{RequestContext, RequestParts},
     organization::{
         accounts::Accounts,
@@ -146,7 +146,7 @@ impl Api {
         let sdl = sdl();
         let shape = SchemaShape::from_sdl(&sdl).expect("the schema's own text is a schema");
         let shape = Arc::new(shape);
-        let progress = Progress::new(db.clone());
+        let progress = VersionReader::new(db.clone());
         let stages = Stages::new(db.clone(), progress.clone());
         let response_cache = ResponseCache::new(
             cache,

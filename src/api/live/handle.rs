@@ -7,7 +7,7 @@ use super::{
     Live,
     dispatch::Lane,
     group::SubscriberGroup,
-    operation::Operation,
+    operation::LiveOperation,
     shared::{SharedSubscription, SubscriptionKind},
 };
 use crate::{
@@ -37,7 +37,7 @@ impl Live {
         self: &Arc<Self>,
         actor: &Arc<Actor>,
         feed: &Arc<Feed>,
-        operation: Operation,
+        operation: LiveOperation,
         is_heavy: bool,
         kind: SubscriptionKind,
         after: i64,

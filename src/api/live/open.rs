@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 
 use super::{
     Failure, Live, OperationId, Refused, RenderedResponse, SendQueue, SubscriptionHandle,
-    operation::{Operation, RenderError},
+    operation::{LiveOperation, RenderError},
     replay::Replay,
     shared::{Behind, Subscriber, SubscriptionKind},
 };
@@ -66,7 +66,7 @@ impl Live {
         recipient: Recipient,
         start: Start,
     ) -> Result<SubscriptionHandle, Refused> {
-        let operation = Operation::new(request)?;
+        let operation = LiveOperation::new(request)?;
         let is_heavy = spending::is_heavy(&request.measure);
         let is_interrupted = matches!(start, Start::AfterEvent(_));
         if !is_interrupted {
@@ -161,7 +161,7 @@ impl Live {
     async fn plan(
         &self,
         actor: &Arc<Actor>,
-        operation: &Operation,
+        operation: &LiveOperation,
     ) -> Result<(WatchPlan, Arc<RequestContext>), Refused> {
         let context = self.runtime.context(Arc::clone(actor));
         let slot = PlanSlot::default();

@@ -25,7 +25,7 @@ use crate::{
     access::Actor,
     base::ids::TenantId,
     db::migrate::POLICIES,
-    events::{Progress, Versions},
+    events::{VersionReader, Versions},
     platform::{
         redis::{CacheKey, Lookup, TieredCache},
         telemetry::metrics::Metrics,
@@ -45,7 +45,7 @@ pub struct CacheSettings {
 /// The response cache.
 pub(super) struct ResponseCache {
     settings: CacheSettings,
-    progress: Progress,
+    progress: VersionReader,
     metrics: Arc<Metrics>,
     shape: Arc<SchemaShape>,
     /// Equal for servers that give equal responses; a part of each key.
@@ -115,7 +115,7 @@ impl ResponseCache {
     /// A cache for servers with this schema.
     pub(super) fn new(
         settings: CacheSettings,
-        progress: Progress,
+        progress: VersionReader,
         metrics: Arc<Metrics>,
         shape: Arc<SchemaShape>,
         sdl: &str,

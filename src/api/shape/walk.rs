@@ -21,7 +21,7 @@ use super::weight::Weight;
 const LIST: usize = 10;
 
 /// One weighing: pages come from the variables, and those belong to one operation.
-pub(super) struct Walk<'a> {
+pub(super) struct WeightWalk<'a> {
     shape: &'a SchemaShape,
     operation: &'a OperationDefinition,
     values: Values<'a>,
@@ -42,7 +42,7 @@ enum ParentType<'a> {
     Unknown,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> WeightWalk<'a> {
     pub(super) fn new(
         shape: &'a SchemaShape,
         operation: &'a OperationDefinition,

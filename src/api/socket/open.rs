@@ -46,7 +46,7 @@ pub(super) struct OpenSocket {
     _permit: ConnectionPermit,
     queue: Arc<SendQueue>,
     /// Mostly one or two: scanning them costs less than an index, which every event would have to fetch.
-    operations: Vec<Operation>,
+    operations: Vec<ClientOperation>,
     /// Resolves when the client's rights may have changed.
     changed: BoxFuture<'static, ()>,
     /// Guards all that the socket waits for but the queue.
@@ -68,14 +68,14 @@ enum SocketEvent {
 }
 
 /// An operation of a client.
-struct Operation {
+struct ClientOperation {
     id: OperationId,
     /// Its payload, to resume it after an interruption.
     payload: Box<str>,
-    state: State,
+    state: OperationState,
 }
 
-enum State {
+enum OperationState {
     Opening(AbortHandle),
     Open(
         #[expect(dead_code, reason = "held for as long as the subscription lasts")]
@@ -83,9 +83,9 @@ enum State {
     ),
 }
 
-impl Drop for Operation {
+impl Drop for ClientOperation {
     fn drop(&mut self) {
-        if let State::Opening(opening) = &self.state {
+        if let OperationState::Opening(opening) = &self.state {
             opening.abort();
         }
     }
@@ -192,7 +192,7 @@ impl OpenSocket {
     }
 
     async fn subscribe(&mut self, id: String, payload: Map<String, Json>) -> Result<(), End> {
-        let is_taken = |operation: &Operation| *operation.id == *id;
+        let is_taken = |operation: &ClientOperation| *operation.id == *id;
         if self.operations.iter().any(is_taken) {
             return Err(Close::taken(&id).into());
         }
@@ -209,10 +209,10 @@ impl OpenSocket {
         let payload = Json::Object(payload).to_string().into_boxed_str();
         let operation = OperationId::from(id.as_str());
         let opening = self.open(&operation, &payload, Start::Requested);
-        self.operations.push(Operation {
+        self.operations.push(ClientOperation {
             id: operation,
             payload,
-            state: State::Opening(opening),
+            state: OperationState::Opening(opening),
         });
         Ok(())
     }
@@ -249,16 +249,16 @@ impl OpenSocket {
         let again = OperationId::from(&**id);
         let payload = self.operations[position].payload.clone();
         let opening = self.open(&again, &payload, Start::AfterEvent(seq));
-        self.operations[position] = Operation {
+        self.operations[position] = ClientOperation {
             id: again,
             payload,
-            state: State::Opening(opening),
+            state: OperationState::Opening(opening),
         };
     }
 
     /// The index of an operation, unless it has ended: a later one with the same id is another.
     fn position(&self, id: &OperationId) -> Option<usize> {
-        let is_it = |operation: &Operation| Arc::ptr_eq(&operation.id, id);
+        let is_it = |operation: &ClientOperation| Arc::ptr_eq(&operation.id, id);
         self.operations.iter().position(is_it)
     }
 
@@ -295,7 +295,7 @@ impl OpenSocket {
             }
             Delivery::Opened(id, opened) => match *opened {
                 Ok(handle) => {
-                    self.operations[position].state = State::Open(handle);
+                    self.operations[position].state = OperationState::Open(handle);
                     Ok(None)
                 }
                 Err(refused) => {
