@@ -4,7 +4,6 @@
 //! Nothing here knows a rule of the business.
 
 mod anonymous;
-mod attempts;
 pub mod audit;
 mod documents;
 pub mod explorer;
@@ -15,6 +14,7 @@ pub(crate) mod node;
 mod operation;
 mod plans;
 pub mod presence;
+mod probes;
 mod response_cache;
 pub mod scan;
 mod schema;
@@ -52,13 +52,13 @@ use crate::{
         telemetry::{self, OperationKind},
     },
 };
-use attempts::RootFields;
 use documents::{Documents, Prepared};
 pub use documents::{Trusted, TrustedError};
 use http::Origins;
 use limits::{Limits, Refusal};
 use live::{ConnectionLimits, ConnectionPermit, Failure, Live, Runtime, Sources};
 pub use plans::{Plan, Plans, PlansError};
+use probes::RootFields;
 pub use response_cache::CacheSettings;
 use response_cache::{CacheDirective, CacheRequest, CacheStatus, ResponseCache};
 use shape::SchemaShape;

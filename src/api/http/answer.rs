@@ -64,7 +64,7 @@ impl Answer {
         }
     }
 
-    /// The executor's answer. Errors without a path and no data mean that it refused to begin.
+    /// The executor's response. Errors without a path and no data mean that it refused to begin.
     pub(super) fn executed(mut response: async_graphql::Response) -> Self {
         response.errors.iter_mut().for_each(ensure_code);
         let has_begun = response.data != Value::Null
@@ -90,7 +90,7 @@ impl Answer {
         }
     }
 
-    /// Sends it uncompressed, since the compressed length could tell of a secret in it.
+    /// Sends it uncompressed, since the compressed length could reveal a secret in it.
     pub(super) fn disable_compression(&mut self) {
         self.is_compressible = false;
     }

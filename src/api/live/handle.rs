@@ -21,7 +21,7 @@ use crate::{
 /// that reconnect at the same time share the replay.
 const SHARED_REPLAY: i64 = 128;
 
-/// A subscription under way; dropped, it ends.
+/// A running subscription; dropped, it ends.
 pub(crate) struct SubscriptionHandle {
     live: Arc<Live>,
     pub(super) group: Arc<SubscriberGroup>,

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     access::Actor,
-    api::{attempts::RootFields, documents::Prepared, spending},
+    api::{documents::Prepared, probes::RootFields, spending},
     events::{EventCursor, Feed, FeedError},
     graphql::{
         RequestContext,
@@ -30,7 +30,7 @@ pub(crate) struct Recipient {
 }
 
 impl Recipient {
-    /// Sends responses, waiting for room.
+    /// Sends responses, waiting while the queue is full.
     pub(super) async fn send_all(
         &self,
         responses: &[Arc<RenderedResponse>],
@@ -75,7 +75,7 @@ impl Live {
                 request.operation(),
                 &request.variables,
             );
-            named.suspect(&self.runtime.context(Arc::clone(&actor)));
+            named.enqueue(&self.runtime.context(Arc::clone(&actor)));
         }
         let price = spending::of_event(&request.measure);
         let price = Some(price).filter(|_| !is_interrupted);

@@ -52,7 +52,7 @@ pub(super) struct ResponseCache {
     build: [u8; 32],
 }
 
-/// What tells two builds apart that may give different responses.
+/// What distinguishes two builds that may give different responses.
 fn executable() -> String {
     let executable = std::env::current_exe().and_then(std::fs::metadata);
     let file = executable.and_then(|file| Ok((file.len(), file.modified()?)));

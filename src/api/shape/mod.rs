@@ -117,7 +117,7 @@ impl SchemaShape {
     /// only the one that runs has to keep the limits on pages and nodes.
     ///
     /// # Errors
-    /// The first limit exceeded, fragments in a circle, or no such operation.
+    /// The first limit exceeded, a cycle of fragments, or no such operation.
     pub fn measure(
         &self,
         document: &ExecutableDocument,

@@ -1,7 +1,7 @@
 //! The walk over a parsed document that adds up its weight, each fragment once.
 //!
 //! It recurses as deep as selections are written inside each other in one definition, which the parser bounds at 64;
-//! through fragments it does not recurse, since a document has room for hundreds that each use the next.
+//! through fragments it does not recurse, since a document may have hundreds that each use the next.
 
 use std::cell::OnceCell;
 use std::collections::HashMap;

@@ -34,7 +34,7 @@ use crate::{
 /// How often the client is pinged.
 const PING_EVERY: Duration = Duration::from_secs(20);
 /// A client that was silent for this long is gone.
-const SILENCE: Duration = Duration::from_secs(45);
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(45);
 /// Clients reconnect within this after a restart, each at another moment.
 const RETURN_WITHIN_MS: u64 = 5_000;
 
@@ -168,7 +168,7 @@ impl OpenSocket {
                 }
                 SocketEvent::RightsChanged => self.check_rights(None).await.map(drop),
                 SocketEvent::ShuttingDown => Err(restarting().into()),
-                SocketEvent::PingDue if heard_at.elapsed() > SILENCE => Err(End::Gone),
+                SocketEvent::PingDue if heard_at.elapsed() > CLIENT_TIMEOUT => Err(End::Gone),
                 SocketEvent::PingDue => self.send(Frame::Ping(axum::body::Bytes::new())).await,
             };
             if let Err(end) = served {

@@ -103,9 +103,9 @@ impl RootFields {
     }
 
     /// Enqueues all ids of a subscription for checking: its responses never show that there is no such record.
-    pub(super) fn suspect(self, context: &RequestContext) {
+    pub(super) fn enqueue(self, context: &RequestContext) {
         for field in &self.0 {
-            field.suspect(context);
+            field.enqueue(context);
         }
     }
 
@@ -128,7 +128,7 @@ impl RootFields {
                 }
                 FieldOutcome::Absent => {
                     is_told = true;
-                    has_noted |= field.suspect(context);
+                    has_noted |= field.enqueue(context);
                 }
             }
         }
@@ -138,7 +138,7 @@ impl RootFields {
                 has_noted = true;
             }
             if slips.absent && !is_told {
-                has_noted |= field.suspect(context);
+                has_noted |= field.enqueue(context);
             }
         }
         has_noted
@@ -204,7 +204,7 @@ impl RootField {
     }
 
     /// Enqueues all its ids for checking; whether it names any.
-    fn suspect(&self, context: &RequestContext) -> bool {
+    fn enqueue(&self, context: &RequestContext) -> bool {
         let all = self.ids.iter().chain(&self.unanswered).copied();
         self.leave(context, all.collect())
     }
