@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The most counters that are kept; beyond that, those with the fewest tries go first.
+/// The most counters in memory; beyond that, those with the fewest tries are evicted first.
 const MOST: usize = 100_000;
 
 /// How often something was tried, and when it may be tried again.
@@ -95,11 +95,11 @@ fn make_room(local: &mut HashMap<String, TryCount>, now: Instant) {
 mod tests {
     use super::*;
 
-    /// The count after a try that is kept for a while.
-    fn kept(
+    /// The count after a try, which is forgotten after a while.
+    fn counted(
         now: Instant,
         delay: impl Fn(u32) -> Duration,
-        kept: Duration,
+        ttl: Duration,
     ) -> impl FnOnce(Option<TryCount>) -> TryCount {
         move |known| {
             let tries = known.map_or(1, |count| count.tries + 1);
@@ -107,7 +107,7 @@ mod tests {
             TryCount {
                 tries,
                 open_at,
-                forget_at: open_at + kept,
+                forget_at: open_at + ttl,
             }
         }
     }
@@ -118,13 +118,16 @@ mod tests {
         let minute = Duration::from_secs(60);
         let delay = |tries| Duration::from_secs(if tries > 2 { 5 } else { 0 });
         for _ in 0..3 {
-            assert_eq!(local.begin("victim", now, kept(now, delay, minute)), None);
+            assert_eq!(
+                local.begin("victim", now, counted(now, delay, minute)),
+                None
+            );
         }
         for number in 0..MOST + 10 {
-            local.begin(&format!("name {number}"), now, kept(now, delay, minute));
+            local.begin(&format!("name {number}"), now, counted(now, delay, minute));
         }
         assert_eq!(
-            local.begin("victim", now, kept(now, delay, minute)),
+            local.begin("victim", now, counted(now, delay, minute)),
             Some(Duration::from_secs(5))
         );
         assert!(local.0.lock().expect("not poisoned").len() <= MOST);
@@ -136,20 +139,20 @@ mod tests {
         let minute = Duration::from_secs(60);
         let delay = |_| Duration::from_secs(5);
         let at = |seconds| now + Duration::from_secs(seconds);
-        assert_eq!(local.begin("a", now, kept(now, delay, minute)), None);
+        assert_eq!(local.begin("a", now, counted(now, delay, minute)), None);
         assert!(
             local
-                .begin("a", at(4), kept(at(4), delay, minute))
+                .begin("a", at(4), counted(at(4), delay, minute))
                 .is_some()
         );
         assert!(
             local
-                .begin("a", at(5), kept(at(5), delay, minute))
+                .begin("a", at(5), counted(at(5), delay, minute))
                 .is_none()
         );
         assert!(
             local
-                .begin("a", at(71), kept(at(71), delay, minute))
+                .begin("a", at(71), counted(at(71), delay, minute))
                 .is_none()
         );
         let tries = local.0.lock().expect("not poisoned")["a"].tries;

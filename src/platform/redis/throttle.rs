@@ -29,8 +29,8 @@ use crate::base::{
 
 /// The longest wait between two tries.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
-/// How long a counter is kept after the last wait.
-const KEPT: Duration = Duration::from_secs(60 * 60);
+/// How long a counter is stored after the last wait.
+const TTL: Duration = Duration::from_secs(60 * 60);
 
 /// Answers how long to wait, in milliseconds, and how often it was tried; a try that may be made is counted.
 const BEGIN: &str = "
@@ -48,7 +48,7 @@ redis.call('HSET', KEYS[1], 'tries', tries, 'open_at', now + delay)
 redis.call('PEXPIRE', KEYS[1], delay + ARGV[3])
 return { 0, tries, delay }";
 
-/// The same at a steady pace (the generic cell rate algorithm): kept is when all that was tried is paid off.
+/// The same at a steady pace (the generic cell rate algorithm): it stores when all that was tried is paid off.
 const BEGIN_STEADY: &str = "
 local now = redis.call('TIME')
 now = now[1] * 1000 + math.floor(now[2] / 1000)
@@ -86,7 +86,7 @@ enum Pace {
 }
 
 impl Counter {
-    /// Tries on one account; its name is kept as a hash only. Five are free.
+    /// Tries on one account; its name is stored as a hash only. Five are free.
     #[must_use]
     pub fn account(act: &str, name: &str) -> Self {
         Self {
@@ -107,7 +107,7 @@ impl Counter {
 
     /// Tries on one account from anywhere. Thirty at once and ten an hour are let through: more than two addresses come
     /// up to by [`Self::pair`] (fifteen in the first quarter of an hour and four an hour from then on), so it takes many
-    /// to keep a stranger to the account out, and none keeps out a known device.
+    /// to lock an unknown device out of the account, and none locks out a known one.
     #[must_use]
     pub fn everywhere(act: &str, name: &str) -> Self {
         Self {
@@ -187,7 +187,7 @@ impl Pace {
                 TryCount {
                     tries,
                     open_at,
-                    forget_at: open_at + KEPT,
+                    forget_at: open_at + TTL,
                 }
             }
             Self::Steady { every, .. } => {
@@ -271,14 +271,14 @@ impl Throttle {
         let millis = |time: Duration| time.as_millis().to_string();
         match counter.pace {
             Pace::Doubling { free } => {
-                let script = [free.to_string(), millis(LONGEST), millis(KEPT)];
+                let script = [free.to_string(), millis(LONGEST), millis(TTL)];
                 let (wait, tries, delay): (u64, u32, u64) =
                     self.ask(BEGIN, counter, &script).await?;
                 let open_at = now + Duration::from_millis(delay);
                 let count = TryCount {
                     tries,
                     open_at,
-                    forget_at: open_at + KEPT,
+                    forget_at: open_at + TTL,
                 };
                 Some((Duration::from_millis(wait), count))
             }

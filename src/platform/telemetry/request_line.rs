@@ -86,7 +86,7 @@ impl RequestLine {
         let trace = context.span().span_context().clone();
         let noted: MutexGuard<'_, Noted> =
             self.noted.lock().unwrap_or_else(PoisonError::into_inner);
-        // Outside the span: its fields are in the line already, and as an event of the trace it would be a repetition.
+        // Outside the span: its fields are in the log line already, and as an event of the trace it would be a duplicate.
         tracing::info!(
             target: "dealgraph::request",
             parent: None,

@@ -65,7 +65,7 @@ pub fn request_span(method: &str, path: &str, request_id: &str) -> Span {
     )
 }
 
-/// The span of one GraphQL operation; of the document only a SHA-256 is kept.
+/// The span of one GraphQL operation; of the document only a SHA-256 is recorded.
 #[must_use]
 pub fn operation_span(kind: OperationKind, name: Option<&str>, document: &str) -> Span {
     let span = tracing::debug_span!(
