@@ -23,21 +23,21 @@ pub enum SecretPurpose {
     ResetPassword,
     /// Stands between password and second factor.
     SecondFactor,
-    /// Ties what comes back from a provider to who went there.
+    /// Binds the return from a provider to the sign-in that began it.
     ProviderSignIn,
 }
 
-/// What was kept with a secret.
+/// What was stored with a secret.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Taken {
     /// Whose it is, if it is known already.
     #[sqlx(rename = "user_id")]
     pub user: Option<UserId>,
-    /// What its issuer wanted to know again.
+    /// The data that it was issued with.
     pub data: Json,
 }
 
-/// Makes a secret; only its hash is kept.
+/// Makes a secret; only its hash is stored.
 ///
 /// # Errors
 /// The database.

@@ -22,15 +22,15 @@ use crate::{
 
 /// How long a client may ask again whose answer got lost.
 const GRACE: TimeDelta = TimeDelta::seconds(30);
-/// So many generations are kept; one that is older is not known any more.
-const KEPT_GENERATIONS: i32 = 1_000;
+/// So many generations are stored; one that is older is not known any more.
+const STORED_GENERATIONS: i32 = 1_000;
 
 /// What a refresh token that was presented is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
-    /// The last one: the family goes on from it.
+    /// The last one: the family continues from it.
     Last,
-    /// One whose answer may have got lost: the family goes on beside it.
+    /// One whose answer may have got lost: the family continues from its parent.
     Again,
     /// An old one: there is a stolen copy.
     Replayed,
@@ -141,7 +141,12 @@ async fn go_on(
     sessions::use_token(&mut tx, family.session, last.generation).await?;
     let refresh =
         sessions::add_token(&mut tx, family.session, (last.generation + 1, parent)).await?;
-    sessions::forget_tokens(&mut tx, family.session, last.generation - KEPT_GENERATIONS).await?;
+    sessions::forget_tokens(
+        &mut tx,
+        family.session,
+        last.generation - STORED_GENERATIONS,
+    )
+    .await?;
     sessions::touch(&mut tx, family.session, origin).await?;
     let access = accounts
         .tokens

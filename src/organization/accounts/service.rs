@@ -49,7 +49,7 @@ pub struct Setup {
     pub settings: Settings,
 }
 
-/// How accounts are to be kept.
+/// The rules of accounts.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Whether strangers may register.
@@ -91,7 +91,7 @@ pub struct Accounts {
     pub throttle: Throttle,
     /// Notes for the audit log what no transaction records.
     pub recorder: Recorder,
-    /// How accounts are to be kept.
+    /// The rules of accounts.
     pub settings: Settings,
     background: (TaskTracker, Arc<Semaphore>),
 }

@@ -47,7 +47,7 @@ pub struct NewApiKey {
     pub trusted_documents_only: bool,
 }
 
-/// Makes a key. The secret is returned once and kept nowhere.
+/// Makes a key. The secret is returned once and stored nowhere.
 ///
 /// # Errors
 /// `BLANK`, `INVALID_ROLE`, `NOT_FOUND` for a role or team; `UNKNOWN_PERMISSION`, `WIDER_THAN_NEEDED`, `WIDER_THAN_ROLE`;
@@ -177,7 +177,7 @@ pub async fn revoke(tx: &mut Tx, id: ApiKeyId, expected_version: Option<i32>) ->
     .await
 }
 
-/// Makes a key that takes another one's place, which goes on working for so many hours.
+/// Makes a key that replaces another one, which stays valid for so many hours.
 ///
 /// # Errors
 /// `OUT_OF_RANGE`, `NOT_ACTIVE` for a key that does not work any more, `ROTATED` for one that has a successor;

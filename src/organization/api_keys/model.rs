@@ -20,10 +20,10 @@ use crate::{
 
 /// The longest that a key may be given to live, in days.
 const MAX_DAYS: i64 = 3650;
-/// The longest that a key which was rotated goes on working, in hours.
+/// The longest that a rotated key stays valid, in hours.
 const MAX_OVERLAP_HOURS: i32 = 168;
 
-/// A key that a program works with. Its secret is not among this: only a hash of it is kept.
+/// A key that a program works with. Its secret is not among this: only a hash of it is stored.
 #[derive(Debug, Clone, sqlx::FromRow, Columns)]
 #[unread(name_normalized)]
 #[unread(secret_hash, secret)]
@@ -150,7 +150,7 @@ fn check_end(at: DateTime<Utc>, now: DateTime<Utc>) -> Result<()> {
     }
 }
 
-/// How long a rotated key goes on working.
+/// How long a rotated key stays valid.
 ///
 /// # Errors
 /// `OUT_OF_RANGE` on `overlapHours`.

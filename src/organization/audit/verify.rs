@@ -196,7 +196,7 @@ async fn verify_one(
     }))
 }
 
-/// The head, and the highest number of an entry: in one statement, because the log goes on meanwhile.
+/// The head, and the highest number of an entry: in one statement, because the log grows meanwhile.
 async fn head(db: &Db, tenant: TenantId) -> Result<Option<(Head, Option<i64>)>> {
     let mut tx = db.system(SystemReason::Audit).await?;
     let sql = Sql::new(

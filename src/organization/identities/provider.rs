@@ -1,6 +1,6 @@
 //! One OpenID provider that people sign in through: authorization code with PKCE and nonce (OpenID Connect Core 1.0).
 //!
-//! The only place that knows the OpenID library. What the provider says of itself is kept, also while it is down.
+//! The only place that knows the OpenID library. The provider's metadata is cached, also while it is down.
 
 use std::{borrow::Cow, pin::Pin, sync::Arc};
 

@@ -112,7 +112,7 @@ pub enum SigningAlgorithm {
     EdDSA,
 }
 
-/// An https address, or an http one on this machine; kept as it was written, because others compare it letter by letter.
+/// An https address, or an http one on this machine; stored as it was written, because it is compared letter by letter.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct WebAddress {

@@ -37,7 +37,7 @@ pub async fn remove(
     })?;
     grant::refuse_out_of_reach(tx.actor(), before.team_path.as_deref())?;
     grant::refuse_out_of_reach(tx.actor(), to.team_path.as_deref())?;
-    // What was on its way to this person goes on to the successor.
+    // Records that are being reassigned to this member go to the successor instead.
     store::repoint(tx, user, successor).await?;
     let mut after = before.clone();
     after.status = MembershipStatus::Leaving;

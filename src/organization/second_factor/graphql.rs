@@ -284,7 +284,7 @@ impl From<Enrolment> for SecondFactorSetUp {
     }
 }
 
-/// Who is signed in: these fields are also asked by people who are not.
+/// The actor: these fields may also be selected without being signed in.
 fn actor<'c>(ctx: &'c Context<'_>) -> Result<&'c Actor> {
     let request = ctx.data_opt::<Arc<RequestContext>>();
     let request = request.ok_or(Error::Unauthenticated(

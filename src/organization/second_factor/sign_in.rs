@@ -1,5 +1,5 @@
-//! The second factor in the middle of a sign-in: the password was right, or a provider said who it is, and what goes on
-//! is tied to a secret that was answered then.
+//! The second factor in the middle of a sign-in: the password was right, or a provider identified the person, and the rest
+//! is bound to a secret that was answered then.
 
 use serde_json::Value as Json;
 use uuid::Uuid;

@@ -26,7 +26,7 @@ const AUTHOR: &str = "system:operator";
 /// Tenants of one reading.
 const PAGE: i64 = 500;
 
-/// The operator, at work.
+/// The platform's operator.
 pub struct Operator<'a> {
     db: &'a Db,
     origin: Origin,

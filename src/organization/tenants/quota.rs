@@ -15,8 +15,8 @@ pub struct Usage {
     pub api_keys: i64,
 }
 
-/// How many members, invited people, teams, roles and working keys the tenant has. Only who may see them all counts
-/// them right: an admin.
+/// How many members, invitees, teams, roles and valid keys the tenant has. Only an actor who sees them all counts them
+/// right: an admin.
 ///
 /// # Errors
 /// The database.

@@ -56,17 +56,17 @@ impl AccountsExt for Context<'_> {
     }
 }
 
-/// The person who asks, for what is about all of their account.
+/// The caller, for what is about all of their account.
 fn oneself(ctx: &Context<'_>) -> Result<Oneself> {
     Oneself::of(ctx.request().actor())
 }
 
-/// The person who asks, for what is about the devices they are signed in on.
+/// The caller, for what is about the devices they are signed in on.
 fn of_devices(ctx: &Context<'_>) -> Result<Oneself> {
     Oneself::of_devices(ctx.request().actor())
 }
 
-/// The session that is asked with; a token that was made by hand has none.
+/// The session of the request; a token from the command line has none.
 fn session(ctx: &Context<'_>) -> Result<SessionId> {
     let session = ctx.request().actor().session();
     session.ok_or(Error::Forbidden("do this without a session: sign in"))

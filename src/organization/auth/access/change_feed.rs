@@ -1,7 +1,7 @@
 //! The feed of access changes: whose rights changed, when this server learned of it, and until when it has missed none.
 //!
 //! A change evicts nothing from a cache: what was read before the change was learned of is stale from then on. So a read
-//! that was under way meanwhile can't slip into the cache afterwards.
+//! that was running meanwhile can't enter the cache afterwards.
 
 use std::{
     array,
@@ -21,7 +21,7 @@ use crate::{
 
 /// How long what was read is relied on without another poll. A little less than the second that is promised.
 pub(super) const LEASE: Duration = Duration::from_millis(900);
-/// How long changes are kept. What was read longer ago than this may have changed.
+/// How long changes are remembered. What was read longer ago than this may have changed.
 pub(super) const CHANGES_KEPT_FOR: Duration = Duration::from_secs(600);
 /// After a gap of this length between polls, changes may have been missed.
 const LONGEST_GAP: Duration = Duration::from_secs(15);

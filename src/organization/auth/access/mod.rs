@@ -61,7 +61,7 @@ use resolved::Resolved;
 const CACHED_TOKENS: u64 = 100_000;
 /// The most subjects that are cached; 2 kB each.
 const CACHED_SUBJECTS: u64 = 100_000;
-/// The time to live of a cached subject, also if nothing changed. Shorter than changes are kept.
+/// The time to live of a cached subject, also if nothing changed. Shorter than changes are remembered.
 const CACHED_FOR: Duration = Duration::from_secs(300);
 /// How soon an actor whose token is in its grace period is resolved again.
 const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(250);

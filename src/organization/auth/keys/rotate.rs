@@ -10,7 +10,7 @@ use crate::{
     platform::Vault,
 };
 
-/// Servers whose clocks differ, and requests under way, get so much longer.
+/// So much longer for servers whose clocks differ, and for running requests.
 const MARGIN: TimeDelta = TimeDelta::minutes(1);
 /// Keys that ended are listed for so long.
 const LISTED: TimeDelta = TimeDelta::days(30);

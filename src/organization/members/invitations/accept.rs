@@ -29,8 +29,8 @@ pub struct Newcomer {
     pub name: Option<String>,
     /// The password: the one to have, or the one that the person has.
     pub password: Option<String>,
-    /// Who is signed in already, by which session of the account's own. What one tenant trusts (its provider, another
-    /// issuer) proves nothing here: it is good for that tenant, and what is opened here is another.
+    /// The person who is signed in already, by which session of the account's own. A credential that one tenant trusts (its
+    /// provider, another issuer) proves nothing here: it is good for that tenant only.
     pub signed_in: Option<(UserId, SessionId)>,
 }
 

@@ -204,7 +204,7 @@ pub(super) async fn tenant_status(tx: &mut SystemTx, tenant: TenantId) -> Result
     Ok(tx.column::<String>(sql).await?.into_iter().next())
 }
 
-/// Who has an account for an address.
+/// The person with an account for an address.
 pub(super) async fn person(tx: &mut SystemTx, normalized: &str) -> Result<Option<ExistingAccount>> {
     let sql =
         Sql::new("SELECT user_id, email, name, password_hash FROM users WHERE email_normalized = ")

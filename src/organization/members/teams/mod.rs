@@ -1,4 +1,4 @@
-//! The tree of teams. Who leads a team also sees what its sub-teams own, so moving a team moves who sees what.
+//! The tree of teams. The manager of a team also sees what its sub-teams own, so moving a team changes who sees what.
 
 mod store;
 
