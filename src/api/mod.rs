@@ -62,7 +62,7 @@ use probes::RootFields;
 pub use response_cache::CacheSettings;
 use response_cache::{CacheDirective, CacheRequest, CacheStatus, ResponseCache};
 use shape::SchemaShape;
-use stages::Stages;
+use stages::StageCounts;
 
 /// What the HTTP layer hands requests to.
 pub struct Api {
@@ -78,7 +78,7 @@ pub struct Api {
     spending: Arc<Spending>,
     documents: Documents,
     response_cache: ResponseCache,
-    stages: Stages,
+    stages: StageCounts,
     origins: Origins,
     connections: TaskTracker,
     closing: CancellationToken,
@@ -147,7 +147,7 @@ impl Api {
         let shape = SchemaShape::from_sdl(&sdl).expect("the schema's own text is a schema");
         let shape = Arc::new(shape);
         let progress = VersionReader::new(db.clone());
-        let stages = Stages::new(db.clone(), progress.clone());
+        let stages = StageCounts::new(db.clone(), progress.clone());
         let response_cache = ResponseCache::new(
             cache,
             progress,
@@ -201,7 +201,7 @@ impl Api {
     }
 
     /// How many stages pipelines have.
-    fn stages(&self) -> &Stages {
+    fn stages(&self) -> &StageCounts {
         &self.stages
     }
 

@@ -19,14 +19,14 @@ const CACHED: u64 = 10_000;
 const CACHED_FOR: Duration = Duration::from_secs(60);
 
 /// Counts stages, by visibility class.
-pub(super) struct Stages {
+pub(super) struct StageCounts {
     db: Db,
     progress: VersionReader,
     /// By visibility class and version of pipelines.
     counts: Cache<String, usize>,
 }
 
-impl Stages {
+impl StageCounts {
     pub(super) fn new(db: Db, progress: VersionReader) -> Self {
         Self {
             db,

@@ -94,7 +94,7 @@ impl TraceParents {
             return;
         }
         let parent = TraceContextPropagator::new()
-            .extract_with_context(&opentelemetry::Context::new(), &Header(traceparent));
+            .extract_with_context(&opentelemetry::Context::new(), &TraceHeader(traceparent));
         // The only error is that no traces are recorded, and then there is nothing to continue.
         let _ = request.set_parent(parent);
     }
@@ -123,9 +123,9 @@ impl std::fmt::Display for Hex<'_> {
     }
 }
 
-struct Header<'a>(&'a str);
+struct TraceHeader<'a>(&'a str);
 
-impl Extractor for Header<'_> {
+impl Extractor for TraceHeader<'_> {
     fn get(&self, key: &str) -> Option<&str> {
         (key == "traceparent").then_some(self.0)
     }
