@@ -29,7 +29,7 @@ pub(crate) async fn attempt<'a>(
     begun
 }
 
-/// Mails the owner, if there is one. Whether there is one is found out after the answer.
+/// Mails the owner, if there is one. That is looked up after the answer.
 async fn sound(accounts: &Accounts, email: &str, origin: &Origin) {
     let daily = Counter::daily("sign-in-alarm", email);
     if accounts.throttle.begin(&daily).await.is_err() {

@@ -46,16 +46,16 @@ pub struct Entering {
     pub second_factor: bool,
     /// The outside provider that says who it is, if one does.
     pub provider: Option<String>,
-    /// Whether nothing was proved just now, and an open session says who it is.
+    /// Whether an open session alone identifies the person, without a new proof.
     pub resumed: bool,
 }
 
 /// What signing in came to.
 #[derive(Debug, Clone)]
 pub enum SignedIn {
-    /// The person is in.
+    /// The person has a session.
     Session(Box<OpenedSession>),
-    /// A second factor is wanted first.
+    /// A second factor is required first.
     SecondFactor(SecondFactorStep),
 }
 

@@ -21,7 +21,7 @@ pub enum SecretPurpose {
     VerifyEmail,
     /// Sets a new password.
     ResetPassword,
-    /// Stands between password and second factor.
+    /// Continues a sign-in with the second factor.
     SecondFactor,
     /// Binds the return from a provider to the sign-in that began it.
     ProviderSignIn,

@@ -1,4 +1,4 @@
-//! Changing what a member may do and where they stand.
+//! Changing a member's role, team and title.
 
 use super::{Member, MembershipStatus, Team, grant, store};
 use crate::{

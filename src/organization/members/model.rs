@@ -154,7 +154,7 @@ impl Team {
         path.matches('.').count()
     }
 
-    /// Refuses a place for a team that is `below` teams tall with its sub-teams.
+    /// Refuses a path that is too deep for a team with `below` levels of sub-teams.
     pub(super) fn check_depth(path: &str, below: usize) -> Result<()> {
         match Self::depth(path) + below {
             0..=MAX_TEAM_DEPTH => Ok(()),
@@ -166,7 +166,7 @@ impl Team {
         }
     }
 
-    /// How many teams stand below this one on the longest way down, by the paths of its sub-teams.
+    /// How many levels of sub-teams it has, by their paths.
     pub(super) fn height<'a>(&self, paths: impl IntoIterator<Item = &'a str>) -> usize {
         let deepest = paths.into_iter().map(Self::depth).max();
         deepest

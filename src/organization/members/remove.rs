@@ -1,4 +1,4 @@
-//! Taking a member out of the tenant for good. They are out at once; their records pass to a successor.
+//! Removing a member from the tenant. They lose access at once; their records are reassigned to a successor.
 
 use super::{Member, MembershipStatus, change, grant, store};
 use crate::{

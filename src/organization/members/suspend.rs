@@ -1,4 +1,4 @@
-//! Keeping a member out for a while. Their records stay theirs.
+//! Suspending a member: they can't sign in, and their records stay theirs.
 
 use super::{Member, MembershipStatus, change, grant, store};
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     organization::tenants::quota,
 };
 
-/// Keeps a member out, at once and on every server. Doing it twice changes nothing.
+/// Suspends a member, at once and on every server. Doing it twice changes nothing.
 ///
 /// # Errors
 /// `NOT_FOUND`, `CONFLICT`, `TOO_LONG`, `FORBIDDEN`, `LAST_ADMIN`, `LEAVING`, and `SELF` for the actor.

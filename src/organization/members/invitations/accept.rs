@@ -1,4 +1,4 @@
-//! Taking an invitation: the mailed secret and a proof of who takes it make a member.
+//! Accepting an invitation: the mailed secret and a proof of identity make a member.
 //!
 //! The secret shows that its bearer reads the mail of the address. That is enough to make an account for the address,
 //! and not enough to open one that exists: mails are forwarded, and an account opens other tenants too.
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// An invitee who accepts.
-pub struct Newcomer {
+pub struct Invitee {
     /// The secret as it was mailed.
     pub token: String,
     /// The name, of an invitee without an account.
@@ -34,7 +34,7 @@ pub struct Newcomer {
     pub signed_in: Option<(UserId, SessionId)>,
 }
 
-/// How the newcomer has proved who they are, which is all that the new session can say of itself.
+/// How the invitee was authenticated, which the new session records.
 #[derive(Default)]
 struct Proof {
     second_factor: bool,
@@ -43,7 +43,7 @@ struct Proof {
     resumed: bool,
 }
 
-/// How the newcomer will be known.
+/// The account that the membership is for.
 enum Identity {
     New { name: String, hash: String },
     Existing(ExistingAccount),
@@ -64,22 +64,22 @@ pub(super) struct ExistingAccount {
 /// without an account `BLANK`, `TOO_LONG`, `PASSWORD_TOO_SHORT`, `PASSWORD_TOO_LONG`, `PASSWORD_TOO_COMMON`; of one with
 /// an account `PASSWORD_REQUIRED`, `INVALID_CREDENTIALS`, `TOO_MANY_ATTEMPTS`; `TENANT_SUSPENDED`, `TENANT_DELETING`.
 /// With `SSO_REQUIRED` the invitee is a member and signs in through the tenant's provider.
-pub async fn accept(accounts: &Accounts, newcomer: Newcomer, origin: &Origin) -> Result<SignedIn> {
-    let secret = InvitationSecret::parse(&newcomer.token).ok_or_else(not_good)?;
+pub async fn accept(accounts: &Accounts, invitee: Invitee, origin: &Origin) -> Result<SignedIn> {
+    let secret = InvitationSecret::parse(&invitee.token).ok_or_else(not_good)?;
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
     let invitation = usable(&mut tx, &secret).await?;
     let normalized = normalize_email(&invitation.email, "token")?;
     let known = store::person(&mut tx, &normalized).await?;
-    // Hashing takes its time, and nothing is held meanwhile.
+    // No transaction is held while the password is hashed.
     drop(tx);
     let (identity, proof) = match known {
         Some(known) => {
-            let proof = prove(accounts, &known, &newcomer, (&normalized, origin)).await?;
+            let proof = prove(accounts, &known, &invitee, (&normalized, origin)).await?;
             (Identity::Existing(known), proof)
         }
         None => {
-            let name = required_name(newcomer.name)?;
-            let password = required_password(newcomer.password, &normalized)?;
+            let name = required_name(invitee.name)?;
+            let password = required_password(invitee.password, &normalized)?;
             let hash = accounts.hasher.hash(&password).await?;
             (Identity::New { name, hash }, Proof::default())
         }
@@ -111,7 +111,7 @@ pub async fn accept(accounts: &Accounts, newcomer: Newcomer, origin: &Origin) ->
     }
 }
 
-/// The invitation that a secret opens, locked, if it can be taken now.
+/// The invitation of a secret, locked, if it can be accepted now.
 async fn usable(tx: &mut SystemTx, secret: &InvitationSecret) -> Result<Invitation> {
     let invitation = store::opened_by(tx, secret).await?.ok_or_else(not_good)?;
     let refused = |code, message| Err(Error::invalid(code, "token", message));
@@ -136,10 +136,10 @@ async fn usable(tx: &mut SystemTx, secret: &InvitationSecret) -> Result<Invitati
 async fn prove(
     accounts: &Accounts,
     known: &ExistingAccount,
-    newcomer: &Newcomer,
+    invitee: &Invitee,
     (normalized, origin): (&str, &Origin),
 ) -> Result<Proof> {
-    if let Some(signed_in) = newcomer.signed_in
+    if let Some(signed_in) = invitee.signed_in
         && signed_in.0 == known.user_id
     {
         let mut tx = accounts.db.system(SystemReason::SignIn).await?;
@@ -155,7 +155,7 @@ async fn prove(
             resumed: true,
         });
     }
-    let Some(password) = &newcomer.password else {
+    let Some(password) = &invitee.password else {
         let message = "there is an account with this address: give its password, or sign in first";
         return Err(Error::invalid("PASSWORD_REQUIRED", "password", message));
     };

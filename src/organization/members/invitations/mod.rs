@@ -1,4 +1,4 @@
-//! Invitations: how people come into a tenant. The mailed secret opens one membership, once, for a while.
+//! Invitations: how people join a tenant. The mailed secret makes one membership, once, until it expires.
 
 mod accept;
 mod graphql;
@@ -9,7 +9,7 @@ mod store;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-pub use accept::{Newcomer, accept};
+pub use accept::{Invitee, accept};
 pub use graphql::InvitationQuery;
 pub use model::{Invitation, InvitationOrderField, InvitationStatus};
 pub use mutation::InvitationMutation;
@@ -116,7 +116,7 @@ pub(crate) async fn invite_first_admin(
     Ok(secret)
 }
 
-/// Sends an invitation again, with a new secret: the link that was mailed before opens nothing any more.
+/// Sends an invitation again, with a new secret: the link that was mailed earlier is no longer valid.
 ///
 /// # Errors
 /// `NOT_FOUND`, `CONFLICT`, `OUT_OF_RANGE`, `CLOSED` for one that was accepted or revoked, `QUOTA_EXCEEDED`;
@@ -147,7 +147,7 @@ pub async fn resend(
     Ok((after, secret))
 }
 
-/// Takes an invitation back. Doing it twice changes nothing.
+/// Revokes an invitation. Doing it twice changes nothing.
 ///
 /// # Errors
 /// `NOT_FOUND`, `CONFLICT`, `FORBIDDEN`, and `CLOSED` for one that was accepted.

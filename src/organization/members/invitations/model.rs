@@ -54,7 +54,7 @@ pub enum InvitationStatus {
 }
 
 impl Invitation {
-    /// How it stands at a time.
+    /// Its status at a time.
     #[must_use]
     pub fn standing(&self, now: DateTime<Utc>) -> InvitationStatus {
         match (self.accepted_at, self.revoked_at) {
@@ -90,7 +90,7 @@ impl Invitation {
 }
 
 impl InvitationStatus {
-    /// The invitations that stand so at a time.
+    /// The condition for a status at a time.
     #[must_use]
     pub fn predicate(self, now: DateTime<Utc>) -> Predicate {
         let (accepted, revoked) = (empty("accepted_at"), empty("revoked_at"));

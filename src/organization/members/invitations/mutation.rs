@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 
-use super::{Invitation, InvitationSecret, Invited, NewInvitation, Newcomer, USUAL_DAYS};
+use super::{Invitation, InvitationSecret, Invited, Invitee, NewInvitation, USUAL_DAYS};
 use crate::{
     access::{Oneself, Role},
     base::{
@@ -181,7 +181,7 @@ impl InvitationMutation {
     ) -> async_graphql::Result<SignInPayload> {
         // The invitee may have no access token, and then there is no request context.
         let signed_in = ctx.data_opt::<Arc<RequestContext>>();
-        let newcomer = Newcomer {
+        let invitee = Invitee {
             token: input.token,
             name: input.name,
             password: input.password,
@@ -190,7 +190,7 @@ impl InvitationMutation {
                 Some((oneself.user(), oneself.session()?))
             }),
         };
-        SignInPayload::new(super::accept(ctx.accounts(), newcomer, &ctx.origin()).await)
+        SignInPayload::new(super::accept(ctx.accounts(), invitee, &ctx.origin()).await)
     }
 }
 

@@ -126,7 +126,7 @@ pub(super) async fn update(
         .ok_or(Error::Forbidden("change this invitation"))
 }
 
-/// Locks what a secret opens, if it opens something.
+/// Locks the invitation of a secret, if there is one.
 pub(super) async fn opened_by(
     tx: &mut SystemTx,
     secret: &InvitationSecret,
@@ -198,7 +198,7 @@ pub(super) async fn join(
     Ok(tx.execute(sql).await? > 0)
 }
 
-/// How the tenant stands.
+/// The status of the tenant.
 pub(super) async fn tenant_status(tx: &mut SystemTx, tenant: TenantId) -> Result<Option<String>> {
     let sql = Sql::new("SELECT status FROM tenants WHERE tenant_id = ").bind(tenant);
     Ok(tx.column::<String>(sql).await?.into_iter().next())
@@ -236,7 +236,7 @@ pub(super) async fn add_person(
     Ok(tx.execute(sql).await? > 0)
 }
 
-/// Who holds the secret of a mail reads the address.
+/// The bearer of a mailed secret reads the mail of the address.
 pub(super) async fn verify_address(tx: &mut SystemTx, user: UserId) -> Result<()> {
     let sql = Sql::new("UPDATE users SET email_verified_at = ")
         .bind(tx.now())

@@ -50,8 +50,8 @@ pub async fn create(
     Ok(team)
 }
 
-/// Changes a team's name, or its place with all that is below it. Answers the team and the members who moved, whose
-/// records [`super::reassignment`] brings to their new place.
+/// Renames a team, or moves it with all teams below it. Answers the team and the members who moved, whose records
+/// [`super::reassignment`] updates.
 ///
 /// # Errors
 /// `NOT_FOUND`, `CONFLICT`, `BLANK`, `TOO_LONG`, `LOOP`, `TOO_DEEP`; `FORBIDDEN` without `users:write`, for a move
@@ -101,7 +101,7 @@ pub async fn delete(tx: &mut Tx, (id, expected_version): (TeamId, Option<i32>)) 
     Ok(())
 }
 
-/// Where a team comes to stand below another one.
+/// The path of a team below another one.
 async fn new_place(tx: &mut Tx, team: &Team, parent: Option<TeamId>) -> Result<String> {
     let above = above(tx, parent).await?;
     if above
@@ -126,7 +126,7 @@ async fn new_place(tx: &mut Tx, team: &Team, parent: Option<TeamId>) -> Result<S
     Ok(path)
 }
 
-/// Takes sub-teams, members and keys along with a team.
+/// Moves sub-teams, members and keys along with a team.
 async fn follow(tx: &mut Tx, before: &Team, after: &Team) -> Result<Vec<UserId>> {
     let paths = (before.path.as_str(), after.path.as_str());
     store::move_sub_teams(tx, paths).await?;
