@@ -1,4 +1,4 @@
-//! What signing in comes to.
+//! The outcome of a sign-in, and the tenant that it is for.
 
 use crate::{
     access::Role,
@@ -27,7 +27,7 @@ pub struct JoinedTenant {
 /// Which tenant a person enters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TenantChoice {
-    /// The one they were in last, or else any that they can enter.
+    /// The last used one, or else any that they can enter.
     LastUsed,
     /// The one with this short name.
     Slug(String),
@@ -50,7 +50,7 @@ pub struct Entering {
     pub resumed: bool,
 }
 
-/// What signing in came to.
+/// The outcome of a sign-in.
 #[derive(Debug, Clone)]
 pub enum SignedIn {
     /// The person has a session.

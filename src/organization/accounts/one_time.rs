@@ -1,4 +1,4 @@
-//! Secrets that work once, for a while, for one purpose: mailed links, and the steps of a sign-in.
+//! One-time secrets with an expiry and one purpose: mailed links, and the steps of a sign-in.
 
 use chrono::TimeDelta;
 use serde_json::Value as Json;
@@ -64,7 +64,7 @@ pub async fn issue(
     Ok(token)
 }
 
-/// Uses a secret up. Of two who bring it at the same time one gets it.
+/// Uses a secret up. Of two concurrent requests one gets it.
 ///
 /// # Errors
 /// The database.
@@ -82,7 +82,7 @@ pub async fn take(tx: &mut SystemTx, purpose: SecretPurpose, token: &str) -> Res
     tx.optional(sql).await
 }
 
-/// Counts a try with a secret that stays good until it is taken; after `most` tries it is dead. The caller commits
+/// Counts a try with a secret that stays valid until it is taken; after `most` tries it is invalid. The caller commits
 /// before it judges the try, or the count is lost.
 ///
 /// # Errors
@@ -125,7 +125,7 @@ pub async fn peek(tx: &mut SystemTx, purpose: SecretPurpose, token: &str) -> Res
     tx.optional(sql).await
 }
 
-/// Makes all of a person's secrets of a purpose useless.
+/// Revokes all of a person's secrets of a purpose.
 ///
 /// # Errors
 /// The database.

@@ -86,7 +86,7 @@ pub async fn run(command: PersonCommand, db: &Db, print: impl Fn(String)) -> Res
     Ok(())
 }
 
-/// Lets a person in or keeps them out, on every server within a second; answers how many sessions ended.
+/// Activates or deactivates an account, on every server within a second; answers how many sessions ended.
 async fn set_active(db: &Db, email: &str, active: bool) -> Result<usize> {
     let mut tx = db.system(SystemReason::SignIn).await?;
     let user = find(&mut tx, email).await?;

@@ -1,4 +1,4 @@
-//! Changing a password that is known, and choosing a new one when it is not.
+//! Changing a known password, and resetting a forgotten one.
 
 use chrono::TimeDelta;
 use serde_json::json;
@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// How long a mailed link to a new password is good.
+/// How long a mailed link to a new password is valid.
 const RESET_WITHIN: TimeDelta = TimeDelta::hours(1);
 
 /// Changes one's own password and ends all other sessions.
@@ -107,7 +107,7 @@ pub async fn request_reset(accounts: &Accounts, email: &str, origin: &Origin) ->
 /// Sets a new password by a mailed link, which also shows that the address is the person's, and ends all sessions.
 ///
 /// # Errors
-/// `INVALID_TOKEN`, `TOO_MANY_ATTEMPTS`, and what is wrong with the password; the link stays good then.
+/// `INVALID_TOKEN`, `TOO_MANY_ATTEMPTS`, and what is wrong with the password; the link stays valid then.
 pub async fn reset(accounts: &Accounts, token: &str, new: &str, origin: &Origin) -> Result<()> {
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
     let found = one_time::peek(&mut tx, SecretPurpose::ResetPassword, token).await?;
@@ -124,7 +124,7 @@ pub async fn reset(accounts: &Accounts, token: &str, new: &str, origin: &Origin)
         .await?;
     let hash = accounts.hasher.hash(new).await?;
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
-    // Of two who bring it at the same time one comes through here.
+    // Of two concurrent requests one takes it.
     let taken = one_time::take(&mut tx, SecretPurpose::ResetPassword, token).await?;
     taken.ok_or_else(invalid_token)?;
     store::reset_password(&mut tx, user, hash).await?;
@@ -142,7 +142,7 @@ pub async fn reset(accounts: &Accounts, token: &str, new: &str, origin: &Origin)
     Ok(())
 }
 
-/// Makes useless what was begun with the old password or may still replace the new one.
+/// Revokes what was begun with the old password or may still replace the new one.
 async fn revoke_begun(tx: &mut SystemTx, user: UserId) -> Result<()> {
     one_time::revoke(tx, SecretPurpose::ResetPassword, user).await?;
     one_time::revoke(tx, SecretPurpose::SecondFactor, user).await

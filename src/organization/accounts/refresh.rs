@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// How long a client may ask again whose answer got lost.
+/// How long a client whose answer got lost may retry.
 const GRACE: TimeDelta = TimeDelta::seconds(30);
 /// So many generations are stored; one that is older is not known any more.
 const STORED_GENERATIONS: i32 = 1_000;
@@ -44,9 +44,9 @@ pub(super) struct StoredToken {
     pub(super) used_at: Option<DateTime<Utc>>,
 }
 
-/// Rotates a refresh token and looks again whether the person may still be where the session is. With a tenant, by its
-/// short name, the access token is for that one, and the session is in it beside its others; where it may not be, it
-/// stays as it was, with the refresh token unused.
+/// Rotates a refresh token and checks again whether the person is still a member of the session's tenant. With a tenant,
+/// by its short name, the access token is for that one, and the session is in it beside its others; where the person may
+/// not enter it, the session stays as it was, with the refresh token unused.
 ///
 /// # Errors
 /// `SESSION_ENDED` when the token is no good (any more), `SSO_REQUIRED` when the tenant wants its provider by now;
@@ -125,7 +125,7 @@ pub async fn refresh(
     go_on(accounts, tx, (&family, tenant, tenants), rotation, origin).await
 }
 
-/// Gives out the next tokens of a family, for one of its tenants.
+/// Issues the next tokens of a family, for one of its tenants.
 async fn go_on(
     accounts: &Accounts,
     mut tx: SystemTx,
@@ -168,7 +168,7 @@ fn judge(presented: StoredToken, last: StoredToken, now: DateTime<Utc>) -> Verdi
         // Only the last one of a family is unused.
         return Verdict::Last;
     };
-    // The last one is the answer to this one, or a second answer to the same question.
+    // The last one is the answer to this one, or a second answer to the same request.
     let is_next = last.parent == presented.generation || last.parent == presented.parent;
     let is_lost = last.used_at.is_none() && is_next && now - used_at <= GRACE;
     if is_lost {
@@ -248,7 +248,7 @@ mod tests {
             Verdict::Replayed,
             "its grandparent"
         );
-        // The answer that got lost was replaced by a second one: both questions and the first answer are known.
+        // The answer that got lost was replaced by a second one: both requests and the first answer are known.
         let second = stored(6, 4, None);
         assert_eq!(judge(stored(4, 3, Some(20)), second, at(0)), Verdict::Again);
         assert_eq!(judge(stored(5, 4, Some(5)), second, at(0)), Verdict::Again);

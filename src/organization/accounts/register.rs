@@ -1,4 +1,4 @@
-//! Registering: a person with the first tenant. Nothing comes about before the mailed link is opened and the password
+//! Registering: a person with the first tenant. Nothing is created before the mailed link is opened and the password
 //! is typed once more, so an account can't be opened for another person's address; and a known address gets another mail
 //! but the same answer, so it does not show who has an account.
 
@@ -21,7 +21,7 @@ use crate::{
     db::{SystemReason, SystemTx, journal::Origin},
 };
 
-/// How long a mailed link is good.
+/// How long a mailed link is valid.
 pub(super) const FINISH_WITHIN: TimeDelta = TimeDelta::hours(24);
 
 /// What a person registers with.
@@ -47,7 +47,7 @@ pub struct FirstTenant {
     pub locale: String,
 }
 
-/// A registration that waits for its link to be opened. The ids are fixed, so finishing it twice makes everything once.
+/// A pending registration. The ids are fixed, so finishing it twice creates everything once.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Pending {
     pub(super) user: Uuid,

@@ -33,7 +33,7 @@ pub struct Credentials {
     pub password: String,
     /// Into which tenant, by its short name; without it the one last used.
     pub tenant: Option<String>,
-    /// A refresh token of before, by which the device is known.
+    /// A refresh token of an earlier session, by which the device is known.
     pub device: Option<String>,
 }
 
@@ -103,7 +103,7 @@ pub async fn sign_in(
     }
 }
 
-/// The session by which a device is known that shows a refresh token of before.
+/// The session of a known device, by a refresh token that it still has.
 async fn known_device(
     accounts: &Accounts,
     email: &str,
@@ -276,7 +276,7 @@ pub(super) fn note_refusal(
     recorder.note(Whom::TenantsOf(user), entry, origin.clone());
 }
 
-/// Keeps the password at today's cost, now that it is known for a moment.
+/// Rehashes the password at today's cost, while it is at hand.
 fn rehash_later(accounts: &Accounts, user: UserId, password: String, old: String) {
     let (db, hasher) = (accounts.db.clone(), accounts.hasher.clone());
     accounts.later("a password's new hash", async move {

@@ -19,7 +19,7 @@ pub(super) struct PersonCredentials {
     pub(super) password_hash: Option<String>,
 }
 
-/// What is known of a person beside the password.
+/// The state of an account that decides about a sign-in, beside the password.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub(super) struct SignInState {
     pub(super) active: bool,
@@ -109,7 +109,7 @@ pub(super) async fn rehash(
     Ok(())
 }
 
-/// What a person proves who they are with.
+/// What a person authenticates with.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub(super) struct Secrets {
     pub(super) email: String,

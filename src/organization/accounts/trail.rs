@@ -1,5 +1,5 @@
-//! The trail of an account: what a person does to it stands in the log of each of their tenants, and is written by the
-//! transaction that does it, so that no crash and no flood can lose it.
+//! The audit trail of an account: an act on it is recorded in the log of each of the person's tenants, by the transaction
+//! that does it, so that no crash and no flood can lose it.
 
 use crate::{
     base::{

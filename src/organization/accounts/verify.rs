@@ -1,4 +1,4 @@
-//! Showing that an address is one's own, by a mailed link; for a registration it is what finishes it.
+//! Verifying an address by a mailed link, which also finishes a registration.
 
 use std::sync::Arc;
 

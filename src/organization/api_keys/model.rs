@@ -36,10 +36,10 @@ pub struct ApiKey {
     pub(super) hint: String,
     pub(super) last_used_at: Option<DateTime<Utc>>,
     pub(super) last_used_from: Option<String>,
-    /// Who may read one key may read all.
+    /// The permission to read is not scoped: it covers all keys of the tenant.
     #[column(select = "'|'")]
     pub(super) visible_to: String,
-    /// Keys keep no stamp of their last change; the audit log does.
+    /// Keys have no stamp of their last change; the audit log has it.
     #[sqlx(flatten)]
     #[column(parts = CREATED)]
     pub(super) stamps: Stamps,

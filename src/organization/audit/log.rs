@@ -55,7 +55,7 @@ macro_rules! read_by {
             $children:tt $itself:tt;
     )* })*) => {
         /// Kinds of records that an entry can be about, with the access to them. What is none (sessions, the tenant itself)
-        /// is the log's own business.
+        /// is shown to every reader of the log.
         const READ_BY: &[(&str, Access)] = &[
             $($( ($prefix, access!($access)), )*)*
             (Member::KIND, Member::ACCESS),
@@ -93,7 +93,7 @@ impl AuditEntry {
         changes
     }
 
-    /// The fields that changed, without the values that the reader's masks keep back by what records of the kind declare.
+    /// The fields that changed, without the values that the reader's masks hide by what records of the kind declare.
     /// What is no record (a session, the account) has nothing that a role could mask.
     pub(crate) fn changes_for(
         &self,

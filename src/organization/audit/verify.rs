@@ -31,7 +31,7 @@ pub struct Head {
 #[error("expected a head like 1234:9f86d0…, as `dealgraph audit verify` prints it")]
 pub struct BadHead;
 
-/// How a log is not what was written.
+/// How a log differs from what was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Broken {
     /// These entries are gone.

@@ -9,7 +9,7 @@ use serde::{
     de::{DeserializeOwned, IgnoredAny},
 };
 
-/// No honest token is longer, in bytes.
+/// No legitimate token is longer, in bytes.
 pub(super) const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
 /// The header of a token. A name that is given twice is an error of the derived reader.

@@ -1,4 +1,4 @@
-//! Entering with an access token of another issuer: from its claims to a person and a tenant of ours.
+//! Authenticating with an access token of another issuer: from its claims to a person and a tenant of ours.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ impl Identities {
     /// checked here.
     ///
     /// # Errors
-    /// `Unauthenticated` when the token is not good or the person is unknown here, `Unavailable` when the issuer's keys
+    /// `Unauthenticated` when the token is not valid or the person is unknown here, `Unavailable` when the issuer's keys
     /// can't be fetched.
     pub async fn authenticate(&self, db: &Db, token: &str, origin: &Origin) -> Result<Claims> {
         let claims = self.foreign.verify(token).await?;

@@ -1,7 +1,7 @@
-//! Outside identities: whom other issuers call by another name, which person of ours that is, and what they may enter.
+//! External identities: how other issuers identify a person, which person of ours that is, and what they may enter.
 //!
-//! A name at an issuer belongs to a person once it was linked: by an e-mail address that the issuer has checked, to the
-//! person who owns that address here as well. It makes no one a member.
+//! An identity belongs to a person once it is linked: by an e-mail address that the issuer has verified, to the person who
+//! owns that address here as well. Linking makes no one a member.
 
 mod foreign;
 mod graphql;
@@ -31,9 +31,9 @@ pub use settings::{
     TenantClaim, WebAddress,
 };
 
-/// How long it is remembered which person a name is. What they may do is asked for more often.
+/// How long the person of an identity is cached. What they may do is read more often.
 const REMEMBERED_FOR: Duration = Duration::from_secs(1);
-/// More names than this are not remembered at once.
+/// The most identities that are cached.
 const REMEMBERED_NAMES: u64 = 100_000;
 
 /// A person as an issuer identifies them (OpenID Connect Core 1.0, section 5.7).
@@ -41,18 +41,18 @@ const REMEMBERED_NAMES: u64 = 100_000;
 pub struct ExternalIdentity {
     /// The issuer.
     pub issuer: String,
-    /// Its name for the person, which it never gives to another.
+    /// Its identifier of the person, which it never gives to another.
     pub subject: String,
     /// The person's address, if the issuer has checked it.
     pub verified_email: Option<String>,
 }
 
-/// Which person of ours an identity is.
+/// Which person of ours an identity belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Recognised {
-    /// The name is linked to this person.
+    /// The identity is linked to this person.
     Linked(UserId),
-    /// The name is not linked yet, and the address is this person's.
+    /// The identity is not linked yet, and the address is this person's.
     ByAddress(UserId),
     /// The person is unknown.
     Unknown,
@@ -156,7 +156,7 @@ async fn recognise(tx: &mut SystemTx, identity: &ExternalIdentity) -> Result<Rec
     })
 }
 
-/// Links a name to the person whose address it has; answers whose name it is from now on.
+/// Links an identity to the person whose address it has; answers whose it is from now on.
 async fn link(
     tx: &mut SystemTx,
     identity: &ExternalIdentity,

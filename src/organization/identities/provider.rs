@@ -57,7 +57,7 @@ pub(super) struct Provider {
     clock: Clock,
 }
 
-/// A sign-in that has begun: where to send the person, and what must come back.
+/// The start of a sign-in: where to send the person, and what the provider must return.
 pub(super) struct AuthorizationRequest {
     pub(super) address: String,
     pub(super) state: String,
@@ -132,7 +132,7 @@ impl Provider {
         let client = self.client(&metadata);
         let tokens = self.exchange(&client, &returned).await?;
         let claims = match self.claims(&client, &tokens, &returned.nonce) {
-            // The provider may sign with a key that is newer than what we know of it.
+            // The provider may sign with a key that is newer than the cached metadata.
             Err(ClaimsVerificationError::SignatureVerification(_)) => {
                 let newer = self.metadata.newer(&metadata).await;
                 let client = self.client(newer.as_ref().unwrap_or(&metadata));

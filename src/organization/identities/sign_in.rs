@@ -34,7 +34,7 @@ use crate::{
 const WITHIN: TimeDelta = TimeDelta::minutes(10);
 /// Where the verifier of PKCE is sealed for.
 const PLACE: &str = "provider-sign-in";
-/// What beginning is counted as.
+/// What the start of a sign-in is counted as.
 const ACT: &str = "provider-sign-in";
 
 /// How people may sign in.
@@ -130,8 +130,8 @@ pub(super) async fn options(accounts: &Accounts, tenant: Option<String>) -> Resu
 /// Begins a sign-in at a provider.
 ///
 /// # Errors
-/// `NOT_FOUND` on `provider`, `REDIRECT_URI_NOT_ALLOWED`, `TOO_MANY_ATTEMPTS`; `Unavailable` when the provider was
-/// never heard of yet and does not answer.
+/// `NOT_FOUND` on `provider`, `REDIRECT_URI_NOT_ALLOWED`, `TOO_MANY_ATTEMPTS`; `Unavailable` when the provider does not
+/// answer and its metadata was never read.
 pub(super) async fn begin(
     accounts: &Accounts,
     beginning: Beginning,
@@ -176,7 +176,7 @@ pub(super) async fn begin(
     })
 }
 
-/// Completes a sign-in with what the provider sent back. Each beginning is good for one try.
+/// Completes a sign-in with what the provider sent back. Each start allows one try.
 ///
 /// # Errors
 /// `INVALID_TOKEN`, `SIGN_IN_REFUSED`, `NOT_A_MEMBER`, and what entering a tenant fails with; `Unavailable` when the
@@ -244,7 +244,7 @@ async fn take(accounts: &Accounts, token: &str) -> Result<ProviderRoundTrip> {
     serde_json::from_value(taken.data).map_err(Error::internal)
 }
 
-/// Links the name if it is new and opens the session, or neither of both.
+/// Links the identity if it is new and opens the session, or neither of both.
 async fn let_in(
     accounts: &Accounts,
     (identity, provider, tenant): (&ExternalIdentity, String, Option<String>),
@@ -270,7 +270,7 @@ async fn let_in(
     Ok(signed_in)
 }
 
-/// Whose name it is, and whether it was linked just now.
+/// Whose identity it is, and whether it was linked just now.
 async fn person(tx: &mut SystemTx, identity: &ExternalIdentity) -> Result<(UserId, bool)> {
     let found = match recognise(tx, identity).await? {
         Recognised::Linked(user) => Some((user, false)),

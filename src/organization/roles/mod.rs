@@ -55,7 +55,7 @@ pub async fn rights(tx: &mut Tx, role: Role, custom_role: Option<RoleId>) -> Res
     }
 }
 
-/// Refuses to give away more than the actor has: rights, and the rows of a team that the actor does not reach. `team`
+/// Refuses to grant more than the actor has: rights, and the rows of a team that the actor does not reach. `team`
 /// is the path of the team that the rights are given in.
 ///
 /// # Errors
@@ -81,7 +81,7 @@ pub struct NewRole {
     pub masks: Vec<Sensitive>,
 }
 
-/// Makes a role. One that brings an id which exists already is answered as it stands.
+/// Makes a role. A role with the given id that exists already is answered as it is.
 ///
 /// # Errors
 /// `BLANK`, `TAKEN` for a name in use, `UNKNOWN_PERMISSION`, `WIDER_THAN_NEEDED`, `QUOTA_EXCEEDED`, and `FORBIDDEN` for

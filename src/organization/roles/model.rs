@@ -26,7 +26,7 @@ pub struct CustomRole {
     pub(super) id: RoleId,
     #[sqlx(flatten)]
     pub(super) fields: RoleFields,
-    /// Who may read one may read all.
+    /// The permission to read is not scoped: it covers all roles of the tenant.
     #[column(select = "'|'")]
     pub(super) visible_to: String,
     #[sqlx(flatten)]
@@ -51,7 +51,7 @@ impl RoleFields {
         Text::long("description").optional(&mut self.description)
     }
 
-    /// Takes the permissions and masks over in the one form that roles are kept in.
+    /// Normalizes the permissions and masks into the form that roles are stored in.
     ///
     /// # Errors
     /// `UNKNOWN_PERMISSION`, `WIDER_THAN_NEEDED`.

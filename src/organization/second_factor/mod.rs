@@ -37,7 +37,7 @@ use store::Factors;
 /// What tries of a second factor are counted as.
 const ACT: &str = "second-factor";
 
-/// How a person stands.
+/// The state of a person's second factor.
 #[derive(Debug, Clone)]
 pub struct Status {
     /// Since when an app is in use.
@@ -74,7 +74,7 @@ impl SignedInPerson {
     }
 }
 
-/// How a person stands.
+/// Reads the state of a person's second factor.
 ///
 /// # Errors
 /// The database.
@@ -87,7 +87,7 @@ pub async fn status(accounts: &Accounts, oneself: &Oneself) -> Result<Status> {
     })
 }
 
-/// Begins to set up an app, beside the one in use. Who has one shows a code of it, who has none gives the password.
+/// Begins to set up an app, beside the one in use. It takes a code of that one, or without one the password.
 ///
 /// # Errors
 /// `WRONG_CODE`, `WRONG_PASSWORD`, `BLANK`, `TOO_MANY_ATTEMPTS`.
@@ -194,7 +194,7 @@ pub async fn renew_codes(
     Ok(codes)
 }
 
-/// Turns off what a person has, without any proof; for the operator, who has seen one.
+/// Turns a person's second factor off without a proof; for the operator, who has verified the person otherwise.
 ///
 /// # Errors
 /// The database.
@@ -275,7 +275,7 @@ fn not_set_up(field: &'static str) -> Error {
     )
 }
 
-/// Notes an attempt, off the answer's path, in all tenants of the person.
+/// Records an attempt in the audit logs of all tenants of the person, in the background.
 fn note(accounts: &Accounts, user: UserId, action: &str, origin: &Origin) {
     let entry = Entry::new(user, action).about("user", user.uuid());
     accounts

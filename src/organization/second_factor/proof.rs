@@ -1,4 +1,4 @@
-//! Showing a second factor: a code of the app, or a recovery code. Each works once.
+//! Proving a second factor: a code of the app, or a recovery code. Each works once.
 
 use super::{model, store, store::Factors};
 use crate::{

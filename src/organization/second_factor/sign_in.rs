@@ -36,7 +36,7 @@ impl PendingSignIn {
         self.data.get("provider").and_then(Json::as_str)
     }
 
-    /// Whether what they came in by is good for all of the account.
+    /// Whether the first factor is good for all of the account.
     fn is_trusted_by_all(&self, accounts: &Accounts) -> bool {
         accounts.identities.is_trusted_by_all(self.provider())
     }
@@ -181,7 +181,7 @@ async fn count(accounts: &Accounts, token: &str) -> Result<()> {
     counted.map(|_| ()).ok_or_else(gone)
 }
 
-/// Uses the sign-in up and opens what it was for, as everything stands now.
+/// Uses the sign-in up and enters its tenant, by the rules of now.
 async fn go_on(
     accounts: &Accounts,
     tx: &mut SystemTx,

@@ -41,7 +41,7 @@ pub async fn own(tx: &mut Tx) -> Result<Tenant> {
     store::own(tx, false).await
 }
 
-/// Changes the settings of the actor's own tenant. How people sign in is looked at anew when that changes.
+/// Changes the settings of the actor's own tenant. Sessions are checked again when the rules of signing in change.
 ///
 /// # Errors
 /// `CONFLICT`, `FORBIDDEN` without `admin`, what `change` and [`TenantSettings::check`] refuse, and

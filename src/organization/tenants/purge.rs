@@ -62,7 +62,7 @@ impl PurgeStep {
     }
 }
 
-/// What is done, in the order in which rows refer to each other: records first, then who they belong to.
+/// The steps, in the order in which rows refer to each other: records first, then their owners.
 fn steps() -> Vec<PurgeStep> {
     let records = [LISTED.owned, LISTED.targets, LISTED.within, LISTED.shared];
     // A member who left refers to the one who has their records.
@@ -86,7 +86,7 @@ fn steps() -> Vec<PurgeStep> {
 
 fn of_listed((table, children, itself): &'static TableGroup) -> impl Iterator<Item = PurgeStep> {
     let children = children.iter().copied().map(PurgeStep::delete);
-    // Those who refer to others of their kind let go of them first.
+    // References between rows of one table are emptied first.
     let itself = itself.iter().map(|column| PurgeStep {
         emptied: Some(column),
         ..PurgeStep::delete(table)
@@ -94,7 +94,7 @@ fn of_listed((table, children, itself): &'static TableGroup) -> impl Iterator<It
     children.chain(itself).chain([PurgeStep::delete(table)])
 }
 
-/// How far a removal is.
+/// The progress of a removal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PurgeProgress {
     /// The removal of a tenant begins.
@@ -115,8 +115,7 @@ impl fmt::Display for PurgeProgress {
     }
 }
 
-/// Removes all tenants that are due, or the one with this short name. Interrupted, it goes on where it was when it is
-/// run again.
+/// Removes all tenants that are due, or the one with this short name. After an interruption the next run continues.
 ///
 /// # Errors
 /// `NOT_FOUND`; `NOT_DUE` for a tenant that is not to be deleted, or not yet.
@@ -200,7 +199,7 @@ async fn due(owner: &Db) -> Result<Vec<Tenant>> {
     store::due(&mut tx, now).await
 }
 
-/// Holds the tenant while rows of it are removed, so that its end can't be called off in between.
+/// Locks the tenant while rows of it are removed, so that its deletion can't be called off in between.
 async fn require_due(tx: &mut SystemTx, id: TenantId) -> Result<()> {
     let tenant = store::by_id(tx, id).await?;
     let over = tenant.delete_after.is_some_and(|ends| ends <= tx.now());

@@ -102,7 +102,7 @@ pub(super) async fn by_id(tx: &mut SystemTx, id: TenantId) -> Result<Tenant> {
     })
 }
 
-/// Writes how a tenant stands, and what it may have.
+/// Writes a tenant's status and quotas.
 pub(super) async fn write_standing(tx: &mut SystemTx, tenant: &Tenant) -> Result<Tenant> {
     let (id, quotas) = (tenant.tenant_id, tenant.quotas);
     let is_open = tenant.status == TenantStatus::Active;

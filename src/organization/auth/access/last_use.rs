@@ -170,7 +170,7 @@ async fn write_sessions(db: &Db, sessions: &BTreeMap<SessionId, DateTime<Utc>>) 
     Ok(())
 }
 
-/// The entries in statements' worths.
+/// The entries in batches of one statement.
 fn chunks<K: Copy, V: Copy>(uses: &BTreeMap<K, V>) -> Vec<Vec<(K, V)>> {
     let all: Vec<(K, V)> = uses.iter().map(|(key, value)| (*key, *value)).collect();
     all.chunks(AT_ONCE).map(<[_]>::to_vec).collect()

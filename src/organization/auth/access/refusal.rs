@@ -2,7 +2,7 @@
 
 use crate::base::error::Error;
 
-/// Why; the tenant's audit log says it.
+/// The reason, which the tenant's audit log names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// There is no such tenant (any more), and so no log either.

@@ -20,7 +20,7 @@ use crate::{
 };
 use issuer::Issuer;
 
-/// No honest token is longer, in bytes.
+/// No legitimate token is longer, in bytes.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
 /// Why a token of another issuer is refused. Clients learn no more than this.
@@ -65,7 +65,7 @@ impl TenantName {
     }
 }
 
-/// What is believed of another issuer's token.
+/// The verified claims of another issuer's token.
 #[derive(Debug, Clone)]
 pub struct ForeignClaims {
     /// Who made it.

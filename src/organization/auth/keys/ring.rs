@@ -68,7 +68,7 @@ impl Held {
         self.keys.iter().filter(move |key| key.checks(now))
     }
 
-    /// The latest key whose time has come. A clock that goes after may find none yet; then the first to come signs.
+    /// The latest key that may sign already. By a clock that is behind there may be none yet; then the next one signs.
     pub(super) fn signing(&self, now: DateTime<Utc>) -> Option<&RingKey> {
         let able = || self.checking(now).filter(|key| key.pair.signing.is_some());
         able()

@@ -17,7 +17,7 @@ use crate::{
     organization::auth::{self, AccessChange},
 };
 
-/// Makes a team, on top or below another one. One that brings an id which exists already is answered as it stands.
+/// Makes a team, at the root or below another one. A team with the given id that exists already is answered as it is.
 ///
 /// # Errors
 /// `BLANK`, `TOO_LONG`, `NOT_FOUND` on `parentId`, `TOO_DEEP`, `QUOTA_EXCEEDED`; `FORBIDDEN` without `users:write`, or
