@@ -49,7 +49,8 @@ pub async fn suspend(
 /// Lets a suspended member in again. Doing it twice changes nothing.
 ///
 /// # Errors
-/// `NOT_FOUND`, `CONFLICT`, `FORBIDDEN`, `LEAVING`, and `QUOTA_EXCEEDED` when the tenant has as many active members as it may.
+/// `NOT_FOUND`, `CONFLICT`, `FORBIDDEN`, `LEAVING`, and `QUOTA_EXCEEDED` when the tenant has as many active members as it
+/// may.
 pub async fn resume(
     tx: &mut Tx,
     (user, expected_version): (UserId, Option<i32>),
