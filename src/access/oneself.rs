@@ -73,7 +73,7 @@ impl Oneself {
         self.user
     }
 
-    /// The session that is asked with; a token that was made by hand has none.
+    /// The session of the request; a token from the command line has none.
     #[must_use]
     pub fn session(&self) -> Option<SessionId> {
         self.session

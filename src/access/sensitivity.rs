@@ -35,7 +35,7 @@ impl Sensitivity {
         }
     }
 
-    /// Whether it is shown to who has these rights and sees the record.
+    /// Whether it is shown to a reader of the record who has these rights.
     #[must_use]
     pub fn is_shown(self, rights: &Rights) -> bool {
         let shown = self.kinds().iter().all(|what| rights.shows(*what));

@@ -18,7 +18,7 @@ use crate::{
         scalars::{BigInt, JsonValue},
     },
     organization::{
-        audit::{AuditEntry, AuditOrderField, log::Reach},
+        audit::{AuditEntry, AuditOrderField, log::EntryVisibility},
         members::User,
     },
 };
@@ -79,9 +79,9 @@ impl AuditEntry {
     async fn changes(&self, ctx: &Context<'_>) -> Result<Vec<AuditChange>> {
         let rights = &ctx.request().actor().rights;
         let is_shown = match self.reach(rights) {
-            Reach::All => true,
-            Reach::None => false,
-            Reach::Seen => self.record(ctx).await?.is_some(),
+            EntryVisibility::All => true,
+            EntryVisibility::None => false,
+            EntryVisibility::Seen => self.record(ctx).await?.is_some(),
         };
         let changes = match is_shown {
             true => self.changes_for(rights, self.entity.as_deref().and_then(node::parts)),

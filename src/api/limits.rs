@@ -189,7 +189,7 @@ pub struct Points {
 }
 
 impl Default for Points {
-    /// A person may open a board of fifty deals with all that hangs on them a hundred times at once and seven times a
+    /// A person may open a board of fifty deals with all their related records a hundred times at once and seven times a
     /// second after that; ten people as busy as that use up what their tenant has.
     fn default() -> Self {
         Self {

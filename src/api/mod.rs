@@ -4,7 +4,6 @@
 //! Nothing here knows a rule of the business.
 
 mod anonymous;
-mod attempts;
 pub mod audit;
 mod documents;
 pub mod explorer;
@@ -15,6 +14,7 @@ pub(crate) mod node;
 mod operation;
 mod plans;
 pub mod presence;
+mod probes;
 mod response_cache;
 pub mod scan;
 mod schema;
@@ -41,7 +41,7 @@ use crate::{
         Db,
         journal::{Origin, Recorder},
     },
-    events::Progress,
+    events::VersionReader,
     graphql::{RequestContext, RequestParts},
     organization::{
         accounts::Accounts,
@@ -52,17 +52,17 @@ use crate::{
         telemetry::{self, OperationKind},
     },
 };
-use attempts::RootFields;
 use documents::{Documents, Prepared};
 pub use documents::{Trusted, TrustedError};
 use http::Origins;
 use limits::{Limits, Refusal};
 use live::{ConnectionLimits, ConnectionPermit, Failure, Live, Runtime, Sources};
 pub use plans::{Plan, Plans, PlansError};
+use probes::RootFields;
 pub use response_cache::CacheSettings;
 use response_cache::{CacheDirective, CacheRequest, CacheStatus, ResponseCache};
 use shape::SchemaShape;
-use stages::Stages;
+use stages::StageCounts;
 
 /// What the HTTP layer hands requests to.
 pub struct Api {
@@ -78,7 +78,7 @@ pub struct Api {
     spending: Arc<Spending>,
     documents: Documents,
     response_cache: ResponseCache,
-    stages: Stages,
+    stages: StageCounts,
     origins: Origins,
     connections: TaskTracker,
     closing: CancellationToken,
@@ -146,8 +146,8 @@ impl Api {
         let sdl = sdl();
         let shape = SchemaShape::from_sdl(&sdl).expect("the schema's own text is a schema");
         let shape = Arc::new(shape);
-        let progress = Progress::new(db.clone());
-        let stages = Stages::new(db.clone(), progress.clone());
+        let progress = VersionReader::new(db.clone());
+        let stages = StageCounts::new(db.clone(), progress.clone());
         let response_cache = ResponseCache::new(
             cache,
             progress,
@@ -201,7 +201,7 @@ impl Api {
     }
 
     /// How many stages pipelines have.
-    fn stages(&self) -> &Stages {
+    fn stages(&self) -> &StageCounts {
         &self.stages
     }
 

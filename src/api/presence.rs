@@ -23,7 +23,7 @@ use crate::{
     platform::redis::{Presences, Viewer},
 };
 
-/// Somebody who is looking at a record.
+/// A member who is viewing a record.
 pub struct Viewing(Viewer);
 
 /// Somebody who is looking at a record.

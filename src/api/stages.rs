@@ -11,7 +11,7 @@ use crate::{
     base::error::{Error, Result},
     crm::pipelines::{self, Pipeline},
     db::{Db, Registered as _},
-    events::Progress,
+    events::VersionReader,
 };
 
 /// Counts that are cached, and for how long.
@@ -19,15 +19,15 @@ const CACHED: u64 = 10_000;
 const CACHED_FOR: Duration = Duration::from_secs(60);
 
 /// Counts stages, by visibility class.
-pub(super) struct Stages {
+pub(super) struct StageCounts {
     db: Db,
-    progress: Progress,
+    progress: VersionReader,
     /// By visibility class and version of pipelines.
     counts: Cache<String, usize>,
 }
 
-impl Stages {
-    pub(super) fn new(db: Db, progress: Progress) -> Self {
+impl StageCounts {
+    pub(super) fn new(db: Db, progress: VersionReader) -> Self {
         Self {
             db,
             progress,

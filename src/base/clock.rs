@@ -30,7 +30,7 @@ impl Clock {
         Self(Arc::new(now))
     }
 
-    /// The current instant, in microseconds as Postgres keeps it.
+    /// The current instant, in microseconds as Postgres stores it.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         let now = (self.0)();

@@ -62,7 +62,7 @@ pub enum Error {
         /// When to try again, in seconds.
         retry_after_s: u64,
     },
-    /// The tenant has so much under way that this could not begin.
+    /// The tenant has so many requests running that this one was not admitted.
     #[error("your tenant has too much under way at once, try again in a moment")]
     Busy,
     /// What is to be answered takes more memory than an answer may.

@@ -55,7 +55,7 @@ pub(crate) fn token(prefix: &str) -> String {
     )
 }
 
-/// What is kept of a secret.
+/// What is stored of a secret.
 #[must_use]
 pub(crate) fn hash(secret: &str) -> Vec<u8> {
     Sha256::digest(secret).to_vec()

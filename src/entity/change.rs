@@ -118,7 +118,7 @@ pub fn with(mut columns: Json, more: Json) -> Json {
     columns
 }
 
-/// The record as the event log keeps it, with its id and its times.
+/// The record as the event log stores it, with its id and its times.
 pub(super) fn whole<R: Entity>(record: &R) -> Map<String, Json> {
     let Json::Object(mut columns) = record.columns() else {
         return Map::new();

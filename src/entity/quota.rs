@@ -6,8 +6,8 @@ use crate::{
 };
 
 /// Refuses another row of a kind that the tenant has a quota for, once it is reached; `counted` is the condition, if
-/// not all rows (alias `r`) count. Those who ask at the same time
-/// wait for one another, so that together they don't pass it either.
+/// not all rows (alias `r`) count. Concurrent transactions wait for one another, so that together they don't exceed it
+/// either.
 ///
 /// # Errors
 /// `QUOTA_EXCEEDED`.

@@ -29,7 +29,7 @@ pub struct Stamps {
 }
 
 impl Stamps {
-    /// The stamps of a record that comes about now, or earlier when it is imported with its real date.
+    /// The stamps of a record that is created now, or earlier when it is imported with its real date.
     #[must_use]
     pub fn new(tx: &Tx, created_at: Option<DateTime<Utc>>) -> Self {
         let at = created_at.unwrap_or(tx.now());

@@ -6,7 +6,7 @@ use crate::{
     db::{Sql, Tx, Writing, rows_per_statement, written},
 };
 
-/// Inserts records, and reads back what has become of them.
+/// Inserts records, and reads them back as they are stored.
 ///
 /// # Errors
 /// `FORBIDDEN`, what constraints refuse, or the database.
@@ -30,7 +30,7 @@ pub async fn insert<R: Entity>(tx: &mut Tx, records: &[R]) -> Result<Vec<R>> {
     Ok(created)
 }
 
-/// Writes what may have changed of a record, and reads back what has become of it.
+/// Writes what may have changed of a record, and reads it back as it is stored.
 ///
 /// # Errors
 /// `FORBIDDEN`, what constraints refuse, or the database.

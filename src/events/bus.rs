@@ -153,7 +153,7 @@ impl Bus {
         }
     }
 
-    /// Brings the channels in step with the listeners; whether Redis still answers.
+    /// Subscribes to the channels that have listeners and leaves the others; whether Redis still answers.
     async fn follow(&self, sink: &mut PubSubSink, subscribed: &mut HashSet<TenantId>) -> bool {
         let wanted: HashSet<TenantId> = self.hints.listening().into_iter().collect();
         let change = async {

@@ -1,4 +1,4 @@
-//! The feeds of the tenants that are watched on this server, and what keeps them in step whatever else fails.
+//! The feeds of the tenants that are watched on this server, and what keeps them up to date whatever else fails.
 //!
 //! A hint says when to read. The poll makes up for hints that are missed: one statement for all live tenants, every two
 //! seconds while Redis carries hints and four times a second while it does not. It also detects that a history ended.

@@ -61,7 +61,7 @@ impl LoggedEvent {
 }
 
 #[derive(sqlx::FromRow)]
-struct Row {
+struct EventRow {
     seq: i64,
     kind: String,
     entity: String,
@@ -76,8 +76,8 @@ struct Row {
     occurred_at: DateTime<Utc>,
 }
 
-impl From<Row> for LoggedEvent {
-    fn from(row: Row) -> Self {
+impl From<EventRow> for LoggedEvent {
+    fn from(row: EventRow) -> Self {
         Self {
             seq: row.seq,
             kind: EventKind::read(&row.kind),
@@ -114,20 +114,20 @@ pub(super) async fn read(db: &Db, tenant: TenantId, after: i64) -> Result<Vec<Ar
     .push(" ORDER BY e.seq LIMIT ")
     .bind(PAGE);
     let mut tx = db.system(SystemReason::Events).await?;
-    let rows = tx.all::<Row>(sql).await?;
+    let rows = tx.all::<EventRow>(sql).await?;
     Ok(rows.into_iter().map(|row| Arc::new(row.into())).collect())
 }
 
 /// The end of a tenant's log, and its history.
 #[derive(Debug, Clone, sqlx::FromRow)]
-pub(super) struct Head {
+pub(super) struct LogHead {
     pub(super) tenant_id: TenantId,
     pub(super) last_seq: i64,
     pub(super) epoch: Epoch,
 }
 
 /// Reads the ends of tenants' logs, in one statement.
-pub(super) async fn heads(db: &Db, tenants: Vec<TenantId>) -> Result<Vec<Head>> {
+pub(super) async fn heads(db: &Db, tenants: Vec<TenantId>) -> Result<Vec<LogHead>> {
     let sql = Sql::new(
         "SELECT s.tenant_id, s.last_seq, app.epoch(s.epoch) AS epoch FROM tenant_seq s WHERE s.tenant_id = ANY(",
     )
@@ -184,7 +184,7 @@ pub async fn here(tx: &mut ReadTx) -> Result<EventCursor> {
         "SELECT t.tenant_id, t.last_seq, app.epoch(t.epoch) AS epoch FROM tenant_seq t WHERE t.tenant_id = ",
     );
     let tenant = tx.tenant();
-    let head = tx.optional::<Head>(sql.bind(tenant)).await?;
+    let head = tx.optional::<LogHead>(sql.bind(tenant)).await?;
     let head = head.ok_or(Error::Unavailable("the event log"))?;
     Ok(EventCursor {
         epoch: head.epoch,

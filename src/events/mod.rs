@@ -3,7 +3,7 @@
 //! A verb emits events into its unit of work, which appends them as its last statements ([`append`]). The table is the
 //! truth. A [`Hints`] message after the commit only says when to look; [`Hub`] has a [`Feed`] for each tenant that is
 //! watched here, which reads the log once for all subscribers. [`Watched::relevance`] decides which of them is notified
-//! of what. [`Progress`] shows whether anything has changed without reading the log.
+//! of what. [`VersionReader`] shows whether anything has changed without reading the log.
 
 mod bus;
 mod cursor;
@@ -19,4 +19,4 @@ pub use feed::{Feed, FeedError};
 pub use hub::Hub;
 pub use logged::{LoggedEvent, here};
 pub use relevance::{Change, Relevance, Watched};
-pub use versions::{Progress, Versions};
+pub use versions::{VersionReader, Versions};

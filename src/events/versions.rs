@@ -67,26 +67,26 @@ impl Versions {
     }
 }
 
-type Waiting = Vec<(TenantId, oneshot::Sender<Arc<Versions>>)>;
+type Waiters = Vec<(TenantId, oneshot::Sender<Arc<Versions>>)>;
 
 /// Reads the versions of tenants' data.
 #[derive(Clone)]
-pub struct Progress(Arc<Inner>);
+pub struct VersionReader(Arc<Inner>);
 
 struct Inner {
     db: Db,
-    state: Mutex<State>,
+    state: Mutex<ReaderState>,
     /// The last versions of tenants, with the instant before they were read.
     known: Cache<TenantId, (Instant, Arc<Versions>)>,
 }
 
 #[derive(Default)]
-struct State {
-    waiting: Waiting,
+struct ReaderState {
+    waiting: Waiters,
     is_reading: bool,
 }
 
-impl Progress {
+impl VersionReader {
     /// Reads from a database.
     #[must_use]
     pub fn new(db: Db) -> Self {
@@ -178,18 +178,18 @@ impl Progress {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ReaderState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Fails the waiting callers if the task panics: no other would read for them.
-struct FailWaiters<'a>(&'a Progress);
+struct FailWaiters<'a>(&'a VersionReader);
 
 impl Drop for FailWaiters<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            *self.0.state() = State::default();
+            *self.0.state() = ReaderState::default();
         }
     }
 }

@@ -232,7 +232,9 @@ impl<R: Record + OutputType> Listing<R> {
             counted: OnceCell::new(),
         };
         let page = Arc::new(page);
-        Ok(Connection(Answer::Rows(Box::new(Rows { page, listing }))))
+        Ok(Connection(ConnectionContent::Rows(Box::new(
+            ConnectionRows { page, listing },
+        ))))
     }
 
     /// Reads a parent's page, in one statement with the same field of its siblings.
@@ -254,7 +256,9 @@ impl<R: Record + OutputType> Listing<R> {
             tenant: request.actor().tenant,
             counted: OnceCell::new(),
         };
-        Ok(Connection(Answer::Rows(Box::new(Rows { page, listing }))))
+        Ok(Connection(ConnectionContent::Rows(Box::new(
+            ConnectionRows { page, listing },
+        ))))
     }
 
     fn cursor(&self, record: &R) -> String {
@@ -290,11 +294,11 @@ impl<R: Record + OutputType> Listing<R> {
 }
 
 /// A page of a list, or what was asked of it.
-pub struct Connection<R: Record>(Answer<R>);
+pub struct Connection<R: Record>(ConnectionContent<R>);
 
-enum Answer<R: Record> {
+enum ConnectionContent<R: Record> {
     /// The executor has to ask it for its fields.
-    Rows(Box<Rows<R>>),
+    Rows(Box<ConnectionRows<R>>),
     /// All that was asked for, in JSON.
     Written(Bytes),
 }
@@ -302,17 +306,17 @@ enum Answer<R: Record> {
 impl<R: Record> Connection<R> {
     /// One whose answer is written already.
     pub(super) fn written(text: Bytes) -> Self {
-        Self(Answer::Written(text))
+        Self(ConnectionContent::Written(text))
     }
 }
 
 impl<R: Record + OutputType> OutputType for Connection<R> {
     fn type_name() -> Cow<'static, str> {
-        <Rows<R> as OutputType>::type_name()
+        <ConnectionRows<R> as OutputType>::type_name()
     }
 
     fn create_type_info(registry: &mut registry::Registry) -> String {
-        <Rows<R> as OutputType>::create_type_info(registry)
+        <ConnectionRows<R> as OutputType>::create_type_info(registry)
     }
 
     async fn resolve(
@@ -321,14 +325,14 @@ impl<R: Record + OutputType> OutputType for Connection<R> {
         field: &Positioned<Field>,
     ) -> ServerResult<Value> {
         match &self.0 {
-            Answer::Rows(rows) => OutputType::resolve(&**rows, ctx, field).await,
-            Answer::Written(text) => Ok(Value::Binary(text.clone())),
+            ConnectionContent::Rows(rows) => OutputType::resolve(&**rows, ctx, field).await,
+            ConnectionContent::Written(text) => Ok(Value::Binary(text.clone())),
         }
     }
 }
 
 /// A page of a list.
-struct Rows<R: Record> {
+struct ConnectionRows<R: Record> {
     page: Arc<Page<Arc<R>>>,
     listing: Listing<R>,
 }
@@ -381,7 +385,7 @@ pub struct PageInfo {
     end_cursor: Option<String>,
 }
 
-impl<R: Record + OutputType> TypeName for Rows<R> {
+impl<R: Record + OutputType> TypeName for ConnectionRows<R> {
     fn type_name() -> Cow<'static, str> {
         format!("{}Connection", <R as OutputType>::type_name()).into()
     }
@@ -395,7 +399,7 @@ impl<R: Record + OutputType> TypeName for Edge<R> {
 
 /// A page of a list.
 #[Object(name_type)]
-impl<R: Record + OutputType> Rows<R> {
+impl<R: Record + OutputType> ConnectionRows<R> {
     /// The rows.
     async fn nodes(&self) -> Vec<Boxed<'_, R>> {
         self.page.items.iter().map(Boxed).collect()

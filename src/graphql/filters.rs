@@ -32,7 +32,7 @@ pub trait Filter: Sized {
 }
 
 /// What a comparator asks for, whatever its values are.
-pub struct Parts<T> {
+pub struct ComparatorParts<T> {
     eq: MaybeUndefined<T>,
     neq: MaybeUndefined<T>,
     one_of: MaybeUndefined<Vec<T>>,
@@ -61,7 +61,7 @@ macro_rules! comparators {
             $($($(#[$extra_doc])* $extra: MaybeUndefined<$scalar>,)*)?
         }
 
-        impl From<$name> for Parts<$scalar> {
+        impl From<$name> for ComparatorParts<$scalar> {
             fn from(filter: $name) -> Self {
                 Self {
                     eq: filter.eq,
@@ -156,7 +156,7 @@ macro_rules! enum_filter {
             nin: async_graphql::MaybeUndefined<Vec<$kind>>,
         }
 
-        impl From<$name> for $crate::graphql::filters::Parts<$kind> {
+        impl From<$name> for $crate::graphql::filters::ComparatorParts<$kind> {
             fn from(filter: $name) -> Self {
                 Self::of_enum((filter.eq, filter.neq), (filter.r#in, filter.nin))
             }
@@ -190,7 +190,7 @@ macro_rules! order_input {
 
 pub(crate) use {enum_filter, order_input};
 
-impl<T> Parts<T> {
+impl<T> ComparatorParts<T> {
     /// Equal to a value or not, and one or none of several.
     pub fn of_enum(
         (eq, neq): (MaybeUndefined<T>, MaybeUndefined<T>),
@@ -278,7 +278,7 @@ impl Conditions {
         &mut self,
         field: &'static str,
         column: &'static str,
-        filter: Option<impl Into<Parts<T>>>,
+        filter: Option<impl Into<ComparatorParts<T>>>,
     ) -> Result<()> {
         self.comparator(field, column.into(), filter, |_, kind: T| {
             match kind.to_value() {
@@ -293,11 +293,11 @@ impl Conditions {
         &mut self,
         field: &'static str,
         column: Column,
-        filter: Option<impl Into<Parts<T>>>,
+        filter: Option<impl Into<ComparatorParts<T>>>,
         read: impl Fn(Comparison, T) -> Result<Value>,
     ) -> Result<()> {
         let Some(filter) = filter else { return Ok(()) };
-        let parts: Parts<T> = filter.into();
+        let parts: ComparatorParts<T> = filter.into();
         let at = |part: &str, error: Error| error.within(part).within(field);
         for (part, comparison, value) in [
             ("eq", Comparison::Eq, parts.eq),

@@ -38,20 +38,20 @@ pub trait Batch: Send + Sync + 'static {
 /// All loaders of a request, made when first used.
 pub(super) struct Loaders {
     session: Arc<ReadSession>,
-    made: Mutex<HashMap<Key, Box<dyn Any + Send>>>,
+    made: Mutex<HashMap<LoaderKey, Box<dyn Any + Send>>>,
 }
 
 #[derive(PartialEq, Eq, Hash)]
-enum Key {
+enum LoaderKey {
     ById(TypeId),
     Pages(&'static str, (usize, usize)),
     Counts(&'static str, (usize, usize)),
     Custom(TypeId),
 }
 
-pub(super) type ByIdLoader<R> = cached::Loader<Uuid, Result<Option<Arc<R>>>, ById<R>>;
-pub(super) type PagesLoader<R> = non_cached::Loader<Uuid, Result<Arc<Page<Arc<R>>>>, Pages<R>>;
-pub(super) type CountsLoader<R> = non_cached::Loader<Uuid, Result<Count>, Counts<R>>;
+pub(super) type ByIdLoader<R> = cached::Loader<Uuid, Result<Option<Arc<R>>>, ByIdBatch<R>>;
+pub(super) type PagesLoader<R> = non_cached::Loader<Uuid, Result<Arc<Page<Arc<R>>>>, PagesBatch<R>>;
+pub(super) type CountsLoader<R> = non_cached::Loader<Uuid, Result<Count>, CountsBatch<R>>;
 pub(super) type CustomLoader<L> = cached::Loader<Uuid, Result<<L as Batch>::Value>, Custom<L>>;
 
 impl Loaders {
@@ -71,8 +71,8 @@ impl Loaders {
     }
 
     pub(super) fn by_id<R: Record>(&self) -> ByIdLoader<R> {
-        self.get(Key::ById(TypeId::of::<R>()), |session| {
-            cached::Loader::new(ById {
+        self.get(LoaderKey::ById(TypeId::of::<R>()), |session| {
+            cached::Loader::new(ByIdBatch {
                 session,
                 record: PhantomData,
             })
@@ -87,8 +87,8 @@ impl Loaders {
         place: (usize, usize),
         query: &ListQuery<R>,
     ) -> PagesLoader<R> {
-        self.get(Key::Pages(relation.name, place), |session| {
-            non_cached::Loader::new(Pages {
+        self.get(LoaderKey::Pages(relation.name, place), |session| {
+            non_cached::Loader::new(PagesBatch {
                 session,
                 relation,
                 query: query.clone(),
@@ -104,8 +104,8 @@ impl Loaders {
         place: (usize, usize),
         query: &ListQuery<R>,
     ) -> CountsLoader<R> {
-        self.get(Key::Counts(relation.name, place), |session| {
-            non_cached::Loader::new(Counts {
+        self.get(LoaderKey::Counts(relation.name, place), |session| {
+            non_cached::Loader::new(CountsBatch {
                 session,
                 relation,
                 query: query.clone(),
@@ -116,7 +116,7 @@ impl Loaders {
     }
 
     pub(super) fn custom<L: Batch>(&self) -> CustomLoader<L> {
-        self.get(Key::Custom(TypeId::of::<L>()), |session| {
+        self.get(LoaderKey::Custom(TypeId::of::<L>()), |session| {
             cached::Loader::new(Custom {
                 session,
                 batch: PhantomData,
@@ -128,7 +128,7 @@ impl Loaders {
 
     fn get<L: Clone + Send + 'static>(
         &self,
-        key: Key,
+        key: LoaderKey,
         make: impl FnOnce(Arc<ReadSession>) -> L,
     ) -> L {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
@@ -142,12 +142,12 @@ impl Loaders {
     }
 }
 
-pub(super) struct ById<R> {
+pub(super) struct ByIdBatch<R> {
     session: Arc<ReadSession>,
     record: PhantomData<fn() -> R>,
 }
 
-impl<R: Record> BatchFn<Uuid, Result<Option<Arc<R>>>> for ById<R> {
+impl<R: Record> BatchFn<Uuid, Result<Option<Arc<R>>>> for ByIdBatch<R> {
     async fn load(&mut self, keys: &[Uuid]) -> HashMap<Uuid, Result<Option<Arc<R>>>> {
         let found = self
             .session
@@ -163,13 +163,13 @@ impl<R: Record> BatchFn<Uuid, Result<Option<Arc<R>>>> for ById<R> {
     }
 }
 
-pub(super) struct Pages<R: Record> {
+pub(super) struct PagesBatch<R: Record> {
     session: Arc<ReadSession>,
     relation: &'static Relation,
     query: ListQuery<R>,
 }
 
-impl<R: Record> BatchFn<Uuid, Result<Arc<Page<Arc<R>>>>> for Pages<R> {
+impl<R: Record> BatchFn<Uuid, Result<Arc<Page<Arc<R>>>>> for PagesBatch<R> {
     async fn load(&mut self, keys: &[Uuid]) -> HashMap<Uuid, Result<Arc<Page<Arc<R>>>>> {
         let found = self
             .session
@@ -185,13 +185,13 @@ impl<R: Record> BatchFn<Uuid, Result<Arc<Page<Arc<R>>>>> for Pages<R> {
     }
 }
 
-pub(super) struct Counts<R: Record> {
+pub(super) struct CountsBatch<R: Record> {
     session: Arc<ReadSession>,
     relation: &'static Relation,
     query: ListQuery<R>,
 }
 
-impl<R: Record> BatchFn<Uuid, Result<Count>> for Counts<R> {
+impl<R: Record> BatchFn<Uuid, Result<Count>> for CountsBatch<R> {
     async fn load(&mut self, keys: &[Uuid]) -> HashMap<Uuid, Result<Count>> {
         let found = self
             .session

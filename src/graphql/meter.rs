@@ -1,8 +1,8 @@
 //! How large an answer gets, counted while it is made: one count for all of a request, whichever way its parts are
 //! worked out. What would be too large is never there as a whole.
 //!
-//! The projection executor counts the text that it writes, and the executor's values count as the text that they come to, record
-//! by record. What is read for them is bounded too, by the snapshot ([`crate::db::ReadSession`]).
+//! The projection executor counts the text that it writes, and the values of the GraphQL executor count as their text,
+//! record by record. What is read for them is bounded too, by the snapshot ([`crate::db::ReadSession`]).
 
 use std::{
     cell::Cell,
@@ -17,7 +17,7 @@ use crate::base::error::{Error, Result};
 /// little is shown.
 pub(super) const READ_FOR_WRITTEN: usize = 4;
 
-/// What an answer may come to yet.
+/// How many bytes a response may still take.
 #[derive(Debug)]
 pub(super) struct Meter {
     limit: usize,
@@ -50,7 +50,7 @@ impl Meter {
         self.counted.load(Ordering::Relaxed)
     }
 
-    /// Bytes that may still come.
+    /// Bytes that may still be written.
     pub(super) fn left(&self) -> usize {
         self.limit.saturating_sub(self.counted())
     }

@@ -1,4 +1,4 @@
-//! What the product stands on: telemetry, Redis, mail, and the accept loop.
+//! The infrastructure: telemetry, Redis, mail, and the accept loop.
 
 pub(crate) mod fetch;
 pub mod mail;

@@ -12,7 +12,7 @@ use crate::base::error::{Error, Result};
 const KEY_BYTES: usize = 32;
 /// Bytes of a nonce, which stands before the sealed bytes.
 const NONCE_BYTES: usize = 12;
-/// What the keys for passing things are derived with.
+/// What the keys for short-lived data are derived with.
 const PASSING: &[u8] = b"dealgraph: what is kept for a while";
 
 /// Seals and opens secrets. The first key seals; all of them open, so that a key can be replaced.
@@ -63,7 +63,7 @@ impl Vault {
         seal(&self.keys[0], place, secret)
     }
 
-    /// Seals what is kept for a while and outside of the database, by a key of its own.
+    /// Seals short-lived data outside of the database, by a key of its own.
     ///
     /// # Errors
     /// As [`Self::seal`].

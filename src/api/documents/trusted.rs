@@ -47,12 +47,12 @@ pub enum TrustedError {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Manifest {
-    Operations { operations: Vec<Operation> },
+    Operations { operations: Vec<ManifestOperation> },
     Map(HashMap<String, String>),
 }
 
 #[derive(Deserialize)]
-struct Operation {
+struct ManifestOperation {
     id: String,
     body: String,
 }

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, header};
 pub(super) enum Media {
     /// `application/json`: what old clients understand, and what anything unspecific means.
     Json,
-    /// `application/graphql-response+json`: the status tells whether there is data.
+    /// `application/graphql-response+json`: the status says whether there is data.
     GraphqlResponse,
 }
 

@@ -11,7 +11,7 @@ use super::Outcome;
 use super::accept::Media;
 use super::cache;
 use super::head::REQUEST_ID;
-use super::problem::{Fault, Problem, limit_headers, status_of};
+use super::problem::{FaultOrigin, Problem, limit_headers, status_of};
 use super::written;
 use crate::{
     api::{limits::Limits, response_cache::CacheStatus, spending::Spent},
@@ -24,7 +24,7 @@ const LONGEST_MESSAGE: usize = 300;
 #[derive(Debug)]
 pub(super) struct Answer {
     status: StatusCode,
-    fault: Fault,
+    fault: FaultOrigin,
     /// None when nothing was executed: then the entry is omitted, as the specification says.
     data: Option<Value>,
     errors: Vec<ServerError>,
@@ -64,7 +64,7 @@ impl Answer {
         }
     }
 
-    /// The executor's answer. Errors without a path and no data mean that it refused to begin.
+    /// The executor's response. Errors without a path and no data mean that it refused to begin.
     pub(super) fn executed(mut response: async_graphql::Response) -> Self {
         response.errors.iter_mut().for_each(ensure_code);
         let has_begun = response.data != Value::Null
@@ -77,9 +77,9 @@ impl Answer {
         Self {
             status: refusal.unwrap_or(StatusCode::OK),
             fault: if refusal == Some(StatusCode::BAD_REQUEST) {
-                Fault::Document
+                FaultOrigin::Document
             } else {
-                Fault::Request
+                FaultOrigin::Request
             },
             data: refusal.is_none().then_some(response.data),
             errors: response.errors,
@@ -90,7 +90,7 @@ impl Answer {
         }
     }
 
-    /// Sends it uncompressed, since the compressed length could tell of a secret in it.
+    /// Sends it uncompressed, since the compressed length could reveal a secret in it.
     pub(super) fn disable_compression(&mut self) {
         self.is_compressible = false;
     }
@@ -199,7 +199,7 @@ pub(super) async fn finish(
     let body = answer.body(limits);
     outcome.code = answer.errors.first().map(code);
 
-    let is_old_client = media == Media::Json && answer.fault == Fault::Document;
+    let is_old_client = media == Media::Json && answer.fault == FaultOrigin::Document;
     let is_known = answer.tag.as_ref().is_some_and(|tag| tag.is_known);
     let (status, body) = match (is_known, is_old_client) {
         (true, _) => (StatusCode::NOT_MODIFIED, Vec::new()),

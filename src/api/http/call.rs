@@ -199,15 +199,15 @@ fn depth(value: &Value) -> usize {
 }
 
 fn compact_bytes(value: &Value) -> usize {
-    let mut counter = Counter(0);
+    let mut counter = ByteCounter(0);
     let written = value.serialize(&mut serde_json::Serializer::new(&mut counter));
     written.expect("a JSON value becomes JSON text, and counting bytes does not fail");
     counter.0
 }
 
-struct Counter(usize);
+struct ByteCounter(usize);
 
-impl std::io::Write for Counter {
+impl std::io::Write for ByteCounter {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.0 += bytes.len();
         Ok(bytes.len())

@@ -121,7 +121,7 @@ async fn graphql(State(api): State<Arc<Api>>, request: Request) -> Response {
         walk(&arrival, body, &mut outcome).await
     };
     let answer = answer.unwrap_or_else(|problem| Answer::of(&problem));
-    // Who takes nothing but a stream learns by the status that there is none.
+    // A client that accepts nothing but a stream learns by the status that there is none.
     let media = media.unwrap_or(match takes_stream {
         true => Media::GraphqlResponse,
         false => Media::Json,

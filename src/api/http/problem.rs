@@ -16,7 +16,7 @@ pub(super) struct Problem {
     pub(super) status: StatusCode,
     pub(super) code: &'static str,
     pub(super) message: String,
-    pub(super) fault: Fault,
+    pub(super) fault: FaultOrigin,
     pub(super) position: Option<Pos>,
     /// The argument that it is about, or the part of one.
     pub(super) field: Option<String>,
@@ -25,7 +25,7 @@ pub(super) struct Problem {
 
 /// Where the fault lies, which decides the status for old clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum FaultOrigin {
     /// The HTTP request.
     Request,
     /// The GraphQL document, in a well-formed request. Clients that accept only `application/json` expect 200 then.
@@ -42,7 +42,7 @@ impl Problem {
             status,
             code,
             message: message.into(),
-            fault: Fault::Request,
+            fault: FaultOrigin::Request,
             position: None,
             field: None,
             headers: Vec::new(),
@@ -55,7 +55,7 @@ impl Problem {
 
     pub(super) fn document(code: &'static str, message: impl Into<String>) -> Self {
         Self {
-            fault: Fault::Document,
+            fault: FaultOrigin::Document,
             ..Self::request(StatusCode::BAD_REQUEST, code, message)
         }
     }

@@ -1,5 +1,5 @@
 //! Which responses carry secrets: what signs a person in, or is shown once. They are not compressed, because the length
-//! of compressed data reveals to an observer how much of a secret a text of theirs beside it has guessed (BREACH).
+//! of compressed data reveals to an attacker how much of a secret a text of theirs beside it has guessed (BREACH).
 
 use async_graphql::parser::types::OperationType;
 

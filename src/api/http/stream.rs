@@ -130,7 +130,7 @@ fn resumed(headers: &HeaderMap) -> Result<Start, Problem> {
     })
 }
 
-/// A stream under way.
+/// A running stream.
 struct Stream {
     api: Arc<Api>,
     peer: Peer,

@@ -14,17 +14,17 @@ use crate::{
 
 /// Counts open connections.
 #[derive(Default)]
-pub(crate) struct ConnectionLimits(Arc<Mutex<Counts>>);
+pub(crate) struct ConnectionLimits(Arc<Mutex<ConnectionCounts>>);
 
 #[derive(Default)]
-struct Counts {
+struct ConnectionCounts {
     of_tenants: HashMap<TenantId, usize>,
     of_people: HashMap<(TenantId, Uuid), usize>,
 }
 
 /// A permit for one connection, given back when dropped.
 pub(crate) struct ConnectionPermit {
-    counts: Arc<Mutex<Counts>>,
+    counts: Arc<Mutex<ConnectionCounts>>,
     owner: (TenantId, Uuid),
     metrics: Arc<Metrics>,
 }
@@ -67,7 +67,7 @@ impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         self.metrics.sockets.dec();
         let mut counts = lock(&self.counts);
-        let Counts {
+        let ConnectionCounts {
             of_tenants,
             of_people,
         } = &mut *counts;
@@ -86,6 +86,6 @@ fn decrement<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
     }
 }
 
-fn lock(counts: &Mutex<Counts>) -> MutexGuard<'_, Counts> {
+fn lock(counts: &Mutex<ConnectionCounts>) -> MutexGuard<'_, ConnectionCounts> {
     counts.lock().unwrap_or_else(PoisonError::into_inner)
 }

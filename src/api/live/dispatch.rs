@@ -264,8 +264,8 @@ fn changes_rights(event: &Arc<LoggedEvent>) -> bool {
     ACCESS.contains(&event.entity.as_str())
 }
 
-/// Interrupts subscribers whose rights an event may have changed. Subscriptions past it did so at their turn, and those
-/// before it have yet to.
+/// Interrupts subscribers whose rights an event may have changed, at its position in the order: subscriptions past it have
+/// done so already, and those before it will when they reach it.
 fn recheck(subscriptions: &[Arc<SharedSubscription>], event: &Arc<LoggedEvent>) {
     if changes_rights(event) {
         let here = subscriptions

@@ -1,4 +1,4 @@
-//! Why the server ended a subscription, in codes that tell the client what to do next.
+//! Why the server ended a subscription, in codes that say what the client is to do next.
 
 use async_graphql::ServerError;
 use serde_json::{Value as Json, json};

@@ -7,7 +7,7 @@ use super::{
     Live,
     dispatch::Lane,
     group::SubscriberGroup,
-    operation::Operation,
+    operation::LiveOperation,
     shared::{SharedSubscription, SubscriptionKind},
 };
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
 /// that reconnect at the same time share the replay.
 const SHARED_REPLAY: i64 = 128;
 
-/// A subscription under way; dropped, it ends.
+/// A running subscription; dropped, it ends.
 pub(crate) struct SubscriptionHandle {
     live: Arc<Live>,
     pub(super) group: Arc<SubscriberGroup>,
@@ -37,7 +37,7 @@ impl Live {
         self: &Arc<Self>,
         actor: &Arc<Actor>,
         feed: &Arc<Feed>,
-        operation: Operation,
+        operation: LiveOperation,
         is_heavy: bool,
         kind: SubscriptionKind,
         after: i64,

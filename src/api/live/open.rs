@@ -6,13 +6,13 @@ use tokio::sync::Notify;
 
 use super::{
     Failure, Live, OperationId, Refused, RenderedResponse, SendQueue, SubscriptionHandle,
-    operation::{Operation, RenderError},
+    operation::{LiveOperation, RenderError},
     replay::Replay,
     shared::{Behind, Subscriber, SubscriptionKind},
 };
 use crate::{
     access::Actor,
-    api::{attempts::RootFields, documents::Prepared, spending},
+    api::{documents::Prepared, probes::RootFields, spending},
     events::{EventCursor, Feed, FeedError},
     graphql::{
         RequestContext,
@@ -30,7 +30,7 @@ pub(crate) struct Recipient {
 }
 
 impl Recipient {
-    /// Sends responses, waiting for room.
+    /// Sends responses, waiting while the queue is full.
     pub(super) async fn send_all(
         &self,
         responses: &[Arc<RenderedResponse>],
@@ -66,7 +66,7 @@ impl Live {
         recipient: Recipient,
         start: Start,
     ) -> Result<SubscriptionHandle, Refused> {
-        let operation = Operation::new(request)?;
+        let operation = LiveOperation::new(request)?;
         let is_heavy = spending::is_heavy(&request.measure);
         let is_interrupted = matches!(start, Start::AfterEvent(_));
         if !is_interrupted {
@@ -75,7 +75,7 @@ impl Live {
                 request.operation(),
                 &request.variables,
             );
-            named.suspect(&self.runtime.context(Arc::clone(&actor)));
+            named.enqueue(&self.runtime.context(Arc::clone(&actor)));
         }
         let price = spending::of_event(&request.measure);
         let price = Some(price).filter(|_| !is_interrupted);
@@ -161,7 +161,7 @@ impl Live {
     async fn plan(
         &self,
         actor: &Arc<Actor>,
-        operation: &Operation,
+        operation: &LiveOperation,
     ) -> Result<(WatchPlan, Arc<RequestContext>), Refused> {
         let context = self.runtime.context(Arc::clone(actor));
         let slot = PlanSlot::default();

@@ -22,7 +22,7 @@ use crate::{
 const PERSONAL: &[&str] = &["can", "viewer"];
 
 /// An operation that runs once per event.
-pub(super) struct Operation {
+pub(super) struct LiveOperation {
     executable: Executable,
     /// Equal for operations with equal responses; where to resume plays no part in it.
     pub(super) key: [u8; 32],
@@ -39,7 +39,7 @@ pub(super) enum RenderError {
     Failed(Failure),
 }
 
-impl Operation {
+impl LiveOperation {
     /// The operation of a request.
     ///
     /// # Errors
@@ -173,8 +173,8 @@ mod tests {
 
     use super::*;
 
-    fn operation(query: &str, variables: serde_json::Value) -> Operation {
-        Operation::new(&Prepared::of(query, variables)).expect("an operation")
+    fn operation(query: &str, variables: serde_json::Value) -> LiveOperation {
+        LiveOperation::new(&Prepared::of(query, variables)).expect("an operation")
     }
 
     #[test]

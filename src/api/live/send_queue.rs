@@ -1,5 +1,5 @@
-//! The bounded queue of what waits to be sent to one client. A client that lets it fill up is told where to resume; it
-//! delays no other.
+//! The bounded queue of what waits to be sent to one client. A client that lets it fill up is disconnected with the cursor
+//! to resume from; it delays no other.
 
 use std::{
     collections::VecDeque,
@@ -70,13 +70,13 @@ pub(crate) struct SendQueue {
 struct Queued {
     deliveries: VecDeque<Delivery>,
     bytes: usize,
-    /// Whether a sender waits for room.
+    /// Whether a sender waits for capacity.
     is_awaited: bool,
     is_closed: bool,
 }
 
 impl Queued {
-    fn has_room(&self, responses: &[Arc<RenderedResponse>]) -> bool {
+    fn has_capacity(&self, responses: &[Arc<RenderedResponse>]) -> bool {
         let bytes: usize = responses
             .iter()
             .map(|response| response.payload.len())
@@ -118,7 +118,7 @@ impl SendQueue {
         responses: &[Arc<RenderedResponse>],
     ) -> Result<(), Full> {
         let mut waiting = self.waiting();
-        if !waiting.has_room(responses) {
+        if !waiting.has_capacity(responses) {
             return Err(Full);
         }
         for response in responses {
@@ -130,14 +130,14 @@ impl SendQueue {
         Ok(())
     }
 
-    /// Enqueues what ends an operation or interrupts it; there is always room for that.
+    /// Enqueues what ends an operation or interrupts it, beyond the capacity too.
     pub(crate) fn put(&self, delivery: Delivery) {
         let refused = self.waiting().put(delivery);
         drop(refused);
         self.filled.wake();
     }
 
-    /// Enqueues a response, after waiting for room.
+    /// Enqueues a response, after waiting for capacity.
     pub(crate) async fn send(
         &self,
         operation: &OperationId,
@@ -150,7 +150,7 @@ impl SendQueue {
                 if waiting.is_closed {
                     return Err(Gone);
                 }
-                // Set before looking for room, or what is taken in between would wake no one.
+                // Set before the capacity is checked, or what is taken in between would wake no sender.
                 waiting.is_awaited = true;
             }
             if self.push(operation, response).is_ok() {
@@ -170,7 +170,7 @@ impl SendQueue {
         if let Some(delivery) = self.take() {
             return Poll::Ready(delivery);
         }
-        // Looked at again after that: what was enqueued meanwhile has woken no one.
+        // Polled again after that: what was enqueued meanwhile has woken no task.
         self.filled.register(cx.waker());
         self.take().map_or(Poll::Pending, Poll::Ready)
     }

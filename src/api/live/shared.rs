@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Delivery, Failure, OperationId, RenderedResponse, Runtime, SendQueue,
-    operation::{Operation, RenderError},
+    operation::{LiveOperation, RenderError},
     send_queue::Full,
 };
 use crate::{
@@ -36,7 +36,7 @@ const BUFFERED_BYTES: usize = 1024 * 1024;
 
 /// One operation, run once for all of a class that subscribed to it.
 pub(super) struct SharedSubscription {
-    pub(super) operation: Operation,
+    pub(super) operation: LiveOperation,
     pub(super) kind: SubscriptionKind,
     /// Whether it is always isolated.
     pub(super) is_heavy: bool,
@@ -44,7 +44,7 @@ pub(super) struct SharedSubscription {
     is_isolated: AtomicBool,
     /// Cancelled when the last subscriber has left.
     pub(super) left: CancellationToken,
-    state: Mutex<State>,
+    state: Mutex<SharedState>,
 }
 
 /// What its subscribers receive.
@@ -60,7 +60,7 @@ pub(super) enum SubscriptionKind {
     },
 }
 
-struct State {
+struct SharedState {
     /// The number of the last event that subscribers were notified of.
     position: i64,
     /// The latest responses: all after `recent_after`.
@@ -92,7 +92,7 @@ pub(super) struct Behind;
 
 impl SharedSubscription {
     pub(super) fn new(
-        operation: Operation,
+        operation: LiveOperation,
         is_heavy: bool,
         kind: SubscriptionKind,
         position: i64,
@@ -103,7 +103,7 @@ impl SharedSubscription {
             is_heavy,
             is_isolated: AtomicBool::new(is_heavy),
             left: CancellationToken::new(),
-            state: Mutex::new(State {
+            state: Mutex::new(SharedState {
                 position,
                 recent: VecDeque::new(),
                 recent_bytes: 0,
@@ -439,12 +439,12 @@ impl SharedSubscription {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, SharedState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl SharedState {
     fn send(
         &mut self,
         runtime: &Runtime,

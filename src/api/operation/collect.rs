@@ -20,16 +20,16 @@ use super::parse::SCHEMA;
 
 /// What is selected of an object.
 #[derive(Debug, Default)]
-pub(super) struct Fields {
+pub(super) struct CollectedFields {
     /// In the order of the answer.
-    pub(super) fields: Vec<Selected>,
+    pub(super) fields: Vec<CollectedField>,
     /// The position of a directive whose condition is null: the selection is undecidable, so the object fails.
     pub(super) undecided: Option<Pos>,
 }
 
 /// A field that is answered.
 #[derive(Debug)]
-pub(super) struct Selected {
+pub(super) struct CollectedField {
     /// Its key in the answer.
     pub(super) key: Name,
     /// The field for the executor, except for the values of variables: no directives, and nothing below it.
@@ -37,36 +37,36 @@ pub(super) struct Selected {
     /// Its type by the schema.
     pub(super) ty: Type,
     /// What is selected of what it answers.
-    pub(super) below: Below,
+    pub(super) below: SubSelection,
 }
 
 /// What is selected of the objects that a field answers.
 #[derive(Debug)]
-pub(super) enum Below {
+pub(super) enum SubSelection {
     /// They are none.
     Leaf,
     /// The same of all.
-    Object(Fields),
+    Object(CollectedFields),
     /// By the object's type.
     Abstract {
         /// Of objects of these types.
-        of: IndexMap<Name, Fields>,
+        of: IndexMap<Name, CollectedFields>,
         /// Of all others.
-        others: Fields,
+        others: CollectedFields,
         /// All types that there may be.
         possible: Vec<Name>,
     },
 }
 
-impl Fields {
+impl CollectedFields {
     /// Whether a field of one of these names is among them or below them.
     pub(super) fn selects(&self, names: &[&str]) -> bool {
         self.fields.iter().any(|field| {
             names.contains(&field.asked.node.name.node.as_str())
                 || match &field.below {
-                    Below::Leaf => false,
-                    Below::Object(fields) => fields.selects(names),
-                    Below::Abstract { of, others, .. } => {
+                    SubSelection::Leaf => false,
+                    SubSelection::Object(fields) => fields.selects(names),
+                    SubSelection::Abstract { of, others, .. } => {
                         others.selects(names) || of.values().any(|fields| fields.selects(names))
                     }
                 }
@@ -100,21 +100,21 @@ struct FieldGroups<'a> {
 
 impl<'a> Collector<'a> {
     /// What sets select of objects of a type.
-    pub(super) fn object(&self, type_name: &str, sets: &Sets<'a>) -> Fields {
+    pub(super) fn object(&self, type_name: &str, sets: &Sets<'a>) -> CollectedFields {
         let mut found = FieldGroups::default();
         for set in sets {
             found.spread.clear();
             self.collect(type_name, set, &mut found);
         }
         if found.undecided.is_some() {
-            return Fields {
+            return CollectedFields {
                 fields: Vec::new(),
                 undecided: found.undecided,
             };
         }
         let groups = found.groups.into_iter();
         let fields = groups.filter_map(|(key, group)| self.field(type_name, key, &group));
-        Fields {
+        CollectedFields {
             fields: fields.collect(),
             undecided: None,
         }
@@ -160,16 +160,16 @@ impl<'a> Collector<'a> {
     }
 
     /// One field; the arguments of all of the group are the same, as validation has seen to.
-    fn field(&self, parent: &str, key: Name, group: &Group<'a>) -> Option<Selected> {
+    fn field(&self, parent: &str, key: Name, group: &Group<'a>) -> Option<CollectedField> {
         let first = *group.first()?;
         let known = SCHEMA.type_field(parent, &first.node.name.node).ok()?;
         let target = known.ty.inner_named_type();
         let sets = group.iter().map(|field| &field.node.selection_set.node);
         let sets: Sets<'a> = sets.collect();
         let below = match SCHEMA.types.get(target)? {
-            ExtendedType::Object(_) => Below::Object(self.object(target, &sets)),
+            ExtendedType::Object(_) => SubSelection::Object(self.object(target, &sets)),
             ExtendedType::Interface(_) | ExtendedType::Union(_) => self.by_type(target, &sets),
-            _ => Below::Leaf,
+            _ => SubSelection::Leaf,
         };
         let field = &first.node;
         let asked = Field {
@@ -179,7 +179,7 @@ impl<'a> Collector<'a> {
             directives: Vec::new(),
             selection_set: field.selection_set.position_node(SelectionSet::default()),
         };
-        Some(Selected {
+        Some(CollectedField {
             asked: first.position_node(asked),
             ty: known.ty.clone(),
             key,
@@ -187,9 +187,9 @@ impl<'a> Collector<'a> {
         })
     }
 
-    fn by_type(&self, type_name: &str, sets: &Sets<'a>) -> Below {
+    fn by_type(&self, type_name: &str, sets: &Sets<'a>) -> SubSelection {
         let possible = possible_types(&SCHEMA, type_name);
-        let mut conditions = Conditions::default();
+        let mut conditions = TypeConditions::default();
         for set in sets {
             conditions.learn(self.document, set);
         }
@@ -198,7 +198,7 @@ impl<'a> Collector<'a> {
             named.any(|on| is_of(one, on) != is_of(type_name, on))
         };
         let apart = possible.iter().filter(is_told_apart);
-        Below::Abstract {
+        SubSelection::Abstract {
             of: apart
                 .map(|one| (one.clone(), self.object(one, sets)))
                 .collect(),
@@ -296,12 +296,12 @@ fn named(type_name: &str, value: &Value) -> Value {
 
 /// The type conditions of fragments, wherever they stand in a set.
 #[derive(Default)]
-struct Conditions<'a> {
+struct TypeConditions<'a> {
     named: Vec<&'a Name>,
     spread: Vec<&'a Name>,
 }
 
-impl<'a> Conditions<'a> {
+impl<'a> TypeConditions<'a> {
     fn learn(&mut self, document: &'a ExecutableDocument, set: &'a SelectionSet) {
         for item in &set.items {
             let (on, set) = match &item.node {

@@ -11,10 +11,10 @@ use async_graphql::{PathSegment, Pos, Response, ServerError, Value, indexmap::In
 
 use crate::graphql::projection::TYPE_KEY;
 
-use super::collect::{Below, Fields};
+use super::collect::{CollectedFields, SubSelection};
 
 /// Completes what the executor has answered to the root's fields; null when a field of the root had to be there.
-pub(super) fn complete(root: &Fields, response: &mut Response) {
+pub(super) fn complete(root: &CollectedFields, response: &mut Response) {
     let data = match std::mem::take(&mut response.data) {
         Value::Null => Value::Object(IndexMap::new()),
         data => data,
@@ -38,24 +38,30 @@ struct Completion<'a> {
 #[derive(Clone, Copy)]
 struct Path<'a> {
     parent: Option<&'a Path<'a>>,
-    step: Step<'a>,
+    step: PathStep<'a>,
 }
 
 #[derive(Clone, Copy)]
-enum Step<'a> {
+enum PathStep<'a> {
     Key(&'a str),
     Index(usize),
 }
 
 impl Completion<'_> {
     /// A value of a type; none when it is null and must not be.
-    fn value(&self, ty: &Type, below: &Below, value: Value, path: Path<'_>) -> Option<Value> {
+    fn value(
+        &self,
+        ty: &Type,
+        below: &SubSelection,
+        value: Value,
+        path: Path<'_>,
+    ) -> Option<Value> {
         let completed = match (ty, value) {
             (Type::List(inner) | Type::NonNullList(inner), Value::List(items)) => {
                 let items = items.into_iter().enumerate().map(|(i, item)| {
                     let path = Path {
                         parent: Some(&path),
-                        step: Step::Index(i),
+                        step: PathStep::Index(i),
                     };
                     self.value(inner, below, item, path)
                 });
@@ -69,11 +75,11 @@ impl Completion<'_> {
         (completed != Value::Null || !ty.is_non_null()).then_some(completed)
     }
 
-    fn one(&self, below: &Below, value: Value, path: Path<'_>) -> Value {
+    fn one(&self, below: &SubSelection, value: Value, path: Path<'_>) -> Value {
         match below {
-            Below::Leaf => value,
-            Below::Object(fields) => self.fields(fields, value, Some(&path)),
-            Below::Abstract { of, others, .. } => {
+            SubSelection::Leaf => value,
+            SubSelection::Object(fields) => self.fields(fields, value, Some(&path)),
+            SubSelection::Abstract { of, others, .. } => {
                 let key = others.type_key().map_or(TYPE_KEY, |key| key.as_str());
                 let type_name = match &value {
                     Value::Object(object) => object.get(key),
@@ -89,7 +95,7 @@ impl Completion<'_> {
     }
 
     /// An object of these fields. What was written as JSON is complete.
-    fn fields(&self, fields: &Fields, value: Value, path: Option<&Path<'_>>) -> Value {
+    fn fields(&self, fields: &CollectedFields, value: Value, path: Option<&Path<'_>>) -> Value {
         let mut ready = match value {
             Value::Object(ready) => ready,
             Value::Null if path.is_some_and(|path| self.has_failed_below(path)) => IndexMap::new(),
@@ -104,7 +110,7 @@ impl Completion<'_> {
             let value = ready.swap_remove(&field.key).unwrap_or_default();
             let path = Path {
                 parent: path,
-                step: Step::Key(&field.key),
+                step: PathStep::Key(&field.key),
             };
             match self.value(&field.ty, &field.below, value, path) {
                 Some(value) => object.insert(field.key.clone(), value),
@@ -139,8 +145,8 @@ impl Path<'_> {
     fn segments(&self) -> Vec<PathSegment> {
         let mut segments = self.parent.map(Self::segments).unwrap_or_default();
         segments.push(match self.step {
-            Step::Key(key) => PathSegment::Field(key.to_owned()),
-            Step::Index(index) => PathSegment::Index(index),
+            PathStep::Key(key) => PathSegment::Field(key.to_owned()),
+            PathStep::Index(index) => PathSegment::Index(index),
         });
         segments
     }

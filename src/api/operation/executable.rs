@@ -9,13 +9,13 @@ use async_graphql::{
     },
 };
 
-use super::collect::{Below, Fields, Selected, filled};
+use super::collect::{CollectedField, CollectedFields, SubSelection, filled};
 use crate::graphql::projection::TYPE_KEY;
 
 /// A document of one operation that selects some fields of its root.
 pub(super) fn document(
     ty: OperationType,
-    fields: &[Selected],
+    fields: &[CollectedField],
     variables: &Variables,
 ) -> ExecutableDocument {
     let mut items = Vec::with_capacity(fields.len());
@@ -53,7 +53,7 @@ fn unplaced<T>(node: T) -> Positioned<T> {
 type Items = Vec<Positioned<Selection>>;
 
 fn push_all<'a>(
-    fields: impl Iterator<Item = &'a Selected>,
+    fields: impl Iterator<Item = &'a CollectedField>,
     variables: &Variables,
     items: &mut Items,
 ) {
@@ -73,18 +73,18 @@ fn push_all<'a>(
     }
 }
 
-fn below(below: &Below, variables: &Variables) -> Items {
+fn below(below: &SubSelection, variables: &Variables) -> Items {
     let mut items = Vec::new();
     match below {
-        Below::Leaf => {}
-        Below::Object(fields) => {
+        SubSelection::Leaf => {}
+        SubSelection::Object(fields) => {
             push_all(fields.fields.iter(), variables, &mut items);
             // The executor does not distinguish an object of which nothing is selected from one that is missing.
             if items.is_empty() {
                 items.push(type_field());
             }
         }
-        Below::Abstract {
+        SubSelection::Abstract {
             of,
             others,
             possible,
@@ -101,12 +101,12 @@ fn below(below: &Below, variables: &Variables) -> Items {
 /// The executor would run a field of an interface twice that is selected of all objects and, with other fields below it,
 /// of those of a type. Then the types are selected separately.
 fn by_type(
-    (of, others): (&IndexMap<Name, Fields>, &Fields),
+    (of, others): (&IndexMap<Name, CollectedFields>, &CollectedFields),
     possible: &[Name],
     variables: &Variables,
     items: &mut Items,
 ) {
-    let has_more_below = |field: &Selected| !matches!(field.below, Below::Leaf);
+    let has_more_below = |field: &CollectedField| !matches!(field.below, SubSelection::Leaf);
     if !of.is_empty() && others.fields.iter().any(has_more_below) {
         for type_name in possible {
             let fields = of.get(type_name).unwrap_or(others);
@@ -116,7 +116,8 @@ fn by_type(
     }
     push_all(others.fields.iter(), variables, items);
     for (type_name, fields) in of {
-        let is_new = |field: &&Selected| others.fields.iter().all(|known| known.key != field.key);
+        let is_new =
+            |field: &&CollectedField| others.fields.iter().all(|known| known.key != field.key);
         let new = fields.fields.iter().filter(is_new);
         push_fragment(type_name, new, variables, items);
     }
@@ -124,7 +125,7 @@ fn by_type(
 
 fn push_fragment<'a>(
     type_name: &Name,
-    fields: impl Iterator<Item = &'a Selected>,
+    fields: impl Iterator<Item = &'a CollectedField>,
     variables: &Variables,
     items: &mut Items,
 ) {
@@ -155,7 +156,7 @@ fn type_field() -> Positioned<Selection> {
     })))
 }
 
-impl Fields {
+impl CollectedFields {
     /// The client's key for `__typename`.
     pub(super) fn type_key(&self) -> Option<&Name> {
         let mut fields = self.fields.iter();

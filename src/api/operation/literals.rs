@@ -14,13 +14,13 @@ use super::parse::{SCHEMA, to_value};
 use crate::graphql::scalars::{self, Mismatch};
 
 /// A value that is wrong.
-pub(super) struct Fault<'a> {
+pub(super) struct LiteralFault<'a> {
     pub(super) value: &'a Node<Value>,
     pub(super) mismatch: Mismatch,
 }
 
 /// All such values of a valid document, also where they are not run.
-pub(super) fn faults(document: &ExecutableDocument) -> Vec<Fault<'_>> {
+pub(super) fn faults(document: &ExecutableDocument) -> Vec<LiteralFault<'_>> {
     let mut found = Vec::new();
     for operation in document.operations.iter() {
         for variable in &operation.variables {
@@ -36,7 +36,7 @@ pub(super) fn faults(document: &ExecutableDocument) -> Vec<Fault<'_>> {
     found
 }
 
-fn of_set<'a>(set: &'a SelectionSet, found: &mut Vec<Fault<'a>>) {
+fn of_set<'a>(set: &'a SelectionSet, found: &mut Vec<LiteralFault<'a>>) {
     for selection in &set.selections {
         match selection {
             Selection::Field(field) => of_field(field, found),
@@ -46,7 +46,7 @@ fn of_set<'a>(set: &'a SelectionSet, found: &mut Vec<Fault<'a>>) {
     }
 }
 
-fn of_field<'a>(field: &'a Field, found: &mut Vec<Fault<'a>>) {
+fn of_field<'a>(field: &'a Field, found: &mut Vec<LiteralFault<'a>>) {
     for argument in &field.arguments {
         if let Some(known) = field.definition.argument_by_name(&argument.name) {
             check(&known.ty, &argument.value, found);
@@ -55,7 +55,7 @@ fn of_field<'a>(field: &'a Field, found: &mut Vec<Fault<'a>>) {
     of_set(&field.selection_set, found);
 }
 
-fn check<'a>(ty: &Type, value: &'a Node<Value>, found: &mut Vec<Fault<'a>>) {
+fn check<'a>(ty: &Type, value: &'a Node<Value>, found: &mut Vec<LiteralFault<'a>>) {
     match (ty, &**value) {
         (_, Value::Variable(_) | Value::Null) => {}
         (Type::List(inner) | Type::NonNullList(inner), Value::List(items)) => {
@@ -66,7 +66,7 @@ fn check<'a>(ty: &Type, value: &'a Node<Value>, found: &mut Vec<Fault<'a>>) {
             if let Some(field) = given_twice(written) {
                 let mismatch =
                     format!("There can be only one input field named \"{field}\".").into();
-                found.push(Fault { value, mismatch });
+                found.push(LiteralFault { value, mismatch });
             }
             match (SCHEMA.types.get(name), written) {
                 (Some(ExtendedType::InputObject(known)), Value::Object(fields)) => {
@@ -81,7 +81,7 @@ fn check<'a>(ty: &Type, value: &'a Node<Value>, found: &mut Vec<Fault<'a>>) {
                     let constant = to_value(written).into_const();
                     if let Some(Err(mismatch)) = constant.map(|value| scalars::check(name, &value))
                     {
-                        found.push(Fault { value, mismatch });
+                        found.push(LiteralFault { value, mismatch });
                     }
                 }
                 _ => {}

@@ -27,7 +27,7 @@ use async_graphql::{
     parser::types::{ExecutableDocument, OperationDefinition, OperationType},
 };
 
-use collect::{Collector, Fields, Selected};
+use collect::{CollectedField, CollectedFields, Collector};
 pub(super) use parse::{Read, SyntaxError, read};
 
 /// One operation of a valid document with its variables, ready to run.
@@ -40,7 +40,7 @@ pub(super) struct Executable {
 
 /// What an operation selects.
 #[derive(Debug, Clone)]
-pub(super) struct Collected(Arc<Fields>);
+pub(super) struct Collected(Arc<CollectedFields>);
 
 impl Executable {
     /// Prepares an operation, with what was collected of it before if that holds for all variables.
@@ -75,7 +75,7 @@ impl Executable {
         })
     }
 
-    fn fields(&self) -> &[Selected] {
+    fn fields(&self) -> &[CollectedField] {
         &self.root.0.fields
     }
 
@@ -155,7 +155,7 @@ impl Answering<'_> {
             (Value::Object(_), _) => {}
             (none, answered) => *none = answered,
         }
-        let is_there = |field: &Selected| match &self.response.data {
+        let is_there = |field: &CollectedField| match &self.response.data {
             Value::Object(all) => all
                 .get(&field.key)
                 .is_some_and(|value| *value != Value::Null),

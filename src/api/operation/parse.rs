@@ -66,7 +66,7 @@ pub(in crate::api) fn read(text: &str) -> Result<Read, SyntaxError> {
         Ok(valid) => lines.wrong_literals(&valid),
         Err(wrong) => lines.faults(&wrong.errors),
     };
-    let parsed = Writing { lines }.document(&document)?;
+    let parsed = DocumentConverter { lines }.document(&document)?;
     Ok(Read { parsed, faults })
 }
 
@@ -161,11 +161,11 @@ impl<'a> Lines<'a> {
 }
 
 /// Writes a document down in the types of async-graphql.
-struct Writing<'a> {
+struct DocumentConverter<'a> {
     lines: Lines<'a>,
 }
 
-impl Writing<'_> {
+impl DocumentConverter<'_> {
     fn document(&self, document: &ast::Document) -> Result<ExecutableDocument, SyntaxError> {
         let mut anonymous = None;
         let (mut named, mut fragments) = (HashMap::new(), HashMap::new());

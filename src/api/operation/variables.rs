@@ -3,7 +3,7 @@
 
 use apollo_compiler::{
     ast::Type,
-    collections::IndexMap as Fields,
+    collections::IndexMap as CollectedFields,
     schema::{Component, ExtendedType, InputObjectType, InputValueDefinition},
 };
 use async_graphql::{
@@ -130,7 +130,7 @@ impl InputPath {
         known: &InputObjectType,
         sent: &IndexMap<Name, Value>,
     ) -> Result<Value, Mismatch> {
-        let fields: &Fields<_, Component<InputValueDefinition>> = &known.fields;
+        let fields: &CollectedFields<_, Component<InputValueDefinition>> = &known.fields;
         if let Some(unknown) = sent.keys().find(|name| !fields.contains_key(name.as_str())) {
             return Err(format!("{} has no field {unknown}", known.name).into());
         }

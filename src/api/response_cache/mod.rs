@@ -25,7 +25,7 @@ use crate::{
     access::Actor,
     base::ids::TenantId,
     db::migrate::POLICIES,
-    events::{Progress, Versions},
+    events::{VersionReader, Versions},
     platform::{
         redis::{CacheKey, Lookup, TieredCache},
         telemetry::metrics::Metrics,
@@ -45,14 +45,14 @@ pub struct CacheSettings {
 /// The response cache.
 pub(super) struct ResponseCache {
     settings: CacheSettings,
-    progress: Progress,
+    progress: VersionReader,
     metrics: Arc<Metrics>,
     shape: Arc<SchemaShape>,
     /// Equal for servers that give equal responses; a part of each key.
     build: [u8; 32],
 }
 
-/// What tells two builds apart that may give different responses.
+/// What distinguishes two builds that may give different responses.
 fn executable() -> String {
     let executable = std::env::current_exe().and_then(std::fs::metadata);
     let file = executable.and_then(|file| Ok((file.len(), file.modified()?)));
@@ -115,7 +115,7 @@ impl ResponseCache {
     /// A cache for servers with this schema.
     pub(super) fn new(
         settings: CacheSettings,
-        progress: Progress,
+        progress: VersionReader,
         metrics: Arc<Metrics>,
         shape: Arc<SchemaShape>,
         sdl: &str,

@@ -117,7 +117,7 @@ impl SchemaShape {
     /// only the one that runs has to keep the limits on pages and nodes.
     ///
     /// # Errors
-    /// The first limit exceeded, fragments in a circle, or no such operation.
+    /// The first limit exceeded, a cycle of fragments, or no such operation.
     pub fn measure(
         &self,
         document: &ExecutableDocument,
@@ -138,7 +138,7 @@ impl SchemaShape {
         let mut measure = Measure::default();
         for (_, operation) in document.operations.iter() {
             self.check_variable_types(&operation.node)?;
-            let mut walk = walk::Walk::new(self, &operation.node, variables, stages, limits);
+            let mut walk = walk::WeightWalk::new(self, &operation.node, variables, stages, limits);
             let weight = walk.operation(document, &order);
             weight.check(limits)?;
             walk.check_filters()?;

@@ -6,7 +6,7 @@ use async_graphql::{Name, Positioned};
 use super::super::limits::Refusal;
 
 /// An operation of a document, with its name if it has one.
-type Selected<'a> = (Option<&'a Name>, &'a Positioned<OperationDefinition>);
+type NamedOperation<'a> = (Option<&'a Name>, &'a Positioned<OperationDefinition>);
 
 /// The operation with the given name, or the only one of the document.
 ///
@@ -15,7 +15,7 @@ type Selected<'a> = (Option<&'a Name>, &'a Positioned<OperationDefinition>);
 pub fn select_operation<'a>(
     document: &'a ExecutableDocument,
     name: Option<&str>,
-) -> Result<Selected<'a>, Refusal> {
+) -> Result<NamedOperation<'a>, Refusal> {
     match (&document.operations, name) {
         (DocumentOperations::Single(operation), None) => Ok((None, operation)),
         (DocumentOperations::Multiple(operations), None) if operations.len() == 1 => {

@@ -47,7 +47,7 @@ struct Roots {
 /// The fields of one type.
 #[derive(Debug, Default)]
 pub(super) struct TypeShape {
-    pub(super) role: Role,
+    pub(super) role: ConnectionRole,
     /// Whether its objects are records, each read by its id.
     pub(super) is_record: bool,
     pub(super) fields: HashMap<String, FieldShape>,
@@ -55,7 +55,7 @@ pub(super) struct TypeShape {
 
 /// What a type is in the pattern of connections.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
+pub(super) enum ConnectionRole {
     #[default]
     Record,
     Connection,
@@ -139,7 +139,7 @@ impl SchemaShape {
             }
         };
         let known = self.types.entry(name.to_owned()).or_default();
-        known.role = Role::of(name);
+        known.role = ConnectionRole::of(name);
         known.is_record = is_record;
         for field in fields {
             let field = &field.node;
@@ -206,7 +206,7 @@ impl Roots {
     }
 }
 
-impl Role {
+impl ConnectionRole {
     fn of(type_name: &str) -> Self {
         if type_name.ends_with("Connection") {
             Self::Connection
@@ -234,7 +234,7 @@ impl FieldShape {
         let place = (type_name, field.name.node.as_str());
         let size = if place == STAGES {
             Size::Stages
-        } else if Role::of(target) == Role::Connection {
+        } else if ConnectionRole::of(target) == ConnectionRole::Connection {
             Size::Page {
                 default: default_page(field),
             }

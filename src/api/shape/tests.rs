@@ -323,10 +323,10 @@ fn the_introspection_of_explorers_passes_and_circles_do_not() {
     assert_eq!(
         (measure.nodes, measure.depth),
         (0, 0),
-        "it asks for nothing of anybody"
+        "it selects nothing of any record"
     );
-    let circle = "{ __schema { types { fields { type { fields { type { name } } } } } } }";
-    assert_eq!(refusal(circle), "INTROSPECTION_TOO_DEEP");
+    let cycle = "{ __schema { types { fields { type { fields { type { name } } } } } } }";
+    assert_eq!(refusal(cycle), "INTROSPECTION_TOO_DEEP");
     let hidden =
         "{ __type(name: \"User\") { ...A } } fragment A on __Type { fields { type { ...B } } }
         fragment B on __Type { possibleTypes { interfaces { name } } }";

@@ -37,7 +37,7 @@ impl SchemaShape {
         operation: &'a OperationDefinition,
         variables: &'a Variables,
     ) -> Touched<'a> {
-        let mut walk = Walk {
+        let mut walk = TouchedWalk {
             shape: self,
             document,
             operation,
@@ -53,7 +53,7 @@ impl SchemaShape {
     }
 }
 
-struct Walk<'a> {
+struct TouchedWalk<'a> {
     shape: &'a SchemaShape,
     document: &'a ExecutableDocument,
     operation: &'a OperationDefinition,
@@ -63,7 +63,7 @@ struct Walk<'a> {
     touched: Touched<'a>,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> TouchedWalk<'a> {
     fn set(&mut self, set: &'a SelectionSet, type_name: &'a str, depth: usize) {
         let Some((depth, shape)) = depth.checked_sub(1).zip(self.shape.fields_of(type_name)) else {
             self.touched.has_unknown = true;

@@ -1,7 +1,7 @@
 //! The walk over a parsed document that adds up its weight, each fragment once.
 //!
 //! It recurses as deep as selections are written inside each other in one definition, which the parser bounds at 64;
-//! through fragments it does not recurse, since a document has room for hundreds that each use the next.
+//! through fragments it does not recurse, since a document may have hundreds that each use the next.
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -21,7 +21,7 @@ use super::weight::Weight;
 const LIST: usize = 10;
 
 /// One weighing: pages come from the variables, and those belong to one operation.
-pub(super) struct Walk<'a> {
+pub(super) struct WeightWalk<'a> {
     shape: &'a SchemaShape,
     operation: &'a OperationDefinition,
     values: Values<'a>,
@@ -42,7 +42,7 @@ enum ParentType<'a> {
     Unknown,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> WeightWalk<'a> {
     pub(super) fn new(
         shape: &'a SchemaShape,
         operation: &'a OperationDefinition,

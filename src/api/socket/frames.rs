@@ -14,14 +14,14 @@ const SEND_PATIENCE: Duration = Duration::from_secs(20);
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How a socket ends.
-pub(super) enum End {
+pub(super) enum SocketEnd {
     /// By us, for a reason.
     Close(Close),
     /// The other end is gone or broken.
     Gone,
 }
 
-impl From<Close> for End {
+impl From<Close> for SocketEnd {
     fn from(close: Close) -> Self {
         Self::Close(close)
     }
@@ -30,19 +30,19 @@ impl From<Close> for End {
 /// Sends for as long as the client reads. Most is sent at once, and then no timer is set up for it.
 pub(super) async fn patiently(
     sending: impl Future<Output = Result<(), axum::Error>>,
-) -> Result<(), End> {
+) -> Result<(), SocketEnd> {
     let mut sending = pin!(sending);
     let sent = match sending.as_mut().now_or_never() {
         Some(sent) => sent,
         None => timeout(SEND_PATIENCE, sending)
             .await
-            .map_err(|_| End::Gone)?,
+            .map_err(|_| SocketEnd::Gone)?,
     };
-    sent.map_err(|_| End::Gone)
+    sent.map_err(|_| SocketEnd::Gone)
 }
 
 /// The next message; none for frames that say nothing.
-pub(super) async fn receive(socket: &mut WebSocket) -> Result<Option<Incoming>, End> {
+pub(super) async fn receive(socket: &mut WebSocket) -> Result<Option<Incoming>, SocketEnd> {
     let frame = socket.next().await;
     read(socket, frame).await
 }
@@ -51,9 +51,9 @@ pub(super) async fn receive(socket: &mut WebSocket) -> Result<Option<Incoming>, 
 pub(super) async fn read(
     socket: &mut WebSocket,
     frame: Option<Result<Frame, axum::Error>>,
-) -> Result<Option<Incoming>, End> {
+) -> Result<Option<Incoming>, SocketEnd> {
     match frame {
-        None => Err(End::Gone),
+        None => Err(SocketEnd::Gone),
         Some(Ok(Frame::Text(text))) => Ok(Some(protocol::read(&text)?)),
         Some(Ok(Frame::Binary(_))) => {
             Err(Close::bad_message("expected text, not binary frames").into())
@@ -62,17 +62,17 @@ pub(super) async fn read(
         Some(Ok(Frame::Close(_))) => {
             // The answer to it leaves when the socket is read on.
             _ = timeout(CLOSE_PATIENCE, socket.next()).await;
-            Err(End::Gone)
+            Err(SocketEnd::Gone)
         }
         Some(Err(error)) => Err(broken(&error)),
     }
 }
 
 /// A frame that is too big closes with a reason; anything else that breaks the framing protocol just ends the socket.
-fn broken(error: &axum::Error) -> End {
+fn broken(error: &axum::Error) -> SocketEnd {
     match error.to_string().contains("too long") || error.to_string().contains("too big") {
         true => Close::too_big().into(),
-        false => End::Gone,
+        false => SocketEnd::Gone,
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::{
     INIT_PATIENCE,
-    frames::{End, close, receive},
+    frames::{SocketEnd, close, receive},
     open::{OpenSocket, expiry, rejected, restarting},
     protocol::{self, Close, Incoming},
 };
@@ -46,8 +46,8 @@ impl Handshake {
         let closing = self.api.closing().clone();
         let init = timeout(INIT_PATIENCE, self.read_init());
         let init = match closing.run_until_cancelled(init).await {
-            None => Err(End::Close(restarting())),
-            Some(init) => init.unwrap_or(Err(End::Close(Close::init_timeout()))),
+            None => Err(SocketEnd::Close(restarting())),
+            Some(init) => init.unwrap_or(Err(SocketEnd::Close(Close::init_timeout()))),
         };
         let admitted = match init {
             Ok(token) => self.admit(token).await,
@@ -60,23 +60,23 @@ impl Handshake {
                 peer,
                 permit,
             ))),
-            Err(End::Close(why)) => {
+            Err(SocketEnd::Close(why)) => {
                 close(self.socket, why).await;
                 None
             }
-            Err(End::Gone) => None,
+            Err(SocketEnd::Gone) => None,
         }
     }
 
     /// Waits for `connection_init`; answers the token in it.
-    async fn read_init(&mut self) -> Result<Option<String>, End> {
+    async fn read_init(&mut self) -> Result<Option<String>, SocketEnd> {
         loop {
             match receive(&mut self.socket).await? {
                 None => {}
                 Some(Incoming::Init(token)) => return Ok(token),
                 Some(Incoming::Ping(payload)) => {
                     let pong = Frame::Text(protocol::pong(payload).into());
-                    self.socket.send(pong).await.map_err(|_| End::Gone)?;
+                    self.socket.send(pong).await.map_err(|_| SocketEnd::Gone)?;
                 }
                 Some(Incoming::Pong) => {}
                 Some(_) => return Err(Close::unauthorized().into()),
@@ -84,7 +84,10 @@ impl Handshake {
         }
     }
 
-    async fn admit(&mut self, token: Option<String>) -> Result<(Peer, ConnectionPermit), End> {
+    async fn admit(
+        &mut self,
+        token: Option<String>,
+    ) -> Result<(Peer, ConnectionPermit), SocketEnd> {
         let Some(token) = token else {
             let why = "send an access token as { \"authorization\": \"Bearer …\" } in the payload of connection_init";
             return Err(Close::forbidden(why).into());
@@ -95,7 +98,7 @@ impl Handshake {
         let permit = self.api.admit(peer.actor());
         let permit = permit.map_err(|failure| Close::too_many(failure.message))?;
         let ack = Frame::Text(protocol::ack(&expiry(&peer)).into());
-        self.socket.send(ack).await.map_err(|_| End::Gone)?;
+        self.socket.send(ack).await.map_err(|_| SocketEnd::Gone)?;
         Ok((peer, permit))
     }
 }

@@ -24,7 +24,7 @@ use crate::db::journal::Origin;
 use handshake::Handshake;
 
 /// What is read at a time, in bytes; the usual 128 kB are for few sockets with much to say. It is cleared before every
-/// look for something new, and kept by every socket.
+/// read, and held by every socket.
 const BUFFER: usize = 1024;
 /// How much may wait to be written; a message more than that breaks the socket.
 const LARGEST_WAITING: usize = 32 * 1024 * 1024;

@@ -15,7 +15,7 @@ use serde_json::{Map, Value as Json, json};
 use tokio::task::AbortHandle;
 
 use super::{
-    frames::{End, close, patiently, read},
+    frames::{SocketEnd, close, patiently, read},
     protocol::{self, Close, Incoming},
     wake_gate::WakeGate,
 };
@@ -34,7 +34,7 @@ use crate::{
 /// How often the client is pinged.
 const PING_EVERY: Duration = Duration::from_secs(20);
 /// A client that was silent for this long is gone.
-const SILENCE: Duration = Duration::from_secs(45);
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(45);
 /// Clients reconnect within this after a restart, each at another moment.
 const RETURN_WITHIN_MS: u64 = 5_000;
 
@@ -46,7 +46,7 @@ pub(super) struct OpenSocket {
     _permit: ConnectionPermit,
     queue: Arc<SendQueue>,
     /// Mostly one or two: scanning them costs less than an index, which every event would have to fetch.
-    operations: Vec<Operation>,
+    operations: Vec<ClientOperation>,
     /// Resolves when the client's rights may have changed.
     changed: BoxFuture<'static, ()>,
     /// Guards all that the socket waits for but the queue.
@@ -68,14 +68,14 @@ enum SocketEvent {
 }
 
 /// An operation of a client.
-struct Operation {
+struct ClientOperation {
     id: OperationId,
     /// Its payload, to resume it after an interruption.
     payload: Box<str>,
-    state: State,
+    state: OperationState,
 }
 
-enum State {
+enum OperationState {
     Opening(AbortHandle),
     Open(
         #[expect(dead_code, reason = "held for as long as the subscription lasts")]
@@ -83,9 +83,9 @@ enum State {
     ),
 }
 
-impl Drop for Operation {
+impl Drop for ClientOperation {
     fn drop(&mut self) {
-        if let State::Opening(opening) = &self.state {
+        if let OperationState::Opening(opening) = &self.state {
             opening.abort();
         }
     }
@@ -115,12 +115,12 @@ impl OpenSocket {
         let end = self.serve().await;
         self.queue.close();
         self.operations.clear();
-        if let End::Close(why) = end {
+        if let SocketEnd::Close(why) = end {
             close(self.socket, why).await;
         }
     }
 
-    async fn serve(&mut self) -> End {
+    async fn serve(&mut self) -> SocketEnd {
         let closing = self.api.closing().clone();
         // Made once: all sockets wait for it in one list, under one lock.
         let mut closing = pin!(closing.cancelled());
@@ -168,7 +168,7 @@ impl OpenSocket {
                 }
                 SocketEvent::RightsChanged => self.check_rights(None).await.map(drop),
                 SocketEvent::ShuttingDown => Err(restarting().into()),
-                SocketEvent::PingDue if heard_at.elapsed() > SILENCE => Err(End::Gone),
+                SocketEvent::PingDue if heard_at.elapsed() > CLIENT_TIMEOUT => Err(SocketEnd::Gone),
                 SocketEvent::PingDue => self.send(Frame::Ping(axum::body::Bytes::new())).await,
             };
             if let Err(end) = served {
@@ -177,7 +177,7 @@ impl OpenSocket {
         }
     }
 
-    async fn receive(&mut self, message: Incoming) -> Result<(), End> {
+    async fn receive(&mut self, message: Incoming) -> Result<(), SocketEnd> {
         match message {
             Incoming::Init(_) => Err(Close::too_many_inits().into()),
             Incoming::Pong => Ok(()),
@@ -191,8 +191,8 @@ impl OpenSocket {
         }
     }
 
-    async fn subscribe(&mut self, id: String, payload: Map<String, Json>) -> Result<(), End> {
-        let is_taken = |operation: &Operation| *operation.id == *id;
+    async fn subscribe(&mut self, id: String, payload: Map<String, Json>) -> Result<(), SocketEnd> {
+        let is_taken = |operation: &ClientOperation| *operation.id == *id;
         if self.operations.iter().any(is_taken) {
             return Err(Close::taken(&id).into());
         }
@@ -209,10 +209,10 @@ impl OpenSocket {
         let payload = Json::Object(payload).to_string().into_boxed_str();
         let operation = OperationId::from(id.as_str());
         let opening = self.open(&operation, &payload, Start::Requested);
-        self.operations.push(Operation {
+        self.operations.push(ClientOperation {
             id: operation,
             payload,
-            state: State::Opening(opening),
+            state: OperationState::Opening(opening),
         });
         Ok(())
     }
@@ -249,21 +249,21 @@ impl OpenSocket {
         let again = OperationId::from(&**id);
         let payload = self.operations[position].payload.clone();
         let opening = self.open(&again, &payload, Start::AfterEvent(seq));
-        self.operations[position] = Operation {
+        self.operations[position] = ClientOperation {
             id: again,
             payload,
-            state: State::Opening(opening),
+            state: OperationState::Opening(opening),
         };
     }
 
     /// The index of an operation, unless it has ended: a later one with the same id is another.
     fn position(&self, id: &OperationId) -> Option<usize> {
-        let is_it = |operation: &Operation| Arc::ptr_eq(&operation.id, id);
+        let is_it = |operation: &ClientOperation| Arc::ptr_eq(&operation.id, id);
         self.operations.iter().position(is_it)
     }
 
     /// Sends what waits in one flush; less when something else has woken the socket.
-    async fn deliver(&mut self, delivery: Delivery) -> Result<(), End> {
+    async fn deliver(&mut self, delivery: Delivery) -> Result<(), SocketEnd> {
         let mut next = Some(delivery);
         while let Some(delivery) = next.take() {
             if let Some(text) = self.message_for(delivery).await? {
@@ -277,7 +277,7 @@ impl OpenSocket {
     }
 
     /// The protocol's message for a delivery, if any; none for an operation that has ended.
-    async fn message_for(&mut self, delivery: Delivery) -> Result<Option<String>, End> {
+    async fn message_for(&mut self, delivery: Delivery) -> Result<Option<String>, SocketEnd> {
         let id = match &delivery {
             Delivery::Next(id, _)
             | Delivery::Failed(id, _)
@@ -295,7 +295,7 @@ impl OpenSocket {
             }
             Delivery::Opened(id, opened) => match *opened {
                 Ok(handle) => {
-                    self.operations[position].state = State::Open(handle);
+                    self.operations[position].state = OperationState::Open(handle);
                     Ok(None)
                 }
                 Err(refused) => {
@@ -313,7 +313,7 @@ impl OpenSocket {
     }
 
     /// Reads the client's rights again. With other rights, what was delivered may be more than it may see.
-    async fn check_rights(&mut self, since: Option<Instant>) -> Result<RightsCheck, End> {
+    async fn check_rights(&mut self, since: Option<Instant>) -> Result<RightsCheck, SocketEnd> {
         let checked = self.peer.check_rights(since).await.map_err(rejected)?;
         self.watch_rights();
         if checked == RightsCheck::Changed {
@@ -328,7 +328,7 @@ impl OpenSocket {
         self.wake_gate.mark_woken();
     }
 
-    async fn resync(&mut self) -> Result<(), End> {
+    async fn resync(&mut self) -> Result<(), SocketEnd> {
         let failure = json!([rights_changed().to_json()]);
         for operation in std::mem::take(&mut self.operations) {
             self.send_text(protocol::error(&operation.id, failure.clone()))
@@ -337,7 +337,7 @@ impl OpenSocket {
         Ok(())
     }
 
-    async fn refresh(&mut self, token: String) -> Result<(), End> {
+    async fn refresh(&mut self, token: String) -> Result<(), SocketEnd> {
         let refreshed = self.peer.refresh(token).await;
         let result = match &refreshed {
             Ok(_) => json!({ "tokenExpiresAt": expiry(&self.peer) }),
@@ -351,16 +351,16 @@ impl OpenSocket {
             .await
     }
 
-    async fn send_text(&mut self, text: String) -> Result<(), End> {
+    async fn send_text(&mut self, text: String) -> Result<(), SocketEnd> {
         self.send(Frame::Text(text.into())).await
     }
 
-    async fn send(&mut self, frame: Frame) -> Result<(), End> {
+    async fn send(&mut self, frame: Frame) -> Result<(), SocketEnd> {
         patiently(self.socket.send(frame)).await
     }
 }
 
-pub(super) fn rejected(error: Error) -> End {
+pub(super) fn rejected(error: Error) -> SocketEnd {
     match error {
         Error::Unauthenticated(why) => Close::forbidden(why).into(),
         _ => Close::try_later().into(),

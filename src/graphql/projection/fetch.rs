@@ -23,7 +23,7 @@ pub(super) enum Fetched {
     Page(FetchedPages),
 }
 
-/// Rows of a level, with what hangs on them in the order of the level's links and lists.
+/// Rows of a level, with what they link to and list, in the order of the level's links and lists.
 pub(super) struct FetchedRows {
     pub(super) rows: Vec<Arc<LeanRow>>,
     pub(super) links: Vec<Linked>,
@@ -206,7 +206,7 @@ impl<'a> Fetcher<'a> {
         })
     }
 
-    /// Reads what hangs on rows.
+    /// Reads the links and lists of rows.
     fn below<'t>(
         self,
         tx: &'t mut ReadTx,

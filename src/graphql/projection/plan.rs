@@ -34,7 +34,7 @@ pub(super) struct ColumnSet {
     pub(super) names: Vec<&'static str>,
 }
 
-/// Rows that are read together, and what hangs on each of them.
+/// Rows that are read together, with their links and lists.
 pub(super) struct Level {
     pub(super) shape: &'static Shape,
     /// Which of the plan's columns.
@@ -87,7 +87,7 @@ pub(super) enum Output {
     Link(usize),
     /// One of the level's lists.
     List(usize),
-    /// What may be done with the row, by the column that says who sees it.
+    /// The actor's rights to the row, by the column that says who sees it.
     Rights(usize, Vec<(JsonKey, RightsField)>),
 }
 

@@ -28,7 +28,7 @@ pub(super) fn write(
     actor: &Actor,
     max_bytes: usize,
 ) -> Result<u64> {
-    let mut writer = Writer {
+    let mut writer = JsonWriter {
         out,
         actor,
         max_bytes,
@@ -42,14 +42,14 @@ pub(super) fn write(
     Ok(writer.objects)
 }
 
-struct Writer<'a> {
+struct JsonWriter<'a> {
     out: &'a mut Vec<u8>,
     actor: &'a Actor,
     max_bytes: usize,
     objects: u64,
 }
 
-impl Writer<'_> {
+impl JsonWriter<'_> {
     /// An object of so many entries.
     fn object<'e, E: 'e>(
         &mut self,

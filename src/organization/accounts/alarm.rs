@@ -1,4 +1,4 @@
-//! Trying a password from outside, and telling the owner of the account when somebody tries again and again.
+//! Trying a password without a session, and notifying the owner of the account of repeated failures.
 
 use super::{Accounts, letters, service::Attempt, sign_in, store};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     platform::redis::Counter,
 };
 
-/// Begins a try of an account's password by somebody who is not signed in. When it comes too early the owner is mailed,
+/// Begins a try of an account's password by a caller who is not signed in. When it comes too early the owner is mailed,
 /// once a day at most.
 ///
 /// # Errors
@@ -29,7 +29,7 @@ pub(crate) async fn attempt<'a>(
     begun
 }
 
-/// Mails the owner, if there is one. Whether there is one is found out after the answer.
+/// Mails the owner, if there is one. That is looked up after the answer.
 async fn sound(accounts: &Accounts, email: &str, origin: &Origin) {
     let daily = Counter::daily("sign-in-alarm", email);
     if accounts.throttle.begin(&daily).await.is_err() {

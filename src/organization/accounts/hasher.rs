@@ -51,10 +51,10 @@ pub struct Hasher(Arc<Inner>);
 
 struct Inner {
     argon2: Argon2<'static>,
-    /// All that hash or wait.
-    places: Arc<Semaphore>,
-    /// Those that hash.
-    turns: Arc<Semaphore>,
+    /// Callers that hash or wait.
+    admitted: Arc<Semaphore>,
+    /// Callers that hash.
+    hashing: Arc<Semaphore>,
 }
 
 /// The cost is outside of what Argon2 allows.
@@ -73,12 +73,12 @@ impl Hasher {
         let at_once = cost.at_once.max(1);
         Ok(Self(Arc::new(Inner {
             argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
-            places: Arc::new(Semaphore::new(at_once + cost.waiting)),
-            turns: Arc::new(Semaphore::new(at_once)),
+            admitted: Arc::new(Semaphore::new(at_once + cost.waiting)),
+            hashing: Arc::new(Semaphore::new(at_once)),
         })))
     }
 
-    /// Hashes a password, with a random salt, into the text that is kept.
+    /// Hashes a password, with a random salt, into the text that is stored.
     ///
     /// # Errors
     /// `Unavailable` when too many wait.
@@ -135,17 +135,17 @@ impl Hasher {
     ) -> Result<T> {
         let inner = Arc::clone(&self.0);
         let busy = || Error::Unavailable("the check of passwords");
-        let place = Arc::clone(&inner.places)
+        let admitted = Arc::clone(&inner.admitted)
             .try_acquire_owned()
             .map_err(|_| busy())?;
-        let turn = Arc::clone(&inner.turns)
+        let permit = Arc::clone(&inner.hashing)
             .acquire_owned()
             .await
             .map_err(|_| busy())?;
-        // A caller that goes away does not stop the hashing, so its turn is not free before that ends.
+        // A caller that goes away does not stop the hashing, so its permits are held until that ends.
         let hashed = tokio::task::spawn_blocking(move || {
             let done = work(&inner.argon2);
-            drop((turn, place));
+            drop((permit, admitted));
             done
         });
         hashed.await.map_err(Error::internal)?
@@ -228,7 +228,7 @@ mod tests {
         assert_eq!(refused.count(), 18);
         assert!(
             hasher.hash("correct horse").await.is_ok(),
-            "the places are free again"
+            "the permits are free again"
         );
     }
 

@@ -1,9 +1,9 @@
-//! What people are sent. Nothing that a stranger typed stands in a mail, so that nobody can send theirs through us.
+//! The mails that people are sent. Nothing that a client typed stands in a mail, so that no spam can be sent through us.
 
 use super::Settings;
 use crate::platform::mail::{Message, letter};
 
-/// To a new address that somebody registered.
+/// To a new address that was registered.
 pub(super) fn finish_registration(settings: &Settings, to: &str, token: &str) -> Message {
     letter(
         to,
@@ -19,7 +19,7 @@ pub(super) fn finish_registration(settings: &Settings, to: &str, token: &str) ->
     )
 }
 
-/// To a known address that somebody registered again.
+/// To a known address that was registered again.
 pub(super) fn already_registered(settings: &Settings, to: &str) -> Message {
     letter(
         to,
@@ -33,7 +33,7 @@ pub(super) fn already_registered(settings: &Settings, to: &str) -> Message {
     )
 }
 
-/// To show that an address is somebody's.
+/// To verify that an address is the person's.
 pub(super) fn verify_email(settings: &Settings, to: &str, token: &str) -> Message {
     letter(
         to,
@@ -46,7 +46,7 @@ pub(super) fn verify_email(settings: &Settings, to: &str, token: &str) -> Messag
     )
 }
 
-/// To somebody who forgot the password, or to whom somebody pretends to be.
+/// To a person who forgot the password, or whose address another one typed.
 pub(super) fn reset_password(settings: &Settings, to: &str, token: &str) -> Message {
     letter(
         to,
@@ -62,7 +62,7 @@ pub(super) fn reset_password(settings: &Settings, to: &str, token: &str) -> Mess
     )
 }
 
-/// Tells that somebody tries to sign in again and again.
+/// Warns of repeated failed sign-ins.
 pub(super) fn guessed(settings: &Settings, to: &str) -> Message {
     letter(
         to,
@@ -79,7 +79,7 @@ pub(super) fn guessed(settings: &Settings, to: &str) -> Message {
     )
 }
 
-/// Tells that the password was changed, for the case that it was somebody else.
+/// Notifies of a changed password, in case that it was not the person.
 pub(super) fn password_changed(settings: &Settings, to: &str) -> Message {
     letter(
         to,

@@ -1,8 +1,7 @@
 //! People as identities beyond tenants: how they register, sign in, stay signed in and prove who they are.
 //!
-//! Whatever an answer could tell about who is known here is told to nobody: an unknown address and a wrong password, a
-//! known and a new address take the same way and the same time. What depends on the difference happens off that way,
-//! as mail or in the audit log.
+//! No answer discloses who has an account: an unknown address and a wrong password, a known and a new address take the
+//! same path and the same time. What depends on the difference happens in the background, as mail or in the audit log.
 
 mod alarm;
 mod graphql;

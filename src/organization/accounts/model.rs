@@ -1,4 +1,4 @@
-//! What signing in comes to.
+//! The outcome of a sign-in, and the tenant that it is for.
 
 use crate::{
     access::Role,
@@ -18,16 +18,16 @@ pub struct JoinedTenant {
     pub name: String,
     /// What the person may do there.
     pub role: Role,
-    /// Whether it wants a second factor of everybody.
+    /// Whether it requires a second factor.
     pub second_factor_required: bool,
-    /// The provider that everybody has to come through, if there is one.
+    /// The provider that its members have to sign in through, if there is one.
     pub required_provider: Option<String>,
 }
 
-/// Into which tenant somebody wants.
+/// Which tenant a person enters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TenantChoice {
-    /// The one they were in last, or else any that they can enter.
+    /// The last used one, or else any that they can enter.
     LastUsed,
     /// The one with this short name.
     Slug(String),
@@ -35,7 +35,7 @@ pub enum TenantChoice {
     Id(TenantId),
 }
 
-/// Somebody who has proved who they are and wants into a tenant.
+/// An authenticated person who is about to enter a tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entering {
     /// Who.
@@ -46,16 +46,16 @@ pub struct Entering {
     pub second_factor: bool,
     /// The outside provider that says who it is, if one does.
     pub provider: Option<String>,
-    /// Whether nothing was proved just now, and an open session says who it is.
+    /// Whether an open session alone identifies the person, without a new proof.
     pub resumed: bool,
 }
 
-/// What signing in came to.
+/// The outcome of a sign-in.
 #[derive(Debug, Clone)]
 pub enum SignedIn {
-    /// The person is in.
+    /// The person has a session.
     Session(Box<OpenedSession>),
-    /// A second factor is wanted first.
+    /// A second factor is required first.
     SecondFactor(SecondFactorStep),
 }
 

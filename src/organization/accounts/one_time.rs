@@ -1,4 +1,4 @@
-//! Secrets that work once, for a while, for one purpose: mailed links, and the steps of a sign-in.
+//! One-time secrets with an expiry and one purpose: mailed links, and the steps of a sign-in.
 
 use chrono::TimeDelta;
 use serde_json::Value as Json;
@@ -14,36 +14,36 @@ const PREFIX: &str = "dgo_";
 /// What a secret is for; it works for nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Purpose {
+pub enum SecretPurpose {
     /// Finishes a registration.
     Register,
     /// Shows that an address is the person's.
     VerifyEmail,
     /// Sets a new password.
     ResetPassword,
-    /// Stands between password and second factor.
+    /// Continues a sign-in with the second factor.
     SecondFactor,
-    /// Ties what comes back from a provider to who went there.
+    /// Binds the return from a provider to the sign-in that began it.
     ProviderSignIn,
 }
 
-/// What was kept with a secret.
+/// What was stored with a secret.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Taken {
     /// Whose it is, if it is known already.
     #[sqlx(rename = "user_id")]
     pub user: Option<UserId>,
-    /// What its issuer wanted to know again.
+    /// The data that it was issued with.
     pub data: Json,
 }
 
-/// Makes a secret; only its hash is kept.
+/// Makes a secret; only its hash is stored.
 ///
 /// # Errors
 /// The database.
 pub async fn issue(
     tx: &mut SystemTx,
-    purpose: Purpose,
+    purpose: SecretPurpose,
     user: Option<UserId>,
     data: Json,
     ttl: TimeDelta,
@@ -64,11 +64,11 @@ pub async fn issue(
     Ok(token)
 }
 
-/// Uses a secret up. Of two who bring it at the same time one gets it.
+/// Uses a secret up. Of two concurrent requests one gets it.
 ///
 /// # Errors
 /// The database.
-pub async fn take(tx: &mut SystemTx, purpose: Purpose, token: &str) -> Result<Option<Taken>> {
+pub async fn take(tx: &mut SystemTx, purpose: SecretPurpose, token: &str) -> Result<Option<Taken>> {
     let now = tx.now();
     let sql = Sql::new("UPDATE one_time_tokens SET used_at = ")
         .bind(now)
@@ -82,14 +82,14 @@ pub async fn take(tx: &mut SystemTx, purpose: Purpose, token: &str) -> Result<Op
     tx.optional(sql).await
 }
 
-/// Counts a try with a secret that stays good until it is taken; after `most` tries it is dead. The caller commits
+/// Counts a try with a secret that stays valid until it is taken; after `most` tries it is invalid. The caller commits
 /// before it judges the try, or the count is lost.
 ///
 /// # Errors
 /// The database.
 pub async fn attempt(
     tx: &mut SystemTx,
-    purpose: Purpose,
+    purpose: SecretPurpose,
     token: &str,
     most: i32,
 ) -> Result<Option<Taken>> {
@@ -112,7 +112,7 @@ pub async fn attempt(
 ///
 /// # Errors
 /// The database.
-pub async fn peek(tx: &mut SystemTx, purpose: Purpose, token: &str) -> Result<Option<Taken>> {
+pub async fn peek(tx: &mut SystemTx, purpose: SecretPurpose, token: &str) -> Result<Option<Taken>> {
     let now = tx.now();
     let sql = Sql::new(
         "SELECT user_id, data FROM one_time_tokens WHERE used_at IS NULL AND expires_at > ",
@@ -125,11 +125,11 @@ pub async fn peek(tx: &mut SystemTx, purpose: Purpose, token: &str) -> Result<Op
     tx.optional(sql).await
 }
 
-/// Makes all of a person's secrets of a purpose useless.
+/// Revokes all of a person's secrets of a purpose.
 ///
 /// # Errors
 /// The database.
-pub async fn revoke(tx: &mut SystemTx, purpose: Purpose, user: UserId) -> Result<()> {
+pub async fn revoke(tx: &mut SystemTx, purpose: SecretPurpose, user: UserId) -> Result<()> {
     let sql = Sql::new("DELETE FROM one_time_tokens WHERE user_id = ")
         .bind(user)
         .push(" AND purpose = ")

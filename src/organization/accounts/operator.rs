@@ -1,5 +1,5 @@
-//! What the platform's operator does with people, from the command line: nobody inside of a tenant reaches an identity
-//! that other tenants have members by.
+//! What the platform's operator does with people, from the command line: no member of one tenant reaches an identity that
+//! is a member of others.
 
 use clap::Subcommand;
 
@@ -86,7 +86,7 @@ pub async fn run(command: PersonCommand, db: &Db, print: impl Fn(String)) -> Res
     Ok(())
 }
 
-/// Lets a person in or keeps them out, on every server within a second; answers how many sessions ended.
+/// Activates or deactivates an account, on every server within a second; answers how many sessions ended.
 async fn set_active(db: &Db, email: &str, active: bool) -> Result<usize> {
     let mut tx = db.system(SystemReason::SignIn).await?;
     let user = find(&mut tx, email).await?;
@@ -115,7 +115,7 @@ async fn set_active(db: &Db, email: &str, active: bool) -> Result<usize> {
     Ok(ended)
 }
 
-/// Turns a second factor off and ends all sessions, since whoever took the phone may be in one.
+/// Turns a second factor off and ends all sessions, since a thief of the phone may have one open.
 async fn reset_second_factor(db: &Db, email: &str) -> Result<()> {
     let mut tx = db.system(SystemReason::SignIn).await?;
     let user = find(&mut tx, email).await?;

@@ -1,11 +1,11 @@
-//! Changing a password that is known, and choosing a new one when it is not.
+//! Changing a known password, and resetting a forgotten one.
 
 use chrono::TimeDelta;
 use serde_json::json;
 
 use super::{
     Accounts, letters,
-    one_time::{self, Purpose},
+    one_time::{self, SecretPurpose},
     rules,
     sessions::{self, Ended, Which},
     store, trail,
@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// How long a mailed link to a new password is good.
+/// How long a mailed link to a new password is valid.
 const RESET_WITHIN: TimeDelta = TimeDelta::hours(1);
 
 /// Changes one's own password and ends all other sessions.
@@ -69,7 +69,7 @@ pub async fn change(
     Ok(())
 }
 
-/// Mails a link to a new password, if somebody has the address. Whether somebody has it is found out after the answer.
+/// Mails a link to a new password, if the address has an account. That is looked up after the answer.
 ///
 /// # Errors
 /// `INVALID_EMAIL`, `TOO_MANY_ATTEMPTS`.
@@ -93,7 +93,7 @@ pub async fn request_reset(accounts: &Accounts, email: &str, origin: &Origin) ->
         let Some(known) = store::secrets(&mut tx, user).await? else {
             return Ok(());
         };
-        let (purpose, data) = (Purpose::ResetPassword, json!({}));
+        let (purpose, data) = (SecretPurpose::ResetPassword, json!({}));
         let token = one_time::issue(&mut tx, purpose, Some(user), data, RESET_WITHIN).await?;
         tx.commit().await?;
         mail.send(letters::reset_password(&settings, &known.email, &token));
@@ -107,10 +107,10 @@ pub async fn request_reset(accounts: &Accounts, email: &str, origin: &Origin) ->
 /// Sets a new password by a mailed link, which also shows that the address is the person's, and ends all sessions.
 ///
 /// # Errors
-/// `INVALID_TOKEN`, `TOO_MANY_ATTEMPTS`, and what is wrong with the password; the link stays good then.
+/// `INVALID_TOKEN`, `TOO_MANY_ATTEMPTS`, and what is wrong with the password; the link stays valid then.
 pub async fn reset(accounts: &Accounts, token: &str, new: &str, origin: &Origin) -> Result<()> {
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
-    let found = one_time::peek(&mut tx, Purpose::ResetPassword, token).await?;
+    let found = one_time::peek(&mut tx, SecretPurpose::ResetPassword, token).await?;
     let user = found
         .and_then(|found| found.user)
         .ok_or_else(invalid_token)?;
@@ -124,8 +124,8 @@ pub async fn reset(accounts: &Accounts, token: &str, new: &str, origin: &Origin)
         .await?;
     let hash = accounts.hasher.hash(new).await?;
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
-    // Of two who bring it at the same time one comes through here.
-    let taken = one_time::take(&mut tx, Purpose::ResetPassword, token).await?;
+    // Of two concurrent requests one takes it.
+    let taken = one_time::take(&mut tx, SecretPurpose::ResetPassword, token).await?;
     taken.ok_or_else(invalid_token)?;
     store::reset_password(&mut tx, user, hash).await?;
     revoke_begun(&mut tx, user).await?;
@@ -142,10 +142,10 @@ pub async fn reset(accounts: &Accounts, token: &str, new: &str, origin: &Origin)
     Ok(())
 }
 
-/// Makes useless what was begun with the old password or may still replace the new one.
+/// Revokes what was begun with the old password or may still replace the new one.
 async fn revoke_begun(tx: &mut SystemTx, user: UserId) -> Result<()> {
-    one_time::revoke(tx, Purpose::ResetPassword, user).await?;
-    one_time::revoke(tx, Purpose::SecondFactor, user).await
+    one_time::revoke(tx, SecretPurpose::ResetPassword, user).await?;
+    one_time::revoke(tx, SecretPurpose::SecondFactor, user).await
 }
 
 fn wrong() -> Error {

@@ -1,5 +1,5 @@
 //! Getting the next access token. Refresh tokens rotate: each is good for one answer, and one that comes back later
-//! was stolen from somebody, so the whole family ends (RFC 9700, section 4.14).
+//! was stolen, so the whole family ends (RFC 9700, section 4.14).
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -20,33 +20,33 @@ use crate::{
     },
 };
 
-/// How long a client may ask again whose answer got lost.
+/// How long a client whose answer got lost may retry.
 const GRACE: TimeDelta = TimeDelta::seconds(30);
-/// So many generations are kept; one that is older is not known any more.
-const KEPT_GENERATIONS: i32 = 1_000;
+/// So many generations are stored; one that is older is not known any more.
+const STORED_GENERATIONS: i32 = 1_000;
 
 /// What a refresh token that was presented is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
-    /// The last one: the family goes on from it.
+    /// The last one: the family continues from it.
     Last,
-    /// One whose answer may have got lost: the family goes on beside it.
+    /// One whose answer may have got lost: the family continues from its parent.
     Again,
-    /// An old one: somebody has a copy.
+    /// An old one: there is a stolen copy.
     Replayed,
 }
 
-/// A refresh token as it is kept.
+/// A refresh token as it is stored.
 #[derive(Debug, Clone, Copy, sqlx::FromRow)]
-pub(super) struct Kept {
+pub(super) struct StoredToken {
     pub(super) generation: i32,
     pub(super) parent: i32,
     pub(super) used_at: Option<DateTime<Utc>>,
 }
 
-/// Rotates a refresh token and looks again whether the person may still be where the session is. With a tenant, by its
-/// short name, the access token is for that one, and the session is in it beside its others; where it may not be, it
-/// stays as it was, with the refresh token unused.
+/// Rotates a refresh token and checks again whether the person is still a member of the session's tenant. With a tenant,
+/// by its short name, the access token is for that one, and the session is in it beside its others; where the person may
+/// not enter it, the session stays as it was, with the refresh token unused.
 ///
 /// # Errors
 /// `SESSION_ENDED` when the token is no good (any more), `SSO_REQUIRED` when the tenant wants its provider by now;
@@ -125,23 +125,28 @@ pub async fn refresh(
     go_on(accounts, tx, (&family, tenant, tenants), rotation, origin).await
 }
 
-/// Gives out the next tokens of a family, for one of its tenants.
+/// Issues the next tokens of a family, for one of its tenants.
 async fn go_on(
     accounts: &Accounts,
     mut tx: SystemTx,
     (family, tenant, tenants): (&Family, TenantId, Vec<JoinedTenant>),
-    (verdict, presented, last): (Verdict, Kept, Kept),
+    (verdict, presented, last): (Verdict, StoredToken, StoredToken),
     origin: &Origin,
 ) -> Result<SignedIn> {
     let parent = match verdict {
         Verdict::Last => presented.generation,
         Verdict::Again | Verdict::Replayed => last.parent,
     };
-    // When it is asked again the last one is the answer that got lost; whoever has it is not who asks.
+    // On a retry the last token is the answer that got lost: the client that retries does not have it.
     sessions::use_token(&mut tx, family.session, last.generation).await?;
     let refresh =
         sessions::add_token(&mut tx, family.session, (last.generation + 1, parent)).await?;
-    sessions::forget_tokens(&mut tx, family.session, last.generation - KEPT_GENERATIONS).await?;
+    sessions::forget_tokens(
+        &mut tx,
+        family.session,
+        last.generation - STORED_GENERATIONS,
+    )
+    .await?;
     sessions::touch(&mut tx, family.session, origin).await?;
     let access = accounts
         .tokens
@@ -158,12 +163,12 @@ async fn go_on(
     })))
 }
 
-fn judge(presented: Kept, last: Kept, now: DateTime<Utc>) -> Verdict {
+fn judge(presented: StoredToken, last: StoredToken, now: DateTime<Utc>) -> Verdict {
     let Some(used_at) = presented.used_at else {
         // Only the last one of a family is unused.
         return Verdict::Last;
     };
-    // The last one is the answer to this one, or a second answer to the same question.
+    // The last one is the answer to this one, or a second answer to the same request.
     let is_next = last.parent == presented.generation || last.parent == presented.parent;
     let is_lost = last.used_at.is_none() && is_next && now - used_at <= GRACE;
     if is_lost {
@@ -173,7 +178,7 @@ fn judge(presented: Kept, last: Kept, now: DateTime<Utc>) -> Verdict {
     }
 }
 
-/// Ends a family of which somebody has a copy, and answers what its client is told.
+/// Ends a family of which there is a stolen copy, and answers the error of its client.
 async fn end_stolen(
     accounts: &Accounts,
     mut tx: SystemTx,
@@ -217,8 +222,8 @@ pub(super) fn ended() -> Error {
 mod tests {
     use super::*;
 
-    fn kept(generation: i32, parent: i32, used_s_ago: Option<i64>) -> Kept {
-        Kept {
+    fn stored(generation: i32, parent: i32, used_s_ago: Option<i64>) -> StoredToken {
+        StoredToken {
             generation,
             parent,
             used_at: used_s_ago.map(|ago| at(-ago)),
@@ -231,26 +236,29 @@ mod tests {
 
     #[test]
     fn only_the_last_one_and_the_one_whose_answer_got_lost_are_good() {
-        let fresh = kept(5, 4, None);
+        let fresh = stored(5, 4, None);
         assert_eq!(judge(fresh, fresh, at(0)), Verdict::Last);
-        assert_eq!(judge(kept(4, 3, Some(30)), fresh, at(0)), Verdict::Again);
-        assert_eq!(judge(kept(4, 3, Some(31)), fresh, at(0)), Verdict::Replayed);
+        assert_eq!(judge(stored(4, 3, Some(30)), fresh, at(0)), Verdict::Again);
         assert_eq!(
-            judge(kept(3, 2, Some(1)), fresh, at(0)),
+            judge(stored(4, 3, Some(31)), fresh, at(0)),
+            Verdict::Replayed
+        );
+        assert_eq!(
+            judge(stored(3, 2, Some(1)), fresh, at(0)),
             Verdict::Replayed,
             "its grandparent"
         );
-        // The answer that got lost was replaced by a second one: both questions and the first answer are known.
-        let second = kept(6, 4, None);
-        assert_eq!(judge(kept(4, 3, Some(20)), second, at(0)), Verdict::Again);
-        assert_eq!(judge(kept(5, 4, Some(5)), second, at(0)), Verdict::Again);
+        // The answer that got lost was replaced by a second one: both requests and the first answer are known.
+        let second = stored(6, 4, None);
+        assert_eq!(judge(stored(4, 3, Some(20)), second, at(0)), Verdict::Again);
+        assert_eq!(judge(stored(5, 4, Some(5)), second, at(0)), Verdict::Again);
         assert_eq!(
-            judge(kept(5, 4, Some(31)), second, at(0)),
+            judge(stored(5, 4, Some(31)), second, at(0)),
             Verdict::Replayed
         );
         // The answer was used, so it was not lost.
-        let (used, next) = (kept(5, 4, Some(1)), kept(6, 5, None));
-        assert_eq!(judge(kept(4, 3, Some(2)), next, at(0)), Verdict::Replayed);
+        let (used, next) = (stored(5, 4, Some(1)), stored(6, 5, None));
+        assert_eq!(judge(stored(4, 3, Some(2)), next, at(0)), Verdict::Replayed);
         assert_eq!(judge(used, next, at(0)), Verdict::Again);
     }
 }

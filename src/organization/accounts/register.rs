@@ -1,6 +1,6 @@
-//! Registering: a person with the first tenant. Nothing comes about before the mailed link is opened and the password
-//! is typed once more, so nobody can open an account in the name of an address that is not theirs; and a known address
-//! gets another mail but the same answer, so nobody can find out who has an account.
+//! Registering: a person with the first tenant. Nothing is created before the mailed link is opened and the password
+//! is typed once more, so an account can't be opened for another person's address; and a known address gets another mail
+//! but the same answer, so it does not show who has an account.
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     Accounts, letters,
-    one_time::{self, Purpose},
+    one_time::{self, SecretPurpose},
     rules, slug, store,
 };
 use crate::{
@@ -21,10 +21,10 @@ use crate::{
     db::{SystemReason, SystemTx, journal::Origin},
 };
 
-/// How long a mailed link is good.
+/// How long a mailed link is valid.
 pub(super) const FINISH_WITHIN: TimeDelta = TimeDelta::hours(24);
 
-/// What somebody registers with.
+/// What a person registers with.
 pub struct Registration {
     /// The person's name.
     pub name: String,
@@ -47,7 +47,7 @@ pub struct FirstTenant {
     pub locale: String,
 }
 
-/// A registration that waits for its link to be opened. The ids are fixed, so finishing it twice makes everything once.
+/// A pending registration. The ids are fixed, so finishing it twice creates everything once.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Pending {
     pub(super) user: Uuid,
@@ -98,11 +98,12 @@ pub async fn register(accounts: &Accounts, new: Registration, origin: &Origin) -
         password_hash: accounts.hasher.hash(&password).await?,
         first,
     };
-    // The same is done for a known address, only that nobody is told this secret.
+    // The same is done for a known address, only that this secret is not mailed.
     let data = serde_json::to_value(&pending).map_err(Error::internal)?;
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
     let known = store::by_email(&mut tx, normalized).await?;
-    let token = one_time::issue(&mut tx, Purpose::Register, None, data, FINISH_WITHIN).await?;
+    let token =
+        one_time::issue(&mut tx, SecretPurpose::Register, None, data, FINISH_WITHIN).await?;
     tx.commit().await?;
     let to = &pending.email;
     accounts.mail.send(match known {
@@ -133,7 +134,7 @@ fn check(first: &mut FirstTenant) -> Result<()> {
     Ok(())
 }
 
-/// Checks what only the database knows. That a short name is taken may be told: it is in addresses.
+/// Checks what only the database knows. That a short name is taken may be disclosed: it is in addresses.
 async fn check_known(tx: &mut SystemTx, first: &FirstTenant) -> Result<()> {
     if !store::knows_time_zone(tx, first.time_zone.clone()).await? {
         return Err(Error::invalid(

@@ -1,5 +1,5 @@
-//! What a password has to be: long, and not what everybody tries first (NIST SP 800-63B, section 3.1.1.2). Which
-//! characters are in it is nobody's business.
+//! What a password has to be: long, and not a common one (NIST SP 800-63B, section 3.1.1.2). No rule says which characters
+//! it is made of.
 
 use std::ops::RangeInclusive;
 
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn length_is_all_that_counts_unless_everybody_would_guess_it() {
+    fn only_length_counts_unless_the_password_is_common() {
         assert_eq!(code("correct horse battery"), "OK");
         assert_eq!(code("ζωή μου σάς ἀγαπῶ"), "OK");
         assert_eq!(code("Ab1!Ab1!Ab1"), "PASSWORD_TOO_SHORT");

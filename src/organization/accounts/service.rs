@@ -26,13 +26,13 @@ use crate::{
     },
 };
 
-/// So much is done at once off the way of answers; what comes on top is dropped and told in the log.
+/// Background tasks at once; further ones are dropped, which is logged.
 const BACKGROUND: usize = 64;
 
 /// Gives a new tenant what it needs to work, in the name of its admin.
 pub type Furnish = for<'t> fn(&'t mut Tx, PipelineId) -> BoxFuture<'t, Result<()>>;
 
-/// What a server is told about accounts.
+/// What the service is made from.
 #[derive(Clone)]
 pub struct Setup {
     /// What a new tenant begins with; the id is its first pipeline's.
@@ -49,7 +49,7 @@ pub struct Setup {
     pub settings: Settings,
 }
 
-/// How accounts are to be kept.
+/// The rules of accounts.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Whether strangers may register.
@@ -87,11 +87,11 @@ pub struct Accounts {
     pub hasher: Hasher,
     /// The outside providers and issuers.
     pub identities: Arc<Identities>,
-    /// Slows down whoever guesses.
+    /// Slows down guesses.
     pub throttle: Throttle,
     /// Notes for the audit log what no transaction records.
     pub recorder: Recorder,
-    /// How accounts are to be kept.
+    /// The rules of accounts.
     pub settings: Settings,
     background: (TaskTracker, Arc<Semaphore>),
 }
@@ -99,9 +99,9 @@ pub struct Accounts {
 /// A try that was counted when it began.
 pub struct Attempt<'a> {
     throttle: &'a Throttle,
-    /// Counts what whoever tries did by themselves.
+    /// Counts the tries of this caller alone.
     own: Counter,
-    /// Count what others did as well.
+    /// Count those of other callers as well.
     shared: Vec<Counter>,
 }
 
@@ -129,8 +129,8 @@ impl Accounts {
         }
     }
 
-    /// Begins what may be tried only so often: `act` on an account, by somebody who has shown already that they have to
-    /// do with it (by a session, a password or a mailed secret). Whoever that is, tries add up.
+    /// Begins what may be tried only so often: `act` on an account, by a caller who has a session, the password or a mailed
+    /// secret of it already. The tries of all such callers add up.
     ///
     /// # Errors
     /// `TooManyAttempts`.
@@ -141,9 +141,9 @@ impl Accounts {
         Ok(attempt)
     }
 
-    /// Begins what anybody may try on anybody's account: counted for the account and the address together, so that who
-    /// tries from one keeps nobody out who comes from another; and for the account from everywhere, slowly. A device that
-    /// the account was signed in on counts by itself, and is kept out by no stranger.
+    /// Begins what any client may try on any account: counted for the account and the network address together, so that
+    /// guesses from one address lock out none that come from another; and for the account from everywhere, slowly. A
+    /// device that the account was signed in on is counted by itself, and locked out by no stranger.
     ///
     /// # Errors
     /// `TooManyAttempts`.
@@ -168,7 +168,7 @@ impl Accounts {
         Ok(attempt)
     }
 
-    /// Whoever tries many accounts from one address waits for that alone.
+    /// Also counts tries of many accounts from one address.
     async fn enter(&self, act: &str, own: Counter, origin: &Origin) -> Result<Attempt<'_>> {
         let network = origin.address.map(|address| Counter::network(act, address));
         if let Some(network) = &network {
@@ -181,22 +181,22 @@ impl Accounts {
         })
     }
 
-    /// Does something off the way of the answer. The end of the server waits for it.
+    /// Runs a background task. The shutdown of the server waits for it.
     pub fn later(
         &self,
         what: &'static str,
         work: impl Future<Output = Result<()>> + Send + 'static,
     ) {
-        let (tasks, places) = &self.background;
-        let Ok(place) = Arc::clone(places).try_acquire_owned() else {
-            tracing::error!(what, "not done: too much is waiting to be done");
+        let (tasks, slots) = &self.background;
+        let Ok(slot) = Arc::clone(slots).try_acquire_owned() else {
+            tracing::error!(what, "not done: too many background tasks");
             return;
         };
         tasks.spawn(async move {
             if let Err(error) = work.await {
                 tracing::error!(what, %error, "not done");
             }
-            drop(place);
+            drop(slot);
         });
     }
 

@@ -1,12 +1,12 @@
-//! Sessions: one per signed-in device, each a family of refresh tokens of which the last one is good.
+//! Sessions: one per signed-in device, each a family of refresh tokens of which the last one is valid.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::{
     Accounts, Entering, JoinedTenant, TenantChoice,
-    one_time::{self, Purpose},
-    refresh::Kept,
+    one_time::{self, SecretPurpose},
+    refresh::StoredToken,
 };
 use crate::{
     access::Oneself,
@@ -51,14 +51,14 @@ pub struct OpenedSession {
     pub tenant: TenantId,
     /// What requests are sent with.
     pub access: IssuedToken,
-    /// What the next access token is got with, and until when; none when the client keeps the one it has.
+    /// The refresh token, and until when; none when the client keeps the one it has.
     pub refresh: Option<(String, DateTime<Utc>)>,
     /// All tenants the person can be in.
     pub tenants: Vec<JoinedTenant>,
 }
 
-/// Opens a session. Whether the person may be in the tenant is the caller's to know; see [`super::enter`], which
-/// knows, and records it.
+/// Opens a session. The caller has checked that the person may enter the tenant; see [`super::enter`], which checks and
+/// records it.
 ///
 /// # Errors
 /// The database.
@@ -103,7 +103,7 @@ pub async fn open(
     })
 }
 
-/// Adds a refresh token to a family: its number, and the number of the one that it was got with.
+/// Adds a refresh token to a family: its number, and the number of the one that it was issued for.
 pub(super) async fn add_token(
     tx: &mut SystemTx,
     session: SessionId,
@@ -170,7 +170,7 @@ pub(super) struct Family {
     pub(super) user: UserId,
     #[sqlx(rename = "tenant_id")]
     pub(super) tenant: TenantId,
-    /// The other tenants that access tokens were got for.
+    /// The other tenants that access tokens were issued for.
     beside: Vec<Uuid>,
     pub(super) second_factor: bool,
     pub(super) account: bool,
@@ -190,7 +190,7 @@ impl Family {
         std::iter::once(self.tenant).chain(beside).collect()
     }
 
-    /// The person as they would come into one of the session's tenants again.
+    /// The person as they would enter one of the session's tenants again.
     pub(super) fn entering(&self, tenant: TenantChoice) -> Entering {
         Entering {
             user: self.user,
@@ -261,7 +261,7 @@ pub(super) async fn tokens(
     tx: &mut SystemTx,
     session: SessionId,
     hash: &[u8],
-) -> Result<Option<(Kept, Kept)>> {
+) -> Result<Option<(StoredToken, StoredToken)>> {
     let sql =
         Sql::new("SELECT generation, parent, used_at FROM refresh_tokens WHERE token_hash = ")
             .bind(hash.to_vec())
@@ -318,8 +318,8 @@ pub(super) async fn touch(tx: &mut SystemTx, session: SessionId, origin: &Origin
     Ok(())
 }
 
-/// Moves a session from one of its tenants into another, and ends the access tokens for the one that is left. What
-/// other tabs are in stays beside.
+/// Moves a session from one of its tenants into another, and ends the access tokens for the first. The tenants of other
+/// tabs stay.
 pub(super) async fn move_to(
     tx: &mut SystemTx,
     family: &Family,
@@ -331,7 +331,7 @@ pub(super) async fn move_to(
     publish_access_change(tx, AccessChange::Session(family.session)).await
 }
 
-/// Lets a session be in a tenant beside those that it is in.
+/// Adds a tenant to those of a session.
 pub(super) async fn add_to(tx: &mut SystemTx, family: &Family, tenant: TenantId) -> Result<()> {
     let mut tenants = family.tenants();
     if tenants.contains(&tenant) {
@@ -340,7 +340,7 @@ pub(super) async fn add_to(tx: &mut SystemTx, family: &Family, tenant: TenantId)
     tenants.push(tenant);
     let beside = tenants.into_iter().skip(1);
     set_tenants(tx, family.session, family.tenant, beside).await?;
-    // A server may remember that it is not in there.
+    // A server may have cached that the session is not in the tenant.
     publish_access_change(tx, AccessChange::Session(family.session)).await
 }
 
@@ -406,8 +406,8 @@ pub enum Which {
 /// A session that was ended, and the tenants that it was in.
 pub type EndedSession = (SessionId, Vec<TenantId>);
 
-/// Ends sessions of a person, told to all servers in the same transaction, and says which and where they were. In a
-/// transaction of the person's own the policies say which of them are reached.
+/// Ends sessions of a person, notifies all servers in the same transaction, and answers which and where they were. In a
+/// transaction of the person's own the policies decide which of them are reached.
 ///
 /// # Errors
 /// The database.
@@ -458,7 +458,7 @@ pub(super) fn note_ended(
     }
 }
 
-/// Ends sessions of whoever asks, and says how many.
+/// Ends sessions of the caller, and answers how many.
 ///
 /// # Errors
 /// The database.
@@ -470,8 +470,8 @@ pub async fn end_now(
 ) -> Result<usize> {
     let (mut tx, user) = (accounts.db.account(oneself).await?, oneself.user());
     if !matches!(which, Which::One(_)) {
-        // A sign-in that waits for its second factor would be a session in a moment.
-        one_time::revoke(&mut tx, Purpose::SecondFactor, user).await?;
+        // A sign-in that waits for its second factor would become a session.
+        one_time::revoke(&mut tx, SecretPurpose::SecondFactor, user).await?;
     }
     let ended = end_all(&mut tx, user, which, because).await?;
     tx.commit().await?;

@@ -1,11 +1,11 @@
-//! Signing in by password, and entering a tenant once it is proven who somebody is.
+//! Signing in by password, and entering a tenant once the person is authenticated.
 
 use chrono::TimeDelta;
 use serde_json::json;
 
 use super::{
     Accounts, Entering, JoinedTenant, SecondFactorStep, SignedIn, TenantChoice, alarm,
-    one_time::{self, Purpose},
+    one_time::{self, SecretPurpose},
     sessions::{self, NewSession, OpenedSession},
     store,
 };
@@ -25,7 +25,7 @@ use crate::{
 /// How long there is between password and second factor.
 const SECOND_FACTOR_WITHIN: TimeDelta = TimeDelta::minutes(10);
 
-/// What somebody signs in with.
+/// What a person signs in with.
 pub struct Credentials {
     /// The address.
     pub email: String,
@@ -33,15 +33,15 @@ pub struct Credentials {
     pub password: String,
     /// Into which tenant, by its short name; without it the one last used.
     pub tenant: Option<String>,
-    /// A refresh token of before, by which the device is known.
+    /// A refresh token of an earlier session, by which the device is known.
     pub device: Option<String>,
 }
 
 /// What tries of a password are counted as, wherever it is asked for.
 pub(super) const ACT: &str = "sign-in";
 
-/// Signs somebody in. Whether an address is known cannot be told from the answer, nor from its time: there is always
-/// one look at the database and one hash, and what is noted of a refusal is written by somebody else.
+/// Signs a person in. Neither the answer nor its time discloses whether an address is known: there is always one query
+/// and one hash, and the audit entry of a refusal is written in the background.
 ///
 /// # Errors
 /// `INVALID_CREDENTIALS`, `INVALID_EMAIL`, `TOO_MANY_ATTEMPTS`; once the password was right `ACCOUNT_INACTIVE` and
@@ -103,7 +103,7 @@ pub async fn sign_in(
     }
 }
 
-/// The session by which a device is known that shows a refresh token of before.
+/// The session of a known device, by a refresh token that it still has.
 async fn known_device(
     accounts: &Accounts,
     email: &str,
@@ -114,8 +114,8 @@ async fn known_device(
     store::known_device(&mut tx, email, secret::hash(&token)).await
 }
 
-/// Lets somebody into a tenant who has proved who they are, in the caller's transaction: opens the session and records
-/// it, or asks for the second factor first. The last thing that a transaction does before it commits.
+/// Lets an authenticated person into a tenant, in the caller's transaction: opens the session and records it, or asks for
+/// the second factor first. The last thing that a transaction does before it commits.
 ///
 /// # Errors
 /// `ACCOUNT_INACTIVE`, `NO_TENANT`, `NOT_FOUND` for a tenant the person is not in, `SSO_REQUIRED`.
@@ -151,7 +151,7 @@ pub async fn enter(
         user,
         tenant: joined.tenant,
         second_factor: entering.second_factor,
-        account: shows_own || accounts.identities.is_everybodys(provider),
+        account: shows_own || accounts.identities.is_trusted_by_all(provider),
         provider: entering.provider,
     };
     let (tenant, provider) = (new.tenant, new.provider.clone());
@@ -175,7 +175,7 @@ pub async fn enter(
     Ok(SignedIn::Session(Box::new(opened)))
 }
 
-/// The step between who somebody is and the session, where the tenant or the person wants a second factor.
+/// The step between the first factor and the session, where the tenant or the person wants a second one.
 pub(super) async fn second_factor_step(
     tx: &mut SystemTx,
     entering: &Entering,
@@ -188,7 +188,7 @@ pub(super) async fn second_factor_step(
     let data = json!({
         "tenant": tenant, "provider": entering.provider, "resumed": entering.resumed,
     });
-    let (purpose, user) = (Purpose::SecondFactor, Some(entering.user));
+    let (purpose, user) = (SecretPurpose::SecondFactor, Some(entering.user));
     let token = one_time::issue(tx, purpose, user, data, SECOND_FACTOR_WITHIN).await?;
     Ok(SecondFactorStep {
         token,
@@ -196,8 +196,8 @@ pub(super) async fn second_factor_step(
     })
 }
 
-/// The tenants for somebody who came through a provider, or by a password. A provider may be trusted with some tenants
-/// only: for who came through it there are no others.
+/// The tenants of a person who signed in through a provider, or by a password. A provider may be trusted with some tenants
+/// only: a sign-in through it finds no others.
 pub(super) async fn joined_tenants(
     accounts: &Accounts,
     tx: &mut SystemTx,
@@ -208,7 +208,8 @@ pub(super) async fn joined_tenants(
     Ok(tenants)
 }
 
-/// The joined somebody gets into. Without a wish: where they were last, else wherever their way of signing in suffices.
+/// The tenant that a person enters: the chosen one, else the last used, else one that their way of signing in suffices
+/// for.
 pub(super) fn choose<'p>(
     tenants: &'p [JoinedTenant],
     entering: &Entering,
@@ -275,7 +276,7 @@ pub(super) fn note_refusal(
     recorder.note(Whom::TenantsOf(user), entry, origin.clone());
 }
 
-/// Keeps the password at today's cost, now that it is known for a moment.
+/// Rehashes the password at today's cost, while it is at hand.
 fn rehash_later(accounts: &Accounts, user: UserId, password: String, old: String) {
     let (db, hasher) = (accounts.db.clone(), accounts.hasher.clone());
     accounts.later("a password's new hash", async move {

@@ -30,9 +30,9 @@ pub(super) fn check(slug: &str) -> Result<()> {
     ))
 }
 
-/// A short name that is free: the wished one, else one made of the name, else that with a number.
-pub(super) async fn free(tx: &mut SystemTx, wished: Option<&str>, name: &str) -> Result<String> {
-    let base = wished.map_or_else(|| of_name(name), str::to_owned);
+/// A short name that is free: the requested one, else one made of the name, else that with a number.
+pub(super) async fn free(tx: &mut SystemTx, requested: Option<&str>, name: &str) -> Result<String> {
+    let base = requested.map_or_else(|| of_name(name), str::to_owned);
     let base: String = base.chars().take(LONGEST).collect();
     let base = base.trim_end_matches('-');
     let mut candidates = vec![base.to_owned()];

@@ -1,4 +1,4 @@
-//! The SQL of accounts. All of it runs as the system: who somebody is comes before what they may do.
+//! The SQL of accounts. All of it runs as the system: authentication comes before there is an actor.
 
 use chrono::TimeDelta;
 
@@ -14,28 +14,31 @@ use crate::{
 
 /// A person as signing in sees them.
 #[derive(Debug, Clone, sqlx::FromRow)]
-pub(super) struct Person {
+pub(super) struct PersonCredentials {
     pub(super) user_id: UserId,
     pub(super) password_hash: Option<String>,
 }
 
-/// What is known of a person beside the password.
+/// The state of an account that decides about a sign-in, beside the password.
 #[derive(Debug, Clone, sqlx::FromRow)]
-pub(super) struct Standing {
+pub(super) struct SignInState {
     pub(super) active: bool,
     pub(super) has_second_factor: bool,
-    /// Whether it was set up by whoever showed that the account is theirs.
+    /// Whether it was set up by a person who proved that the account is theirs.
     pub(super) second_factor_is_own: bool,
 }
 
-pub(super) async fn by_email(tx: &mut SystemTx, normalized: String) -> Result<Option<Person>> {
+pub(super) async fn by_email(
+    tx: &mut SystemTx,
+    normalized: String,
+) -> Result<Option<PersonCredentials>> {
     let sql = Sql::new("SELECT user_id, password_hash FROM users WHERE email_normalized = ")
         .bind(normalized);
     tx.optional(sql).await
 }
 
 /// The session of a refresh token, also of one that has ended, if it is of the person with this address and was not taken
-/// from somebody.
+/// by a thief.
 pub(super) async fn known_device(
     tx: &mut SystemTx,
     normalized: &str,
@@ -52,7 +55,7 @@ pub(super) async fn known_device(
     Ok(tx.column(sql).await?.into_iter().next())
 }
 
-pub(super) async fn standing(tx: &mut SystemTx, user: UserId) -> Result<Option<Standing>> {
+pub(super) async fn standing(tx: &mut SystemTx, user: UserId) -> Result<Option<SignInState>> {
     let sql = Sql::new(
         "SELECT active, totp_confirmed_at IS NOT NULL AS has_second_factor, totp_own AS second_factor_is_own \
          FROM users WHERE user_id = ",
@@ -106,7 +109,7 @@ pub(super) async fn rehash(
     Ok(())
 }
 
-/// What a person proves who they are with.
+/// What a person authenticates with.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub(super) struct Secrets {
     pub(super) email: String,
@@ -235,7 +238,7 @@ pub(super) async fn rename(tx: &mut SystemTx, user: UserId, name: &str) -> Resul
     Ok(true)
 }
 
-/// Removes what nobody can use any more: secrets a day after their end, sessions after ninety.
+/// Removes what can't be used any more: secrets a day after their end, sessions after ninety.
 pub(super) async fn sweep(tx: &mut SystemTx) -> Result<u64> {
     let now = tx.now();
     let sql =

@@ -1,4 +1,4 @@
-//! Removing what nobody can use any more.
+//! Removing what can't be used any more.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::{base::error::Result, db::SystemReason};
 const EVERY: Duration = Duration::from_secs(60 * 60);
 
 impl Accounts {
-    /// Removes old secrets and sessions every hour until told to stop.
+    /// Removes old secrets and sessions every hour until stopped.
     pub async fn sweep(self: Arc<Self>, stop: CancellationToken) {
         loop {
             tokio::select! {

@@ -1,4 +1,4 @@
-//! Going on in another tenant, with the same session.
+//! Switching to another tenant, with the same session.
 
 use super::{
     Accounts, Entering, SignedIn, TenantChoice,
@@ -15,8 +15,8 @@ use crate::{
     db::journal::{Entry, Origin},
 };
 
-/// Moves a session from one tenant into another that the person is in; the refresh token stays good, and the access
-/// tokens for the tenant that is left end.
+/// Moves a session from one tenant into another that the person is in; the refresh token stays valid, and the access
+/// tokens for the first tenant end.
 ///
 /// # Errors
 /// `SESSION_ENDED`, `NOT_FOUND` for a tenant the person is not in, `SSO_REQUIRED`.

@@ -1,5 +1,5 @@
-//! The trail of an account: what a person does to it stands in the log of each of their tenants, and is written by the
-//! transaction that does it, so that no crash and no flood can lose it.
+//! The audit trail of an account: an act on it is recorded in the log of each of the person's tenants, by the transaction
+//! that does it, so that no crash and no flood can lose it.
 
 use crate::{
     base::{
@@ -37,7 +37,7 @@ pub async fn leave_entry(
     Ok(())
 }
 
-/// Where the person is a member, in the order that everybody locks counters in.
+/// The tenants of the person, in the order in which all transactions lock counters.
 async fn tenants(tx: &mut SystemTx, user: UserId) -> Result<Vec<TenantId>> {
     let sql = Sql::new("SELECT m.tenant_id FROM memberships m WHERE m.user_id = ")
         .bind(user)

@@ -1,4 +1,4 @@
-//! Showing that an address is one's own, by a mailed link; for a registration it is what finishes it.
+//! Verifying an address by a mailed link, which also finishes a registration.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{
     Accounts, Entering, SignedIn, TenantChoice, letters,
-    one_time::{self, Purpose},
+    one_time::{self, SecretPurpose},
     password::invalid_token,
     register::{FINISH_WITHIN, Pending},
     sign_in, slug,
@@ -39,14 +39,14 @@ pub async fn verify_email(
     origin: &Origin,
 ) -> Result<Option<SignedIn>> {
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
-    let taken = one_time::take(&mut tx, Purpose::VerifyEmail, token).await?;
+    let taken = one_time::take(&mut tx, SecretPurpose::VerifyEmail, token).await?;
     if let Some(user) = taken.and_then(|taken| taken.user) {
         store::verify_email(&mut tx, user).await?;
         trail::leave(&mut tx, user, "email.verified", origin).await?;
         tx.commit().await?;
         return Ok(None);
     }
-    let found = one_time::peek(&mut tx, Purpose::Register, token).await?;
+    let found = one_time::peek(&mut tx, SecretPurpose::Register, token).await?;
     drop(tx);
     found.ok_or_else(invalid_token)?;
     let password = password.ok_or_else(|| {
@@ -59,7 +59,7 @@ pub async fn verify_email(
     finish(accounts, (token, password), origin).await.map(Some)
 }
 
-/// Mails a link to the address of somebody who is signed in and has not shown yet that it is theirs.
+/// Mails a link to the address of a signed-in person who has not verified it yet.
 ///
 /// # Errors
 /// `TOO_MANY_ATTEMPTS`, `VERIFIED_ALREADY`, `NOT_YOURS` for an address that is not the account's.
@@ -91,7 +91,7 @@ pub async fn resend(
         .attempt_from_outside("mail", &normalized, None, origin)
         .await?;
     let mut tx = accounts.db.account(oneself).await?;
-    let (purpose, data) = (Purpose::VerifyEmail, json!({}));
+    let (purpose, data) = (SecretPurpose::VerifyEmail, json!({}));
     let token = one_time::issue(&mut tx, purpose, Some(user), data, FINISH_WITHIN).await?;
     tx.commit().await?;
     accounts.mail.send(letters::verify_email(
@@ -102,7 +102,7 @@ pub async fn resend(
     Ok(())
 }
 
-/// Makes what was registered. The link is used up last: whoever is cut off before can open it again, and what was made
+/// Makes what was registered. The link is used up last: after an interruption it can be opened again, and what was made
 /// already stays as it is.
 async fn finish(
     accounts: &Accounts,
@@ -110,7 +110,7 @@ async fn finish(
     origin: &Origin,
 ) -> Result<SignedIn> {
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
-    let found = one_time::attempt(&mut tx, Purpose::Register, token, MOST_TRIES).await?;
+    let found = one_time::attempt(&mut tx, SecretPurpose::Register, token, MOST_TRIES).await?;
     tx.commit().await?;
     let pending: Pending =
         serde_json::from_value(found.ok_or_else(invalid_token)?.data).map_err(Error::internal)?;
@@ -134,7 +134,7 @@ async fn finish(
     furnish(accounts, (user, tenant), pipeline, origin).await?;
 
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
-    let taken = one_time::take(&mut tx, Purpose::Register, token).await?;
+    let taken = one_time::take(&mut tx, SecretPurpose::Register, token).await?;
     taken.ok_or_else(invalid_token)?;
     let entering = Entering {
         user,

@@ -1,8 +1,8 @@
 //! Keys that programs work with: a role or less, in a team or none, for a time or until revoked.
 //!
 //! A key is judged by the same policies as a person. It owns nothing: where its scope is OWN it reaches no rows, and a
-//! record that it creates has no owner unless it names one. Nobody, and no key, makes one that may do more, reach
-//! further or live longer than they do.
+//! record that it creates has no owner unless it names one. No actor makes a key that may do more, reach further or live
+//! longer than they do.
 
 mod filter;
 mod graphql;
@@ -48,7 +48,7 @@ pub struct NewApiKey {
     pub trusted_documents_only: bool,
 }
 
-/// Makes a key. The secret is returned once and kept nowhere.
+/// Makes a key. The secret is returned once and stored nowhere.
 ///
 /// # Errors
 /// `BLANK`, `INVALID_ROLE`, `NOT_FOUND` for a role or team; `UNKNOWN_PERMISSION`, `WIDER_THAN_NEEDED`, `WIDER_THAN_ROLE`;
@@ -178,7 +178,7 @@ pub async fn revoke(tx: &mut Tx, id: ApiKeyId, expected_version: Option<i32>) ->
     .await
 }
 
-/// Makes a key that takes another one's place, which goes on working for so many hours.
+/// Makes a key that replaces another one, which stays valid for so many hours.
 ///
 /// # Errors
 /// `OUT_OF_RANGE`, `NOT_ACTIVE` for a key that does not work any more, `ROTATED` for one that has a successor;

@@ -20,10 +20,10 @@ use crate::{
 
 /// The longest that a key may be given to live, in days.
 const MAX_DAYS: i64 = 3650;
-/// The longest that a key which was rotated goes on working, in hours.
+/// The longest that a rotated key stays valid, in hours.
 const MAX_OVERLAP_HOURS: i32 = 168;
 
-/// A key that a program works with. Its secret is not among this: only a hash of it is kept.
+/// A key that a program works with. Its secret is not among this: only a hash of it is stored.
 #[derive(Debug, Clone, sqlx::FromRow, Columns)]
 #[unread(name_normalized)]
 #[unread(secret_hash, secret)]
@@ -36,16 +36,16 @@ pub struct ApiKey {
     pub(super) hint: String,
     pub(super) last_used_at: Option<DateTime<Utc>>,
     pub(super) last_used_from: Option<String>,
-    /// Who may read one key may read all.
+    /// The permission to read is not scoped: it covers all keys of the tenant.
     #[column(select = "'|'")]
     pub(super) visible_to: String,
-    /// Keys keep no stamp of their last change; the audit log does.
+    /// Keys have no stamp of their last change; the audit log has it.
     #[sqlx(flatten)]
     #[column(parts = CREATED)]
     pub(super) stamps: Stamps,
 }
 
-/// What is told of a key when it came about or changed.
+/// What the events of a key contain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, Columns, SchemaFields)]
 pub(super) struct KeyFields {
     /// What it is called.
@@ -159,7 +159,7 @@ fn check_end(at: DateTime<Utc>, now: DateTime<Utc>) -> Result<()> {
     }
 }
 
-/// How long a rotated key goes on working.
+/// How long a rotated key stays valid.
 ///
 /// # Errors
 /// `OUT_OF_RANGE` on `overlapHours`.

@@ -36,12 +36,12 @@ pub struct AuditEntry {
 
 /// Whose values of an entry a reader may see, whatever is masked in them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reach {
-    /// Anybody's who reads the log.
+pub(crate) enum EntryVisibility {
+    /// Of every reader of the log.
     All,
     /// Of records that the reader sees now.
     Seen,
-    /// Nobody's.
+    /// Of no reader.
     None,
 }
 
@@ -52,7 +52,7 @@ macro_rules! read_by {
             $children:tt $itself:tt;
     )* })*) => {
         /// Kinds of records that an entry can be about, with the access to them. What is none (sessions, the tenant itself)
-        /// is the log's own business.
+        /// is shown to every reader of the log.
         const READ_BY: &[(&str, Access)] = &[
             $($( ($prefix, access!($access)), )*)*
             (Member::KIND, Member::ACCESS),
@@ -64,20 +64,20 @@ entities!(read_by);
 
 impl AuditEntry {
     /// Whose values a reader with these rights may see: the log shows of each kind what its reader could read there.
-    pub(crate) fn reach(&self, rights: &Rights) -> Reach {
+    pub(crate) fn reach(&self, rights: &Rights) -> EntryVisibility {
         // What was tried has circumstances, and no values of the record.
         if self.action.starts_with("access.") {
-            return Reach::All;
+            return EntryVisibility::All;
         }
         let entity = self.entity.as_deref().unwrap_or_default();
         let read_by = READ_BY.iter().find(|(kind, _)| *kind == entity);
         let Some((_, access)) = read_by else {
-            return Reach::All;
+            return EntryVisibility::All;
         };
         match rights.sees(*access) {
-            Scope::All => Reach::All,
-            Scope::Team | Scope::Own => Reach::Seen,
-            Scope::None => Reach::None,
+            Scope::All => EntryVisibility::All,
+            Scope::Team | Scope::Own => EntryVisibility::Seen,
+            Scope::None => EntryVisibility::None,
         }
     }
 
@@ -90,7 +90,7 @@ impl AuditEntry {
         changes
     }
 
-    /// The fields that changed, without the values that the reader's masks keep back by what records of the kind declare.
+    /// The fields that changed, without the values that the reader's masks hide by what records of the kind declare.
     /// What is no record (a session, the account) has nothing that a role could mask.
     pub(crate) fn changes_for(
         &self,

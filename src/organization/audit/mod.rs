@@ -1,7 +1,8 @@
 //! The audit log: who did what from where, and who tried to; append-only and chained per tenant.
 //!
-//! Every write leaves its entries by itself: the door in `db/` appends one for each event of the transaction. What
-//! has no event (a sign-in, a refusal) is appended by whoever sees it, through a [`Recorder`] where nobody may wait.
+//! Every write leaves its entries by itself: the unit of work in `db/` appends one for each event of the transaction.
+//! What has no event (a sign-in, a refusal) is appended where it happens, through a [`Recorder`] where the caller must
+//! not wait.
 
 pub(crate) mod log;
 mod verify;

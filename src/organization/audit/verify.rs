@@ -1,7 +1,7 @@
 //! Proving that a log is as it was written: nothing changed, missing, inserted, swapped or cut off.
 //!
 //! What it can't see by itself is a log whose rows and head were all computed anew, or cut off together with the head:
-//! whoever keeps a head elsewhere can.
+//! an auditor who keeps a head elsewhere can.
 
 use std::{fmt, str::FromStr};
 
@@ -31,7 +31,7 @@ pub struct Head {
 #[error("expected a head like 1234:9f86d0…, as `dealgraph audit verify` prints it")]
 pub struct BadHead;
 
-/// How a log is not what was written.
+/// How a log differs from what was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Broken {
     /// These entries are gone.
@@ -196,7 +196,7 @@ async fn verify_one(
     }))
 }
 
-/// The head, and the highest number of an entry: in one statement, because the log goes on meanwhile.
+/// The head, and the highest number of an entry: in one statement, because the log grows meanwhile.
 async fn head(db: &Db, tenant: TenantId) -> Result<Option<(Head, Option<i64>)>> {
     let mut tx = db.system(SystemReason::Audit).await?;
     let sql = Sql::new(
@@ -209,9 +209,9 @@ async fn head(db: &Db, tenant: TenantId) -> Result<Option<(Head, Option<i64>)>> 
     Ok(found.map(|(seq, hash, highest)| (Head { seq, hash }, highest)))
 }
 
-type Written = (i64, Row, Vec<u8>);
+type HashedRow = (i64, Row, Vec<u8>);
 
-async fn rows(db: &Db, tenant: TenantId, (after, to): (i64, i64)) -> Result<Vec<Written>> {
+async fn rows(db: &Db, tenant: TenantId, (after, to): (i64, i64)) -> Result<Vec<HashedRow>> {
     #[derive(sqlx::FromRow)]
     struct Stored {
         seq: i64,
@@ -239,11 +239,11 @@ async fn rows(db: &Db, tenant: TenantId, (after, to): (i64, i64)) -> Result<Vec<
 /// Recomputes a chain, row by row. Rows with the same hash are one link.
 struct Chain<'k> {
     done: Head,
-    link: Option<Link>,
+    link: Option<ChainLink>,
     kept: Option<&'k Head>,
 }
 
-struct Link {
+struct ChainLink {
     from: i64,
     to: i64,
     hash: Vec<u8>,
@@ -273,7 +273,7 @@ impl<'k> Chain<'k> {
         if self.link.as_ref().is_some_and(|link| link.hash != hash) {
             self.close()?;
         }
-        let link = self.link.get_or_insert_with(|| Link {
+        let link = self.link.get_or_insert_with(|| ChainLink {
             from: seq,
             to: seq,
             hash: hash.to_vec(),

@@ -11,7 +11,7 @@ use crate::base::{
 
 /// What every key begins with.
 pub(super) const PREFIX: &str = "dgk_";
-/// Characters that tell keys apart in a list, the prefix included.
+/// Characters by which keys are distinguished in a list, the prefix included.
 const HINT_CHARS: usize = 4;
 
 /// A key as its holder has it.

@@ -19,24 +19,24 @@ const PAUSE: TimeDelta = TimeDelta::seconds(30);
 /// The same while there is no document at all.
 const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(5);
 
-type Reading<T> = Pin<Box<dyn Future<Output = Result<T, FetchError>> + Send>>;
-type Read<T> = Arc<dyn Fn() -> Reading<T> + Send + Sync>;
+type ReadFuture<T> = Pin<Box<dyn Future<Output = Result<T, FetchError>> + Send>>;
+type ReadFn<T> = Arc<dyn Fn() -> ReadFuture<T> + Send + Sync>;
 
 /// One document, shared by all its users.
 pub(crate) struct CachedDocument<T> {
     what: String,
-    read: Read<T>,
+    read: ReadFn<T>,
     clock: Clock,
-    state: Arc<Mutex<State<T>>>,
+    state: Arc<Mutex<DocumentState<T>>>,
     flight: Arc<tokio::sync::Mutex<()>>,
 }
 
-struct State<T> {
+struct DocumentState<T> {
     document: Option<(Arc<T>, DateTime<Utc>)>,
     last_read: Option<DateTime<Utc>>,
 }
 
-impl<T> State<T> {
+impl<T> DocumentState<T> {
     fn may_read(&self, now: DateTime<Utc>) -> bool {
         let pause = if self.document.is_some() {
             PAUSE
@@ -68,7 +68,7 @@ impl<T: Send + Sync + 'static> CachedDocument<T> {
             what: what.into(),
             read: Arc::new(move || Box::pin(read())),
             clock,
-            state: Arc::new(Mutex::new(State {
+            state: Arc::new(Mutex::new(DocumentState {
                 document: None,
                 last_read: None,
             })),
@@ -125,12 +125,12 @@ impl<T: Send + Sync + 'static> CachedDocument<T> {
         _ = asking.await;
     }
 
-    fn state(&self) -> MutexGuard<'_, State<T>> {
+    fn state(&self) -> MutexGuard<'_, DocumentState<T>> {
         lock(&self.state)
     }
 }
 
-fn lock<T>(state: &Mutex<State<T>>) -> MutexGuard<'_, State<T>> {
+fn lock<T>(state: &Mutex<DocumentState<T>>) -> MutexGuard<'_, DocumentState<T>> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

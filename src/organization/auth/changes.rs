@@ -23,8 +23,8 @@ pub enum AccessChange {
     Person(UserId),
     /// A device's.
     Session(SessionId),
-    /// Everybody's: a signing key was retired.
-    Everybody,
+    /// Of all subjects: a signing key was retired.
+    All,
 }
 
 /// Publishes a change; all servers act on it within a second of the commit.
@@ -42,7 +42,7 @@ pub async fn publish_access_change(
         AccessChange::Key(tenant, key) => (Some(tenant), Some(key.uuid()), None),
         AccessChange::Person(user) => (None, Some(user.uuid()), None),
         AccessChange::Session(session) => (None, None, Some(session)),
-        AccessChange::Everybody => (None, None, None),
+        AccessChange::All => (None, None, None),
     };
     // The app's login has no grant on session_id; it never changes one.
     let sql = match session {

@@ -9,12 +9,12 @@ use serde::{
     de::{DeserializeOwned, IgnoredAny},
 };
 
-/// No honest token is longer, in bytes.
+/// No legitimate token is longer, in bytes.
 pub(super) const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
 /// The header of a token. A name that is given twice is an error of the derived reader.
 #[derive(Deserialize)]
-pub(super) struct Header {
+pub(super) struct TokenHeader {
     pub(super) kid: String,
     #[serde(default)]
     typ: Option<String>,
@@ -31,8 +31,8 @@ pub(super) struct Header {
 }
 
 /// Reads the header; `None` when the token is none of ours.
-pub(super) fn read(token: &str) -> Option<Header> {
-    let header: Header = part(token, 0)?;
+pub(super) fn read(token: &str) -> Option<TokenHeader> {
+    let header: TokenHeader = part(token, 0)?;
     let is_plain = !(header.crit || header.jwk || header.jku || header.x5c || header.x5u);
     let is_access = header
         .typ

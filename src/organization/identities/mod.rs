@@ -1,7 +1,7 @@
-//! Outside identities: whom other issuers call by another name, which person of ours that is, and what they may enter.
+//! External identities: how other issuers identify a person, which person of ours that is, and what they may enter.
 //!
-//! A name at an issuer belongs to a person once it was linked: by an e-mail address that the issuer has checked, to the
-//! person who owns that address here as well. Nobody becomes a member this way.
+//! An identity belongs to a person once it is linked: by an e-mail address that the issuer has verified, to the person who
+//! owns that address here as well. Linking makes no one a member.
 
 mod foreign;
 mod graphql;
@@ -31,31 +31,31 @@ pub use settings::{
     TenantClaim, WebAddress,
 };
 
-/// How long it is remembered which person a name is. What they may do is asked for more often.
+/// How long the person of an identity is cached. What they may do is read more often.
 const REMEMBERED_FOR: Duration = Duration::from_secs(1);
-/// More names than this are not remembered at once.
+/// The most identities that are cached.
 const REMEMBERED_NAMES: u64 = 100_000;
 
-/// Somebody as an issuer calls them (OpenID Connect Core 1.0, section 5.7).
+/// A person as an issuer identifies them (OpenID Connect Core 1.0, section 5.7).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Outsider {
+pub struct ExternalIdentity {
     /// The issuer.
     pub issuer: String,
-    /// Its name for the person, which it never gives to another.
+    /// Its identifier of the person, which it never gives to another.
     pub subject: String,
     /// The person's address, if the issuer has checked it.
     pub verified_email: Option<String>,
 }
 
-/// Which person of ours an outsider is.
+/// Which person of ours an identity belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Recognised {
-    /// The name is linked to this person.
+    /// The identity is linked to this person.
     Linked(UserId),
-    /// The name is not linked yet, and the address is this person's.
+    /// The identity is not linked yet, and the address is this person's.
     ByAddress(UserId),
-    /// None.
-    Nobody,
+    /// The person is unknown.
+    Unknown,
 }
 
 /// The outside providers and issuers.
@@ -64,7 +64,7 @@ pub struct Identities {
     foreign: Foreign,
     providers: HashMap<String, Provider>,
     order: Vec<String>,
-    remembered: Cache<(Outsider, TenantName), (TenantId, UserId)>,
+    remembered: Cache<(ExternalIdentity, TenantName), (TenantId, UserId)>,
 }
 
 impl Identities {
@@ -103,12 +103,12 @@ impl Identities {
     /// Never: nothing is asked, so no certificates are needed.
     #[must_use]
     pub fn none() -> Self {
-        Self::new(IdentityFile::default(), Clock::system()).expect("there is nobody to ask")
+        Self::new(IdentityFile::default(), Clock::system()).expect("no provider to set up")
     }
 
-    /// Whether somebody who came through this provider, or by a password, may enter a tenant: the tenant may require a
-    /// provider, and a provider may be trusted with some tenants only. A provider that is not configured any more
-    /// opens nothing.
+    /// Whether a person who signed in through this provider, or by a password, may enter a tenant: the tenant may require
+    /// a provider, and a provider may be trusted with some tenants only. A provider that is not configured any more opens
+    /// none.
     #[must_use]
     pub fn admits(&self, tenant: &str, required: Option<&str>, provider: Option<&str>) -> bool {
         let is_required = required.is_none_or(|required| provider == Some(required));
@@ -126,10 +126,10 @@ impl Identities {
 }
 
 impl Identities {
-    /// Whether somebody who came through this provider, or by a password, is known by that in all tenants. One that is
-    /// not configured any more is known in none.
+    /// Whether a sign-in through this provider, or by a password, is trusted by all tenants. One that is not configured
+    /// any more is trusted by none.
     #[must_use]
-    pub fn is_everybodys(&self, provider: Option<&str>) -> bool {
+    pub fn is_trusted_by_all(&self, provider: Option<&str>) -> bool {
         provider.is_none_or(|key| {
             let provider = self.providers.get(key);
             provider.is_some_and(|provider| provider.config.tenants.is_empty())
@@ -137,36 +137,40 @@ impl Identities {
     }
 }
 
-/// Finds the person of a name; by their address only if nobody else can have taken that here.
-async fn recognise(tx: &mut SystemTx, outsider: &Outsider) -> Result<Recognised> {
-    if let Some(user) = store::find(tx, outsider).await? {
+/// Finds the person of an identity; by their address only if no other person can have registered that here.
+async fn recognise(tx: &mut SystemTx, identity: &ExternalIdentity) -> Result<Recognised> {
+    if let Some(user) = store::find(tx, identity).await? {
         return Ok(Recognised::Linked(user));
     }
-    // Letters beyond ASCII can look or lower-case like others: such an address is never the reason to be somebody.
-    let email = outsider.verified_email.as_deref();
+    // Letters beyond ASCII can look or lower-case like others: such an address never identifies a person.
+    let email = identity.verified_email.as_deref();
     let Some(email) = email
         .filter(|email| email.is_ascii())
         .and_then(|email| normalize_email(email, "email").ok())
     else {
-        return Ok(Recognised::Nobody);
+        return Ok(Recognised::Unknown);
     };
     Ok(match store::addressee(tx, &email).await? {
         Some(person) if person.is_owned => Recognised::ByAddress(person.user_id),
-        _ => Recognised::Nobody,
+        _ => Recognised::Unknown,
     })
 }
 
-/// Links a name to the person whose address it has; answers whose name it is from now on.
-async fn link(tx: &mut SystemTx, outsider: &Outsider, user: UserId) -> Result<Option<UserId>> {
-    match store::link(tx, outsider, user).await? {
+/// Links an identity to the person whose address it has; answers whose it is from now on.
+async fn link(
+    tx: &mut SystemTx,
+    identity: &ExternalIdentity,
+    user: UserId,
+) -> Result<Option<UserId>> {
+    match store::link(tx, identity, user).await? {
         true => Ok(Some(user)),
-        false => store::find(tx, outsider).await,
+        false => store::find(tx, identity).await,
     }
 }
 
-fn linked(user: UserId, outsider: &Outsider) -> Entry {
+fn linked(user: UserId, identity: &ExternalIdentity) -> Entry {
     Entry::new(user, "identity.linked")
         .about("user", user.uuid())
-        .noting("issuer", outsider.issuer.clone())
-        .noting("subject", outsider.subject.clone())
+        .noting("issuer", identity.issuer.clone())
+        .noting("subject", identity.subject.clone())
 }

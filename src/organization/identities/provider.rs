@@ -1,6 +1,6 @@
 //! One OpenID provider that people sign in through: authorization code with PKCE and nonce (OpenID Connect Core 1.0).
 //!
-//! The only place that knows the OpenID library. What the provider says of itself is kept, also while it is down.
+//! The only place that knows the OpenID library. The provider's metadata is cached, also while it is down.
 
 use std::{borrow::Cow, pin::Pin, sync::Arc};
 
@@ -16,7 +16,7 @@ use openidconnect::{
     },
 };
 
-use super::Outsider;
+use super::ExternalIdentity;
 use crate::{
     base::{
         clock::Clock,
@@ -57,8 +57,8 @@ pub(super) struct Provider {
     clock: Clock,
 }
 
-/// A sign-in that has begun: where to send the person, and what must come back.
-pub(super) struct Begun {
+/// The start of a sign-in: where to send the person, and what the provider must return.
+pub(super) struct AuthorizationRequest {
     pub(super) address: String,
     pub(super) state: String,
     pub(super) nonce: String,
@@ -97,7 +97,7 @@ impl Provider {
     }
 
     /// Begins a sign-in that comes back to one of the registered addresses.
-    pub(super) async fn begin(&self, redirect_uri: &str) -> Result<Begun> {
+    pub(super) async fn begin(&self, redirect_uri: &str) -> Result<AuthorizationRequest> {
         let metadata = self.metadata().await?;
         let (state, nonce) = (secret::token(""), secret::token(""));
         let verifier = PkceCodeVerifier::new(secret::token(""));
@@ -118,7 +118,7 @@ impl Provider {
             .set_pkce_challenge(challenge)
             .set_redirect_uri(Cow::Owned(redirect))
             .url();
-        Ok(Begun {
+        Ok(AuthorizationRequest {
             address: address.into(),
             state,
             nonce,
@@ -126,13 +126,13 @@ impl Provider {
         })
     }
 
-    /// Exchanges the code, and tells who the provider says it is.
-    pub(super) async fn complete(&self, returned: Returned) -> Result<Outsider> {
+    /// Exchanges the code for the identity that the provider vouches for.
+    pub(super) async fn complete(&self, returned: Returned) -> Result<ExternalIdentity> {
         let metadata = self.metadata().await?;
         let client = self.client(&metadata);
         let tokens = self.exchange(&client, &returned).await?;
         let claims = match self.claims(&client, &tokens, &returned.nonce) {
-            // The provider may sign with a key that is newer than what we know of it.
+            // The provider may sign with a key that is newer than the cached metadata.
             Err(ClaimsVerificationError::SignatureVerification(_)) => {
                 let newer = self.metadata.newer(&metadata).await;
                 let client = self.client(newer.as_ref().unwrap_or(&metadata));
@@ -145,7 +145,7 @@ impl Provider {
         if email.is_none() {
             email = self.ask_for_email(&client, &tokens, &claims).await;
         }
-        Ok(Outsider {
+        Ok(ExternalIdentity {
             issuer: self.config.issuer.as_str().to_owned(),
             subject: claims.subject().to_string(),
             verified_email: email,
@@ -233,7 +233,7 @@ impl Provider {
         Ok(claims.clone())
     }
 
-    /// Some providers tell the address only to whom shows the access token.
+    /// Some providers disclose the address only at the endpoint that takes the access token.
     async fn ask_for_email(
         &self,
         client: &Client,
@@ -244,8 +244,8 @@ impl Provider {
         let request = client
             .user_info(tokens.access_token().clone(), Some(subject))
             .ok()?;
-        let told: CoreUserInfoClaims = request.request_async(&self.fetch).await.ok()?;
-        verified(told.email(), told.email_verified())
+        let claims: CoreUserInfoClaims = request.request_async(&self.fetch).await.ok()?;
+        verified(claims.email(), claims.email_verified())
     }
 }
 

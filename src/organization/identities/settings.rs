@@ -1,6 +1,6 @@
 //! The identity file: the outside providers that people sign in through, and the issuers whose access tokens are taken.
 //!
-//! Nothing in it can be mistyped in silence: unknown members are errors, and every error names its place in the file.
+//! A typing error never goes unnoticed: unknown members are errors, and every error names its path in the file.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -112,7 +112,7 @@ pub enum SigningAlgorithm {
     EdDSA,
 }
 
-/// An https address, or an http one on this machine; kept as it was written, because others compare it letter by letter.
+/// An https address, or an http one on this machine; stored as it was written, because it is compared letter by letter.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct WebAddress {
@@ -304,8 +304,8 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_told_with_its_place() {
-        for (place, value, told) in [
+    fn every_mistake_is_reported_with_its_path() {
+        for (place, value, message) in [
             (
                 "/providers/0/clientID",
                 json!("x"),
@@ -377,7 +377,7 @@ mod tests {
             let (parent, member) = place.rsplit_once('/').expect("a place");
             file.pointer_mut(parent).expect("it is there")[member] = value;
             let problem = IdentityFile::parse(&file.to_string()).expect_err(place);
-            assert!(problem.starts_with(told), "{place}: {problem}");
+            assert!(problem.starts_with(message), "{place}: {problem}");
         }
         let mut twice = sound();
         let provider = twice["providers"][0].clone();

@@ -1,12 +1,12 @@
 //! Signing in at a provider. What begins a sign-in is tied to the browser that began it by a secret that never leaves
-//! it: a code that somebody else planted there is worth nothing.
+//! it: a code that an attacker planted there is worth nothing.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Identities, Outsider, Recognised, link, linked,
+    ExternalIdentity, Identities, Recognised, link, linked,
     provider::{Provider, Returned},
     recognise, store,
 };
@@ -23,18 +23,18 @@ use crate::{
     organization::{
         accounts::{
             Accounts, Entering, SignedIn, TenantChoice, enter,
-            one_time::{self, Purpose},
+            one_time::{self, SecretPurpose},
         },
         auth::TenantName,
     },
     platform::redis::Counter,
 };
 
-/// How long somebody may take at the provider.
+/// How long a person may take at the provider.
 const WITHIN: TimeDelta = TimeDelta::minutes(10);
 /// Where the verifier of PKCE is sealed for.
 const PLACE: &str = "provider-sign-in";
-/// What beginning is counted as.
+/// What the start of a sign-in is counted as.
 const ACT: &str = "provider-sign-in";
 
 /// How people may sign in.
@@ -44,7 +44,7 @@ pub(super) struct Options {
     pub(super) passwords: bool,
     /// Through which providers: key and name.
     pub(super) providers: Vec<(String, String)>,
-    /// Whether a second factor is wanted of everybody.
+    /// Whether the tenant requires a second factor.
     pub(super) second_factor_required: bool,
 }
 
@@ -81,9 +81,9 @@ pub(super) struct Completing {
     pub(super) issuer: Option<String>,
 }
 
-/// What is kept while the person is at the provider.
+/// What is stored while the person is at the provider.
 #[derive(Serialize, Deserialize)]
-struct Waiting {
+struct ProviderRoundTrip {
     provider: String,
     redirect_uri: String,
     tenant: Option<String>,
@@ -94,23 +94,23 @@ struct Waiting {
     verifier: String,
 }
 
-/// How people may sign in to a tenant. Of a tenant that is not there the same is told as of one without wishes of its
+/// How people may sign in to a tenant. A tenant that does not exist is answered like one without requirements of its
 /// own.
 ///
 /// # Errors
 /// The database.
 pub(super) async fn options(accounts: &Accounts, tenant: Option<String>) -> Result<Options> {
     let identities = &accounts.identities;
-    let door = match &tenant {
+    let policy = match &tenant {
         Some(slug) => {
             let mut tx = accounts.db.system(SystemReason::SignIn).await?;
-            store::door(&mut tx, &TenantName::Slug(slug.clone())).await?
+            store::sign_in_policy(&mut tx, &TenantName::Slug(slug.clone())).await?
         }
         None => None,
     };
-    let required = door
+    let required = policy
         .as_ref()
-        .and_then(|door| door.required_provider.as_deref());
+        .and_then(|policy| policy.required_provider.as_deref());
     let slug = tenant.as_deref().unwrap_or_default();
     let admitted = identities
         .order
@@ -121,17 +121,17 @@ pub(super) async fn options(accounts: &Accounts, tenant: Option<String>) -> Resu
     Ok(Options {
         passwords: required.is_none(),
         providers: admitted.map(named).collect(),
-        second_factor_required: door
+        second_factor_required: policy
             .as_ref()
-            .is_some_and(|door| door.second_factor_required),
+            .is_some_and(|policy| policy.second_factor_required),
     })
 }
 
 /// Begins a sign-in at a provider.
 ///
 /// # Errors
-/// `NOT_FOUND` on `provider`, `REDIRECT_URI_NOT_ALLOWED`, `TOO_MANY_ATTEMPTS`; `Unavailable` when the provider was
-/// never heard of yet and does not answer.
+/// `NOT_FOUND` on `provider`, `REDIRECT_URI_NOT_ALLOWED`, `TOO_MANY_ATTEMPTS`; `Unavailable` when the provider does not
+/// answer and its metadata was never read.
 pub(super) async fn begin(
     accounts: &Accounts,
     beginning: Beginning,
@@ -151,7 +151,7 @@ pub(super) async fn begin(
     }
     let begun = provider.begin(&beginning.redirect_uri).await?;
     let sealed = accounts.vault.seal(PLACE, begun.verifier.as_bytes())?;
-    let kept = Waiting {
+    let pending = ProviderRoundTrip {
         provider: beginning.provider,
         redirect_uri: beginning.redirect_uri,
         tenant: beginning.tenant,
@@ -159,9 +159,16 @@ pub(super) async fn begin(
         state: STANDARD.encode(secret::hash(&begun.state)),
         verifier: STANDARD.encode(sealed),
     };
-    let kept = serde_json::to_value(kept).map_err(Error::internal)?;
+    let pending = serde_json::to_value(pending).map_err(Error::internal)?;
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
-    let token = one_time::issue(&mut tx, Purpose::ProviderSignIn, None, kept, WITHIN).await?;
+    let token = one_time::issue(
+        &mut tx,
+        SecretPurpose::ProviderSignIn,
+        None,
+        pending,
+        WITHIN,
+    )
+    .await?;
     tx.commit().await?;
     Ok(Begun {
         authorization_url: begun.address,
@@ -169,7 +176,7 @@ pub(super) async fn begin(
     })
 }
 
-/// Completes a sign-in with what the provider sent back. Each beginning is good for one try.
+/// Completes a sign-in with what the provider sent back. Each start allows one try.
 ///
 /// # Errors
 /// `INVALID_TOKEN`, `SIGN_IN_REFUSED`, `NOT_A_MEMBER`, and what entering a tenant fails with; `Unavailable` when the
@@ -179,9 +186,9 @@ pub(super) async fn complete(
     completing: Completing,
     origin: &Origin,
 ) -> Result<SignedIn> {
-    let kept = take(accounts, &completing.token).await?;
-    let provider = accounts.identities.provider(&kept.provider)?;
-    let is_own = STANDARD.encode(secret::hash(&completing.state)) == kept.state;
+    let pending = take(accounts, &completing.token).await?;
+    let provider = accounts.identities.provider(&pending.provider)?;
+    let is_own = STANDARD.encode(secret::hash(&completing.state)) == pending.state;
     let issuer = completing.issuer.as_deref();
     let is_theirs = issuer.is_none_or(|issuer| issuer == provider.config.issuer.as_str());
     if !is_own || !is_theirs {
@@ -191,16 +198,23 @@ pub(super) async fn complete(
             "this is not the sign-in that was begun here, begin again",
         ));
     }
-    let unsealed = STANDARD.decode(&kept.verifier).map_err(Error::internal)?;
+    let unsealed = STANDARD
+        .decode(&pending.verifier)
+        .map_err(Error::internal)?;
     let verifier = accounts.vault.open(PLACE, &unsealed)?;
     let returned = Returned {
         code: completing.code,
-        redirect_uri: kept.redirect_uri,
-        nonce: kept.nonce,
+        redirect_uri: pending.redirect_uri,
+        nonce: pending.nonce,
         verifier: String::from_utf8(verifier).map_err(Error::internal)?,
     };
-    let outsider = provider.complete(returned).await?;
-    let signed_in = let_in(accounts, (&outsider, kept.provider, kept.tenant), origin).await?;
+    let identity = provider.complete(returned).await?;
+    let signed_in = let_in(
+        accounts,
+        (&identity, pending.provider, pending.tenant),
+        origin,
+    )
+    .await?;
     if let Some(counter) = counter(origin) {
         accounts.throttle.give_back(&counter).await;
     }
@@ -216,9 +230,9 @@ impl Identities {
     }
 }
 
-async fn take(accounts: &Accounts, token: &str) -> Result<Waiting> {
+async fn take(accounts: &Accounts, token: &str) -> Result<ProviderRoundTrip> {
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
-    let taken = one_time::take(&mut tx, Purpose::ProviderSignIn, token).await?;
+    let taken = one_time::take(&mut tx, SecretPurpose::ProviderSignIn, token).await?;
     tx.commit().await?;
     let taken = taken.ok_or_else(|| {
         Error::invalid(
@@ -230,14 +244,14 @@ async fn take(accounts: &Accounts, token: &str) -> Result<Waiting> {
     serde_json::from_value(taken.data).map_err(Error::internal)
 }
 
-/// Links the name if it is new and opens the session, or neither of both.
+/// Links the identity if it is new and opens the session, or neither of both.
 async fn let_in(
     accounts: &Accounts,
-    (outsider, provider, tenant): (&Outsider, String, Option<String>),
+    (identity, provider, tenant): (&ExternalIdentity, String, Option<String>),
     origin: &Origin,
 ) -> Result<SignedIn> {
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
-    let (user, is_new) = person(&mut tx, outsider).await?;
+    let (user, is_new) = person(&mut tx, identity).await?;
     let entering = Entering {
         user,
         tenant: tenant.map_or(TenantChoice::LastUsed, TenantChoice::Slug),
@@ -248,7 +262,7 @@ async fn let_in(
     let signed_in = enter(accounts, &mut tx, entering, origin).await?;
     tx.commit().await?;
     if is_new {
-        let entry = linked(user, outsider);
+        let entry = linked(user, identity);
         accounts
             .recorder
             .note(Whom::TenantsOf(user), entry, origin.clone());
@@ -256,12 +270,12 @@ async fn let_in(
     Ok(signed_in)
 }
 
-/// Whose name it is, and whether it was linked just now.
-async fn person(tx: &mut SystemTx, outsider: &Outsider) -> Result<(UserId, bool)> {
-    let found = match recognise(tx, outsider).await? {
+/// Whose identity it is, and whether it was linked just now.
+async fn person(tx: &mut SystemTx, identity: &ExternalIdentity) -> Result<(UserId, bool)> {
+    let found = match recognise(tx, identity).await? {
         Recognised::Linked(user) => Some((user, false)),
-        Recognised::ByAddress(user) => link(tx, outsider, user).await?.map(|user| (user, true)),
-        Recognised::Nobody => None,
+        Recognised::ByAddress(user) => link(tx, identity, user).await?.map(|user| (user, true)),
+        Recognised::Unknown => None,
     };
     found.ok_or_else(|| {
         Error::invalid(

@@ -1,4 +1,4 @@
-//! The SQL of outside identities. All of it runs as the system: nobody is signed in yet.
+//! The SQL of external identities. All of it runs as the system: there is no actor yet.
 
 use crate::{
     base::{
@@ -9,11 +9,11 @@ use crate::{
     organization::auth::TenantName,
 };
 
-use super::Outsider;
+use super::ExternalIdentity;
 
-/// A tenant, as far as it matters to who comes from outside.
+/// What a tenant requires of a sign-in.
 #[derive(Debug, Clone, sqlx::FromRow)]
-pub(super) struct Door {
+pub(super) struct SignInPolicy {
     pub(super) tenant_id: TenantId,
     pub(super) required_provider: Option<String>,
     pub(super) second_factor_required: bool,
@@ -23,11 +23,14 @@ pub(super) struct Door {
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct Addressee {
     pub(super) user_id: UserId,
-    /// Nobody can have taken the address before its owner: it was verified, or there is no password to it.
+    /// No other person can have registered the address: it was verified, or there is no password to it.
     pub(super) is_owned: bool,
 }
 
-pub(super) async fn door(tx: &mut SystemTx, tenant: &TenantName) -> Result<Option<Door>> {
+pub(super) async fn sign_in_policy(
+    tx: &mut SystemTx,
+    tenant: &TenantName,
+) -> Result<Option<SignInPolicy>> {
     let columns =
         "SELECT t.tenant_id, t.required_provider, t.second_factor_required FROM tenants t WHERE ";
     let sql = match tenant {
@@ -37,14 +40,14 @@ pub(super) async fn door(tx: &mut SystemTx, tenant: &TenantName) -> Result<Optio
     tx.optional(sql).await
 }
 
-pub(super) async fn find(tx: &mut SystemTx, outsider: &Outsider) -> Result<Option<UserId>> {
+pub(super) async fn find(tx: &mut SystemTx, identity: &ExternalIdentity) -> Result<Option<UserId>> {
     let sql = Sql::new(
         "SELECT i.user_id FROM identities i JOIN users u ON u.user_id = i.user_id \
          WHERE u.active AND i.issuer = ",
     )
-    .bind(outsider.issuer.clone())
+    .bind(identity.issuer.clone())
     .push(" AND i.subject = ")
-    .bind(outsider.subject.clone());
+    .bind(identity.subject.clone());
     Ok(tx.column(sql).await?.first().copied())
 }
 
@@ -65,18 +68,22 @@ pub(super) async fn is_member(tx: &mut SystemTx, tenant: TenantId, user: UserId)
     Ok(!tx.column::<i32>(sql).await?.is_empty())
 }
 
-/// Links a name at an issuer to a person, whose address the issuer has checked thereby; false when somebody was faster.
-pub(super) async fn link(tx: &mut SystemTx, outsider: &Outsider, user: UserId) -> Result<bool> {
+/// Links an identity to a person, whose address the issuer has checked thereby; false when a concurrent request did.
+pub(super) async fn link(
+    tx: &mut SystemTx,
+    identity: &ExternalIdentity,
+    user: UserId,
+) -> Result<bool> {
     let now = tx.now();
     let sql =
         Sql::new("INSERT INTO identities (issuer, subject, user_id, email, linked_at) VALUES (")
-            .bind(outsider.issuer.clone())
+            .bind(identity.issuer.clone())
             .push(", ")
-            .bind(outsider.subject.clone())
+            .bind(identity.subject.clone())
             .push(", ")
             .bind(user)
             .push(", ")
-            .bind(outsider.verified_email.clone().unwrap_or_default())
+            .bind(identity.verified_email.clone().unwrap_or_default())
             .push(", ")
             .bind(now)
             .push(") ON CONFLICT (issuer, subject) DO NOTHING");

@@ -1,4 +1,4 @@
-//! Changing what a member may do and where they stand.
+//! Changing a member's role, team and title.
 
 use super::{Member, MembershipStatus, Team, grant, store};
 use crate::{
@@ -27,7 +27,7 @@ pub struct MemberChange {
     pub title: Option<Option<String>>,
 }
 
-/// Changes a member. Their records follow into a new team; [`super::reassignment`] brings them there.
+/// Changes a member. Their records follow into a new team, by [`super::reassignment`].
 ///
 /// # Errors
 /// `NOT_FOUND`, `CONFLICT`, `INVALID_ROLE`, `TOO_LONG`; `FORBIDDEN` without `users:write`, for rights beyond the
@@ -82,7 +82,7 @@ pub async fn change(
     write(tx, EventKind::Updated, &before, after).await
 }
 
-/// Writes a changed membership, tells all servers and the event log.
+/// Writes a changed membership, notifies all servers and emits the event.
 pub(super) async fn write(
     tx: &mut Tx,
     kind: EventKind,
@@ -97,7 +97,7 @@ pub(super) async fn write(
         kind,
         (Member::KIND, Member::PARTS),
         (user.uuid(), after.version),
-        (Some(before.told()), Some(after.told())),
+        (Some(before.event_fields()), Some(after.event_fields())),
     ));
     Ok(after)
 }
@@ -115,7 +115,7 @@ pub(super) async fn refuse_last_admin(tx: &mut Tx, member: &Member) -> Result<()
     Ok(())
 }
 
-/// Nothing is changed any more about somebody who leaves.
+/// Refuses to change a leaving member.
 pub(super) fn refuse_leaving(member: &Member) -> Result<()> {
     match member.status {
         MembershipStatus::Leaving => Err(Error::invalid(
@@ -127,7 +127,7 @@ pub(super) fn refuse_leaving(member: &Member) -> Result<()> {
     }
 }
 
-/// Refuses references to what the tenant does not have, before anything is told of the member.
+/// Refuses references to what the tenant does not have, before anything about the member is disclosed.
 async fn refer(tx: &mut Tx, change: &MemberChange) -> Result<()> {
     let role = change.custom_role.flatten().map(|id| id.uuid());
     list::require::<crate::organization::roles::CustomRole>(tx, role, "customRoleId").await?;

@@ -1,5 +1,5 @@
-//! Who may give whom what. Nobody gives or takes rights that they do not have themselves, and nobody moves people,
-//! and with them their records, into or out of teams that they do not reach.
+//! Who may grant what to whom. No actor grants or revokes rights that they do not hold themselves, or moves members, and
+//! with them their records, into or out of teams that they do not reach.
 
 use super::{Member, Team};
 use crate::{
@@ -30,7 +30,7 @@ pub(super) async fn require_role(
     }
 }
 
-/// Refuses to touch somebody who may do more than the actor.
+/// Refuses to change a member who may do more than the actor.
 ///
 /// # Errors
 /// `FORBIDDEN`.
@@ -44,7 +44,7 @@ pub(super) async fn refuse_stronger(tx: &mut Tx, member: &Member) -> Result<()> 
     }
 }
 
-/// A team that somebody is to be in.
+/// The team that a member is to be in.
 ///
 /// # Errors
 /// `NOT_FOUND` on `teamId`; `FORBIDDEN` for one that the actor does not reach.
@@ -109,7 +109,7 @@ mod tests {
         assert!(!reaches(&manager, Some("bbbbbbbbbbbb.")));
         assert!(
             !reaches(&manager, None),
-            "people without a team are nobody's"
+            "a manager reaches no members without a team"
         );
         assert!(!reaches(&actor(Role::Manager, None), Some(west)));
         assert!(!reaches(&actor(Role::SalesRep, Some(west)), Some(west)));

@@ -27,7 +27,7 @@ pub use graphql::{ChangeAuthor, MemberQuery, User};
 pub(crate) use invitations::invite_first_admin;
 pub use invitations::{
     Invitation, InvitationMutation, InvitationOrderField, InvitationQuery, InvitationSecret,
-    InvitationStatus, Invited, NewInvitation, Newcomer, accept, invite, resend, revoke,
+    InvitationStatus, Invited, Invitee, NewInvitation, accept, invite, resend, revoke,
 };
 pub use model::{MAX_TEAM_DEPTH, Member, MemberOrderField, MembershipStatus, Team};
 pub use mutation::{MemberMutation, TeamMutation};
@@ -38,7 +38,7 @@ pub use teams::{create as create_team, delete as delete_team, update as update_t
 
 use crate::{base::error::Result, db::ReadTx, entity::OwnedKinds};
 
-/// How many of a member's records, of those that the actor sees, do not stand where they belong yet.
+/// How many of a member's records, of those that the actor sees, are still to be reassigned.
 ///
 /// # Errors
 /// The database.

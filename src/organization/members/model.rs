@@ -44,8 +44,8 @@ pub struct Member {
 }
 
 impl Member {
-    /// What the event log tells of a membership.
-    pub(super) fn told(&self) -> Json {
+    /// The fields of a membership in its events.
+    pub(super) fn event_fields(&self) -> Json {
         json!({
             "role": word(self.role), "custom_role_id": self.role_id, "title": self.title, "team_id": self.team_id,
             "team_path": self.team_path, "status": self.status, "successor_id": self.successor_id,
@@ -53,7 +53,7 @@ impl Member {
     }
 }
 
-/// A role as events tell it.
+/// A role as events contain it.
 pub(super) fn word(role: Role) -> Json {
     role.to_value().into_json().unwrap_or_default()
 }
@@ -65,7 +65,7 @@ pub(super) fn word(role: Role) -> Json {
 pub enum MembershipStatus {
     /// May sign in.
     Active,
-    /// Kept out for now.
+    /// Locked out for now.
     Suspended,
     /// Out for good; the records are being passed to the successor.
     Leaving,
@@ -119,8 +119,8 @@ pub struct Team {
 pub const MAX_TEAM_DEPTH: usize = 10;
 
 impl Team {
-    /// What the event log tells of a team.
-    pub(super) fn told(&self) -> Json {
+    /// The fields of a team in its events.
+    pub(super) fn event_fields(&self) -> Json {
         json!({ "name": self.name, "parent_team_id": self.parent_team_id, "path": self.path })
     }
 
@@ -134,7 +134,7 @@ impl Team {
         path.matches('.').count()
     }
 
-    /// Refuses a place for a team that is `below` teams tall with its sub-teams.
+    /// Refuses a path that is too deep for a team with `below` levels of sub-teams.
     pub(super) fn check_depth(path: &str, below: usize) -> Result<()> {
         match Self::depth(path) + below {
             0..=MAX_TEAM_DEPTH => Ok(()),
@@ -146,7 +146,7 @@ impl Team {
         }
     }
 
-    /// How many teams stand below this one on the longest way down, by the paths of its sub-teams.
+    /// How many levels of sub-teams it has, by their paths.
     pub(super) fn height<'a>(&self, paths: impl IntoIterator<Item = &'a str>) -> usize {
         let deepest = paths.into_iter().map(Self::depth).max();
         deepest

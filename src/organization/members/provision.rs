@@ -1,4 +1,4 @@
-//! Setting up tenants, people and teams as the system, before anybody is a member who could.
+//! Setting up tenants, people and teams as the system, before there is a member who could.
 //!
 //! Everything here is idempotent: what exists by its id stays as it is.
 
@@ -89,7 +89,7 @@ pub async fn tenant(tx: &mut SystemTx, new: &NewTenant) -> Result<()> {
     Ok(())
 }
 
-/// Sets up teams, parents before their sub-teams, and tells how many there were not.
+/// Sets up teams, parents before their sub-teams, and answers how many are new.
 ///
 /// # Errors
 /// The database.
@@ -112,7 +112,7 @@ pub async fn teams(tx: &mut SystemTx, tenant: TenantId, teams: &[NewTeam]) -> Re
         .await
 }
 
-/// Makes people members, and tells how many were not. A person whose address is known keeps their identity, whatever id
+/// Makes people members, and answers how many are new. A person whose address is known keeps their identity, whatever id
 /// is given.
 ///
 /// # Errors

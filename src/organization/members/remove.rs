@@ -1,4 +1,4 @@
-//! Taking a member out of the tenant for good. They are out at once; their records pass to a successor.
+//! Removing a member from the tenant. They lose access at once; their records are reassigned to a successor.
 
 use super::{Member, MembershipStatus, change, grant, store};
 use crate::{
@@ -9,12 +9,12 @@ use crate::{
     db::{Tx, journal::EventKind, list},
 };
 
-/// Takes a member out. Their records are passed on by [`super::reassignment`], and the membership goes when none is left.
-/// Doing it twice changes nothing.
+/// Removes a member. Their records go to the successor by [`super::reassignment`], and the membership is deleted when none
+/// remains. Doing it twice changes nothing.
 ///
 /// # Errors
-/// `NOT_FOUND` on `userId` or `successorId`, `CONFLICT`; `INVALID_SUCCESSOR` for the person themselves and for
-/// somebody who can't sign in; `FORBIDDEN` beyond the actor's rights and reach; `LAST_ADMIN`.
+/// `NOT_FOUND` on `userId` or `successorId`, `CONFLICT`; `INVALID_SUCCESSOR` for the member themselves and for one who
+/// can't sign in; `FORBIDDEN` beyond the actor's rights and reach; `LAST_ADMIN`.
 pub async fn remove(
     tx: &mut Tx,
     (user, expected_version): (UserId, Option<i32>),
@@ -37,7 +37,7 @@ pub async fn remove(
     })?;
     grant::refuse_out_of_reach(tx.actor(), before.team_path.as_deref())?;
     grant::refuse_out_of_reach(tx.actor(), to.team_path.as_deref())?;
-    // What was on its way to this person goes on to the successor.
+    // Records that are being reassigned to this member go to the successor instead.
     store::repoint(tx, user, successor).await?;
     let mut after = before.clone();
     after.status = MembershipStatus::Leaving;

@@ -1,4 +1,4 @@
-//! Keeping a member out for a while. Their records stay theirs.
+//! Suspending a member: they can't sign in, and their records stay theirs.
 
 use super::{Member, MembershipStatus, change, grant, store};
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     organization::tenants::quota,
 };
 
-/// Keeps a member out, at once and on every server. Doing it twice changes nothing.
+/// Suspends a member, at once and on every server. Doing it twice changes nothing.
 ///
 /// # Errors
 /// `NOT_FOUND`, `CONFLICT`, `TOO_LONG`, `FORBIDDEN`, `LAST_ADMIN`, `LEAVING`, and `SELF` for the actor.
@@ -49,7 +49,8 @@ pub async fn suspend(
 /// Lets a suspended member in again. Doing it twice changes nothing.
 ///
 /// # Errors
-/// `NOT_FOUND`, `CONFLICT`, `FORBIDDEN`, `LEAVING`, and `QUOTA_EXCEEDED` when somebody has taken the place.
+/// `NOT_FOUND`, `CONFLICT`, `FORBIDDEN`, `LEAVING`, and `QUOTA_EXCEEDED` when the tenant has as many active members as it
+/// may.
 pub async fn resume(
     tx: &mut Tx,
     (user, expected_version): (UserId, Option<i32>),

@@ -1,6 +1,6 @@
 //! Roles that a tenant makes itself: permissions with a row scope each, and the sensitive fields they do not show.
 //!
-//! Nobody makes a role that may do more than they may themselves, and so nobody raises themselves by one.
+//! No actor makes a role that may do more than they may themselves, so a role is no way to escalate privileges.
 
 mod filter;
 mod graphql;
@@ -27,7 +27,7 @@ use crate::{
     organization::auth::{self, AccessChange},
 };
 
-/// What somebody with a role may do: a built-in one, or one of the tenant's own by its id.
+/// What a member with a role may do: a built-in one, or one of the tenant's own by its id.
 ///
 /// # Errors
 /// `INVALID_ROLE` on `role` when there is an id without CUSTOM or CUSTOM without an id; `NOT_FOUND` on `customRoleId`.
@@ -57,7 +57,7 @@ pub async fn rights(tx: &mut ReadTx, role: Role, custom_role: Option<RoleId>) ->
     }
 }
 
-/// Refuses to give away more than the actor has: rights, and the rows of a team that the actor does not reach. `team`
+/// Refuses to grant more than the actor has: rights, and the rows of a team that the actor does not reach. `team`
 /// is the path of the team that the rights are given in.
 ///
 /// # Errors
@@ -83,11 +83,11 @@ pub struct NewRole {
     pub masks: Vec<Sensitive>,
 }
 
-/// Makes a role. One that brings an id which exists already is answered as it stands.
+/// Makes a role. A role with the given id that exists already is answered as it is.
 ///
 /// # Errors
 /// `BLANK`, `TAKEN` for a name in use, `UNKNOWN_PERMISSION`, `WIDER_THAN_NEEDED`, `QUOTA_EXCEEDED`, and `FORBIDDEN` for
-/// anybody without `admin` and for rights that the actor does not have.
+/// an actor without `admin` and for rights that the actor does not have.
 pub async fn create(tx: &mut Tx, new: NewRole) -> Result<CustomRole> {
     if let Some(existing) = list::find(tx, new.id.uuid()).await? {
         return Ok(existing);
@@ -122,7 +122,7 @@ pub struct RolePatch {
     pub masks: Option<Vec<Sensitive>>,
 }
 
-/// Changes a role, for everybody who has it: they feel it within a second.
+/// Changes a role, for all who have it: it takes effect within a second.
 ///
 /// # Errors
 /// As [`create`], and `NOT_FOUND`, `CONFLICT`.
@@ -179,7 +179,7 @@ impl Changeable for CustomRole {
     }
 }
 
-/// Deletes a role that nobody has.
+/// Deletes a role that is not in use.
 ///
 /// # Errors
 /// `IN_USE` while members, open invitations or working keys have it; `NOT_FOUND`, `CONFLICT`, `FORBIDDEN`.

@@ -26,7 +26,7 @@ pub struct CustomRole {
     pub(super) id: RoleId,
     #[sqlx(flatten)]
     pub(super) fields: RoleFields,
-    /// Who may read one may read all.
+    /// The permission to read is not scoped: it covers all roles of the tenant.
     #[column(select = "'|'")]
     pub(super) visible_to: String,
     #[sqlx(flatten)]
@@ -56,7 +56,7 @@ impl RoleFields {
         Text::long("description").optional(&mut self.description)
     }
 
-    /// Takes the permissions and masks over in the one form that roles are kept in.
+    /// Normalizes the permissions and masks into the form that roles are stored in.
     ///
     /// # Errors
     /// `UNKNOWN_PERMISSION`, `WIDER_THAN_NEEDED`.
@@ -70,7 +70,7 @@ impl RoleFields {
         Ok(())
     }
 
-    /// What somebody with the role may do.
+    /// What a member with the role may do.
     #[must_use]
     pub(super) fn rights(&self) -> Rights {
         Rights::stored(&self.permissions, &self.masks)

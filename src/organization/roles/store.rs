@@ -76,8 +76,8 @@ pub(super) async fn update(tx: &mut Tx, role: &CustomRole) -> Result<CustomRole>
         .ok_or(Error::Forbidden("change this role"))
 }
 
-/// Removes what once had a role and will never use it again: keys that are revoked or have ended, invitations that
-/// were accepted or revoked. The audit log still tells of them.
+/// Removes what refers to a role and will never use it again: keys that are revoked or have ended, invitations that
+/// were accepted or revoked. The audit log keeps their entries.
 pub(super) async fn forget_what_is_over(tx: &mut Tx, id: RoleId) -> Result<()> {
     let sql = Sql::new("DELETE FROM api_keys WHERE tenant_id = ")
         .bind(tx.tenant())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
-use super::{Enrolment, Person, Shown, Status};
+use super::{Enrolment, Shown, SignedInPerson, Status};
 use crate::{
     access::{Actor, Oneself},
     base::error::{Error, Result},
@@ -166,7 +166,7 @@ impl SecondFactorMutation {
             None => {
                 let is_shown = input.code.is_some() || input.recovery_code.is_some();
                 let shown = is_shown.then(|| Shown::read(input.code, input.recovery_code));
-                match (Person::of(actor(ctx)?), shown.transpose()) {
+                match (SignedInPerson::of(actor(ctx)?), shown.transpose()) {
                     (Ok(person), Ok(shown)) => {
                         super::set_up(accounts, person, (input.password, shown), &origin).await
                     }
@@ -193,7 +193,7 @@ impl SecondFactorMutation {
             Some(token) => super::confirm_in_sign_in(accounts, &token, &code, &origin)
                 .await
                 .map(|(signed_in, codes)| (session(signed_in), codes)),
-            None => match Person::of(actor(ctx)?) {
+            None => match SignedInPerson::of(actor(ctx)?) {
                 Ok(person) => super::confirm(accounts, person, &code, &origin)
                     .await
                     .map(|codes| (None, codes)),
@@ -230,7 +230,7 @@ impl SecondFactorMutation {
     ) -> async_graphql::Result<DisableSecondFactorPayload> {
         let accounts = ctx.accounts();
         let shown = Shown::read(input.code, input.recovery_code);
-        let outcome = match (Person::of(actor(ctx)?), shown) {
+        let outcome = match (SignedInPerson::of(actor(ctx)?), shown) {
             (Ok(person), Ok(shown)) => {
                 let proof = (input.password, shown);
                 super::disable(accounts, person, proof, &ctx.origin()).await
@@ -250,7 +250,7 @@ impl SecondFactorMutation {
         ctx: &Context<'_>,
         input: RenewRecoveryCodesInput,
     ) -> async_graphql::Result<RenewRecoveryCodesPayload> {
-        let outcome = match Person::of(actor(ctx)?) {
+        let outcome = match SignedInPerson::of(actor(ctx)?) {
             Ok(person) => {
                 super::renew_codes(ctx.accounts(), person, input.code, &ctx.origin()).await
             }
@@ -284,7 +284,7 @@ impl From<Enrolment> for SecondFactorSetUp {
     }
 }
 
-/// Who is signed in: these fields are also asked by people who are not.
+/// The actor: these fields may also be selected without being signed in.
 fn actor<'c>(ctx: &'c Context<'_>) -> Result<&'c Actor> {
     let request = ctx.data_opt::<Arc<RequestContext>>();
     let request = request.ok_or(Error::Unauthenticated(

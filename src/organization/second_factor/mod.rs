@@ -1,8 +1,8 @@
 //! The second factor: an authenticator app beside the password, and recovery codes for when the app is lost.
 //!
-//! It is set up by somebody who is signed in, or in the middle of a sign-in to a tenant that wants one. Whoever only
-//! has the password can neither replace nor turn it off. Tries are few: five with one sign-in, and then the person's
-//! counter makes each next one wait longer.
+//! It is set up by a signed-in person, or in the middle of a sign-in to a tenant that requires one. The password alone can
+//! neither replace nor turn it off. Tries are few: five with one sign-in, and then the person's counter makes each next
+//! one wait longer.
 
 mod graphql;
 mod model;
@@ -37,7 +37,7 @@ use store::Factors;
 /// What tries of a second factor are counted as.
 const ACT: &str = "second-factor";
 
-/// How a person stands.
+/// The state of a person's second factor.
 #[derive(Debug, Clone)]
 pub struct Status {
     /// Since when an app is in use.
@@ -48,15 +48,15 @@ pub struct Status {
     pub recovery_codes_left: i64,
 }
 
-/// Somebody who is signed in and changes how they sign in. A token without a session (a program's, another issuer's)
-/// does not do that.
+/// A signed-in person who changes how they sign in. A token without a session (a program's, another issuer's) can't do
+/// that.
 #[derive(Debug, Clone)]
-pub struct Person {
+pub struct SignedInPerson {
     oneself: Oneself,
     session: SessionId,
 }
 
-impl Person {
+impl SignedInPerson {
     /// The person of a session.
     ///
     /// # Errors
@@ -74,7 +74,7 @@ impl Person {
     }
 }
 
-/// How a person stands.
+/// Reads the state of a person's second factor.
 ///
 /// # Errors
 /// The database.
@@ -87,13 +87,13 @@ pub async fn status(accounts: &Accounts, oneself: &Oneself) -> Result<Status> {
     })
 }
 
-/// Begins to set up an app, beside the one in use. Who has one shows a code of it, who has none gives the password.
+/// Begins to set up an app, beside the one in use. It takes a code of that one, or without one the password.
 ///
 /// # Errors
 /// `WRONG_CODE`, `WRONG_PASSWORD`, `BLANK`, `TOO_MANY_ATTEMPTS`.
 pub async fn set_up(
     accounts: &Accounts,
-    person: Person,
+    person: SignedInPerson,
     (password, shown): (Option<String>, Option<Shown>),
     origin: &Origin,
 ) -> Result<Enrolment> {
@@ -120,7 +120,7 @@ pub async fn set_up(
 /// `WRONG_CODE`, `NOT_SET_UP`, `TOO_MANY_ATTEMPTS`.
 pub async fn confirm(
     accounts: &Accounts,
-    person: Person,
+    person: SignedInPerson,
     code: &str,
     origin: &Origin,
 ) -> Result<Vec<String>> {
@@ -142,7 +142,7 @@ pub async fn confirm(
 /// `SECOND_FACTOR_REQUIRED`, `WRONG_PASSWORD`, `WRONG_CODE`, `NOT_SET_UP`, `TOO_MANY_ATTEMPTS`.
 pub async fn disable(
     accounts: &Accounts,
-    person: Person,
+    person: SignedInPerson,
     (password, shown): (Option<String>, Shown),
     origin: &Origin,
 ) -> Result<Status> {
@@ -176,7 +176,7 @@ pub async fn disable(
 /// `WRONG_CODE`, `TOO_MANY_ATTEMPTS`.
 pub async fn renew_codes(
     accounts: &Accounts,
-    person: Person,
+    person: SignedInPerson,
     code: String,
     origin: &Origin,
 ) -> Result<Vec<String>> {
@@ -194,7 +194,7 @@ pub async fn renew_codes(
     Ok(codes)
 }
 
-/// Turns off what a person has, without any proof; for the operator, who has seen one.
+/// Turns a person's second factor off without a proof; for the operator, who has verified the person otherwise.
 ///
 /// # Errors
 /// The database.
@@ -210,7 +210,7 @@ async fn read(accounts: &Accounts, user: UserId) -> Result<Factors> {
         .ok_or(Error::Unauthenticated("this account is not active"))
 }
 
-/// Somebody who always comes through a provider has no password to give.
+/// A person who always signs in through a provider has no password to give.
 async fn check_password(
     accounts: &Accounts,
     factors: &Factors,
@@ -275,7 +275,7 @@ fn not_set_up(field: &'static str) -> Error {
     )
 }
 
-/// Notes an attempt, off the answer's path, in all tenants of the person.
+/// Records an attempt in the audit logs of all tenants of the person, in the background.
 fn note(accounts: &Accounts, user: UserId, action: &str, origin: &Origin) {
     let entry = Entry::new(user, action).about("user", user.uuid());
     accounts

@@ -18,7 +18,7 @@ pub(super) const RECOVERY_CODES: usize = 10;
 const ISSUER: &str = "Dealgraph";
 /// Letters and digits of a recovery code that are not mistaken for each other. 32 of them, so a byte picks one evenly.
 const ALPHABET: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
-/// Characters of a recovery code: 80 bits, which nobody guesses even with the hash in hand.
+/// Characters of a recovery code: 80 bits, which can't be guessed even with the hash at hand.
 const RECOVERY_CHARS: usize = 16;
 
 /// What an authenticator app is set up with. Shown once.
@@ -85,7 +85,7 @@ pub(super) fn recovery_codes() -> Vec<String> {
     (0..RECOVERY_CODES).map(code).collect()
 }
 
-/// What is kept of a recovery code, however it was typed; the person is in it, so that equal hashes tell nothing.
+/// What is stored of a recovery code, however it was typed; the person is in it, so that equal codes of two people differ.
 pub(super) fn recovery_hash(user: UserId, code: &str) -> Vec<u8> {
     let letters: String = code
         .chars()

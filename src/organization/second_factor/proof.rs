@@ -1,4 +1,4 @@
-//! Showing a second factor: a code of the app, or a recovery code. Each works once.
+//! Proving a second factor: a code of the app, or a recovery code. Each works once.
 
 use super::{model, store, store::Factors};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     organization::accounts::Accounts,
 };
 
-/// What somebody shows.
+/// What a person proves the second factor with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Shown {
     /// The code that the app shows now.
@@ -54,7 +54,7 @@ pub(super) fn place(user: UserId) -> String {
     format!("user:{}:totp", user.uuid())
 }
 
-/// The same whether it is wrong, was used before or belongs to somebody else.
+/// The same whether it is wrong, was used before or belongs to another person.
 pub(super) fn wrong_code(field: &'static str) -> Error {
     Error::invalid(
         "WRONG_CODE",
@@ -63,7 +63,7 @@ pub(super) fn wrong_code(field: &'static str) -> Error {
     )
 }
 
-/// Checks what is shown and uses it up in the transaction: whoever does not commit has not used it. A refusal is noted.
+/// Checks what is shown and uses it up in the transaction: without a commit it is not used. A refusal is audited.
 pub(super) async fn check(
     accounts: &Accounts,
     tx: &mut SystemTx,

@@ -1,5 +1,5 @@
-//! The second factor in the middle of a sign-in: the password was right, or a provider said who it is, and what goes on
-//! is tied to a secret that was answered then.
+//! The second factor in the middle of a sign-in: the password was right, or a provider identified the person, and the rest
+//! is bound to a secret that was answered then.
 
 use serde_json::Value as Json;
 use uuid::Uuid;
@@ -16,7 +16,7 @@ use crate::{
     db::{SystemReason, SystemTx, journal::Origin},
     organization::accounts::{
         Accounts, Entering, SignedIn, TenantChoice, enter,
-        one_time::{self, Purpose, Taken},
+        one_time::{self, SecretPurpose, Taken},
         trail,
     },
 };
@@ -25,20 +25,20 @@ use crate::{
 const TRIES: i32 = 5;
 
 /// A sign-in that waits for its second factor.
-struct Step {
+struct PendingSignIn {
     user: UserId,
     data: Json,
 }
 
-impl Step {
+impl PendingSignIn {
     /// The provider that the person came through, if they did.
     fn provider(&self) -> Option<&str> {
         self.data.get("provider").and_then(Json::as_str)
     }
 
-    /// Whether what they came in by is good for all of the account.
-    fn is_everybodys(&self, accounts: &Accounts) -> bool {
-        accounts.identities.is_everybodys(self.provider())
+    /// Whether the first factor is good for all of the account.
+    fn is_trusted_by_all(&self, accounts: &Accounts) -> bool {
+        accounts.identities.is_trusted_by_all(self.provider())
     }
 }
 
@@ -77,9 +77,9 @@ pub async fn complete(
     Ok(signed_in)
 }
 
-/// Begins to set up an app in the middle of a sign-in. Only for who has none: the password alone replaces nothing. Where
-/// a session alone said who it is, whoever stole that must not make an app of theirs the person's: the password is wanted
-/// too, and who has none signs in again. Whoever runs a provider of some tenants must not either: see [`may_set_up`].
+/// Begins to set up an app in the middle of a sign-in. Only for a person who has none: the password alone replaces nothing.
+/// Where a session alone says who it is, a thief of it must not set up an app of their own: the password is required too,
+/// and a person without one signs in again. Nor must the operator of a provider of some tenants: see [`may_set_up`].
 ///
 /// # Errors
 /// `INVALID_TOKEN`, `SECOND_FACTOR_ALREADY_SET_UP`, `ACCOUNT_SIGN_IN_REQUIRED`; `BLANK`, `WRONG_PASSWORD`,
@@ -96,7 +96,7 @@ pub async fn set_up_in_sign_in(
         factors.password_hash.as_ref().ok_or_else(gone)?;
     }
     let is_own = may_set_up(accounts, &step, &factors).await?;
-    if is_resumed || !step.is_everybodys(accounts) && is_own {
+    if is_resumed || !step.is_trusted_by_all(accounts) && is_own {
         let attempt = accounts
             .attempt(ACT, &step.user.to_string(), origin)
             .await?;
@@ -137,11 +137,11 @@ pub async fn confirm_in_sign_in(
     Ok((signed_in, codes))
 }
 
-/// Whether an app that is set up in this sign-in is set up by whoever showed that the account is theirs. Who came through
-/// a provider of some tenants shows it by the password. Without a password such an app is all the same good for these
-/// tenants, and may be set up by somebody who is in no others.
-async fn may_set_up(accounts: &Accounts, step: &Step, factors: &Factors) -> Result<bool> {
-    if step.is_everybodys(accounts) || factors.password_hash.is_some() {
+/// Whether this sign-in proves that the account is the person's, so that the app they set up is theirs. After a sign-in
+/// through a provider of some tenants the password proves it. Without a password such an app is still good for these
+/// tenants, and a person who is in no others may set it up.
+async fn may_set_up(accounts: &Accounts, step: &PendingSignIn, factors: &Factors) -> Result<bool> {
+    if step.is_trusted_by_all(accounts) || factors.password_hash.is_some() {
         return Ok(true);
     }
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
@@ -168,27 +168,28 @@ async fn without_app(accounts: &Accounts, user: UserId) -> Result<Factors> {
     Ok(factors)
 }
 
-async fn peek(accounts: &Accounts, token: &str) -> Result<Step> {
+async fn peek(accounts: &Accounts, token: &str) -> Result<PendingSignIn> {
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
-    read_step(one_time::peek(&mut tx, Purpose::SecondFactor, token).await?)
+    read_step(one_time::peek(&mut tx, SecretPurpose::SecondFactor, token).await?)
 }
 
 /// Counts a try before it is judged, so that tries at the same time are counted too.
 async fn count(accounts: &Accounts, token: &str) -> Result<()> {
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
-    let counted = one_time::attempt(&mut tx, Purpose::SecondFactor, token, TRIES).await?;
+    let counted = one_time::attempt(&mut tx, SecretPurpose::SecondFactor, token, TRIES).await?;
     tx.commit().await?;
     counted.map(|_| ()).ok_or_else(gone)
 }
 
-/// Uses the sign-in up and opens what it was for, as everything stands now.
+/// Uses the sign-in up and enters its tenant, by the rules of now.
 async fn go_on(
     accounts: &Accounts,
     tx: &mut SystemTx,
     (user, token): (UserId, &str),
     origin: &Origin,
 ) -> Result<SignedIn> {
-    let Step { data, .. } = read_step(one_time::take(tx, Purpose::SecondFactor, token).await?)?;
+    let PendingSignIn { data, .. } =
+        read_step(one_time::take(tx, SecretPurpose::SecondFactor, token).await?)?;
     let text = |name: &str| data.get(name).and_then(Json::as_str);
     let tenant = text("tenant").and_then(|id| id.rsplit(':').next()?.parse::<Uuid>().ok());
     let entering = Entering {
@@ -203,10 +204,10 @@ async fn go_on(
     enter(accounts, tx, entering, origin).await
 }
 
-fn read_step(taken: Option<Taken>) -> Result<Step> {
+fn read_step(taken: Option<Taken>) -> Result<PendingSignIn> {
     let Taken { user, data } = taken.ok_or_else(gone)?;
     let user = user.ok_or_else(gone)?;
-    Ok(Step { user, data })
+    Ok(PendingSignIn { user, data })
 }
 
 fn gone() -> Error {

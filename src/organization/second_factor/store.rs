@@ -10,7 +10,7 @@ use crate::{
     db::{Sql, SystemTx},
 };
 
-/// What a person proves who they are with.
+/// What a person authenticates with.
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct Factors {
     pub(super) email: String,
@@ -38,7 +38,7 @@ pub(super) async fn enabled_at(tx: &mut SystemTx, user: UserId) -> Result<Option
     Ok(dates.into_iter().next().flatten())
 }
 
-/// Keeps the secret of an app that is being set up; the one in use stays as it is.
+/// Stores the secret of an app that is being set up; the one in use stays as it is.
 pub(super) async fn set_pending(tx: &mut SystemTx, user: UserId, sealed: Vec<u8>) -> Result<()> {
     let sql = Sql::new("UPDATE users SET totp_pending = ")
         .bind(sealed)
@@ -49,7 +49,7 @@ pub(super) async fn set_pending(tx: &mut SystemTx, user: UserId, sealed: Vec<u8>
 }
 
 /// Puts the app that was set up into use, if it is still the one whose code was shown. That code is used up thereby.
-/// `is_own`: whether it was set up by whoever showed that the account is theirs.
+/// `is_own`: whether it was set up by a person who proved that the account is theirs.
 pub(super) async fn turn_on(
     tx: &mut SystemTx,
     user: UserId,
@@ -70,8 +70,8 @@ pub(super) async fn turn_on(
     Ok(tx.execute(sql).await? > 0)
 }
 
-/// Forgets the app and the recovery codes, and that any session showed one: a tenant that begins to want a second factor
-/// means one that the person has.
+/// Removes the app and the recovery codes, and that any session showed one: a tenant that begins to require a second
+/// factor means one that the person has.
 pub(super) async fn turn_off(tx: &mut SystemTx, user: UserId) -> Result<()> {
     let sql = Sql::new(
         "UPDATE users SET totp_secret = NULL, totp_pending = NULL, totp_confirmed_at = NULL, totp_own = false \
@@ -86,8 +86,8 @@ pub(super) async fn turn_off(tx: &mut SystemTx, user: UserId) -> Result<()> {
     replace_codes(tx, user, Vec::new()).await
 }
 
-/// Takes a time step, of which no code works any more afterwards, nor of those before. Of two who bring the same code
-/// at the same time one gets it.
+/// Uses a time step up: afterwards no code of it or an earlier one is valid. Of two concurrent requests with the same code
+/// one gets it.
 pub(super) async fn take_step(tx: &mut SystemTx, user: UserId, step: i64) -> Result<bool> {
     let sql = Sql::new("UPDATE users SET totp_last_step = ")
         .bind(step)
@@ -132,7 +132,7 @@ pub(super) async fn codes_left(tx: &mut SystemTx, user: UserId) -> Result<i64> {
     Ok(tx.column(sql).await?.first().copied().unwrap_or_default())
 }
 
-/// Whether any tenant that the person is a member of wants a second factor of everybody.
+/// Whether any tenant that the person is a member of requires a second factor.
 pub(super) async fn is_required(tx: &mut SystemTx, user: UserId) -> Result<bool> {
     let sql = Sql::new(
         "SELECT t.second_factor_required FROM memberships m JOIN tenants t ON t.tenant_id = m.tenant_id \

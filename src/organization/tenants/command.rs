@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 use super::{
     operator::{Operator, QuotaChange, in_words},
-    purge::{Progress, purge},
+    purge::{PurgeProgress, purge},
 };
 use crate::{
     base::{error::Result, ids::TenantId},
@@ -186,8 +186,8 @@ pub async fn run(
             print(format!("{slug}: at work"));
         }
         TenantCommand::Purge { slug } => {
-            let tell = |progress: Progress| print(progress.to_string());
-            let gone = purge(db, slug.as_deref(), tell).await?;
+            let report = |progress: PurgeProgress| print(progress.to_string());
+            let gone = purge(db, slug.as_deref(), report).await?;
             print(format!("tenants removed: {gone}"));
         }
     }

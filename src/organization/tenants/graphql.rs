@@ -59,7 +59,7 @@ impl Tenant {
 
     /// How many of some things it may have, and how many it has; null for all but admins.
     async fn quotas(&self, ctx: &Context<'_>) -> Result<Option<TenantQuotas>> {
-        // An admin, and not the right: in a suspended tenant nobody has that.
+        // The role and not the right: in a suspended tenant no member has that.
         if ctx.request().actor().role != Role::Admin {
             return Ok(None);
         }

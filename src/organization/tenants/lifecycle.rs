@@ -17,7 +17,7 @@ use crate::{
     organization::auth::{self, AccessChange},
 };
 
-/// Days of grace, unless somebody says otherwise.
+/// Days of grace, unless the caller chooses.
 pub(super) const USUAL_GRACE: i32 = 30;
 /// The fewest and the most days.
 const GRACE: std::ops::RangeInclusive<i32> = 7..=90;
@@ -115,7 +115,7 @@ pub(super) async fn cancel(
     Ok(after)
 }
 
-/// Tells all servers and the audit log, and commits.
+/// Notifies all servers, writes the audit entry, and commits.
 pub(super) async fn conclude(
     mut tx: SystemTx,
     action: &str,
@@ -136,7 +136,7 @@ pub(super) async fn conclude(
     tx.commit().await
 }
 
-/// The role and not the rights: in a tenant that is about to go nobody has the right to change anything.
+/// The role and not the rights: in a tenant that is to be deleted no member has the right to change anything.
 fn require_admin(actor: &Actor) -> Result<()> {
     match actor.role == Role::Admin && actor.person().is_some() {
         true => Ok(()),

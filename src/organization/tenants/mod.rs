@@ -41,7 +41,7 @@ pub async fn own(tx: &mut ReadTx) -> Result<Tenant> {
     store::own(tx, false).await
 }
 
-/// Changes the settings of the actor's own tenant. How people sign in is looked at anew when that changes.
+/// Changes the settings of the actor's own tenant. Sessions are checked again when the rules of signing in change.
 ///
 /// # Errors
 /// `CONFLICT`, `FORBIDDEN` without `admin`, what `change` and [`TenantSettings::check`] refuse, and
@@ -82,12 +82,12 @@ pub async fn update(
         EventKind::Updated,
         (KIND, TenantSettings::PARTS),
         (after.tenant_id.uuid(), after.version),
-        (Some(told(&before)), Some(told(&after))),
+        (Some(event_fields(&before)), Some(event_fields(&after))),
     ));
     Ok(after)
 }
 
-fn told(tenant: &Tenant) -> serde_json::Value {
+fn event_fields(tenant: &Tenant) -> serde_json::Value {
     serde_json::json!(tenant.settings)
 }
 

@@ -32,7 +32,7 @@ pub struct Tenant {
 
 /// What an admin of a tenant can change about it.
 #[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow, Columns, SchemaFields)]
-// What the log tells of the tenant itself, which the operator changes.
+// Columns of the tenant itself that the operator changes, for the events and the audit log.
 #[told(status)]
 #[told(suspended_because)]
 #[told(delete_after)]

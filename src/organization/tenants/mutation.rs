@@ -87,7 +87,7 @@ impl TenantPayload {
     }
 }
 
-/// Refuses a provider through which nobody could come in: the setting would lock everybody out.
+/// Refuses a provider through which no member could sign in: the setting would lock all of them out.
 async fn require_provider(tx: &mut Tx, identities: &Identities, provider: &str) -> Result<()> {
     let tenant = super::own(tx).await?;
     if identities.trusts(Some(provider), &tenant.slug) {

@@ -19,14 +19,14 @@ use crate::{
     },
 };
 
-pub use store::Listed;
+pub use store::TenantSummary;
 
 /// In whose name the operator's acts are recorded.
 const AUTHOR: &str = "system:operator";
 /// Tenants of one reading.
 const PAGE: i64 = 500;
 
-/// The operator, at work.
+/// The platform's operator.
 pub struct Operator<'a> {
     db: &'a Db,
     origin: Origin,
@@ -54,8 +54,8 @@ impl<'a> Operator<'a> {
     ///
     /// # Errors
     /// The database.
-    pub async fn list(&self) -> Result<Vec<Listed>> {
-        let mut all: Vec<Listed> = Vec::new();
+    pub async fn list(&self) -> Result<Vec<TenantSummary>> {
+        let mut all: Vec<TenantSummary> = Vec::new();
         loop {
             let mut tx = self.begin().await?;
             let after = all.last().map_or("", |tenant| tenant.slug.as_str());

@@ -17,7 +17,7 @@ use crate::{
 const BATCH: i64 = 5_000;
 
 /// A table of records, the tables of what only exists as a part of them, and the columns by which they refer to each other.
-type Listed = (
+type TableGroup = (
     &'static str,
     &'static [&'static str],
     &'static [&'static str],
@@ -29,7 +29,7 @@ macro_rules! listed {
         $record:ident $id:ident $prefix:literal $table:ident.$column:ident $layer:ident::$domain:ident $access:tt
             [$($child:ident)*] [$($itself:ident)*];
     )* })*) => {
-        struct Sections { $($section: &'static [Listed],)* }
+        struct Sections { $($section: &'static [TableGroup],)* }
 
         const LISTED: Sections = Sections {
             $($section: &[ $( (
@@ -44,7 +44,7 @@ entities!(listed);
 
 /// What is done to rows of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Step {
+struct PurgeStep {
     table: &'static str,
     /// The column that is emptied; the rows themselves are deleted without one.
     emptied: Option<&'static str>,
@@ -52,7 +52,7 @@ struct Step {
     condition: &'static str,
 }
 
-impl Step {
+impl PurgeStep {
     const fn delete(table: &'static str) -> Self {
         Self {
             table,
@@ -62,19 +62,19 @@ impl Step {
     }
 }
 
-/// What is done, in the order in which rows refer to each other: records first, then who they belong to.
-fn steps() -> Vec<Step> {
+/// The steps, in the order in which rows refer to each other: records first, then their owners.
+fn steps() -> Vec<PurgeStep> {
     let records = [LISTED.owned, LISTED.targets, LISTED.within, LISTED.shared];
     // A member who left refers to the one who has their records.
     let members = [
-        Step {
+        PurgeStep {
             condition: "successor_id IS NOT NULL",
-            ..Step::delete("memberships")
+            ..PurgeStep::delete("memberships")
         },
-        Step::delete("memberships"),
+        PurgeStep::delete("memberships"),
     ];
-    let logs = ["events", "audit_log", "tenant_seq"].map(Step::delete);
-    let from_the_end = |section: &'static [Listed]| section.iter().rev().flat_map(of_listed);
+    let logs = ["events", "audit_log", "tenant_seq"].map(PurgeStep::delete);
+    let from_the_end = |section: &'static [TableGroup]| section.iter().rev().flat_map(of_listed);
     let records = records.into_iter().flat_map(from_the_end);
     let organization = from_the_end(LISTED.organization);
     records
@@ -84,20 +84,20 @@ fn steps() -> Vec<Step> {
         .collect()
 }
 
-fn of_listed((table, children, itself): &'static Listed) -> impl Iterator<Item = Step> {
-    let children = children.iter().copied().map(Step::delete);
-    // Those who refer to others of their kind let go of them first.
-    let itself = itself.iter().map(|column| Step {
+fn of_listed((table, children, itself): &'static TableGroup) -> impl Iterator<Item = PurgeStep> {
+    let children = children.iter().copied().map(PurgeStep::delete);
+    // References between rows of one table are emptied first.
+    let itself = itself.iter().map(|column| PurgeStep {
         emptied: Some(column),
-        ..Step::delete(table)
+        ..PurgeStep::delete(table)
     });
-    children.chain(itself).chain([Step::delete(table)])
+    children.chain(itself).chain([PurgeStep::delete(table)])
 }
 
-/// How far a removal is.
+/// The progress of a removal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Progress {
-    /// A tenant's turn has come.
+pub enum PurgeProgress {
+    /// The removal of a tenant begins.
     Began(String),
     /// So many rows of a table are gone.
     Removed(&'static str, u64),
@@ -105,7 +105,7 @@ pub enum Progress {
     Ended(String),
 }
 
-impl fmt::Display for Progress {
+impl fmt::Display for PurgeProgress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Began(slug) => write!(f, "{slug}: removing"),
@@ -115,12 +115,15 @@ impl fmt::Display for Progress {
     }
 }
 
-/// Removes all tenants that are due, or the one with this short name. Interrupted, it goes on where it was when it is
-/// run again.
+/// Removes all tenants that are due, or the one with this short name. After an interruption the next run continues.
 ///
 /// # Errors
 /// `NOT_FOUND`; `NOT_DUE` for a tenant that is not to be deleted, or not yet.
-pub async fn purge(owner: &Db, slug: Option<&str>, tell: impl Fn(Progress)) -> Result<usize> {
+pub async fn purge(
+    owner: &Db,
+    slug: Option<&str>,
+    report: impl Fn(PurgeProgress),
+) -> Result<usize> {
     let due = match slug {
         Some(slug) => {
             let mut tx = begin(owner).await?;
@@ -132,11 +135,11 @@ pub async fn purge(owner: &Db, slug: Option<&str>, tell: impl Fn(Progress)) -> R
         let mut tx = begin(owner).await?;
         require_due(&mut tx, tenant.tenant_id).await?;
         drop(tx);
-        tell(Progress::Began(tenant.slug.clone()));
+        report(PurgeProgress::Began(tenant.slug.clone()));
         for step in steps() {
             let rows = run(owner, tenant, step).await?;
             if rows > 0 && step.emptied.is_none() {
-                tell(Progress::Removed(step.table, rows));
+                report(PurgeProgress::Removed(step.table, rows));
             }
         }
         let mut tx = begin(owner).await?;
@@ -144,14 +147,14 @@ pub async fn purge(owner: &Db, slug: Option<&str>, tell: impl Fn(Progress)) -> R
         let sql = Sql::new("DELETE FROM tenants WHERE tenant_id = ").bind(tenant.tenant_id);
         tx.execute(sql).await?;
         tx.commit().await?;
-        tell(Progress::Ended(tenant.slug.clone()));
+        report(PurgeProgress::Ended(tenant.slug.clone()));
     }
     Ok(due.len())
 }
 
 /// Runs a step to its end, so many rows at a time.
-async fn run(owner: &Db, tenant: &Tenant, step: Step) -> Result<u64> {
-    let Step {
+async fn run(owner: &Db, tenant: &Tenant, step: PurgeStep) -> Result<u64> {
+    let PurgeStep {
         table,
         emptied,
         condition,
@@ -196,7 +199,7 @@ async fn due(owner: &Db) -> Result<Vec<Tenant>> {
     store::due(&mut tx, now).await
 }
 
-/// Holds the tenant while rows of it are removed, so that its end can't be called off in between.
+/// Locks the tenant while rows of it are removed, so that its deletion can't be called off in between.
 async fn require_due(tx: &mut SystemTx, id: TenantId) -> Result<()> {
     let tenant = store::by_id(tx, id).await?;
     let over = tenant.delete_after.is_some_and(|ends| ends <= tx.now());

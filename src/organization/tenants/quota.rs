@@ -15,8 +15,8 @@ pub struct Usage {
     pub api_keys: i64,
 }
 
-/// How many members, invited people, teams, roles and working keys the tenant has. Only who may see them all counts
-/// them right: an admin.
+/// How many members, invitees, teams, roles and valid keys the tenant has. Only an actor who sees them all counts them
+/// right: an admin.
 ///
 /// # Errors
 /// The database.
@@ -42,7 +42,7 @@ pub async fn usage(tx: &mut ReadTx) -> Result<Usage> {
         .ok_or(Error::Forbidden("see the quotas"))
 }
 
-/// Refuses another member or open invitation beyond the quota. Called by whoever has taken their turn on the members.
+/// Refuses another member or open invitation beyond the quota. The caller holds the lock of the tenant's members.
 ///
 /// # Errors
 /// `QUOTA_EXCEEDED`.

@@ -102,7 +102,7 @@ pub(super) async fn by_id(tx: &mut SystemTx, id: TenantId) -> Result<Tenant> {
     })
 }
 
-/// Writes how a tenant stands, and what it may have.
+/// Writes a tenant's status and quotas.
 pub(super) async fn write_standing(tx: &mut SystemTx, tenant: &Tenant) -> Result<Tenant> {
     let (id, quotas) = (tenant.tenant_id, tenant.quotas);
     let is_open = tenant.status == TenantStatus::Active;
@@ -142,7 +142,7 @@ pub(super) async fn write_standing(tx: &mut SystemTx, tenant: &Tenant) -> Result
 /// A tenant as the operator's list shows it.
 #[derive(Debug, Clone, sqlx::FromRow)]
 #[expect(missing_docs, reason = "the names say it")]
-pub struct Listed {
+pub struct TenantSummary {
     pub slug: String,
     pub name: String,
     pub status: TenantStatus,
@@ -153,7 +153,7 @@ pub struct Listed {
     pub plan: Option<String>,
 }
 
-pub(super) async fn list(tx: &mut SystemTx, after: &str, limit: i64) -> Result<Vec<Listed>> {
+pub(super) async fn list(tx: &mut SystemTx, after: &str, limit: i64) -> Result<Vec<TenantSummary>> {
     let sql = Sql::new(
         "SELECT t.slug, t.name, t.status, t.created_at, t.delete_after, t.suspended_because, t.plan, \
          (SELECT count(*) FROM memberships m WHERE m.tenant_id = t.tenant_id AND m.status = 'ACTIVE') AS members \

@@ -26,8 +26,8 @@ const QUEUE: usize = 1_024;
 const AT_ONCE: usize = 4;
 /// The pauses before a mail is tried again.
 const PAUSES: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
-/// The longest that mails hold up the end of the server.
-const FAREWELL: Duration = Duration::from_secs(15);
+/// The longest that queued mails delay the shutdown of the server.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A mail.
 #[derive(Clone, PartialEq, Eq)]
@@ -157,7 +157,10 @@ impl Sending {
     pub async fn finish(self) {
         self.stop.cancel();
         let abort = self.task.abort_handle();
-        if tokio::time::timeout(FAREWELL, self.task).await.is_err() {
+        if tokio::time::timeout(SHUTDOWN_TIMEOUT, self.task)
+            .await
+            .is_err()
+        {
             abort.abort();
             tracing::error!("mails were lost: they could not be sent before the end");
         }

@@ -107,7 +107,7 @@ async fn a_relay_that_is_away_is_tried_again_and_then_given_up() {
     let (mailer, sending) = Mailer::start_with(post, Clock::system(), pauses);
     mailer.send(letter("ada@example.com", "x", &["x"], None));
     for _ in 0..=pauses.len() {
-        // It hangs up without a word.
+        // It closes the connection without a reply.
         drop(listener.accept().await.expect("another try"));
     }
     sending.finish().await;

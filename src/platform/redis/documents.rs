@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use super::{RedisAddress, client::RedisClient};
 
 /// A document that is not used for this long is forgotten.
-const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+const TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Documents in Redis, if there is one.
 pub struct DocumentStore(RedisClient);
@@ -26,7 +26,7 @@ impl DocumentStore {
         let get = async |mut redis: ConnectionManager| {
             let mut command = redis::cmd("GETEX");
             command.arg(&key(hash)[..]);
-            command.arg("EX").arg(KEPT.as_secs());
+            command.arg("EX").arg(TTL.as_secs());
             command.query_async::<Option<Vec<u8>>>(&mut redis).await
         };
         let text = self.0.call(get).await??;
@@ -39,7 +39,7 @@ impl DocumentStore {
         let set = async |mut redis: ConnectionManager| {
             let mut command = redis::cmd("SET");
             command.arg(&key(hash)[..]).arg(text);
-            command.arg("EX").arg(KEPT.as_secs());
+            command.arg("EX").arg(TTL.as_secs());
             command.query_async::<()>(&mut redis).await
         };
         self.0.call(set).await;

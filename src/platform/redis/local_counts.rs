@@ -6,12 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The most counters that are kept; beyond that, those with the fewest tries go first.
+/// The most counters in memory; beyond that, those with the fewest tries are evicted first.
 const MOST: usize = 100_000;
 
 /// How often something was tried, and when it may be tried again.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Count {
+pub(super) struct TryCount {
     pub(super) tries: u32,
     pub(super) open_at: Instant,
     pub(super) forget_at: Instant,
@@ -19,7 +19,7 @@ pub(super) struct Count {
 
 /// Counters by their name.
 #[derive(Default)]
-pub(super) struct LocalCounts(Mutex<HashMap<String, Count>>);
+pub(super) struct LocalCounts(Mutex<HashMap<String, TryCount>>);
 
 impl LocalCounts {
     /// Counts a try, unless it comes too early: then it answers how early. `next` is the count after another try.
@@ -27,7 +27,7 @@ impl LocalCounts {
         &self,
         name: &str,
         now: Instant,
-        next: impl FnOnce(Option<Count>) -> Count,
+        next: impl FnOnce(Option<TryCount>) -> TryCount,
     ) -> Option<Duration> {
         let mut local = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = local
@@ -53,7 +53,7 @@ impl LocalCounts {
     }
 
     /// Takes over the shared count.
-    pub(super) fn set(&self, name: &str, count: Count, now: Instant) {
+    pub(super) fn set(&self, name: &str, count: TryCount, now: Instant) {
         let mut local = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         make_room(&mut local, now);
         local.insert(name.to_owned(), count);
@@ -77,7 +77,7 @@ impl LocalCounts {
     }
 }
 
-fn make_room(local: &mut HashMap<String, Count>, now: Instant) {
+fn make_room(local: &mut HashMap<String, TryCount>, now: Instant) {
     if local.len() < MOST {
         return;
     }
@@ -95,19 +95,19 @@ fn make_room(local: &mut HashMap<String, Count>, now: Instant) {
 mod tests {
     use super::*;
 
-    /// The count after a try that is kept for a while.
-    fn kept(
+    /// The count after a try, which is forgotten after a while.
+    fn counted(
         now: Instant,
         delay: impl Fn(u32) -> Duration,
-        kept: Duration,
-    ) -> impl FnOnce(Option<Count>) -> Count {
+        ttl: Duration,
+    ) -> impl FnOnce(Option<TryCount>) -> TryCount {
         move |known| {
             let tries = known.map_or(1, |count| count.tries + 1);
             let open_at = now + delay(tries);
-            Count {
+            TryCount {
                 tries,
                 open_at,
-                forget_at: open_at + kept,
+                forget_at: open_at + ttl,
             }
         }
     }
@@ -118,13 +118,16 @@ mod tests {
         let minute = Duration::from_secs(60);
         let delay = |tries| Duration::from_secs(if tries > 2 { 5 } else { 0 });
         for _ in 0..3 {
-            assert_eq!(local.begin("victim", now, kept(now, delay, minute)), None);
+            assert_eq!(
+                local.begin("victim", now, counted(now, delay, minute)),
+                None
+            );
         }
         for number in 0..MOST + 10 {
-            local.begin(&format!("name {number}"), now, kept(now, delay, minute));
+            local.begin(&format!("name {number}"), now, counted(now, delay, minute));
         }
         assert_eq!(
-            local.begin("victim", now, kept(now, delay, minute)),
+            local.begin("victim", now, counted(now, delay, minute)),
             Some(Duration::from_secs(5))
         );
         assert!(local.0.lock().expect("not poisoned").len() <= MOST);
@@ -136,20 +139,20 @@ mod tests {
         let minute = Duration::from_secs(60);
         let delay = |_| Duration::from_secs(5);
         let at = |seconds| now + Duration::from_secs(seconds);
-        assert_eq!(local.begin("a", now, kept(now, delay, minute)), None);
+        assert_eq!(local.begin("a", now, counted(now, delay, minute)), None);
         assert!(
             local
-                .begin("a", at(4), kept(at(4), delay, minute))
+                .begin("a", at(4), counted(at(4), delay, minute))
                 .is_some()
         );
         assert!(
             local
-                .begin("a", at(5), kept(at(5), delay, minute))
+                .begin("a", at(5), counted(at(5), delay, minute))
                 .is_none()
         );
         assert!(
             local
-                .begin("a", at(71), kept(at(71), delay, minute))
+                .begin("a", at(71), counted(at(71), delay, minute))
                 .is_none()
         );
         let tries = local.0.lock().expect("not poisoned")["a"].tries;

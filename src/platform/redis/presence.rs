@@ -55,12 +55,12 @@ pub struct Viewer {
 #[derive(Default)]
 pub struct Presences {
     redis: Option<ConnectionManager>,
-    state: Mutex<State>,
+    state: Mutex<PresenceState>,
     changed: Notify,
 }
 
 #[derive(Default)]
-struct State {
+struct PresenceState {
     next: u64,
     /// The viewers of this server, by their number.
     local: HashMap<RecordKey, HashMap<u64, Viewer>>,
@@ -244,12 +244,12 @@ impl Presences {
         state.local.is_empty() && state.left.is_empty() && state.watching.is_empty()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, PresenceState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl PresenceState {
     fn local_viewers(&self, key: &RecordKey) -> Vec<Viewer> {
         let local = self.local.get(key).into_iter().flat_map(HashMap::values);
         distinct(local.cloned())

@@ -20,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     RedisAddress,
     client::RedisClient,
-    local_counts::{Count, LocalCounts},
+    local_counts::{LocalCounts, TryCount},
 };
 use crate::base::{
     error::{Error, Result},
@@ -29,8 +29,8 @@ use crate::base::{
 
 /// The longest wait between two tries.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
-/// How long a counter is kept after the last wait.
-const KEPT: Duration = Duration::from_secs(60 * 60);
+/// How long a counter is stored after the last wait.
+const TTL: Duration = Duration::from_secs(60 * 60);
 
 /// Answers how long to wait, in milliseconds, and how often it was tried; a try that may be made is counted.
 const BEGIN: &str = "
@@ -48,7 +48,7 @@ redis.call('HSET', KEYS[1], 'tries', tries, 'open_at', now + delay)
 redis.call('PEXPIRE', KEYS[1], delay + ARGV[3])
 return { 0, tries, delay }";
 
-/// The same at a steady pace (the generic cell rate algorithm): kept is when all that was tried is paid off.
+/// The same at a steady pace (the generic cell rate algorithm): it stores when all that was tried is paid off.
 const BEGIN_STEADY: &str = "
 local now = redis.call('TIME')
 now = now[1] * 1000 + math.floor(now[2] / 1000)
@@ -86,7 +86,7 @@ enum Pace {
 }
 
 impl Counter {
-    /// Tries on one account; its name is kept as a hash only. Five are free.
+    /// Tries on one account; its name is stored as a hash only. Five are free.
     #[must_use]
     pub fn account(act: &str, name: &str) -> Self {
         Self {
@@ -107,7 +107,7 @@ impl Counter {
 
     /// Tries on one account from anywhere. Thirty at once and ten an hour are let through: more than two addresses come
     /// up to by [`Self::pair`] (fifteen in the first quarter of an hour and four an hour from then on), so it takes many
-    /// to keep a stranger to the account out, and none keeps out a known device.
+    /// to lock an unknown device out of the account, and none locks out a known one.
     #[must_use]
     pub fn everywhere(act: &str, name: &str) -> Self {
         Self {
@@ -179,15 +179,15 @@ fn network(address: IpAddr) -> String {
 
 impl Pace {
     /// The count after another try.
-    fn after(self, known: Option<Count>, now: Instant) -> Count {
+    fn after(self, known: Option<TryCount>, now: Instant) -> TryCount {
         let tries = known.map_or(0, |count| count.tries).saturating_add(1);
         match self {
             Self::Doubling { free } => {
                 let open_at = now + delay(free, tries);
-                Count {
+                TryCount {
                     tries,
                     open_at,
-                    forget_at: open_at + KEPT,
+                    forget_at: open_at + TTL,
                 }
             }
             Self::Steady { every, .. } => {
@@ -198,12 +198,12 @@ impl Pace {
     }
 
     /// The count of tries at a steady pace that are paid off at an instant.
-    fn paid(self, tries: u32, paid_at: Instant) -> Count {
+    fn paid(self, tries: u32, paid_at: Instant) -> TryCount {
         let ahead = match self {
             Self::Doubling { .. } => Duration::ZERO,
             Self::Steady { burst, every } => every * burst.saturating_sub(1),
         };
-        Count {
+        TryCount {
             tries,
             open_at: paid_at.checked_sub(ahead).unwrap_or(paid_at),
             forget_at: paid_at,
@@ -267,18 +267,18 @@ impl Throttle {
     }
 
     /// Begins a try at the count that all servers share: how long it has to wait, and the count from now on.
-    async fn begin_shared(&self, counter: &Counter, now: Instant) -> Option<(Duration, Count)> {
+    async fn begin_shared(&self, counter: &Counter, now: Instant) -> Option<(Duration, TryCount)> {
         let millis = |time: Duration| time.as_millis().to_string();
         match counter.pace {
             Pace::Doubling { free } => {
-                let script = [free.to_string(), millis(LONGEST), millis(KEPT)];
+                let script = [free.to_string(), millis(LONGEST), millis(TTL)];
                 let (wait, tries, delay): (u64, u32, u64) =
                     self.ask(BEGIN, counter, &script).await?;
                 let open_at = now + Duration::from_millis(delay);
-                let count = Count {
+                let count = TryCount {
                     tries,
                     open_at,
-                    forget_at: open_at + KEPT,
+                    forget_at: open_at + TTL,
                 };
                 Some((Duration::from_millis(wait), count))
             }
@@ -365,7 +365,7 @@ mod tests {
         let begin = Instant::now();
         let everywhere = Counter::everywhere("test", "ada@example.com").pace;
         let pair = Counter::pair("test", "ada@example.com", None).pace;
-        let (mut shared, mut pairs) = (None::<Count>, [None::<Count>; 2]);
+        let (mut shared, mut pairs) = (None::<TryCount>, [None::<TryCount>; 2]);
         // Two days of tries, each as soon as its address may.
         for second in 0..2 * 24 * 3_600 {
             let now = begin + Duration::from_secs(second);

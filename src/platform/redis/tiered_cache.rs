@@ -67,7 +67,7 @@ impl TieredCache {
                 .time_to_live(TTL)
                 .build(),
             remote: Arc::new(RemoteTier {
-                redis: RedisClient::new(redis, "answers are kept by this server alone"),
+                redis: RedisClient::new(redis, "responses are cached by this server alone"),
                 vault,
             }),
         }

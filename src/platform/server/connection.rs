@@ -21,7 +21,7 @@ use super::timed_stream::{Phase, TimedStream};
 
 /// What all connections of a server share.
 #[derive(Clone)]
-pub(super) struct Serving {
+pub(super) struct ConnectionContext {
     pub(super) http: http1::Builder,
     pub(super) router: Router,
     pub(super) shutdown: Shutdown,
@@ -36,8 +36,8 @@ pub(super) struct Shutdown {
 
 /// Serves until the client or the server ends the connection. An upgraded one (a WebSocket) lives on elsewhere, with
 /// its ticket and without the timeouts of requests.
-pub(super) async fn run(serving: Serving, stream: TimedStream, peer: SocketAddr) {
-    let Serving {
+pub(super) async fn run(serving: ConnectionContext, stream: TimedStream, peer: SocketAddr) {
+    let ConnectionContext {
         http,
         router,
         shutdown,

@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use connection::{Serving, Shutdown};
+use connection::{ConnectionContext, Shutdown};
 use connection_limiter::ConnectionLimiter;
 
 /// How long requests in flight may go on once the server shuts down.
@@ -82,7 +82,7 @@ pub async fn serve(
     let limiter = ConnectionLimiter::new(&limits);
     let connections = TaskTracker::new();
     let cut_off = CancellationToken::new();
-    let serving = Serving {
+    let serving = ConnectionContext {
         http: http(&limits),
         router,
         shutdown: Shutdown {

@@ -124,7 +124,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Notes how long an event took to be left for those who watch.
+    /// Records how long an event took until it was enqueued for its subscribers.
     pub fn note_lag(&self, lag: TimeDelta) {
         let seconds = lag.as_seconds_f64();
         self.lag.observe(seconds.max(0.0));

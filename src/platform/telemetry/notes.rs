@@ -46,7 +46,7 @@ pub(super) async fn collect<F: Future>(noted: Arc<Mutex<Noted>>, work: F) -> F::
 }
 
 fn note(change: impl FnOnce(&mut Noted)) {
-    // The only error is that no request runs here, and then there is no line to come into.
+    // The only error is that no request runs here, and then there is no log line.
     let _ =
         CURRENT.try_with(|noted| change(&mut noted.lock().unwrap_or_else(PoisonError::into_inner)));
 }

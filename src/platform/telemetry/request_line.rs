@@ -24,22 +24,22 @@ pub struct RequestLine {
     span: Span,
     started: Instant,
     noted: Arc<Mutex<Noted>>,
-    end: Option<End>,
+    end: Option<RequestEnd>,
 }
 
 #[derive(Debug, Clone)]
-struct End {
+struct RequestEnd {
     status: u16,
     outcome: Cow<'static, str>,
 }
 
 /// A request whose client went away before the answer was ready; the status is the customary one for it in logs.
-const CANCELLED: End = End {
+const CANCELLED: RequestEnd = RequestEnd {
     status: 499,
     outcome: Cow::Borrowed("CANCELLED"),
 };
 /// A request that ended in a panic.
-const PANICKED: End = End {
+const PANICKED: RequestEnd = RequestEnd {
     status: 500,
     outcome: Cow::Borrowed("INTERNAL"),
 };
@@ -67,7 +67,7 @@ impl RequestLine {
     /// Ends the request and logs it. The outcome is `OK` or the code of the (first) error.
     pub fn finish(mut self, status: u16, outcome: impl Into<Cow<'static, str>>) {
         let outcome = outcome.into();
-        self.end = Some(End { status, outcome });
+        self.end = Some(RequestEnd { status, outcome });
     }
 
     fn log(&self) {
@@ -76,7 +76,7 @@ impl RequestLine {
         } else {
             CANCELLED
         };
-        let End { status, outcome } = self.end.clone().unwrap_or(unfinished);
+        let RequestEnd { status, outcome } = self.end.clone().unwrap_or(unfinished);
         self.span
             .set_attribute("http.response.status_code", i64::from(status));
         if status >= 500 {
@@ -86,7 +86,7 @@ impl RequestLine {
         let trace = context.span().span_context().clone();
         let noted: MutexGuard<'_, Noted> =
             self.noted.lock().unwrap_or_else(PoisonError::into_inner);
-        // Outside the span: its fields are in the line already, and as an event of the trace it would be a repetition.
+        // Outside the span: its fields are in the log line already, and as an event of the trace it would be a duplicate.
         tracing::info!(
             target: "dealgraph::request",
             parent: None,

@@ -18,7 +18,7 @@ pub enum LogFormat {
 pub enum TraceParents {
     /// Any client may send one, so it is ignored.
     Ignored,
-    /// A proxy in front sets it, and the trace goes on from there.
+    /// A proxy in front sets it, and the trace continues from there.
     Trusted,
 }
 

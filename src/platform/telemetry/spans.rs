@@ -65,7 +65,7 @@ pub fn request_span(method: &str, path: &str, request_id: &str) -> Span {
     )
 }
 
-/// The span of one GraphQL operation; of the document only a SHA-256 is kept.
+/// The span of one GraphQL operation; of the document only a SHA-256 is recorded.
 #[must_use]
 pub fn operation_span(kind: OperationKind, name: Option<&str>, document: &str) -> Span {
     let span = tracing::debug_span!(
@@ -94,7 +94,7 @@ impl TraceParents {
             return;
         }
         let parent = TraceContextPropagator::new()
-            .extract_with_context(&opentelemetry::Context::new(), &Header(traceparent));
+            .extract_with_context(&opentelemetry::Context::new(), &TraceHeader(traceparent));
         // The only error is that no traces are recorded, and then there is nothing to continue.
         let _ = request.set_parent(parent);
     }
@@ -123,9 +123,9 @@ impl std::fmt::Display for Hex<'_> {
     }
 }
 
-struct Header<'a>(&'a str);
+struct TraceHeader<'a>(&'a str);
 
-impl Extractor for Header<'_> {
+impl Extractor for TraceHeader<'_> {
     fn get(&self, key: &str) -> Option<&str> {
         (key == "traceparent").then_some(self.0)
     }

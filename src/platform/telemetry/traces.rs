@@ -64,7 +64,7 @@ pub(super) fn provider(
         .build())
 }
 
-/// Turns the spans of this crate, and its log lines inside them, into spans and events of the collector.
+/// Converts the spans of this crate, and its log lines inside them, into spans and events of the collector.
 pub(super) fn layer(provider: &SdkTracerProvider) -> impl Layer<Registry> + Send + Sync + use<> {
     let ours = |metadata: &Metadata<'_>| {
         let target = metadata.target();

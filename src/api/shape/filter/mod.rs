@@ -115,7 +115,7 @@ impl Filters {
         }
     }
 
-    /// What working them out costs in points, whatever is found.
+    /// What evaluating them costs in points, whatever is found.
     #[must_use]
     pub fn cost(&self) -> usize {
         self.count
@@ -124,7 +124,7 @@ impl Filters {
             .saturating_add(self.points_below)
     }
 
-    /// The same, worked out for each of so many rows.
+    /// The same, evaluated for each of so many rows.
     pub(super) fn below(self, rows: usize) -> Self {
         let points = self
             .points

@@ -56,17 +56,17 @@ impl AccountsExt for Context<'_> {
     }
 }
 
-/// The person who asks, for what is about all of their account.
+/// The caller, for what is about all of their account.
 fn oneself(ctx: &Context<'_>) -> Result<Oneself> {
     Oneself::of(ctx.request().actor())
 }
 
-/// The person who asks, for what is about the devices they are signed in on.
+/// The caller, for what is about the devices they are signed in on.
 fn of_devices(ctx: &Context<'_>) -> Result<Oneself> {
     Oneself::of_devices(ctx.request().actor())
 }
 
-/// The session that is asked with; a token that was made by hand has none.
+/// The session of the request; a token from the command line has none.
 fn session(ctx: &Context<'_>) -> Result<SessionId> {
     let session = ctx.request().actor().session();
     session.ok_or(Error::Forbidden("do this without a session: sign in"))
@@ -194,7 +194,7 @@ impl AccountMutation {
         let switch = async || {
             let (oneself, session) = (of_devices(ctx)?, session(ctx)?);
             let from = ctx.request().actor().tenant;
-            let (wanted, field) = wanted(input)?;
+            let (wanted, field) = chosen_tenant(input)?;
             let who = (&oneself, session, from);
             let switched = switch::switch_tenant(ctx.accounts(), who, wanted, &ctx.origin()).await;
             switched.map_err(|error| error.about(field))
@@ -288,7 +288,7 @@ impl AccountMutation {
     }
 }
 
-/// Ends sessions of whoever asks. One that is not theirs is not there.
+/// Ends sessions of the caller. One that is not theirs is not found.
 async fn end(
     ctx: &Context<'_>,
     which: Result<Which>,
@@ -309,7 +309,7 @@ async fn end(
     SessionsPayload::new(end().await)
 }
 
-fn wanted(input: SwitchTenantInput) -> Result<(TenantChoice, &'static str)> {
+fn chosen_tenant(input: SwitchTenantInput) -> Result<(TenantChoice, &'static str)> {
     match (input.tenant_id, input.slug) {
         (Some(id), None) => Ok((TenantChoice::Id(id), "tenantId")),
         (None, Some(slug)) => Ok((TenantChoice::Slug(slug), "slug")),

@@ -1,7 +1,7 @@
 //! The feed of access changes: whose rights changed, when this server learned of it, and until when it has missed none.
 //!
 //! A change evicts nothing from a cache: what was read before the change was learned of is stale from then on. So a read
-//! that was under way meanwhile can't slip into the cache afterwards.
+//! that was running meanwhile can't enter the cache afterwards.
 
 use std::{
     array,
@@ -21,7 +21,7 @@ use crate::{
 
 /// How long what was read is relied on without another poll. A little less than the second that is promised.
 pub(super) const LEASE: Duration = Duration::from_millis(900);
-/// How long changes are kept. What was read longer ago than this may have changed.
+/// How long changes are remembered. What was read longer ago than this may have changed.
 pub(super) const CHANGES_KEPT_FOR: Duration = Duration::from_secs(600);
 /// After a gap of this length between polls, changes may have been missed.
 const LONGEST_GAP: Duration = Duration::from_secs(15);
@@ -32,8 +32,8 @@ const CHECKED_EVERY: Duration = Duration::from_millis(50);
 
 /// Whose rights changed, as the rows of `access_changes` say it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Target {
-    Everybody,
+pub(super) enum ChangeTarget {
+    All,
     Tenant(TenantId),
     /// A person or a key in a tenant.
     Member(TenantId, Uuid),
@@ -41,7 +41,7 @@ pub(super) enum Target {
     Session(SessionId),
 }
 
-impl Target {
+impl ChangeTarget {
     /// What a row is about.
     pub(super) fn of(
         tenant: Option<TenantId>,
@@ -53,14 +53,14 @@ impl Target {
             (Some(tenant), Some(user), None) => Self::Member(tenant, user),
             (Some(tenant), None, None) => Self::Tenant(tenant),
             (None, Some(user), None) => Self::Person(user),
-            (None, None, None) => Self::Everybody,
+            (None, None, None) => Self::All,
         }
     }
 
     /// The shard of its listeners; `None` for all of them.
     fn shard(self) -> Option<usize> {
         match self {
-            Self::Everybody => None,
+            Self::All => None,
             Self::Tenant(tenant) => Some(shard(tenant.uuid())),
             Self::Member(_, id) | Self::Person(id) => Some(shard(id)),
             Self::Session(session) => Some(shard(session.uuid())),
@@ -75,7 +75,7 @@ impl Target {
             Subject::Worker => (None, None, None),
         };
         [
-            Some(Self::Everybody),
+            Some(Self::All),
             Some(Self::Tenant(tenant)),
             id.map(|id| Self::Member(tenant, id)),
             person.map(Self::Person),
@@ -97,7 +97,7 @@ pub(super) enum Lease {
 
 /// The changes that this server has learned of.
 pub(super) struct ChangeFeed {
-    state: RwLock<State>,
+    state: RwLock<FeedState>,
     /// The wake-ups of listeners, by shard.
     shards: Vec<watch::Sender<()>>,
 }
@@ -133,7 +133,7 @@ impl<'a> HeartbeatMonitor<'a> {
 impl Drop for HeartbeatMonitor<'_> {
     fn drop(&mut self) {
         self.0.write().is_monitored = false;
-        self.0.notify([Target::Everybody]);
+        self.0.notify([ChangeTarget::All]);
     }
 }
 
@@ -143,8 +143,8 @@ fn shard(id: Uuid) -> usize {
 }
 
 #[derive(Default)]
-struct State {
-    changes: HashMap<Target, Instant>,
+struct FeedState {
+    changes: HashMap<ChangeTarget, Instant>,
     /// When the last poll that succeeded began.
     polled_at: Option<Instant>,
     /// Whether listeners are woken when the heartbeat is lost.
@@ -160,15 +160,15 @@ impl ChangeFeed {
     }
 
     /// Records what a poll found that began at `began`.
-    pub(super) fn record(&self, began: Instant, targets: impl IntoIterator<Item = Target>) {
+    pub(super) fn record(&self, began: Instant, targets: impl IntoIterator<Item = ChangeTarget>) {
         let mut state = self.write();
         let is_gap = |last: Instant| began.duration_since(last) > LONGEST_GAP;
         let missed = state
             .polled_at
             .is_none_or(is_gap)
-            .then_some(Target::Everybody);
+            .then_some(ChangeTarget::All);
         let now = Instant::now();
-        let fresh: HashSet<Target> = targets.into_iter().chain(missed).collect();
+        let fresh: HashSet<ChangeTarget> = targets.into_iter().chain(missed).collect();
         if !fresh.is_empty() {
             state
                 .changes
@@ -194,7 +194,7 @@ impl ChangeFeed {
         let now = Instant::now();
         let is_covered = now.duration_since(since) < CHANGES_KEPT_FOR;
         let is_changed = |target| state.changes.get(&target).is_some_and(|at| *at >= since);
-        if !is_covered || Target::concerning(tenant, subject).any(is_changed) {
+        if !is_covered || ChangeTarget::concerning(tenant, subject).any(is_changed) {
             return None;
         }
         let until = state
@@ -211,8 +211,8 @@ impl ChangeFeed {
 
     /// A listener for changes of a subject, and for the loss of the heartbeat.
     pub(super) fn listen(&self, (tenant, subject): (TenantId, Subject)) -> Listener {
-        let mut shards: Vec<usize> = Target::concerning(tenant, subject)
-            .filter_map(Target::shard)
+        let mut shards: Vec<usize> = ChangeTarget::concerning(tenant, subject)
+            .filter_map(ChangeTarget::shard)
             .collect();
         // A member is a person too.
         shards.dedup();
@@ -222,7 +222,7 @@ impl ChangeFeed {
         }))
     }
 
-    fn notify(&self, fresh: impl IntoIterator<Item = Target>) {
+    fn notify(&self, fresh: impl IntoIterator<Item = ChangeTarget>) {
         for target in fresh {
             let shard = target.shard();
             let shards = shard.map_or(&self.shards[..], |shard| &self.shards[shard..=shard]);
@@ -232,7 +232,7 @@ impl ChangeFeed {
         }
     }
 
-    /// Wakes listeners as soon as the heartbeat of polls is lost, until told to stop. One timer for all of them: ten
+    /// Wakes listeners as soon as the heartbeat of polls is lost, until stopped. One timer for all of them: ten
     /// thousand open sockets with a timer each would wake ten thousand times a second to find that all is well. If it
     /// ends in any other way, leases end by their own time again.
     pub(super) async fn monitor_heartbeat(&self, stop: &CancellationToken) {
@@ -247,7 +247,7 @@ impl ChangeFeed {
                 Some(ends) => ends,
                 None => {
                     if std::mem::replace(&mut reported, polled_at) != polled_at {
-                        self.notify([Target::Everybody]);
+                        self.notify([ChangeTarget::All]);
                     }
                     now + CHECKED_EVERY
                 }
@@ -255,11 +255,11 @@ impl ChangeFeed {
         }
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, State> {
+    fn read(&self) -> RwLockReadGuard<'_, FeedState> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, State> {
+    fn write(&self) -> RwLockWriteGuard<'_, FeedState> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -277,29 +277,35 @@ mod tests {
         let id = |n: u128| Uuid::from_u128(n);
         let (tenant, other) = (TenantId::from_uuid(id(1)), TenantId::from_uuid(id(2)));
         let (user, session) = (UserId::from_uuid(id(3)), SessionId::from_uuid(id(4)));
-        let (key, somebody) = (ApiKeyId::from_uuid(id(5)), UserId::from_uuid(id(6)));
+        let (key, another) = (ApiKeyId::from_uuid(id(5)), UserId::from_uuid(id(6)));
         let device = Subject::Person(user, Some(session));
         let all = [
             (tenant, device),
             (tenant, Subject::Person(user, None)),
             (other, device),
-            (tenant, Subject::Person(somebody, None)),
+            (tenant, Subject::Person(another, None)),
             (tenant, Subject::Key(key)),
         ];
         for (target, hit) in [
-            (Target::Everybody, [true; 5]),
-            (Target::Tenant(tenant), [true, true, false, true, true]),
+            (ChangeTarget::All, [true; 5]),
             (
-                Target::Member(tenant, user.uuid()),
+                ChangeTarget::Tenant(tenant),
+                [true, true, false, true, true],
+            ),
+            (
+                ChangeTarget::Member(tenant, user.uuid()),
                 [true, true, false, false, false],
             ),
             (
-                Target::Person(user.uuid()),
+                ChangeTarget::Person(user.uuid()),
                 [true, true, true, false, false],
             ),
-            (Target::Session(session), [true, false, true, false, false]),
             (
-                Target::Member(tenant, key.uuid()),
+                ChangeTarget::Session(session),
+                [true, false, true, false, false],
+            ),
+            (
+                ChangeTarget::Member(tenant, key.uuid()),
                 [false, false, false, false, true],
             ),
         ] {
@@ -312,7 +318,7 @@ mod tests {
                 .each_mut()
                 .map(|listener| listener.notified().now_or_never().is_some());
             // A person is woken by what concerns them as a member of another tenant too.
-            if matches!(target, Target::Member(_, id) if id == user.uuid()) {
+            if matches!(target, ChangeTarget::Member(_, id) if id == user.uuid()) {
                 woken[2] = false;
             }
             assert_eq!(woken, hit, "{target:?} wakes");
@@ -336,7 +342,10 @@ mod tests {
         let read = Instant::now();
         assert!(changes.lease(who, read, read).is_some());
         changes.record(Instant::now(), []);
-        assert!(changes.lease(who, read, read).is_none(), "a silence");
+        assert!(
+            changes.lease(who, read, read).is_none(),
+            "a gap between polls"
+        );
         let read = Instant::now();
         changes.record(Instant::now(), []);
         assert!(changes.lease(who, read, read).is_some());

@@ -51,7 +51,7 @@ impl LastUse {
         }
     }
 
-    /// Writes uses once a minute, and what is left when told to stop.
+    /// Writes uses once a minute, and the rest when it is stopped.
     pub(super) async fn keep(&self, db: &Db, stop: &CancellationToken) {
         loop {
             let goes_on = stop
@@ -170,7 +170,7 @@ async fn write_sessions(db: &Db, sessions: &BTreeMap<SessionId, DateTime<Utc>>) 
     Ok(())
 }
 
-/// The entries in statements' worths.
+/// The entries in batches of one statement.
 fn chunks<K: Copy, V: Copy>(uses: &BTreeMap<K, V>) -> Vec<Vec<(K, V)>> {
     let all: Vec<(K, V)> = uses.iter().map(|(key, value)| (*key, *value)).collect();
     all.chunks(AT_ONCE).map(<[_]>::to_vec).collect()
@@ -178,6 +178,6 @@ fn chunks<K: Copy, V: Copy>(uses: &BTreeMap<K, V>) -> Vec<Vec<(K, V)>> {
 
 fn warn(written: Result<()>) {
     if let Err(error) = written {
-        tracing::warn!(%error, "it was not written when somebody was last here");
+        tracing::warn!(%error, "times of last use could not be written");
     }
 }

@@ -61,7 +61,7 @@ use resolved::Resolved;
 const CACHED_TOKENS: u64 = 100_000;
 /// The most subjects that are cached; 2 kB each.
 const CACHED_SUBJECTS: u64 = 100_000;
-/// The time to live of a cached subject, also if nothing changed. Shorter than changes are kept.
+/// The time to live of a cached subject, also if nothing changed. Shorter than changes are remembered.
 const CACHED_FOR: Duration = Duration::from_secs(300);
 /// How soon an actor whose token is in its grace period is resolved again.
 const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(250);
@@ -82,7 +82,7 @@ pub struct Access {
     recorder: Recorder,
     identities: Arc<Identities>,
     throttle: Throttle,
-    verified: Cache<[u8; 32], Arc<Verified>>,
+    verified: Cache<[u8; 32], Arc<VerifiedToken>>,
     /// The hashes of keys that were valid, which guesses from their address don't slow down.
     proven: Cache<[u8; 32], ()>,
     subjects: Cache<(TenantId, Subject), Arc<CachedSubject>>,
@@ -91,7 +91,7 @@ pub struct Access {
 }
 
 /// A token that was verified, and the key that did.
-struct Verified {
+struct VerifiedToken {
     claims: Claims,
     kid: String,
 }
@@ -243,7 +243,7 @@ impl Access {
         }
     }
 
-    /// Polls changes and keys, and writes uses, until told to stop.
+    /// Polls changes and keys, and writes times of last use, until stopped.
     pub async fn run(&self, stop: CancellationToken) {
         let ring = self.tokens.ring();
         let poller = ChangePoller::new(&self.db, &self.changes, ring).run(&stop);
@@ -316,7 +316,7 @@ impl Access {
                 let verified = self.tokens.verify_or_search(token).await;
                 let (claims, kid) = verified.map_err(refused)?;
                 let bearer = Bearer::of(&claims)?;
-                let verified = Arc::new(Verified { claims, kid });
+                let verified = Arc::new(VerifiedToken { claims, kid });
                 self.verified.insert(hash, verified).await;
                 Ok(bearer)
             }

@@ -12,7 +12,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{ChangeFeed, change_feed::Target};
+use super::{ChangeFeed, change_feed::ChangeTarget};
 use crate::{
     base::{
         error::{Error, Result},
@@ -32,14 +32,14 @@ const PRUNED_EVERY: Duration = Duration::from_secs(600);
 const SEEN_FOR: Duration = Duration::from_secs(60);
 
 #[derive(sqlx::FromRow)]
-struct Change {
+struct ChangeRow {
     change_id: Uuid,
     tenant_id: Option<TenantId>,
     user_id: Option<Uuid>,
     session_id: Option<SessionId>,
 }
 
-/// Polls changes until told to stop.
+/// Polls changes until stopped.
 pub(super) struct ChangePoller<'a> {
     db: &'a Db,
     changes: &'a ChangeFeed,
@@ -82,22 +82,22 @@ impl<'a> ChangePoller<'a> {
     async fn poll(&mut self) -> Result<()> {
         let began = Instant::now();
         let mut tx = self.db.system(SystemReason::AccessChanges).await?;
-        let rows: Vec<Change> = tx
+        let rows: Vec<ChangeRow> = tx
             .all(Sql::new(
                 "SELECT change_id, tenant_id, user_id, session_id FROM access_changes \
                  WHERE changed_at > now() - interval '30 seconds'",
             ))
             .await?;
         drop(tx);
-        let fresh: Vec<Change> = rows
+        let fresh: Vec<ChangeRow> = rows
             .into_iter()
             .filter(|row| !self.seen.contains_key(&row.change_id))
             .collect();
-        let targets: Vec<Target> = fresh
+        let targets: Vec<ChangeTarget> = fresh
             .iter()
-            .map(|row| Target::of(row.tenant_id, row.user_id, row.session_id))
+            .map(|row| ChangeTarget::of(row.tenant_id, row.user_id, row.session_id))
             .collect();
-        if targets.contains(&Target::Everybody) {
+        if targets.contains(&ChangeTarget::All) {
             self.ring.reload().await?;
         }
         self.changes.record(began, targets);

@@ -2,7 +2,7 @@
 
 use crate::base::error::Error;
 
-/// Why; the tenant's audit log says it.
+/// The reason, which the tenant's audit log names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// There is no such tenant (any more), and so no log either.
@@ -22,7 +22,7 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
-    /// The reason in the audit log; none where there is no log, or where anyone could flood it.
+    /// The reason in the audit log; none where there is no log, or where any client could flood it.
     pub(super) const fn word(self) -> Option<&'static str> {
         match self {
             Self::NoTenant | Self::NoKey => None,

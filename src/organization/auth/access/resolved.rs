@@ -31,7 +31,7 @@ pub(super) struct Resolved {
 
 /// The role of a subject and the standing of the tenant, as the tables have them.
 #[derive(sqlx::FromRow)]
-struct Row {
+struct SubjectRow {
     standing: String,
     delete_after: Option<DateTime<Utc>>,
     role: Option<Role>,
@@ -86,7 +86,7 @@ pub(super) async fn read(
         Subject::Worker => return Ok(Resolved::refused(as_of, 0, Refusal::NoTenant)),
     };
     let mut tx = db.system(SystemReason::SignIn).await?;
-    let row: Option<Row> = tx.optional(sql).await?;
+    let row: Option<SubjectRow> = tx.optional(sql).await?;
     let now = tx.now();
     Ok(match row {
         Some(row) => row.judge(identities, (tenant, subject), as_of, now),
@@ -166,7 +166,7 @@ impl More {
         let shown_own = self.second_factor == Some(true) && self.totp_own == Some(true);
         let provider = self.provider.as_deref();
         let is_own =
-            self.account == Some(true) && (shown_own || identities.is_everybodys(provider));
+            self.account == Some(true) && (shown_own || identities.is_trusted_by_all(provider));
         match provider {
             _ if session.is_none() || is_own => Vouched::Account,
             Some(provider) => Vouched::Provider(Arc::from(provider)),
@@ -175,7 +175,7 @@ impl More {
     }
 }
 
-impl Row {
+impl SubjectRow {
     fn judge(
         self,
         identities: &Identities,

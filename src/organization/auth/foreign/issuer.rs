@@ -8,7 +8,7 @@ use super::{
     super::cached_document::CachedDocument,
     ForeignClaims, ForeignError, TenantName,
     claims::AnyClaims,
-    jwks::{CheckingKey, Jwks},
+    jwks::{IssuerKey, Jwks},
 };
 use crate::{
     base::clock::Clock,
@@ -121,7 +121,7 @@ fn is_plain(token: &str, header: &Header) -> bool {
 }
 
 /// The claims of a token that the key has signed by one of its own algorithms.
-fn signed(token: &str, key: &CheckingKey) -> Result<AnyClaims, ForeignError> {
+fn signed(token: &str, key: &IssuerKey) -> Result<AnyClaims, ForeignError> {
     let mut validation = Validation::new(key.algorithms[0]);
     validation.algorithms.clone_from(&key.algorithms);
     // What the claims say is judged by ourselves, by our clock and by the operator's names.

@@ -12,14 +12,14 @@ const MOST_KEYS: usize = 100;
 const SHORTEST_MODULUS: usize = 256;
 
 /// A key that checks tokens, with the only algorithms it is used for.
-pub(super) struct CheckingKey {
+pub(super) struct IssuerKey {
     pub(super) id: Option<String>,
     pub(super) algorithms: Vec<Algorithm>,
     pub(super) key: DecodingKey,
 }
 
 /// The usable keys of an issuer.
-pub(super) struct Jwks(Vec<CheckingKey>);
+pub(super) struct Jwks(Vec<IssuerKey>);
 
 #[derive(Deserialize)]
 struct Set {
@@ -53,7 +53,7 @@ impl Jwks {
     }
 
     /// The key of an id that is meant for the algorithm. A token may leave the id out when there is one key only.
-    pub(super) fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Option<&CheckingKey> {
+    pub(super) fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Option<&IssuerKey> {
         let Some(id) = id else {
             return match self.0.as_slice() {
                 [only] if only.algorithms.contains(&algorithm) => Some(only),
@@ -71,7 +71,7 @@ impl Jwks {
     }
 }
 
-fn usable(key: Value, allowed: &[Algorithm]) -> Option<CheckingKey> {
+fn usable(key: Value, allowed: &[Algorithm]) -> Option<IssuerKey> {
     let jwk: Jwk = serde_json::from_value(key).ok()?;
     let for_signatures = jwk
         .purpose
@@ -92,7 +92,7 @@ fn usable(key: Value, allowed: &[Algorithm]) -> Option<CheckingKey> {
     if algorithms.is_empty() {
         return None;
     }
-    Some(CheckingKey {
+    Some(IssuerKey {
         key: decoding_key(&jwk)?,
         id: jwk.kid,
         algorithms,

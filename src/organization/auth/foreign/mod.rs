@@ -20,10 +20,10 @@ use crate::{
 };
 use issuer::Issuer;
 
-/// No honest token is longer, in bytes.
+/// No legitimate token is longer, in bytes.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
-/// Why a token of another issuer is refused. Clients are told no more than this.
+/// Why a token of another issuer is refused. Clients learn no more than this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ForeignError {
     /// It is not a token of an issuer that is known, for us.
@@ -65,7 +65,7 @@ impl TenantName {
     }
 }
 
-/// What is believed of another issuer's token.
+/// The verified claims of another issuer's token.
 #[derive(Debug, Clone)]
 pub struct ForeignClaims {
     /// Who made it.

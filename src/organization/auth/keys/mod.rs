@@ -41,7 +41,7 @@ pub enum KeyError {
 }
 
 /// What checks a token: a key with the only algorithm it is used for.
-pub(super) struct CheckingKey {
+pub(super) struct VerificationKey {
     pub(super) algorithm: Algorithm,
     pub(super) key: DecodingKey,
 }

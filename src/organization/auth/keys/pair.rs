@@ -4,7 +4,7 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 
-use super::{CheckingKey, store::NewKey};
+use super::{VerificationKey, store::NewKey};
 use crate::{
     base::error::{Error, Result},
     platform::Vault,
@@ -12,7 +12,7 @@ use crate::{
 
 /// A key as the server uses it.
 pub(super) struct Pair {
-    pub(super) checking: CheckingKey,
+    pub(super) checking: VerificationKey,
     /// Missing when the seal does not open: such a key checks and does not sign.
     pub(super) signing: Option<EncodingKey>,
     /// The public half in base64url, as RFC 8037 publishes it.
@@ -30,7 +30,7 @@ impl Pair {
             Ed25519KeyPair::from_pkcs8(der).is_ok_and(|pair| pair.public_key().as_ref() == public)
         });
         Some(Self {
-            checking: CheckingKey {
+            checking: VerificationKey {
                 algorithm: Algorithm::EdDSA,
                 key: key.ok()?,
             },

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use crate::organization::auth::Tokens;
 
-/// How long the answers may be kept. New keys are known for as long before they sign.
-const KEPT: (header::HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=60");
+/// How long the responses may be cached. New keys are published for as long before they sign.
+const CACHE_CONTROL: (header::HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=60");
 
 /// `/.well-known/jwks.json` (RFC 7517) and `/.well-known/openid-configuration` (RFC 8414).
 pub(crate) fn router(tokens: Arc<Tokens>) -> Router {
@@ -36,7 +36,7 @@ async fn keys(State(tokens): State<Arc<Tokens>>) -> Response {
             })
         })
         .collect();
-    ([KEPT], Json(json!({ "keys": keys }))).into_response()
+    ([CACHE_CONTROL], Json(json!({ "keys": keys }))).into_response()
 }
 
 /// Only what is so: there are no endpoints for authorization or tokens, since people sign in over GraphQL, and no id
@@ -53,7 +53,7 @@ async fn configuration(State(tokens): State<Arc<Tokens>>) -> Response {
         "subject_types_supported": ["public"],
         "claims_supported": ["iss", "aud", "sub", "tid", "sid", "iat", "nbf", "exp"],
     });
-    ([KEPT], Json(known)).into_response()
+    ([CACHE_CONTROL], Json(known)).into_response()
 }
 
 /// An issuer that others can look for the document at: https, or this very machine.

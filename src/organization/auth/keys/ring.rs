@@ -11,7 +11,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::{CheckingKey, KeyError, SHARED, pair, pair::Pair, store};
+use super::{KeyError, SHARED, VerificationKey, pair, pair::Pair, store};
 use crate::{
     base::error::Result,
     db::{Db, SystemReason},
@@ -27,7 +27,7 @@ const SEARCH_EVERY: Duration = Duration::from_secs(5);
 pub struct KeyRing {
     db: Db,
     vault: Arc<Vault>,
-    shared: Option<CheckingKey>,
+    shared: Option<VerificationKey>,
     held: RwLock<Arc<Held>>,
     /// Held while the keys are read, so that an older reading never replaces a newer one.
     reading: Mutex<()>,
@@ -35,7 +35,7 @@ pub struct KeyRing {
 }
 
 /// A key and its times.
-pub(super) struct Key {
+pub(super) struct RingKey {
     pub(super) kid: String,
     pub(super) pair: Arc<Pair>,
     signs_from: DateTime<Utc>,
@@ -45,12 +45,12 @@ pub(super) struct Key {
 /// The keys at one reading, in the order in which they sign.
 #[derive(Default)]
 pub(super) struct Held {
-    keys: Vec<Key>,
+    keys: Vec<RingKey>,
     places: HashMap<String, usize>,
 }
 
 impl Held {
-    fn new(keys: Vec<Key>) -> Self {
+    fn new(keys: Vec<RingKey>) -> Self {
         let places = keys
             .iter()
             .enumerate()
@@ -59,17 +59,17 @@ impl Held {
         Self { keys, places }
     }
 
-    fn get(&self, kid: &str) -> Option<&Key> {
+    fn get(&self, kid: &str) -> Option<&RingKey> {
         self.places.get(kid).map(|at| &self.keys[*at])
     }
 
     /// The keys that check at an instant.
-    pub(super) fn checking(&self, now: DateTime<Utc>) -> impl Iterator<Item = &Key> {
+    pub(super) fn checking(&self, now: DateTime<Utc>) -> impl Iterator<Item = &RingKey> {
         self.keys.iter().filter(move |key| key.checks(now))
     }
 
-    /// The latest key whose time has come. A clock that goes after may find none yet; then the first to come signs.
-    pub(super) fn signing(&self, now: DateTime<Utc>) -> Option<&Key> {
+    /// The latest key that may sign already. By a clock that is behind there may be none yet; then the next one signs.
+    pub(super) fn signing(&self, now: DateTime<Utc>) -> Option<&RingKey> {
         let able = || self.checking(now).filter(|key| key.pair.signing.is_some());
         able()
             .filter(|key| key.signs_from <= now)
@@ -78,7 +78,7 @@ impl Held {
     }
 }
 
-impl Key {
+impl RingKey {
     fn checks(&self, now: DateTime<Utc>) -> bool {
         self.checks_until.is_none_or(|end| end > now)
     }
@@ -95,7 +95,7 @@ impl KeyRing {
         vault: Arc<Vault>,
         hs256_secret: Option<&[u8]>,
     ) -> Result<Arc<Self>, KeyError> {
-        let shared = hs256_secret.map(|secret| CheckingKey {
+        let shared = hs256_secret.map(|secret| VerificationKey {
             algorithm: Algorithm::HS256,
             key: DecodingKey::from_secret(secret),
         });
@@ -160,7 +160,7 @@ impl KeyRing {
             if pair.is_none() {
                 tracing::error!(key.id = row.kid, "this signing key is not an Ed25519 key");
             }
-            Some(Key {
+            Some(RingKey {
                 pair: pair?,
                 kid: row.kid,
                 signs_from: row.signs_from,
@@ -172,7 +172,7 @@ impl KeyRing {
         Ok(())
     }
 
-    /// Reads the keys again every so often, until told to stop. When the database does not answer, the known keys stay
+    /// Reads the keys again periodically, until stopped. When the database does not answer, the known keys stay
     /// in use: no rights could be read then either.
     pub(crate) async fn keep(&self, stop: CancellationToken) {
         while stop
@@ -203,7 +203,7 @@ impl KeyRing {
         &self,
         kid: &str,
         now: DateTime<Utc>,
-        check: impl FnOnce(&CheckingKey) -> T,
+        check: impl FnOnce(&VerificationKey) -> T,
     ) -> Option<T> {
         if let (SHARED, Some(shared)) = (kid, &self.shared) {
             return Some(check(shared));
@@ -235,11 +235,11 @@ mod tests {
 
     use super::*;
 
-    fn key(vault: &Vault, kid: &str, signs_from: i64, checks_until: Option<i64>) -> Key {
+    fn key(vault: &Vault, kid: &str, signs_from: i64, checks_until: Option<i64>) -> RingKey {
         let made = pair::generate(vault).expect("made");
         let pair = Pair::read(&made.kid, &made.public_key, &made.private_key, vault);
         let at = |second| DateTime::UNIX_EPOCH + TimeDelta::seconds(second);
-        Key {
+        RingKey {
             kid: kid.to_owned(),
             pair: Arc::new(pair.expect("a key")),
             signs_from: at(signs_from),

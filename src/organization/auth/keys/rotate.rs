@@ -10,7 +10,7 @@ use crate::{
     platform::Vault,
 };
 
-/// Servers whose clocks differ, and requests under way, get so much longer.
+/// So much longer for servers whose clocks differ, and for running requests.
 const MARGIN: TimeDelta = TimeDelta::minutes(1);
 /// Keys that ended are listed for so long.
 const LISTED: TimeDelta = TimeDelta::days(30);
@@ -79,7 +79,7 @@ pub async fn retire(db: &Db, vault: &Vault, kid: &str) -> Result<Option<String>,
         return Err(KeyError::Unknown(kid.to_owned()));
     }
     let made = replace_if_last(&mut tx, vault).await?;
-    publish_access_change(&mut tx, AccessChange::Everybody).await?;
+    publish_access_change(&mut tx, AccessChange::All).await?;
     tx.commit().await?;
     Ok(made)
 }
@@ -107,7 +107,7 @@ pub async fn list(db: &Db) -> Result<Vec<KnownKey>> {
     let mut tx = db.system(SystemReason::Keys).await?;
     let now = tx.now();
     let rows = store::in_use(&mut tx, now - LISTED).await?;
-    let ended = |key: &store::Stored| key.checks_until.is_some_and(|end| end <= now);
+    let ended = |key: &store::StoredKey| key.checks_until.is_some_and(|end| end <= now);
     let signing = rows
         .iter()
         .rposition(|key| !ended(key) && key.signs_from <= now);

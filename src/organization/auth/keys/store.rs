@@ -19,7 +19,7 @@ pub(super) struct NewKey {
 
 /// A row.
 #[derive(sqlx::FromRow)]
-pub(super) struct Stored {
+pub(super) struct StoredKey {
     pub(super) kid: String,
     pub(super) public_key: Vec<u8>,
     pub(super) private_key: Vec<u8>,
@@ -29,7 +29,7 @@ pub(super) struct Stored {
 }
 
 /// The keys that are of use after an instant, in the order in which they sign.
-pub(super) async fn in_use(tx: &mut SystemTx, after: DateTime<Utc>) -> Result<Vec<Stored>> {
+pub(super) async fn in_use(tx: &mut SystemTx, after: DateTime<Utc>) -> Result<Vec<StoredKey>> {
     let sql = Sql::new(
         "SELECT kid, public_key, private_key, created_at, signs_from, checks_until FROM signing_keys \
          WHERE checks_until IS NULL OR checks_until > ",
@@ -83,7 +83,7 @@ pub(super) async fn end_others(
     Ok(())
 }
 
-/// Ends one key that is in use, and tells whether there was one.
+/// Ends one key that is in use; false if there was none.
 pub(super) async fn end(tx: &mut SystemTx, kid: &str, at: DateTime<Utc>) -> Result<bool> {
     let sql = Sql::new("UPDATE signing_keys SET checks_until = ")
         .bind(at)

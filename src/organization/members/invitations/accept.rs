@@ -1,4 +1,4 @@
-//! Taking an invitation: the mailed secret and a proof of who takes it make a member.
+//! Accepting an invitation: the mailed secret and a proof of identity make a member.
 //!
 //! The secret shows that its bearer reads the mail of the address. That is enough to make an account for the address,
 //! and not enough to open one that exists: mails are forwarded, and an account opens other tenants too.
@@ -21,20 +21,20 @@ use crate::{
     },
 };
 
-/// Somebody with an invitation.
-pub struct Newcomer {
+/// An invitee who accepts.
+pub struct Invitee {
     /// The secret as it was mailed.
     pub token: String,
-    /// The name, of somebody who has no account yet.
+    /// The name, of an invitee without an account.
     pub name: Option<String>,
     /// The password: the one to have, or the one that the person has.
     pub password: Option<String>,
-    /// Who is signed in already, by which session of the account's own. What one tenant trusts (its provider, another
-    /// issuer) proves nothing here: it is good for that tenant, and what is opened here is another.
+    /// The person who is signed in already, by which session of the account's own. A credential that one tenant trusts (its
+    /// provider, another issuer) proves nothing here: it is good for that tenant only.
     pub signed_in: Option<(UserId, SessionId)>,
 }
 
-/// How the newcomer has proved who they are, which is all that the new session can say of itself.
+/// How the invitee was authenticated, which the new session records.
 #[derive(Default)]
 struct Proof {
     second_factor: bool,
@@ -43,43 +43,43 @@ struct Proof {
     resumed: bool,
 }
 
-/// How the newcomer will be known.
+/// The account that the membership is for.
 enum Identity {
     New { name: String, hash: String },
-    Known(Known),
+    Existing(ExistingAccount),
 }
 
 #[derive(Clone, sqlx::FromRow)]
-pub(super) struct Known {
+pub(super) struct ExistingAccount {
     pub(super) user_id: UserId,
     pub(super) email: String,
     pub(super) name: String,
     pub(super) password_hash: Option<String>,
 }
 
-/// Makes a member of somebody who was invited, and lets them in.
+/// Makes a member of the invitee, and opens a session.
 ///
 /// # Errors
-/// `INVALID_TOKEN`, `INVITATION_USED`, `INVITATION_EXPIRED`, `INVITATION_REVOKED`, `ALREADY_MEMBER`; `BLANK`,
-/// `TOO_LONG`, `PASSWORD_TOO_SHORT`, `PASSWORD_TOO_LONG`, `PASSWORD_TOO_COMMON` of somebody new; `PASSWORD_REQUIRED`, `INVALID_CREDENTIALS`, `TOO_MANY_ATTEMPTS` of
-/// somebody with an account; `TENANT_SUSPENDED`, `TENANT_DELETING`. With `SSO_REQUIRED` the person is a member and signs
-/// in through the tenant's provider.
-pub async fn accept(accounts: &Accounts, newcomer: Newcomer, origin: &Origin) -> Result<SignedIn> {
-    let secret = InvitationSecret::parse(&newcomer.token).ok_or_else(not_good)?;
+/// `INVALID_TOKEN`, `INVITATION_USED`, `INVITATION_EXPIRED`, `INVITATION_REVOKED`, `ALREADY_MEMBER`; of an invitee
+/// without an account `BLANK`, `TOO_LONG`, `PASSWORD_TOO_SHORT`, `PASSWORD_TOO_LONG`, `PASSWORD_TOO_COMMON`; of one with
+/// an account `PASSWORD_REQUIRED`, `INVALID_CREDENTIALS`, `TOO_MANY_ATTEMPTS`; `TENANT_SUSPENDED`, `TENANT_DELETING`.
+/// With `SSO_REQUIRED` the invitee is a member and signs in through the tenant's provider.
+pub async fn accept(accounts: &Accounts, invitee: Invitee, origin: &Origin) -> Result<SignedIn> {
+    let secret = InvitationSecret::parse(&invitee.token).ok_or_else(not_good)?;
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
     let invitation = usable(&mut tx, &secret).await?;
     let normalized = normalize_email(&invitation.email, "token")?;
     let known = store::person(&mut tx, &normalized).await?;
-    // Hashing takes its time, and nothing is held meanwhile.
+    // No transaction is held while the password is hashed.
     drop(tx);
     let (identity, proof) = match known {
         Some(known) => {
-            let proof = prove(accounts, &known, &newcomer, (&normalized, origin)).await?;
-            (Identity::Known(known), proof)
+            let proof = prove(accounts, &known, &invitee, (&normalized, origin)).await?;
+            (Identity::Existing(known), proof)
         }
         None => {
-            let name = required_name(newcomer.name)?;
-            let password = required_password(newcomer.password, &normalized)?;
+            let name = required_name(invitee.name)?;
+            let password = required_password(invitee.password, &normalized)?;
             let hash = accounts.hasher.hash(&password).await?;
             (Identity::New { name, hash }, Proof::default())
         }
@@ -111,7 +111,7 @@ pub async fn accept(accounts: &Accounts, newcomer: Newcomer, origin: &Origin) ->
     }
 }
 
-/// The invitation that a secret opens, locked, if it can be taken now.
+/// The invitation of a secret, locked, if it can be accepted now.
 async fn usable(tx: &mut SystemTx, secret: &InvitationSecret) -> Result<Invitation> {
     let invitation = store::opened_by(tx, secret).await?.ok_or_else(not_good)?;
     let refused = |code, message| Err(Error::invalid(code, "token", message));
@@ -132,14 +132,14 @@ async fn usable(tx: &mut SystemTx, secret: &InvitationSecret) -> Result<Invitati
     }
 }
 
-/// Somebody with an account shows that it is theirs: by being signed in, or by its password.
+/// An invitee with an account proves that it is theirs: by being signed in, or by its password.
 async fn prove(
     accounts: &Accounts,
-    known: &Known,
-    newcomer: &Newcomer,
+    known: &ExistingAccount,
+    invitee: &Invitee,
     (normalized, origin): (&str, &Origin),
 ) -> Result<Proof> {
-    if let Some(signed_in) = newcomer.signed_in
+    if let Some(signed_in) = invitee.signed_in
         && signed_in.0 == known.user_id
     {
         let mut tx = accounts.db.system(SystemReason::SignIn).await?;
@@ -155,7 +155,7 @@ async fn prove(
             resumed: true,
         });
     }
-    let Some(password) = &newcomer.password else {
+    let Some(password) = &invitee.password else {
         let message = "there is an account with this address: give its password, or sign in first";
         return Err(Error::invalid("PASSWORD_REQUIRED", "password", message));
     };
@@ -177,7 +177,7 @@ async fn join(
 ) -> Result<UserId> {
     let tenant = secret.tenant;
     let (user, email, name) = match identity {
-        Identity::Known(known) => (known.user_id, known.email, known.name),
+        Identity::Existing(known) => (known.user_id, known.email, known.name),
         Identity::New { name, hash } => {
             let (user, email) = (UserId::new(), invitation.email.clone());
             let is_new = store::add_person(tx, (user, &email, normalized), (&name, hash)).await?;
@@ -201,16 +201,16 @@ async fn join(
         EventKind::Accepted,
         (Invitation::KIND, Invitation::PARTS),
         (invitation.invitation_id.uuid(), invitation.version + 1),
-        (Some(invitation.told()), Some(after.told())),
+        (Some(invitation.event_fields()), Some(after.event_fields())),
     );
-    let told = serde_json::json!({
+    let membership = serde_json::json!({
         "role": word(invitation.role), "custom_role_id": invitation.role_id, "team_id": invitation.team_id,
     });
     let came = Event::of_all(
         EventKind::Created,
         (Member::KIND, Member::PARTS),
         (user.uuid(), 1),
-        (None, Some(told)),
+        (None, Some(membership)),
     );
     let entry = Entry::new(user, "member.joined").about(Member::KIND, user.uuid());
     let entry = entry.noting("invited_by", invitation.created_by.clone());

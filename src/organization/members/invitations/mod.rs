@@ -1,4 +1,4 @@
-//! Invitations: how people come into a tenant. The mailed secret opens one membership, once, for a while.
+//! Invitations: how people join a tenant. The mailed secret makes one membership, once, until it expires.
 
 mod accept;
 mod graphql;
@@ -9,7 +9,7 @@ mod store;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-pub use accept::{Newcomer, accept};
+pub use accept::{Invitee, accept};
 pub use graphql::InvitationQuery;
 pub use model::{Invitation, InvitationOrderField, InvitationStatus};
 pub use mutation::InvitationMutation;
@@ -36,7 +36,7 @@ pub(super) const USUAL_DAYS: i32 = 7;
 /// The most days.
 const MOST_DAYS: i32 = 30;
 
-/// Somebody to be invited.
+/// Whom to invite, and as what.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "the names say it; the schema describes each")]
 pub struct NewInvitation {
@@ -55,7 +55,7 @@ pub enum Invited {
     Already(Invitation),
 }
 
-/// Invites somebody.
+/// Invites a person.
 ///
 /// # Errors
 /// `NOT_FOUND` on `customRoleId` or `teamId`, `INVALID_ROLE`, `INVALID_EMAIL`, `OUT_OF_RANGE`, `ALREADY_MEMBER`,
@@ -78,7 +78,7 @@ pub async fn invite(tx: &mut Tx, new: NewInvitation) -> Result<Invited> {
         if !open.is_expired(tx.now()) {
             return Ok(Invited::Already(open));
         }
-        // One that nobody took in time makes room for the next.
+        // An expired one is replaced by the next.
         revoke_locked(tx, open).await?;
     }
     quota::refuse_one_more_member(tx).await?;
@@ -90,7 +90,7 @@ pub async fn invite(tx: &mut Tx, new: NewInvitation) -> Result<Invited> {
     Ok(Invited::New(invitation, secret))
 }
 
-/// Invites the first admin of a tenant that has nobody yet who could.
+/// Invites the first admin of a tenant that has no member yet.
 ///
 /// # Errors
 /// `INVALID_EMAIL`, or the database.
@@ -116,7 +116,7 @@ pub(crate) async fn invite_first_admin(
     Ok(secret)
 }
 
-/// Sends an invitation again, with a new secret: the link that was mailed before opens nothing any more.
+/// Sends an invitation again, with a new secret: the link that was mailed earlier is no longer valid.
 ///
 /// # Errors
 /// `NOT_FOUND`, `CONFLICT`, `OUT_OF_RANGE`, `CLOSED` for one that was accepted or revoked, `QUOTA_EXCEEDED`;
@@ -147,7 +147,7 @@ pub async fn resend(
     Ok((after, secret))
 }
 
-/// Takes an invitation back. Doing it twice changes nothing.
+/// Revokes an invitation. Doing it twice changes nothing.
 ///
 /// # Errors
 /// `NOT_FOUND`, `CONFLICT`, `FORBIDDEN`, and `CLOSED` for one that was accepted.
@@ -217,6 +217,9 @@ fn emit(tx: &mut Tx, kind: EventKind, before: Option<&Invitation>, after: &Invit
         kind,
         (Invitation::KIND, Invitation::PARTS),
         (after.invitation_id.uuid(), after.version),
-        (before.map(Invitation::told), Some(after.told())),
+        (
+            before.map(Invitation::event_fields),
+            Some(after.event_fields()),
+        ),
     ));
 }

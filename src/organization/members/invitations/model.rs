@@ -54,7 +54,7 @@ pub enum InvitationStatus {
 }
 
 impl Invitation {
-    /// How it stands at a time.
+    /// Its status at a time.
     #[must_use]
     pub fn standing(&self, now: DateTime<Utc>) -> InvitationStatus {
         match (self.accepted_at, self.revoked_at) {
@@ -79,8 +79,8 @@ impl Invitation {
         Err(Error::invalid("CLOSED", "id", message))
     }
 
-    /// What the event log tells of it.
-    pub(super) fn told(&self) -> Json {
+    /// Its fields in its events.
+    pub(super) fn event_fields(&self) -> Json {
         json!({
             "email": self.email, "role": word(self.role), "custom_role_id": self.role_id, "team_id": self.team_id,
             "expires_at": self.expires_at, "accepted_at": self.accepted_at, "accepted_by": self.accepted_by,
@@ -90,7 +90,7 @@ impl Invitation {
 }
 
 impl InvitationStatus {
-    /// The invitations that stand so at a time.
+    /// The condition for a status at a time.
     #[must_use]
     pub fn predicate(self, now: DateTime<Utc>) -> Predicate {
         let (accepted, revoked) = (empty("accepted_at"), empty("revoked_at"));

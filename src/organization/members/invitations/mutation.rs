@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, InputObject, Object, SimpleObject};
 
-use super::{Invitation, InvitationSecret, Invited, NewInvitation, Newcomer, USUAL_DAYS};
+use super::{Invitation, InvitationSecret, Invited, Invitee, NewInvitation, USUAL_DAYS};
 use crate::{
     access::{Oneself, Role},
     base::{
@@ -98,8 +98,8 @@ impl InvitationMutation {
             team: input.team_id,
             days: input.expires_in_days,
         };
-        let turn = match take_turn(ctx, &new.email).await {
-            Ok(turn) => turn,
+        let counted = match count_mail(ctx, &new.email).await {
+            Ok(counted) => counted,
             Err(error) => return payload(ctx, InvitationId::new(), Err(error)).await,
         };
         let invited = ctx
@@ -107,7 +107,7 @@ impl InvitationMutation {
             .write(async |tx| super::invite(tx, new).await)
             .await;
         if !matches!(invited, Ok(Invited::New(..))) {
-            give_back(ctx, turn).await;
+            give_back(ctx, counted).await;
         }
         match invited {
             Ok(Invited::New(invitation, secret)) => {
@@ -134,12 +134,12 @@ impl InvitationMutation {
     ) -> async_graphql::Result<InvitationPayload> {
         let (id, version) = (input.id, input.expected_version);
         let open = ctx.request().load::<Invitation>(Some(id.uuid())).await?;
-        let turn = match open {
-            Some(open) => take_turn(ctx, &open.email).await,
+        let counted = match open {
+            Some(open) => count_mail(ctx, &open.email).await,
             None => Ok(None),
         };
-        let turn = match turn {
-            Ok(turn) => turn,
+        let counted = match counted {
+            Ok(counted) => counted,
             Err(error) => return payload(ctx, id, Err(error)).await,
         };
         let sent = ctx
@@ -152,7 +152,7 @@ impl InvitationMutation {
                 Ok(invitation)
             }
             Err(error) => {
-                give_back(ctx, turn).await;
+                give_back(ctx, counted).await;
                 Err(error)
             }
         };
@@ -179,9 +179,9 @@ impl InvitationMutation {
         ctx: &Context<'_>,
         input: AcceptInvitationInput,
     ) -> async_graphql::Result<SignInPayload> {
-        // Somebody may come without a token, and then there is no context of a request.
+        // The invitee may have no access token, and then there is no request context.
         let signed_in = ctx.data_opt::<Arc<RequestContext>>();
-        let newcomer = Newcomer {
+        let invitee = Invitee {
             token: input.token,
             name: input.name,
             password: input.password,
@@ -190,13 +190,13 @@ impl InvitationMutation {
                 Some((oneself.user(), oneself.session()?))
             }),
         };
-        SignInPayload::new(super::accept(ctx.accounts(), newcomer, &ctx.origin()).await)
+        SignInPayload::new(super::accept(ctx.accounts(), invitee, &ctx.origin()).await)
     }
 }
 
-/// Counts a mail to somebody who did not ask for it, before anything is written: anybody can have a tenant, and must not
-/// be able to fill a mailbox from it. Only of those who may invite, or others could use up the tries.
-async fn take_turn(ctx: &Context<'_>, email: &str) -> Result<Option<Counter>> {
+/// Counts a mail against the limit of its address before anything is written: tenants are free to create, and none may be
+/// used to flood a mailbox. Only of members who may invite, or others could use the limit up.
+async fn count_mail(ctx: &Context<'_>, email: &str) -> Result<Option<Counter>> {
     let Ok(normalized) = normalize_email(email, "email") else {
         return Ok(None);
     };
@@ -208,9 +208,9 @@ async fn take_turn(ctx: &Context<'_>, email: &str) -> Result<Option<Counter>> {
     Ok(Some(counter))
 }
 
-/// Nothing was mailed.
-async fn give_back(ctx: &Context<'_>, turn: Option<Counter>) {
-    if let Some(counter) = turn {
+/// Uncounts a mail that was not sent.
+async fn give_back(ctx: &Context<'_>, counted: Option<Counter>) {
+    if let Some(counter) = counted {
         ctx.accounts().throttle.give_back(&counter).await;
     }
 }

@@ -1,6 +1,6 @@
 //! All SQL that only invitations need.
 
-use super::{Invitation, accept::Known};
+use super::{Invitation, accept::ExistingAccount};
 use crate::{
     base::{
         error::{Error, Result},
@@ -52,7 +52,7 @@ pub(super) async fn insert(
         .ok_or(Error::Forbidden("invite people"))
 }
 
-/// Whether somebody with this address is a member, suspended ones too.
+/// Whether a person with this address is a member, suspended ones included.
 pub(super) async fn is_member(tx: &mut Tx, normalized: &str) -> Result<bool> {
     let sql = Sql::new("SELECT count(*) FROM memberships WHERE tenant_id = ")
         .bind(tx.tenant())
@@ -126,7 +126,7 @@ pub(super) async fn update(
         .ok_or(Error::Forbidden("change this invitation"))
 }
 
-/// Locks what a secret opens, if it opens something.
+/// Locks the invitation of a secret, if there is one.
 pub(super) async fn opened_by(
     tx: &mut SystemTx,
     secret: &InvitationSecret,
@@ -160,7 +160,7 @@ pub(super) async fn accepted(
     Ok(())
 }
 
-/// Makes the person a member, in the place that the invitation's team has now; tells whether they were none.
+/// Makes the person a member, at the path that the invitation's team has now; false if they are one already.
 pub(super) async fn join(
     tx: &mut SystemTx,
     secret: &InvitationSecret,
@@ -198,21 +198,21 @@ pub(super) async fn join(
     Ok(tx.execute(sql).await? > 0)
 }
 
-/// How the tenant stands.
+/// The status of the tenant.
 pub(super) async fn tenant_status(tx: &mut SystemTx, tenant: TenantId) -> Result<Option<String>> {
     let sql = Sql::new("SELECT status FROM tenants WHERE tenant_id = ").bind(tenant);
     Ok(tx.column::<String>(sql).await?.into_iter().next())
 }
 
-/// Who has an account for an address.
-pub(super) async fn person(tx: &mut SystemTx, normalized: &str) -> Result<Option<Known>> {
+/// The person with an account for an address.
+pub(super) async fn person(tx: &mut SystemTx, normalized: &str) -> Result<Option<ExistingAccount>> {
     let sql =
         Sql::new("SELECT user_id, email, name, password_hash FROM users WHERE email_normalized = ")
             .bind(normalized.to_owned());
     tx.optional(sql).await
 }
 
-/// Makes an account; tells whether there was none for the address.
+/// Makes an account; false if there is one for the address.
 pub(super) async fn add_person(
     tx: &mut SystemTx,
     (user, email, normalized): (UserId, &str, &str),
@@ -236,7 +236,7 @@ pub(super) async fn add_person(
     Ok(tx.execute(sql).await? > 0)
 }
 
-/// Who holds the secret of a mail reads the address.
+/// The bearer of a mailed secret reads the mail of the address.
 pub(super) async fn verify_address(tx: &mut SystemTx, user: UserId) -> Result<()> {
     let sql = Sql::new("UPDATE users SET email_verified_at = ")
         .bind(tx.now())

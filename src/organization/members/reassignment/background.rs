@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Completion, SETTLED_AFTER, reassign_records};
+use super::{ReassignmentStatus, SETTLED_AFTER, reassign_records};
 use crate::{
     base::{
         error::Result,
@@ -67,8 +67,8 @@ async fn round(db: &Db, kinds: OwnedKinds, reassigned: &mut Reassigned) -> Resul
             continue;
         }
         match reassign_records(db, kinds, key, Instant::now() + TIME_SLICE).await {
-            Ok(Completion::Done) => _ = reassigned.insert(key, person.updated_at),
-            Ok(Completion::Unfinished | Completion::Busy) => {}
+            Ok(ReassignmentStatus::Done) => _ = reassigned.insert(key, person.updated_at),
+            Ok(ReassignmentStatus::Unfinished | ReassignmentStatus::Busy) => {}
             Err(error) => {
                 tracing::warn!(%error, "the records of a member could not be reassigned, trying again")
             }

@@ -39,7 +39,7 @@ const SETTLED_AFTER: TimeDelta = TimeDelta::seconds(30);
 
 /// How far the reassignment of a member's records came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Completion {
+pub enum ReassignmentStatus {
     /// All records have the right owner and team path.
     Done,
     /// The time was up, or some records could not be reassigned: they are tried again later.
@@ -57,7 +57,7 @@ pub async fn reassign_records(
     kinds: OwnedKinds,
     (tenant, user): (TenantId, UserId),
     until: Instant,
-) -> Result<Completion> {
+) -> Result<ReassignmentStatus> {
     let reassigner = Reassigner {
         db,
         worker: std::sync::Arc::new(Actor::worker(tenant, "placement")),
@@ -67,15 +67,15 @@ pub async fn reassign_records(
     let mut all = true;
     for kind in kinds {
         match reassigner.reassign_kind(*kind, until).await? {
-            Completion::Done => {}
-            Completion::Unfinished if Instant::now() < until => all = false,
+            ReassignmentStatus::Done => {}
+            ReassignmentStatus::Unfinished if Instant::now() < until => all = false,
             other => return Ok(other),
         }
     }
     if all {
         reassigner.finish().await
     } else {
-        Ok(Completion::Unfinished)
+        Ok(ReassignmentStatus::Unfinished)
     }
 }
 
@@ -87,15 +87,19 @@ struct Reassigner<'a> {
 }
 
 impl Reassigner<'_> {
-    async fn reassign_kind(&self, kind: &dyn OwnedKind, until: Instant) -> Result<Completion> {
+    async fn reassign_kind(
+        &self,
+        kind: &dyn OwnedKind,
+        until: Instant,
+    ) -> Result<ReassignmentStatus> {
         let (mut after, mut size, mut all) = (Uuid::nil(), BATCH, true);
         loop {
             if Instant::now() >= until {
-                return Ok(Completion::Unfinished);
+                return Ok(ReassignmentStatus::Unfinished);
             }
             let mut trying = after;
             match self.reassign_batch(kind, (after, size), &mut trying).await {
-                Ok(None) => return Ok(Completion::Busy),
+                Ok(None) => return Ok(ReassignmentStatus::Busy),
                 Ok(Some(reassigned)) => match reassigned.last() {
                     Some(last) => (after, size) = (*last, BATCH),
                     None => break,
@@ -110,9 +114,9 @@ impl Reassigner<'_> {
             }
         }
         Ok(if all {
-            Completion::Done
+            ReassignmentStatus::Done
         } else {
-            Completion::Unfinished
+            ReassignmentStatus::Unfinished
         })
     }
 
@@ -141,10 +145,10 @@ impl Reassigner<'_> {
     }
 
     /// Completes it: a leaving member's membership is deleted, a moved member's `moving` is cleared.
-    async fn finish(&self) -> Result<Completion> {
+    async fn finish(&self) -> Result<ReassignmentStatus> {
         let ended = self.db.write(&self.worker, &self.origin, async |tx| {
             let Some(member) = store::lock_moving(tx, self.user).await? else {
-                return Ok(Completion::Busy);
+                return Ok(ReassignmentStatus::Busy);
             };
             if member.status == MembershipStatus::Leaving {
                 store::delete(tx, &member).await?;
@@ -152,19 +156,19 @@ impl Reassigner<'_> {
                     EventKind::Deleted,
                     (Member::KIND, Member::PARTS),
                     (member.user_id.uuid(), member.version + 1),
-                    (Some(member.told()), None),
+                    (Some(member.event_fields()), None),
                 ));
-                return Ok(Completion::Done);
+                return Ok(ReassignmentStatus::Done);
             }
             let changed_at = store::changed_at(tx, self.user).await?;
             if changed_at.is_none_or(|at| tx.now() - at >= SETTLED_AFTER) {
                 store::settle(tx, self.user).await?;
             }
-            Ok(Completion::Done)
+            Ok(ReassignmentStatus::Done)
         });
         match ended.await {
             // A record was assigned to them in the meantime.
-            Err(Error::Invalid { code: "IN_USE", .. }) => Ok(Completion::Unfinished),
+            Err(Error::Invalid { code: "IN_USE", .. }) => Ok(ReassignmentStatus::Unfinished),
             ended => ended,
         }
     }

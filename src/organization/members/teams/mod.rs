@@ -1,4 +1,4 @@
-//! The tree of teams. Who leads a team also sees what its sub-teams own, so moving a team moves who sees what.
+//! The tree of teams. The manager of a team also sees what its sub-teams own, so moving a team changes who sees what.
 
 mod store;
 
@@ -17,7 +17,7 @@ use crate::{
     organization::auth::{self, AccessChange},
 };
 
-/// Makes a team, on top or below another one. One that brings an id which exists already is answered as it stands.
+/// Makes a team, at the root or below another one. A team with the given id that exists already is answered as it is.
 ///
 /// # Errors
 /// `BLANK`, `TOO_LONG`, `NOT_FOUND` on `parentId`, `TOO_DEEP`, `QUOTA_EXCEEDED`; `FORBIDDEN` without `users:write`, or
@@ -50,8 +50,8 @@ pub async fn create(
     Ok(team)
 }
 
-/// Changes a team's name, or its place with all that is below it. Answers the team and the members who moved, whose
-/// records [`super::reassignment`] brings to their new place.
+/// Renames a team, or moves it with all teams below it. Answers the team and the members who moved, whose records
+/// [`super::reassignment`] updates.
 ///
 /// # Errors
 /// `NOT_FOUND`, `CONFLICT`, `BLANK`, `TOO_LONG`, `LOOP`, `TOO_DEEP`; `FORBIDDEN` without `users:write`, for a move
@@ -87,7 +87,7 @@ pub async fn update(
     Ok((after, moved))
 }
 
-/// Deletes a team that nobody is in.
+/// Deletes a team without members.
 ///
 /// # Errors
 /// `NOT_FOUND`, `CONFLICT`, `FORBIDDEN`; `IN_USE` while it has members, sub-teams, open invitations or keys.
@@ -101,7 +101,7 @@ pub async fn delete(tx: &mut Tx, (id, expected_version): (TeamId, Option<i32>)) 
     Ok(())
 }
 
-/// Where a team comes to stand below another one.
+/// The path of a team below another one.
 async fn new_place(tx: &mut Tx, team: &Team, parent: Option<TeamId>) -> Result<String> {
     let above = above(tx, parent).await?;
     if above
@@ -126,7 +126,7 @@ async fn new_place(tx: &mut Tx, team: &Team, parent: Option<TeamId>) -> Result<S
     Ok(path)
 }
 
-/// Takes sub-teams, members and keys along with a team.
+/// Moves sub-teams, members and keys along with a team.
 async fn follow(tx: &mut Tx, before: &Team, after: &Team) -> Result<Vec<UserId>> {
     let paths = (before.path.as_str(), after.path.as_str());
     store::move_sub_teams(tx, paths).await?;
@@ -144,7 +144,7 @@ async fn follow(tx: &mut Tx, before: &Team, after: &Team) -> Result<Vec<UserId>>
             EventKind::Updated,
             (Member::KIND, Member::PARTS),
             (member.user_id.uuid(), member.version),
-            (Some(was.told()), Some(member.told())),
+            (Some(was.event_fields()), Some(member.event_fields())),
         ));
     }
     Ok(members.into_iter().map(|member| member.user_id).collect())
@@ -172,6 +172,9 @@ fn emit(tx: &mut Tx, kind: EventKind, before: Option<&Team>, after: Option<&Team
         kind,
         (Team::KIND, Team::PARTS),
         (team.team_id.uuid(), version),
-        (before.map(Team::told), after.map(Team::told)),
+        (
+            before.map(Team::event_fields),
+            after.map(Team::event_fields),
+        ),
     ));
 }

@@ -89,7 +89,7 @@ pub(super) async fn delete(tx: &mut Tx, id: TeamId) -> Result<()> {
     }
 }
 
-/// Invitations and keys that are over and done with keep no team from being deleted.
+/// Closed invitations and ended keys don't prevent the deletion of a team.
 pub(super) async fn forget_in_closed(tx: &mut Tx, id: TeamId) -> Result<()> {
     let sql = Sql::new("UPDATE invitations SET team_id = NULL WHERE tenant_id = ")
         .bind(tx.tenant())
@@ -119,7 +119,7 @@ pub(super) async fn paths_below(tx: &mut Tx, path: &str) -> Result<Vec<String>> 
     tx.column(sql).await
 }
 
-/// Moves the teams below one that has moved; that one itself stands in its new place already.
+/// Updates the paths of the teams below one that has moved; that one itself has its new path already.
 pub(super) async fn move_sub_teams(tx: &mut Tx, paths: (&str, &str)) -> Result<()> {
     let sql = moved(Sql::new("UPDATE teams t SET path = "), "t.path", paths)
         .push(", version = t.version + 1, updated_at = ")

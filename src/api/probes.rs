@@ -37,7 +37,7 @@ struct RootField {
 }
 
 /// What a document is made of, for reading the ids in it.
-struct Reading<'d> {
+struct IdReader<'d> {
     document: &'d ExecutableDocument,
     variables: &'d Variables,
     /// Fields below the root that may still be examined.
@@ -46,7 +46,7 @@ struct Reading<'d> {
 
 /// The outcome of a root field.
 #[derive(Debug, PartialEq, Eq)]
-enum Outcome {
+enum FieldOutcome {
     Done,
     Refused(String),
     Absent,
@@ -70,7 +70,7 @@ impl RootFields {
             }
         }
         let mut fields = Self::default();
-        let mut reading = Reading {
+        let mut reading = IdReader {
             document,
             variables: &values,
             nested: MOST_NESTED,
@@ -79,7 +79,7 @@ impl RootFields {
         fields
     }
 
-    fn collect_fields(&mut self, reading: &mut Reading<'_>, set: &SelectionSet, depth: usize) {
+    fn collect_fields(&mut self, reading: &mut IdReader<'_>, set: &SelectionSet, depth: usize) {
         let Some(depth) = depth.checked_sub(1) else {
             return;
         };
@@ -103,9 +103,9 @@ impl RootFields {
     }
 
     /// Enqueues all ids of a subscription for checking: its responses never show that there is no such record.
-    pub(super) fn suspect(self, context: &RequestContext) {
+    pub(super) fn enqueue(self, context: &RequestContext) {
         for field in &self.0 {
-            field.suspect(context);
+            field.enqueue(context);
         }
     }
 
@@ -117,18 +117,18 @@ impl RootFields {
         let (mut is_told, mut has_noted) = (false, false);
         for field in self.0 {
             match field.outcome(response) {
-                Outcome::Done => {
+                FieldOutcome::Done => {
                     field.leave(context, field.unanswered.clone());
                     quiet.push(field);
                 }
-                Outcome::Refused(why) => {
+                FieldOutcome::Refused(why) => {
                     let why = reasons.next().unwrap_or(why);
                     field.note_refused(context, why);
                     has_noted = true;
                 }
-                Outcome::Absent => {
+                FieldOutcome::Absent => {
                     is_told = true;
-                    has_noted |= field.suspect(context);
+                    has_noted |= field.enqueue(context);
                 }
             }
         }
@@ -138,7 +138,7 @@ impl RootFields {
                 has_noted = true;
             }
             if slips.absent && !is_told {
-                has_noted |= field.suspect(context);
+                has_noted |= field.enqueue(context);
             }
         }
         has_noted
@@ -146,7 +146,7 @@ impl RootFields {
 }
 
 impl RootField {
-    fn of(field: &Field, reading: &mut Reading<'_>) -> Self {
+    fn of(field: &Field, reading: &mut IdReader<'_>) -> Self {
         let (mut ids, mut unanswered) = (Vec::new(), Vec::new());
         reading.collect(field, &mut ids, |name| name != "filter");
         reading.collect(field, &mut unanswered, |name| name == "filter");
@@ -169,23 +169,23 @@ impl RootField {
         })
     }
 
-    fn outcome(&self, response: &Response) -> Outcome {
+    fn outcome(&self, response: &Response) -> FieldOutcome {
         let is_here = |path: &[async_graphql::PathSegment]| matches!(path.first(), Some(async_graphql::PathSegment::Field(key)) if *key == self.key.as_str());
         for error in response.errors.iter().filter(|error| is_here(&error.path)) {
             let code = error.extensions.as_ref().and_then(|all| all.get("code"));
             match code.and_then(text) {
-                Some("FORBIDDEN") => return Outcome::Refused(error.message.clone()),
-                Some("NOT_FOUND") => return Outcome::Absent,
+                Some("FORBIDDEN") => return FieldOutcome::Refused(error.message.clone()),
+                Some("NOT_FOUND") => return FieldOutcome::Absent,
                 _ => {}
             }
         }
         let Value::Object(data) = &response.data else {
-            return Outcome::Done;
+            return FieldOutcome::Done;
         };
         match data.get(&self.key) {
-            Some(Value::Null) => Outcome::Absent,
+            Some(Value::Null) => FieldOutcome::Absent,
             Some(Value::Object(payload)) => of_payload(payload),
-            _ => Outcome::Done,
+            _ => FieldOutcome::Done,
         }
     }
 
@@ -204,7 +204,7 @@ impl RootField {
     }
 
     /// Enqueues all its ids for checking; whether it names any.
-    fn suspect(&self, context: &RequestContext) -> bool {
+    fn enqueue(&self, context: &RequestContext) -> bool {
         let all = self.ids.iter().chain(&self.unanswered).copied();
         self.leave(context, all.collect())
     }
@@ -225,7 +225,7 @@ impl RootField {
     }
 }
 
-impl<'d> Reading<'d> {
+impl<'d> IdReader<'d> {
     fn fragment(&self, name: &Name) -> Option<&'d SelectionSet> {
         let fragment = self.document.fragments.get(name)?;
         Some(&fragment.node.selection_set.node)
@@ -280,7 +280,7 @@ impl<'d> Reading<'d> {
 
 /// A mutation's payload says it in its errors; a list that was filtered by ids and is empty may have been filtered by
 /// another tenant's.
-fn of_payload(payload: &async_graphql::indexmap::IndexMap<Name, Value>) -> Outcome {
+fn of_payload(payload: &async_graphql::indexmap::IndexMap<Name, Value>) -> FieldOutcome {
     let errors = match payload.get("userErrors") {
         Some(Value::List(errors)) => errors.as_slice(),
         _ => &[],
@@ -292,9 +292,9 @@ fn of_payload(payload: &async_graphql::indexmap::IndexMap<Name, Value>) -> Outco
         match error.get("code").and_then(text) {
             Some("FORBIDDEN") => {
                 let why = error.get("message").and_then(text).unwrap_or_default();
-                return Outcome::Refused(why.to_owned());
+                return FieldOutcome::Refused(why.to_owned());
             }
-            Some("NOT_FOUND") => return Outcome::Absent,
+            Some("NOT_FOUND") => return FieldOutcome::Absent,
             _ => {}
         }
     }
@@ -303,9 +303,9 @@ fn of_payload(payload: &async_graphql::indexmap::IndexMap<Name, Value>) -> Outco
     let counts_none =
         matches!(payload.get("totalCount"), Some(Value::Number(n)) if n.as_i64() == Some(0));
     if is_empty("nodes") || is_empty("edges") || counts_none {
-        return Outcome::Absent;
+        return FieldOutcome::Absent;
     }
-    Outcome::Done
+    FieldOutcome::Done
 }
 
 fn text(value: &Value) -> Option<&str> {
