@@ -21,6 +21,7 @@ pub(crate) fn expand(of: &Struct) -> TokenStream {
             sensitivity: crate::access::Sensitivity::#sensitivity,
             written: crate::db::Written::Always,
             read: crate::db::Read::Never,
+            is_long: false,
         }))
     });
     let told = of.told.iter().map(|Named { name, sensitivity }| {
@@ -34,6 +35,7 @@ pub(crate) fn expand(of: &Struct) -> TokenStream {
             sensitivity: crate::access::Sensitivity::#sensitivity,
             written: crate::db::Written::Never,
             read: crate::db::Read::Never,
+            is_long: false,
         }))
     });
     let binds = of.fields.iter().filter_map(bind);
@@ -103,6 +105,7 @@ fn part(field: &Field) -> Option<TokenStream> {
             sensitivity,
             written,
             select,
+            is_long,
         } => {
             let read = match select {
                 Some(select) => quote!(crate::db::Read::As(#select)),
@@ -113,6 +116,7 @@ fn part(field: &Field) -> Option<TokenStream> {
                 sensitivity: crate::access::Sensitivity::#sensitivity,
                 written: crate::db::Written::#written,
                 read: #read,
+                is_long: #is_long,
             })))
         }
     }

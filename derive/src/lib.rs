@@ -28,6 +28,7 @@
 //! struct, `#[sqlx(skip)]` none. `#[column(…)]` says more, separated by commas:
 //! - `amounts`, `emails`, `phones`, `ways`, `personal`, `secret`: its sensitivity; plain unless said.
 //! - `read`: never written with the record. `once`: written when the row is inserted, and not again.
+//! - `long`: a text that may have as many characters as a text may at most; all others hold a line, or less.
 //! - `select = "…"`: read as this expression, which no column stands behind.
 //! - `parts = …` on a flattened field: its columns as these parts declare them.
 //!

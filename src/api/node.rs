@@ -49,6 +49,11 @@ macro_rules! nodes {
             (tenants::KIND, "tenants", TenantSettings::PARTS),
         ];
 
+        /// The types of the schema whose objects are records, with what these declare of their columns.
+        pub(super) const TYPES: &[(&str, &[Part])] = &[
+            $($( (stringify!($record), <$layer::$domain::$record>::PARTS), )*)*
+        ];
+
         /// Any object by its id; nothing when there is none that the actor may see.
         ///
         /// # Errors

@@ -28,6 +28,8 @@ pub struct Column {
     pub written: Written,
     /// How it is read with the record.
     pub read: Read,
+    /// Whether it may be a text of [`LONG_CHARS`](crate::base::text::LONG_CHARS).
+    pub is_long: bool,
 }
 
 /// When a column is written with its record.
@@ -145,6 +147,7 @@ mod tests {
             sensitivity,
             written,
             read,
+            is_long: false,
         })
     }
 

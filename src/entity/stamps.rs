@@ -74,5 +74,6 @@ const fn without(name: &'static str, read: &'static str) -> Part {
         sensitivity: Sensitivity::Plain,
         written: Written::Never,
         read: Read::As(read),
+        is_long: false,
     })
 }

@@ -59,6 +59,7 @@ pub(crate) enum Kind {
         sensitivity: Ident,
         written: Ident,
         select: Option<LitStr>,
+        is_long: bool,
     },
 }
 
@@ -151,7 +152,8 @@ fn parts(attributes: &[Attribute]) -> Result<Option<Expr>> {
 }
 
 fn column(name: String, attributes: &[Attribute]) -> Result<Kind> {
-    let (mut sensitivity, mut written, mut select) = (ident("Plain"), ident("Always"), None);
+    let (mut sensitivity, mut written) = (ident("Plain"), ident("Always"));
+    let (mut select, mut is_long) = (None, false);
     for attribute in attributes.iter().filter(|of| of.path().is_ident("column")) {
         attribute.parse_nested_meta(|meta| {
             if let Some(word) = meta.path.get_ident().and_then(known) {
@@ -163,8 +165,12 @@ fn column(name: String, attributes: &[Attribute]) -> Result<Kind> {
             } else if meta.path.is_ident("select") {
                 select = Some(meta.value()?.parse()?);
                 written = ident("Never");
+            } else if meta.path.is_ident("long") {
+                is_long = true;
             } else {
-                return Err(meta.error("expected a sensitivity, `read`, `once` or `select`"));
+                return Err(
+                    meta.error("expected a sensitivity, `read`, `once`, `select` or `long`")
+                );
             }
             Ok(())
         })?;
@@ -174,6 +180,7 @@ fn column(name: String, attributes: &[Attribute]) -> Result<Kind> {
         sensitivity,
         written,
         select,
+        is_long,
     })
 }
 

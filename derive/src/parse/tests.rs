@@ -15,6 +15,7 @@ fn fields_say_what_they_are_in_the_table() {
          struct Product {
              #[sqlx(rename = \"product_id\")] #[column(once)] id: Uuid,
              #[column(amounts)] price: i64,
+             #[column(long)] notes: String,
              #[column(select = \"'|'\")] visible_to: String,
              #[sqlx(flatten)] stamps: Stamps,
              #[sqlx(skip)] note: bool,
@@ -32,15 +33,20 @@ fn fields_say_what_they_are_in_the_table() {
                 sensitivity,
                 written,
                 select,
+                is_long,
             } => {
-                format!("{name} {sensitivity} {written} {}", select.is_some())
+                format!(
+                    "{name} {sensitivity} {written} {} {is_long}",
+                    select.is_some()
+                )
             }
         })
         .collect();
     let expected = [
-        "product_id Plain Once false",
-        "price Amounts Always false",
-        "visible_to Plain Never true",
+        "product_id Plain Once false false",
+        "price Amounts Always false false",
+        "notes Plain Always false true",
+        "visible_to Plain Never true false",
         "others",
         "nothing",
     ];

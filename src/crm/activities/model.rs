@@ -51,6 +51,7 @@ pub struct ActivityFields {
     /// What it is about, in a line.
     pub subject: String,
     /// Its text: what was said or written, or what is to be done.
+    #[column(long)]
     pub body: Option<String>,
     /// Who got in touch with whom.
     pub direction: Option<ActivityDirection>,
@@ -65,6 +66,7 @@ pub struct ActivityFields {
     /// When it was done; empty until it is.
     pub done_at: Option<DateTime<Utc>>,
     /// What came of it.
+    #[column(long)]
     pub outcome: Option<String>,
     /// Who does it or did it.
     #[sqlx(flatten)]

@@ -76,6 +76,7 @@ pub struct CompanyFields {
     #[graphql(skip)]
     pub country: Option<String>,
     /// Notes on the company.
+    #[column(long)]
     pub description: Option<String>,
     /// The company it belongs to.
     #[graphql(skip)]

@@ -92,10 +92,12 @@ pub struct LeadFields {
     /// How far the lead has come.
     pub status: LeadStatus,
     /// Why an UNQUALIFIED lead is not worth pursuing.
+    #[column(long)]
     pub unqualified_reason: Option<String>,
     /// Where the lead came from, for example `trade fair`.
     pub source: Option<String>,
     /// Notes on the lead.
+    #[column(long)]
     pub notes: Option<String>,
     /// What a deal with them may be worth, in minor units.
     #[column(amounts)]
@@ -108,6 +110,7 @@ pub struct LeadFields {
     /// When the next action is due.
     pub next_action_at: Option<DateTime<Utc>>,
     /// What is to be done then.
+    #[column(long)]
     pub next_action_details: Option<String>,
     /// When something was last done with them; follows from the activities and does not count as a change.
     // Counts when a lead is created with its past; afterwards activities alone move it, and an update keeps it.

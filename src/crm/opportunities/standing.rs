@@ -44,6 +44,7 @@ pub(super) struct Standing {
     /// Why it was lost.
     pub(super) lost_reason: Option<String>,
     /// What else there is to say about the loss.
+    #[column(long)]
     pub(super) lost_note: Option<String>,
 }
 

@@ -53,6 +53,7 @@ pub struct ProductFields {
     /// Whether it can be sold.
     pub active: bool,
     /// Notes on the product.
+    #[column(long)]
     pub description: Option<String>,
 }
 

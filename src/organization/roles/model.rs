@@ -40,6 +40,7 @@ pub struct RoleFields {
     /// What it is called.
     pub name: String,
     /// What it is for.
+    #[column(long)]
     pub description: Option<String>,
     /// What it allows.
     #[graphql(skip)]
