@@ -83,8 +83,7 @@ macro_rules! roots {
             SecondFactorMutation,
         );
 
-        /// Everything that can be watched, over a WebSocket or as server-sent events. A subscription has one top-level
-        /// field.
+        /// Everything that can be watched, over a WebSocket or as server-sent events. A subscription has one top-level field.
         #[derive(Default, MergedSubscription)]
         pub struct Subscription(
             $($layer::$domain::Subscription,)*
