@@ -19,13 +19,13 @@ $$;
 ALTER ROLE dealgraph_app SET statement_timeout = '5s';
 ALTER ROLE dealgraph_app SET lock_timeout = '2s';
 -- Memory of one step of a plan. A filter may reach through ten relations, each a hash table: 40 MB at most for a
--- statement, where a hash table may usually take twice as much, and a server may have been given more for everybody. What
--- does not fit goes to disk; a hundred thousand ids still fit. Workers beside a statement would each take as much again,
+-- statement, where a hash table may usually take twice as much, and a cluster may give all logins more. What does not
+-- fit goes to disk; a hundred thousand ids still fit. Workers beside a statement would each take as much again,
 -- and the processors from others.
 ALTER ROLE dealgraph_app SET work_mem = '4MB';
 ALTER ROLE dealgraph_app SET hash_mem_multiplier = 1;
 ALTER ROLE dealgraph_app SET max_parallel_workers_per_gather = 0;
--- Whoever does not wait for an answer any more hangs up, and the statement need not be finished.
+-- A caller who stops waiting for the answer hangs up, and the statement need not be finished.
 ALTER ROLE dealgraph_app SET client_connection_check_interval = '500ms';
 ALTER ROLE dealgraph_app SET idle_in_transaction_session_timeout = '10s';
 ALTER ROLE dealgraph_app SET search_path = public;

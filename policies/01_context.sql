@@ -1,6 +1,7 @@
--- How a policy learns who is asking. The door in src/db sets these by SET LOCAL and nothing else does:
+-- How a policy learns who the actor is. A transaction of src/db begins by setting these with SET LOCAL; nothing else
+-- does:
 --   app.tenant_id    the tenant of the token
---   app.user_id      the person
+--   app.user_id      the member
 --   app.permissions  ',companies:read,companies:write,'
 --   app.sees         what rows a reader sees: '|' all, '|<team path>' a team with its sub-teams, '|u:<user>|' own
 --   app.edits        the same for writing
@@ -10,7 +11,7 @@
 --   app.sees_<kind>, app.edits_<kind>, app.deletes_<kind>   where a role's scope differs for one kind of record
 --   app.masks        ',amounts,emails,' the sensitive fields that a reader is not shown; set for reading only,
 --                    because a write hands back what it read
--- Unset reads as NULL in a fresh session and as '' later on; both mean nobody. 'none' can't occur in visible_to.
+-- Unset reads as NULL in a fresh session and as '' later on; both mean no actor. 'none' can't occur in visible_to.
 -- Plain SQL, STABLE and without sub-queries, so that the planner inlines them and Citus accepts them.
 
 CREATE OR REPLACE FUNCTION app.tenant_for(permission text) RETURNS uuid
@@ -52,7 +53,8 @@ CREATE OR REPLACE FUNCTION app.deletes(kind text) RETURNS text
         'none'
     );
 
--- The tenant, for somebody who may change anything at all in it: the event log and the audit log are written along.
+-- The tenant, for an actor who may change anything at all in it: every change also writes the event log and the audit
+-- log.
 CREATE OR REPLACE FUNCTION app.tenant_for_writers() RETURNS uuid
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN CASE

@@ -26,8 +26,8 @@ GRANT UPDATE (
 ) ON teams TO dealgraph_app;
 GRANT SELECT, INSERT ON teams TO dealgraph_system;
 
--- Memberships: colleagues' names are read with users:read, their place is changed with users:write; only who holds
--- `admin` makes, changes or ends an ADMIN. The system resolves a token's person by them and lets people in.
+-- Memberships: colleagues' names are read with users:read, role and team are changed with users:write; only holders of
+-- `admin` make, change or end an ADMIN. The system resolves a token's user by them and admits new members.
 CALL app.secure_table('memberships');
 CALL app.permit('memberships', 'SELECT', permission => 'users:read');
 CALL app.permit('memberships', 'UPDATE', permission => 'users:write');

@@ -1,5 +1,5 @@
--- How people sign in: beyond tenants, and reached by the system login alone. Where it acts for somebody on their own
--- account, the door in src/db says so by SET LOCAL, and these tables are theirs alone for that transaction:
+-- How people sign in: beyond tenants, and reached by the system login alone. Where it acts for a user on their own
+-- account, the transaction says so by SET LOCAL, and of these tables it reaches that user's rows alone:
 --   app.account   whose account
 --   app.session   the session that they ask with; a token that the operator made has none
 --   app.provider  the provider that they came through, where it is trusted with some tenants only: then they reach the
@@ -83,7 +83,7 @@ CALL app.let_system_reach('signing_keys');
 GRANT SELECT, INSERT, DELETE ON signing_keys TO dealgraph_system;
 GRANT UPDATE (checks_until) ON signing_keys TO dealgraph_system;
 
--- Whoever changes somebody's rights says so here, in the same transaction, for all servers to read along.
+-- A change of a user's rights is noted here in the same transaction; all servers follow this table.
 CALL app.secure_table('access_changes');
 CALL app.let_system_reach('access_changes');
 CREATE POLICY access_changes_tell ON access_changes FOR INSERT TO dealgraph_app

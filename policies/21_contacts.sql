@@ -11,7 +11,7 @@ GRANT UPDATE (
     updated_by, version
 ) ON contacts TO dealgraph_app;
 
--- Ways to reach a contact follow the contact; whoever may write it may take one away.
+-- Contact methods follow the contact; who may write it may also delete its methods.
 CALL app.secure_part_table('contact_methods', kind => 'contacts');
 CALL app.let_system_identify('contact_methods', id => 'contact_method_id');
 GRANT INSERT (

@@ -1,4 +1,4 @@
--- Pipelines: everybody who may read deals sees them; only an admin changes them.
+-- Pipelines: all who may read deals see them; only an admin changes them.
 CALL app.secure_shared_table('pipelines', reads => 'opportunities:read', writes => 'admin');
 CALL app.let_system_identify('pipelines', id => 'pipeline_id');
 GRANT INSERT (

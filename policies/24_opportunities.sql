@@ -25,7 +25,7 @@ GRANT UPDATE (
     role, visible_to
 ) ON opportunity_contacts TO dealgraph_app;
 
--- People added to a deal follow the deal.
+-- Members added to a deal follow the deal.
 CALL app.secure_part_table('opportunity_users', kind => 'opportunities');
 GRANT INSERT (
     tenant_id, opportunity_id, user_id, role, visible_to, created_at
@@ -48,9 +48,9 @@ GRANT UPDATE (
     visible_to
 ) ON opportunity_stage_history TO dealgraph_app;
 
--- Where a card stands is a matter of all cards of its column, also of those that whoever moves it does not see: a card
--- that makes room must pass none of them. So these three look beyond the row scope, within the tenant and the right to
--- write deals. They say and change nothing but places in a column; the server tells of them only those who see the deal.
+-- The position of a card depends on all cards of its column, also on those that the actor does not see: a card that makes
+-- room must pass none of them. So these three look beyond the row scope, within the tenant and the right to write deals.
+-- They return and change nothing but board positions; the server notifies only subscribers who see the deal.
 CREATE OR REPLACE FUNCTION app.cards_before(stage uuid, place text, card uuid, but_for uuid, most integer)
     RETURNS TABLE (opportunity_id uuid, board_position text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -80,7 +80,7 @@ CREATE OR REPLACE FUNCTION app.place_cards(stage uuid, cards uuid[], places text
     AS $$
 #variable_conflict use_column
 BEGIN
-    -- In the order of their ids, as all who lock several deals do.
+    -- In the order of their ids, as everything that locks several deals does.
     PERFORM FROM opportunities t
     WHERE t.tenant_id = app.tenant_for('opportunities:write') AND t.opportunity_id = ANY (cards)
     ORDER BY t.opportunity_id FOR NO KEY UPDATE;

@@ -1,4 +1,4 @@
--- Products: everybody who may read deals sees them; only an admin changes them.
+-- Products: all who may read deals see them; only an admin changes them.
 CALL app.secure_shared_table('products', reads => 'opportunities:read', writes => 'admin');
 CALL app.let_system_identify('products', id => 'product_id');
 GRANT INSERT (

@@ -1,6 +1,6 @@
 -- The event counter. Nobody sets it: it is moved by a function, and only upwards. While a tenant is suspended or about
--- to be deleted it stands still for all but the system, and with it every write. All of a tenant read how far it is,
--- which says nothing of what happened.
+-- to be deleted it stands still for all but the system, and with it every write. All members of a tenant may read it,
+-- which reveals nothing of what happened.
 CALL app.secure_table('tenant_seq');
 CALL app.let_system_reach('tenant_seq');
 CREATE POLICY tenant_seq_read_tenant ON tenant_seq AS RESTRICTIVE FOR SELECT TO dealgraph_app
@@ -11,9 +11,9 @@ GRANT UPDATE (open) ON tenant_seq TO dealgraph_system;
 GRANT INSERT ON tenant_seq TO dealgraph_system;
 
 -- Takes the numbers of a transaction's events and audit entries, moves the chain's head on, and notes which kinds of
--- records have changed by then; nothing when the tenant may not be written by whoever asks. The owner's, so that a
--- writer who can run any statement still can't wind the numbers or the chain back. A policy could not tell: it sees the
--- row that comes of an UPDATE and not the one that was.
+-- records have changed by then; nothing when the actor may not write the tenant. It runs as the owner, so that a writer
+-- who can run any statement still can't wind the numbers or the chain back. A policy could not hold that: it sees the row
+-- after an UPDATE and not the one before.
 CREATE OR REPLACE FUNCTION app.take_numbers(
         of_tenant uuid, event_count bigint, entry_count bigint, digest bytea, kinds text[]
     )
@@ -37,7 +37,7 @@ REVOKE ALL ON FUNCTION app.take_numbers(uuid, bigint, bigint, bytea, text[]) FRO
 GRANT EXECUTE ON FUNCTION app.take_numbers(uuid, bigint, bigint, bytea, text[]) TO dealgraph_app, dealgraph_system;
 
 -- The event log: writers append in their own name, nobody changes or deletes. Reading is the system's, because an event
--- carries what some of the tenant may not see; the hub applies the same rule as the policies in memory.
+-- carries what some members may not see; the hub applies the rule of the policies in memory.
 -- The partitions are reached through the table only: nothing is granted on them, and they have no policy.
 CALL app.secure_table('events');
 ALTER TABLE events_default ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
@@ -45,7 +45,7 @@ REVOKE ALL ON events_default FROM PUBLIC, dealgraph_app, dealgraph_system;
 CREATE POLICY events_append ON events FOR INSERT TO dealgraph_app
     WITH CHECK (tenant_id = app.tenant_for_writers() AND actor = app.author());
 CREATE POLICY events_system ON events FOR SELECT TO dealgraph_system USING (true);
--- Becoming a member is told too, and happens before there is an actor.
+-- Becoming a member is an event too, and happens before there is an actor.
 CREATE POLICY events_append_system ON events FOR INSERT TO dealgraph_system WITH CHECK (true);
 GRANT INSERT ON events TO dealgraph_app;
 GRANT SELECT, INSERT ON events TO dealgraph_system;
@@ -66,7 +66,8 @@ REVOKE ALL ON FUNCTION app.epoch(uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION app.epoch(uuid) TO dealgraph_app, dealgraph_system;
 
 -- Makes the partitions of today and the three days to come, and drops those whose last event is older than so many
--- days; answers how many were dropped. All that the system login may do to the shape of a table, so it is the owner's.
+-- days; returns how many were dropped. It runs as the owner: this is all that the system login may do to the shape of a
+-- table.
 -- A partition is attached and not created in place, since that would lock out readers and writers; taking one away
 -- does, for as long as it takes or half a second, and is tried again the next time.
 CREATE OR REPLACE FUNCTION app.keep_events(days integer) RETURNS integer

@@ -56,7 +56,7 @@ BEGIN
     FROM pg_class c
     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
       AND c.relname NOT IN ('_sqlx_migrations')
-      -- A partition is reached through its table, by that one's policies; by itself it has none and lets nobody in.
+      -- A partition is reached through its table, by that one's policies; by itself it has none and admits no login.
       AND NOT (c.relrowsecurity AND c.relforcerowsecurity
                AND (c.relispartition OR EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid)));
     IF broken IS NOT NULL THEN
@@ -105,7 +105,7 @@ BEGIN
         RAISE EXCEPTION 'procedures that a login could call, or that run with the rights of the owner: %', broken;
     END IF;
 
-    -- A place in the tree of teams is never empty: the scope `team` would reach everything.
+    -- A team path is never empty: the scope `team` would reach everything.
     SELECT string_agg(c.relname, ', ') INTO broken
     FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'team_path' AND NOT a.attisdropped
     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')

@@ -1,5 +1,5 @@
 -- Deals come about evenly over two years. Half of them are open, spread over four stages; six of ten open ones wait
--- for somebody, half of those longer than they should.
+-- for a member, half of those longer than they should.
 INSERT INTO opportunities (
     tenant_id, opportunity_id, name, name_normalized, pipeline_id, stage_id, stage_entered_at, status, board_position,
     amount_minor, amount_currency, probability, expected_close_on, won_at, lost_at, lost_reason, source, company_id,

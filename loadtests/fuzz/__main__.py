@@ -121,7 +121,7 @@ class Run:
             self.on_field(role, operation, unit * weight, until, counts)
         answer = self.server.post(self.token, "{ viewer { role } }").json()
         if (answer.get("data") or {}).get("viewer", {}).get("role") != role:
-            self.keep(role, "viewer", [("role", "the person is no longer who they were")], "", str(answer), "")
+            self.keep(role, "viewer", [("role", "the person has another role")], "", str(answer), "")
         return counts
 
     def on_field(self, role: str, operation: Any, cases: int, until: float, counts: Counts) -> None:
@@ -217,7 +217,7 @@ def main() -> int:
         if total < arguments.cases:
             print(f"fewer than the {arguments.cases} asked for: --seconds was too short")
         for finding in list(run.findings.values())[:SHOWN]:
-            tell(finding)
+            report(finding)
     return 1 if run.findings or not total else 0
 
 
@@ -233,7 +233,7 @@ def show(role: str, counts: Counts) -> None:
     print(f"  5xx {faults['5xx']}, internal {faults['INTERNAL']}, leaks {faults['leak']}", flush=True)
 
 
-def tell(finding: Finding) -> None:
+def report(finding: Finding) -> None:
     """Prints a finding, so that it can be sent again by hand."""
     faults = ", ".join(f"{kind} {what}".strip() for kind, what in finding.faults)
     print(f"\nFOUND {finding.field}: {faults} ({finding.times} times, first as {finding.role})")

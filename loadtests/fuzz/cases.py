@@ -20,7 +20,7 @@ from tenants import Tenant
 EXCLUDED = {
     "tenantScheduleDeletion": "from then on everything answers TENANT_DELETING, and nothing else would be tested",
 }
-# What an argument names, where its own name and the types around it don't tell.
+# What an argument names, where its own name and the types around it don't say.
 _KINDS = {
     "ownerId": "user",
     "successorId": "user",
@@ -46,7 +46,7 @@ def _selected(text: str) -> list[ast.SelectionNode]:
 
 
 def register_scalars() -> None:
-    """Tells schemathesis of the scalars that it does not know, or would fill with what is never valid."""
+    """Registers with schemathesis the scalars that it does not know, or would fill with what is never valid."""
     whole = st.one_of(st.integers(0, 10_000_000), st.integers(-(2**53) + 1, 2**53 - 1), st.integers(-(2**70), 2**70))
     times = st.datetimes()
     json = st.recursive(st.none() | st.booleans() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=2))
@@ -168,7 +168,7 @@ class _Aiming(graphql.Visitor):
         if names[0] in ("after", "before") and "input" not in names:
             return nodes.String(self.random.choice([*self.aim.cursors, node.value]))
         known = next((self.aim.texts[name] for name in names[:2] if name in self.aim.texts), None)
-        # A password that fits would sign somebody in, also somebody of the other tenant.
+        # A password that fits would sign a person in, also one of the other tenant.
         if getattr(scalar, "name", "") == "String" and known and self.random.random() < 0.7:
             return nodes.String(self.random.choice(known))
         return None
@@ -179,7 +179,7 @@ class _Aiming(graphql.Visitor):
         return None
 
     def kind(self) -> str | None:
-        """What kind of record an id is to name here, going outwards until a name or a type tells."""
+        """What kind of record an id is to name here, going outwards until a name or a type says it."""
         for name, type_ in reversed(self.words):
             for word in (name, type_):
                 if word in _KINDS:

@@ -66,7 +66,7 @@ class Judge:
         verdict.faults += [("INTERNAL", "") for code in verdict.codes if code == "INTERNAL"]
         verdict.faults += [("signed out", "") for code in verdict.codes if code == "UNAUTHENTICATED"]
         verdict.faults += [("undocumented", code) for code in sorted(verdict.codes - self._codes)]
-        # Of these the documentation says that there may be more; they are told, and are no fault.
+        # Of these the documentation says that there may be more; they are reported, and are no fault.
         verdict.unknown = verdict.refusals - self._codes
         self._look_for_leaks(document, data, body, verdict)
         return verdict

@@ -25,7 +25,7 @@ class Server:
     def __init__(self, executable: str) -> None:
         self._executable = str(Path(executable).resolve())
         self._folder = tempfile.TemporaryDirectory(prefix="dealgraph-fuzz-", ignore_cleanup_errors=True)
-        # Postgres started as root runs as somebody else, who has to get in.
+        # Postgres started as root runs as another account, which has to get in.
         os.chmod(self._folder.name, 0o755)
         self.data = Path(self._folder.name) / "data"
         self._log = Path(self._folder.name) / "log"
@@ -36,7 +36,7 @@ class Server:
         self._session = requests.Session()
 
     def __enter__(self) -> Self:
-        # Points are only told: otherwise most cases would be refused unread, and prove nothing.
+        # Points are only reported: otherwise most cases would be refused unread, and prove nothing.
         environment = os.environ | {"DEALGRAPH_LIMIT_POINTS": "measure"}
         command = [self._executable, "dev", "--port", str(self._port), "--data-dir", str(self.data)]
         with self._log.open("wb") as log:

@@ -46,7 +46,7 @@ pub(crate) trait Target {
 }
 
 /// What all users share.
-struct Round {
+struct UserPool {
     workload: Arc<Workload>,
     users: Vec<Mutex<User>>,
     failure: StdMutex<Option<String>>,
@@ -55,7 +55,7 @@ struct Round {
 /// A user's connection, how often it asked, and when it asked first and was answered last.
 struct User {
     connection: Connection,
-    turn: usize,
+    asked: usize,
     first: Option<Instant>,
     last: Option<Instant>,
 }
@@ -73,28 +73,28 @@ pub(crate) async fn run(
         let connection = Connection::open(server.address()).await?;
         connected.push(Mutex::new(User {
             connection,
-            turn: 0,
+            asked: 0,
             first: None,
             last: None,
         }));
     }
-    let round = Arc::new(Round {
+    let pool = Arc::new(UserPool {
         workload: Arc::clone(workload),
         users: connected,
         failure: StdMutex::default(),
     });
 
-    let shared = Arc::clone(&round);
+    let shared = Arc::clone(&pool);
     let ask: TransactionFunction = Arc::new(move |user| {
-        let round = Arc::clone(&shared);
-        Box::pin(async move { ask(&round, user).await })
+        let pool = Arc::clone(&shared);
+        Box::pin(async move { ask(&pool, user).await })
     });
     let metrics = GooseAttack::initialize_with_config(configuration(server, users, length)?)?
         .register_scenario(Scenario::new(workload.name).register_transaction(Transaction::new(ask)))
         .execute()
         .await?;
 
-    if let Some(failure) = round
+    if let Some(failure) = pool
         .failure
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
@@ -109,7 +109,7 @@ pub(crate) async fn run(
         .ok_or("nobody was answered")?
         .raw_data;
     let milliseconds = |microseconds: u64| Duration::from_micros(microseconds).as_secs_f64() * 1e3;
-    let (requests, span) = counted(&round).await?;
+    let (requests, span) = counted(&pool).await?;
     Ok(Attacked {
         requests,
         per_second: requests as f64 / span.as_secs_f64(),
@@ -137,19 +137,19 @@ fn configuration(
     Ok(GooseConfiguration::parse_args_default(&options)?)
 }
 
-/// One turn of a user.
-async fn ask(round: &Round, goose: &mut GooseUser) -> TransactionResult {
+/// One request of a user.
+async fn ask(pool: &UserPool, goose: &mut GooseUser) -> TransactionResult {
     let number = goose.weighted_users_index;
-    let mut user = round.users[number].lock().await;
-    let question = round.workload.question(number, user.turn);
-    user.turn += 1;
+    let mut user = pool.users[number].lock().await;
+    let question = pool.workload.question(number, user.asked);
+    user.asked += 1;
     let asked = Instant::now();
     let answer = user.connection.ask(question).await;
     let answered = Instant::now();
     user.first.get_or_insert(asked);
     user.last = Some(answered);
     drop(user);
-    let (method, name) = (METHOD, round.workload.name);
+    let (method, name) = (METHOD, pool.workload.name);
     let Err(error) = answer else {
         return goose
             .record_custom_request_duration(method, name, answered - asked, true, None, None)
@@ -159,8 +159,7 @@ async fn ask(round: &Round, goose: &mut GooseUser) -> TransactionResult {
     goose
         .record_custom_request_duration(method, name, answered - asked, false, None, Some(&error))
         .await?;
-    round
-        .failure
+    pool.failure
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .get_or_insert_with(|| error.clone());
@@ -170,11 +169,11 @@ async fn ask(round: &Round, goose: &mut GooseUser) -> TransactionResult {
 
 /// How many requests there were, from the first question to the last answer. goose counts only from the moment that
 /// all users are there.
-async fn counted(round: &Round) -> Outcome<(usize, Duration)> {
+async fn counted(pool: &UserPool) -> Outcome<(usize, Duration)> {
     let (mut requests, mut first, mut last) = (0, None, None);
-    for user in &round.users {
+    for user in &pool.users {
         let user = user.lock().await;
-        requests += user.turn;
+        requests += user.asked;
         first = first.into_iter().chain(user.first).min();
         last = last.into_iter().chain(user.last).max();
     }
@@ -184,7 +183,7 @@ async fn counted(round: &Round) -> Outcome<(usize, Duration)> {
     ))
 }
 
-/// Ends when somebody pressed Ctrl-C: goose has a handler of its own, which keeps the signal from ours.
+/// Ends at Ctrl-C: goose has a handler of its own, which keeps the signal from ours.
 pub(crate) async fn interrupted() {
     while !goose::is_killswitch_triggered() {
         sleep(Duration::from_millis(100)).await;

@@ -8,7 +8,7 @@ use crate::{
     Outcome,
     client::Connection,
     server::Server,
-    workload::{ABOVE, Kind, Variant, Workload},
+    workload::{ABOVE, Variant, Workload, WorkloadKind},
 };
 
 /// The first deals of a stage in board order.
@@ -32,15 +32,17 @@ pub(crate) async fn answers(
             )
         };
         let right = match workload.kind {
-            Kind::Board => board(&mut connection, database, variant).await?,
-            Kind::One => one(&mut connection, database, variant).await?,
-            Kind::List => listed(&mut connection, database, variant).await?,
-            Kind::Due | Kind::Latency => due(&mut connection, database, variant).await?,
-            Kind::Deep => deep(&mut connection, database, variant).await?,
-            Kind::Move => moved(&mut connection, database, variant).await?,
-            Kind::Create => created(&mut connection, variant).await?,
+            WorkloadKind::Board => board(&mut connection, database, variant).await?,
+            WorkloadKind::One => one(&mut connection, database, variant).await?,
+            WorkloadKind::List => listed(&mut connection, database, variant).await?,
+            WorkloadKind::Due | WorkloadKind::Latency => {
+                due(&mut connection, database, variant).await?
+            }
+            WorkloadKind::Deep => deep(&mut connection, database, variant).await?,
+            WorkloadKind::Move => moved(&mut connection, database, variant).await?,
+            WorkloadKind::Create => created(&mut connection, variant).await?,
             // Its parts are checked by themselves.
-            Kind::Mixed => Ok(()),
+            WorkloadKind::Mixed => Ok(()),
         };
         right.map_err(wrong)?;
     }
@@ -149,8 +151,8 @@ async fn moved(
     database: &mut PgConnection,
     variant: &Variant,
 ) -> Judged {
-    for turn in 0..variant.questions.len() {
-        let answer = ask(connection, variant, turn).await?;
+    for nth in 0..variant.questions.len() {
+        let answer = ask(connection, variant, nth).await?;
         let said = answer["data"]["opportunityMoveStage"]["opportunity"]["stage"]["name"].clone();
         let stands: String = sqlx::query_scalar(
             "SELECT s.name FROM opportunities o JOIN stages s ON s.tenant_id = o.tenant_id AND s.stage_id = o.stage_id \
@@ -160,7 +162,7 @@ async fn moved(
         .bind(variant.about)
         .fetch_one(&mut *database)
         .await?;
-        let wanted = ["Proposal", "Engaging"][turn % 2];
+        let wanted = ["Proposal", "Engaging"][nth % 2];
         if stands != wanted || said != *wanted {
             return Ok(Err(format!(
                 "moved to {wanted}, it says {said} and stands in {stands}"
@@ -170,9 +172,9 @@ async fn moved(
     Ok(Ok(()))
 }
 
-async fn ask(connection: &mut Connection, variant: &Variant, turn: usize) -> Outcome<Json> {
+async fn ask(connection: &mut Connection, variant: &Variant, nth: usize) -> Outcome<Json> {
     Ok(serde_json::from_slice(
-        &connection.ask(&variant.questions[turn]).await?,
+        &connection.ask(&variant.questions[nth]).await?,
     )?)
 }
 

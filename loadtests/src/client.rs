@@ -48,7 +48,7 @@ impl Question {
         })
     }
 
-    /// A request of somebody without a token, who comes from an address through a proxy.
+    /// A request of a caller without a token, who comes from an address through a proxy.
     pub(crate) fn anonymous(
         address: &str,
         document: &str,

@@ -159,7 +159,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Connects to a database as somebody whom no policy stops: for making data and for judging answers.
+    /// Connects to a database as a superuser, whom no policy binds: for making data and for judging answers.
     pub(crate) async fn superuser_of(&self, database: &str) -> Outcome<PgConnection> {
         Ok(
             PgConnection::connect_with(&self.postgres.connect_options("postgres", database))

@@ -45,7 +45,7 @@ impl Used {
     }
 }
 
-/// What everybody else used, who disturbs what is measured.
+/// What all other processes used, which disturb what is measured.
 pub(crate) struct Others {
     used: Duration,
     at: Instant,

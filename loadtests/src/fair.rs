@@ -22,7 +22,7 @@ use crate::{
     cluster::Cluster,
     data, report, say,
     server::{self, Server},
-    workload::{self, Kind},
+    workload::{self, WorkloadKind},
 };
 
 /// Of the large tenant, at the same time.
@@ -40,7 +40,7 @@ pub(crate) async fn run(options: &Options, cluster: &Cluster) -> Outcome<()> {
     let mut database = cluster.superuser().await?;
     let all = workload::all(&mut database, cluster).await?;
     let of = |kind| all.iter().find(|workload| workload.kind == kind);
-    let (boards, lists) = (of(Kind::Board), of(Kind::List));
+    let (boards, lists) = (of(WorkloadKind::Board), of(WorkloadKind::List));
     let (boards, lists) = (boards.ok_or("no boards")?, lists.ok_or("no lists")?);
     let board = boards.variants[0].questions[0].clone();
     let read = lists.variants.last().ok_or("nothing to read")?.questions[0].clone();
@@ -77,7 +77,8 @@ pub(crate) async fn run(options: &Options, cluster: &Cluster) -> Outcome<()> {
             rounds.push((alone, beside, boards));
         }
         server.stop().await?;
-        let middle = |of: &dyn Fn(&Round) -> f64| report::median(rounds.iter().map(of).collect());
+        let middle =
+            |of: &dyn Fn(&FairRound) -> f64| report::median(rounds.iter().map(of).collect());
         println!(
             "| {name} | {:.1} / {:.1} | {:.1} / {:.1} | {:.2} | {:.0} |",
             middle(&|round| round.0.0),
@@ -131,7 +132,7 @@ fn attacks(like: &Question) -> Vec<Question> {
 
 /// p50 and p99 in milliseconds.
 type Times = (f64, f64);
-type Round = (Times, Times, f64);
+type FairRound = (Times, Times, f64);
 
 /// What the even pace is answered in while others flood, and how many of their boards are answered each second.
 async fn flooded(
@@ -151,7 +152,7 @@ async fn flooded(
                 if stop.load(Ordering::Relaxed) {
                     break;
                 }
-                // Those who are told that their tenant is busy ask again, and those who are cut off come back.
+                // Callers who hear that their tenant is busy ask again, and those who are cut off come back.
                 if connection.exchange(question).await.is_err() {
                     match Connection::open(address).await {
                         Ok(again) => connection = again,

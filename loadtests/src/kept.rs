@@ -1,4 +1,4 @@
-//! What becomes of kept answers while Redis fails: nine reads to one move, round after round with another fault. An
+//! What the response cache does while Redis fails: nine reads to one move, round after round with another fault. An
 //! answer that is an error ends the measurement.
 
 use std::time::Duration;
@@ -14,12 +14,12 @@ use crate::{
     cluster::Cluster,
     data, report, say,
     server::{self, Server},
-    workload::{self, Kind},
+    workload::{self, WorkloadKind},
 };
 
 /// How Redis fares meanwhile.
 #[derive(Debug, Clone, Copy)]
-enum Fault {
+enum RedisFault {
     None,
     /// It answers nobody, and says nothing of it.
     Stopped,
@@ -29,22 +29,22 @@ enum Fault {
     Full,
 }
 
-const FAULTS: [(Fault, &str); 5] = [
-    (Fault::None, "well"),
-    (Fault::Stopped, "stopped"),
-    (Fault::Flushed, "emptied ten times a second"),
-    (Fault::Full, "full"),
-    (Fault::None, "well again"),
+const FAULTS: [(RedisFault, &str); 5] = [
+    (RedisFault::None, "well"),
+    (RedisFault::Stopped, "stopped"),
+    (RedisFault::Flushed, "emptied ten times a second"),
+    (RedisFault::Full, "full"),
+    (RedisFault::None, "well again"),
 ];
 
-/// Measures each fault in turns, and prints the table.
+/// Measures each fault in rotation, and prints the table.
 pub(crate) async fn run(options: &Options, cluster: &Cluster) -> Outcome<()> {
     data::ensure(cluster, data::Set::Usual).await?;
     let mut database = cluster.superuser().await?;
     let all = workload::all(&mut database, cluster).await?;
     let mixed = all
         .into_iter()
-        .find(|workload| workload.kind == Kind::Mixed);
+        .find(|workload| workload.kind == WorkloadKind::Mixed);
     let mixed = std::sync::Arc::new(mixed.ok_or("nothing is mixed")?);
     let executable = server::executable(options)?;
     let keeping = [("DEALGRAPH_CACHE_BYTES", (64 << 20).to_string())];
@@ -94,27 +94,27 @@ pub(crate) async fn run(options: &Options, cluster: &Cluster) -> Outcome<()> {
 struct Broken {
     redis: Pid,
     url: String,
-    fault: Fault,
+    fault: RedisFault,
     flushing: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl Broken {
-    async fn begin(cluster: &Cluster, fault: Fault) -> Outcome<Self> {
+    async fn begin(cluster: &Cluster, fault: RedisFault) -> Outcome<Self> {
         let redis = Pid::from_raw(cluster.redis_pid().cast_signed());
         let url = cluster.redis_url();
         let mut flushing = None;
         match fault {
-            Fault::None => {}
-            Fault::Stopped => kill(redis, Signal::SIGSTOP)?,
-            Fault::Flushed => {
+            RedisFault::None => {}
+            RedisFault::Stopped => kill(redis, Signal::SIGSTOP)?,
+            RedisFault::Flushed => {
                 let url = url.clone();
                 flushing = Some(tokio::spawn(async move {
-                    while tell(&url, &["FLUSHALL"]).await.is_ok() {
+                    while command(&url, &["FLUSHALL"]).await.is_ok() {
                         tokio::time::sleep(Duration::from_millis(100)).await;
                     }
                 }));
             }
-            Fault::Full => tell(&url, &["CONFIG", "SET", "maxmemory", "1"]).await?,
+            RedisFault::Full => command(&url, &["CONFIG", "SET", "maxmemory", "1"]).await?,
         }
         Ok(Self {
             redis,
@@ -126,21 +126,21 @@ impl Broken {
 
     async fn mend(self) -> Outcome<()> {
         match self.fault {
-            Fault::None => {}
-            Fault::Stopped => kill(self.redis, Signal::SIGCONT)?,
-            Fault::Flushed => self.flushing.iter().for_each(|flushing| flushing.abort()),
-            Fault::Full => tell(&self.url, &["CONFIG", "SET", "maxmemory", "0"]).await?,
+            RedisFault::None => {}
+            RedisFault::Stopped => kill(self.redis, Signal::SIGCONT)?,
+            RedisFault::Flushed => self.flushing.iter().for_each(|flushing| flushing.abort()),
+            RedisFault::Full => command(&self.url, &["CONFIG", "SET", "maxmemory", "0"]).await?,
         }
         Ok(())
     }
 }
 
-async fn tell(url: &str, command: &[&str]) -> Outcome<()> {
+async fn command(url: &str, words: &[&str]) -> Outcome<()> {
     let socket = url.split_once("://").map_or(url, |(_, path)| path);
     let mut redis = Command::new("redis-cli");
-    let done = redis.arg("-s").arg(socket).args(command).output().await?;
+    let done = redis.arg("-s").arg(socket).args(words).output().await?;
     match done.status.success() {
         true => Ok(()),
-        false => Err(format!("redis-cli {command:?} failed").into()),
+        false => Err(format!("redis-cli {words:?} failed").into()),
     }
 }

@@ -54,7 +54,7 @@ struct Options {
     users: u16,
     /// Only these workloads.
     #[arg(long, value_delimiter = ',')]
-    only: Vec<workload::Kind>,
+    only: Vec<workload::WorkloadKind>,
     /// Where the cluster and its data are kept for the next time; the build's folder unless said otherwise.
     #[arg(long, global = true)]
     data_dir: Option<PathBuf>,
@@ -76,11 +76,11 @@ enum What {
     Verify,
     /// Queries with and without fifty sign-ins a second beside them.
     SignIn,
-    /// Dealgraph, `PostGraphile` and pgbench in turns, on the same tables and policies.
+    /// Dealgraph, `PostGraphile` and pgbench, alternating on the same tables and policies.
     Peers,
     /// What a tenant that asks for as much as it can does to another one.
     Fair,
-    /// What becomes of kept answers while Redis fails.
+    /// The response cache while Redis fails.
     Kept,
     /// How what requests cost in points goes together with the time that they take.
     Price {
@@ -97,7 +97,7 @@ enum What {
         #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(10_000..=20_000_000))]
         deals: u32,
     },
-    /// Whether subscribers are told of everything, once and in order, while servers, Redis and Postgres are killed.
+    /// Whether subscribers receive everything, once and in order, while servers, Redis and Postgres are killed.
     Soak(soak::Options),
     /// Subscriptions: one event to many, many a second, memory, statements, and what events cost writers.
     Live {
@@ -126,7 +126,7 @@ impl Options {
         }
     }
 
-    fn wants(&self, kind: workload::Kind) -> bool {
+    fn wants(&self, kind: workload::WorkloadKind) -> bool {
         self.only.is_empty() || self.only.contains(&kind)
     }
 }
@@ -268,7 +268,7 @@ fn round_length(options: &Options, workloads: &[Arc<Workload>]) -> Duration {
     Duration::from_secs((options.seconds().saturating_sub(warm_ups) / rounds.max(1)).max(1))
 }
 
-/// Tells on stderr what goes on; the figures alone are on stdout.
+/// Prints progress on stderr; only the figures are on stdout.
 fn say(what: &str) {
     eprintln!("· {what}");
 }

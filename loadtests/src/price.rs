@@ -11,7 +11,7 @@ use crate::{
     cluster::Cluster,
     data, report, say,
     server::{self, Server},
-    workload::{self, Kind},
+    workload::{self, WorkloadKind},
 };
 
 /// So many queries.
@@ -40,7 +40,9 @@ pub(crate) async fn run(
     data::ensure(cluster, data::Set::Usual).await?;
     let mut database = cluster.superuser().await?;
     let all = workload::all(&mut database, cluster).await?;
-    let boards = all.iter().find(|workload| workload.kind == Kind::Board);
+    let boards = all
+        .iter()
+        .find(|workload| workload.kind == WorkloadKind::Board);
     let like = boards.ok_or("no boards")?.variants[0].questions[0].clone();
     let server = Server::start(cluster, &server::executable(options)?, 4).await?;
     let mut rng = Rng::with_seed(seed);

@@ -166,7 +166,7 @@ fn next_placeholder(text: &str) -> Option<(&str, usize, &str)> {
     Some((before, after[..digits].parse().ok()?, &after[digits..]))
 }
 
-/// The type of a value where Postgres could not tell it from what stands around it; the server always says it.
+/// The type of a value where Postgres could not infer it from what stands around it; the server always says it.
 fn cast(before: &str, value: &str) -> &'static str {
     if before.ends_with("unnest(") {
         return "::uuid[]";

@@ -44,7 +44,7 @@ pub(crate) struct Launch {
     pub(crate) address: SocketAddr,
     /// The name of its log.
     pub(crate) log: &'static str,
-    /// What it is told beside where its database is.
+    /// Its settings beside where its database is.
     pub(crate) settings: Vec<(&'static str, String)>,
 }
 

@@ -20,14 +20,14 @@ use crate::{
     cluster::Cluster,
     data, say,
     server::{self, Server},
-    workload::{self, Kind},
+    workload::{self, WorkloadKind},
 };
 
 /// Sign-ins that begin each second.
 const PER_SECOND: u32 = 50;
-/// Connections that they take turns on, more than wait at the hasher.
+/// Connections that sign-ins are spread over, more than wait at the hasher.
 const CONNECTIONS: usize = 64;
-/// What everybody's password is.
+/// The password of all of them.
 const PASSWORD: &str = "correct horse battery staple";
 
 const SIGN_IN: &str = "mutation SignIn($input: SignInInput!) { \
@@ -49,7 +49,7 @@ pub(crate) async fn run(options: &Options, cluster: &Cluster) -> Outcome<()> {
     let everything = workload::all(&mut database, cluster).await?;
     let queries = everything
         .into_iter()
-        .find(|workload| workload.kind == Kind::One);
+        .find(|workload| workload.kind == WorkloadKind::One);
     let queries = Arc::new(queries.ok_or("there is such a workload")?);
     let executable = server::executable(options)?;
     let server = Server::start(cluster, &executable, u32::from(options.users)).await?;
@@ -97,7 +97,7 @@ fn line(round: u64, signed_in: Option<(SignIns, Duration)>, queries: Attacked) {
     );
 }
 
-/// Lets people sign in, at a rate that does not wait for answers, until told to stop.
+/// Lets people sign in, at a rate that does not wait for answers, until it is to stop.
 async fn sign_ins(server: &Server, emails: &[String], stop: &AtomicBool) -> Outcome<SignIns> {
     let mut connections = Vec::new();
     for _ in 0..CONNECTIONS {
@@ -106,20 +106,20 @@ async fn sign_ins(server: &Server, emails: &[String], stop: &AtomicBool) -> Outc
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / PER_SECOND);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let mut under_way = JoinSet::new();
-    let (mut done, mut turn) = (SignIns::default(), 0_usize);
+    let (mut done, mut number) = (SignIns::default(), 0_usize);
     while !stop.load(Ordering::Relaxed) {
         ticks.tick().await;
-        let connection = Arc::clone(&connections[turn % CONNECTIONS]);
+        let connection = Arc::clone(&connections[number % CONNECTIONS]);
         let input =
-            json!({ "input": { "email": emails[turn % emails.len()], "password": PASSWORD } });
-        // Everybody from an address of their own, or they would be one attacker.
-        let address = format!("198.51.{}.{}", turn / 256 % 256, turn % 256);
+            json!({ "input": { "email": emails[number % emails.len()], "password": PASSWORD } });
+        // Each from an address of its own, or they would be one attacker.
+        let address = format!("198.51.{}.{}", number / 256 % 256, number % 256);
         let question = Question::anonymous(&address, SIGN_IN, &input)?;
         under_way.spawn(async move { sign_in(connection, question).await });
         while let Some(finished) = under_way.try_join_next() {
             note(&mut done, finished?);
         }
-        turn += 1;
+        number += 1;
     }
     while let Some(finished) = under_way.join_next().await {
         note(&mut done, finished?);
@@ -143,7 +143,7 @@ fn note(done: &mut SignIns, finished: Outcome<Duration>) {
     }
 }
 
-/// Gives some people a password, and tells their addresses.
+/// Gives some people a password, and returns their addresses.
 async fn set_passwords(database: &mut PgConnection) -> Outcome<Vec<String>> {
     let hash = Hasher::new(HashCost::default())?.hash(PASSWORD).await?;
     let sql = "UPDATE users SET password_hash = $1, email_verified_at = now() WHERE user_id IN \

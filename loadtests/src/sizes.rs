@@ -1,5 +1,5 @@
-//! Whether pages stay as quick as they are while a tenant grows: the same questions to a tenant of ten thousand deals and to a
-//! large one beside it, in turns, by one user, so that nothing waits for anything else.
+//! Whether pages stay as quick as they are while a tenant grows: the same questions to a tenant of ten thousand deals
+//! and to a large one beside it, alternating, by one user, so that nothing waits for anything else.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,7 +12,7 @@ use crate::{
     cluster::Cluster,
     data, report, say,
     server::{self, Server},
-    workload::{self, Kind, Workload},
+    workload::{self, Workload, WorkloadKind},
 };
 
 /// How much longer the slowest hundredth may take in the large tenant.
@@ -114,7 +114,7 @@ async fn pairs(
             let asked = (None, document, std::slice::from_ref(&variables));
             let variant = workload::variant(database, cluster, tenant, asked).await?;
             of.push(Arc::new(Workload {
-                kind: Kind::Latency,
+                kind: WorkloadKind::Latency,
                 name,
                 variants: vec![variant],
             }));

@@ -26,7 +26,7 @@ use crate::{Outcome, cluster::Cluster, say};
 
 /// A database of its own, made anew each time.
 const DATABASE: &str = "dealgraph_verify";
-/// People who ask in turns.
+/// People who ask one after another.
 const PEOPLE: usize = 2_000;
 /// Requests with tokens that were seen before.
 const SEEN: usize = 100_000;

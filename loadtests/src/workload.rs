@@ -46,7 +46,7 @@ const MOVED: std::ops::RangeInclusive<i32> = 2..=49;
 
 /// A kind of workload, for choosing on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Kind {
+pub(crate) enum WorkloadKind {
     /// 50 deals with owner, primary contact and its company, and 5 latest activities each with owner.
     Board,
     /// A deal with its owner.
@@ -69,13 +69,13 @@ pub(crate) enum Kind {
 
 /// Something that is asked again and again.
 pub(crate) struct Workload {
-    pub(crate) kind: Kind,
+    pub(crate) kind: WorkloadKind,
     pub(crate) name: &'static str,
     /// Who asks about what. Users take theirs by their numbers and keep it, as pgbench's clients do.
     pub(crate) variants: Vec<Variant>,
 }
 
-/// A person with what the person asks, in turns.
+/// A caller with what the caller asks, one after another.
 pub(crate) struct Variant {
     pub(crate) tenant: Uuid,
     /// What is asked about: a stage, a deal, or nothing.
@@ -86,18 +86,21 @@ pub(crate) struct Variant {
 impl Workload {
     /// Whether pgbench can do the same: of what creates something or does one thing after another, no script is made.
     pub(crate) fn is_repeatable(&self) -> bool {
-        !matches!(self.kind, Kind::Create | Kind::Mixed | Kind::Latency)
+        !matches!(
+            self.kind,
+            WorkloadKind::Create | WorkloadKind::Mixed | WorkloadKind::Latency
+        )
     }
 
     /// Whether a single user asks and only the time that takes is of interest.
     pub(crate) fn is_alone(&self) -> bool {
-        self.kind == Kind::Latency
+        self.kind == WorkloadKind::Latency
     }
 
-    /// What a user asks at its nth turn.
-    pub(crate) fn question(&self, user: usize, turn: usize) -> &Question {
+    /// What a user asks as its nth request.
+    pub(crate) fn question(&self, user: usize, nth: usize) -> &Question {
         let questions = &self.variants[user % self.variants.len()].questions;
-        &questions[turn % questions.len()]
+        &questions[nth % questions.len()]
     }
 }
 
@@ -148,16 +151,16 @@ pub(crate) async fn all(database: &mut PgConnection, cluster: &Cluster) -> Outco
     let small = variant(database, cluster, DUE_SMALL, (None, DUE, &[Json::Null])).await?;
     let large = variant(database, cluster, DUE_LARGE, (None, DUE, &[Json::Null])).await?;
     Ok(vec![
-        workload(Kind::Board, "board", boards),
-        workload(Kind::One, "one", ones),
-        workload(Kind::List, "list", lists),
-        workload(Kind::Due, "due list", dues),
-        workload(Kind::Deep, "deep board", deeps),
-        workload(Kind::Move, "move stage", moves),
-        workload(Kind::Create, "create contact", creates),
-        workload(Kind::Mixed, "mixed", mixed),
-        workload(Kind::Latency, SMALL_DUE_LIST, vec![small]),
-        workload(Kind::Latency, LARGE_DUE_LIST, vec![large]),
+        workload(WorkloadKind::Board, "board", boards),
+        workload(WorkloadKind::One, "one", ones),
+        workload(WorkloadKind::List, "list", lists),
+        workload(WorkloadKind::Due, "due list", dues),
+        workload(WorkloadKind::Deep, "deep board", deeps),
+        workload(WorkloadKind::Move, "move stage", moves),
+        workload(WorkloadKind::Create, "create contact", creates),
+        workload(WorkloadKind::Mixed, "mixed", mixed),
+        workload(WorkloadKind::Latency, SMALL_DUE_LIST, vec![small]),
+        workload(WorkloadKind::Latency, LARGE_DUE_LIST, vec![large]),
     ])
 }
 
@@ -220,7 +223,7 @@ async fn moving(database: &mut PgConnection, cluster: &Cluster, tenant: i32) -> 
     variant(database, cluster, tenant, (Some(deal), MOVE, &inputs)).await
 }
 
-/// The admin of a tenant, asking a document with each of these variables in turns.
+/// The admin of a tenant, asking a document with each of these variables in rotation.
 pub(crate) async fn variant(
     database: &mut PgConnection,
     cluster: &Cluster,

@@ -1,7 +1,7 @@
--- What only a superuser can take away, in the database of the product: run it once, after the database was made. `dev`
--- does so by itself; `migrate` says in its log when it was not done.
+-- Privileges that only a superuser can revoke, in the database of the product: run it once, after the database was made.
+-- `dev` does so by itself; `migrate` warns when it was not done.
 
--- Large objects are everybody's to make, and no policy binds them.
+-- Every login may create large objects, and no policy binds them.
 DO $$
 DECLARE
     made_for_all regprocedure;

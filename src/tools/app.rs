@@ -82,7 +82,7 @@ pub struct Serving {
     pub origins: Origins,
     /// How many days events are kept.
     pub event_days: u16,
-    /// How often subscribers who are up to date are told so. They are promised every 30 s.
+    /// How often `SYNCED` goes to subscribers who are up to date. They are promised it every 30 s.
     pub pulse: Duration,
     /// How many bytes of answers are kept in this process; none with 0.
     pub cache_bytes: u64,
@@ -114,7 +114,7 @@ impl Default for Serving {
 pub struct TokenSettings {
     /// What all tokens have in common.
     pub options: TokenOptions,
-    /// The secret of tokens that somebody else signs by HS256, if there are any.
+    /// The secret of tokens that another issuer signs by HS256, if there are any.
     pub hs256_secret: Option<Secret<String>>,
 }
 
@@ -287,7 +287,7 @@ impl App {
         self
     }
 
-    /// Serves until told to stop, then lets requests in flight end.
+    /// Serves until it is to stop, then lets requests in flight end.
     ///
     /// # Errors
     /// The listener broke.
@@ -370,7 +370,7 @@ struct Health {
     redis: RedisAddress,
 }
 
-/// Ready when the database answers; without Redis the server works, only slower to tell others: degraded.
+/// Ready when the database answers; without Redis the server works, but other servers learn of changes later: degraded.
 async fn ready(State(health): State<Health>) -> Response {
     let database = tokio::time::timeout(HEALTH_PATIENCE, health.db.answers())
         .await

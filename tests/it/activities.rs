@@ -1,4 +1,4 @@
-//! Activities and what they are about, as everybody who calls the API knows them.
+//! Activities and what they are about, as callers of the API know them.
 
 use dealgraph::base::ids::{ActivityId, CompanyId, ContactId, LeadId, OpportunityId, UserId};
 use serde_json::{Value, json};
@@ -141,7 +141,7 @@ fn activities_live_as_all_records_do() {
 }
 
 #[test]
-fn bad_input_is_told_by_code_and_field() {
+fn bad_input_is_reported_by_code_and_field() {
     test(async |world| {
         let rep = world.a(Who::Rep);
         let far = "9999-01-01T00:00:00Z";
@@ -355,7 +355,7 @@ fn who_sees_a_target_sees_the_activity_and_no_more_when_it_is_taken_away() {
         assert_eq!(
             targets(&seen),
             sorted(vec![lead.clone(), deal.clone()]),
-            "targets that somebody may not see are left out"
+            "targets that a member may not see are left out"
         );
         assert!(
             ACTIVITIES.is_seen(&world.a(Who::OtherRep), id).await,

@@ -101,7 +101,7 @@ fn a_key_is_shown_once_and_only_its_hash_is_kept() {
             .await;
         assert_eq!(
             listed["apiKeys"]["totalCount"], 2,
-            "whoever runs integrations sees keys"
+            "who runs integrations sees keys"
         );
         let hidden = world
             .a(Who::Manager)
@@ -112,7 +112,7 @@ fn a_key_is_shown_once_and_only_its_hash_is_kept() {
 }
 
 #[test]
-fn what_is_wrong_with_a_key_is_told_with_its_place() {
+fn errors_of_a_key_name_their_field() {
     test(async |world| {
         let admin = world.a(Who::Admin);
         for (input, code, field) in [
@@ -277,7 +277,7 @@ fn a_key_ends_earlier_but_never_later_and_is_revoked_for_good() {
             rotate.user_error("apiKeyRotate"),
             ("NOT_ACTIVE".to_owned(), "input.id".to_owned())
         );
-        let told: i64 = sqlx::query_scalar(
+        let changes: i64 = sqlx::query_scalar(
             "SELECT count(*) FROM access_changes WHERE tenant_id = $1 AND user_id = $2",
         )
         .bind(A.uuid("tenant", 1))
@@ -291,7 +291,7 @@ fn a_key_ends_earlier_but_never_later_and_is_revoked_for_good() {
         .fetch_one(&mut world.database.superuser().await)
         .await
         .unwrap();
-        assert_eq!(told, 2, "all servers are told of both changes");
+        assert_eq!(changes, 2, "all servers are notified of both changes");
     });
 }
 

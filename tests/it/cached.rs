@@ -1,4 +1,4 @@
-//! Kept answers: the same for all who see the same, for nobody else, never older than the question, and no fault of
+//! The response cache: the same for all who see the same, for nobody else, never older than the question, and no fault of
 //! Redis makes them so. All other tests run against a server that keeps all it can as well.
 
 use std::{collections::HashMap, sync::Arc};
@@ -93,9 +93,9 @@ fn a_hit_costs_a_point_and_says_what_it_is_when_asked() {
         };
         let (miss, hit) = (send().await, send().await);
         // As docs/caching.md shows it.
-        let told = |status, age| json!({ "status": status, "reason": null, "age": age });
-        assert_eq!(miss["cache"], told("MISS", Value::Null));
-        assert_eq!(hit["cache"], told("HIT", json!(0)));
+        let cache_status = |status, age| json!({ "status": status, "reason": null, "age": age });
+        assert_eq!(miss["cache"], cache_status("MISS", Value::Null));
+        assert_eq!(hit["cache"], cache_status("HIT", json!(0)));
         assert!(miss["cost"]["actual"].as_u64() > Some(1));
         assert_eq!(hit["cost"]["actual"], 1);
         let quiet = admin.send(DOCUMENTS[0], json!({})).await;
@@ -194,7 +194,7 @@ fn what_a_client_has_is_not_sent_again() {
 }
 
 #[test]
-fn whoever_is_in_a_class_is_shown_the_same_by_postgres() {
+fn all_of_a_visibility_class_are_shown_the_same_by_postgres() {
     test(async |world: &World| {
         let seed = seed();
         let mut rng = Rng::with_seed(seed);
@@ -350,10 +350,10 @@ fn who_says_so_is_answered_with_what_was_true_a_moment_ago_and_nobody_else_is() 
             "it was true a moment ago"
         );
         let body = json!({ "query": DOCUMENTS[0], "extensions": { "cache": true } });
-        let told = one.post(Some(token), &body).await;
-        assert_eq!(told["extensions"]["cache"]["status"], "MISS", "{told}");
+        let answer = one.post(Some(token), &body).await;
+        assert_eq!(answer["extensions"]["cache"]["status"], "MISS", "{answer}");
         assert!(ask(token, "max-age=0").await.0, "now is now");
-        // What is known of the tenant is newer by now, for everybody in it.
+        // What is known of the tenant is newer by now, for all members of it.
         assert!(ask(token, "max-age=60").await.0);
 
         ask(other, "max-age=60").await;
@@ -472,7 +472,7 @@ fn what_is_done_by_a_system_login_counts_as_a_change() {
             admin.query(owners).await,
             admin.ask_anew(owners).await.data()
         );
-        // A change past the product is not seen until the answer ages; this is what tells the test from one that
+        // A change past the product is not seen until the answer ages; this is what distinguishes the test from one that
         // never hits.
         let sql = format!(
             "UPDATE opportunities SET name = 'past it' WHERE tenant_id = '{}'",

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, PgConnection, raw_sql};
 
 use crate::{
     harness::{A, Who, test},
-    isolation::door::{claim, claims},
+    isolation::claims::{claim, claims},
 };
 
 /// Lists with their tables and the columns of their ids.
@@ -19,7 +19,7 @@ const KINDS: [(&str, &str); 6] = [
     ("products", "product_id"),
 ];
 
-const EVERYBODY: [Who; 9] = [
+const ALL: [Who; 9] = [
     Who::Admin,
     Who::Manager,
     Who::Rep,
@@ -51,7 +51,7 @@ fn a_button_that_is_shown_works_and_one_that_is_not_would_not() {
                 .unwrap();
         }
         let (mut said_yes, mut said_no) = (0, 0);
-        for who in EVERYBODY {
+        for who in ALL {
             let mut connection = world.database.connect("dealgraph_app").await;
             raw_sql("BEGIN").execute(&mut connection).await.unwrap();
             claim(&mut connection, &claims(&world.db, A.actor(who)).await).await;

@@ -228,7 +228,7 @@ async fn dev_on_a_port_in_use_says_so_and_touches_nothing() {
 }
 
 #[test]
-fn import_twice_loads_once_and_tells_what_it_repaired() {
+fn import_twice_loads_once_and_reports_what_it_repaired() {
     test(async |_: &World| {
         let database = Database::migrated().await;
         let db = open(&database, 1).await;
@@ -320,7 +320,7 @@ fn import_twice_loads_once_and_tells_what_it_repaired() {
         let counts =
             "Prospecting 500, Engaging 1589, Lost 2473, Won 4238; 85 companies, 1425 without one, ";
         assert!(loaded.starts_with(counts), "{loaded}");
-        // Made beside the verbs, and all the same known to whoever keeps answers.
+        // Made beside the verbs, and known to the response cache all the same.
         let changed = "SELECT changed ?& ARRAY['team', 'member', 'company', 'pipeline', 'opportunity'] FROM tenant_seq";
         let changed: bool = sqlx::query_scalar(changed)
             .fetch_one(&mut inspector)

@@ -1,4 +1,4 @@
-//! Companies, as everybody who calls the API knows them. The tests of another domain begin as a copy of these.
+//! Companies, as callers of the API know them. The tests of another domain begin as a copy of these.
 
 use dealgraph::base::ids::{CompanyId, UserId};
 use serde_json::{Value, json};
@@ -289,7 +289,7 @@ fn what_a_role_may_not_do_is_refused_and_leaves_no_trace() {
                 "{who:?}"
             );
         }
-        // Their own, but a rep deletes nothing; and nobody gives away what they then could not edit any more.
+        // Their own, but a rep deletes nothing; and nobody gives away what they then could not edit.
         let own = json!({ "id": A.id::<CompanyId>(1) });
         assert_eq!(
             delete(&world.a(Who::Rep), own)
@@ -315,7 +315,7 @@ fn what_a_role_may_not_do_is_refused_and_leaves_no_trace() {
 }
 
 #[test]
-fn bad_input_is_told_by_code_and_field() {
+fn bad_input_is_reported_by_code_and_field() {
     test(async |world| {
         let rep = world.a(Who::Rep);
         let long = "x".repeat(201);

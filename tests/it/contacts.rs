@@ -1,4 +1,4 @@
-//! Contacts and the ways to reach them, as everybody who calls the API knows them.
+//! Contacts and the ways to reach them, as callers of the API know them.
 
 use dealgraph::base::ids::{CompanyId, ContactId, ContactMethodId, UserId};
 use serde_json::{Value, json};
@@ -167,7 +167,7 @@ fn ways_to_reach_a_contact_are_replaced_as_a_whole_and_known_ones_keep_their_id(
 }
 
 #[test]
-fn bad_input_is_told_by_code_and_field() {
+fn bad_input_is_reported_by_code_and_field() {
     test(async |world| {
         let rep = world.a(Who::Rep);
         CONTACTS
@@ -335,7 +335,7 @@ fn a_contact_of_a_deal_stays_and_another_goes_with_its_methods() {
 }
 
 #[test]
-fn everybody_sees_a_contact_and_only_its_owner_and_who_leads_them_change_it() {
+fn all_see_a_contact_and_only_its_owner_and_who_leads_them_change_it() {
     test(async |world| {
         let id = json!(A.id::<ContactId>(1));
         let change = |n: u32| json!({ "id": id, "jobTitle": format!("Job {n}"), "contactMethods": [{ "kind": "EMAIL", "value": format!("a{n}@b.example") }] });

@@ -76,7 +76,7 @@ fn what_was_sent_once_can_be_named_by_its_hash_at_every_server() {
         let unknown = one.post(token, &by_hash).await;
         assert_eq!(code(&unknown), "PERSISTED_QUERY_NOT_FOUND");
         assert_eq!(unknown["errors"][0]["message"], "PersistedQueryNotFound");
-        // Whoever has not said who they are has nothing kept for others.
+        // A document of a caller without a token is not stored for others.
         one.post(
             None,
             &json!({ "query": OTHER, "extensions": persisted(OTHER) }),
@@ -97,7 +97,7 @@ fn what_was_sent_once_can_be_named_by_its_hash_at_every_server() {
                 &server.post(token, &json!({ "documentId": id })).await
             ));
         }
-        // Rights are those of who asks, whoever has sent it first.
+        // Rights are those of the caller, not of the one who sent it first.
         assert_eq!(code(&two.post(None, &by_hash).await), "UNAUTHENTICATED");
 
         let wrong = json!({ "query": OTHER, "extensions": persisted(DOCUMENT) });

@@ -10,7 +10,7 @@ use crate::harness::{
     A, Answer, B, Client, Schema, Who, World, global_id, kind_of_operation, test,
 };
 
-/// Everybody who does not run the tenant.
+/// All who are no admins.
 const NO_ADMINS: [Who; 8] = [
     Who::Manager,
     Who::Rep,
@@ -22,7 +22,7 @@ const NO_ADMINS: [Who; 8] = [
     Who::Auditor,
 ];
 
-/// Fields of inputs that say what somebody may do or where they stand.
+/// Fields of inputs that say what a member may do or which team they are in.
 const POWERS: [&str; 5] = ["role", "customRoleId", "permissions", "masks", "teamId"];
 
 /// Fields that no client sets, in any spelling that a careless input could have.
@@ -85,7 +85,7 @@ fn nobody_gives_power_by_any_mutation_that_takes_it() {
     });
 }
 
-/// What somebody would send to rise: for themselves where a person is named, with all that there is to have.
+/// What a member would send to gain power: for themselves where a person is named, with all that there is to have.
 fn inputs(schema: &Schema, mutation: &crate::harness::Field, who: Who) -> Vec<Value> {
     let of = &mutation.argument("input").expect("an input").of.name;
     let fields = schema.fields(of);

@@ -1,5 +1,5 @@
-//! Every change is told in the transaction that made it, and the numbers of a tenant's events have no gaps, ever: a reader that
-//! remembers the last number it saw misses nothing.
+//! Every change is logged in the transaction that made it, and the numbers of a tenant's events have no gaps, ever: a
+//! reader that remembers the last number it saw misses nothing.
 
 use std::{
     path::Path,
@@ -60,7 +60,7 @@ fn expect_contiguous(numbers: &[i64]) {
 }
 
 #[test]
-fn every_mutation_tells_of_itself_in_its_own_transaction() {
+fn every_mutation_appends_its_event_in_its_own_transaction() {
     test(async |world: &World| {
         let admin = world.a(Who::Admin);
         let mut inspector = world.database.superuser().await;
@@ -76,8 +76,8 @@ fn every_mutation_tells_of_itself_in_its_own_transaction() {
 
             let after = numbers(&mut inspector, A).await;
             expect_contiguous(&after);
-            assert!(after.len() > before.len(), "{name} tells of nothing");
-            let told: Vec<(String, String, bool, bool)> = sqlx::query_as(
+            assert!(after.len() > before.len(), "{name} has no event");
+            let logged: Vec<(String, String, bool, bool)> = sqlx::query_as(
                 "SELECT e.kind, e.request_id, e.record IS NOT NULL AND (e.visible_after IS NULL) = (e.kind = 'DELETED'), e.xmin = s.xmin AND e.seq <= s.last_seq AND e.actor = $3
                  FROM events e JOIN tenant_seq s USING (tenant_id) WHERE e.tenant_id = $1 AND e.seq > $2",
             )
@@ -87,7 +87,7 @@ fn every_mutation_tells_of_itself_in_its_own_transaction() {
             .fetch_all(&mut inspector)
             .await
             .expect("events can be read");
-            for (kind, request, whole, together) in told {
+            for (kind, request, whole, together) in logged {
                 assert!(
                     together,
                     "{name}: {kind} was written in another transaction or in another name"
@@ -178,7 +178,7 @@ fn what_is_refused_leaves_no_number() {
                 "{mutation}: {body}"
             );
         }
-        // A patch that changes nothing has nothing to tell either.
+        // A patch that changes nothing has no event either.
         let same = ask(
             Who::Admin,
             "companyUpdate",
@@ -205,7 +205,7 @@ const fn is_failing(n: usize) -> bool {
     n % 3 == 1
 }
 
-/// One write that may fail after it has told of itself.
+/// One write that may fail after it has appended its event.
 pub(crate) async fn write(db: &Db, request: &str, fails: bool) -> Result<()> {
     let id: CompanyId = A.id(4);
     db.write(
@@ -281,7 +281,7 @@ fn a_reader_never_sees_a_gap_while_many_write_fail_and_are_cut_off() {
             .sum();
         done.store(true, Ordering::Relaxed);
         assert!(watch.await.expect("no gap was seen") > 0);
-        // Whoever was cut off in the middle of COMMIT is waited for.
+        // A writer that was cut off in the middle of COMMIT is waited for.
         db.close().await;
 
         let mut inspector = world.database.superuser().await;
@@ -332,14 +332,14 @@ fn an_event_says_who_saw_the_record_before_and_who_sees_it_now() {
             .await;
         assert_eq!(data["opportunityUpdate"]["userErrors"], json!([]));
         let now = place(&mut inspector).await;
-        let told: (Option<String>, Option<String>) = sqlx::query_as(
+        let logged: (Option<String>, Option<String>) = sqlx::query_as(
             "SELECT visible_before, visible_after FROM events WHERE entity = 'opportunity' AND entity_id = $1 ORDER BY seq DESC LIMIT 1",
         )
         .bind(deal)
         .fetch_one(&mut inspector)
         .await
-        .expect("it is told");
-        assert_eq!(told, (Some(before.clone()), Some(now.clone())));
+        .expect("there is an event");
+        assert_eq!(logged, (Some(before.clone()), Some(now.clone())));
         let of = |who| A.user(who).to_string().replace("user:", "u:");
         assert!(
             before.contains(&of(Who::Rep)) && !before.contains(&of(Who::OtherRep)),
@@ -353,7 +353,7 @@ fn an_event_says_who_saw_the_record_before_and_who_sees_it_now() {
 }
 
 #[test]
-fn redis_is_told_after_the_commit_and_its_loss_changes_nothing() {
+fn redis_is_notified_after_the_commit_and_its_loss_changes_nothing() {
     test(async |world: &World| {
         let data = open_data().await;
         let redis = Redis::start(&data, &|_| {})
@@ -389,27 +389,27 @@ fn redis_is_told_after_the_commit_and_its_loss_changes_nothing() {
             );
         };
         // A hint is best effort, so one may be lost on a busy machine, but not all of ten.
-        let mut told = None;
+        let mut hint = None;
         for n in 0..10 {
-            create(&format!("Told {n}")).await;
-            let hint =
+            create(&format!("Hinted {n}")).await;
+            let arrived =
                 tokio::time::timeout(Duration::from_secs(3), listener.on_message().next()).await;
-            if let Ok(Some(message)) = hint {
-                told = Some(message.get_payload::<i64>().expect("a number"));
+            if let Ok(Some(message)) = arrived {
+                hint = Some(message.get_payload::<i64>().expect("a number"));
                 break;
             }
         }
-        let told = told.expect("a hint arrives");
+        let hint = hint.expect("a hint arrives");
         let committed = numbers(&mut inspector, A).await;
         assert!(
-            committed.contains(&told),
-            "the hint {told} came before its event: {committed:?}"
+            committed.contains(&hint),
+            "the hint {hint} came before its event: {committed:?}"
         );
 
         drop(listener);
         redis.stop().await;
         for n in 0..3 {
-            create(&format!("Untold {n}")).await;
+            create(&format!("Without a hint {n}")).await;
         }
         let all = numbers(&mut inspector, A).await;
         expect_contiguous(&all);

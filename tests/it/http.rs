@@ -111,7 +111,7 @@ fn every_answer_has_an_id_the_senders_own_if_it_is_sane() {
                 "{instead}"
             );
         }
-        assert!(world.log().contains("req_1.a-B"), "the log tells it too");
+        assert!(world.log().contains("req_1.a-B"), "the log has it too");
     });
 }
 
@@ -246,7 +246,7 @@ fn answers_are_in_the_order_of_the_question() {
 }
 
 #[test]
-fn a_token_is_never_told_back_nor_logged() {
+fn a_token_is_never_echoed_nor_logged() {
     test(async |world: &World| {
         let valid = world
             .tokens
@@ -265,10 +265,10 @@ fn a_token_is_never_told_back_nor_logged() {
                     .stranger(Some(token.clone()))
                     .send(document, json!({}))
                     .await;
-                let told = format!("{:?} {}", answer.headers, answer.body);
-                assert!(!told.contains(&token), "{told}");
+                let response = format!("{:?} {}", answer.headers, answer.body);
+                assert!(!response.contains(&token), "{response}");
             }
-            assert!(!world.log().contains(&token), "the log tells the token");
+            assert!(!world.log().contains(&token), "the log has the token");
         }
     });
 }
@@ -288,14 +288,18 @@ fn introspection_is_for_people_who_are_signed_in_and_can_be_turned_off() {
                 let reply = server.query(document).await;
                 let types = reply.body.to_string().matches("\"Company\"").count();
                 assert_eq!(types > 0, is_told, "{document}: {}", reply.body);
-                let told = server
+                let response = server
                     .http()
                     .post(server.url())
                     .json(&json!({ "query": document }))
                     .send()
                     .await
                     .expect("an answer");
-                assert_eq!(told.status().as_u16(), 401, "{document} without a token");
+                assert_eq!(
+                    response.status().as_u16(),
+                    401,
+                    "{document} without a token"
+                );
             }
             assert_eq!(
                 server.query("{ __typename }").await.body["data"],

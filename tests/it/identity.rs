@@ -1,4 +1,4 @@
-//! Who somebody is: forged, foreign and outdated tokens open nothing, and a membership that ends, ends at once.
+//! Who the caller is: forged, foreign and outdated tokens open nothing, and a membership that ends, ends at once.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{TimeDelta, Utc};
@@ -70,7 +70,7 @@ pub(crate) async fn assert_refused(world: &World, what: &str, token: &str) {
             "the token has expired, get a new one"
         ]
         .contains(&message),
-        "{what} is told: {message}"
+        "{what} is revealed: {message}"
     );
 }
 
@@ -135,7 +135,7 @@ fn the_algorithm_is_the_keys_and_the_key_is_looked_up_and_nothing_else() {
     test(async |world| {
         _ = crypto::aws_lc::DEFAULT_PROVIDER.install_default();
         let (claims, pem) = (claims(A, Who::Admin), pem().await);
-        // The classic: sign by HMAC with what everybody may know of the key.
+        // The classic: sign by HMAC with what is public of the key.
         let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
         for secret in [pem.as_bytes(), body.as_bytes(), pem.trim().as_bytes(), b""] {
             for algorithm in [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512] {
@@ -322,7 +322,7 @@ fn a_token_for_a_tenant_that_the_person_does_not_belong_to_opens_nothing() {
 }
 
 #[test]
-fn without_a_token_only_the_name_of_the_root_is_told() {
+fn without_a_token_only_the_name_of_the_root_is_returned() {
     test(async |world| {
         let stranger = world.stranger(None);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Leads, as everybody who calls the API knows them.
+//! Leads, as callers of the API know them.
 
 use dealgraph::base::ids::{LeadId, UserId};
 use serde_json::{Value, json};
@@ -88,7 +88,7 @@ fn leads_live_as_all_records_do() {
 }
 
 #[test]
-fn bad_input_is_told_by_code_and_field() {
+fn bad_input_is_reported_by_code_and_field() {
     test(async |world| {
         let rep = world.a(Who::Rep);
         let money = |minor: i64, currency: &str| json!({ "estimatedAmount": { "amountMinor": minor, "currency": currency } });

@@ -365,7 +365,7 @@ fn nobody_filters_or_sorts_by_what_they_are_not_shown() {
 }
 
 #[test]
-fn a_cursor_of_somebody_who_is_shown_more_opens_nothing() {
+fn a_cursor_of_a_member_who_is_shown_more_opens_nothing() {
     test(async |world| {
         arrange(world).await;
         let by_amount = "orderBy: [{ field: AMOUNT }]";
@@ -482,7 +482,7 @@ fn nobody_writes_what_they_are_not_shown_not_even_what_is_there() {
     });
 }
 
-/// A record as the database hands it to a reader, whoever resolves it.
+/// A record as the database hands it to a reader, whatever resolves it.
 async fn read<R: Record + std::fmt::Debug>(world: &World, who: Who, masks: &[Sensitive]) -> String {
     let permissions =
         ["companies", "contacts", "leads", "opportunities"].map(|kind| format!("{kind}:read:all"));
@@ -529,7 +529,7 @@ fn the_database_itself_hands_out_nothing_that_is_kept_back() {
     });
 }
 
-/// The audit log as somebody reads it: of each entry its kind, whether it is masked, and the values.
+/// The audit log as a member reads it: of each entry its kind, whether it is masked, and the values.
 async fn log_of(world: &World, who: Who) -> Vec<(String, bool, String)> {
     let document = "{ auditLog(first: 100) { nodes { entity entityId changes { field before after masked } } } }";
     let read = world.a(who).query(document).await;
@@ -564,7 +564,7 @@ async fn let_auditor(world: &World, permissions: &str) {
         .execute(&mut world.database.superuser().await)
         .await
         .unwrap();
-    // Whoever is asked now is read anew within a second.
+    // The actor is read anew within a second.
     let deals = match permissions.split_once("opportunities:read:") {
         Some((_, scope)) if scope.starts_with("own") => "OWN",
         Some(_) => "ALL",
@@ -648,7 +648,7 @@ fn the_audit_log_shows_of_each_kind_what_its_reader_could_read_there() {
         for kind in kinds {
             assert!(
                 none.iter().any(|(entity, ..)| entity == kind),
-                "that {kind} was changed is told"
+                "there is an event for the change of {kind}"
             );
         }
 
@@ -670,7 +670,7 @@ fn the_audit_log_shows_of_each_kind_what_its_reader_could_read_there() {
             "'users:read', 'audit:read', 'opportunities:read:own'",
         )
         .await;
-        assert!(!shown("opportunity").await, "it is somebody else's");
+        assert!(!shown("opportunity").await, "it is another member's");
         let own = format!(
             "UPDATE opportunities SET owner_id = '{}', team_path = NULL WHERE opportunity_id = '{}'",
             A.user(Who::Auditor).uuid(),

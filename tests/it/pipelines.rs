@@ -1,4 +1,4 @@
-//! Pipelines and their stages, as everybody who calls the API knows them.
+//! Pipelines and their stages, as callers of the API know them.
 
 use dealgraph::base::ids::{PipelineId, StageId};
 use serde_json::{Value, json};
@@ -291,7 +291,7 @@ fn stages_are_added_changed_and_removed_and_count_into_the_version_of_their_pipe
 }
 
 #[test]
-fn bad_input_is_told_by_code_and_field() {
+fn bad_input_is_reported_by_code_and_field() {
     test(async |world| {
         let admin = world.a(Who::Admin);
         let stage = |patch: Value| {

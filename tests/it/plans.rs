@@ -1,5 +1,5 @@
 //! Limits by plan: the operator puts a tenant on one, and from then on its requests are held against the plan's limits,
-//! everybody else's against the usual ones.
+//! all others' against the usual ones.
 
 use std::{
     sync::Arc,
@@ -114,13 +114,13 @@ fn a_plan_decides_what_its_tenant_may_ask_for_and_nobody_else() {
         );
         assert_eq!(code(&server.post(theirs, &long).await), "none");
 
-        let told = "{ viewer { rateLimit { limit } tenant { plan } } }";
-        let small = &server.send(Some(ours), told, &json!({})).await["data"]["viewer"];
+        let document = "{ viewer { rateLimit { limit } tenant { plan } } }";
+        let small = &server.send(Some(ours), document, &json!({})).await["data"]["viewer"];
         assert_eq!(
             (&small["rateLimit"]["limit"], &small["tenant"]["plan"]),
             (&json!(300), &json!("small"))
         );
-        let usual = &server.send(theirs, told, &json!({})).await["data"]["viewer"];
+        let usual = &server.send(theirs, document, &json!({})).await["data"]["viewer"];
         assert_eq!(
             (&usual["rateLimit"]["limit"], &usual["tenant"]["plan"]),
             (&json!(100_000), &Value::Null)

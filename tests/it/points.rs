@@ -1,4 +1,4 @@
-//! Requests are paid for in points: told always, given back where they were not needed, shared by all servers, and no
+//! Requests are paid for in points: reported always, given back where they were not needed, shared by all servers, and no
 //! fault of Redis stands in anybody's way.
 
 use std::{sync::Arc, time::Instant};
@@ -89,9 +89,9 @@ fn every_answer_says_what_it_cost_and_what_is_left() {
             "by the executor too"
         );
         let asked = "{ viewer { rateLimit { limit remaining restoreRate } tenant { rateLimit { limit } } } }";
-        let told = &admin.query(asked).await["viewer"];
-        assert_eq!(told["rateLimit"]["limit"], json!(100_000));
-        assert_eq!(told["tenant"]["rateLimit"]["limit"], json!(1_000_000));
+        let viewer = &admin.query(asked).await["viewer"];
+        assert_eq!(viewer["rateLimit"]["limit"], json!(100_000));
+        assert_eq!(viewer["tenant"]["rateLimit"]["limit"], json!(1_000_000));
 
         let write = "mutation { companyCreate(input: { name: \"A\" }) { company { id } userErrors { code } } }";
         let written = admin.send(write, json!({})).await;
@@ -170,7 +170,11 @@ fn who_has_nothing_left_is_refused_and_nobody_else_is() {
         let mut left = 520;
         for _ in 0..20 {
             let (status, answer) = server.ask(ada, BOARD).await;
-            assert_eq!((status, cost(&answer, "limit")), (200, 520), "only told");
+            assert_eq!(
+                (status, cost(&answer, "limit")),
+                (200, 520),
+                "only measured"
+            );
             left = cost(&answer, "remaining");
         }
         assert!(left < 471, "what was not taken does not come back: {left}");
@@ -229,7 +233,7 @@ fn a_subscription_pays_when_it_is_asked_for_and_not_for_being_interrupted() {
             "{before} of 420 are left"
         );
         for round in 0..3 {
-            // Whoever is in the tenant may have other rights by that.
+            // Members of the tenant may have other rights by that.
             let input = json!({ "id": global_id("team", A.uuid("team", 1)), "name": format!("West {round}") });
             act(&world.a(Who::Admin), "teamUpdate", input).await;
             rename(&world.a(Who::Admin), 1, &format!("Round {round}")).await;
@@ -308,18 +312,18 @@ fn what_was_missed_is_paid_for_event_by_event() {
         let analyst = world.a(Who::Analyst);
         let mut socket = Socket::at(&server.socket_url(), analyst.token().expect("a token")).await;
         socket.ask("1", document, json!({ "after": cursor })).await;
-        let mut told = Vec::new();
+        let mut received = Vec::new();
         let error = loop {
             let message = socket.message("1").await;
             if message["type"] == "error" {
                 break message["payload"][0]["extensions"].clone();
             }
             let version = message["payload"]["data"]["opportunityEvents"]["version"].as_u64();
-            told.push(version.expect("a version"));
+            received.push(version.expect("a version"));
         };
         assert!(
-            (10..40).contains(&told.len()),
-            "{told:?} are told for 90 points"
+            (10..40).contains(&received.len()),
+            "{received:?} are delivered for 90 points"
         );
         assert_eq!(error["code"], "RATE_LIMITED");
         assert!(error["retryAfter"].as_u64() > Some(0), "{error}");
@@ -329,13 +333,16 @@ fn what_was_missed_is_paid_for_event_by_event() {
         let mut socket = Socket::open(&analyst).await;
         let rest = json!({ "after": error["cursor"] });
         socket.ask("1", document, rest).await;
-        while told.len() < 60 {
+        while received.len() < 60 {
             let version = socket.change("1").await["version"].as_u64();
-            told.push(version.expect("a version"));
+            received.push(version.expect("a version"));
         }
-        assert!(told.is_sorted_by(|one, next| one + 1 == *next), "{told:?}");
+        assert!(
+            received.is_sorted_by(|one, next| one + 1 == *next),
+            "{received:?}"
+        );
 
-        // What is read and not told of costs its part too.
+        // What is read and not delivered costs its part too.
         let server = served(world, None, limits(280, 100_000, Spend::Enforce)).await;
         let token = analyst.token().expect("a token");
         let left = async || cost(&server.ask(token, LITTLE).await.1, "remaining");

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, raw_sql}
 
 use crate::{
     harness::{A, B, Database, Who, World, test},
-    isolation::door::{claim, claims},
+    isolation::claims::{claim, claims},
 };
 
 /// Everything that policies decide, as lines.
@@ -87,7 +87,7 @@ fn the_verification_runs_each_time_and_names_an_open_table() {
         let database = Database::migrated().await;
         let owner = database.options("dealgraph_owner").await;
         let mut superuser = database.superuser().await;
-        for (breach, told) in [
+        for (breach, message) in [
             (
                 "CREATE TABLE forgotten (tenant_id uuid PRIMARY KEY)",
                 "forgotten",
@@ -104,7 +104,7 @@ fn the_verification_runs_each_time_and_names_an_open_table() {
             raw_sql(breach).execute(&mut superuser).await.unwrap();
             let error = migrate::run(&owner).await.unwrap_err().to_string();
             assert!(
-                error.contains("99_verify.sql") && error.contains(told),
+                error.contains("99_verify.sql") && error.contains(message),
                 "{error}"
             );
         }
@@ -175,7 +175,7 @@ fn what_no_policy_binds_is_not_the_logins_to_make() {
                 "CALL app.permit('companies', 'SELECT', 'companies:read')",
                 "SELECT pg_read_file('postgresql.conf')",
             ] {
-                let told = refusal(world, login, Some(Who::Admin), sql).await;
+                let message = refusal(world, login, Some(Who::Admin), sql).await;
                 assert!(
                     [
                         "permission denied",
@@ -184,8 +184,8 @@ fn what_no_policy_binds_is_not_the_logins_to_make() {
                         "only roles"
                     ]
                     .iter()
-                    .any(|part| told.contains(part)),
-                    "{login}: {sql}: {told}"
+                    .any(|part| message.contains(part)),
+                    "{login}: {sql}: {message}"
                 );
             }
         }
@@ -193,7 +193,7 @@ fn what_no_policy_binds_is_not_the_logins_to_make() {
 }
 
 #[test]
-fn nobody_winds_numbers_back_or_writes_in_somebody_elses_name() {
+fn nobody_winds_numbers_back_or_writes_in_the_name_of_another() {
     test(async |world| {
         let (tenant, other) = (A.uuid("tenant", 1), B.uuid("tenant", 1));
         let app = async |who: Who, sql: &str| refusal(world, "dealgraph_app", Some(who), sql).await;
@@ -205,8 +205,8 @@ fn nobody_winds_numbers_back_or_writes_in_somebody_elses_name() {
             "changed = '{}'",
             "open = true",
         ] {
-            let told = app(Who::Admin, &format!("UPDATE tenant_seq SET {set}")).await;
-            assert!(told.contains("permission denied"), "{set}: {told}");
+            let message = app(Who::Admin, &format!("UPDATE tenant_seq SET {set}")).await;
+            assert!(message.contains("permission denied"), "{set}: {message}");
         }
         let system = refusal(
             world,
@@ -216,7 +216,7 @@ fn nobody_winds_numbers_back_or_writes_in_somebody_elses_name() {
         );
         assert!(system.await.contains("permission denied"));
 
-        // The function moves them on, for who may write, in their own tenant; by what it is told, and never back.
+        // The function moves them on, for who may write, in their own tenant; by what it is given, and never back.
         let mut connection = world.database.connect("dealgraph_app").await;
         let mut taken = async |who: Option<Who>,
                                tenant,
@@ -274,13 +274,13 @@ fn nobody_winds_numbers_back_or_writes_in_somebody_elses_name() {
             ] {
                 let is_own = who == Who::Rep && actor == rep.to_string();
                 for sql in [event(&actor), entry(&actor)] {
-                    let told = app(who, &sql).await;
+                    let message = app(who, &sql).await;
                     assert_eq!(
-                        told.contains("row-level security"),
+                        message.contains("row-level security"),
                         !is_own,
-                        "{who:?} as {actor}: {told}"
+                        "{who:?} as {actor}: {message}"
                     );
-                    assert!(!is_own || told.is_empty(), "{told}");
+                    assert!(!is_own || message.is_empty(), "{message}");
                 }
             }
         }
@@ -335,7 +335,7 @@ fn the_verification_finds_what_a_login_could_do_for_good() {
     test(async |world| {
         let (_, verify) = POLICIES.last().expect("the last one verifies");
         let mut superuser = world.database.superuser().await;
-        for (breach, told) in [
+        for (breach, message) in [
             (
                 "ALTER ROLE dealgraph_app SET statement_timeout = 0",
                 "dealgraph_app",
@@ -380,7 +380,7 @@ fn the_verification_finds_what_a_login_could_do_for_good() {
                 tx = superuser.begin().await.unwrap();
             }
             let error = raw_sql(*verify).execute(&mut *tx).await.expect_err(breach);
-            assert!(error.to_string().contains(told), "{breach}: {error}");
+            assert!(error.to_string().contains(message), "{breach}: {error}");
         }
         raw_sql(*verify).execute(&mut superuser).await.unwrap();
     });

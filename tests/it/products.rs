@@ -1,4 +1,4 @@
-//! Products, as everybody who calls the API knows them.
+//! Products, as callers of the API know them.
 
 use dealgraph::base::ids::{OpportunityId, ProductId};
 use serde_json::{Value, json};
@@ -38,7 +38,7 @@ fn id(n: u32) -> Value {
     json!(A.id::<ProductId>(n))
 }
 
-/// Makes the auditor, who is shown no amounts, somebody who may change products.
+/// Lets the auditor, who is shown no amounts, change products.
 async fn let_auditor_change(world: &World) {
     let sql = format!(
         "UPDATE roles SET permissions = permissions || ARRAY['admin'] WHERE role_id = '{}'",
@@ -73,8 +73,8 @@ fn a_product_is_created_with_all_its_fields_and_reads_back_as_it_was_written() {
                 product(json!({ "code": "A-200" })),
             )
             .await;
-        let told = ["unitPrice", "active", "description"].map(|field| least[field].clone());
-        assert_eq!(told, [Value::Null, json!(true), Value::Null]);
+        let defaults = ["unitPrice", "active", "description"].map(|field| least[field].clone());
+        assert_eq!(defaults, [Value::Null, json!(true), Value::Null]);
     });
 }
 
@@ -139,7 +139,7 @@ fn a_code_is_one_products_in_its_tenant_however_it_is_written() {
         assert_eq!(
             PRODUCTS.refused(&admin, "Create", archived.clone()).await,
             taken,
-            "what is put away keeps its code"
+            "an archived product keeps its code"
         );
         PRODUCTS
             .done(&admin, "Delete", json!({ "id": id(1) }))
@@ -216,13 +216,13 @@ fn every_filter_and_every_order_of_products_works() {
                 .column(&admin, "first: 2, filter: { active: true }", "code")
                 .await,
             ["P-3", "P-2"],
-            "the newest first, without what was put away"
+            "the newest first, without archived ones"
         );
     });
 }
 
 #[test]
-fn bad_input_is_told_by_code_and_field() {
+fn bad_input_is_reported_by_code_and_field() {
     test(async |world| {
         let cases = vec![
             (json!({ "name": " \t" }), "BLANK", "name"),
@@ -333,7 +333,7 @@ fn the_other_tenant_sees_and_changes_nothing() {
 }
 
 #[test]
-fn every_act_is_told_to_all_who_read_deals() {
+fn every_act_notifies_all_who_read_deals() {
     test(async |world| {
         let admin = world.a(Who::Admin);
         let mut rep = Socket::open(&world.a(Who::Rep)).await;
@@ -348,12 +348,12 @@ fn every_act_is_told_to_all_who_read_deals() {
             { "field": "description", "before": "Kept apart", "after": "Light", "masked": false },
             { "field": "unitPriceMinor", "before": 1_000, "after": 1_200, "masked": false },
         ]);
-        let told = json!({
+        let event = json!({
             "kind": "UPDATED", "recordId": id(1), "version": 2, "changes": changes,
             "product": { "name": "Product 1", "unitPrice": { "amountMinor": 1_200 } },
         });
-        assert_eq!(rep.event("1").await, told);
-        assert_eq!(cheap.event("1").await, told);
+        assert_eq!(rep.event("1").await, event);
+        assert_eq!(cheap.event("1").await, event);
 
         let change = json!({ "id": id(1), "unitPrice": null });
         PRODUCTS.done(&admin, "Update", change).await;

@@ -1,5 +1,5 @@
-//! The quick path answers what the executor answers, for every field of every record and for everybody; and it is
-//! the one that answers, but for the fields named here.
+//! The projection executor answers what the full executor answers, for every field of every record and for every role;
+//! and it is the one that answers, but for the fields named here.
 
 use std::fmt::Write as _;
 
@@ -22,7 +22,7 @@ const LISTS: [(&str, &str); 7] = [
 /// Whole records are read with these columns; no single field follows from both.
 pub(crate) const WHOLE: &str = "t.created_by, t.updated_at";
 
-/// Under this key the executor itself asks for types, and the quick path leaves it to it.
+/// Under this key the executor itself asks for types, and the projection executor leaves it to it.
 const TO_THE_EXECUTOR: &str = "__typeOf: __typename";
 
 /// An answer to which the executor was made to take part, without what that added.

@@ -63,7 +63,7 @@ struct Example {
     document: String,
     variables: Option<Value>,
     answer: Option<Value>,
-    /// What the latest subscription tells then.
+    /// What the latest subscription sends then.
     events: Vec<Value>,
 }
 
@@ -117,7 +117,7 @@ fn run(page: &str, examples: Vec<Example>) {
         };
         for example in examples {
             let mut got = reading.ask(&example).await;
-            // What it cost is told by docs/limits.md, once.
+            // What it cost is in docs/limits.md, once.
             if let Some(answer) = got.as_object_mut() {
                 answer.remove("extensions");
             }
@@ -133,10 +133,10 @@ fn run(page: &str, examples: Vec<Example>) {
                 ),
             }
             for event in &example.events {
-                let told = reading.told().await;
+                let next_event = reading.next_event().await;
                 assert!(
-                    fits(event, &told, &mut reading.kept),
-                    "{page} line {line} tells\n{told:#}"
+                    fits(event, &next_event, &mut reading.kept),
+                    "{page} line {line} gets\n{next_event:#}"
                 );
             }
         }
@@ -145,7 +145,7 @@ fn run(page: &str, examples: Vec<Example>) {
     });
 }
 
-/// Somebody who tries what a page shows.
+/// A reader who tries what a page shows.
 struct Reading<'w> {
     world: &'w World,
     database: Database,
@@ -182,19 +182,19 @@ impl Reading<'_> {
         }
         let variables = self.variables(example);
         if example.is_subscription() {
-            let token = token.expect("whoever follows has a token");
+            let token = token.expect("a subscriber has a token");
             let mut socket = Socket::at(&self.served.socket_url(), &token).await;
             socket.ask(OPERATION, &example.document, variables).await;
             self.followed = Some(socket);
-            return self.told().await;
+            return self.next_event().await;
         }
         self.served
             .send(token.as_deref(), &example.document, &variables)
             .await
     }
 
-    /// What the latest subscription tells next.
-    async fn told(&mut self) -> Value {
+    /// What the latest subscription sends next.
+    async fn next_event(&mut self) -> Value {
         let socket = self.followed.as_mut().expect("a subscription above");
         let mut message = socket.message(OPERATION).await;
         match message["type"].as_str() {
@@ -226,7 +226,7 @@ impl Reading<'_> {
         issued.expect("the key signs").token
     }
 
-    /// The secret in the last mail to somebody that was not read before.
+    /// The secret in the last mail to an address that was not read before.
     async fn mailed(&self, email: &str) -> String {
         for _ in 0..400 {
             let mails = mails_in(&self.served.mails);
@@ -546,7 +546,7 @@ const OF_OPERATORS: [&str; 2] = [
 ];
 
 #[test]
-fn every_code_that_a_form_can_be_told_is_written_down() {
+fn every_code_that_a_form_can_receive_is_documented() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let pages = [
         "docs/frontend.md",

@@ -89,8 +89,8 @@ impl Domain {
             let mut input = base.clone();
             merge(&mut input, &patch);
             let answer = self.act(client, verb, &input).await;
-            let told = answer.user_error(&format!("{}{verb}", self.one));
-            if told
+            let error = answer.user_error(&format!("{}{verb}", self.one));
+            if error
                 != (
                     code.to_owned(),
                     format!("input.{field}")
@@ -99,7 +99,7 @@ impl Domain {
                 )
             {
                 wrong.push(format!(
-                    "{told:?} instead of {code} {field} for {verb} {}",
+                    "{error:?} instead of {code} {field} for {verb} {}",
                     patch.to_string().chars().take(200).collect::<String>()
                 ));
             }
@@ -127,7 +127,7 @@ impl Domain {
         data[one].clone()
     }
 
-    /// Whether somebody sees a record.
+    /// Whether the client sees a record.
     pub(crate) async fn is_seen(&self, client: &Client<'_>, id: &Value) -> bool {
         self.read(client, id).await != Value::Null
     }
@@ -213,7 +213,7 @@ impl Domain {
         }
     }
 
-    /// What holds for all records: made once, changed by one of many, put away and taken back, and gone when deleted.
+    /// What holds for all records: made once, changed by one of many, archived and restored, and gone when deleted.
     pub(crate) async fn lives(
         &self,
         world: &World,

@@ -58,7 +58,7 @@ fn a_record_that_is_taken_from_its_owner_is_taken_from_the_owners_team_too() {
 }
 
 #[test]
-fn somebody_named_twice_takes_part_once() {
+fn a_member_named_twice_takes_part_once() {
     test(async |world| {
         let (contact, user) = (A.id::<ContactId>(1), A.user(Who::Rep));
         let twice = json!({ "name": "x", "contacts": [{ "contactId": contact }, { "contactId": contact }], "collaborators": [{ "userId": user }, { "userId": user }] });
@@ -74,7 +74,7 @@ fn somebody_named_twice_takes_part_once() {
 }
 
 #[test]
-fn what_is_wrong_with_a_new_deal_is_told_with_its_place() {
+fn errors_of_a_new_deal_name_their_field() {
     test(async |world| {
         let stage = A.id::<StageId>(1);
         let roles = |count: usize| {
@@ -96,7 +96,7 @@ fn what_is_wrong_with_a_new_deal_is_told_with_its_place() {
 }
 
 #[test]
-fn what_is_wrong_with_a_next_action_is_told_with_its_place() {
+fn errors_of_a_next_action_name_their_field() {
     test(async |world| {
         let rep = world.a(Who::Rep);
         DEALS
@@ -127,7 +127,7 @@ fn what_is_wrong_with_a_next_action_is_told_with_its_place() {
 }
 
 #[test]
-fn what_is_wrong_with_completing_is_told_with_its_place() {
+fn errors_of_completing_name_their_field() {
     test(async |world| {
         let done = Domain {
             fields: "id",
@@ -181,7 +181,7 @@ fn a_next_action_that_could_be_set_can_be_completed() {
 }
 
 #[test]
-fn what_is_wrong_with_a_stage_is_told_with_its_place() {
+fn errors_of_a_stage_name_their_field() {
     test(async |world| {
         let admin = world.a(Who::Admin);
         STAGES
@@ -200,7 +200,7 @@ fn what_is_wrong_with_a_stage_is_told_with_its_place() {
 }
 
 #[test]
-fn a_stage_that_is_not_there_is_told_by_the_field_that_names_it() {
+fn a_stage_that_does_not_exist_is_reported_on_the_field_that_names_it() {
     test(async |world| {
         let admin = world.a(Who::Admin);
         STAGES
@@ -223,7 +223,7 @@ fn a_stage_that_is_not_there_is_told_by_the_field_that_names_it() {
 }
 
 #[test]
-fn what_is_wrong_with_a_stage_of_a_new_pipeline_is_told_with_its_place() {
+fn errors_of_a_stage_of_a_new_pipeline_name_their_field() {
     test(async |world| {
         let admin = world.a(Who::Admin);
         let stages = |name: &str, probability: i32| json!({ "stages": [{ "name": "Fine", "probability": 1 }, { "name": name, "probability": probability }] });

@@ -89,12 +89,12 @@ fn an_admin_makes_changes_and_deletes_a_role() {
             gone["roleDelete"],
             json!({ "deletedId": role["id"], "userErrors": [] })
         );
-        let told = raw_told(world, &["role.created", "role.updated", "role.deleted"]).await;
-        assert_eq!(told, 3, "each stands in the audit log");
+        let logged = raw_logged(world, &["role.created", "role.updated", "role.deleted"]).await;
+        assert_eq!(logged, 3, "each stands in the audit log");
     });
 }
 
-async fn raw_told(world: &World, actions: &[&str]) -> i64 {
+async fn raw_logged(world: &World, actions: &[&str]) -> i64 {
     let mut superuser = world.database.superuser().await;
     sqlx::query_scalar("SELECT count(DISTINCT action) FROM audit_log WHERE action = ANY($1)")
         .bind(actions)
@@ -104,7 +104,7 @@ async fn raw_told(world: &World, actions: &[&str]) -> i64 {
 }
 
 #[test]
-fn what_is_wrong_with_a_role_is_told_with_its_place() {
+fn errors_of_a_role_name_their_field() {
     test(async |world| {
         let admin = world.a(Who::Admin);
         for (permissions, code, field) in [
@@ -188,7 +188,7 @@ fn a_tenant_makes_no_more_roles_than_its_quota_even_at_the_same_time() {
 }
 
 #[test]
-fn a_role_that_somebody_has_stays() {
+fn a_role_that_a_member_has_stays() {
     test(async |world| {
         let admin = world.a(Who::Admin);
         let delete = async |id: &Value| {
@@ -213,7 +213,7 @@ fn a_role_that_somebody_has_stays() {
 #[test]
 fn only_who_runs_the_tenant_writes_roles_and_none_gives_more_than_they_have() {
     test(async |world| {
-        // Somebody who runs the tenant without all of its rights, and whom amounts are kept from.
+        // A member who runs the tenant without all of its rights, and from whom amounts are masked.
         let permissions = "{users:read,users:write,admin,leads:read:team,leads:write:own}";
         let custom = A.uuid("role", 1);
         run(world, format!("UPDATE roles SET permissions = '{permissions}', masks = '{{amounts}}' WHERE role_id = '{custom}'")).await;
@@ -303,14 +303,14 @@ fn a_change_of_a_role_reaches_who_has_it_within_a_second() {
         );
         let input = json!({ "id": A.id::<RoleId>(1), "permissions": ["leads:read:all", "users:read"], "masks": ["PHONES"] });
         admin.query_with(UPDATE, json!({ "input": input })).await;
-        let told: i64 = sqlx::query_scalar(
+        let logged: i64 = sqlx::query_scalar(
             "SELECT count(*) FROM access_changes WHERE tenant_id = $1 AND user_id IS NULL AND changed_at > now() - interval '1 minute'",
         )
         .bind(A.uuid("tenant", 1))
         .fetch_one(&mut world.database.superuser().await)
         .await
         .unwrap();
-        assert_eq!(told, 1, "all servers are told");
+        assert_eq!(logged, 1, "all servers are notified");
         tokio::time::sleep(std::time::Duration::from_millis(1_600)).await;
         let after = closer.query(sees).await;
         assert_eq!(after["viewer"]["masks"], json!(["PHONES"]));

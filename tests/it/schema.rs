@@ -110,7 +110,7 @@ fn what_the_sweeps_leave_to_other_tests_is_tested_there() {
             .fields("Mutation")
             .iter()
             .any(|field| field.name == *name);
-        assert!(is_served, "{name} is no mutation any more");
+        assert!(is_served, "{name} is not a mutation");
         assert!(texts.contains(name), "{name} has no test");
     }
 }

@@ -1,4 +1,4 @@
-//! The second factor: how it is set up and shown, and that whoever only has the password gets nowhere.
+//! The second factor: how it is set up and shown, and that a person with the password alone gets nowhere.
 
 use chrono::Utc;
 use serde_json::{Value, json};
@@ -43,7 +43,7 @@ impl App {
     }
 }
 
-/// Somebody with a session, an app and recovery codes.
+/// A person with a session, an app and recovery codes.
 struct Protected {
     token: String,
     app: App,
@@ -451,7 +451,7 @@ fn it_is_turned_off_by_password_and_code_together() {
 }
 
 #[test]
-fn a_token_without_a_session_changes_nothing_of_how_somebody_signs_in() {
+fn a_token_without_a_session_changes_nothing_of_how_its_user_signs_in() {
     test(async |world| {
         protected(world).await;
         let client = world.a(WHO);
@@ -523,8 +523,8 @@ fn what_happens_to_it_is_audited_and_its_secrets_are_nowhere_in_the_clear() {
             .expect("the log is read");
         let secret = app.0.secret().to_base32();
         for text in [&world.log(), &log] {
-            for told in [&secret, &codes[0], &codes[1], &PASSWORD.to_owned()] {
-                assert!(!text.contains(told.as_str()), "{told} is told");
+            for sent in [&secret, &codes[0], &codes[1], &PASSWORD.to_owned()] {
+                assert!(!text.contains(sent.as_str()), "{sent} is revealed");
             }
         }
     });
@@ -576,7 +576,7 @@ fn a_session_that_showed_an_app_which_is_turned_off_has_shown_none() {
 }
 
 #[test]
-fn whoever_has_a_session_only_makes_no_app_of_theirs_the_persons() {
+fn a_session_alone_sets_up_no_authenticator_app_for_the_account() {
     test(async |world| {
         let session = signed_in(world, WHO).await;
         sql(world, "UPDATE tenants SET second_factor_required = true").await;

@@ -109,7 +109,7 @@ fn every_column_of_every_table_says_how_sensitive_it_is() {
             .iter()
             .filter(|(table, _)| !tables.contains(*table))
             .collect();
-        assert_eq!(gone, [&("", ""); 0], "no such tables any more");
+        assert_eq!(gone, [&("", ""); 0], "there are no such tables");
     });
 }
 

@@ -74,8 +74,8 @@ fn an_answer_is_given_up_as_soon_as_it_is_too_large() {
     test(async |world| {
         arrange(world).await;
         let admin = world.a(Who::Admin);
-        // Under this key the executor itself asks for types, and the quick path leaves it to it.
-        for (path, more) in [("quick path", ""), ("executor", "__typeOf: __typename")] {
+        // Under this key the executor itself asks for types, and the projection executor leaves it to it.
+        for (path, more) in [("projection", ""), ("executor", "__typeOf: __typename")] {
             let one = format!("{{ companies(first: 100) {{ nodes {{ {more} description }} }} }}");
             let answer = admin.send(&one, json!({})).await;
             let nodes = answer.data()["companies"]["nodes"].as_array().map(Vec::len);
@@ -142,7 +142,7 @@ fn rows_are_not_taken_into_memory_beyond_what_an_answer_needs() {
 }
 
 #[test]
-fn subscribers_are_told_of_what_is_too_large_and_of_all_that_is_not() {
+fn subscribers_are_notified_of_what_is_too_large_and_of_all_that_is_not() {
     test(async |world| {
         arrange(world).await;
         let admin = world.a(Who::Admin);
@@ -155,13 +155,13 @@ fn subscribers_are_told_of_what_is_too_large_and_of_all_that_is_not() {
             }
         }
         // Sixteen answers of 2.3 MB are more than there may be at once, and each by itself is not.
-        let told = |fields: &str| {
+        let subscription = |fields: &str| {
             format!(
                 "subscription($after: EventCursor) {{ companyEvents(after: $after) {{ kind recordId version company {{ {fields} }} }} }}"
             )
         };
         let mut socket = Socket::open(&admin).await;
-        let large = told(&repeated(ALIASES, "description"));
+        let large = subscription(&repeated(ALIASES, "description"));
         socket.ask("1", &large, json!({ "after": cursor })).await;
         for round in 0..4 {
             for n in 1..=4 {
@@ -188,7 +188,9 @@ fn subscribers_are_told_of_what_is_too_large_and_of_all_that_is_not() {
             .execute(&mut world.database.superuser().await)
             .await
             .expect("the superuser writes");
-        socket.subscribe("2", &told(&fields), json!({})).await;
+        socket
+            .subscribe("2", &subscription(&fields), json!({}))
+            .await;
         let input = json!({ "id": company(1), "name": "Too large" });
         act(&admin, "companyUpdate", input).await;
         let message = socket.message("2").await;

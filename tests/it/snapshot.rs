@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection, raw_sql};
 
 use crate::harness::{A, Who, World, test};
 
-/// Before the first statement of which the text contains `level`, somebody else commits `sql`.
+/// Before the first statement of which the text contains `level`, another transaction commits `sql`.
 pub(crate) async fn commits_before(world: &World, level: &'static str, sql: String) {
     let options = world.database.options("postgres").await;
     let done = AtomicBool::new(false);

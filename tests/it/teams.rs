@@ -76,8 +76,8 @@ fn teams_are_made_renamed_and_deleted_when_they_are_empty() {
             .data();
         assert_eq!(answer["teamDelete"]["deletedId"], south["id"]);
         assert_eq!(refusal(&admin, "teamDelete", gone).await, "NOT_FOUND");
-        let told = "SELECT count(*) FROM events WHERE entity = 'team'";
-        assert_eq!(count(world, told).await, 3);
+        let events = "SELECT count(*) FROM events WHERE entity = 'team'";
+        assert_eq!(count(world, events).await, 3);
     });
 }
 
@@ -173,8 +173,8 @@ fn a_manager_sees_what_a_team_owns_that_was_moved_below_theirs_and_not_before() 
         for table in ["memberships", "api_keys"] {
             assert_eq!(count(world, &stray(table)).await, 0, "{table} moved along");
         }
-        let told = "SELECT count(*) FROM events WHERE entity = 'lead' AND actor = 'system:placement' AND visible_before <> visible_after";
-        assert_eq!(count(world, told).await, 1);
+        let events = "SELECT count(*) FROM events WHERE entity = 'lead' AND actor = 'system:placement' AND visible_before <> visible_after";
+        assert_eq!(count(world, events).await, 1);
 
         act(
             &admin,

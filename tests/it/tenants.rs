@@ -105,8 +105,8 @@ fn an_admin_changes_the_settings_and_nonsense_is_refused_with_its_field() {
         let late = act(&admin, "tenantUpdate", input, FIELDS).await;
         assert_eq!(late.user_error("tenantUpdate").0, "CONFLICT");
         assert_eq!(late.data()["tenantUpdate"]["tenant"]["version"], 2);
-        let told = "SELECT count(*) FROM events WHERE entity = 'tenant' AND before->>'name' = 'Twin' AND record->>'name' = 'Twin & Co'";
-        assert_eq!(count(world, told).await, 1);
+        let events = "SELECT count(*) FROM events WHERE entity = 'tenant' AND before->>'name' = 'Twin' AND record->>'name' = 'Twin & Co'";
+        assert_eq!(count(world, events).await, 1);
         let changes =
             "SELECT count(*) FROM access_changes WHERE tenant_id IS NOT NULL AND user_id IS NULL";
         assert_eq!(count(world, changes).await, 1, "how people sign in changed");
@@ -402,16 +402,16 @@ fn a_purge_takes_what_is_due_whole_and_nothing_else() {
                 .await
                 .status,
             401,
-            "nobody gets in any more"
+            "nobody gets in"
         );
         let cancel = TenantCommand::CancelDeletion { slug: slug.clone() };
         assert_eq!(operate(world, cancel).await, Err("PAST_GRACE".to_owned()));
-        let told = operate(world, TenantCommand::Purge { slug: None })
+        let report = operate(world, TenantCommand::Purge { slug: None })
             .await
             .expect("it is due");
         assert!(
-            told.contains("tenants removed: 1") && told.contains("activities: "),
-            "{told}"
+            report.contains("tenants removed: 1") && report.contains("activities: "),
+            "{report}"
         );
         assert_eq!(count(world, &theirs(tenant)).await, 0);
         assert_eq!(count(world, &theirs(B.tenant().uuid())).await, others);

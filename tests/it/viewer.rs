@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::harness::{A, Who, test};
 
 #[test]
-fn everybody_learns_who_they_are_and_what_they_may_do() {
+fn every_role_reads_who_they_are_and_what_they_may_do() {
     test(async |world| {
         let mut text = String::new();
         for who in Who::ROLES {

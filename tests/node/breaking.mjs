@@ -3,7 +3,7 @@
 //   node breaking.mjs OLD.graphql NEW.graphql     0: nothing breaks   1: something does   2: the question was wrong
 //
 // A client was warned of what the old schema marks as deprecated. So the old schema is compared without its deprecated
-// parts, and without the types that only they led to: whatever breaks then, breaks somebody who had no warning.
+// parts, and without the types that only they led to: whatever breaks then, breaks a client that had no warning.
 
 import { CriticalityLevel, diff } from '@graphql-inspector/core';
 import {

@@ -1,4 +1,4 @@
-// What the scripts about subscriptions share. Each is run with the address of the endpoint, and the token of somebody
+// What the scripts about subscriptions share. Each is run with the address of the endpoint, and the token of a member
 // who may write in DEALGRAPH_TOKEN. It prints a line per check, then a summary as JSON, and fails when a check does.
 
 import { createServer, connect } from 'node:net';
@@ -113,7 +113,7 @@ export async function cuttable() {
 }
 
 async function within(promise, what, ms = WITHIN_MS) {
-  // Made here, so that it tells who waited.
+  // Made here, so that its stack shows who waited.
   const late = new Error(`waited in vain for ${what}`);
   let timer;
   const lateness = new Promise((_, refuse) => {

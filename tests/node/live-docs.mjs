@@ -109,8 +109,8 @@ async function readsAgain(make) {
   await socket.dispose();
 }
 
-/** What can't be helped is told. */
-async function tells(make) {
+/** What can't be helped is reported. */
+async function reports(make) {
   const socket = openSocket(url, signed);
   const failed = new Arrivals();
   const on = { event: () => {}, failed: (errors) => failed.put(errors) };
@@ -123,15 +123,15 @@ async function tells(make) {
 await run({
   'Apollo Client follows': () => follows(apollo),
   'Apollo Client reads again': () => readsAgain(apollo),
-  'Apollo Client tells what is wrong': () => tells(apollo),
+  'Apollo Client reports what is wrong': () => reports(apollo),
   'urql follows': () => follows(urql),
   'urql reads again': () => readsAgain(urql),
-  'urql tells what is wrong': () => tells(urql),
+  'urql reports what is wrong': () => reports(urql),
   'an EventSource follows': () => follows(eventSource),
   'an EventSource reads again': () => readsAgain(eventSource),
-  'an EventSource tells what is wrong': () => tells(eventSource),
+  'an EventSource reports what is wrong': () => reports(eventSource),
 
-  async 'a board that is told nothing says so, follows again, and says when it is fresh'() {
+  async 'a board that receives nothing says so, follows again, and says when it is fresh'() {
     const later = globalThis.setTimeout;
     const waiting = [];
     // Silence is waited for by this.

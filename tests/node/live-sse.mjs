@@ -51,7 +51,7 @@ function source(address, query, variables = {}) {
 const { one, other } = await twoDeals();
 
 await run({
-  async 'a subscription is live first and then tells of a change'() {
+  async 'a subscription is live first and then sends a change'() {
     const streams = client();
     const events = follow(streams);
     assert.equal((await events.next()).kind, 'SYNCED');
@@ -175,7 +175,7 @@ await run({
     way.close();
   },
 
-  async 'an EventSource is answered a query, and told that this is all'() {
+  async 'an EventSource is answered a query, and receives that this is all'() {
     const answers = source(url, '{ viewer { role } }');
     assert.equal((await answers.next()).role, 'ADMIN');
     assert.equal((await answers.next()).kind, 'COMPLETE');

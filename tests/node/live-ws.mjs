@@ -44,7 +44,7 @@ function follow(from, variables = {}, query = DEALS) {
 const { one, other, pipeline } = await twoDeals();
 
 await run({
-  async 'a subscription is told first that it is live'() {
+  async 'a subscription first receives that it is live'() {
     const socket = client();
     const events = follow(socket);
     const { payload } = await socket.connected.next();
@@ -173,8 +173,8 @@ await run({
     await events.next();
     const { error } = await follow(socket, {}, 'subscription { opportunityEvents { nothing } }').over.next();
     assert.equal(error[0].extensions.code, 'GRAPHQL_VALIDATION_FAILED');
-    await rename(one.id, 'Still told');
-    assert.equal((await events.next()).opportunity.name, 'Still told');
+    await rename(one.id, 'Still notified');
+    assert.equal((await events.next()).opportunity.name, 'Still notified');
     await socket.dispose();
   },
 

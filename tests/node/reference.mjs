@@ -3,7 +3,7 @@
 //
 //   DEALGRAPH_TOKEN=… node reference.mjs URL     REFERENCE_DOCUMENTS: how many; REFERENCE_SEED: the first of their seeds
 //
-// A seed makes one document, so the one that is told with a failure makes it again. Prints what deviates, shrunk, one of each
+// A seed makes one document, so the one that is printed with a failure makes it again. Prints what deviates, shrunk, one of each
 // kind, then a summary as JSON.
 
 import { asked } from './reference/records.mjs';
@@ -26,7 +26,7 @@ const WRITES = 0.01;
 
 /** Shrinking takes hundreds of requests. */
 const MOST_SHRUNK = 8;
-/** Documents for the two paths that are told at the end, to be looked at more closely. */
+/** Documents for the two paths that are printed at the end, to be looked at more closely. */
 const SAMPLES = 20;
 
 const total = Number(process.env.REFERENCE_DOCUMENTS ?? 3000);

@@ -1,4 +1,4 @@
-//! The process that holds the sockets of a crowd: opens as many as it is told and hands out what they got.
+//! The process that holds the sockets of a crowd: opens as many as it is asked for and hands out what they got.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -14,7 +14,7 @@ use crate::Outcome;
 /// Sockets that are opened at the same time.
 const OPENING: usize = 48;
 
-/// Does what it is told until nothing more comes.
+/// Does what its input says until that ends.
 pub(crate) async fn run() -> Outcome<()> {
     super::limits::raise_open_files()?;
     let mut orders = BufReader::new(stdin()).lines();

@@ -1,4 +1,4 @@
-//! The physical limit of sending to many: a server that knows its sockets and nothing else. It writes what it is told
+//! The physical limit of sending to many: a server that knows its sockets and nothing else. It writes what it is given
 //! to each of them, with one task per processor, and looks at nothing that they say.
 
 use std::{
@@ -49,7 +49,7 @@ impl Bare {
     }
 
     /// Has it send a message to all.
-    pub(super) async fn tell(&mut self, message: &str) -> Outcome<()> {
+    pub(super) async fn broadcast(&mut self, message: &str) -> Outcome<()> {
         self.helper.say(message).await
     }
 
@@ -61,7 +61,7 @@ impl Bare {
 /// Something for one of the tasks that write.
 enum Work {
     Join(Box<Frames>),
-    Tell(Utf8Bytes),
+    Broadcast(Utf8Bytes),
 }
 
 /// The process itself: prints its address, and sends each line that it reads to all sockets.
@@ -94,7 +94,7 @@ pub(crate) async fn run() -> Outcome<()> {
     while let Some(message) = orders.next_line().await? {
         let message = Utf8Bytes::from(message);
         for writer in &writers {
-            _ = writer.send(Work::Tell(message.clone()));
+            _ = writer.send(Work::Broadcast(message.clone()));
         }
     }
     std::process::exit(0)
@@ -127,7 +127,7 @@ async fn write(mut todo: UnboundedReceiver<Work>) {
                 _ = frames.send(Message::Text(SYNCED.clone())).await;
                 sockets.push(*frames);
             }
-            Work::Tell(message) => {
+            Work::Broadcast(message) => {
                 for frames in &mut sockets {
                     _ = frames.send(Message::Text(message.clone())).await;
                 }

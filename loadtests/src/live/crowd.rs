@@ -61,7 +61,7 @@ impl Crowd {
         self.sockets
     }
 
-    /// What each socket got, once all of them have so many events or nothing comes any more.
+    /// What each socket got, once all of them have so many events or nothing more comes.
     pub(super) async fn gather(&mut self, events: usize) -> Outcome<Vec<Vec<Sample>>> {
         let mut heard_at = Instant::now();
         let mut gathered = vec![Vec::new(); self.sockets];

@@ -10,12 +10,12 @@ use crate::Outcome;
 pub(super) struct Delivery {
     pub(super) since_asked: Vec<i64>,
     pub(super) since_commit: Vec<i64>,
-    pub(super) faults: Faults,
+    pub(super) faults: DeliveryFaults,
 }
 
 /// What went wrong, in events of sockets.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Faults {
+pub(super) struct DeliveryFaults {
     pub(super) lost: usize,
     pub(super) doubled: usize,
     /// Came after one with a higher number.
@@ -24,7 +24,7 @@ pub(super) struct Faults {
     pub(super) made_up: usize,
 }
 
-impl Faults {
+impl DeliveryFaults {
     pub(super) fn add(&mut self, other: Self) {
         self.lost += other.lost;
         self.doubled += other.doubled;
@@ -45,15 +45,15 @@ impl Delivery {
     }
 
     /// Of events with these numbers, each asked for and committed then.
-    pub(super) fn judge(told: &[Told], sockets: &[Vec<Sample>]) -> Self {
-        let places: HashMap<i64, &Told> = told.iter().map(|told| (told.seq, told)).collect();
+    pub(super) fn judge(sent: &[Sent], sockets: &[Vec<Sample>]) -> Self {
+        let places: HashMap<i64, &Sent> = sent.iter().map(|sent| (sent.seq, sent)).collect();
         let mut delivery = Self::default();
         for samples in sockets {
             delivery.faults.add(faults(&places, samples));
             for sample in samples {
-                if let Some(told) = places.get(&sample.seq) {
-                    delivery.since_asked.push(sample.at - told.asked);
-                    delivery.since_commit.push(sample.at - told.committed);
+                if let Some(sent) = places.get(&sample.seq) {
+                    delivery.since_asked.push(sample.at - sent.asked);
+                    delivery.since_commit.push(sample.at - sent.committed);
                 }
             }
         }
@@ -61,9 +61,9 @@ impl Delivery {
     }
 }
 
-/// An event that all are to be told of.
+/// An event that all are to receive.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Told {
+pub(super) struct Sent {
     pub(super) seq: i64,
     pub(super) asked: i64,
     pub(super) committed: i64,
@@ -73,16 +73,16 @@ pub(super) struct Told {
 ///
 /// # Errors
 /// When a write left no event, or an event had no write.
-pub(super) fn pair(happened: &[Happened], writes: &[Write]) -> Outcome<Vec<Told>> {
+pub(super) fn pair(happened: &[Happened], writes: &[Write]) -> Outcome<Vec<Sent>> {
     let mut waiting: HashMap<_, Vec<&Write>> = HashMap::new();
     for write in writes.iter().rev() {
         waiting.entry(write.deal).or_default().push(write);
     }
-    let told: Option<Vec<Told>> = happened
+    let sent: Option<Vec<Sent>> = happened
         .iter()
         .map(|event| {
             let write = waiting.get_mut(&event.deal)?.pop()?;
-            Some(Told {
+            Some(Sent {
                 seq: event.seq,
                 asked: write.asked,
                 // Never later than the answer, whatever the clocks say.
@@ -90,8 +90,8 @@ pub(super) fn pair(happened: &[Happened], writes: &[Write]) -> Outcome<Vec<Told>
             })
         })
         .collect();
-    match told {
-        Some(told) if told.len() == writes.len() => Ok(told),
+    match sent {
+        Some(sent) if sent.len() == writes.len() => Ok(sent),
         _ => Err(format!(
             "{} writes left {} events, not one each",
             writes.len(),
@@ -101,8 +101,8 @@ pub(super) fn pair(happened: &[Happened], writes: &[Write]) -> Outcome<Vec<Told>
     }
 }
 
-fn faults(places: &HashMap<i64, &Told>, samples: &[Sample]) -> Faults {
-    let mut faults = Faults::default();
+fn faults(places: &HashMap<i64, &Sent>, samples: &[Sample]) -> DeliveryFaults {
+    let mut faults = DeliveryFaults::default();
     let mut seen = HashSet::with_capacity(samples.len());
     let mut highest = i64::MIN;
     for sample in samples {
@@ -123,14 +123,14 @@ fn faults(places: &HashMap<i64, &Told>, samples: &[Sample]) -> Faults {
 mod tests {
     use super::*;
 
-    fn judged(seqs: &[i64]) -> Faults {
-        let told = [1, 2, 3].map(|seq| Told {
+    fn judged(seqs: &[i64]) -> DeliveryFaults {
+        let sent = [1, 2, 3].map(|seq| Sent {
             seq,
             asked: 0,
             committed: 5,
         });
         let samples = seqs.iter().map(|seq| Sample { seq: *seq, at: 7 });
-        let delivery = Delivery::judge(&told, &[samples.collect()]);
+        let delivery = Delivery::judge(&sent, &[samples.collect()]);
         assert!(delivery.since_commit.iter().all(|time| *time == 2));
         delivery.faults
     }
@@ -138,16 +138,16 @@ mod tests {
     #[test]
     fn losses_doubles_and_disorder_are_found() {
         assert!(judged(&[1, 2, 3]).is_none());
-        let none = Faults::default();
-        assert_eq!(judged(&[1, 3]), Faults { lost: 1, ..none });
-        assert_eq!(judged(&[1, 2, 2, 3]), Faults { doubled: 1, ..none });
+        let none = DeliveryFaults::default();
+        assert_eq!(judged(&[1, 3]), DeliveryFaults { lost: 1, ..none });
+        assert_eq!(judged(&[1, 2, 2, 3]), DeliveryFaults { doubled: 1, ..none });
         assert_eq!(
             judged(&[1, 3, 2]),
-            Faults {
+            DeliveryFaults {
                 unordered: 1,
                 ..none
             }
         );
-        assert_eq!(judged(&[1, 2, 3, 4]), Faults { made_up: 1, ..none });
+        assert_eq!(judged(&[1, 2, 3, 4]), DeliveryFaults { made_up: 1, ..none });
     }
 }

@@ -1,4 +1,4 @@
-//! One event to all sockets, and ten a second, in turns with the bare server that sends the same bytes.
+//! One event to all sockets, and ten a second, alternating with the bare server that sends the same bytes.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::{
     Stage,
     bare::Bare,
     crowd::Crowd,
-    delivery::{Delivery, Faults, Told},
+    delivery::{Delivery, DeliveryFaults, Sent},
     sample::now,
     socket::renumbered,
     table::{Row, Table, thousands},
@@ -19,7 +19,7 @@ use crate::{Outcome, cpu};
 
 /// How often one event is sent.
 const ROUNDS: usize = 10;
-/// Parts that the sustained load is cut into, ours in turns with the other's.
+/// Parts that the sustained load is cut into, ours alternating with the other's.
 const BLOCKS: u32 = 2;
 const PER_SECOND: u32 = 10;
 const WRITERS: usize = 4;
@@ -55,7 +55,7 @@ pub(super) async fn run(
         table.check("one event", delivery.faults, &crowd);
         asked.push(Times::of(delivery.since_asked));
         committed.push(Times::of(delivery.since_commit));
-        let delivery = other.tell(1).await?;
+        let delivery = other.send(1).await?;
         table.check("one event, bare", delivery.faults, &other.crowd);
         bare.push(Times::of(delivery.since_asked));
     }
@@ -76,7 +76,7 @@ pub(super) async fn run(
             .goal("p99 < 100", after.p99 < P99_MS),
     );
     table.note(format!(
-        "One event: the first socket has it {:.1} ms after the commit, from the bare server {:.1} ms after it was told.",
+        "One event: the first socket has it {:.1} ms after the commit, from the bare server {:.1} ms after it got it.",
         after.min, theirs.min
     ));
 
@@ -133,7 +133,7 @@ impl Sustained {
         stage: &mut Stage<'_>,
         crowd: &mut Crowd,
         pace: Pace,
-    ) -> Outcome<Faults> {
+    ) -> Outcome<DeliveryFaults> {
         let read = |stage: &Stage<'_>, crowd: &Crowd| {
             let used = cpu::Used::now(&[stage.server.pid()], stage.cluster.postgres_pid());
             (used, cpu::own(crowd.pid()))
@@ -149,10 +149,10 @@ impl Sustained {
         Ok(faults)
     }
 
-    async fn add_theirs(&mut self, other: &mut Other, count: usize) -> Outcome<Faults> {
+    async fn add_theirs(&mut self, other: &mut Other, count: usize) -> Outcome<DeliveryFaults> {
         let read = |other: &Other| (cpu::own(other.bare.pid()), cpu::own(other.crowd.pid()));
         let before = read(other);
-        let delivery = other.tell(count).await?;
+        let delivery = other.send(count).await?;
         let after = read(other);
         let faults = delivery.faults;
         self.delivery.add(delivery);
@@ -189,26 +189,26 @@ impl Other {
         };
         // The last sockets join after their clients believe so.
         sleep(Duration::from_secs(1)).await;
-        other.tell(1).await?;
+        other.send(1).await?;
         Ok(other)
     }
 
     /// Sends so many, ten a second.
-    async fn tell(&mut self, count: usize) -> Outcome<Delivery> {
-        let (began, mut told) = (Instant::now(), Vec::with_capacity(count));
-        for turn in 0..count {
-            sleep_until(began + Duration::from_secs(1) / PER_SECOND * u32::try_from(turn)?).await;
+    async fn send(&mut self, count: usize) -> Outcome<Delivery> {
+        let (began, mut sent) = (Instant::now(), Vec::with_capacity(count));
+        for nth in 0..count {
+            sleep_until(began + Duration::from_secs(1) / PER_SECOND * u32::try_from(nth)?).await;
             self.seq += 1;
             let message = renumbered(&self.message, self.seq).ok_or("a message has no number")?;
             let asked = now();
-            self.bare.tell(&message).await?;
-            told.push(Told {
+            self.bare.broadcast(&message).await?;
+            sent.push(Sent {
                 seq: self.seq,
                 asked,
                 committed: asked,
             });
         }
         let received = self.crowd.gather(count).await?;
-        Ok(Delivery::judge(&told, &received))
+        Ok(Delivery::judge(&sent, &received))
     }
 }

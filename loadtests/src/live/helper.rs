@@ -1,4 +1,4 @@
-//! This executable once more, as a process of its own that is told what to do line by line.
+//! This executable once more, as a process of its own that takes a command per line.
 //!
 //! Twenty thousand sockets are more than one process may have, and a server that shares a process with its clients
 //! would be measured with them.

@@ -22,5 +22,5 @@ pub(super) fn resident(pid: u32) -> Outcome<(u64, u64)> {
         Some(kilobytes * 1024)
     };
     let both = of("VmRSS:").zip(of("VmHWM:"));
-    Ok(both.ok_or("the system does not tell how much memory a process has")?)
+    Ok(both.ok_or("the system does not say how much memory a process has")?)
 }

@@ -30,10 +30,10 @@ const BUFFER: usize = 64 * 1024;
 
 /// What came out of sockets.
 #[derive(Debug, Default)]
-pub(super) struct Heard {
-    /// Which socket was told of what.
+pub(super) struct Collected {
+    /// Which socket received what.
     pub(super) samples: Vec<(usize, Sample)>,
-    /// Why nothing comes any more, of each that is broken.
+    /// Why nothing comes, of each that is broken.
     pub(super) broken: Vec<String>,
     /// A message as it came.
     pub(super) message: Option<String>,
@@ -41,7 +41,7 @@ pub(super) struct Heard {
 
 /// The thread. It ends with the process.
 pub(super) struct Listener {
-    heard: Arc<Mutex<Heard>>,
+    heard: Arc<Mutex<Collected>>,
 }
 
 impl Listener {
@@ -67,9 +67,9 @@ impl Listener {
     }
 
     /// What came since the last time; what broke, since the beginning.
-    pub(super) fn take(&self) -> Heard {
+    pub(super) fn take(&self) -> Collected {
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        Heard {
+        Collected {
             samples: std::mem::take(&mut heard.samples),
             broken: heard.broken.clone(),
             message: heard.message.clone(),
@@ -77,10 +77,10 @@ impl Listener {
     }
 }
 
-fn listen(mut poll: Poll, mut sockets: Vec<Option<Socket>>, heard: &Mutex<Heard>) {
+fn listen(mut poll: Poll, mut sockets: Vec<Option<Socket>>, heard: &Mutex<Collected>) {
     let (mut events, mut buffer) = (Events::with_capacity(AT_ONCE), vec![0; BUFFER]);
     loop {
-        let mut news = Heard::default();
+        let mut news = Collected::default();
         let polled = poll.poll(&mut events, None);
         let failed = polled
             .err()
@@ -114,7 +114,7 @@ struct Socket {
 }
 
 impl Socket {
-    /// Reads all that has come, to the end if there is one: the system does not tell of that again.
+    /// Reads all that has come, to the end if there is one: the system does not signal that again.
     fn hear(
         &mut self,
         has_ended: bool,
@@ -139,7 +139,7 @@ impl Socket {
                 let used = self.understand(&begun, at, note)?;
                 self.begun = begun.split_off(used);
             }
-            // Less than there was room for is all there was, and the system tells of what comes next.
+            // Less than there was room for is all there was, and the system signals what comes next.
             if read < buffer.len() && !has_ended {
                 return Ok(());
             }
@@ -200,7 +200,7 @@ fn frame(bytes: &[u8]) -> Outcome<Option<(OpCode, Range<usize>)>> {
 mod tests {
     use super::*;
 
-    fn told(seq: i64) -> Vec<u8> {
+    fn message(seq: i64) -> Vec<u8> {
         let text =
             format!(r#"{{"id":"1","payload":{{"data":{{"e":{{"cursor":"00ff.{seq}"}}}}}}}}"#);
         let mut bytes = Vec::new();
@@ -220,7 +220,7 @@ mod tests {
         };
         let mut ping = Vec::new();
         Frame::ping(vec![7]).format(&mut ping).unwrap();
-        let bytes = [told(1), told(22), ping, told(333), told(4)].concat();
+        let bytes = [message(1), message(22), ping, message(333), message(4)].concat();
         for size in [1, 2, 50, bytes.len()] {
             let mut seqs = Vec::new();
             for part in bytes.chunks(size) {
@@ -234,7 +234,7 @@ mod tests {
             server.read_exact(&mut pong).unwrap();
             assert_eq!(pong, [0x8a, 0x81, 0, 0, 0, 0, 7]);
         }
-        server.write_all(&told(5)).unwrap();
+        server.write_all(&message(5)).unwrap();
         drop(server);
         let mut seqs = Vec::new();
         let ended = socket.hear(true, &mut [0; 400], &mut |sample, _| seqs.push(sample.seq));

@@ -1,7 +1,7 @@
 //! How fast and how cheap subscriptions are, beside a bare server that sends the same bytes to as many sockets.
 //!
 //! Everything runs on one machine: the real server, its database, two processes of ten thousand sockets each and the
-//! bare server. What is measured in turns is disturbed by the same things. What each socket got is compared with the
+//! bare server. What is measured alternately is disturbed by the same things. What each socket got is compared with the
 //! event log itself.
 
 pub(crate) mod attend;
@@ -47,7 +47,7 @@ use writes::{Pace, Write};
 /// Files that a process with so many sockets needs beside them.
 const OTHER_FILES: u64 = 200;
 
-/// Moves before anything is measured: each connection to the database, and they take turns, learns the statements of a move.
+/// Moves before anything is measured: every connection to the database is used, and learns the statements of a move.
 const WARMING: usize = 200;
 
 /// What is measured on.
@@ -62,7 +62,7 @@ struct Stage<'c> {
 /// Measures, and prints the table.
 ///
 /// # Errors
-/// Also when any socket was not told of every event once and in order.
+/// Also when any socket did not get every event once and in order.
 pub(crate) async fn run(options: &Options, cluster: &Cluster, sockets: usize) -> Outcome<()> {
     let most = limits::raise_open_files()?;
     if most < sockets as u64 + OTHER_FILES {
@@ -92,9 +92,9 @@ pub(crate) async fn run(options: &Options, cluster: &Cluster, sockets: usize) ->
     for _ in 0..WARMING {
         stage.move_one().await?;
     }
-    say("with nobody, somebody and everybody there, while nothing happens");
+    say("with no subscriber, one and all of them, while nothing happens");
     let (crowd, clock) = idle::run(&mut stage, sockets, &mut table).await?;
-    say("one event, and ten a second, in turns with the bare server");
+    say("one event, and ten a second, alternating with the bare server");
     fan_out::run(&mut stage, crowd, unit / 8, &mut table).await?;
     say("200 writes a second");
     commit::run(&mut stage, unit / 8, &mut table).await?;
@@ -111,7 +111,7 @@ pub(crate) async fn run(options: &Options, cluster: &Cluster, sockets: usize) ->
     match table.faults() {
         [] => Ok(()),
         faults => Err(format!(
-            "events were not told as they happened: {}",
+            "events were not delivered as they happened: {}",
             faults.join("; ")
         )
         .into()),

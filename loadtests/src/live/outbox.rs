@@ -11,7 +11,7 @@ use crate::{
     cluster::Cluster,
     pgbench, report,
     script::Script,
-    workload::{self, Kind},
+    workload::{self, WorkloadKind},
 };
 
 /// Pairs of rounds.
@@ -27,7 +27,7 @@ pub(super) async fn script(
     let everything = workload::all(database, cluster).await?;
     let moves: Vec<_> = everything
         .into_iter()
-        .filter(|workload| workload.kind == Kind::Move)
+        .filter(|workload| workload.kind == WorkloadKind::Move)
         .map(Arc::new)
         .collect();
     let scripts = capture::scripts(cluster, executable, database, &moves).await?;
@@ -43,7 +43,7 @@ pub(super) async fn run(
     let without = without_events(with)?;
     let (mut made, mut parts) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
-        // Whoever comes second finds a busier disk, so both do in turns.
+        // The second one finds a busier disk, so they alternate.
         let (recording, silent) = if round % 2 == 0 {
             let recording = pgbench::run(cluster, with, clients, length).await?;
             (

@@ -1,4 +1,4 @@
-//! When a socket was told of an event, and how processes hand that on.
+//! When a socket received an event, and how processes hand that on.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -28,8 +28,8 @@ pub(super) fn small_buffers() -> WebSocketConfig {
         .write_buffer_size(0)
 }
 
-/// Opens a socket and subscribes; live when this returns. Pings are answered by whoever listens to it then, which has to be
-/// within three quarters of a minute.
+/// Opens a socket and subscribes; live when this returns. Pings are answered by the listener that has it then, which
+/// has to be within three quarters of a minute.
 pub(super) async fn open(address: SocketAddr, token: &str, document: &str) -> Outcome<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
@@ -59,7 +59,7 @@ async fn expect(frames: &mut Frames, what: &str) -> Outcome<()> {
     Err(format!("{what} was expected and the socket ended").into())
 }
 
-/// The number of the event that a message tells of. It is not parsed: that would take longer than all else.
+/// The number of the event that a message is about. It is not parsed: that would take longer than all else.
 pub(super) fn event(text: &str) -> Result<Option<i64>, String> {
     let has = |part: &str| memmem::find(text.as_bytes(), part.as_bytes());
     if has("\"kind\":\"SYNCED\"").is_some() {
@@ -92,20 +92,20 @@ pub(super) fn renumbered(message: &str, seq: i64) -> Option<String> {
 mod tests {
     use super::*;
 
-    const TOLD: &str = r#"{"id":"1","type":"next","payload":{"data":{"e":{"kind":"MOVED","cursor":"00ff.1234","x":"."}}}}"#;
+    const MESSAGE: &str = r#"{"id":"1","type":"next","payload":{"data":{"e":{"kind":"MOVED","cursor":"00ff.1234","x":"."}}}}"#;
 
     #[test]
     fn events_are_told_from_announcements_and_errors() {
         let of = |text: &str| event(text);
-        assert_eq!(of(TOLD), Ok(Some(1234)));
-        assert_eq!(of(&TOLD.replace("MOVED", "SYNCED")), Ok(None));
+        assert_eq!(of(MESSAGE), Ok(Some(1234)));
+        assert_eq!(of(&MESSAGE.replace("MOVED", "SYNCED")), Ok(None));
         assert!(of(r#"{"id":"1","type":"error","payload":[]}"#).is_err());
     }
 
     #[test]
     fn a_message_keeps_its_length() {
-        let other = renumbered(TOLD, 7).unwrap();
+        let other = renumbered(MESSAGE, 7).unwrap();
         assert_eq!(event(&other), Ok(Some(7)));
-        assert_eq!(other.len(), TOLD.len());
+        assert_eq!(other.len(), MESSAGE.len());
     }
 }

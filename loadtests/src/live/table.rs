@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{crowd::Crowd, delivery::Faults};
+use super::{crowd::Crowd, delivery::DeliveryFaults};
 use crate::{Options, cluster::Cluster, report::machine, say};
 
 /// A line of the table.
@@ -73,7 +73,7 @@ impl Table {
     }
 
     /// Remembers what sockets did not get as they should have.
-    pub(super) fn check(&mut self, when: &str, faults: Faults, crowd: &Crowd) {
+    pub(super) fn check(&mut self, when: &str, faults: DeliveryFaults, crowd: &Crowd) {
         if !faults.is_none() {
             self.faults.push(format!("{when}: {faults:?}"));
         }

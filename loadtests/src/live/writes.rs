@@ -20,11 +20,11 @@ const MOVE: &str = "mutation Move($input: OpportunityMoveStageInput!) { opportun
         opportunity { id version stage { id name } } userErrors { code message field } \
     } }";
 
-/// A deal, with the two moves that it makes in turns.
+/// A deal, with the two moves that it alternates between.
 pub(super) struct Deal {
     id: Uuid,
     moves: [Question; 2],
-    turn: usize,
+    moved: usize,
 }
 
 /// A move that was made.
@@ -48,13 +48,13 @@ impl Deal {
         Ok(Self {
             id,
             moves: [question(there)?, question(back)?],
-            turn: 0,
+            moved: 0,
         })
     }
 
     pub(super) async fn go(&mut self, connection: &mut Connection) -> Outcome<Write> {
-        let question = &self.moves[self.turn % 2];
-        self.turn += 1;
+        let question = &self.moves[self.moved % 2];
+        self.moved += 1;
         let asked = now();
         connection.ask(question).await?;
         Ok(Write {
@@ -96,10 +96,10 @@ pub(super) async fn steadily(
         let mut own: Vec<Deal> = deals.drain(..share.min(deals.len())).collect();
         writers.spawn(async move {
             let mut writes = Vec::new();
-            let turns = (number..pace.count()).step_by(pace.writers);
-            for (turn, place) in turns.enumerate() {
+            let places = (number..pace.count()).step_by(pace.writers);
+            for (nth, place) in places.enumerate() {
                 sleep_until(began + gap * u32::try_from(place)?).await;
-                let deal = turn % own.len();
+                let deal = nth % own.len();
                 writes.push(own[deal].go(&mut connection).await?);
             }
             Outcome::Ok((own, writes))

@@ -1,5 +1,5 @@
 //! Dealgraph beside what a user would pick instead: `PostGraphile` on the same tables, under the same policies and with
-//! the same settings, and pgbench with Dealgraph's own statements, in turns.
+//! the same settings, and pgbench with Dealgraph's own statements, alternating.
 //!
 //! Before anything is measured both have to give the same data. What they do for a write differs: Dealgraph also writes
 //! history, audit log and event, and answers with codes; PostGraphile updates the row.
@@ -20,12 +20,12 @@ use crate::{
     data, pgbench, say,
     script::Script,
     server::{self, Server},
-    workload::{self, Kind, Workload},
+    workload::{self, Workload, WorkloadKind},
 };
 use postgraphile::PostGraphile;
 
 /// What one of them did in one round.
-struct Round {
+struct ContestRound {
     attacked: Attacked,
     used: Used,
     memory_mb: f64,
@@ -44,8 +44,8 @@ struct Contest<'a> {
 /// All rounds of a workload: Dealgraph's, PostGraphile's, and what pgbench made.
 #[derive(Default)]
 struct Rounds {
-    ours: Vec<Round>,
-    theirs: Vec<Round>,
+    ours: Vec<ContestRound>,
+    theirs: Vec<ContestRound>,
     limit: Vec<f64>,
 }
 
@@ -129,7 +129,7 @@ fn contests<'a>(
         };
         let script = Some(script).filter(|_| ours.is_repeatable());
         contests.push(contest(ours.name.to_owned(), server, script));
-        if ours.kind == Kind::Board {
+        if ours.kind == WorkloadKind::Board {
             contests.push(contest(format!("{}, kept", ours.name), keeping, None));
         }
     }
@@ -141,10 +141,10 @@ async fn attacked(
     (target, pids): (&impl attack::Target, &[u32]),
     workload: &Arc<Workload>,
     (users, length): (u16, Duration),
-) -> Outcome<Round> {
+) -> Outcome<ContestRound> {
     let before = Used::now(pids, cluster.postgres_pid());
     let attacked = attack::run(target, workload, users, length).await?;
-    Ok(Round {
+    Ok(ContestRound {
         attacked,
         used: Used::now(pids, cluster.postgres_pid()).since(before),
         memory_mb: resident_mb(pids),

@@ -10,7 +10,7 @@ use crate::{
     Outcome,
     client::Question,
     script::Script,
-    workload::{ABOVE, Kind, Variant, Workload},
+    workload::{ABOVE, Variant, Workload, WorkloadKind},
 };
 
 const BOARD: &str = include_str!("../../peers/postgraphile/documents/board.graphql");
@@ -32,7 +32,7 @@ pub(super) async fn of_all(
         let mut variants = Vec::with_capacity(workload.variants.len());
         for (i, variant) in workload.variants.iter().enumerate() {
             let questions = match workload.kind {
-                Kind::Mixed => mixed(&all, i)?,
+                WorkloadKind::Mixed => mixed(&all, i)?,
                 _ => questions(database, workload.kind, variant, &script.settings[i]).await?,
             };
             variants.push(Variant {
@@ -52,7 +52,7 @@ pub(super) async fn of_all(
 
 async fn questions(
     database: &mut PgConnection,
-    kind: Kind,
+    kind: WorkloadKind,
     variant: &Variant,
     settings: &[(String, String)],
 ) -> Outcome<Vec<Question>> {
@@ -64,18 +64,18 @@ async fn questions(
     let ask = |document, variables: Json| Question::of_settings(&settings, document, &variables);
     let one = |document, variables| Ok(vec![ask(document, variables)?]);
     match kind {
-        Kind::Board => one(BOARD, json!({ "tenant": tenant, "stage": variant.about })),
-        Kind::Deep => one(DEEP, json!({ "tenant": tenant, "stage": variant.about })),
-        Kind::One => one(ONE, json!({ "tenant": tenant, "id": variant.about })),
-        Kind::List => one(
+        WorkloadKind::Board => one(BOARD, json!({ "tenant": tenant, "stage": variant.about })),
+        WorkloadKind::Deep => one(DEEP, json!({ "tenant": tenant, "stage": variant.about })),
+        WorkloadKind::One => one(ONE, json!({ "tenant": tenant, "id": variant.about })),
+        WorkloadKind::List => one(
             LIST,
             json!({ "tenant": tenant, "above": ABOVE.to_string() }),
         ),
-        Kind::Due | Kind::Latency => {
+        WorkloadKind::Due | WorkloadKind::Latency => {
             let now = now(database).await?;
             one(DUE, json!({ "tenant": tenant, "now": now }))
         }
-        Kind::Create => {
+        WorkloadKind::Create => {
             let now = now(database).await?;
             let by = format!("user:{}", variant.about.unwrap_or_default());
             let contact = json!({
@@ -85,7 +85,7 @@ async fn questions(
             });
             one(CREATE, json!({ "contact": contact }))
         }
-        Kind::Move => {
+        WorkloadKind::Move => {
             let stages: Vec<Uuid> = sqlx::query_scalar(
                 "SELECT bench.id(4, nr, n) FROM bench.tenants, unnest(ARRAY[2, 1]) n WHERE tenant_id = $1",
             )
@@ -98,7 +98,7 @@ async fn questions(
                 .map(|stage| ask(MOVE, patch(stage)))
                 .collect()
         }
-        Kind::Mixed => Err("mixed from the others".into()),
+        WorkloadKind::Mixed => Err("mixed from the others".into()),
     }
 }
 
@@ -121,8 +121,12 @@ fn mixed(all: &[Arc<Workload>], i: usize) -> Outcome<Vec<Question>> {
         let variants = variants(kind)?;
         Outcome::Ok(variants[i % variants.len()].questions[0].clone())
     };
-    let (one, list, board) = (of(Kind::One)?, of(Kind::List)?, of(Kind::Board)?);
-    let moves = &variants(Kind::Move)?[i].questions;
+    let (one, list, board) = (
+        of(WorkloadKind::One)?,
+        of(WorkloadKind::List)?,
+        of(WorkloadKind::Board)?,
+    );
+    let moves = &variants(WorkloadKind::Move)?[i].questions;
     let round = |moved: &Question| {
         let one = || one.clone();
         [

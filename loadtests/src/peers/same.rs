@@ -9,7 +9,7 @@ use crate::{
     attack::Target,
     client::{Connection, Question},
     server::Server,
-    workload::{Kind, Workload},
+    workload::{Workload, WorkloadKind},
 };
 
 /// Asks both for everything that is read in a workload, and compares.
@@ -17,7 +17,10 @@ pub(super) async fn data(
     (server, ours): (&Server, &Workload),
     (peer, theirs): (&PostGraphile, &Workload),
 ) -> Outcome<()> {
-    let is_read = !matches!(ours.kind, Kind::Move | Kind::Create | Kind::Mixed);
+    let is_read = !matches!(
+        ours.kind,
+        WorkloadKind::Move | WorkloadKind::Create | WorkloadKind::Mixed
+    );
     for (our, their) in ours.variants.iter().zip(&theirs.variants) {
         let (left, right) = (
             answer(server, &our.questions[0]).await?,

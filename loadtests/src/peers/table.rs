@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Contest, Round};
+use super::{Contest, ContestRound};
 use crate::{
     Options,
     cluster::Cluster,
@@ -12,7 +12,7 @@ use crate::{
 /// The last round of a workload in a line, while others go on.
 pub(super) fn line(contest: &Contest<'_>) -> String {
     let Contest { name, rounds, .. } = contest;
-    let made = |rounds: &[Round]| {
+    let made = |rounds: &[ContestRound]| {
         rounds
             .last()
             .map_or(f64::NAN, |round| round.attacked.per_second)
@@ -32,7 +32,7 @@ pub(super) fn line(contest: &Contest<'_>) -> String {
 /// The table, as Markdown.
 pub(super) fn render((options, cluster): (&Options, &Cluster), contests: &[Contest<'_>]) -> String {
     let mut text = format!(
-        "\n{}, PostgreSQL {}, {} users, everything on this machine; medians of {} rounds in turns\n\n\
+        "\n{}, PostgreSQL {}, {} users, everything on this machine; medians of {} alternating rounds\n\n\
          | workload | Dealgraph/s | p50 / p99 ms | PostGraphile/s | p50 / p99 ms | pgbench/s | to PostGraphile | \
          to pgbench | CPU ms: server, Postgres | PostGraphile's | MB | PostGraphile's |\n\
          |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
@@ -70,11 +70,11 @@ pub(super) fn render((options, cluster): (&Options, &Cluster), contests: &[Conte
     text
 }
 
-fn of(rounds: &[Round], figure: impl Fn(&Round) -> f64) -> f64 {
+fn of(rounds: &[ContestRound], figure: impl Fn(&ContestRound) -> f64) -> f64 {
     median(rounds.iter().map(figure).collect())
 }
 
-fn speed(rounds: &[Round]) -> String {
+fn speed(rounds: &[ContestRound]) -> String {
     format!(
         "{:.0} | {:.1} / {:.1}",
         of(rounds, |round| round.attacked.per_second),
@@ -83,8 +83,8 @@ fn speed(rounds: &[Round]) -> String {
     )
 }
 
-fn processor(rounds: &[Round]) -> String {
-    let each = |used: std::time::Duration, round: &Round| {
+fn processor(rounds: &[ContestRound]) -> String {
+    let each = |used: std::time::Duration, round: &ContestRound| {
         used.as_secs_f64() * 1e3 / round.attacked.requests.max(1) as f64
     };
     format!(

@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Codes of answers that do not say whether the write was done.
 const VAGUE: [&str; 3] = ["UNAVAILABLE", "TIMEOUT", "INTERNAL"];
 
-/// Somebody with a connection to one server or the other.
+/// A caller with a connection to one server or the other.
 pub(crate) struct Asker {
     token: String,
     addresses: Addresses,

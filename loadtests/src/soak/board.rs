@@ -1,4 +1,4 @@
-//! A pipeline's board: read from the server, or kept by a client from what it is told.
+//! A pipeline's board: read from the server, or kept up to date by a client from events.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ impl Board {
         }
     }
 
-    /// Reads it; the cursor is of the first page, so that what happens between pages is told again.
+    /// Reads it; the cursor is of the first page, so that what happens between pages is sent again.
     pub(crate) async fn read(pipeline: Uuid, asker: &mut Asker) -> Outcome<(Self, String)> {
         let mut board = Self::new(pipeline);
         let filter = json!({ "pipelineId": { "eq": format!("pipeline:{pipeline}") } });

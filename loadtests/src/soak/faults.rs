@@ -79,7 +79,7 @@ impl Faults {
         }
     }
 
-    /// Does harm until told to stop, and then makes everything whole.
+    /// Does harm until it is to stop, and then makes everything whole.
     pub(crate) async fn run(mut self, stop: CancellationToken) -> Outcome<Site> {
         while !stop.is_cancelled() {
             let pause = sleep(Duration::from_millis(self.dice.u64(300..2_500)));

@@ -19,7 +19,7 @@ use crate::{
     cluster::{Cluster, DATABASE},
 };
 
-/// Who sees nothing of the last writes but that there are newer cursors is told so every 30 s.
+/// A subscriber who sees none of the last writes receives a newer cursor every 30 s.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Of the writers, the one that is an admin; and numbers that no writer has.
 const BEGINNER: usize = 8_000;
@@ -40,7 +40,7 @@ pub(super) async fn set_up(
     Ok(writer.into_writes())
 }
 
-/// Writes one thing of each kind that every watcher sees and that meets every filter, and waits until each was told.
+/// Writes one thing of each kind that every watcher sees and that meets every filter, and waits until each has received it.
 pub(super) async fn play(
     scene: &mut Scene,
     cluster: &Cluster,
@@ -63,16 +63,16 @@ pub(super) async fn play(
     log::events(&mut database, scene.tenant.id, before, take).await?;
     let mut goals = HashMap::new();
     for (watch, _) in &scene.reached {
-        let told = last
+        let expected = last
             .iter()
-            .filter(|event| matches!(watch.expects(event), Expected::Told(_)));
-        let goal = told.map(|event| event.seq).max().unwrap_or(0);
+            .filter(|event| matches!(watch.expects(event), Expected::Notification(_)));
+        let goal = expected.map(|event| event.seq).max().unwrap_or(0);
         goals.insert(watch.name.clone(), goal);
     }
     let waited = wait_for_all(&[&*scene], PATIENCE, |watch| goals[&watch.name]).await;
     Ok(waited
         .err()
-        .map(|late| format!("{late} is not told of the last writes")))
+        .map(|late| format!("{late} has not received the last writes")))
 }
 
 fn last_acts(scene: &Scene, dice: &mut fastrand::Rng) -> Vec<Act> {

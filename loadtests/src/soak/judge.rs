@@ -1,4 +1,4 @@
-//! The verdict on a tenant: its log, its records, what its subscribers were told and the boards that they show.
+//! The verdict on a tenant: its log, its records, what its subscribers received and the boards that they show.
 
 use super::{
     Scene, Tenant, Track,

@@ -86,7 +86,7 @@ pub(crate) fn uuid_of(value: &Json) -> Option<Uuid> {
     value.as_str().and_then(uuid)
 }
 
-/// What a subscriber can be told.
+/// The kinds of messages that a subscriber can receive.
 const WORDS: [&str; 13] = [
     "CREATED",
     "UPDATED",

@@ -42,7 +42,7 @@ use self::{
     sight::Watch,
     site::Site,
     stats::Stats,
-    subscribers::{Client, Crowd, Track},
+    subscribers::{Client, SharedState, Track},
     world::Tenant,
     writers::{Desk, Writer},
 };
@@ -59,9 +59,9 @@ pub(crate) struct Options {
 }
 
 const SECONDS: u64 = 300;
-/// How long subscribers may take to be told where they begin.
+/// How long subscribers may wait for the cursor that they begin at.
 const START_PATIENCE: Duration = Duration::from_secs(30);
-/// The tenants with how many write in each. The second one is there to be told nothing of the first.
+/// The tenants with how many write in each. The second one is there to receive nothing of the first.
 const TENANTS: [(&str, usize); 2] = [("soak", 8), ("aside", 2)];
 
 /// A tenant with those who write in it and those who watch it.
@@ -115,11 +115,11 @@ async fn perform(
     (time, events): (Duration, i64),
 ) -> Outcome<Vec<history::Violation>> {
     let addresses = site.addresses();
-    let crowd = Arc::new(Crowd {
+    let shared = Arc::new(SharedState {
         addresses: addresses.clone(),
         stats: Arc::clone(stats),
         is_calm: AtomicBool::new(false),
-        told: AtomicU64::new(0),
+        delivered: AtomicU64::new(0),
         stop: CancellationToken::new(),
     });
     let mut scenes = Vec::new();
@@ -133,7 +133,7 @@ async fn perform(
             writers,
             reached: Vec::new(),
         };
-        for client in subscribers::clients(&scene.tenant, &crowd, dice) {
+        for client in subscribers::clients(&scene.tenant, &shared, dice) {
             scene.follow(&client);
             watching.spawn(async move { (place, client.run().await) });
         }
@@ -141,7 +141,7 @@ async fn perform(
     }
     wait_for_all(&scenes.iter().collect::<Vec<_>>(), START_PATIENCE, |_| 0)
         .await
-        .map_err(|late| format!("{late} was not told where it begins"))?;
+        .map_err(|late| format!("{late} did not receive where it begins"))?;
 
     say("writing, watching and breaking");
     let (stop, heal) = (CancellationToken::new(), CancellationToken::new());
@@ -167,22 +167,22 @@ async fn perform(
         let (place, writes) = wrote?;
         scenes[place].writes.extend(writes?);
     }
-    crowd.is_calm.store(true, Ordering::Relaxed);
-    say("waiting until all subscribers are told of the last writes");
+    shared.is_calm.store(true, Ordering::Relaxed);
+    say("waiting until all subscribers have the last writes");
     let mut violations = Vec::new();
     for scene in &mut scenes {
         violations.extend(finale::play(scene, &site.cluster, dice).await?);
     }
-    crowd.stop.cancel();
-    let mut told: Vec<Vec<Track>> = scenes.iter().map(|_| Vec::new()).collect();
+    shared.stop.cancel();
+    let mut received: Vec<Vec<Track>> = scenes.iter().map(|_| Vec::new()).collect();
     while let Some(watched) = watching.join_next().await {
         let (place, tracks) = watched?;
-        told[place].extend(tracks);
+        received[place].extend(tracks);
     }
     say("judging");
-    stats.count_many("deliveries", crowd.told.load(Ordering::Relaxed));
+    stats.count_many("deliveries", shared.delivered.load(Ordering::Relaxed));
     violations.extend(stats.violations());
-    for (scene, tracks) in scenes.into_iter().zip(told) {
+    for (scene, tracks) in scenes.into_iter().zip(received) {
         violations.extend(judge::scene(scene, tracks, &site.cluster, stats, dice).await?);
     }
     site.close().await?;

@@ -1,4 +1,4 @@
-//! What a watcher is to be told of an event, worked out anew from the log: the row scopes of the built-in roles, and
+//! What a watcher is to receive of an event, worked out anew from the log: the row scopes of the built-in roles, and
 //! filters on single columns. It shares nothing with the server's own way of finding that out.
 
 use serde_json::{Map, Value as Json};
@@ -11,7 +11,7 @@ use super::{
 
 pub(crate) type Row = Map<String, Json>;
 
-/// Which rows somebody sees.
+/// Which rows a member sees.
 #[derive(Debug, Clone)]
 pub(crate) struct Sight {
     pub(crate) user: Uuid,
@@ -51,7 +51,7 @@ pub(crate) enum Filter {
     AtLeast(&'static str, i64),
     StartsWith(&'static str, &'static str),
     Both(Box<Filter>, Box<Filter>),
-    /// The row alone does not tell.
+    /// The row alone does not decide it.
     Unknowable,
 }
 
@@ -85,12 +85,12 @@ pub(crate) struct Watch {
     pub(crate) filter: Option<Filter>,
 }
 
-/// What is to be told of an event.
+/// What is to be sent of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Expected {
     Nothing,
-    Told(&'static str),
-    /// What is told depends on other rows.
+    Notification(&'static str),
+    /// It depends on other rows.
     Unknown,
 }
 
@@ -123,6 +123,6 @@ impl Watch {
             (true, false) if event.visible_after.is_some() => "LEFT_VIEW",
             (true, false) => "DELETED",
         };
-        known_word(word).map_or(Expected::Unknown, Expected::Told)
+        known_word(word).map_or(Expected::Unknown, Expected::Notification)
     }
 }

@@ -123,7 +123,7 @@ impl Site {
         }
         let url = self.cluster.redis_url();
         let path = url.strip_prefix("redis+unix://").unwrap_or(&url);
-        let told = async {
+        let version = async {
             let mut stream = UnixStream::connect(path).await?;
             stream
                 .write_all(format!("{command}\r\n").as_bytes())
@@ -132,7 +132,7 @@ impl Site {
             stream.read_exact(&mut answer).await?;
             std::io::Result::Ok(answer[0])
         };
-        match timeout(Duration::from_secs(5), told).await?? {
+        match timeout(Duration::from_secs(5), version).await?? {
             b'-' => Err(format!("Redis does not know {command}").into()),
             _ => Ok(true),
         }
@@ -147,7 +147,7 @@ impl Site {
     }
 }
 
-/// Everybody comes from one address and there are few people, so the limits of a tenant in real life are in the way.
+/// All callers come from one address and there are few people, so the limits of a tenant in real life are in the way.
 fn settings() -> Vec<(&'static str, String)> {
     [
         ("DEALGRAPH_CONNECTIONS_PER_ADDRESS", 10_000),

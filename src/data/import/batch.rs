@@ -40,7 +40,7 @@ impl fmt::Display for Tally {
     }
 }
 
-/// Creates those of the records that are not there yet. A record that somebody changed since stays as it is.
+/// Creates those of the records that are not there yet. A record that was changed since stays as it is.
 ///
 /// # Errors
 /// What `create` refuses; what earlier batches created stays, and the next run goes on behind it.

@@ -1,4 +1,4 @@
-//! Why an import stops. What is wrong with single rows does not stop it: those are refused and told at the end.
+//! Why an import stops. What is wrong with single rows does not stop it: those are refused and reported at the end.
 
 use std::path::PathBuf;
 

@@ -23,7 +23,7 @@ pub(crate) enum Command {
         /// The port on 127.0.0.1.
         #[arg(long, default_value_t = 8080)]
         port: u16,
-        /// How many servers to start, on this port and the next ones: what is written at one is told at all.
+        /// How many servers to start, on this port and the next ones: what is written at one reaches subscribers of all.
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=4))]
         servers: u8,
         /// Where everything is kept.
@@ -68,7 +68,7 @@ pub(crate) enum Command {
         #[arg(long, global = true)]
         data_dir: Option<PathBuf>,
     },
-    /// Looks after the audit log.
+    /// Checks the audit log.
     Audit {
         #[command(subcommand)]
         what: Audit,

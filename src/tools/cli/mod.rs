@@ -13,7 +13,7 @@ use clap::Parser as _;
 
 use arguments::{Audit, Cli, Command, Source};
 
-/// Does what the command line says, and tells what went wrong.
+/// Does what the command line says, and prints what went wrong.
 ///
 /// The runtime is made here and not in `main.rs`: the compiler turns a future into code where it is run, and all of
 /// them once more in an executable that ran them itself.
@@ -29,7 +29,7 @@ pub async fn main() -> ExitCode {
     }
 }
 
-/// How a command ended; its error is one sentence for whoever typed it.
+/// How a command ended; its error is one sentence for the person who typed it.
 pub(crate) type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 /// Does what the command line says.

@@ -1,4 +1,4 @@
-//! What operators do beside serving: bring a database to this version, look after tenants, people and audit logs.
+//! What operators do beside serving: bring a database to this version, manage tenants, people and audit logs.
 
 use std::path::PathBuf;
 

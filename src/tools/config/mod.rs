@@ -1,4 +1,5 @@
-//! The configuration: read from `DEALGRAPH_…` variables and nothing else, typed once, and wrong ones told all at once.
+//! The configuration: read from `DEALGRAPH_…` variables and nothing else, typed once, with all wrong ones reported
+//! together.
 //!
 //! An unknown variable is an error, because a mistyped name would otherwise leave a setting at its default in silence.
 

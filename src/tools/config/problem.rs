@@ -1,4 +1,4 @@
-//! What is wrong with the variables, told so that the reader can put it right.
+//! What is wrong with the variables, worded so that the reader can put it right.
 
 use std::fmt;
 

@@ -8,7 +8,7 @@ pub const PREFIX: &str = "DEALGRAPH_";
 pub struct Variable {
     /// Its full name.
     pub name: &'static str,
-    /// The value taken when it is unset or empty; an empty text when there is none. For limits it tells what the
+    /// The value taken when it is unset or empty; an empty text when there is none. For limits it is what the
     /// server has built in.
     pub default: &'static str,
     /// What it decides, its unit and its choices.
@@ -275,7 +275,7 @@ pub const VARIABLES: &[Variable] = &[
     variable(
         "DEALGRAPH_LIMIT_POINTS",
         "enforce",
-        "`enforce` refuses requests of those who have no points left, `measure` only tells them",
+        "`enforce` refuses requests of those who have no points left, `measure` only reports them",
     ),
     variable(
         "DEALGRAPH_LIMIT_PERSON_POINTS",

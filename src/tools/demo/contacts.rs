@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// Gives a company what its website would tell.
+/// Gives a company what its website would say.
 pub(super) fn flesh_out_company(world: &World, company: &mut NewCompany) {
     let mut dice = Dice::of(company.id.uuid());
     let domain = domain(&company.fields.name);

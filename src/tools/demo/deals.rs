@@ -56,7 +56,7 @@ const DUE: &[(u32, (i64, i64))] = &[
     (40, (8, 45)),
 ];
 
-/// Fills in what the deal's own data does not tell. `staff` are the people of its company.
+/// Fills in what the deal's own data does not have. `staff` are the people of its company.
 pub(super) fn flesh_out(
     world: &World,
     deal: &mut NewOpportunity,

@@ -2,7 +2,7 @@
 //!
 //! `maven` holds a real data set (see [`crate::data::import::maven`]) with contacts, leads, activities and next actions
 //! invented around it; `globex` is invented as a whole. What is invented comes from dice that are seeded by the id
-//! of the record it belongs to, so everybody's demo tells the same story; only what is still to be done is dated
+//! of the record it belongs to, so every demo has the same story; only what is still to be done is dated
 //! around the day of loading. All of it is written through the product's verbs.
 
 mod contacts;

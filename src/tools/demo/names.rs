@@ -67,7 +67,7 @@ pub(super) fn address((first, last): (&str, &str), domain: &str) -> String {
 /// A job: title, department, and whether others of the department report to it.
 pub(super) type Job = (&'static str, &'static str, bool);
 
-/// Who runs a company; everybody in it reports there in the end.
+/// Who runs a company; everyone in it reports there in the end.
 pub(super) const CHIEFS: &[Job] = &[
     ("Chief Executive Officer", "Management", true),
     ("Managing Director", "Management", true),

@@ -1,4 +1,4 @@
-//! The people of the demo, for signing in as somebody.
+//! The people of the demo, to sign in as.
 
 use crate::{
     access::Role,
@@ -11,14 +11,14 @@ use crate::{
     },
 };
 
-/// Somebody to sign in as.
+/// A person to sign in as.
 #[derive(Debug, Clone, Copy)]
 pub struct Person {
     /// The address, which names the person.
     pub email: &'static str,
     /// The name.
     pub name: &'static str,
-    /// The slug of the tenant; somebody may be in both.
+    /// The slug of the tenant; a person may be in both.
     pub tenant: &'static str,
     /// What they may do there.
     pub role: Role,
@@ -185,7 +185,7 @@ pub(super) async fn provision(db: &Db, tenant: &NewTenant, teams: &[NewTeam]) ->
     tx.commit().await
 }
 
-/// The password of everybody in the demo. Long enough, and known to all: there is nothing to protect.
+/// The password of everyone in the demo. Long enough, and known to all: there is nothing to protect.
 pub const PASSWORD: &str = "dealgraph-demo";
 
 /// Gives the password to those of [`PEOPLE`] who have none.

@@ -90,7 +90,7 @@ pub(super) fn of_deal(world: &World, deal: &NewOpportunity, kind: StageKind) -> 
     story
 }
 
-/// What was done about a lead that somebody has talked to.
+/// What was done about a lead that a member has talked to.
 pub(super) fn of_lead(world: &World, lead: &NewLead) -> Vec<NewActivity> {
     if lead.fields.status == LeadStatus::New {
         return Vec::new();

@@ -70,7 +70,7 @@ impl Account {
         }
     }
 
-    /// Whether this account can enter `folder`: found out by trying, since mode bits do not tell it all
+    /// Whether this account can enter `folder`: found out by trying, since mode bits do not say it all
     /// (access lists, sandboxes, network file systems).
     pub(super) fn can_enter(self, folder: &Path) -> bool {
         if self.switch == Switch::Stay {

@@ -184,7 +184,7 @@ fn settle(root: &Path, on_progress: &(dyn Fn(&str) + Sync)) -> Result<(Layout, A
         return Ok((layout, account));
     }
     if layout.cluster().exists() {
-        let cause = io::Error::other("the account of its owner cannot enter the folder any more");
+        let cause = io::Error::other("the account of its owner cannot enter the folder");
         return Err(DevError::file("use", &layout.cluster())(cause));
     }
     let layout = Layout::elsewhere(root)?;
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_folder_of_somebody_else_is_never_touched() {
+    async fn a_folder_that_is_not_a_data_folder_is_never_touched() {
         let path = folder("foreign");
         fs::create_dir_all(path.join("postgres")).unwrap();
 

@@ -1,4 +1,4 @@
-//! What can stop a development cluster, told in one sentence that says what to do about it.
+//! What can stop a development cluster, in one sentence that says what to do about it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ pub enum DevError {
     InUse {
         /// The data folder.
         path: PathBuf,
-        /// The other process, as far as it told.
+        /// The other process, as far as it is known.
         holder: String,
     },
     /// The data folder was moved or copied away from the cluster that belongs to it.
@@ -71,7 +71,7 @@ pub enum DevError {
         /// The oldest that will do.
         needed: u32,
     },
-    /// The cluster was made by a PostgreSQL that is no longer here.
+    /// The cluster was made by a PostgreSQL that is not installed.
     #[error(
         "{path} was made by PostgreSQL {made_by}, which is not on this machine any more; \
          install it or start afresh"
@@ -127,7 +127,7 @@ pub enum DevError {
 }
 
 impl DevError {
-    /// A failed operation on a file; a full disk is told as such.
+    /// A failed operation on a file; a full disk is named as such.
     pub(super) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |cause| match cause.kind() {
@@ -140,7 +140,7 @@ impl DevError {
         }
     }
 
-    /// A child that ended; a full disk is told as such, also when it kept the child from saying so.
+    /// A child that ended; a full disk is named as such, also when it kept the child from saying so.
     pub(super) fn died(server: &'static str, how: String, log: &Log, folder: &Path) -> Self {
         let tail = log.tail();
         if tail.contains("No space left on device") || is_full(folder) {

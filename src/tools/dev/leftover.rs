@@ -55,7 +55,7 @@ impl PidFile {
     fn read(&self) -> Option<(Pid, String)> {
         let text = fs::read_to_string(&self.0).ok()?;
         let (pid, birth) = text.trim_end().split_once(' ')?;
-        // Anything below 2 would signal a group, everybody, or init.
+        // Anything below 2 would signal a group, every process, or init.
         let pid = pid.parse().ok().filter(|&pid: &i32| pid > 1)?;
         Some((Pid::from_raw(pid), birth.to_owned()))
     }

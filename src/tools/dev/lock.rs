@@ -1,4 +1,4 @@
-//! The lock on a data folder: one process at a time, and the next one is told who has it.
+//! The lock on a data folder: one process at a time, and the next one learns who holds it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};

@@ -26,7 +26,7 @@ use crate::{
 };
 
 #[derive(Clone)]
-struct Door {
+struct PeopleState {
     db: Db,
     tokens: Arc<Tokens>,
 }
@@ -37,7 +37,7 @@ pub(super) fn router(db: Db, tokens: Arc<Tokens>) -> Router {
         .route("/dev/people", get(people))
         .route("/dev/token", post(token))
         .layer(middleware::from_fn(this_machine_only))
-        .with_state(Door { db, tokens })
+        .with_state(PeopleState { db, tokens })
 }
 
 /// A foreign page could point its own name at this address; then the `Host` it sends is that name.
@@ -57,8 +57,8 @@ async fn this_machine_only(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-async fn people(State(door): State<Door>) -> Response {
-    match known(&door.db).await {
+async fn people(State(state): State<PeopleState>) -> Response {
+    match known(&state.db).await {
         Ok(people) => Json(
             people
                 .iter()
@@ -85,8 +85,8 @@ struct Wanted {
     tenant: String,
 }
 
-async fn token(State(door): State<Door>, Json(wanted): Json<Wanted>) -> Response {
-    let people = match known(&door.db).await {
+async fn token(State(state): State<PeopleState>, Json(wanted): Json<Wanted>) -> Response {
+    let people = match known(&state.db).await {
         Ok(people) => people,
         Err(error) => return (StatusCode::SERVICE_UNAVAILABLE, error.to_string()).into_response(),
     };
@@ -97,7 +97,7 @@ async fn token(State(door): State<Door>, Json(wanted): Json<Wanted>) -> Response
         )
             .into_response();
     };
-    match door.tokens.issue(person.user_id, person.tenant_id) {
+    match state.tokens.issue(person.user_id, person.tenant_id) {
         Ok(issued) => {
             let expires_at = issued.expires_at.to_rfc3339_opts(SecondsFormat::Secs, true);
             Json(json!({ "token": issued.token, "expiresAt": expires_at })).into_response()

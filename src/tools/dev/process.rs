@@ -124,7 +124,7 @@ impl Child {
             .and_then(|status| *status)
     }
 
-    /// Waits for the end and tells it as the fault it is.
+    /// Waits for the end and returns it as the fault it is.
     pub(super) async fn died(&self) -> DevError {
         let how = self
             .exited()
@@ -133,7 +133,7 @@ impl Child {
         DevError::died(self.name, how, &self.log, &self.folder)
     }
 
-    /// Tells that the child runs but does not answer.
+    /// The fault of a child that runs but does not answer.
     pub(super) fn not_ready(&self, waited: Duration) -> DevError {
         DevError::NotReady {
             server: self.name,
@@ -154,7 +154,7 @@ impl Child {
     }
 
     fn send(&self, signal: Signal) {
-        // Nothing can be done about a refusal: the child is gone, or no longer ours.
+        // Nothing can be done about a refusal: the child is gone, or not ours.
         if self.exit.borrow().is_none() && self.exit.has_changed().is_ok() {
             let _ = kill(self.pid, signal);
         }
@@ -231,7 +231,7 @@ impl Watchdog {
 
 impl Drop for Watchdog {
     fn drop(&mut self) {
-        // Killed before its pipe closes, since the child's id may belong to somebody else by now.
+        // Killed before its pipe closes, since the child's id may belong to another process by now.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

@@ -94,7 +94,7 @@ impl Redis {
         self.child.pid()
     }
 
-    /// Waits until the server ends by itself, which it should not, and tells why.
+    /// Waits until the server ends by itself, which it should not, and returns why.
     pub async fn wait_died(&self) -> DevError {
         self.child.died().await
     }

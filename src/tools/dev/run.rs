@@ -308,7 +308,7 @@ fn greet(address: SocketAddr, data: &Path, token: &str) {
         let role = async_graphql::resolver_utils::enum_value(*role).to_string();
         println!("  {email:<30} {role:<10} {tenant:<8} {about}");
     }
-    println!("\n  password   {} for everybody", demo::PASSWORD);
+    println!("\n  password   {} for everyone", demo::PASSWORD);
     println!("  explorer   http://{address}/");
     println!("  mails      {}", data.join("mail").display());
     println!("  a token    dealgraph token --email {}", EXAMPLE.0);

@@ -1,4 +1,4 @@
-//! When somebody was last here is written seldom, whatever they do.
+//! When a member or key was last active is written seldom, whatever they do.
 
 use chrono::{DateTime, Utc};
 use dealgraph::{base::ids::SessionId, organization::auth::ApiKeySecret};

@@ -54,7 +54,7 @@ impl Pair {
         }
     }
 
-    /// Asks both until both answer as wanted, and tells how long that took.
+    /// Asks both until both answer as wanted, and returns how long that took.
     async fn until(&self, what: &str, token: &str, wanted: impl Fn(u16, &Value) -> bool) {
         let began = Instant::now();
         let mut took = [None; 2];

@@ -196,7 +196,7 @@ fn while_the_watch_works_a_person_is_read_once_and_without_it_about_once_a_secon
 }
 
 #[test]
-fn who_holds_on_to_an_actor_is_told_when_it_may_have_changed_and_not_before() {
+fn the_holder_of_an_actor_is_notified_when_it_may_have_changed_and_not_before() {
     test(async |world| {
         let (access, _, recording) = access(world);
         // The first reading of changes says that anything may have happened before it.
@@ -214,10 +214,10 @@ fn who_holds_on_to_an_actor_is_told_when_it_may_have_changed_and_not_before() {
         let member = AccessChange::Member(A.tenant(), A.user(Who::OtherRep));
         let sql = update_member("status = 'SUSPENDED'", Who::OtherRep);
         let waiting = timeout(PROMISED + MARGIN, access.changed(&other));
-        let (told, changed) = tokio::join!(waiting, change(world, member, sql));
-        assert!(told.is_ok() && changed.is_ok(), "a suspended member");
-        let told = timeout(Duration::ZERO, access.changed(&other)).await;
-        assert!(told.is_ok(), "whoever asks later is told at once");
+        let (notified, changed) = tokio::join!(waiting, change(world, member, sql));
+        assert!(notified.is_ok() && changed.is_ok(), "a suspended member");
+        let notified = timeout(Duration::ZERO, access.changed(&other)).await;
+        assert!(notified.is_ok(), "a later question is answered at once");
         // Tried again, since a busy machine may keep the watch waiting, and then anything may have happened.
         let mut rep = actor(&access, &token(world, Who::Rep)).await.unwrap();
         let mut is_quiet = false;
@@ -232,7 +232,7 @@ fn who_holds_on_to_an_actor_is_told_when_it_may_have_changed_and_not_before() {
                 .unwrap();
             is_quiet |= timeout(PROMISED * 2, access.changed(&rep)).await.is_err();
         }
-        assert!(is_quiet, "it was somebody else");
+        assert!(is_quiet, "it was another member");
 
         let mut superuser = world.database.superuser().await;
         raw_sql("REVOKE SELECT ON access_changes FROM dealgraph_system")
@@ -249,7 +249,7 @@ fn who_holds_on_to_an_actor_is_told_when_it_may_have_changed_and_not_before() {
 }
 
 #[test]
-fn an_actor_ends_with_its_session_and_whoever_holds_on_to_it_does_not_ask_all_the_time() {
+fn an_actor_ends_with_its_session_and_its_holder_does_not_ask_all_the_time() {
     test(async |world| {
         let (access, _, recording) = access(world);
         // The token is good for ten minutes.
@@ -271,8 +271,8 @@ fn an_actor_ends_with_its_session_and_whoever_holds_on_to_it_does_not_ask_all_th
         ended.expires_at = world.db.clock().now();
         let at_once = timeout(Duration::ZERO, access.changed(&ended)).await;
         assert!(at_once.is_err(), "it asks again at once");
-        let told = timeout(PROMISED + MARGIN, access.changed(&ended)).await;
-        assert!(told.is_ok(), "it has ended");
+        let notified = timeout(PROMISED + MARGIN, access.changed(&ended)).await;
+        assert!(notified.is_ok(), "it has ended");
         drop(access);
         recording.finish().await;
     });

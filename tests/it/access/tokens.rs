@@ -90,7 +90,7 @@ fn a_token_that_was_seen_before_does_not_open_for_a_changed_one() {
 #[test]
 fn a_shared_secret_signs_under_its_own_key_id_and_no_other() {
     test(async |world| {
-        let secret = b"a secret that somebody else shares";
+        let secret = b"a secret that another issuer shares";
         let ring = KeyRing::open(world.db.clone(), vault(), Some(secret))
             .await
             .expect("the keys can be read");

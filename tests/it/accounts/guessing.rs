@@ -1,4 +1,4 @@
-//! Whoever guesses is slowed down: per account, and per network.
+//! Guessing is slowed down: per account, and per network.
 
 use futures_util::future::join_all;
 
@@ -126,7 +126,7 @@ fn the_right_password_in_time_clears_the_account_and_does_not_count_for_the_netw
 }
 
 #[test]
-fn who_guesses_from_one_address_keeps_nobody_else_out_and_the_owner_is_told_once() {
+fn who_guesses_from_one_address_keeps_nobody_else_out_and_the_owner_is_notified_once() {
     test(async |world| {
         world.set_password(A.user(Who::Rep), PASSWORD).await;
         let email = address(world, A, Who::Rep).await;
@@ -199,7 +199,7 @@ fn a_device_that_is_known_is_kept_out_by_no_stranger() {
             assert_eq!(code(Some(&known), WRONG).await, "INVALID_CREDENTIALS");
         }
         assert_eq!(code(Some(&known), PASSWORD).await, "TOO_MANY_ATTEMPTS");
-        // It opens nothing by itself, also when its session has ended; one that was stolen is not known any more.
+        // It opens nothing by itself, also when its session has ended; one that was stolen is forgotten.
         let next = sign_in_again_by(world, &email, &others).await;
         assert_eq!(next, "TOO_MANY_ATTEMPTS");
         arrange(
@@ -211,7 +211,7 @@ fn a_device_that_is_known_is_kept_out_by_no_stranger() {
     });
 }
 
-/// Tries the right password with somebody else's token of before.
+/// Tries the right password with an earlier token of another user.
 async fn sign_in_again_by(world: &World, email: &str, before: &str) -> String {
     let answer = sign_in_by(world, "203.0.113.9", (email, PASSWORD), Some(before)).await;
     answer.user_error("signIn").0

@@ -1,4 +1,4 @@
-//! People beyond tenants: registering, signing in, staying signed in, and everybody who must not get in.
+//! People beyond tenants: registering, signing in, staying signed in, and all who must not get in.
 
 mod guessing;
 mod operator;
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Answer, Side, Who, World};
 
-/// What everybody's password is, where a test gives them one.
+/// The password of everyone to whom a test gives one.
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// What clients ask of a session.
@@ -149,7 +149,7 @@ pub(crate) async fn is_in(world: &World, access: &str) -> bool {
     answer.body.pointer("/data/viewer/id").is_some()
 }
 
-/// Waits until an access token is refused, which takes a second at most where no server is told at once.
+/// Waits until an access token is refused, which takes a second at most where no server is notified at once.
 pub(crate) async fn ends(world: &World, access: &str) {
     for _ in 0..200 {
         if !is_in(world, access).await {

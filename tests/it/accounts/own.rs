@@ -1,4 +1,4 @@
-//! The database holds a transaction on somebody's account to that account, whatever its statements say.
+//! The database holds a transaction on a user's account to that account, whatever its statements say.
 
 use dealgraph::base::ids::Typed as _;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, raw_sql};
@@ -55,8 +55,8 @@ fn an_act_on_an_account_reaches_that_account_alone() {
             .execute(&mut world.database.superuser().await)
             .await
             .expect("the arrangement fits");
-        let everybody = reached(world, "").await;
-        assert!(everybody.iter().all(|rows| *rows > 2), "{everybody:?}");
+        let all_rows = reached(world, "").await;
+        assert!(all_rows.iter().all(|rows| *rows > 2), "{all_rows:?}");
 
         let account = format!("SET LOCAL app.account = '{rep}'");
         assert_eq!(reached(world, &account).await, [1, 1, 2, 2, 1]);
@@ -89,7 +89,7 @@ fn an_act_on_an_account_reaches_that_account_alone() {
         let through = format!("{account}; SET LOCAL app.provider = 'of-a'");
         assert_eq!(reached(world, &through).await, [0, 0, 1, 1, 0]);
 
-        // Nor is anything planted in somebody else's.
+        // Nor is anything planted in the account of another user.
         let mut system = world.database.connect("dealgraph_system").await;
         let mut tx = system.begin().await.expect("it begins");
         raw_sql(AssertSqlSafe(account))

@@ -87,8 +87,8 @@ fn a_change_wants_the_old_one_and_ends_all_other_sessions() {
         assert!(refreshes(world, &here).await && !refreshes(world, &there).await);
         assert_eq!(code(world, &email, PASSWORD).await, "INVALID_CREDENTIALS");
         assert_eq!(code(world, &email, NEW).await, "");
-        let told = world.mail_to(&email, 1).await;
-        assert_eq!(told.subject, "Your password was changed");
+        let mail = world.mail_to(&email, 1).await;
+        assert_eq!(mail.subject, "Your password was changed");
         assert_eq!(audited(world, "password.changed").await, 1);
     });
 }
@@ -230,7 +230,7 @@ fn a_new_link_or_password_makes_older_links_useless() {
 }
 
 #[test]
-fn asking_for_a_link_tells_nobody_who_has_an_account_and_floods_nobody() {
+fn asking_for_a_link_reveals_to_nobody_who_has_an_account_and_floods_nobody() {
     test(async |world| {
         let email = address(world, A, Who::Rep).await;
         let known = request(world, &email).await;

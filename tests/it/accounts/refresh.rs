@@ -1,4 +1,4 @@
-//! Staying signed in, and everybody else with a copy of the refresh token being thrown out.
+//! Staying signed in, and all others with a copy of the refresh token being thrown out.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -92,7 +92,7 @@ fn a_client_whose_answer_got_lost_asks_again() {
         assert_ne!(lost, got);
         let after = next(world, &got).await;
         assert_eq!(audited(world, "session.reuse_detected").await, 0);
-        // Whoever has the answer that got lost is somebody else.
+        // The holder of the answer that got lost is another person.
         arrange(world, HALF_A_MINUTE_LATER).await;
         assert!(is_refused(world, &lost).await);
         assert!(is_refused(world, &after).await);
@@ -146,7 +146,7 @@ fn a_session_ends_at_its_time_however_often_it_is_refreshed() {
 }
 
 #[test]
-fn who_may_not_be_there_any_more_is_not_refreshed() {
+fn a_session_of_a_user_who_is_kept_out_is_not_refreshed() {
     test(async |world| {
         for (before, after) in [
             (

@@ -57,7 +57,7 @@ fn one_sees_ones_own_devices_and_ends_one_of_them() {
 }
 
 #[test]
-fn nobody_ends_the_session_of_somebody_else() {
+fn nobody_ends_the_session_of_another_person() {
     test(async |world| {
         signed_in(world, Who::Manager).await;
         let rep = signed_in(world, Who::Rep).await;
@@ -150,7 +150,7 @@ fn signing_out_ends_this_session_only() {
 }
 
 #[test]
-fn what_nobody_can_use_any_more_is_removed() {
+fn what_nobody_can_use_is_removed() {
     test(async |world| {
         signed_in(world, Who::Rep).await;
         let sessions = count(world, "SELECT count(*) FROM sessions").await;

@@ -57,7 +57,7 @@ fn an_unknown_address_and_a_wrong_password_get_the_same_answer() {
 }
 
 #[test]
-fn what_keeps_somebody_out_is_told_after_the_right_password_only() {
+fn what_keeps_a_person_out_is_revealed_after_the_right_password_only() {
     test(async |world| {
         world.set_password(A.user(Who::Rep), PASSWORD).await;
         world.set_password(A.user(Who::Suspended), PASSWORD).await;

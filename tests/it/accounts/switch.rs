@@ -120,7 +120,7 @@ fn the_access_tokens_for_the_tenant_that_is_left_end() {
         let after = text(&there["session"]["accessToken"]);
         ends(world, &before).await;
         assert!(is_in(world, after).await);
-        // Whoever goes back gets new ones.
+        // A caller who goes back gets new ones.
         let back = switch(world, &there["session"], json!({ "slug": "side-a0a0" })).await;
         ends(world, after).await;
         assert!(is_in(world, text(&back["session"]["accessToken"])).await);
@@ -140,7 +140,7 @@ fn two_tabs_in_two_tenants_do_not_take_each_others_place() {
             &second["session"]["refreshToken"],
         );
         assert!(is_in(world, text(beside)).await && is_in(world, &first).await);
-        // Each gets its own again and again, whoever of both was last.
+        // Each gets its own again and again, whichever of both was last.
         let a = refresh(world, token, Some("side-a0a0")).await;
         let b = refresh(world, &a["session"]["refreshToken"], Some("side-b0b0")).await;
         let none = refresh(world, &b["session"]["refreshToken"], None).await;

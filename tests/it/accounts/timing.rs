@@ -1,5 +1,5 @@
-//! The time of an answer tells nothing: two kinds of refusal are drawn from the same times, as far as statistics can
-//! tell.
+//! The time of an answer reveals nothing: two kinds of refusal are drawn from the same times, as far as statistics can
+//! distinguish.
 
 use std::time::{Duration, Instant};
 
@@ -33,16 +33,16 @@ fn median(times: &mut [Duration]) -> Duration {
     times[times.len() / 2]
 }
 
-/// Takes the times of two acts, in turns and in an order that differs from turn to turn.
+/// Takes the times of two acts, alternating, in an order that differs from round to round.
 async fn compare(kinds: [&str; 2], mut act: impl AsyncFnMut(usize, usize)) {
     let mut times = [Vec::new(), Vec::new()];
-    for turn in 0..TRIES + 10 {
+    for round in 0..TRIES + 10 {
         let order = if fastrand::bool() { [0, 1] } else { [1, 0] };
         for kind in order {
             let began = Instant::now();
-            act(kind, turn).await;
+            act(kind, round).await;
             // The first ones warm connections and statements up.
-            if turn >= 10 {
+            if round >= 10 {
                 times[kind].push(began.elapsed());
             }
         }
@@ -76,12 +76,12 @@ async fn people(world: &World) {
 fn an_unknown_address_and_a_wrong_password_take_the_same_time() {
     test(async |world| {
         people(world).await;
-        compare(["unknown", "wrong"], async |kind, turn| {
+        compare(["unknown", "wrong"], async |kind, round| {
             let email = match kind {
-                0 => format!("other{turn}@example.com"),
-                _ => format!("known{turn}@example.com"),
+                0 => format!("other{round}@example.com"),
+                _ => format!("known{round}@example.com"),
             };
-            let from = format!("198.{kind}.{}.{}", turn / 200, turn % 200);
+            let from = format!("198.{kind}.{}.{}", round / 200, round % 200);
             let answer = sign_in_from(world, &from, (&email, "wrong horse battery")).await;
             assert_eq!(answer.user_error("signIn").0, "INVALID_CREDENTIALS");
         })
@@ -93,10 +93,10 @@ fn an_unknown_address_and_a_wrong_password_take_the_same_time() {
 fn asking_for_a_new_password_takes_the_same_time_for_a_known_and_an_unknown_address() {
     test(async |world| {
         people(world).await;
-        compare(["unknown", "known"], async |kind, turn| {
+        compare(["unknown", "known"], async |kind, round| {
             let email = match kind {
-                0 => format!("other{turn}@example.com"),
-                _ => format!("known{turn}@example.com"),
+                0 => format!("other{round}@example.com"),
+                _ => format!("known{round}@example.com"),
             };
             world
                 .accounts

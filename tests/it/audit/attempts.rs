@@ -1,5 +1,5 @@
-//! Attempts: whoever is refused stands in their tenant's log. Whoever names another tenant's id stands in the log of that
-//! tenant and of no other: neither the answer nor one's own log tells which ids exist elsewhere.
+//! Attempts: an actor who is refused stands in their tenant's log. An actor who names another tenant's id stands in the log
+//! of that tenant and of no other: neither the answer nor one's own log reveals which ids exist elsewhere.
 
 use std::{
     collections::BTreeSet,
@@ -19,7 +19,7 @@ use crate::{
 const NOBODYS: &str = "01980000-0000-7000-8000-00000000dead";
 
 /// The entries about records, the oldest first, once there are so many. The ids are named, so that a client of A may read them.
-async fn told(client: &Client<'_>, ids: &[String], count: usize) -> Vec<Value> {
+async fn attempts(client: &Client<'_>, ids: &[String], count: usize) -> Vec<Value> {
     let filter = format!(
         "action: {{ startsWith: \"access.\" }}, entityId: {{ in: {} }}",
         json!(ids)
@@ -68,7 +68,7 @@ async fn pry(world: &World, who: Who) -> Vec<String> {
             "mutation {{ contactCreate(input: {{ firstName: \"A\", lastName: \"B\", reportsToId: \"{contact}\" }}) {{ userErrors {{ code }} }} }}"
         ),
         format!("{{ leads(filter: {{ ownerId: {{ eq: \"{owner}\" }} }}) {{ nodes {{ id }} }} }}"),
-        // Without asking for what would tell.
+        // Without asking for what would reveal it.
         format!("mutation {{ leadUpdate(input: {{ id: \"{second_lead}\" }}) {{ __typename }} }}"),
         format!(
             "{{ contacts(filter: {{ companyId: {{ eq: \"{second_company}\" }} }}) {{ __typename }} }}"
@@ -106,7 +106,7 @@ async fn pry(world: &World, who: Who) -> Vec<String> {
     let by_cursor = "query($after: String) { companies(after: $after) { nodes { id } } }";
     client.send(by_cursor, json!({ "after": after })).await;
 
-    // Subscriptions are told nothing, or that there is no such record.
+    // Subscriptions get nothing, or that there is no such record.
     let (pipeline, looked_at) = (id("pipeline", 1), id("opportunity", 2));
     let mut socket = Socket::open(&client).await;
     let board = "subscription($id: ID!) { boardEvents(pipelineId: $id) { kind } }";
@@ -133,10 +133,10 @@ async fn pry(world: &World, who: Who) -> Vec<String> {
 }
 
 #[test]
-fn an_attempt_on_another_tenants_record_is_told_to_its_owner_alone_and_names_nobody() {
+fn an_attempt_on_another_tenants_record_is_logged_for_its_owner_alone_and_names_nobody() {
     test(async |world| {
         let ids = pry(world, Who::Rep).await;
-        let theirs = told(&world.b(Who::Admin), &ids, ids.len()).await;
+        let theirs = attempts(&world.b(Who::Admin), &ids, ids.len()).await;
         let about: BTreeSet<_> = theirs
             .iter()
             .map(|entry| entry["entityId"].as_str())
@@ -177,7 +177,7 @@ fn an_attempt_on_another_tenants_record_is_told_to_its_owner_alone_and_names_nob
 }
 
 #[test]
-fn what_is_the_tenants_own_or_nobodys_is_no_attempt_and_the_same_attempt_is_told_once() {
+fn what_is_the_tenants_own_or_nobodys_is_no_attempt_and_the_same_attempt_is_logged_once() {
     test(async |world| {
         let rep = world.a(Who::Rep);
         let deal = |id: String| format!("{{ opportunity(id: \"opportunity:{id}\") {{ id }} }}");
@@ -187,19 +187,19 @@ fn what_is_the_tenants_own_or_nobodys_is_no_attempt_and_the_same_attempt_is_told
             let seen = rep.query(&deal(id.clone())).await;
             assert_eq!(seen["opportunity"], Value::Null);
         }
-        // The watch works one by one, so when the last is told all were looked at.
+        // Attempts are checked one by one, so when the last is logged all were.
         let last = B.uuid("opportunity", 3).to_string();
         rep.query(&deal(last.clone())).await;
         let ids = [hidden, NOBODYS.to_owned(), foreign.clone(), last.clone()]
             .map(|id| format!("opportunity:{id}"));
-        let found = told(&world.b(Who::Admin), &ids, 2).await;
+        let found = attempts(&world.b(Who::Admin), &ids, 2).await;
         let about: Vec<_> = found.iter().map(|entry| &entry["entityId"]).collect();
         assert_eq!(about, [&json!(ids[2]), &json!(ids[3])]);
     });
 }
 
 #[test]
-fn an_act_that_was_refused_is_told_with_what_and_on_which_record() {
+fn an_act_that_was_refused_is_logged_with_what_and_on_which_record() {
     test(async |world| {
         let id = format!("company:{}", A.uuid("company", 3));
         let document = format!(
@@ -209,7 +209,7 @@ fn an_act_that_was_refused_is_told_with_what_and_on_which_record() {
         assert_eq!(answer.user_error("companyUpdate").0, "FORBIDDEN");
         let quiet = document.replace("userErrors { code }", "__typename");
         world.a(Who::Analyst).query(&quiet).await;
-        let found = told(&world.a(Who::Admin), std::slice::from_ref(&id), 2).await;
+        let found = attempts(&world.a(Who::Admin), std::slice::from_ref(&id), 2).await;
         for (entry, who) in found.iter().zip([Who::Viewer, Who::Analyst]) {
             assert_eq!(entry["actor"]["id"], A.user(who).to_string());
             assert_eq!(noted(entry, "operation"), "companyUpdate");

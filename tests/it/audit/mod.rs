@@ -110,7 +110,7 @@ fn what_a_role_masks_is_masked_in_the_log_too() {
 }
 
 #[test]
-fn an_entry_outlives_its_record_and_tells_no_address_of_it() {
+fn an_entry_outlives_its_record_and_has_no_address_of_it() {
     test(async |world| {
         let admin = world.a(Who::Admin);
         let create = "mutation($input: ContactCreateInput!) { contactCreate(input: $input) { contact { id } userErrors { code } } }";

@@ -55,12 +55,12 @@ fn a_flood_is_a_few_entries_and_a_count() {
         let filter = "action: { eq: \"session.refused\" }";
         assert_eq!(entries(&admin, filter).await.len(), 2, "one per address");
         recording.finish().await;
-        let told = entries(&admin, filter).await;
-        let counts: Vec<_> = told
+        let recorded = entries(&admin, filter).await;
+        let counts: Vec<_> = recorded
             .iter()
             .filter_map(|entry| entry["changes"][0]["after"].as_i64())
             .collect();
-        assert_eq!(counts, [999, 999], "{told:?}");
+        assert_eq!(counts, [999, 999], "{recorded:?}");
         assert_eq!(entries(&world.b(Who::Admin), filter).await.len(), 1);
         // After the end a note is lost and nothing breaks.
         recorder.note(

@@ -179,11 +179,11 @@ impl Child {
     pub(crate) fn peak_memory(&self) -> u64 {
         let id = self.process.id().expect("it has not been waited for");
         let status =
-            std::fs::read_to_string(format!("/proc/{id}/status")).expect("the system tells");
+            std::fs::read_to_string(format!("/proc/{id}/status")).expect("the system says");
         let line = status
             .lines()
             .find_map(|line| line.strip_prefix("VmHWM:"))
-            .expect("it is told");
+            .expect("it has the line");
         let kilobytes: u64 = line
             .trim()
             .trim_end_matches(" kB")

@@ -56,7 +56,7 @@ fn no_address_ends_the_server_either() {
 }
 
 #[test]
-fn mistakes_are_not_put_right_and_nothing_is_told_of_how_it_runs() {
+fn mistakes_are_not_put_right_and_nothing_is_revealed_of_how_it_runs() {
     test(async |world: &World| {
         let server = Child::serve(world, &[]).await;
         for document in ["{ companis { id } }", "{ companies { nods { id } } }"] {
@@ -69,11 +69,11 @@ fn mistakes_are_not_put_right_and_nothing_is_told_of_how_it_runs() {
         }
         let extensions: Vec<_> = {
             let reply = server.post(&json!({ "query": "{ __typename }" })).await;
-            let told = reply.body["extensions"]
+            let revealed = reply.body["extensions"]
                 .as_object()
                 .cloned()
                 .unwrap_or_default();
-            told.keys().cloned().collect()
+            revealed.keys().cloned().collect()
         };
         assert_eq!(extensions, ["cost"], "no tracing");
         assert!(server.stop().await.success());

@@ -138,7 +138,7 @@ impl Served {
         &self.url
     }
 
-    /// What a document answers whoever has the token, or nobody in particular.
+    /// What a document answers the holder of the token, or a caller without one.
     pub(crate) async fn send(
         &self,
         token: Option<&str>,
@@ -179,7 +179,7 @@ impl Served {
         (status, response.json().await.expect("an answer is JSON"))
     }
 
-    /// What a document answers whoever has the token, and what became of it at the cache; `how` is what the request says
+    /// What a document answers the holder of the token, and what became of it at the cache; `how` is what the request says
     /// in `cache-control`.
     pub(crate) async fn cached(&self, token: &str, document: &str, how: &str) -> (Value, String) {
         let request = self.http.post(&self.url).bearer_auth(token);
@@ -254,7 +254,7 @@ impl Served {
         self.stop.cancel();
         let ended = tokio::time::timeout(PATIENCE, self.server)
             .await
-            .expect("it stops when told to");
+            .expect("it stops when asked to");
         ended.expect("no panic").expect("it ends well");
     }
 }

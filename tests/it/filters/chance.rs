@@ -84,13 +84,13 @@ fn whatever_the_filter_it_is_refused_or_cheap() {
         let (schema, admin) = (Schema::of_server(), world.a(Who::Admin));
         let (mut planner, mut rng) = (Planner::connect().await, Rng::with_seed(seed));
         let (mut refused, mut answered) = (0, 0);
-        for turn in 0..300 {
+        for round in 0..300 {
             let (list, of) = [
                 ("companies", "CompanyFilter"),
                 ("contacts", "ContactFilter"),
                 ("opportunities", "OpportunityFilter"),
-            ][turn % 3];
-            let filter = wild(&mut rng, &schema, of, 1 + turn % 7);
+            ][round % 3];
+            let filter = wild(&mut rng, &schema, of, 1 + round % 7);
             let document =
                 format!("query($f: {of}) {{ {list}(first: 5, filter: $f) {{ nodes {{ id }} }} }}");
             let asked = admin.send(&document, json!({ "f": filter }));

@@ -55,7 +55,7 @@ pub(crate) struct World {
     pub(crate) db: Db,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) statements: Statements,
-    /// What must not be kept or told; tests add what reaches a client in another way, by mail for example.
+    /// What must not be stored or revealed; tests add what reaches a client in another way, by mail for example.
     pub(crate) secrets: Secrets,
     errors: Arc<Mutex<String>>,
     pub(crate) accounts: Arc<Accounts>,
@@ -67,7 +67,7 @@ pub(crate) struct World {
     server: JoinHandle<std::io::Result<()>>,
 }
 
-/// Somebody who sends requests.
+/// A caller.
 #[derive(Clone)]
 pub(crate) struct Client<'w> {
     world: &'w World,
@@ -158,7 +158,7 @@ impl World {
         }
     }
 
-    /// Somebody with a token of their own making, or without one.
+    /// A caller with a token of the test's making, or without one.
     pub(crate) fn stranger(&self, token: Option<String>) -> Client<'_> {
         Client {
             world: self,
@@ -167,7 +167,7 @@ impl World {
         }
     }
 
-    /// Somebody who may be told of both tenants.
+    /// A caller who may see both tenants.
     pub(crate) fn anybody(&self, token: Option<String>) -> Client<'_> {
         Client {
             world: self,
@@ -181,7 +181,7 @@ impl World {
         self.stop.cancel();
         let served = tokio::time::timeout(PATIENCE, &mut self.server)
             .await
-            .expect("the server stops when told to");
+            .expect("the server stops when asked to");
         served
             .expect("the server does not panic")
             .expect("the server ends well");
@@ -216,12 +216,12 @@ impl World {
         assert_eq!(
             undeclared,
             BTreeSet::new(),
-            "the logs tell what nobody declared"
+            "the logs have names that nobody declared"
         );
         self.database.drop().await;
     }
 
-    /// Nothing secret stands in the log (spans are told in it), in an error, or in a row of any table.
+    /// Nothing secret stands in the log (spans are in it), in an error, or in a row of any table.
     async fn judge_secrets(&self) {
         let mut superuser = self.database.superuser().await;
         let kept = everything_kept(&mut superuser).await;
@@ -250,9 +250,12 @@ impl World {
     fn keep_errors(&self, body: &Value) {
         let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
         let payloads = body["data"].as_object().into_iter().flatten();
-        let told = payloads.map(|(_, payload)| &payload["userErrors"]);
-        for told in told.chain([&body["errors"]]).filter(|told| !told.is_null()) {
-            _ = writeln!(errors, "{told}");
+        let reported = payloads.map(|(_, payload)| &payload["userErrors"]);
+        for reported in reported
+            .chain([&body["errors"]])
+            .filter(|reported| !reported.is_null())
+        {
+            _ = writeln!(errors, "{reported}");
         }
     }
 
@@ -422,7 +425,7 @@ impl<'w> Client<'w> {
         self.world.http.post(&self.world.url)
     }
 
-    /// Sends a request as this person; `sent` is all that the client says, since it may be told that again.
+    /// Sends a request as this person; `sent` is all that the client says, since it may be shown that again.
     pub(crate) async fn send_request(&self, request: RequestBuilder, sent: &str) -> Answer {
         let secrets = &self.world.secrets;
         if let Ok(sent) = serde_json::from_str(sent) {

@@ -1,6 +1,6 @@
 //! One private cluster for all tests of this process, and a database of its own for each of them.
 //!
-//! The cluster begins empty in every process. It ends with it: its servers are told by the kernel when the thread that
+//! The cluster begins empty in every process. It ends with it: its servers are signalled by the kernel when the thread that
 //! started them dies, which is also how they end when a test run is killed.
 
 use std::{
@@ -213,7 +213,7 @@ impl Database {
         self.connect("postgres").await
     }
 
-    /// Removes it, whoever is still connected.
+    /// Removes it, whatever is still connected.
     pub(crate) async fn drop(self) {
         Cluster::get()
             .await

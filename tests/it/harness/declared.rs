@@ -1,4 +1,4 @@
-//! What the logs tell of a record is declared with it: nobody sees what nobody declared, so a name that was forgotten is
+//! What the logs have of a record is declared with it: nobody sees what nobody declared, so a name that was forgotten is
 //! one that even an admin reads as masked.
 
 use std::collections::BTreeSet;
@@ -9,14 +9,14 @@ use dealgraph::{
 };
 use sqlx::PgConnection;
 
-/// Kinds and the names that the audit log and the event log tell of them.
-const TOLD: &str = "SELECT DISTINCT a.entity, n.name FROM audit_log a \
+/// Kinds and the names that the audit log and the event log have of them.
+const LOGGED: &str = "SELECT DISTINCT a.entity, n.name FROM audit_log a \
                     CROSS JOIN LATERAL jsonb_object_keys(a.changes::jsonb) AS n (name) WHERE a.entity IS NOT NULL \
                     UNION SELECT DISTINCT e.entity, n.name FROM events e CROSS JOIN LATERAL unnest(e.changed) AS n (name)";
 
-/// The names that the logs tell and the records of that kind do not declare, as `kind.name`.
+/// The names that the logs have and the records of that kind do not declare, as `kind.name`.
 pub(super) async fn undeclared(superuser: &mut PgConnection) -> BTreeSet<String> {
-    let told: Vec<(String, String)> = sqlx::query_as(TOLD)
+    let logged: Vec<(String, String)> = sqlx::query_as(LOGGED)
         .fetch_all(superuser)
         .await
         .expect("the logs can be read");
@@ -25,7 +25,8 @@ pub(super) async fn undeclared(superuser: &mut PgConnection) -> BTreeSet<String>
         let sensitivity = declared.map(|(.., parts)| sensitivity(parts, name));
         sensitivity == Some(None) && !is_circumstance(name)
     };
-    told.into_iter()
+    logged
+        .into_iter()
         .filter(|(kind, name)| is_undeclared(kind, name))
         .map(|(kind, name)| format!("{kind}.{name}"))
         .collect()

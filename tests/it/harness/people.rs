@@ -1,6 +1,6 @@
 //! Who is in the world: two tenants of the same shape, each with the same people.
 //!
-//! Ids tell by a glance what they are: the fourth group is the side, the fifth the kind and a number. All of them begin
+//! Ids show at a glance what they are: the fourth group is the side, the fifth the kind and a number. All of them begin
 //! alike, as the ids of tenants do that sign up in the same minute.
 
 use std::sync::Arc;
@@ -137,7 +137,7 @@ impl Side {
         }
     }
 
-    /// The member as the door takes them.
+    /// The member as an actor.
     pub(crate) fn actor(self, who: Who) -> Arc<Actor> {
         let ends = DateTime::from_timestamp(4_000_000_000, 0).expect("a year before 2100");
         let mut membership = Membership::of(self.tenant(), who.role(self), self.team_path(who));

@@ -80,7 +80,7 @@ impl Planner {
         Self::connect_as("dealgraph_app").await
     }
 
-    /// Connects with a login, for somebody who sees their own rows only, so that all policies have something to do.
+    /// Connects with a login, for a member who sees their own rows only, so that all policies have something to do.
     pub(crate) async fn connect_as(login: &str) -> Self {
         let mut connection = Database::filled().await.connect(login).await;
         let settings = format!(
@@ -152,7 +152,7 @@ impl Planner {
         Ok(())
     }
 
-    /// Tells how a statement breaks the law, if it does.
+    /// How a statement breaks the law, if it does.
     pub(crate) async fn check(&mut self, sql: &str) -> Result<(), String> {
         self.check_tenants(sql).await?;
         let Some(only) = OnlyFilter::of(sql) else {
@@ -230,7 +230,7 @@ impl Planner {
     }
 }
 
-/// The driver says what is in an array that is unrolled, the text alone does not: told by the names of its columns.
+/// The driver says what is in an array that is unrolled, the text alone does not: inferred from the names of its columns.
 fn with_types(sql: &str) -> String {
     let mut typed = String::new();
     let mut rest = sql;

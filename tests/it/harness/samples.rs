@@ -31,7 +31,7 @@ pub(crate) const OF_ACCOUNTS: [&str; 21] = [
     "viewerUpdate",
 ];
 
-/// Mutations of those who run a tenant. Each has tests of its own for what it costs others and whom it tells.
+/// Mutations of those who run a tenant. Each has tests of its own for what it costs others and whom it notifies.
 pub(crate) const OF_ADMINS: [&str; 20] = [
     "apiKeyCreate",
     "apiKeyRevoke",
@@ -173,7 +173,7 @@ pub(crate) fn kind_of_operation(name: &str) -> &'static str {
         .filter(|kind| name.to_lowercase().starts_with(&kind.to_lowercase()));
     kinds
         .max_by_key(|kind| kind.len())
-        .unwrap_or_else(|| panic!("no kind of record begins `{name}`, tell harness/people.rs"))
+        .unwrap_or_else(|| panic!("no kind of record begins `{name}`, add it to harness/people.rs"))
 }
 
 /// The kind of record that a field for ids is about: its name ends with it, or says in what role.
@@ -195,5 +195,5 @@ pub(crate) fn kind_of_field(name: &str) -> &'static str {
         .filter(|kind| name.to_lowercase().ends_with(&kind.to_lowercase()));
     kinds
         .max_by_key(|kind| kind.len())
-        .unwrap_or_else(|| panic!("of what kind is `{name}`? tell harness/samples.rs"))
+        .unwrap_or_else(|| panic!("of what kind is `{name}`? add it to harness/samples.rs"))
 }

@@ -1,4 +1,4 @@
-//! Everything secret that clients of a test sent or were given, and that none of it is kept or told anywhere.
+//! Everything secret that clients of a test sent or were given, and that none of it is stored or revealed anywhere.
 
 use std::{
     collections::BTreeSet,

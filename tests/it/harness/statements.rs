@@ -83,7 +83,7 @@ const BEYOND_TENANTS: [(&str, &str); 19] = [
     ),
     (
         "SELECT s.tenant_id, s.last_seq, app.epoch(",
-        "events: how far the logs of all tenants are that somebody here follows",
+        "events: how far the logs of all tenants are that this server follows",
     ),
     (
         "UPDATE memberships m SET last_seen_at",

@@ -1,7 +1,7 @@
 -- One tenant of the world, run once per side. The functions in pg_temp come from factory.rs:
 -- id(kind, n) makes ids, mark(table) is empty for A and the canary for B, owner(n) and path(n) give rows their owners.
 -- Of each owned table there are four rows: 1 the rep's, 2 the manager's, 3 the other rep's, 4 nobody's.
--- Row 1 has the same natural keys on both sides; the others of B carry the canary in what everybody shows.
+-- Row 1 has the same natural keys on both sides; the others of B carry the canary in what all records show.
 
 INSERT INTO tenants (tenant_id, slug, name, base_currency, created_at, updated_at)
 VALUES (pg_temp.id('tenant', 1), 'side-' || pg_temp.marker(), 'Twin' || pg_temp.mark('tenants'), 'EUR', pg_temp.at(0), pg_temp.at(0));

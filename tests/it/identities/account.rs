@@ -1,5 +1,5 @@
-//! What a tenant trusts is good in that tenant: whoever comes through its provider, or with a token of its issuer, does
-//! not act on the account, which opens other tenants too.
+//! What a tenant trusts is good in that tenant: a caller who comes through its provider, or with a token of its issuer,
+//! does not act on the account, which opens other tenants too.
 
 use dealgraph::organization::identities::{Identities, IdentityFile};
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ const OF_ACCOUNT: [&str; 9] = [
     "viewerUpdate",
 ];
 
-/// Acts on the devices that somebody is signed in on.
+/// Acts on the devices that a person is signed in on.
 const OF_DEVICES: [&str; 5] = [
     "sessionRevoke",
     "sessionRevokeAll",
@@ -45,7 +45,7 @@ const OF_DEVICES: [&str; 5] = [
     "switchTenant",
 ];
 
-/// What takes a proof of its own, whoever asks.
+/// What takes a proof of its own from every caller.
 const OF_ANYBODY: [&str; 11] = [
     "acceptInvitation",
     "beginProviderSignIn",
@@ -127,7 +127,7 @@ fn with_outside(body: impl AsyncFnOnce(&World, Outside)) {
     test_with(start, body);
 }
 
-/// The access token of somebody who came through a provider.
+/// The access token of a person who came through a provider.
 async fn through(world: &World, provider: &str, who: Who) -> String {
     let email = address(world, A, who).await;
     let session = session(&sign_in(world, provider, &email).await);
@@ -143,7 +143,7 @@ impl Outside {
     }
 }
 
-/// The access token of somebody who gave the password, in a tenant.
+/// The access token of a person who gave the password, in a tenant.
 async fn by_password(world: &World, who: Who, tenant: &str) -> String {
     world.set_password(A.user(who), PASSWORD).await;
     sql(world, "UPDATE users SET email_verified_at = now()").await;
@@ -246,14 +246,14 @@ fn every_field_that_has_no_tenant_of_its_own_takes_more_than_a_tenant_trusts() {
             .anybody(Some(tenants[0].clone()))
             .send("{ viewerAccount { name } }", json!({}))
             .await;
-        let told = message.body["errors"][0]["message"].to_string();
+        let error = message.body["errors"][0]["message"].to_string();
         assert!(
-            told.contains("sign in with your password") && told.contains("requestPasswordReset")
+            error.contains("sign in with your password") && error.contains("requestPasswordReset")
         );
 
         // The account's own sessions do all of it: a password, and a provider that is trusted with all tenants.
-        let everybodys = through(world, OF_ALL, Who::Rep).await;
-        for token in [&own, &everybodys] {
+        let of_all = through(world, OF_ALL, Who::Rep).await;
+        for token in [&own, &of_all] {
             for root in ["Query", "Mutation"] {
                 for field in schema.fields(root) {
                     if OF_ACCOUNT.contains(&field.name.as_str()) {
@@ -397,7 +397,7 @@ fn a_tenants_provider_sets_up_no_second_factor_of_an_account_that_opens_others()
             mutate(world, None, ("setUpSecondFactor", SET_UP), input).await
         };
         let renames = async |token: &str| {
-            let input = json!({ "name": "Somebody Else" });
+            let input = json!({ "name": "Another Person" });
             let answer = mutate(
                 world,
                 Some(token),
@@ -408,7 +408,7 @@ fn a_tenants_provider_sets_up_no_second_factor_of_an_account_that_opens_others()
             answer.user_error("viewerUpdate").0
         };
 
-        // Without a password, in two tenants: nobody can tell whose app it would be.
+        // Without a password, in two tenants: nobody knows whose app it would be.
         let (token, _) = waiting(world, Who::Both).await;
         assert_eq!(
             set_up(&token, None).await.user_error("setUpSecondFactor").0,

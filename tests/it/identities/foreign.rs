@@ -23,14 +23,14 @@ use crate::{
 const WHO: Who = Who::Rep;
 
 /// An issuer with two keys, and its clock on our side.
-struct Outside {
+struct TrustedIssuer {
     issuer: Issuer,
     rsa: Key,
     ed: Key,
     clock: Later,
 }
 
-async fn outside(tenant: Value) -> (Identities, Outside) {
+async fn outside(tenant: Value) -> (Identities, TrustedIssuer) {
     let (rsa, ed, clock) = (Key::rsa("rsa-1"), Key::ed("ed-1"), Later::default());
     let issuer = Issuer::start(vec![rsa.clone(), ed.clone()]).await;
     let file = IdentityFile {
@@ -38,7 +38,7 @@ async fn outside(tenant: Value) -> (Identities, Outside) {
         issuers: vec![issuer.config(tenant)],
     };
     let identities = Identities::new(file, clock.clock()).expect("certificates");
-    let outside = Outside {
+    let outside = TrustedIssuer {
         issuer,
         rsa,
         ed,
@@ -47,11 +47,11 @@ async fn outside(tenant: Value) -> (Identities, Outside) {
     (identities, outside)
 }
 
-fn with_issuer(body: impl AsyncFnOnce(&World, Outside)) {
+fn with_issuer(body: impl AsyncFnOnce(&World, TrustedIssuer)) {
     test_with(async || outside(json!("tid")).await, body);
 }
 
-impl Outside {
+impl TrustedIssuer {
     /// Sound claims of the person of tenant A.
     async fn claims(&self, world: &World) -> Value {
         let email = address(world, A, WHO).await;
@@ -77,8 +77,8 @@ async fn assert_taken(world: &World, what: &str, token: &str) {
 
 async fn assert_refused(world: &World, what: &str, token: &str) {
     let answer = ask(world, token).await;
-    let told = (answer.status, answer.code());
-    assert_eq!(told, (401, "UNAUTHENTICATED"), "{what}: {}", answer.body);
+    let refusal = (answer.status, answer.code());
+    assert_eq!(refusal, (401, "UNAUTHENTICATED"), "{what}: {}", answer.body);
     assert_eq!(answer.body.get("data"), None, "{what}");
 }
 
@@ -116,7 +116,7 @@ fn tokens_of_a_real_provider_are_taken_by_both_kinds_of_key_also_after_it_change
         assert_refused(world, "an address that nobody checked", &token).await;
 
         let before = provider.token(&email, "EdDSA", &tenant).await;
-        provider.tell("rotate").await;
+        provider.send("rotate").await;
         clock.pass(31);
         let after = provider.token(&email, "EdDSA", &tenant).await;
         assert_taken(world, "the new key", &after).await;
@@ -135,7 +135,7 @@ fn only_the_issuers_own_keys_by_their_own_algorithms_count() {
         assert_taken(world, "RSA", &outside.rsa.sign(&claims)).await;
         assert_taken(world, "Ed25519", &outside.ed.sign(&claims)).await;
 
-        // Signed by HMAC with what everybody may know of the key.
+        // Signed by HMAC with what is public of the key.
         let public = &outside.rsa.public;
         let modulus = public["n"].as_str().expect("a modulus");
         let bytes = URL_SAFE_NO_PAD.decode(modulus).expect("base64");
@@ -349,7 +349,7 @@ fn a_token_opens_the_tenant_that_it_names_to_its_members_alone() {
         let suspended = address(world, A, Who::Suspended).await;
         assert_refused(world, "suspended", &token("u", &suspended, &own)).await;
 
-        // The address was taken by somebody with a password, who never showed that it is theirs.
+        // The address was taken by a person with a password, who never showed that it is theirs.
         let manager = address(world, A, Who::Manager).await;
         world.set_password(A.user(Who::Manager), PASSWORD).await;
         sql(world, "UPDATE users SET email_verified_at = NULL").await;
@@ -445,7 +445,7 @@ fn while_the_issuer_is_down_its_keys_go_on_for_hours_and_not_for_ever() {
 }
 
 #[test]
-fn an_issuer_that_was_never_reached_is_told_as_that() {
+fn an_issuer_that_was_never_reached_is_reported_as_that() {
     let down = async || {
         let (identities, outside) = outside(json!("tid")).await;
         outside.issuer.goes_down();

@@ -27,7 +27,7 @@ pub(super) struct Provider {
     child: Child,
 }
 
-/// What the provider sends somebody back with.
+/// What the provider sends a person back with.
 #[derive(Debug, Clone)]
 pub(super) struct Back {
     pub(super) state: String,
@@ -56,15 +56,15 @@ impl Provider {
             input: child.stdin.take().expect("it is piped"),
             child,
         };
-        let told = provider.answer().await;
-        let text = |name: &str| told[name].as_str().expect("it tells").to_owned();
+        let answer = provider.answer().await;
+        let text = |name: &str| answer[name].as_str().expect("it says").to_owned();
         provider.issuer = text("issuer");
         provider.audience = text("audience");
         provider
     }
 
-    /// Tells it to do something and reads what came of it.
-    pub(super) async fn tell(&mut self, command: &str) -> Value {
+    /// Sends a command and reads the answer.
+    pub(super) async fn send(&mut self, command: &str) -> Value {
         let line = format!("{command}\n");
         self.input
             .write_all(line.as_bytes())
@@ -75,8 +75,8 @@ impl Provider {
 
     /// An access token for an account, as a resource server would get it.
     pub(super) async fn token(&mut self, account: &str, alg: &str, tenant: &str) -> String {
-        let told = self.tell(&format!("token {account} {alg} {tenant}")).await;
-        told["token"].as_str().expect("a token").to_owned()
+        let answer = self.send(&format!("token {account} {alg} {tenant}")).await;
+        answer["token"].as_str().expect("a token").to_owned()
     }
 
     pub(super) async fn stop(&mut self) {
@@ -88,8 +88,8 @@ impl Provider {
             let line = tokio::time::timeout(PATIENCE, self.lines.next_line()).await;
             let line = line.expect("in time").expect("a text").expect("it runs");
             // The provider also prints notices.
-            if let Ok(told) = serde_json::from_str(&line) {
-                return told;
+            if let Ok(answer) = serde_json::from_str(&line) {
+                return answer;
             }
         }
     }

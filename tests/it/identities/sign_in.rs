@@ -18,7 +18,7 @@ use crate::{
 
 const WHO: Who = Who::Rep;
 
-/// The provider under three keys: for everybody, for nobody's tenant but one that is elsewhere, and as a public client.
+/// The provider under three keys: for all tenants, for a tenant that is elsewhere only, and as a public client.
 async fn outside(clock: &Later) -> (Identities, Provider) {
     let provider = Provider::start().await;
     let file = IdentityFile {
@@ -135,7 +135,7 @@ fn nobody_gets_in_by_an_address_that_is_not_shown_to_be_theirs() {
             let answer = sign_in(world, "acme", &account).await;
             assert_eq!(refused(&answer), error("NOT_A_MEMBER", ""), "{account}");
         }
-        // Somebody may have registered the address before its owner came, with a password of their own.
+        // Another person may have registered the address before its owner came, with a password of their own.
         world.set_password(A.user(WHO), PASSWORD).await;
         sql(world, "UPDATE users SET email_verified_at = NULL").await;
         let answer = sign_in(world, "acme", &email).await;
@@ -147,14 +147,14 @@ fn nobody_gets_in_by_an_address_that_is_not_shown_to_be_theirs() {
 }
 
 #[test]
-fn what_somebody_else_obtained_signs_nobody_in() {
+fn a_code_that_another_person_obtained_signs_nobody_in() {
     with_provider(async |world, _provider| {
         let email = address(world, A, WHO).await;
         let other = address(world, A, Who::Admin).await;
         let attack = begin(world, "acme", None).await;
         let planted = sign_in_there(&attack.address, &other).await;
 
-        // A code and state that were planted in the browser of somebody who began a sign-in of their own.
+        // A code and state that were planted in the browser of a person who began a sign-in of their own.
         let own = begin(world, "acme", None).await;
         let answer = complete(world, &own.token, &planted).await;
         assert_eq!(refused(&answer), error("SIGN_IN_REFUSED", "input.state"));
@@ -333,7 +333,7 @@ fn a_provider_may_change_its_keys_and_be_down_for_a_while() {
             let email = address(world, A, WHO).await;
             let begun = begin(world, "acme", None).await;
             let back = sign_in_there(&begun.address, &email).await;
-            provider.tell("rotate").await;
+            provider.send("rotate").await;
             clock.pass(31);
             let opened = session(&complete(world, &begun.token, &back).await);
             assert!(opened.is_object(), "the newer key was looked for");

@@ -376,7 +376,7 @@ async fn fingerprint(world: &World, side: Side) -> String {
     };
     let sql = format!(
         "SELECT concat({})",
-        // The log may grow: it tells of attempts.
+        // The log may grow: it records attempts.
         TENANT_TABLES
             .iter()
             .filter(|table| **table != "audit_log")

@@ -45,9 +45,9 @@ const LAWS: [Law; 18] = [
         breach: "CREATE POLICY open ON tenants FOR SELECT TO dealgraph_app USING (true)",
     },
     Law {
-        name: "no policy is for everybody",
+        name: "no policy is for every login",
         offenders: "SELECT p.policyname::text FROM pg_policies p WHERE 'public' = ANY (p.roles)",
-        breach: "CREATE POLICY everybody ON leads AS RESTRICTIVE USING (true)",
+        breach: "CREATE POLICY every_login ON leads AS RESTRICTIVE USING (true)",
     },
     Law {
         name: "no policy looks into another table",
@@ -82,7 +82,7 @@ const LAWS: [Law; 18] = [
                         SELECT FROM pg_index i WHERE i.indrelid = k.conrelid
                           AND (i.indkey::smallint[])[0:least(array_length(k.conkey, 1), 2) - 1] <@ k.conkey
                           AND k.conkey[1:2] <@ i.indkey::smallint[])
-                      -- Whoever acts next is a member, and members are suspended, not deleted.
+                      -- The owner of a next action is a member, and members are suspended, not deleted.
                       AND k.conname NOT IN ('opportunities_stage_fkey')",
         breach: "ALTER TABLE leads ADD COLUMN pipeline_id uuid, ADD FOREIGN KEY (tenant_id, pipeline_id) REFERENCES pipelines",
     },
@@ -119,7 +119,7 @@ const LAWS: [Law; 18] = [
         breach: "CREATE FUNCTION app.everything() RETURNS SETOF leads LANGUAGE sql SECURITY DEFINER AS 'SELECT * FROM public.leads'",
     },
     Law {
-        name: "no function of ours is open to everybody",
+        name: "no function of ours is open to every login",
         offenders: "SELECT p.oid::regprocedure::text FROM pg_proc p WHERE p.pronamespace IN ('public'::regnamespace, 'app'::regnamespace)
                       AND (p.proacl IS NULL OR EXISTS (SELECT FROM aclexplode(p.proacl) a WHERE a.grantee = 0))",
         breach: "CREATE FUNCTION app.open() RETURNS int LANGUAGE sql RETURN 1",

@@ -1,5 +1,5 @@
-//! Everything that can be asked within three steps of any root field, asked by everybody. The client of a person of A fails the
-//! test when anything of B turns up; that the same questions do show it to B proves that they ask for it.
+//! Everything that can be asked within three steps of any root field, asked by every member. The client of a person of
+//! A fails the test when anything of B turns up; that the same questions do show it to B proves that they ask for it.
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
@@ -87,7 +87,7 @@ fn shown_tables(schema: &Schema) -> BTreeSet<&'static str> {
     assert_eq!(
         listed,
         BTreeSet::from(TENANT_TABLES),
-        "tell how the new table is shown, or that it is not"
+        "say how the new table is shown, or that it is not"
     );
     types
         .into_iter()

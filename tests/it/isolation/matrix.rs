@@ -1,11 +1,12 @@
-//! Who reaches which rows: every role, every table, every verb, asked of Postgres itself with the claims that the door sets.
+//! Who reaches which rows: every role, every table, every verb, asked of Postgres itself with the claims that a unit of
+//! work sets.
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection, raw_sql};
 
-use super::door::{claim, claims};
+use super::claims::{claim, claims};
 use crate::harness::{A, GLOBAL_TABLES, TENANT_TABLES, Who, World, test};
 
 const LEGEND: &str = "\
@@ -224,7 +225,7 @@ impl Table {
                             return "-".to_owned();
                         }
                         "42501" => false,
-                        // Policies are asked before constraints: whoever hears of a constraint was let through.
+                        // Policies are asked before constraints: an actor who hears of a constraint was let through.
                         "23503" | "23505" => true,
                         _ => panic!("{sql}: {error}"),
                     }
@@ -263,7 +264,7 @@ impl Table {
             "DELETE" => format!("DELETE FROM {name} WHERE {this}"),
             _ => {
                 let (columns, mut row) = (self.inserted.join(", "), literal(&row.to_string()));
-                // In somebody else's name nobody writes, whosever row it is.
+                // Nobody writes in the name of another, whosever row it is.
                 if self.inserted.iter().any(|column| column == "actor") {
                     row = format!(
                         "jsonb_set({row}, '{{actor}}', to_jsonb(coalesce(app.author(), 'nobody')))"

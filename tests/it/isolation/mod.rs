@@ -2,6 +2,6 @@
 
 mod api;
 mod catalogue;
+pub(crate) mod claims;
 pub(crate) mod crawl;
-pub(crate) mod door;
 mod matrix;

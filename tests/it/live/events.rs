@@ -1,4 +1,4 @@
-//! What subscribers are told: of their tenant, of what they may see and asked for, once and in order, also after a
+//! What subscribers receive: of their tenant, of what they may see and asked for, once and in order, also after a
 //! break.
 
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::{DEALS, Socket, act, deal, rename};
 use crate::harness::{A, B, Who, World, global_id, test};
 
 #[test]
-fn a_change_is_told_with_what_it_was_what_it_is_and_who_did_it() {
+fn a_change_is_an_event_with_what_it_was_what_it_is_and_who_did_it() {
     test(async |world: &World| {
         let admin = world.a(Who::Admin);
         let mut socket = Socket::open(&world.a(Who::Analyst)).await;
@@ -30,12 +30,12 @@ fn a_change_is_told_with_what_it_was_what_it_is_and_who_did_it() {
                     "stage": { "name": "Open" }, "owner": { "name": "Person 2" } })
         );
         assert_ne!(event["cursor"], synced["cursor"]);
-        assert!(socket.is_silent().await, "it is told once");
+        assert!(socket.is_silent().await, "it is one event");
     });
 }
 
 #[test]
-fn the_other_tenant_is_told_nothing() {
+fn the_other_tenant_receives_nothing() {
     test(async |world: &World| {
         let mut a = Socket::open(&world.a(Who::Admin)).await;
         let mut b = Socket::open(&world.b(Who::Admin)).await;
@@ -149,7 +149,7 @@ fn a_filter_is_entered_and_left() {
         assert_eq!(
             socket.event("1").await["recordId"],
             deal(2).as_str(),
-            "what was not in view is not told to be gone"
+            "what was not in view does not leave it"
         );
     });
 }
@@ -162,8 +162,8 @@ fn a_filter_on_related_records_is_asked_of_the_database() {
         let filter = json!({ "filter": { "company": { "name": { "eq": "Company 2" } } } });
         socket.subscribe("1", DEALS, filter).await;
         rename(&admin, 1, "Not of company 2").await;
-        let told = socket.event("1").await;
-        assert_eq!(told["kind"], "LEFT_VIEW", "it may have been of company 2");
+        let event = socket.event("1").await;
+        assert_eq!(event["kind"], "LEFT_VIEW", "it may have been of company 2");
         rename(&admin, 2, "Of company 2").await;
         assert_eq!(
             socket.event("1").await["opportunity"]["name"],

@@ -1,4 +1,4 @@
-//! Writers that overlap, fail and are cut off in any order: what a subscriber is told is the log itself, and a board
+//! Writers that overlap, fail and are cut off in any order: what a subscriber receives is the log itself, and a board
 //! that is put together from it is the board that is queried.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -13,7 +13,7 @@ const WRITERS: usize = 8;
 const WRITES: usize = 40;
 
 #[test]
-fn whatever_order_writers_commit_fail_and_are_cut_off_in_the_log_is_told_as_it_is() {
+fn whatever_order_writers_commit_fail_and_are_cut_off_in_the_log_is_delivered_as_it_is() {
     test(async |world: &World| {
         let query =
             "subscription($after: EventCursor) { companyEvents(after: $after) { kind cursor } }";
@@ -80,7 +80,7 @@ fn whatever_order_writers_commit_fail_and_are_cut_off_in_the_log_is_told_as_it_i
     });
 }
 
-/// A board as a client keeps it: by what it is told, never asked again.
+/// A board as a client keeps it: by the events that it receives, never asked again.
 #[derive(Default)]
 struct Board(BTreeMap<String, Value>);
 
@@ -169,7 +169,7 @@ fn a_board_that_is_followed_is_the_board_that_is_queried() {
                 .send(&document(mutation), json!({ "input": input }))
                 .await;
         }
-        // The last word, which everybody can see: a deal that all of them own or reach.
+        // The last event, which all can see: a deal that all of them own or reach.
         for (who, board, socket) in &mut followers {
             let name = format!("The last word for {who:?}");
             let owner = A.user(*who);
@@ -186,7 +186,7 @@ fn a_board_that_is_followed_is_the_board_that_is_queried() {
                     break;
                 }
             }
-            // What followers before this one were told is on the board of this one too.
+            // What followers before this one received is on the board of this one too.
             let (now, _) = queried(world, *who, &pipeline).await;
             assert_eq!(board.0, now.0, "{who:?}");
         }

@@ -1,4 +1,4 @@
-//! Everything that can be watched, asked for as deep as it goes, by everybody of one tenant while the other one changes
+//! Everything that can be watched, asked for as deep as it goes, by all members of one tenant while the other one changes
 //! all it has. The socket of a person of A fails the test when anything of B turns up.
 
 use serde_json::{Value, json};

@@ -17,7 +17,7 @@ fn names(event: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn whoever_looks_is_seen_while_they_look() {
+fn a_viewer_of_a_record_is_seen_while_they_look() {
     test(async |world: &World| {
         let mut admin = Socket::open(&world.a(Who::Admin)).await;
         let mut rep = Socket::open(&world.a(Who::Rep)).await;
@@ -48,7 +48,7 @@ fn whoever_looks_is_seen_while_they_look() {
 }
 
 #[test]
-fn who_looks_is_told_to_nobody_who_may_not_see_the_record() {
+fn who_looks_is_shown_to_nobody_who_may_not_see_the_record() {
     test(async |world: &World| {
         let mut other = Socket::open(&world.a(Who::OtherRep)).await;
         other.ask("1", PRESENCE, json!({ "on": deal(1) })).await;
@@ -59,7 +59,7 @@ fn who_looks_is_told_to_nobody_who_may_not_see_the_record() {
         assert_eq!(other.failure("2").await.0, "NOT_FOUND");
         other.ask("3", PRESENCE, json!({ "on": "stage:1" })).await;
         assert_eq!(other.failure("3").await.0, "INVALID_ID");
-        // And it ends for whoever loses sight of it.
+        // And it ends for a member who loses sight of it.
         let mut rep = Socket::open(&world.a(Who::Rep)).await;
         rep.ask("1", PRESENCE, json!({ "on": deal(1) })).await;
         while names(&rep.event("1").await) != ["Person 3"] {}

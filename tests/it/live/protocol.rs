@@ -205,10 +205,10 @@ fn a_token_is_refreshed_in_band_by_the_same_person_only() {
                 .await;
             let pong = socket.frame().await;
             assert_eq!(pong["type"], "pong");
-            let told = &pong["payload"]["refreshToken"];
-            assert_eq!(told["tokenExpiresAt"].is_string(), is_good, "{pong}");
+            let refreshed = &pong["payload"]["refreshToken"];
+            assert_eq!(refreshed["tokenExpiresAt"].is_string(), is_good, "{pong}");
             assert_eq!(
-                told["error"]["extensions"]["code"] == "UNAUTHENTICATED",
+                refreshed["error"]["extensions"]["code"] == "UNAUTHENTICATED",
                 !is_good,
                 "{pong}"
             );

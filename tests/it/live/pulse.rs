@@ -1,5 +1,5 @@
-//! Who is up to date is told so again and again, over sockets and streams, while nothing happens; the database is not
-//! asked for it.
+//! A subscriber who is up to date receives `SYNCED` again and again, over sockets and streams, while nothing happens;
+//! the database is not asked for it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -29,7 +29,8 @@ fn a_pulse_is_promised_every_thirty_seconds() {
 }
 
 #[test]
-fn whoever_is_up_to_date_is_told_so_though_nothing_happens_and_the_database_is_not_asked() {
+fn a_subscriber_who_is_up_to_date_receives_synced_though_nothing_happens_and_the_database_is_not_asked()
+ {
     test(async |world: &World| {
         let served = quick(world).await;
         let token = world.a(Who::Admin).token().expect("a token").to_owned();
@@ -156,7 +157,7 @@ fn a_board_learns_what_its_columns_and_the_companies_on_its_cards_are_called_now
 }
 
 #[test]
-fn what_a_board_looks_like_is_told_to_those_who_may_read_deals_and_of_ones_own_tenant() {
+fn the_layout_of_a_board_is_sent_to_those_who_may_read_deals_and_of_ones_own_tenant() {
     test(async |world: &World| {
         let layout = "subscription($id: ID!) { boardLayout(pipelineId: $id) { name } }";
         let theirs = json!({ "id": global_id("pipeline", B.uuid("pipeline", 1)) });

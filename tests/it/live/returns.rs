@@ -9,7 +9,7 @@ const VERSIONS: &str = "subscription($filter: OpportunityFilter, $after: EventCu
     opportunityEvents(filter: $filter, after: $after) { kind cursor version } }";
 /// How often a deal is renamed.
 const RENAMINGS: u64 = 120;
-/// How far somebody who comes back is behind, and how much they listen to then.
+/// How far a subscriber who comes back is behind, and how much they listen to then.
 const BEHIND: usize = 10;
 const HEARD: u64 = 15;
 
@@ -18,7 +18,7 @@ fn who_comes_back_while_much_happens_misses_nothing() {
     test(async |world: &World| {
         let admin = world.a(Who::Admin);
         let id = global_id("opportunity", A.uuid("opportunity", 1));
-        // Others of the same rights are told all the while, so that the log is being read whenever somebody joins.
+        // Others of the same rights are notified all the while, so that the log is being read whenever a subscriber joins.
         let mut usual = Socket::open(&admin).await;
         let began = usual.subscribe("usual", VERSIONS, json!({})).await;
         let write = async {

@@ -1,4 +1,5 @@
-//! Who is told what follows from their rights: before and after a change, and as soon as the rights themselves change.
+//! What subscribers receive follows from their rights: before and after a change, and as soon as the rights themselves
+//! change.
 
 use serde_json::{Value, json};
 
@@ -17,10 +18,10 @@ async fn watching<'w>(world: &'w World, people: &[Who]) -> Vec<(Who, Socket<'w>)
 }
 
 #[test]
-fn a_deletion_is_told_to_exactly_those_who_could_see_the_deal() {
+fn a_deletion_notifies_exactly_those_who_could_see_the_deal() {
     test(async |world: &World| {
         // Deal 5 is the other rep's, who is in East, and shared with the rep, who is in North below West.
-        let everybody = [
+        let members = [
             (Who::Admin, true),
             (Who::Manager, false),
             (Who::Rep, true),
@@ -30,7 +31,7 @@ fn a_deletion_is_told_to_exactly_those_who_could_see_the_deal() {
             (Who::Closer, false),
             (Who::Auditor, true),
         ];
-        let people: Vec<Who> = everybody.iter().map(|(who, _)| *who).collect();
+        let people: Vec<Who> = members.iter().map(|(who, _)| *who).collect();
         let mut sockets = watching(world, &people).await;
         act(
             &world.a(Who::Admin),
@@ -38,7 +39,7 @@ fn a_deletion_is_told_to_exactly_those_who_could_see_the_deal() {
             json!({ "id": deal(5) }),
         )
         .await;
-        for ((who, socket), (_, could_see)) in sockets.iter_mut().zip(everybody) {
+        for ((who, socket), (_, could_see)) in sockets.iter_mut().zip(members) {
             if could_see {
                 let event = socket.event("1").await;
                 assert_eq!(
@@ -58,7 +59,7 @@ fn a_deletion_is_told_to_exactly_those_who_could_see_the_deal() {
 }
 
 #[test]
-fn whoever_loses_sight_is_told_so_without_the_new_values_and_whoever_gains_it_sees_it_enter() {
+fn losing_sight_is_notified_without_the_new_values_and_gaining_it_as_entering() {
     test(async |world: &World| {
         let people = [Who::Rep, Who::OtherRep, Who::Manager, Who::Analyst];
         let mut sockets = watching(world, &people).await;
@@ -150,7 +151,7 @@ fn an_activity_that_is_done_moves_the_time_on_its_records() {
 }
 
 #[test]
-fn what_a_role_masks_is_not_told() {
+fn what_a_role_masks_is_not_sent() {
     test(async |world: &World| {
         let mut auditor = Socket::open(&world.a(Who::Auditor)).await;
         auditor.subscribe("1", DEALS, json!({})).await;
@@ -182,7 +183,7 @@ fn who_may_not_read_a_kind_may_not_watch_it() {
 }
 
 #[test]
-fn a_role_that_changes_ends_what_was_told_by_the_old_one_before_anything_that_comes_after() {
+fn a_role_that_changes_ends_subscriptions_of_the_old_one_before_anything_that_comes_after() {
     test(async |world: &World| {
         let admin = world.a(Who::Admin);
         let mut rep = Socket::open(&world.a(Who::Rep)).await;
@@ -197,9 +198,9 @@ fn a_role_that_changes_ends_what_was_told_by_the_old_one_before_anything_that_co
         // The same socket goes on by the new rights.
         rep.subscribe("2", DEALS, json!({})).await;
         rename(&admin, 3, "By the new role").await;
-        // What was written in between may be told too.
+        // What was written in between may be sent too.
         while rep.event("2").await["opportunity"]["name"] != "By the new role" {}
-        // Somebody whom it does not concern hears of both, without a break.
+        // A subscriber whom it does not concern receives both, without a break.
         for name in ["After the change", "By the new role"] {
             assert_eq!(analyst.event("1").await["changes"][0]["after"], name);
         }
@@ -231,7 +232,7 @@ fn a_change_that_comes_to_nothing_interrupts_without_gap_or_double() {
 }
 
 #[test]
-fn whoever_is_kept_out_is_cut_off_and_hears_nothing_of_what_comes_after() {
+fn a_member_who_is_kept_out_is_cut_off_and_receives_nothing_of_what_comes_after() {
     test(async |world: &World| {
         let admin = world.a(Who::Admin);
         let mut rep = Socket::open(&world.a(Who::Rep)).await;
@@ -244,7 +245,7 @@ fn whoever_is_kept_out_is_cut_off_and_hears_nothing_of_what_comes_after() {
             json!({ "userId": A.user(Who::Rep) }),
         )
         .await;
-        rename(&admin, 1, "Not for them any more").await;
+        rename(&admin, 1, "Not for them").await;
         for socket in [&mut rep, &mut idle] {
             let (code, reason) = socket.closed().await;
             assert_eq!(code, 4403, "{reason}");
@@ -308,7 +309,7 @@ fn a_board_is_followed_card_by_card() {
 }
 
 #[test]
-fn completing_a_next_action_is_told_of_its_deal_once() {
+fn completing_a_next_action_is_one_event_of_its_deal() {
     test(async |world: &World| {
         let mut socket = Socket::open(&world.a(Who::Analyst)).await;
         let query = "subscription { opportunityEvents { kind changes { field before } opportunity { lastActivityAt } } }";
@@ -322,6 +323,6 @@ fn completing_a_next_action_is_told_of_its_deal_once() {
         let moved = json!({ "field": "lastActivityAt", "before": null });
         let changes = event["changes"].as_array().expect("a list");
         assert!(changes.contains(&moved), "{event}");
-        assert!(socket.is_silent().await, "it is told once");
+        assert!(socket.is_silent().await, "it is one event");
     });
 }

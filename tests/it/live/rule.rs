@@ -1,4 +1,4 @@
-//! The rule that decides in memory who is told of an event is the rule of the policies: held against what Postgres
+//! The rule that decides in memory who is notified of an event is the rule of the policies: held against what Postgres
 //! shows to the same people, over roles, teams, owners and changes of all kinds.
 
 use std::{collections::BTreeSet, fmt::Write as _, sync::Arc};
@@ -51,8 +51,8 @@ fn scope(rng: &mut Rng) -> Option<&'static str> {
     [None, Some("own"), Some("team"), Some("all")][rng.usize(..4)]
 }
 
-/// Somebody with rights of any kind at any place.
-fn somebody(rng: &mut Rng) -> Arc<Actor> {
+/// An actor with rights of any kind, anywhere in the team tree.
+fn an_actor(rng: &mut Rng) -> Arc<Actor> {
     let permissions: Vec<String> = TABLES
         .iter()
         .filter_map(|(kind, _)| Some(format!("{}:read:{}", kind.word(), scope(rng)?)))
@@ -134,7 +134,7 @@ pub(crate) async fn shown(
 }
 
 #[test]
-fn who_is_told_of_an_event_is_whom_postgres_shows_the_record() {
+fn who_is_notified_of_an_event_is_whom_postgres_shows_the_record() {
     test(async |world: &World| {
         let seed = super::seed();
         let mut rng = Rng::with_seed(seed);
@@ -142,7 +142,7 @@ fn who_is_told_of_an_event_is_whom_postgres_shows_the_record() {
         let (mut some, mut none) = (0, 0);
         for round in 0..ROUNDS {
             shuffle(&mut rng, &mut superuser).await;
-            let actors: Vec<_> = (0..ACTORS).map(|_| somebody(&mut rng)).collect();
+            let actors: Vec<_> = (0..ACTORS).map(|_| an_actor(&mut rng)).collect();
             for (kind, id) in TABLES {
                 let table = kind.word();
                 let sql = format!("SELECT {id}, visible_to FROM {table} WHERE tenant_id = $1");
@@ -152,21 +152,21 @@ fn who_is_told_of_an_event_is_whom_postgres_shows_the_record() {
                     .await
                     .expect("the superuser sees all");
                 for actor in &actors {
-                    let told: BTreeSet<Uuid> = rows
+                    let notified: BTreeSet<Uuid> = rows
                         .iter()
                         .filter(|(_, visible_to)| actor.sees_row(kind, visible_to))
                         .map(|(id, _)| *id)
                         .collect();
                     let shown = shown(&world.db, actor, (table, id)).await;
                     assert_eq!(
-                        told,
+                        notified,
                         shown,
                         "SEED={seed} round {round} {table} {:?} {:?}",
                         actor.rights.sees(kind),
                         actor.team_path
                     );
-                    some += told.len();
-                    none += rows.len() - told.len();
+                    some += notified.len();
+                    none += rows.len() - notified.len();
                 }
             }
         }

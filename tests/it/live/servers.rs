@@ -43,9 +43,9 @@ async fn arrange(database: &Database, sql: &str) {
     done.expect("the arrangement fits");
 }
 
-/// A write by a process that dies before it tells anybody.
-async fn rename_untold(db: &Db, n: u32, name: &str) {
-    let (admin, origin) = (A.actor(Who::Admin), Origin::process("untold"));
+/// A write by a process that dies before it sends its hint.
+async fn rename_without_a_hint(db: &Db, n: u32, name: &str) {
+    let (admin, origin) = (A.actor(Who::Admin), Origin::process("without a hint"));
     let written = db.write(&admin, &origin, async |tx| {
         opportunities::update(tx, (A.id(n), None), None, |fields| {
             name.clone_into(&mut fields.name);
@@ -57,7 +57,7 @@ async fn rename_untold(db: &Db, n: u32, name: &str) {
 }
 
 #[test]
-fn what_is_written_at_one_server_is_told_at_the_other_also_while_redis_is_gone() {
+fn what_is_written_at_one_server_reaches_the_other_also_while_redis_is_gone() {
     test(async |world: &World| {
         let data = open_data().await;
         let redis = Redis::start(&data, &|_| {})
@@ -100,12 +100,12 @@ fn what_is_written_at_one_server_is_told_at_the_other_also_while_redis_is_gone()
             .expect("Redis answers");
         let channel = dealgraph::db::journal::Hints::channel(A.tenant());
         for nonsense in [i64::MAX.to_string(), "-1".to_owned(), "x".to_owned()] {
-            let told: redis::RedisResult<i64> = redis::cmd("PUBLISH")
+            let published: redis::RedisResult<i64> = redis::cmd("PUBLISH")
                 .arg(&channel)
                 .arg(nonsense)
                 .query_async(&mut connection)
                 .await;
-            told.expect("Redis takes it");
+            published.expect("Redis takes it");
         }
         rename_at(&here, &admin, 1, "Still right").await;
         assert_eq!(
@@ -130,7 +130,7 @@ fn a_crash_between_commit_and_hint_is_healed_by_the_poll() {
         socket.subscribe("1", DEALS, json!({})).await;
         let elsewhere = open(&world.database, 2).await;
         for n in 1..=3 {
-            rename_untold(&elsewhere, n, &format!("Untold {n}")).await;
+            rename_without_a_hint(&elsewhere, n, &format!("Untold {n}")).await;
         }
         for n in 1..=3 {
             assert_eq!(
@@ -177,7 +177,7 @@ fn a_cursor_of_a_restored_copy_is_not_gone_on_with() {
 }
 
 #[test]
-fn what_is_no_longer_kept_is_not_resumed_from() {
+fn what_is_past_retention_is_not_resumed_from() {
     test(async |world: &World| {
         let admin = world.a(Who::Admin);
         let old = admin.query("{ eventCursor }").await;
@@ -244,7 +244,7 @@ fn partitions_come_before_their_day_and_go_after_their_time() {
 }
 
 #[test]
-fn whoever_does_not_listen_is_told_where_to_resume_and_misses_nothing() {
+fn a_client_that_does_not_listen_learns_where_to_resume_and_misses_nothing() {
     test(async |world: &World| {
         let admin = world.a(Who::Admin);
         let query = "subscription($after: EventCursor) { companyEvents(after: $after) { kind cursor changes { after } company { description } } }";
@@ -287,7 +287,7 @@ fn whoever_does_not_listen_is_told_where_to_resume_and_misses_nothing() {
     });
 }
 
-/// Whether the server has given up on somebody who does not listen.
+/// Whether the server has given up on a client that does not listen.
 async fn has_lagged(world: &World) -> bool {
     let counts = world.fetch_text("/metrics").await;
     let lagged = counts

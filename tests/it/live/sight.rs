@@ -1,5 +1,5 @@
-//! What an event says of other records is no more than its reader sees of those: live and after a break, whoever
-//! reads.
+//! What an event says of other records is no more than its reader sees of those: live and after a break, for
+//! every reader.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,7 +50,7 @@ async fn write_all(admin: &Client<'_>) {
                     json!({ "targetIds": KINDS[..4].iter().map(|kind| id(kind, other)).collect::<Vec<_>>() }),
                 ),
             ] {
-                // Nobody reports to somebody who reports to them.
+                // Nobody reports to a contact who reports to them.
                 if kind == "contact" {
                     let free = json!({ "id": id(kind, other), "reportsToId": null });
                     act(admin, "contactUpdate", free).await;
@@ -87,7 +87,7 @@ async fn write_all(admin: &Client<'_>) {
             json!({ "id": id("opportunity", n), "stageId": id("stage", 5) }),
         )
         .await;
-        // To somebody beside the owner in sight, so that whoever sees all is told of both.
+        // To a member beside the owner in sight, so that who sees all receives both.
         for kind in KINDS {
             act(
                 admin,
@@ -119,13 +119,13 @@ fn sign(kind: &str, n: u32) -> Value {
     json!({ "id": id(kind, n), field: "The end" })
 }
 
-/// The ids of each field that somebody is told, until the signs.
-async fn told(
+/// The ids of each field that a subscriber receives, until the signs.
+async fn received(
     client: &Client<'_>,
     socket: &mut Socket<'_>,
     kinds: &[(&str, usize)],
 ) -> BTreeMap<String, BTreeSet<String>> {
-    let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut received: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (kind, seen) in kinds {
         let mut signs = 0;
         while signs < *seen {
@@ -136,11 +136,11 @@ async fn told(
                 let mut ids = BTreeSet::new();
                 uuids(&change["before"], &mut ids);
                 uuids(&change["after"], &mut ids);
-                told.entry(field.to_owned()).or_default().extend(ids);
+                received.entry(field.to_owned()).or_default().extend(ids);
             }
         }
     }
-    let all: BTreeSet<&String> = told.values().flatten().collect();
+    let all: BTreeSet<&String> = received.values().flatten().collect();
     for id in all {
         let found = client
             .query_with(
@@ -151,10 +151,10 @@ async fn told(
         assert_eq!(
             found["node"]["id"],
             id.as_str(),
-            "told of what is not in sight"
+            "notified of what is not in sight"
         );
     }
-    told
+    received
 }
 
 /// Every text with a uuid in it, in whatever form.
@@ -170,7 +170,7 @@ fn uuids(value: &Value, ids: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn of_other_records_everybody_is_told_only_what_is_in_their_sight() {
+fn of_other_records_members_receive_only_what_is_in_their_sight() {
     test(async |world: &World| {
         let role = |n, permissions: &str| {
             format!(
@@ -221,7 +221,7 @@ fn of_other_records_everybody_is_told_only_what_is_in_their_sight() {
                     .filter(|n| nodes.iter().any(|node| node["id"] == id(kind, *n).as_str()));
                 seen.push((*kind, signed.count()));
             }
-            let at_once = told(&client, socket, &seen).await;
+            let at_once = received(&client, socket, &seen).await;
             let mut later = Socket::open(&client).await;
             for kind in &*kinds {
                 later
@@ -229,7 +229,7 @@ fn of_other_records_everybody_is_told_only_what_is_in_their_sight() {
                     .await;
             }
             assert_eq!(
-                told(&client, &mut later, &seen).await,
+                received(&client, &mut later, &seen).await,
                 at_once,
                 "{who:?} after a break"
             );
@@ -238,7 +238,7 @@ fn of_other_records_everybody_is_told_only_what_is_in_their_sight() {
                 continue;
             }
             for (field, ids) in &of_admin {
-                if at_once.get(field).is_some_and(|told| *told != *ids) {
+                if at_once.get(field).is_some_and(|received| *received != *ids) {
                     hidden.insert(field.clone());
                 }
             }
@@ -262,7 +262,7 @@ fn of_other_records_everybody_is_told_only_what_is_in_their_sight() {
         assert_eq!(
             told_of,
             BTreeSet::from(fields),
-            "whoever sees all is told all"
+            "a member who sees all receives all"
         );
         for field in [
             "companyId",

@@ -1,5 +1,6 @@
-//! Nobody is told later because somebody else of the same visibility class watches by a filter, or asks for something, that
-//! takes long. What takes long is held up here by a lock, so that the order of things tells and no clock.
+//! No subscriber is notified later because another one of the same visibility class watches by a filter, or asks for
+//! something, that takes long. What takes long is held up here by a lock, so that the order of events decides and no
+//! clock.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +14,7 @@ use crate::{
     harness::{Who, World, test},
 };
 
-/// Deals with a contact: only another table can tell.
+/// Deals with a contact: only another table has it.
 fn nasty() -> Value {
     json!({ "filter": { "primaryContact": { "name": { "neq": "nobody" } } } })
 }
@@ -49,7 +50,7 @@ async fn hold_contacts(world: &World) -> PgConnection {
     keeper
 }
 
-/// Waits until somebody waits for the lock.
+/// Waits until a statement waits for the lock.
 async fn is_held_up(world: &World) {
     let mut inspector = world.database.superuser().await;
     let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity
@@ -62,11 +63,11 @@ async fn is_held_up(world: &World) {
         {}
     };
     let waited = tokio::time::timeout(Duration::from_secs(20), wait).await;
-    waited.expect("somebody waits");
+    waited.expect("a statement waits");
 }
 
 #[test]
-fn who_watches_plainly_is_told_while_a_filter_of_the_same_class_is_worked_out() {
+fn who_watches_plainly_is_notified_while_a_filter_of_the_same_class_is_worked_out() {
     test(async |world| {
         let server = server(world, Duration::from_secs(60)).await;
         let (mut plain, mut slow) = sockets(world, &server).await;
@@ -113,7 +114,7 @@ fn a_filter_that_takes_too_long_ends_and_goes_on_from_its_cursor() {
 }
 
 #[test]
-fn an_answer_that_takes_long_goes_aside_and_the_others_are_told() {
+fn an_answer_that_takes_long_goes_aside_and_the_others_are_notified() {
     const CONTACTS: &str =
         "subscription { opportunityEvents { kind opportunity { primaryContact { name } } } }";
     test(async |world| {

@@ -24,7 +24,7 @@ const SILENCE: Duration = Duration::from_millis(300);
 pub(crate) struct Socket<'w> {
     frames: WebSocketStream<MaybeTlsStream<TcpStream>>,
     waiting: VecDeque<Value>,
-    /// Operations that have been told that they are live.
+    /// Operations that have received that they are live.
     live: HashSet<String>,
     world: Option<(&'w World, Side)>,
     sent: String,
@@ -256,7 +256,7 @@ impl<'w> Socket<'w> {
     }
 }
 
-/// Whether a message only tells how far all is told.
+/// Whether a message only says up to where all was sent.
 fn is_synced(message: &Value) -> bool {
     let events = message["payload"]["data"].as_object();
     events.is_some_and(|events| events.values().all(|event| event["kind"] == "SYNCED"))

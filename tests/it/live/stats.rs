@@ -41,7 +41,7 @@ fn totals_are_sent_when_they_change_and_only_then() {
 }
 
 #[test]
-fn everybody_gets_the_sums_of_what_they_see() {
+fn every_member_gets_the_sums_of_what_they_see() {
     test(async |world: &World| {
         let mut counts = Vec::new();
         for who in [Who::Analyst, Who::Manager, Who::Rep, Who::Auditor] {
@@ -99,11 +99,11 @@ fn what_a_class_watches_costs_the_same_for_one_and_for_many() {
             let ((), statements) = world
                 .statements
                 .during(async {
-                    rename(&admin, 1, &format!("Told to {many}")).await;
+                    rename(&admin, 1, &format!("Sent to {many}")).await;
                     for socket in &mut sockets {
                         assert_eq!(
                             socket.event("1").await["opportunity"]["name"],
-                            format!("Told to {many}")
+                            format!("Sent to {many}")
                         );
                     }
                 })

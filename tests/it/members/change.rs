@@ -1,4 +1,4 @@
-//! Changing what members may do and where they stand, and everybody who must not.
+//! Changing what members may do and where they stand, and all who must not.
 
 use dealgraph::base::ids::{RoleId, TeamId, Typed as _};
 use serde_json::json;
@@ -28,7 +28,7 @@ const LEADS_PEOPLE: [&str; 17] = [
 ];
 
 #[test]
-fn an_admin_changes_role_team_and_title_and_it_is_told() {
+fn an_admin_changes_role_team_and_title_and_subscribers_are_notified() {
     test(async |world| {
         let (admin, rep) = (world.a(Who::Admin), A.user(Who::Rep));
         let changes = format!(
@@ -47,8 +47,8 @@ fn an_admin_changes_role_team_and_title_and_it_is_told() {
             json!({ "membership": { "role": "MANAGER", "team": { "id": A.id::<TeamId>(3) }, "title": "Lead", "version": 2, "moving": false,
                 "can": { "update": true, "suspend": true, "remove": true } }, "userErrors": [] })
         );
-        let told = "SELECT count(*) FROM events WHERE entity = 'member' AND version = 2 AND before->>'role' = 'SALES_REP' AND record->>'role' = 'MANAGER'";
-        assert_eq!(count(world, told).await, 1);
+        let events = "SELECT count(*) FROM events WHERE entity = 'member' AND version = 2 AND before->>'role' = 'SALES_REP' AND record->>'role' = 'MANAGER'";
+        assert_eq!(count(world, events).await, 1);
         assert_eq!(
             count(world, &changes).await,
             heard + 1,
@@ -435,8 +435,8 @@ fn a_suspended_member_is_out_and_comes_back() {
         assert_eq!(back["membershipResume"]["membership"]["status"], "ACTIVE");
         tokio::time::sleep(std::time::Duration::from_millis(1_600)).await;
         rep.query("{ viewer { id } }").await;
-        let told = "SELECT count(*) FROM events WHERE entity = 'member' AND kind IN ('SUSPENDED', 'RESUMED')";
-        assert_eq!(count(world, told).await, 2);
+        let events = "SELECT count(*) FROM events WHERE entity = 'member' AND kind IN ('SUSPENDED', 'RESUMED')";
+        assert_eq!(count(world, events).await, 2);
         let why = "SELECT count(*) FROM audit_log WHERE action LIKE 'member.%' AND changes LIKE '%on leave%'";
         assert_eq!(count(world, why).await, 1);
     });

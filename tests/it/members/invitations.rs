@@ -28,7 +28,7 @@ async fn accept(client: &Client<'_>, input: Value) -> Answer {
     client.send(&document, json!({ "input": input })).await
 }
 
-/// What somebody new sends.
+/// What a new person sends.
 fn newcomer(token: &str) -> Value {
     json!({ "token": token, "name": " Ada  Lovelace", "password": PASSWORD })
 }
@@ -54,7 +54,7 @@ async fn account(world: &World, email: &str) -> UserId {
 const MEMBERS: &str = "SELECT count(*) FROM memberships WHERE lower(email) = 'ada@example.com'";
 
 #[test]
-fn somebody_new_is_invited_by_mail_and_is_a_member_after_accepting() {
+fn a_new_person_is_invited_by_mail_and_is_a_member_after_accepting() {
     test(async |world| {
         let admin = world.a(Who::Admin);
         let invitation = invite(&admin, GUEST).await;
@@ -91,8 +91,8 @@ fn somebody_new_is_invited_by_mail_and_is_a_member_after_accepting() {
         assert_eq!(status(world, &invitation).await, "ACCEPTED");
         let verified = "SELECT count(*) FROM users WHERE email_verified_at IS NOT NULL AND email = 'Ada@Example.com'";
         assert_eq!(count(world, verified).await, 1);
-        let told = "SELECT count(*) FROM events WHERE (entity, kind) IN (('invitation', 'CREATED'), ('invitation', 'ACCEPTED'), ('member', 'CREATED'))";
-        assert_eq!(count(world, told).await, 3);
+        let events = "SELECT count(*) FROM events WHERE (entity, kind) IN (('invitation', 'CREATED'), ('invitation', 'ACCEPTED'), ('member', 'CREATED'))";
+        assert_eq!(count(world, events).await, 3);
         let joined = "SELECT count(*) FROM audit_log WHERE action IN ('member.joined', 'session.opened') AND actor LIKE 'user:%'";
         assert!(count(world, joined).await >= 2);
 
@@ -136,7 +136,7 @@ fn an_invitation_alone_does_not_open_an_account_that_exists() {
         );
         let wrong = json!({ "token": token, "name": "Eve", "password": "a password of Eve's" });
         assert_eq!(refused(&stranger, wrong).await, "INVALID_CREDENTIALS");
-        // Somebody else who is signed in.
+        // Another person who is signed in.
         let manager = world.a(Who::Manager);
         assert_eq!(
             refused(&manager, json!({ "token": token })).await,
@@ -302,7 +302,7 @@ fn old_revoked_expired_foreign_and_made_up_secrets_open_nothing() {
 }
 
 #[test]
-fn somebody_new_needs_a_name_and_a_password_and_a_tenant_at_work() {
+fn a_new_person_needs_a_name_and_a_password_and_a_tenant_at_work() {
     test(async |world| {
         invite(&world.a(Who::Admin), GUEST).await;
         let (token, stranger) = (world.mail_to(GUEST, 1).await.token(), world.stranger(None));
@@ -479,7 +479,7 @@ fn nobody_fills_a_mailbox_with_invitations() {
             let again = refusal(&client, "memberInvite", input.clone()).await;
             assert_eq!(again, "TOO_MANY_ATTEMPTS");
         }
-        // Somebody else is invited all the same, and who may not invite uses up nobody's tries.
+        // Another person is invited all the same, and who may not invite uses up nobody's tries.
         let rep = world.a(Who::Rep);
         let other = json!({ "email": "other@example.com", "role": "VIEWER" });
         for _ in 0..6 {

@@ -1,4 +1,4 @@
-//! Members, teams and the viewer, as everybody who calls the API knows them.
+//! Members, teams and the viewer, as callers of the API know them.
 
 mod change;
 mod invitations;
@@ -13,7 +13,7 @@ use crate::{
 };
 
 #[test]
-fn the_viewer_is_told_who_they_are_and_what_they_may_do() {
+fn the_viewer_reads_who_they_are_and_what_they_may_do() {
     test(async |world| {
         let document = "{ viewer { id role permissions tenant { id slug baseCurrency timeZone lostReasonRequired } user { id name email membership { role status team { id } } } }
             tenant { id name } }";
@@ -178,7 +178,7 @@ pub(crate) async fn count(world: &World, sql: &str) -> i64 {
         .expect("the question fits")
 }
 
-/// Lets everybody with the tenant's role 1, who stand in the team West, do this and nothing else.
+/// Lets members with the tenant's role 1, who are in the team West, do this and nothing else.
 pub(crate) async fn let_closers(world: &World, permissions: &[&str]) {
     let permissions = permissions.join(",");
     let role = A.uuid("role", 1);

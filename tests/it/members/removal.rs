@@ -103,7 +103,7 @@ async fn left_behind(world: &World, who: Who) -> Vec<String> {
         .collect()
 }
 
-/// Waits until a person is no member any more.
+/// Waits until a person's membership has ended.
 async fn gone(world: &World, who: Who) {
     let member = format!(
         "SELECT count(*) FROM memberships WHERE tenant_id = '{}' AND user_id = '{}'",
@@ -122,7 +122,7 @@ async fn gone(world: &World, who: Who) {
     );
 }
 
-/// How many records of each kind somebody owns.
+/// How many records of each kind a member owns.
 async fn owned(world: &World, who: Who) -> i64 {
     let (tenant, user) = (A.tenant().uuid(), A.user(who).uuid());
     let tables = [
@@ -182,7 +182,7 @@ fn who_is_removed_is_out_at_once_and_all_they_had_passes_to_the_successor() {
         );
         assert!(
             count(world, &by).await > 5 * i64::from(MANY),
-            "every change is told"
+            "every change is logged"
         );
         let gone = "SELECT count(*) FROM events WHERE entity = 'member' AND kind = 'DELETED'";
         assert_eq!(count(world, gone).await, 1);
@@ -241,7 +241,7 @@ fn two_servers_at_the_same_removal_do_each_other_no_harm() {
             outcome.expect("nobody fails");
         }
         gone(world, Who::Rep).await;
-        let told = format!(
+        let events = format!(
             "SELECT count(*) FROM events WHERE tenant_id = '{}' AND entity IN ('company', 'contact', 'lead', 'activity') AND actor = 'system:placement' AND changed <> '{{}}'",
             A.tenant().uuid()
         );
@@ -250,7 +250,10 @@ fn two_servers_at_the_same_removal_do_each_other_no_harm() {
             A.tenant().uuid(),
             A.user(Who::Manager).uuid()
         );
-        assert!(count(world, &told).await <= all, "nothing is told twice");
+        assert!(
+            count(world, &events).await <= all,
+            "nothing is logged twice"
+        );
         assert!(count(world, &without_deals).await > i64::from(MANY));
     });
 }

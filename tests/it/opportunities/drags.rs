@@ -1,4 +1,4 @@
-//! However often cards are dragged, there is a place for each, and everybody's board shows them in one order.
+//! However often cards are dragged, there is a position for each, and every member's board shows them in one order.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -136,7 +136,7 @@ fn there_is_a_place_for_every_card_wherever_it_is_dragged_thousands_of_times() {
             (version(&before, still), version(&after, still));
         assert_ne!(old, new, "it made room");
         assert_eq!(unchanged, still_unchanged, "which is no change to it");
-        // Whoever has read it may still save it.
+        // A caller who has read it may still save it.
         let input = json!({ "id": still, "expectedVersion": unchanged, "name": "Still the same" });
         DEALS.done(&world.a(Who::Admin), "Update", input).await;
     });
@@ -203,7 +203,7 @@ fn the_boards_of_all_who_watch_stay_right_while_cards_make_room() {
                     .await
                     .expect("a place");
             }
-            // Everybody sees this one, so its event is the last that everybody is told.
+            // All see this one, so its event is the last that each of them receives.
             drag(
                 world,
                 Who::Admin,
@@ -239,7 +239,7 @@ fn the_boards_of_all_who_watch_stay_right_while_cards_make_room() {
 #[test]
 fn cards_that_one_does_not_see_keep_their_order_when_they_make_room() {
     test(async |world| {
-        // The rep sees 1 and 5, and puts each right above the other in turn.
+        // The rep sees 1 and 5, and puts each right above the other, alternating.
         let hidden = [2, 3, 4].map(card);
         for n in 0..300 {
             let (moved, other) = if n % 2 == 0 { (1, 5) } else { (5, 1) };

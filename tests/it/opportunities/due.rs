@@ -161,7 +161,7 @@ fn the_due_list_parts_by_the_days_of_the_tenant_for_me_my_team_and_all() {
 }
 
 #[test]
-fn an_action_that_somebody_else_does_is_theirs_and_a_page_that_makes_no_sense_is_refused() {
+fn an_action_of_another_member_is_theirs_and_a_page_that_makes_no_sense_is_refused() {
     test(async |world| {
         let (rep, admin) = (world.a(Who::Rep), world.a(Who::Admin));
         let id = json!(A.id::<OpportunityId>(1));

@@ -1,4 +1,4 @@
-//! Deals, as everybody who calls the API knows them: what holds for all records here, and what is special beside it.
+//! Deals, as callers of the API know them: what holds for all records here, and what is special beside it.
 
 mod board;
 mod drags;
@@ -134,7 +134,7 @@ fn deals_live_as_all_records_do() {
 }
 
 #[test]
-fn bad_input_is_told_by_code_and_field() {
+fn bad_input_is_reported_by_code_and_field() {
     test(async |world| {
         let rep = world.a(Who::Rep);
         let amount = |minor: i64, currency: &str| json!({ "amount": { "amountMinor": minor, "currency": currency } });

@@ -23,7 +23,7 @@ async fn activity_about(world: &World, deal: &Value) -> Value {
     ACTIVITIES.done(&world.a(Who::Admin), "Create", input).await["id"].clone()
 }
 
-/// Whether somebody sees a deal with all its parts and its activity; seeing only some of that is a failure.
+/// Whether a member sees a deal with all its parts and its activity; seeing only some of that is a failure.
 async fn sees(world: &World, who: Who, (deal, activity): (&Value, &Value)) -> bool {
     let client = world.a(who);
     let seen = DEALS.read(&client, deal).await;
@@ -152,7 +152,7 @@ fn a_deal_takes_its_parts_and_its_activities_along_to_another_owner() {
         assert_eq!(seen_by().await, [Who::OtherRep, Who::Admin]);
         of(json!(A.user(Who::Manager))).await;
         assert_eq!(seen_by().await, [Who::Manager, Who::Admin]);
-        // Nobody gives away what they then could not change any more.
+        // Nobody gives away what they then could not change.
         of(json!(A.user(Who::Rep))).await;
         let given = json!({ "id": id, "ownerId": A.user(Who::OtherRep) });
         for who in [Who::Rep, Who::Manager] {

@@ -37,7 +37,7 @@ const CONNECTIONS: usize = 3;
 /// Tasks that send them.
 const TASKS: usize = 8;
 
-/// What a session of a side is told about who asks, and how many companies of each tenant it sees.
+/// The settings of a session of a side about its actor, and how many companies of each tenant it sees.
 async fn look(db: &Db, side: Side) -> Result<(String, i64, i64)> {
     let sql = Sql::new("SELECT current_setting('app.tenant_id', true), (SELECT count(*) FROM companies t WHERE t.tenant_id = ")
         .bind(A.tenant())
@@ -55,7 +55,7 @@ fn expected(side: Side) -> (String, i64, i64) {
     (side.tenant().uuid().to_string(), own(A), own(B))
 }
 
-/// Touches a company and tells of it.
+/// Touches a company and appends the event.
 async fn touch(db: &Db, side: Side) -> Result<()> {
     let id: CompanyId = side.id(1);
     db.write(
@@ -87,7 +87,7 @@ async fn touch(db: &Db, side: Side) -> Result<()> {
 }
 
 #[test]
-fn tenants_take_turns_on_one_connection_and_never_mix_also_after_failures() {
+fn tenants_share_one_connection_and_never_mix_also_after_failures() {
     test(async |world| {
         let mut inspector = world.database.superuser().await;
         let others: i64 = sqlx::query_scalar(OURS)
@@ -95,15 +95,15 @@ fn tenants_take_turns_on_one_connection_and_never_mix_also_after_failures() {
             .await
             .unwrap();
         let db = open(&world.database, 1).await;
-        for turn in 0..100 {
+        for round in 0..100 {
             for side in [A, B] {
                 assert_eq!(
                     look(&db, side).await.unwrap(),
                     expected(side),
-                    "turn {turn}"
+                    "round {round}"
                 );
                 let other = if side == A { B } else { A };
-                let failed = match turn % 4 {
+                let failed = match round % 4 {
                     0 => db
                         .read_session(side.actor(Who::Admin))
                         .run(async |tx| tx.rows(Sql::new("SELECT 1 / 0")).await)
@@ -138,7 +138,7 @@ fn tenants_take_turns_on_one_connection_and_never_mix_also_after_failures() {
                 assert_eq!(
                     look(&db, other).await.unwrap(),
                     expected(other),
-                    "after a failure, turn {turn}"
+                    "after a failure, round {round}"
                 );
             }
         }

@@ -41,17 +41,17 @@ async fn processes(db: &Db, count: usize) -> Result<HashSet<i32>> {
 }
 
 #[test]
-fn whoever_is_next_takes_the_connection_that_was_used_last() {
+fn the_next_caller_takes_the_connection_that_was_used_last() {
     test(async |world| {
         let db = open(&world.database, CONNECTIONS as u32).await;
         let all = processes(&db, CONNECTIONS).await.unwrap();
         assert_eq!(all.len(), CONNECTIONS);
         let first = process(&db, A).await.unwrap();
-        for turn in 0..20 {
-            let side = if turn % 2 == 0 { A } else { B };
-            assert_eq!(process(&db, side).await.unwrap(), first, "turn {turn}");
+        for round in 0..20 {
+            let side = if round % 2 == 0 { A } else { B };
+            assert_eq!(process(&db, side).await.unwrap(), first, "round {round}");
             let touched = touch(&db, side).await;
-            touched.expect("a write takes turns with the reads");
+            touched.expect("a write alternates with the reads");
         }
         assert_eq!(processes(&db, CONNECTIONS).await.unwrap(), all);
         db.close().await;
@@ -87,7 +87,7 @@ fn connections_that_postgres_ended_while_they_rested_are_replaced_and_nobody_not
 }
 
 #[test]
-fn an_answer_that_nobody_reads_to_its_end_is_not_left_to_whoever_is_next() {
+fn an_answer_that_nobody_reads_to_its_end_is_not_left_to_the_next_caller() {
     test(async |world| {
         let db = open(&world.database, 1).await;
         for _ in 0..10 {
@@ -109,7 +109,7 @@ fn an_answer_that_nobody_reads_to_its_end_is_not_left_to_whoever_is_next() {
     });
 }
 
-/// How often companies of a side have been touched, as somebody of it sees them.
+/// How often companies of a side have been touched, as a member of it sees them.
 async fn touches(db: &Db, side: Side) -> Result<i64> {
     let session = db.read_session(side.actor(Who::Admin));
     let read = session.run(async |tx| {
@@ -129,13 +129,13 @@ fn a_snapshot_that_is_left_open_is_not_what_the_next_one_reads() {
         );
         let mut seen = touches(&readers, A).await.unwrap();
         // More of them than go without a pause, with the other tenant's between, and failures.
-        for turn in 0..100 {
+        for round in 0..100 {
             touch(&writers, A).await.unwrap();
             let now = touches(&readers, A).await.unwrap();
-            assert_eq!(now, seen + 1, "turn {turn}");
+            assert_eq!(now, seen + 1, "round {round}");
             seen = now;
             assert_eq!(look(&readers, B).await.unwrap(), expected(B));
-            if turn % 10 == 0 {
+            if round % 10 == 0 {
                 let failing = readers.read_session(B.actor(Who::Admin));
                 let failed = failing
                     .run(async |tx| tx.rows(Sql::new("SELECT 1 / 0")).await)

@@ -104,13 +104,13 @@ fn every_value_of_every_filter_is_refused_by_its_place_or_taken() {
                         );
                         let answer = admin.send(&document, json!({ "f": sent })).await;
                         let error = &answer.body["errors"][0]["extensions"];
-                        let told = error["code"].as_str().map(|code| {
+                        let code = error["code"].as_str().map(|code| {
                             let field = error["field"].as_str().unwrap_or_default();
                             (code.to_owned(), field.to_owned())
                         });
                         judged += 1;
-                        if told != expected {
-                            wrong.push(format!("{} {sent}: {told:?}", list.name));
+                        if code != expected {
+                            wrong.push(format!("{} {sent}: {code:?}", list.name));
                         }
                     }
                 }

@@ -14,7 +14,7 @@ const CONTACT: Domain = Domain {
     fields: "id",
 };
 
-/// What makes the executor answer, and what leaves it to the quick path.
+/// What makes the full executor answer, and what leaves it to the projection executor.
 const WAYS: [&str; 2] = ["", "... on Node { id }"];
 
 async fn page(client: &Client<'_>, way: &str, arguments: &str) -> (Vec<String>, bool, bool) {

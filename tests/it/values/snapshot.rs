@@ -27,7 +27,7 @@ fn a_value_that_is_refused_fails_one_field_of_a_query() {
     });
 }
 
-/// Whatever we forget to check before: Postgres says no to the leads, whoever asks.
+/// Whatever we forget to check before: Postgres refuses the leads to every caller.
 async fn refuse_leads(world: &World) {
     arrange(
         world,
@@ -36,7 +36,7 @@ async fn refuse_leads(world: &World) {
     .await;
 }
 
-/// Leads in a field that may be null, on the quick path or the executor's.
+/// Leads in a field that may be null, by the projection executor or the full one.
 fn lead(alias: &str, fields: &str) -> String {
     let id = A.id::<LeadId>(1);
     format!("{alias}: lead(id: \"{id}\") {{ {fields} }}")
@@ -91,7 +91,7 @@ fn the_way_back_costs_those_who_fail_and_nobody_else() {
             .during(world.a(Who::Admin).ask_anew(&both))
             .await;
         assert_eq!(answer.code(), "FORBIDDEN");
-        // That somebody was refused is recorded beside.
+        // That the actor was refused is recorded beside.
         let reads = |statements: &[String]| {
             let reads = statements.iter().filter(|sql| sql.starts_with("SELECT t."));
             reads.cloned().collect::<Vec<_>>()

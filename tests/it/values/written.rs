@@ -168,7 +168,7 @@ fn what_shows_nothing_is_blank_and_hides_in_no_address() {
 }
 
 #[test]
-fn nobody_gives_something_to_somebody_who_is_suspended() {
+fn nothing_is_given_to_a_suspended_member() {
     test(async |world| {
         let (admin, suspended) = (world.a(Who::Admin), A.user(Who::Suspended));
         let refused = |field: &str| ("OWNER_SUSPENDED".to_owned(), field.to_owned());

@@ -31,7 +31,7 @@ export async function deviations(request) {
     const ours = served(answer);
     if (ours.stage.startsWith('bound')) return { found: [], bound: ours.stage };
     const sentence = difference(theirs, ours);
-    if (sentence) found.push({ way, sentence, text: document, ours: answer, theirs: theirs.told });
+    if (sentence) found.push({ way, sentence, text: document, ours: answer, theirs: theirs.result });
   }
   return { found, stage: theirs.stage, both: slow && [text, slow] };
 }
@@ -42,7 +42,7 @@ export async function theirsOf(text, options = {}) {
   try {
     document = parse(text);
   } catch (error) {
-    return { stage: 'unreadable', told: error.message };
+    return { stage: 'unreadable', result: error.message };
   }
   const faults = validate(schema, document);
   const context = { failures: [], pending: [] };
@@ -58,10 +58,10 @@ export async function theirsOf(text, options = {}) {
   const messages = (faults.length > 0 ? faults : errors).map(({ message }) => message);
   if (faults.length > 0) {
     const isOfScalars = messages.every((message) => /^(BigInt|Date|DateTime|EventCursor) cannot/.test(message));
-    return { stage: 'invalid', isUncoercible: !isBegun, isOfScalars, told: messages };
+    return { stage: 'invalid', isUncoercible: !isBegun, isOfScalars, result: messages };
   }
-  if (!isBegun) return { stage: /operation/i.test(messages[0]) ? 'unknown operation' : 'uncoercible', told: messages };
-  return { stage: 'executed', ...told(result), failures: context.failures, told: JSON.parse(JSON.stringify(result)) };
+  if (!isBegun) return { stage: /operation/i.test(messages[0]) ? 'unknown operation' : 'uncoercible', result: messages };
+  return { stage: 'executed', ...outcome(result), failures: context.failures, result: JSON.parse(JSON.stringify(result)) };
 }
 
 /** Whether an invalid document would have been stopped before its execution as well, by its variables or its name. */
@@ -79,10 +79,10 @@ export function served({ data, errors = [], ...rest }) {
     const { code } = errors[0].extensions;
     return { stage: STAGE_BY_CODE[code] ?? (BOUNDS.test(code) ? `bound ${code}` : `stopped by ${code}`) };
   }
-  return { stage: 'executed', ...told({ data, errors }) };
+  return { stage: 'executed', ...outcome({ data, errors }) };
 }
 
-const told = ({ data, errors = [] }) => ({
+const outcome = ({ data, errors = [] }) => ({
   data: unmarked(JSON.parse(JSON.stringify(data))),
   paths: errors.map(({ path }) => path?.join('.') || NO_PATH),
 });
@@ -96,17 +96,17 @@ function unmarked(value) {
 /** How the server's answer is otherwise than it should be; nothing where it is not. */
 export function difference(theirs, ours) {
   if (theirs.stage !== ours.stage) {
-    // Faults of both kinds: which one is told first is nobody's business. And what is no value of a scalar of our own may be
+    // Faults of both kinds: which one is reported first is up to the server. And what is no value of a scalar of our own may be
     // said as of a variable, since only the scalar knows.
     if (theirs.stage === 'invalid' && (theirs.isUncoercible || theirs.isOfScalars) && ours.stage !== 'executed') return undefined;
-    // A condition on a field of the root that is null leaves no data and has no path: nobody can tell whether it has begun.
+    // A condition on a field of the root that is null leaves no data and has no path: whether it has begun can't be known.
     if (theirs.data === null && theirs.paths.every((path) => path === NO_PATH) && ours.stage === 'uncoercible') return undefined;
     return `${ours.stage} instead of ${theirs.stage}`;
   }
   if (theirs.stage !== 'executed') return undefined;
   const [expected, got] = [JSON.stringify(theirs.data), JSON.stringify(ours.data)];
   if (expected !== got) return firstDifference(theirs.data, ours.data, 'data');
-  // Which of several failures below one null is told is left open by the specification: it has to be one of them.
+  // Which of several failures below one null is reported is left open by the specification: it has to be one of them.
   const [expectedNulls, nulls] = [theirs, ours].map(({ paths }) => byNull(theirs.data, paths));
   if (JSON.stringify([...expectedNulls.keys()].sort()) !== JSON.stringify([...nulls.keys()].sort())) {
     return `errors at ${JSON.stringify(ours.paths)} instead of ${JSON.stringify(theirs.paths)}`;

@@ -45,7 +45,7 @@ class Documents {
     // A filter that was not sent is none; any other could pass over what is compared.
     const { type } = field.args.find(({ name }) => name === 'filter');
     if (random.chance(0.5)) args.push(`filter: ${this.values.declare(`${type}`, 'unsent', 'filter')}`);
-    // By its kind, the event is told from a sign that nothing has happened yet.
+    // By its kind, the event is distinguished from a sign that nothing has happened yet.
     const selection = this.selection(getNamedType(field.type), 1).replace(/ }$/, ` ${MARK}: kind }`);
     // No directives there: newer versions of the specification forbid them, and graphql-js 16 throws at them.
     const call = `${random.chance(0.3) ? 'it: ' : ''}${field.name}(${args.join(', ')})`;

@@ -7,7 +7,7 @@ import { literally, resolveField, whole } from './records.mjs';
 import { schema } from './schema.mjs';
 import { putIn } from './values.mjs';
 
-/** What a subscription tells of first; that it is live without a change to tell of does not count. */
+/** What a subscription sends first; that it is live without a change to send does not count. */
 const firstChange = (text, variables) => firstEvent(text, variables, ({ errors, data }) => {
   const [event] = Object.values(data ?? {});
   return errors || (event && (event[MARK] ?? event.kind) !== 'SYNCED');
@@ -28,5 +28,5 @@ export async function streamDeviations({ template, variables }) {
   const ours = served(answer);
   if (ours.stage.startsWith('bound')) return [];
   const sentence = difference(theirs, ours);
-  return sentence ? [{ way: 'subscription', sentence, text, variables, ours: answer, theirs: theirs.told }] : [];
+  return sentence ? [{ way: 'subscription', sentence, text, variables, ours: answer, theirs: theirs.result }] : [];
 }

@@ -56,7 +56,7 @@ export class Twins {
     const answer = await send(text, variables);
     const ours = served(answer);
     const sentence = difference(theirs, ours) ?? await this.apart();
-    return sentence ? [{ way: 'mutation', sentence, text, variables, ours: answer, theirs: theirs.told }] : [];
+    return sentence ? [{ way: 'mutation', sentence, text, variables, ours: answer, theirs: theirs.result }] : [];
   }
 
   document(random, values, input) {

@@ -1,4 +1,4 @@
-//! What a subscriber was told against what it should have been: everything that its rights show, once, in order.
+//! What a subscriber received against what it should have received: everything that its rights show, once, in order.
 
 use uuid::Uuid;
 
@@ -8,9 +8,9 @@ use crate::soak::{
     sight::{Expected, Watch},
 };
 
-/// What a subscriber was told of one thing.
+/// A message that a subscriber received.
 #[derive(Debug, Clone)]
-pub(crate) struct Telling {
+pub(crate) struct Received {
     pub(crate) seq: i64,
     pub(crate) word: &'static str,
     pub(crate) id: Option<Uuid>,
@@ -19,18 +19,18 @@ pub(crate) struct Telling {
     pub(crate) shown: Option<i32>,
 }
 
-/// What a subscriber was told without having begun anew.
+/// What a subscriber received without having begun anew.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Segment {
     /// It began after this event.
     pub(crate) start: i64,
-    pub(crate) tellings: Vec<Telling>,
+    pub(crate) received: Vec<Received>,
 }
 
 impl Segment {
-    /// It is known to have been told all up to here.
+    /// It is known to have received all up to here.
     pub(crate) fn reached(&self) -> i64 {
-        self.tellings.last().map_or(self.start, |last| last.seq)
+        self.received.last().map_or(self.start, |last| last.seq)
     }
 }
 
@@ -38,7 +38,7 @@ impl Segment {
 pub(crate) struct Followed {
     pub(crate) watch: Watch,
     pub(crate) segments: Vec<Segment>,
-    /// The segment and the telling that come next.
+    /// The segment and the message that come next.
     at: (usize, usize),
 }
 
@@ -56,17 +56,17 @@ impl Followed {
         let name = &self.watch.name;
         for segment in &self.segments {
             let mut last = segment.start;
-            for telling in &segment.tellings {
-                let is_in_order = match telling.word {
-                    SYNCED => telling.seq >= last,
-                    _ => telling.seq > last,
+            for message in &segment.received {
+                let is_in_order = match message.word {
+                    SYNCED => message.seq >= last,
+                    _ => message.seq > last,
                 };
                 if !is_in_order {
                     return Some(format!(
-                        "{name} was told {telling:?} after all up to {last}"
+                        "{name} received {message:?} after all up to {last}"
                     ));
                 }
-                last = telling.seq;
+                last = message.seq;
             }
         }
         None
@@ -82,28 +82,28 @@ impl Followed {
         else {
             return unasked;
         };
-        let told = segment
-            .tellings
+        let message = segment
+            .received
             .get(next)
-            .filter(|told| told.seq == event.seq);
+            .filter(|message| message.seq == event.seq);
         let name = &self.watch.name;
-        let violation = match (self.watch.expects(event), told) {
+        let violation = match (self.watch.expects(event), message) {
             (Expected::Nothing | Expected::Unknown, None) => None,
-            (Expected::Nothing, Some(told)) => Some(format!(
-                "{name} was told {told:?}, which is not theirs to know: {event}"
+            (Expected::Nothing, Some(message)) => Some(format!(
+                "{name} received {message:?}, which is not theirs to know: {event}"
             )),
-            (Expected::Told(word), None) => Some(format!(
-                "{name} was not told {word} of {event}; next was {:?}",
-                segment.tellings.get(next)
+            (Expected::Notification(word), None) => Some(format!(
+                "{name} did not receive {word} of {event}; next was {:?}",
+                segment.received.get(next)
             )),
-            (Expected::Told(word), Some(told)) if told.word != word => Some(format!(
-                "{name} was told {told:?} instead of {word} of {event}"
+            (Expected::Notification(word), Some(message)) if message.word != word => Some(format!(
+                "{name} received {message:?} instead of {word} of {event}"
             )),
-            (_, Some(told)) => told
+            (_, Some(message)) => message
                 .misleads(event)
-                .map(|what| format!("{name} was told {told:?} {what} of {event}")),
+                .map(|what| format!("{name} received {message:?} {what} of {event}")),
         };
-        self.at.1 += usize::from(told.is_some());
+        self.at.1 += usize::from(message.is_some());
         unasked.or(violation)
     }
 
@@ -111,16 +111,16 @@ impl Followed {
         self.move_to(i64::MAX)
     }
 
-    /// Goes past what was told of no event, and to the segment that covers an event.
+    /// Goes past messages of no event, and to the segment that covers an event.
     fn move_to(&mut self, seq: i64) -> Option<Violation> {
         let mut violation = None;
         while let Some(segment) = self.segments.get(self.at.0) {
-            match segment.tellings.get(self.at.1) {
-                Some(telling) if telling.word == SYNCED && telling.seq <= seq => self.at.1 += 1,
-                Some(telling) if telling.seq < seq => {
+            match segment.received.get(self.at.1) {
+                Some(message) if message.word == SYNCED && message.seq <= seq => self.at.1 += 1,
+                Some(message) if message.seq < seq => {
                     let name = &self.watch.name;
                     violation = Some(format!(
-                        "{name} was told {telling:?}, which did not happen then"
+                        "{name} received {message:?}, which did not happen then"
                     ));
                     self.at.1 += 1;
                 }
@@ -133,7 +133,7 @@ impl Followed {
     }
 }
 
-impl Telling {
+impl Received {
     fn misleads(&self, event: &Event) -> Option<&'static str> {
         if self.id != Some(event.id) {
             return Some("with another record");

@@ -1,4 +1,4 @@
-//! The history checker: holds what writers were answered, what the log has and what subscribers were told against each
+//! The history checker: holds what writers were answered, what the log has and what subscribers received against each
 //! other. Nothing in here reads a clock, a socket or a database.
 
 pub(crate) mod followers;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{kind::Kind, sight::Row};
 pub(crate) use {
-    followers::{Followed, Segment, Telling},
+    followers::{Followed, Received, Segment},
     records::Stored,
     writes::{Ending, Write},
 };
@@ -51,7 +51,7 @@ impl Event {
         row
     }
 
-    /// Whether it tells of what followed for the record from a change to another one, which is no change of its own.
+    /// Whether it is what followed for the record from a change to another one, which is no change of its own.
     pub(crate) fn is_followed(&self) -> bool {
         self.word == "UPDATED" && self.before.is_none()
     }

@@ -109,7 +109,7 @@ impl Last {
                 "{event} follows event {seq} after which it was seen by {seen:?}"
             ));
         }
-        // A transaction may tell of what followed on the way, and then of its change since it began.
+        // A transaction may log what followed on the way, and then of its change since it began.
         if event.request == self.request {
             return None;
         }

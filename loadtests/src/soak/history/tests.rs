@@ -55,7 +55,7 @@ fn write(seq: i64, act: &'static str, expected: Option<i32>, mark: &str, ending:
 struct World {
     events: Vec<Event>,
     writes: Vec<Write>,
-    tellings: Vec<Telling>,
+    received: Vec<Received>,
     filter: Option<Filter>,
     stored: Vec<Stored>,
 }
@@ -84,12 +84,12 @@ fn world() -> World {
                 Ending::Refused("CONFLICT".to_owned()),
             ),
         ],
-        tellings: vec![
-            told(1, "CREATED"),
-            told(2, "UPDATED"),
-            told(2, SYNCED),
-            told(3, "UPDATED"),
-            told(4, "LEFT_VIEW"),
+        received: vec![
+            received(1, "CREATED"),
+            received(2, "UPDATED"),
+            received(2, SYNCED),
+            received(3, "UPDATED"),
+            received(4, "LEFT_VIEW"),
         ],
         filter: None,
         stored: vec![Stored {
@@ -104,8 +104,8 @@ fn world() -> World {
     }
 }
 
-fn told(seq: i64, word: &'static str) -> Telling {
-    Telling {
+fn received(seq: i64, word: &'static str) -> Received {
+    Received {
         seq,
         word,
         id: Some(DEAL),
@@ -127,7 +127,7 @@ impl World {
         };
         let segment = Segment {
             start: 0,
-            tellings: self.tellings,
+            received: self.received,
         };
         let followed = vec![Followed::new(watch, vec![segment])];
         let mut history = History::new(self.writes, followed);
@@ -151,10 +151,10 @@ fn a_history_in_order_is_none_to_complain_about() {
     assert_eq!(world().judge(), Vec::<Violation>::new());
     let mut narrow = world();
     narrow.filter = Some(Filter::StartsWith("name", "b"));
-    narrow.tellings = vec![
-        told(2, "ENTERED_VIEW"),
-        told(3, "LEFT_VIEW"),
-        told(4, SYNCED),
+    narrow.received = vec![
+        received(2, "ENTERED_VIEW"),
+        received(3, "LEFT_VIEW"),
+        received(4, SYNCED),
     ];
     assert_eq!(narrow.judge(), Vec::<Violation>::new());
 }
@@ -162,56 +162,56 @@ fn a_history_in_order_is_none_to_complain_about() {
 #[test]
 fn a_subscriber_who_missed_something_is_found() {
     finds(
-        |world| world.tellings.retain(|told| told.seq != 2),
-        "was not told UPDATED of event 2",
+        |world| world.received.retain(|message| message.seq != 2),
+        "did not receive UPDATED of event 2",
     );
     finds(
-        |world| world.tellings.retain(|told| told.seq != 1),
-        "was not told CREATED of event 1",
+        |world| world.received.retain(|message| message.seq != 1),
+        "did not receive CREATED of event 1",
     );
     // Up to its last cursor only: what comes after that may be on its way.
     let mut behind = world();
-    behind.tellings.truncate(3);
+    behind.received.truncate(3);
     assert_eq!(behind.judge(), Vec::<Violation>::new());
     finds(
-        |world| *world.tellings.last_mut().unwrap() = told(4, SYNCED),
-        "was not told LEFT_VIEW of event 4",
+        |world| *world.received.last_mut().unwrap() = received(4, SYNCED),
+        "did not receive LEFT_VIEW of event 4",
     );
 }
 
 #[test]
 fn a_subscriber_who_was_told_twice_or_in_another_order_is_found() {
     finds(
-        |world| world.tellings.insert(1, told(1, "CREATED")),
-        "was told",
+        |world| world.received.insert(1, received(1, "CREATED")),
+        "received",
     );
-    finds(|world| world.tellings.swap(0, 1), "after all up to 2");
+    finds(|world| world.received.swap(0, 1), "after all up to 2");
     finds(
-        |world| world.tellings.insert(0, told(2, SYNCED)),
+        |world| world.received.insert(0, received(2, SYNCED)),
         "after all up to 2",
     );
 }
 
 #[test]
 fn a_subscriber_who_was_told_something_else_is_found() {
-    finds(|world| world.tellings[1].word = "WON", "instead of UPDATED");
+    finds(|world| world.received[1].word = "WON", "instead of UPDATED");
     finds(
-        |world| world.tellings[4].word = "UPDATED",
+        |world| world.received[4].word = "UPDATED",
         "instead of LEFT_VIEW",
     );
     finds(
-        |world| world.tellings[1].version = Some(7),
+        |world| world.received[1].version = Some(7),
         "with another version",
     );
-    finds(|world| world.tellings[1].id = None, "with another record");
+    finds(|world| world.received[1].id = None, "with another record");
     finds(
-        |world| world.tellings[1].shown = Some(1),
+        |world| world.received[1].shown = Some(1),
         "as it was before",
     );
     let not_theirs = |world: &mut World| world.events[3].visible_before = seen_by(OTHER);
     finds(not_theirs, "not theirs to know");
     finds(
-        |world| world.tellings.push(told(9, "UPDATED")),
+        |world| world.received.push(received(9, "UPDATED")),
         "did not happen",
     );
 }

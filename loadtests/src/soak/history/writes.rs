@@ -33,7 +33,7 @@ pub(crate) enum Ending {
     /// It was acknowledged, with the record's version where the writer could see it.
     Done(Option<i32>),
     Refused(String),
-    /// The writer can't tell.
+    /// The writer does not know.
     Unknown(String),
 }
 

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Track,
-    line::{Heard, Line, Transport},
+    line::{Frame, Line, Transport},
 };
 use crate::{
     Outcome,
@@ -40,17 +40,17 @@ const USUAL_ENDS: [&str; 5] = [
 const USUAL_FAILURES: [&str; 2] = ["UNAVAILABLE", "TIMEOUT"];
 
 /// What all subscribers have in common.
-pub(crate) struct Crowd {
+pub(crate) struct SharedState {
     pub(crate) addresses: Addresses,
     pub(crate) stats: Arc<Stats>,
-    /// Whether nobody cuts their own connection or dawdles any more.
+    /// Whether all have stopped cutting their own connections and dawdling.
     pub(crate) is_calm: AtomicBool,
-    pub(crate) told: AtomicU64,
+    pub(crate) delivered: AtomicU64,
     pub(crate) stop: CancellationToken,
 }
 
 pub(crate) struct Client {
-    pub(super) crowd: Arc<Crowd>,
+    pub(super) shared: Arc<SharedState>,
     pub(super) person: Arc<Person>,
     pub(super) asker: Asker,
     pub(super) transport: Transport,
@@ -64,9 +64,9 @@ pub(crate) struct Client {
 const MOST: u64 = 64;
 
 impl Client {
-    /// Subscribes until told to stop; answers what it was told.
+    /// Subscribes until it is to stop; returns what it received.
     pub(crate) async fn run(mut self) -> Vec<Track> {
-        let stop = self.crowd.stop.clone();
+        let stop = self.shared.stop.clone();
         stop.run_until_cancelled(self.live()).await;
         self.tracks
     }
@@ -80,16 +80,16 @@ impl Client {
             match self.open().await {
                 Ok(line) => {
                     let end = self.listen(line).await;
-                    self.crowd.stats.count(&format!("connections {end}"));
+                    self.shared.stats.count(&format!("connections {end}"));
                     if !USUAL_ENDS.contains(&end.as_str()) && end != "dropped" {
                         let name = self.person.name;
                         let why = format!("the connection of {name} was {end}");
-                        self.crowd.stats.complain(why);
+                        self.shared.stats.complain(why);
                     }
                 }
-                Err(_) => self.crowd.stats.count("attempts to connect"),
+                Err(_) => self.shared.stats.count("attempts to connect"),
             }
-            self.crowd.stats.count("reconnects");
+            self.shared.stats.count("reconnects");
             sleep(Duration::from_millis(self.dice.u64(5..400))).await;
         }
     }
@@ -111,8 +111,8 @@ impl Client {
         *round += 1;
         let wanted = tracks.iter().zip(*round * MOST..);
         let wanted: Vec<_> = wanted.map(|(track, id)| track.wanted(id)).collect();
-        let server = self.dice.usize(..self.crowd.addresses.len());
-        let to = (self.crowd.addresses[server], self.person.token.as_str());
+        let server = self.dice.usize(..self.shared.addresses.len());
+        let to = (self.shared.addresses[server], self.person.token.as_str());
         Line::open(self.transport, to, &wanted).await
     }
 
@@ -121,21 +121,21 @@ impl Client {
         let until = Instant::now() + Duration::from_millis(self.dice.u64(1_000..25_000));
         let mut dawdles_at = Instant::now() + self.wakefulness();
         loop {
-            let is_calm = self.crowd.is_calm.load(Ordering::Relaxed);
+            let is_calm = self.shared.is_calm.load(Ordering::Relaxed);
             let heard = tokio::select! {
                 heard = timeout(SILENCE, line.hear()) => heard,
                 // As a client whose network is gone.
                 () = sleep_until(until), if !is_calm => return "dropped".to_owned(),
             };
-            let heard = heard.unwrap_or_else(|_| Heard::Closed("silent".to_owned()));
+            let heard = heard.unwrap_or_else(|_| Frame::Closed("silent".to_owned()));
             let taken = match heard {
-                Heard::Closed(why) => return why,
-                Heard::Other => Ok(()),
-                Heard::Next(operation, payload) => {
+                Frame::Closed(why) => return why,
+                Frame::Other => Ok(()),
+                Frame::Next(operation, payload) => {
                     self.take(operation, &payload);
                     Ok(())
                 }
-                Heard::Failed(operation, error) => self.fail(&mut line, operation, &error).await,
+                Frame::Failed(operation, error) => self.fail(&mut line, operation, &error).await,
             };
             if taken.is_err() {
                 return "cut".to_owned();
@@ -163,13 +163,13 @@ impl Client {
     fn take(&mut self, operation: u64, payload: &Json) {
         let Some(place) = self.place(operation) else {
             return self
-                .crowd
+                .shared
                 .stats
                 .complain(format!("nobody asked for {payload}"));
         };
-        self.crowd.told.fetch_add(1, Ordering::Relaxed);
+        self.shared.delivered.fetch_add(1, Ordering::Relaxed);
         if let Err(violation) = self.tracks[place].take(payload) {
-            self.crowd.stats.complain(violation);
+            self.shared.stats.complain(violation);
         }
     }
 
@@ -177,7 +177,7 @@ impl Client {
     async fn fail(&mut self, line: &mut Line, operation: u64, error: &Json) -> Outcome<()> {
         let place = self.place(operation).ok_or("nobody asked for it")?;
         let code = error["extensions"]["code"].as_str().unwrap_or_default();
-        self.crowd
+        self.shared
             .stats
             .count(&format!("subscriptions ended with {code}"));
         let track = &mut self.tracks[place];
@@ -199,7 +199,7 @@ impl Client {
             }
             _ => {
                 let name = &track.watch.name;
-                self.crowd
+                self.shared
                     .stats
                     .complain(format!("{name} ended with {error}"));
             }

@@ -1,4 +1,4 @@
-//! A connection that subscriptions are told over, of either kind.
+//! A connection that subscriptions are delivered over, of either kind.
 
 use std::net::SocketAddr;
 
@@ -17,7 +17,7 @@ pub(super) struct Wanted {
 
 /// What comes over a connection.
 #[derive(Debug)]
-pub(super) enum Heard {
+pub(super) enum Frame {
     /// An answer of an operation.
     Next(u64, Json),
     /// An operation ended with an error.
@@ -70,7 +70,7 @@ impl Line {
         }
     }
 
-    pub(super) async fn hear(&mut self) -> Heard {
+    pub(super) async fn hear(&mut self) -> Frame {
         match self {
             Self::Socket(socket) => socket.hear().await,
             Self::Stream(stream) => stream.hear().await,

@@ -1,4 +1,4 @@
-//! Subscribers: clients that keep the cursor of what they were told last, and come back with it to whichever server,
+//! Subscribers: clients that keep the cursor of what they received last, and come back with it to whichever server,
 //! however they were cut off.
 
 mod client;
@@ -8,6 +8,6 @@ mod socket;
 mod stream;
 pub(crate) mod track;
 
-pub(crate) use client::{Client, Crowd};
+pub(crate) use client::{Client, SharedState};
 pub(crate) use plan::clients;
 pub(crate) use track::Track;

@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::AtomicI64};
 use serde_json::{Value as Json, json};
 
 use super::{
-    Client, Crowd, Track,
+    Client, SharedState, Track,
     line::Transport::{self, SlowSocket, Socket, Stream},
 };
 use crate::soak::{
@@ -15,7 +15,7 @@ use crate::soak::{
     world::{NORTHERNER, Person, Tenant},
 };
 
-/// A subscription, before it is somebody's.
+/// A subscription, before it has a subscriber.
 struct Subject {
     kind: Kind,
     field: String,
@@ -24,11 +24,11 @@ struct Subject {
     has_board: bool,
 }
 
-/// Everybody watches everything over one socket, something over each of two streams, and everything and the rest over a
+/// Each member watches everything over one socket, something over each of two streams, and everything and the rest over a
 /// slow socket.
 pub(crate) fn clients(
     tenant: &Tenant,
-    crowd: &Arc<Crowd>,
+    shared: &Arc<SharedState>,
     dice: &mut fastrand::Rng,
 ) -> Vec<Client> {
     let mut clients = Vec::new();
@@ -44,9 +44,9 @@ pub(crate) fn clients(
                 subject.for_person(person, &place)
             });
             clients.push(Client {
-                crowd: Arc::clone(crowd),
+                shared: Arc::clone(shared),
                 person: Arc::clone(person),
-                asker: tenant.asker(number, &crowd.addresses, dice.fork()),
+                asker: tenant.asker(number, &shared.addresses, dice.fork()),
                 transport,
                 dice: dice.fork(),
                 tracks: tracks.collect(),

@@ -11,7 +11,7 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest as _, http::HeaderValue},
 };
 
-use super::line::{Heard, Wanted};
+use super::line::{Frame, Wanted};
 use crate::Outcome;
 
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -50,8 +50,8 @@ impl Socket {
             .say(json!({ "type": "connection_init", "payload": payload }))
             .await?;
         match socket.hear().await {
-            Heard::Other => Ok(socket),
-            Heard::Closed(why) => Err(why.into()),
+            Frame::Other => Ok(socket),
+            Frame::Closed(why) => Err(why.into()),
             other => Err(format!("expected connection_ack, got {other:?}").into()),
         }
     }
@@ -63,16 +63,16 @@ impl Socket {
             .await
     }
 
-    pub(super) async fn hear(&mut self) -> Heard {
+    pub(super) async fn hear(&mut self) -> Frame {
         match self.0.next().await {
-            None => Heard::Closed("cut".to_owned()),
-            Some(Err(_)) => Heard::Closed("cut".to_owned()),
-            Some(Ok(Message::Close(frame))) => Heard::Closed(match frame {
+            None => Frame::Closed("cut".to_owned()),
+            Some(Err(_)) => Frame::Closed("cut".to_owned()),
+            Some(Ok(Message::Close(frame))) => Frame::Closed(match frame {
                 Some(frame) => format!("closed with {}", u16::from(frame.code)),
                 None => "closed".to_owned(),
             }),
             Some(Ok(Message::Text(text))) => read(&text),
-            Some(Ok(_)) => Heard::Other,
+            Some(Ok(_)) => Frame::Other,
         }
     }
 
@@ -81,18 +81,18 @@ impl Socket {
     }
 }
 
-fn read(text: &str) -> Heard {
+fn read(text: &str) -> Frame {
     let Ok(mut message) = serde_json::from_str::<Json>(text) else {
-        return Heard::Closed(format!("not JSON: {text}"));
+        return Frame::Closed(format!("not JSON: {text}"));
     };
     let id = message["id"]
         .as_str()
         .and_then(|id| id.parse().ok())
         .unwrap_or_default();
     match message["type"].as_str() {
-        Some("next") => Heard::Next(id, message["payload"].take()),
-        Some("error") => Heard::Failed(id, message["payload"][0].take()),
-        Some("complete") => Heard::Failed(id, json!({ "message": "it was completed" })),
-        _ => Heard::Other,
+        Some("next") => Frame::Next(id, message["payload"].take()),
+        Some("error") => Frame::Failed(id, message["payload"][0].take()),
+        Some("complete") => Frame::Failed(id, json!({ "message": "it was completed" })),
+        _ => Frame::Other,
     }
 }

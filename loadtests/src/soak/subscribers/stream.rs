@@ -9,7 +9,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value as Json, json};
 use tokio::{net::TcpStream, task::AbortHandle, time::timeout};
 
-use super::line::{Heard, Wanted};
+use super::line::{Frame, Wanted};
 use crate::Outcome;
 
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -19,7 +19,7 @@ pub(super) struct Stream {
     connection: AbortHandle,
     operation: u64,
     buffer: Vec<u8>,
-    ready: VecDeque<Heard>,
+    ready: VecDeque<Frame>,
 }
 
 impl Drop for Stream {
@@ -69,14 +69,14 @@ impl Stream {
         }
     }
 
-    pub(super) async fn hear(&mut self) -> Heard {
+    pub(super) async fn hear(&mut self) -> Frame {
         loop {
             if let Some(heard) = self.ready.pop_front() {
                 return heard;
             }
             match self.body.frame().await {
                 Some(Ok(frame)) => self.take(&frame.into_data().unwrap_or_default()),
-                Some(Err(_)) | None => return Heard::Closed("cut".to_owned()),
+                Some(Err(_)) | None => return Frame::Closed("cut".to_owned()),
             }
         }
     }
@@ -91,7 +91,7 @@ impl Stream {
     }
 }
 
-fn read(event: &str, operation: u64) -> Heard {
+fn read(event: &str, operation: u64) -> Frame {
     let field = |name: &str| {
         event
             .lines()
@@ -105,20 +105,20 @@ fn read(event: &str, operation: u64) -> Heard {
         (Some("next"), Some(Ok(mut answer))) => {
             // How it ends is an answer of errors alone.
             if answer.get("data").is_none() {
-                return Heard::Failed(operation, answer["errors"][0].take());
+                return Frame::Failed(operation, answer["errors"][0].take());
             }
             let cursor = json_cursor(&answer);
             match field("id:") == cursor.as_deref() {
-                true => Heard::Next(operation, answer),
-                false => Heard::Closed(format!("the id is not the cursor of {answer}")),
+                true => Frame::Next(operation, answer),
+                false => Frame::Closed(format!("the id is not the cursor of {answer}")),
             }
         }
-        (Some("complete"), _) => Heard::Closed("completed".to_owned()),
-        _ => Heard::Other,
+        (Some("complete"), _) => Frame::Closed("completed".to_owned()),
+        _ => Frame::Other,
     }
 }
 
 fn json_cursor(answer: &Json) -> Option<String> {
-    let told = answer["data"].as_object()?.values().next()?;
-    told["cursor"].as_str().map(str::to_owned)
+    let message = answer["data"].as_object()?.values().next()?;
+    message["cursor"].as_str().map(str::to_owned)
 }

@@ -1,4 +1,4 @@
-//! What a subscriber knows of one thing that it watches: where it is, what it was told, and the board it shows.
+//! What a subscriber knows of one thing that it watches: where it is, what it received, and the board it shows.
 
 use std::sync::{
     Arc,
@@ -12,7 +12,7 @@ use crate::{
     Outcome,
     soak::{
         board::Board,
-        history::{Segment, Telling, Violation},
+        history::{Received, Segment, Violation},
         kind::{SYNCED, known_word, uuid_of},
         sight::Watch,
     },
@@ -23,11 +23,11 @@ pub(crate) struct Track {
     /// The field of the subscription, with its arguments but `after`.
     pub(crate) field: String,
     pub(crate) filter: Json,
-    /// The board that is kept from what is told.
+    /// The board that is kept up to date by events.
     pub(crate) board: Option<Board>,
     pub(crate) segments: Vec<Segment>,
     pub(super) cursor: Option<String>,
-    /// Up to where all is told, for who waits for it.
+    /// Up to where it has received all, for the final check, which waits for it.
     pub(crate) reached: Arc<AtomicI64>,
     pub(super) is_masked: bool,
 }
@@ -57,22 +57,24 @@ impl Track {
         }
     }
 
-    /// Takes what is told.
+    /// Takes a message.
     pub(super) fn take(&mut self, payload: &Json) -> Result<(), Violation> {
         let name = self.watch.name.clone();
-        let wrong = |what: &str| format!("{name} was told {what}: {payload}");
+        let wrong = |what: &str| format!("{name} received {what}: {payload}");
         if payload.get("errors").is_some() {
             return Err(wrong("errors"));
         }
-        let told = payload["data"]
+        let message = payload["data"]
             .as_object()
             .and_then(|data| data.values().next());
-        let told = told.ok_or_else(|| wrong("nothing"))?;
-        let cursor = told["cursor"].as_str().ok_or_else(|| wrong("no cursor"))?;
+        let message = message.ok_or_else(|| wrong("nothing"))?;
+        let cursor = message["cursor"]
+            .as_str()
+            .ok_or_else(|| wrong("no cursor"))?;
         let seq = place(cursor).ok_or_else(|| wrong("no number"))?;
-        let word = told["kind"].as_str().and_then(known_word);
+        let word = message["kind"].as_str().and_then(known_word);
         let word = word.ok_or_else(|| wrong("another kind"))?;
-        let record = &told[self.watch.kind.word()];
+        let record = &message[self.watch.kind.word()];
         let number = |value: &Json| value.as_i64().and_then(|value| i32::try_from(value).ok());
         if self.is_masked && record["amount"].is_object() {
             return Err(wrong("an amount"));
@@ -80,29 +82,29 @@ impl Track {
         if self.cursor.is_none() {
             self.segments.push(Segment {
                 start: seq,
-                tellings: Vec::new(),
+                received: Vec::new(),
             });
         }
         self.cursor = Some(cursor.to_owned());
         if let Some(segment) = self.segments.last_mut() {
-            segment.tellings.push(Telling {
+            segment.received.push(Received {
                 seq,
                 word,
-                id: uuid_of(&told["recordId"]),
-                version: number(&told["version"]),
+                id: uuid_of(&message["recordId"]),
+                version: number(&message["version"]),
                 shown: number(&record["version"]),
             });
         }
         if let Some(board) = &mut self.board
             && word != SYNCED
         {
-            board.apply(uuid_of(&told["recordId"]), record);
+            board.apply(uuid_of(&message["recordId"]), record);
         }
         self.reached.fetch_max(seq, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Begins anew: nothing that it knew counts any more.
+    /// Begins anew, and forgets what it knew.
     pub(super) fn forget(&mut self) {
         self.cursor = None;
         if let Some(board) = &mut self.board {
@@ -116,7 +118,7 @@ impl Track {
         self.cursor = Some(cursor.to_owned());
         self.segments.push(Segment {
             start,
-            tellings: Vec::new(),
+            received: Vec::new(),
         });
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What the writers of a tenant know of its records. It may be wrong: then they are told so.
+//! What the writers of a tenant know of its records. It may be wrong: then the server says so.
 
 use uuid::Uuid;
 

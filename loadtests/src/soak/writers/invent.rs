@@ -49,7 +49,7 @@ pub(crate) fn invent(
     }
 }
 
-/// What has everybody's rights looked up anew, and changes none.
+/// What makes servers look up all rights anew, and changes none.
 fn aside(dice: &mut fastrand::Rng, tenant: &Tenant) -> Act {
     let text = format!("Changed to {}", dice.u32(..));
     if dice.bool() {
@@ -153,7 +153,7 @@ fn act(
     mut input: Json,
     is_careful: bool,
 ) -> Act {
-    // One whose version is not known is met as if it were at its first: a conflict tells what it is at.
+    // One whose version is not known is met as if it were at its first: a conflict says what it is at.
     let expected = is_careful.then(|| known.version.unwrap_or(1));
     input["id"] = json!(known.kind.id(known.id));
     if let Some(expected) = expected {

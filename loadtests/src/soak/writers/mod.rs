@@ -56,7 +56,7 @@ impl Desk {
     }
 }
 
-/// Somebody who writes.
+/// A member who writes.
 pub(crate) struct Writer {
     desk: Arc<Desk>,
     asker: Asker,
@@ -82,7 +82,7 @@ impl Writer {
         }
     }
 
-    /// Writes until told to stop; answers all it did.
+    /// Writes until it is to stop; returns all it did.
     pub(crate) async fn run(mut self, stop: CancellationToken) -> Outcome<Vec<Write>> {
         while !stop.is_cancelled() {
             let invented = {

@@ -21,7 +21,7 @@ use crate::{
     organization::members::provision,
 };
 
-/// Sets up teams and members as the system, and tells who is who by normalised name: a person whose address was
+/// Sets up teams and members as the system, and returns who is who by normalised name: a person whose address was
 /// known before keeps their identity.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! From a row of the pipeline to the opportunity it tells of, with the stages it went through.
+//! From a row of the pipeline to the opportunity it describes, with the stages it went through.
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 

@@ -112,8 +112,8 @@ fn candidates() -> Vec<PathBuf> {
     });
     let mut folders: Vec<PathBuf> = on_path.collect();
     folders.extend(versioned());
-    let told = output(Command::new("pg_config").arg("--bindir"));
-    folders.extend(told.map(|folder| PathBuf::from(folder.trim())));
+    let configured = output(Command::new("pg_config").arg("--bindir"));
+    folders.extend(configured.map(|folder| PathBuf::from(folder.trim())));
     folders
 }
 

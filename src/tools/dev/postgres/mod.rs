@@ -1,6 +1,6 @@
 //! A private Postgres for development and tests: the machine's own programs, a cluster in the data folder.
 //!
-//! It listens on a socket in a folder of mode 0700 and on no network, which is why everybody who gets
+//! It listens on a socket in a folder of mode 0700 and on no network, which is why everyone who gets
 //! there is trusted. The bootstrap superuser is `postgres`.
 
 mod cluster;
@@ -72,7 +72,7 @@ impl Postgres {
     /// Makes the cluster if there is none, starts the server and waits until it takes connections.
     ///
     /// # Errors
-    /// [`DevError::Missing`], [`DevError::TooOld`] and [`DevError::OtherMajor`] tell of the programs;
+    /// [`DevError::Missing`], [`DevError::TooOld`] and [`DevError::OtherMajor`] are about the programs;
     /// [`DevError::Died`] and [`DevError::NotReady`] quote the log; [`DevError::DiskFull`],
     /// [`DevError::File`], [`DevError::Spawn`].
     pub async fn start(
@@ -132,7 +132,7 @@ impl Postgres {
         self.child.pid()
     }
 
-    /// Waits until the server ends by itself, which it should not, and tells why.
+    /// Waits until the server ends by itself, which it should not, and returns why.
     pub async fn wait_died(&self) -> DevError {
         self.child.died().await
     }

@@ -76,11 +76,11 @@ async fn a_server_that_dies_is_told_and_its_place_can_be_taken_again() {
 
     let pid = Pid::from_raw(i32::try_from(server.pid()).unwrap());
     kill(pid, Signal::SIGKILL).unwrap();
-    let told = tokio::time::timeout(Duration::from_secs(20), server.wait_died())
+    let death = tokio::time::timeout(Duration::from_secs(20), server.wait_died())
         .await
         .unwrap()
         .to_string();
-    assert!(told.contains("SIGKILL"), "{told}");
+    assert!(death.contains("SIGKILL"), "{death}");
     server.stop().await;
 
     drop(data);

@@ -1,4 +1,5 @@
-//! The door from an actor to Postgres: what it claims, and that without claims, or with a login that needs none, nothing opens.
+//! How an actor becomes settings of a transaction: what is claimed, and that without claims, or with a login that needs
+//! none, no row is reached.
 
 use std::sync::Arc;
 
@@ -43,13 +44,13 @@ const SETTINGS: [&str; 23] = [
     "app.masks",
 ];
 
-/// What the door claims for an actor, read from the other side of it: whoever writes is told which rows may be changed,
-/// whoever reads which values are kept back.
+/// What a unit of work claims for an actor, read from inside of it: a write claims which rows may be changed, a read which
+/// values are masked.
 pub(crate) async fn claims(db: &Db, actor: Arc<Actor>) -> Vec<Claim> {
     let origin = Origin::process("claims".to_owned());
     let (written, kept) = SETTINGS.split_at(SETTINGS.len() - 1);
-    let told = db.write(&actor, &origin, async |tx| settings(tx, written).await);
-    let mut claims = told.await.expect("settings can be read");
+    let in_write = db.write(&actor, &origin, async |tx| settings(tx, written).await);
+    let mut claims = in_write.await.expect("settings can be read");
     let session = db.read_session(actor);
     let kept = session.run(async |tx| settings(tx, kept).await).await;
     claims.extend(kept.expect("settings can be read"));
@@ -185,7 +186,7 @@ fn a_foreign_key_cannot_name_a_row_of_another_tenant() {
         .await
         .unwrap();
         assert!(keys.len() > 20, "the keys are found");
-        // Somebody who is leaving, an invitation and a key with a role of the tenant's: rows that refer to something.
+        // A member who is leaving, an invitation and a key with a role of the tenant's: rows that refer to something.
         let (tenant, role, team) = (A.uuid("tenant", 1), A.uuid("role", 1), A.uuid("team", 1));
         let (leaver, successor) = (A.user(Who::Suspended).uuid(), A.user(Who::Admin).uuid());
         let arrangement = format!(
