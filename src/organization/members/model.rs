@@ -65,7 +65,7 @@ pub(super) fn word(role: Role) -> Json {
 pub enum MembershipStatus {
     /// May sign in.
     Active,
-    /// Locked out for now.
+    /// Kept out for now.
     Suspended,
     /// Out for good; the records are being passed to the successor.
     Leaving,
