@@ -6,7 +6,7 @@ use async_graphql::Enum;
 
 use super::{Access, RecordKind};
 
-/// Which rows of a kind somebody reaches; the later reach all that the earlier do.
+/// Which rows of a kind a person reaches; each scope includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Enum)]
 pub enum Scope {
     /// None.

@@ -155,9 +155,9 @@ enum AuditActorKind {
     Import,
     /// The server itself.
     System,
-    /// Somebody who was not signed in.
+    /// A caller who was not signed in.
     Anonymous,
-    /// Somebody of another tenant.
+    /// A member of another tenant.
     Outside,
 }
 

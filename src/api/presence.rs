@@ -26,7 +26,7 @@ use crate::{
 /// A member who is viewing a record.
 pub struct Viewing(Viewer);
 
-/// Somebody who is looking at a record.
+/// A member who is viewing a record.
 #[Object(name = "Presence")]
 impl Viewing {
     /// Who.
@@ -58,7 +58,7 @@ pub struct PresenceSubscription;
 
 #[Subscription]
 impl PresenceSubscription {
-    /// Who is looking at a record: now, and anew whenever somebody comes or goes. Whoever has this open is looking too,
+    /// Who is looking at a record: now, and anew whenever a member comes or goes. A subscriber counts as looking too,
     /// unless `announce` is false; a person counts once, however many windows they have open.
     async fn presence(
         &self,

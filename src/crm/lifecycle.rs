@@ -1,4 +1,4 @@
-//! How records are put away, taken back and deleted: the same for all kinds.
+//! How records are archived, restored and deleted: the same for all kinds.
 
 use async_graphql::Context;
 

@@ -39,7 +39,7 @@ const PROCEDURES: (&str, &str) = (
 pub const OWNER: &str = "dealgraph_owner";
 /// The advisory lock that one migration at a time holds.
 const LOCK: i64 = 0x6465_616c_6772_6170;
-/// The statement that analyzes the tables of whoever asks; the parts of a partitioned one come with it.
+/// The statement that analyzes the tables of the current user; the parts of a partitioned one come with it.
 const OWN_TABLES: &str = "SELECT 'ANALYZE ' || string_agg(c.oid::regclass::text, ', ' ORDER BY c.oid) \
      FROM pg_class c \
      WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND pg_get_userbyid(c.relowner) = current_user";

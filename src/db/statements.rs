@@ -23,7 +23,7 @@ use crate::{
 
 /// How long a statement may go on that nobody waits for any more.
 const GRACE: Duration = Duration::from_millis(100);
-/// A statement longer than this is not kept prepared: it is somebody's filter or many rows at once, will not come again
+/// A statement longer than this is not kept prepared: it is a large filter or many rows at once, will not come again
 /// as it is, and its plan may be large. The program's own statements are not half as long.
 const LONG: usize = 4 << 10;
 

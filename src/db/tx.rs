@@ -139,7 +139,7 @@ impl SystemTx {
         Ok(())
     }
 
-    /// Appends to a tenant's event log and audit log what happens before somebody is an actor, such as becoming a
+    /// Appends to a tenant's event log and audit log what happens before there is an actor, such as becoming a
     /// member; every event has an entry by itself. Like [`Self::audit`] it comes last.
     ///
     /// # Errors

@@ -22,7 +22,7 @@ pub async fn archive<R: Entity>(tx: &mut Tx, id: Uuid, expected_version: Option<
     set_archived(tx, id, expected_version, Some(at)).await
 }
 
-/// Takes a record back from the archive. Doing it twice changes nothing.
+/// Restores a record from the archive. Doing it twice changes nothing.
 ///
 /// # Errors
 /// As [`lock`].

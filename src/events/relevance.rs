@@ -30,9 +30,9 @@ pub enum Change {
     Reopened,
     /// Its next action was done.
     NextActionCompleted,
-    /// It was put away.
+    /// It was archived.
     Archived,
-    /// It was taken back from the archive.
+    /// It was restored from the archive.
     Restored,
     /// It is gone for good.
     Deleted,

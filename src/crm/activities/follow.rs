@@ -1,7 +1,7 @@
 //! Keeping who sees an activity in step with who sees the records it is about.
 //!
-//! The order of locks matters. A link locks its record by its foreign key until the commit, and whoever changes a
-//! record locks it first ([`crate::entity::lock`]); so either the change sees the new link, or the link's
+//! The order of locks matters. A link locks its record by its foreign key until the commit, and a change of
+//! a record locks it first ([`crate::entity::lock`]); so either the change sees the new link, or the link's
 //! transaction waits and then sees the change ([`catch_up`]).
 
 use std::collections::HashMap;

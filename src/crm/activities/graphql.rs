@@ -117,7 +117,7 @@ impl Activity {
         RecordRights::on(ctx.request(), self)
     }
 
-    /// When it was put away; lists leave such activities out.
+    /// When it was archived; lists leave archived activities out.
     async fn archived_at(&self) -> Option<DateTime<Utc>> {
         self.stamps.archived_at
     }

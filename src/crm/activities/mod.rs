@@ -1,6 +1,6 @@
 //! Calls, e-mails, messages, meetings, notes and tasks, and the records they are about.
 //!
-//! Who sees one of the records sees the activity too. So an activity carries who sees each of them, and whoever
+//! An actor that sees one of the records sees the activity too. So an activity carries who sees each of them, and what
 //! changes that for a record calls [`follow`].
 
 mod filter;

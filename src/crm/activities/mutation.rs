@@ -124,9 +124,9 @@ record_lifecycle! {
 
     /// Archiving and deleting activities.
     ActivityLifecycle {
-        /// Puts an activity away.
+        /// Archives an activity.
         activity_archive
-        /// Takes an activity back from the archive.
+        /// Restores an activity from the archive.
         activity_restore
         /// Deletes an activity for good. The records it is about stay.
         activity_delete

@@ -77,7 +77,7 @@ impl Company {
             .await
     }
 
-    /// Who looks after it.
+    /// Who owns it.
     async fn owner(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         User::load(ctx, self.fields.ownership.owner_id).await
     }
@@ -129,7 +129,7 @@ impl Company {
         RecordRights::on(ctx.request(), self)
     }
 
-    /// When it was put away; lists leave such companies out.
+    /// When it was archived; lists leave archived companies out.
     async fn archived_at(&self) -> Option<DateTime<Utc>> {
         self.stamps.archived_at
     }

@@ -83,7 +83,7 @@ pub struct CompanyFields {
     pub parent_company_id: Option<CompanyId>,
     /// Free words to find it by.
     pub tags: Vec<String>,
-    /// Who looks after it.
+    /// Who owns it.
     #[sqlx(flatten)]
     #[serde(flatten)]
     pub ownership: Ownership,

@@ -50,7 +50,7 @@ struct CompanyDetails {
     description: MaybeUndefined<String>,
     /// The company it belongs to.
     parent_company_id: MaybeUndefined<CompanyId>,
-    /// Who looks after it. A new record is yours unless you say otherwise.
+    /// Who owns it. A new record is yours unless you say otherwise.
     owner_id: MaybeUndefined<UserId>,
     /// Free words to find it by; replaces all.
     tags: MaybeUndefined<Vec<String>>,
@@ -129,9 +129,9 @@ record_lifecycle! {
 
     /// Archiving and deleting companies.
     CompanyLifecycle {
-        /// Puts a company away.
+        /// Archives a company.
         company_archive
-        /// Takes a company back from the archive.
+        /// Restores a company from the archive.
         company_restore
         /// Deletes a company for good. Refused with IN_USE while contacts, deals or subsidiaries refer to it.
         company_delete

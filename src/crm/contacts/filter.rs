@@ -40,7 +40,7 @@ pub struct ContactFilter {
     reports_to_id: Option<IdFilter>,
     /// By warmness, from 0 to 100.
     warmness_score: Option<IntFilter>,
-    /// By when somebody was last in touch.
+    /// By when they were last in touch.
     last_contacted_at: Option<DateTimeFilter>,
     /// By time of creation.
     created_at: Option<DateTimeFilter>,

@@ -132,7 +132,7 @@ impl Contact {
             .await
     }
 
-    /// Who looks after it.
+    /// Who owns it.
     async fn owner(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         User::load(ctx, self.fields.ownership.owner_id).await
     }
@@ -169,7 +169,7 @@ impl Contact {
         RecordRights::on(ctx.request(), self)
     }
 
-    /// When it was put away; lists leave such contacts out.
+    /// When it was archived; lists leave archived contacts out.
     async fn archived_at(&self) -> Option<DateTime<Utc>> {
         self.stamps.archived_at
     }

@@ -61,11 +61,11 @@ pub struct ContactFields {
     pub reports_to_id: Option<ContactId>,
     /// How warm the relationship is, from 0 (cold) to 100.
     pub warmness_score: i16,
-    /// When somebody was last in touch with the person.
+    /// When the person was last in touch with the tenant.
     pub last_contacted_at: Option<DateTime<Utc>>,
     /// Free words to find it by.
     pub tags: Vec<String>,
-    /// Who looks after it.
+    /// Who owns it.
     #[sqlx(flatten)]
     #[serde(flatten)]
     pub ownership: Ownership,
@@ -114,7 +114,7 @@ impl ContactFields {
     }
 }
 
-/// Sorts contacts so that whoever others of them report to comes first, as foreign keys ask for when they are
+/// Sorts contacts so that those whom others report to come first, as foreign keys ask for when they are
 /// inserted in several statements.
 ///
 /// # Errors
@@ -164,7 +164,7 @@ pub enum ContactOrderField {
     /// How warm the relationship is.
     #[order(int = self.fields.warmness_score)]
     WarmnessScore,
-    /// When somebody was last in touch; never counts as the longest ago.
+    /// When they were last in touch; never counts as the longest ago.
     #[order(time = self.fields.last_contacted_at, absent = "'-infinity'::timestamptz")]
     LastContactedAt,
 }

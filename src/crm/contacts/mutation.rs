@@ -29,9 +29,9 @@ struct ContactDetails {
     reports_to_id: MaybeUndefined<ContactId>,
     /// How warm the relationship is, from 0 (cold) to 100.
     warmness_score: MaybeUndefined<i16>,
-    /// When somebody was last in touch with the person.
+    /// When the person was last in touch with the tenant.
     last_contacted_at: MaybeUndefined<DateTime<Utc>>,
-    /// Who looks after it. A new record is yours unless you say otherwise.
+    /// Who owns it. A new record is yours unless you say otherwise.
     owner_id: MaybeUndefined<UserId>,
     /// Free words to find it by; replaces all.
     tags: MaybeUndefined<Vec<String>>,
@@ -99,9 +99,9 @@ record_lifecycle! {
 
     /// Archiving and deleting contacts.
     ContactLifecycle {
-        /// Puts a contact away.
+        /// Archives a contact.
         contact_archive
-        /// Takes a contact back from the archive.
+        /// Restores a contact from the archive.
         contact_restore
         /// Deletes a contact for good. Refused with IN_USE while deals or people who report to it refer to it.
         contact_delete

@@ -50,7 +50,7 @@ impl Lead {
             .unless_masked(LeadFields::ESTIMATED_AMOUNT_MINOR, amount)
     }
 
-    /// Who looks after it.
+    /// Who owns it.
     async fn owner(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         User::load(ctx, self.fields.ownership.owner_id).await
     }
@@ -69,7 +69,7 @@ impl Lead {
         RecordRights::on(ctx.request(), self)
     }
 
-    /// When it was put away; lists leave such leads out.
+    /// When it was archived; lists leave archived leads out.
     async fn archived_at(&self) -> Option<DateTime<Utc>> {
         self.stamps.archived_at
     }

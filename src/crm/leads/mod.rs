@@ -99,7 +99,7 @@ pub async fn update(
 ///
 /// # Errors
 /// `NOT_FOUND`, `FORBIDDEN`.
-pub async fn pass_on(tx: &mut Tx, id: LeadId, (from, to): (UserId, UserId)) -> Result<Lead> {
+pub async fn reassign(tx: &mut Tx, id: LeadId, (from, to): (UserId, UserId)) -> Result<Lead> {
     entity::change::<Lead>(tx, (id, None), EventKind::Updated, async |tx, lead| {
         let ownership = &mut lead.fields.ownership;
         if ownership.owner_id == Some(from) {
@@ -113,7 +113,7 @@ pub async fn pass_on(tx: &mut Tx, id: LeadId, (from, to): (UserId, UserId)) -> R
 
 impl Owned for Lead {
     async fn reassign(tx: &mut Tx, id: Uuid, people: (UserId, UserId)) -> Result<()> {
-        pass_on(tx, LeadId::from_uuid(id), people).await?;
+        reassign(tx, LeadId::from_uuid(id), people).await?;
         Ok(())
     }
 }

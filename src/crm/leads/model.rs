@@ -39,7 +39,7 @@ pub enum LeadStatus {
     /// Nobody has talked to them yet.
     #[default]
     New,
-    /// Somebody has.
+    /// A first contact was made.
     Contacted,
     /// Worth a deal.
     Qualified,
@@ -118,7 +118,7 @@ pub struct LeadFields {
     pub last_activity_at: Option<DateTime<Utc>>,
     /// Free words to find it by.
     pub tags: Vec<String>,
-    /// Who looks after it.
+    /// Who owns it.
     #[sqlx(flatten)]
     #[serde(flatten)]
     pub ownership: Ownership,
@@ -218,7 +218,7 @@ impl LeadFields {
     }
 
     /// Holds a change against what the lead was: a converted lead stays as it is, only a conversion converts, and
-    /// whoever leaves UNQUALIFIED leaves its reason behind.
+    /// a lead that leaves UNQUALIFIED loses its reason.
     ///
     /// # Errors
     /// `INVALID_STATUS`.

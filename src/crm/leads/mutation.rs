@@ -45,7 +45,7 @@ struct LeadDetails {
     next_action_at: MaybeUndefined<DateTime<Utc>>,
     /// What is to be done then; needs `nextActionAt`.
     next_action_details: MaybeUndefined<String>,
-    /// Who looks after it. A new record is yours unless you say otherwise.
+    /// Who owns it. A new record is yours unless you say otherwise.
     owner_id: MaybeUndefined<UserId>,
     /// Free words to find it by; replaces all.
     tags: MaybeUndefined<Vec<String>>,
@@ -126,9 +126,9 @@ record_lifecycle! {
 
     /// Archiving and deleting leads.
     LeadLifecycle {
-        /// Puts a lead away.
+        /// Archives a lead.
         lead_archive
-        /// Takes a lead back from the archive.
+        /// Restores a lead from the archive.
         lead_restore
         /// Deletes a lead for good; activities with it stay, without it.
         lead_delete

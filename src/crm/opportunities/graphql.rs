@@ -215,7 +215,7 @@ impl Opportunity {
         RecordRights::on(ctx.request(), self)
     }
 
-    /// When it was put away; lists leave such deals out.
+    /// When it was archived; lists leave archived deals out.
     async fn archived_at(&self) -> Option<DateTime<Utc>> {
         self.stamps.archived_at
     }

@@ -80,7 +80,7 @@ pub(super) struct OpportunityContactInput {
     role: Option<String>,
 }
 
-/// Somebody who works on a deal beside its owner.
+/// A member who works on a deal beside its owner.
 #[derive(Debug, InputObject)]
 pub(super) struct OpportunityCollaboratorInput {
     /// Which person.

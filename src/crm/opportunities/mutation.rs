@@ -40,9 +40,9 @@ record_lifecycle! {
 
     /// Archiving and deleting deals.
     OpportunityLifecycle {
-        /// Puts a deal away.
+        /// Archives a deal.
         opportunity_archive
-        /// Takes a deal back from the archive.
+        /// Restores a deal from the archive.
         opportunity_restore
         /// Deletes a deal with its stage history for good; its activities stay.
         opportunity_delete

@@ -79,10 +79,10 @@ impl ContactRole {
     }
 }
 
-/// Somebody who works on a deal beside its owner.
+/// A member who works on a deal beside its owner.
 pub(super) struct Collaborator(pub(super) CollaboratorRow);
 
-/// Somebody who works on a deal beside its owner.
+/// A member who works on a deal beside its owner.
 #[Object(name = "OpportunityCollaborator")]
 impl Collaborator {
     /// The person.

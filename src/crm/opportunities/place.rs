@@ -2,8 +2,8 @@
 //!
 //! A place between two others is a longer text than theirs, so where cards are put between the same two again and again
 //! the texts grow. Before they get long, the cards around get new places, evenly spread and short, in the same
-//! transaction. They pass nobody, so they count as unchanged: version and time stay, and whoever saves one of them in
-//! the meantime is in nobody's way. Those who watch are told of the new places.
+//! transaction. Their order stays, so they count as unchanged: version and time stay, and a concurrent save of one
+//! of them does not conflict. Subscribers are notified of the new places.
 
 use serde_json::json;
 use uuid::Uuid;

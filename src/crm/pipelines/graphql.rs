@@ -83,7 +83,7 @@ impl Pipeline {
         opportunities::below(ctx, &opportunities::OF_PIPELINE, self.id.uuid(), args).await
     }
 
-    /// When it was put away; lists leave such pipelines out.
+    /// When it was archived; lists leave archived pipelines out.
     async fn archived_at(&self) -> Option<DateTime<Utc>> {
         self.stamps.archived_at
     }

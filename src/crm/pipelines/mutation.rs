@@ -126,9 +126,9 @@ record_lifecycle! {
 
     /// Archiving and deleting pipelines.
     PipelineLifecycle {
-        /// Puts a pipeline away; its deals stay.
+        /// Archives a pipeline; its deals stay.
         pipeline_archive
-        /// Takes a pipeline back from the archive.
+        /// Restores a pipeline from the archive.
         pipeline_restore
         /// Deletes a pipeline with its stages for good. Refused with IN_USE while deals refer to them.
         pipeline_delete

@@ -23,7 +23,7 @@ struct BoardLayout {
     pipeline_id: PipelineId,
     /// What it is called.
     name: String,
-    /// Whether it was put away.
+    /// Whether it is archived.
     archived: bool,
     /// Its columns in their order.
     columns: Vec<BoardColumn>,

@@ -47,7 +47,7 @@ impl Product {
         RecordRights::on(ctx.request(), self)
     }
 
-    /// When it was put away; lists leave such products out.
+    /// When it was archived; lists leave archived products out.
     async fn archived_at(&self) -> Option<DateTime<Utc>> {
         self.stamps.archived_at
     }

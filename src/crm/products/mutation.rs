@@ -92,9 +92,9 @@ record_lifecycle! {
 
     /// Archiving and deleting products.
     ProductLifecycle {
-        /// Puts a product away. Its code stays taken.
+        /// Archives a product. Its code stays taken.
         product_archive
-        /// Takes a product back from the archive.
+        /// Restores a product from the archive.
         product_restore
         /// Deletes a product for good.
         product_delete

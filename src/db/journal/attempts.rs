@@ -1,8 +1,8 @@
-//! Finding out whether an id that somebody named belongs to another tenant.
+//! Detecting probes across tenants: whether an id that a caller named belongs to another tenant.
 //!
-//! The answer never waits for this and is the same whatever comes out: whoever asks for another tenant's record is
-//! told what they are told of no record. One task looks afterwards, as the system, and tells the tenant whose record it
-//! is that somebody tried, and not who. The tenant of the one who asked is told nothing: what its log had more than for
+//! The answer never waits for this and is the same whatever comes out: a caller who asks for another tenant's record
+//! gets the answer for a record that does not exist. One task looks afterwards, as the system, and records for the tenant
+//! that owns it that there was an attempt, and not by whom. The caller's own log gets nothing: what it had more than for
 //! an id that is nobody's would say which ids exist elsewhere. Who it was stands in the server's own log.
 
 use std::{
@@ -81,10 +81,10 @@ impl NamedId {
     }
 }
 
-/// Ids that somebody named and that may be none of their tenant's.
+/// Ids that a caller named and that may be none of their tenant's.
 #[derive(Debug)]
 pub(crate) struct Suspicion {
-    /// The tenant of whoever asked.
+    /// The caller's tenant.
     pub(crate) tenant: TenantId,
     /// Who asked, as entries name them.
     pub(crate) actor: String,

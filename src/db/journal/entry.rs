@@ -116,7 +116,7 @@ impl Entry {
         self
     }
 
-    /// Adds somebody's address, only so much of it that a reader who knows it recognises it.
+    /// Adds an e-mail address, only so much of it that a reader who knows it recognises it.
     #[must_use]
     pub fn noting_address(self, field: &str, address: &str) -> Self {
         self.noting(field, redact::mask(address))

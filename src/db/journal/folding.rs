@@ -1,4 +1,4 @@
-//! Equal attempts within a minute are one: whoever tries the same a thousand times fills neither the log nor the
+//! Equal attempts within a minute are one: a caller who tries the same a thousand times fills neither the log nor the
 //! counter's row.
 //!
 //! The first of its kind is let through at once; what follows is counted, and the count is told when the minute is
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::recorder::{Note, Whom};
 
-/// What anybody can bring about as often as they like. All else was done by somebody who proved that they may, and is
+/// What an unauthenticated caller can cause without limit. All else was done by an authorized caller, and is
 /// written each time: or a flood of attempts would hide who changed a password meanwhile.
 const ATTEMPTS: [&str; 5] = [
     "access.foreign_id",
@@ -88,7 +88,7 @@ impl Folding {
             particular: None,
             ..kind
         };
-        // One window more per tenant and action: both are few, and neither is chosen by whoever floods.
+        // One window more per tenant and action: both are few, and neither is chosen by the flooding caller.
         let window = self
             .windows
             .entry(rest)

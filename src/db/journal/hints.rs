@@ -1,4 +1,4 @@
-//! Hints that a tenant's event log has grown: left by whoever writes, heard by whoever reads along. Best effort:
+//! Hints that a tenant's event log has grown: published by writers, heard by feeds. Best effort:
 //! losing one costs time, never an event.
 
 use std::{
@@ -33,7 +33,7 @@ impl Hints {
         self.0.left.notify_one();
     }
 
-    /// Takes a hint in, wherever it comes from; whether somebody here did not know.
+    /// Takes a hint in, wherever it comes from; whether it was news to a feed of this server.
     pub(crate) fn hear(&self, tenant: TenantId, seq: i64) -> bool {
         lock(&self.0.heard).get(&tenant).is_some_and(|highest| {
             highest.send_if_modified(|known| {
@@ -70,14 +70,14 @@ impl Hints {
         lock(&self.0.heard).remove(&tenant);
     }
 
-    /// The tenants that somebody here listens to; those that nobody does any more are forgotten.
+    /// The tenants that feeds of this server follow; those without a feed are forgotten.
     pub(crate) fn listening(&self) -> Vec<TenantId> {
         let mut heard = lock(&self.0.heard);
         heard.retain(|_, highest| highest.receiver_count() > 0);
         heard.keys().copied().collect()
     }
 
-    /// Waits until somebody listens to another tenant.
+    /// Waits until a feed of another tenant is opened.
     pub(crate) async fn joined(&self) {
         self.0.joined.notified().await;
     }

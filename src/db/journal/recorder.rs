@@ -1,6 +1,6 @@
 //! Recording what no transaction of its own records: refused sign-ins, refused access, attempts on other tenants.
 //!
-//! Whoever notes something never waits, so an answer's time tells nothing about what was noted. One task writes, per
+//! The caller that notes something never waits, so an answer's time tells nothing about what was noted. One task writes, per
 //! tenant and batch in one transaction. What does not fit the queue is lost and counted.
 
 use std::{
@@ -129,7 +129,7 @@ impl Recorder {
         }
     }
 
-    /// Leaves ids to be looked at, which somebody was told are none; never waits.
+    /// Leaves ids to be looked at, which a caller was told do not exist; never waits.
     pub(crate) fn suspect(&self, suspicion: Suspicion) {
         if self.suspicions.try_send(suspicion).is_err() {
             tracing::debug!("unknown ids not looked up");

@@ -10,7 +10,7 @@ use crate::{
 
 /// What stands for a text that is not kept at all.
 const HIDDEN: &str = "•••";
-/// What of a way to reach somebody is kept back.
+/// What is masked of an address or a number.
 const VALUE: &str = "value";
 
 /// What is kept of a field's values before and after, by what the record declares of it. Of what nobody has declared

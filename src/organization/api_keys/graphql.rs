@@ -98,7 +98,7 @@ impl ApiKey {
         ChangeAuthor::new(&self.stamps.created_by)
     }
 
-    /// Counts changes; send it back as `expectedVersion` to not overwrite somebody else's.
+    /// Counts changes; send it back as `expectedVersion` to not overwrite another change.
     async fn version(&self) -> i32 {
         self.stamps.version
     }

@@ -45,7 +45,7 @@ struct BeginProviderSignInPayload {
     /// Where to send the browser.
     authorization_url: Option<String>,
     /// What to complete the sign-in with. Keep it in this browser, for example in its session storage: it shows that
-    /// whoever comes back is who went.
+    /// the person who comes back is the one who went.
     sign_in_token: Option<String>,
     /// What has to be mended.
     user_errors: Vec<UserError>,

@@ -24,7 +24,7 @@ impl Stamps {
         ChangeAuthor::new(&self.updated_by)
     }
 
-    /// Counts changes; send it back as `expectedVersion` to not overwrite somebody else's.
+    /// Counts changes; send it back as `expectedVersion` to not overwrite another change.
     async fn version(&self) -> i32 {
         self.version
     }

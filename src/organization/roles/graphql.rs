@@ -122,7 +122,7 @@ impl CustomRole {
         ChangeAuthor::new(&self.stamps.updated_by)
     }
 
-    /// Counts changes; send it back as `expectedVersion` to not overwrite somebody else's.
+    /// Counts changes; send it back as `expectedVersion` to not overwrite another change.
     async fn version(&self) -> i32 {
         self.stamps.version
     }

@@ -244,7 +244,7 @@ impl SecondFactorMutation {
         })
     }
 
-    /// Replaces your recovery codes, for example when they were seen by somebody or are used up.
+    /// Replaces your recovery codes, for example when others have seen them or they are used up.
     async fn renew_recovery_codes(
         &self,
         ctx: &Context<'_>,

@@ -134,8 +134,8 @@ pub(in crate::crm::activities) async fn relink(
     insert_links(tx, vec![(activity, added.as_slice())]).await
 }
 
-/// Locks the activities about a record in the order of their ids. Nobody can add to them meanwhile: who links a
-/// record waits for whoever changes it.
+/// Locks the activities about a record in the order of their ids. None can be added meanwhile: linking a
+/// record waits for the transaction that changes it.
 pub(in crate::crm::activities) async fn lock_activities_about(
     tx: &mut Tx,
     target: Target,

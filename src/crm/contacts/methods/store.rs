@@ -131,7 +131,7 @@ pub(super) async fn delete(
     tx.execute(sql).await.map(drop)
 }
 
-/// Lets whoever sees the contact now see its methods, and nobody else.
+/// Makes the methods visible to exactly those who see the contact now.
 pub(in crate::crm::contacts) async fn follow(tx: &mut Tx, contact: &Contact) -> Result<()> {
     let sql = Sql::new("UPDATE contact_methods t SET visible_to = ")
         .bind(contact.visible_to.clone())

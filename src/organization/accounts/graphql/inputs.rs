@@ -4,7 +4,7 @@ use async_graphql::InputObject;
 
 use crate::base::ids::{SessionId, TenantId};
 
-/// What somebody registers with.
+/// What a person registers with.
 #[derive(InputObject)]
 pub(super) struct RegisterInput {
     /// Your name.
@@ -17,7 +17,7 @@ pub(super) struct RegisterInput {
     pub(super) tenant: RegisterTenantInput,
 }
 
-/// The tenant that somebody begins with.
+/// The tenant that a person begins with.
 #[derive(InputObject)]
 pub(super) struct RegisterTenantInput {
     /// What it is called.
@@ -35,7 +35,7 @@ pub(super) struct RegisterTenantInput {
     pub(super) locale: String,
 }
 
-/// What somebody signs in with.
+/// What a person signs in with.
 #[derive(InputObject)]
 pub(super) struct SignInInput {
     /// The e-mail address.

@@ -8,7 +8,7 @@ use crate::{base::error::Result, graphql::UserError, organization::accounts::Sig
 /// Whether something is on its way by mail.
 #[derive(SimpleObject)]
 pub(super) struct MailPayload {
-    /// Whether the request was taken. That a mail was sent to somebody is not told.
+    /// Whether the request was taken. Whether a mail was sent is not disclosed.
     accepted: bool,
     /// What has to be mended; empty when it was taken.
     user_errors: Vec<UserError>,
@@ -37,7 +37,7 @@ pub(super) struct PasswordPayload {
 pub(super) struct VerifyEmailPayload {
     /// Whether the address is confirmed.
     verified: bool,
-    /// The session of somebody who finished a registration.
+    /// The session of the person who finished a registration.
     session: Option<Session>,
     /// What has to be mended; empty when the address is confirmed.
     user_errors: Vec<UserError>,

@@ -21,7 +21,7 @@ use crate::{
     platform::redis::Counter,
 };
 
-/// Somebody to be invited.
+/// A person to be invited.
 #[derive(Debug, InputObject)]
 struct MemberInviteInput {
     /// The address.
@@ -85,7 +85,7 @@ pub struct InvitationMutation;
 
 #[Object]
 impl InvitationMutation {
-    /// Invites somebody by mail.
+    /// Invites a person by mail.
     async fn member_invite(
         &self,
         ctx: &Context<'_>,

@@ -1,4 +1,4 @@
-//! Passing on what somebody who leaves had to do with deals: as their owner, for the next action, or added to them.
+//! Reassigning a member's part in deals: as their owner, for the next action, or as a collaborator.
 
 use uuid::Uuid;
 
@@ -13,12 +13,12 @@ use crate::{
     entity::Owned,
 };
 
-/// Puts another person in the place of one, wherever that one stands in a deal. The same person twice only brings the
-/// deal to where its owner stands now.
+/// Replaces one member by another wherever a deal names the first. The same member twice only refreshes where the owner
+/// is in the team tree.
 ///
 /// # Errors
 /// `NOT_FOUND`, `FORBIDDEN`, or the database.
-pub async fn pass_on(
+pub async fn reassign(
     tx: &mut Tx,
     id: OpportunityId,
     (from, to): (UserId, UserId),
@@ -48,7 +48,7 @@ pub async fn pass_on(
     .await
 }
 
-/// Nobody stands in a deal twice.
+/// A deal names each member once.
 fn replace(users: &mut Vec<DealUser>, (from, to): (UserId, UserId), owner: Option<UserId>) {
     let stands = owner == Some(to) || users.iter().any(|user| user.user_id == to);
     if stands {
@@ -66,7 +66,7 @@ impl Owned for Opportunity {
     }
 
     async fn reassign(tx: &mut Tx, id: Uuid, people: (UserId, UserId)) -> Result<()> {
-        pass_on(tx, OpportunityId::from_uuid(id), people).await?;
+        reassign(tx, OpportunityId::from_uuid(id), people).await?;
         Ok(())
     }
 }
