@@ -74,6 +74,28 @@ pub trait Changeable: Entity + Clone {
     }
 }
 
+/// Implements [`Changeable`] for a record whose `fields` are what changes, with what is its own: `write`, `after_change`.
+macro_rules! changes_by_fields {
+    ($record:ty $({ $($own:tt)* })?) => {
+        impl $crate::entity::Changeable for $record {
+            fn same_as(&self, before: &Self) -> bool {
+                self.fields == before.fields
+            }
+
+            fn told(&self) -> serde_json::Value {
+                serde_json::json!(self.fields)
+            }
+
+            fn stamps_mut(&mut self) -> &mut $crate::entity::Stamps {
+                &mut self.stamps
+            }
+
+            $($($own)*)?
+        }
+    };
+}
+pub(crate) use changes_by_fields;
+
 /// Changes a record: locks it, acts on it, and [`save`]s it.
 ///
 /// # Errors

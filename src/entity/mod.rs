@@ -13,6 +13,7 @@ mod store;
 use serde_json::Value as Json;
 
 pub use archive::{archive, restore};
+pub(crate) use change::changes_by_fields;
 pub use change::{Changeable, change, emit_changed, emit_created, emit_followed, lock, save, with};
 pub use delete::delete;
 pub use diff::{FieldDiff, shown_to};

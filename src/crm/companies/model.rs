@@ -16,7 +16,7 @@ use crate::{
     },
     crm::activities::{self, Target},
     db::{Tx, list::Record},
-    entity::{self, Changeable, Entity, Ownership, Stamps},
+    entity::{self, Entity, Ownership, Stamps, changes_by_fields},
 };
 
 /// A company.
@@ -212,24 +212,14 @@ impl Entity for Company {
     }
 }
 
-impl Changeable for Company {
-    fn same_as(&self, before: &Self) -> bool {
-        self.fields == before.fields
-    }
-
-    fn told(&self) -> Json {
-        json!(self.fields)
-    }
-
-    fn stamps_mut(&mut self) -> &mut Stamps {
-        &mut self.stamps
-    }
-
-    async fn after_change(&self, tx: &mut Tx, before: &Self) -> Result<()> {
-        if self.visible_to == before.visible_to {
-            return Ok(());
+changes_by_fields! {
+    Company {
+        async fn after_change(&self, tx: &mut Tx, before: &Self) -> Result<()> {
+            if self.visible_to == before.visible_to {
+                return Ok(());
+            }
+            activities::follow(tx, Target::Company(self.id), &self.visible_to).await
         }
-        activities::follow(tx, Target::Company(self.id), &self.visible_to).await
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     base::{ids::Typed as _, text},
     crm::activities::{self, Target},
     db::{Tx, list::Record},
-    entity::{self, Changeable, Entity, Stamps},
+    entity::{self, Entity, Stamps, changes_by_fields},
 };
 
 /// What leads can be sorted by.
@@ -64,23 +64,13 @@ impl Entity for Lead {
     }
 }
 
-impl Changeable for Lead {
-    fn same_as(&self, before: &Self) -> bool {
-        self.fields == before.fields
-    }
-
-    fn told(&self) -> Json {
-        json!(self.fields)
-    }
-
-    fn stamps_mut(&mut self) -> &mut Stamps {
-        &mut self.stamps
-    }
-
-    async fn after_change(&self, tx: &mut Tx, before: &Self) -> Result<()> {
-        if self.visible_to == before.visible_to {
-            return Ok(());
+changes_by_fields! {
+    Lead {
+        async fn after_change(&self, tx: &mut Tx, before: &Self) -> Result<()> {
+            if self.visible_to == before.visible_to {
+                return Ok(());
+            }
+            activities::follow(tx, Target::Lead(self.id), &self.visible_to).await
         }
-        activities::follow(tx, Target::Lead(self.id), &self.visible_to).await
     }
 }

@@ -13,7 +13,7 @@ use crate::{
         text::Text,
     },
     db::list::Record,
-    entity::{Changeable, Entity, Stamps},
+    entity::{Entity, Stamps, changes_by_fields},
     graphql::projection::enum_columns,
 };
 
@@ -194,19 +194,7 @@ impl Entity for Pipeline {
     }
 }
 
-impl Changeable for Pipeline {
-    fn same_as(&self, before: &Self) -> bool {
-        self.fields == before.fields
-    }
-
-    fn told(&self) -> Json {
-        json!(self.fields)
-    }
-
-    fn stamps_mut(&mut self) -> &mut Stamps {
-        &mut self.stamps
-    }
-}
+changes_by_fields!(Pipeline);
 
 /// Stages come in the order of their pipeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, OrderField)]

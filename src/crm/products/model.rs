@@ -15,7 +15,7 @@ use crate::{
         text::{Text, normalize},
     },
     db::list::Record,
-    entity::{self, Changeable, Entity, Stamps},
+    entity::{self, Entity, Stamps, changes_by_fields},
 };
 
 /// A product.
@@ -159,19 +159,7 @@ impl Entity for Product {
     }
 }
 
-impl Changeable for Product {
-    fn same_as(&self, before: &Self) -> bool {
-        self.fields == before.fields
-    }
-
-    fn told(&self) -> Json {
-        json!(self.fields)
-    }
-
-    fn stamps_mut(&mut self) -> &mut Stamps {
-        &mut self.stamps
-    }
-}
+changes_by_fields!(Product);
 
 #[cfg(test)]
 mod tests {

@@ -148,7 +148,9 @@ mod tests {
     fn columns_that_hold_ids_disclose_those_that_are_seen() {
         let (mut found, mut unhandled) = (0, Vec::new());
         for (file, source) in sources() {
-            for (name, of) in written(&source) {
+            // A part of a record has an id of its own, and is shown with the record.
+            let fields = written(&source).into_iter();
+            for (name, of) in fields.filter(|(name, _)| name != "id") {
                 let disclosure = of_column(&name);
                 found += usize::from(disclosure == Disclosure::Visible);
                 if holds_ids(&of) != (disclosure == Disclosure::Visible) {

@@ -11,7 +11,6 @@ mod mutation;
 mod store;
 
 use chrono::{DateTime, Utc};
-use serde_json::{Value as Json, json};
 
 pub use filter::{ApiKeyFilter, ApiKeyOrder};
 pub use graphql::ApiKeyQuery;
@@ -25,7 +24,7 @@ use crate::{
         ids::{ApiKeyId, RoleId, TeamId, Typed as _},
     },
     db::{Tx, journal::EventKind, list},
-    entity::{self, Changeable, Stamps},
+    entity::{self, Stamps, changes_by_fields},
     organization::{
         auth::{self, AccessChange, ApiKeySecret},
         members::Team,
@@ -227,25 +226,15 @@ async fn change(
     entity::change::<ApiKey>(tx, key, kind, async |_, key| change(&mut key.fields)).await
 }
 
-impl Changeable for ApiKey {
-    fn same_as(&self, before: &Self) -> bool {
-        self.fields == before.fields
-    }
+changes_by_fields! {
+    ApiKey {
+        async fn write(&self, tx: &mut Tx) -> Result<Self> {
+            store::update(tx, self).await
+        }
 
-    fn told(&self) -> Json {
-        json!(self.fields)
-    }
-
-    fn stamps_mut(&mut self) -> &mut Stamps {
-        &mut self.stamps
-    }
-
-    async fn write(&self, tx: &mut Tx) -> Result<Self> {
-        store::update(tx, self).await
-    }
-
-    async fn after_change(&self, tx: &mut Tx, _: &Self) -> Result<()> {
-        let changed = AccessChange::Key(tx.tenant(), self.id);
-        auth::publish_access_change(tx, changed).await
+        async fn after_change(&self, tx: &mut Tx, _: &Self) -> Result<()> {
+            let changed = AccessChange::Key(tx.tenant(), self.id);
+            auth::publish_access_change(tx, changed).await
+        }
     }
 }

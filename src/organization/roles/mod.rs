@@ -8,8 +8,6 @@ mod model;
 mod mutation;
 mod store;
 
-use serde_json::{Value as Json, json};
-
 pub use filter::{CustomRoleFilter, CustomRoleOrder};
 pub use graphql::{BuiltInRole, RoleQuery, ScopeOfKind, scopes_of};
 pub(crate) use model::parse;
@@ -23,7 +21,7 @@ use crate::{
         ids::{RoleId, Typed as _},
     },
     db::{ReadTx, Registered as _, Tx, journal::EventKind, list},
-    entity::{self, Changeable, Stamps},
+    entity::{self, Stamps, changes_by_fields},
     organization::auth::{self, AccessChange},
 };
 
@@ -153,29 +151,19 @@ pub async fn update(
     .await
 }
 
-impl Changeable for CustomRole {
-    fn same_as(&self, before: &Self) -> bool {
-        self.fields == before.fields
-    }
-
-    fn told(&self) -> Json {
-        json!(self.fields)
-    }
-
-    fn stamps_mut(&mut self) -> &mut Stamps {
-        &mut self.stamps
-    }
-
-    async fn write(&self, tx: &mut Tx) -> Result<Self> {
-        store::update(tx, self).await
-    }
-
-    async fn after_change(&self, tx: &mut Tx, before: &Self) -> Result<()> {
-        if self.fields.rights() == before.fields.rights() {
-            return Ok(());
+changes_by_fields! {
+    CustomRole {
+        async fn write(&self, tx: &mut Tx) -> Result<Self> {
+            store::update(tx, self).await
         }
-        let changed = AccessChange::Tenant(tx.tenant());
-        auth::publish_access_change(tx, changed).await
+
+        async fn after_change(&self, tx: &mut Tx, before: &Self) -> Result<()> {
+            if self.fields.rights() == before.fields.rights() {
+                return Ok(());
+            }
+            let changed = AccessChange::Tenant(tx.tenant());
+            auth::publish_access_change(tx, changed).await
+        }
     }
 }
 
