@@ -10,25 +10,66 @@ use uuid::Uuid;
 
 use super::Activity;
 use crate::base::{
+    entities::entities,
     error::{Error, Result},
-    ids::{self, ActivityId, CompanyId, ContactId, LeadId, OpportunityId, Typed},
+    ids::{self, ActivityId, Typed},
 };
 
 /// The most records that one activity can be about.
 pub const MAX_TARGETS: usize = 20;
 
-/// A record that an activity is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Target {
-    Company(CompanyId),
-    Contact(ContactId),
-    Lead(LeadId),
-    Opportunity(OpportunityId),
+macro_rules! target {
+    (
+        targets { $(
+            $(#[$doc:meta])*
+            $record:ident $id:ident $prefix:literal $table:ident.$column:ident $layer:ident::$domain:ident $access:tt
+                $children:tt $itself:tt;
+        )* }
+        $($others:tt)*
+    ) => {
+        /// A record that an activity is about.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[expect(missing_docs, reason = "the names say it")]
+        pub enum Target { $($record(ids::$id),)* }
+
+        impl Target {
+            /// The kinds that there are, each with its table and the column of its id.
+            pub(super) const KINDS: &[(&str, &str, &str)] =
+                &[$(($prefix, stringify!($table), stringify!($column)),)*];
+
+            /// The record of a kind with an id; none for a kind that activities are not about.
+            pub(super) fn of(kind: &str, id: Uuid) -> Option<Self> {
+                match kind {
+                    $($prefix => Some(Self::$record(ids::$id::from_uuid(id))),)*
+                    _ => None,
+                }
+            }
+
+            /// The record's id as the database keeps it.
+            #[must_use]
+            pub fn uuid(self) -> Uuid {
+                match self { $(Self::$record(id) => id.uuid(),)* }
+            }
+
+            /// What the record is called, which is also its id's prefix.
+            pub(super) fn kind(self) -> &'static str {
+                match self { $(Self::$record(_) => $prefix,)* }
+            }
+
+            fn parse(text: &str) -> Option<Self> {
+                let (prefix, _) = text.split_once(':')?;
+                match prefix {
+                    $($prefix => ids::parse(text).ok().map(Self::$record),)*
+                    _ => None,
+                }
+            }
+        }
+    };
 }
+entities!(target);
 
 impl Target {
-    /// Reads the ids that a client sent, each of which may be any of the four types.
+    /// Reads the ids that a client sent, each of which may be of any of the kinds.
     ///
     /// # Errors
     /// `INVALID_ID`, `TOO_MANY_VALUES` on `targetIds`.
@@ -41,38 +82,6 @@ impl Target {
             })
         };
         texts.iter().enumerate().map(read).collect()
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let (prefix, _) = text.split_once(':')?;
-        match prefix {
-            CompanyId::PREFIX => ids::parse(text).ok().map(Self::Company),
-            ContactId::PREFIX => ids::parse(text).ok().map(Self::Contact),
-            LeadId::PREFIX => ids::parse(text).ok().map(Self::Lead),
-            OpportunityId::PREFIX => ids::parse(text).ok().map(Self::Opportunity),
-            _ => None,
-        }
-    }
-
-    /// The record's id as the database keeps it.
-    #[must_use]
-    pub fn uuid(self) -> Uuid {
-        match self {
-            Self::Company(id) => id.uuid(),
-            Self::Contact(id) => id.uuid(),
-            Self::Lead(id) => id.uuid(),
-            Self::Opportunity(id) => id.uuid(),
-        }
-    }
-
-    /// What the record is called, which is also its id's prefix.
-    pub(super) fn kind(self) -> &'static str {
-        match self {
-            Self::Company(_) => CompanyId::PREFIX,
-            Self::Contact(_) => ContactId::PREFIX,
-            Self::Lead(_) => LeadId::PREFIX,
-            Self::Opportunity(_) => OpportunityId::PREFIX,
-        }
     }
 
     pub(super) fn not_found(self) -> Error {

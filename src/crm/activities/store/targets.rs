@@ -8,12 +8,9 @@ use uuid::Uuid;
 use crate::{
     base::{
         error::Result,
-        ids::{CompanyId, ContactId, LeadId, OpportunityId, TenantId, Typed},
+        ids::{ContactId, LeadId, OpportunityId, Typed},
     },
-    crm::{
-        activities::target::Target, companies::Company, contacts::Contact, leads::Lead,
-        opportunities::Opportunity,
-    },
+    crm::{activities::target::Target, contacts::Contact, leads::Lead, opportunities::Opportunity},
     db::{Sql, Tx},
     entity::{self, Entity},
 };
@@ -28,22 +25,26 @@ pub(in crate::crm::activities) async fn visible_to_of(
         ids.entry(target.kind()).or_default().insert(target.uuid());
     }
     let mut sql: Option<Sql> = None;
-    for (kind, arm) in [
-        (
-            CompanyId::PREFIX,
-            arm::<CompanyId, Company> as fn(Sql, TenantId, Vec<Uuid>) -> Sql,
-        ),
-        (ContactId::PREFIX, arm::<ContactId, Contact>),
-        (LeadId::PREFIX, arm::<LeadId, Lead>),
-        (OpportunityId::PREFIX, arm::<OpportunityId, Opportunity>),
-    ] {
+    for &(kind, table, column) in Target::KINDS {
         let Some(ids) = ids.remove(kind) else {
             continue;
         };
         let before = sql.map_or_else(|| Sql::new(""), |sql| sql.push(" UNION ALL "));
         let mut ids: Vec<Uuid> = ids.into_iter().collect();
         ids.sort_unstable();
-        sql = Some(arm(before, tx.tenant(), ids));
+        let arm = before
+            .push("SELECT '")
+            .push(kind)
+            .push("', t.")
+            .push(column)
+            .push(", t.visible_to FROM ")
+            .push(table)
+            .push(" t WHERE t.tenant_id = ")
+            .bind(tx.tenant())
+            .push(" AND t.")
+            .push(column)
+            .one_of(&ids);
+        sql = Some(arm);
     }
     let Some(sql) = sql else {
         return Ok(HashMap::new());
@@ -51,31 +52,8 @@ pub(in crate::crm::activities) async fn visible_to_of(
     let rows = tx.all::<(String, Uuid, String)>(sql).await?;
     Ok(rows
         .into_iter()
-        .map(|(kind, id, visible_to)| (target(&kind, id), visible_to))
+        .filter_map(|(kind, id, visible_to)| Some((Target::of(&kind, id)?, visible_to)))
         .collect())
-}
-
-fn arm<T: Typed, R: Entity>(sql: Sql, tenant: TenantId, ids: Vec<Uuid>) -> Sql {
-    sql.push("SELECT '")
-        .push(T::PREFIX)
-        .push("', t.")
-        .push(R::ID_COLUMN)
-        .push(", t.visible_to FROM ")
-        .push(R::TABLE)
-        .push(" t WHERE t.tenant_id = ")
-        .bind(tenant)
-        .push(" AND t.")
-        .push(R::ID_COLUMN)
-        .one_of(&ids)
-}
-
-fn target(kind: &str, id: Uuid) -> Target {
-    match kind {
-        CompanyId::PREFIX => Target::Company(CompanyId::from_uuid(id)),
-        ContactId::PREFIX => Target::Contact(ContactId::from_uuid(id)),
-        LeadId::PREFIX => Target::Lead(LeadId::from_uuid(id)),
-        _ => Target::Opportunity(OpportunityId::from_uuid(id)),
-    }
 }
 
 /// Moves the time of the last activity of records forward, never back. It is derived from the activities, so it
