@@ -7,7 +7,7 @@ use crate::base::entities::entities;
 pub enum Access {
     /// They have an owner: by the permissions of their kind, each with a row scope.
     Scoped(RecordKind),
-    /// Nobody owns them: whoever holds a permission reaches all of them.
+    /// Nobody owns them: an actor that holds a permission reaches all of them.
     Shared {
         /// The permission that reads them.
         read: &'static str,
