@@ -183,6 +183,7 @@ pub(super) fn last_done(activities: &[Activity], links: &Links) -> HashMap<Targe
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::ids::{CompanyId, ContactId, LeadId};
 
     #[test]
     fn targets_are_read_by_their_prefix_and_others_are_refused_with_their_place() {
