@@ -427,17 +427,22 @@ fn parts(page: &str) -> (String, String) {
     (text, blocks)
 }
 
-/// The README, then the pages in `docs/`.
+/// The README, then the pages in `docs/` and in the folders within.
 fn pages() -> Vec<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
-    let mut pages: Vec<String> = fs::read_dir(folder)
-        .expect("there are pages")
-        .map(|entry| entry.expect("an entry").file_name())
-        .filter_map(|name| {
-            let name = name.to_string_lossy();
-            name.ends_with(".md").then(|| format!("docs/{name}"))
-        })
-        .collect();
+    fn walk(folder: &str, pages: &mut Vec<String>) {
+        let entries = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder));
+        for entry in entries.expect("there are pages") {
+            let entry = entry.expect("an entry");
+            let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
+            match entry.path().is_dir() {
+                true => walk(&path, pages),
+                false if path.ends_with(".md") => pages.push(path),
+                false => {}
+            }
+        }
+    }
+    let mut pages = Vec::new();
+    walk("docs", &mut pages);
     pages.sort();
     pages.insert(0, "README.md".to_owned());
     pages
