@@ -69,7 +69,7 @@ BEGIN
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
       AND c.relname NOT IN ('_sqlx_migrations', 'users', 'recovery_codes', 'sessions', 'refresh_tokens', 'one_time_tokens', 'identities',
-                            'signing_keys', 'access_changes')
+                            'signing_keys', 'access_changes', 'business_figures')
       AND a.attname <> 'tenant_id';
     IF broken IS NOT NULL THEN
         RAISE EXCEPTION 'tables whose primary key does not start with tenant_id: %', broken;
@@ -80,7 +80,7 @@ BEGIN
     WHERE table_schema = 'public' AND grantee IN ('PUBLIC', 'dealgraph_app')
       AND (grantee = 'PUBLIC' OR privilege_type IN ('TRUNCATE', 'REFERENCES', 'TRIGGER', 'UPDATE')
            OR table_name IN ('_sqlx_migrations', 'users', 'recovery_codes', 'sessions', 'refresh_tokens', 'one_time_tokens', 'identities',
-                           'signing_keys', 'access_changes'));
+                           'signing_keys', 'access_changes', 'business_figures'));
     IF broken IS NOT NULL THEN
         RAISE EXCEPTION 'grants that must not exist: %', broken;
     END IF;

@@ -23,7 +23,13 @@ mod socket;
 mod spending;
 mod stages;
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use async_graphql::{Response, ServerError};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -64,6 +70,11 @@ use response_cache::{CacheDirective, CacheRequest, CacheStatus, ResponseCache};
 use shape::SchemaShape;
 use stages::StageCounts;
 
+/// How much longer the long-lived connections take to close for each of them: four hundred come back in a second.
+const SPREAD_PER_CONNECTION: Duration = Duration::from_micros(2_500);
+/// They are closed within this, however many there are.
+const LONGEST_SPREAD: Duration = Duration::from_secs(8);
+
 /// What the HTTP layer hands requests to.
 pub struct Api {
     schema: Schema,
@@ -82,6 +93,8 @@ pub struct Api {
     origins: Origins,
     connections: TaskTracker,
     closing: CancellationToken,
+    /// Milliseconds within which they close then.
+    spread_ms: AtomicU64,
 }
 
 /// What an API is built from.
@@ -182,6 +195,7 @@ impl Api {
             origins,
             connections: TaskTracker::new(),
             closing: CancellationToken::new(),
+            spread_ms: AtomicU64::new(0),
         }
     }
 
@@ -222,13 +236,20 @@ impl Api {
         &self.connections
     }
 
-    /// Cancelled when these have to close.
-    fn closing(&self) -> &CancellationToken {
-        &self.closing
+    /// Resolves when a long-lived connection has to close: once the server shuts down, for each at another moment.
+    async fn leaving(&self) {
+        self.closing.cancelled().await;
+        let spread = self.spread_ms.load(Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(..=spread))).await;
     }
 
-    /// Closes all long-lived connections, each with when to reconnect, and ends their subscriptions.
+    /// Closes all long-lived connections, each with when to reconnect, and ends their subscriptions. The more there are
+    /// the longer it takes, for the sake of the servers that they come back to.
     pub(crate) async fn close(&self) {
+        let spread =
+            SPREAD_PER_CONNECTION * u32::try_from(self.connections.len()).unwrap_or(u32::MAX);
+        let spread = spread.min(LONGEST_SPREAD).as_millis() as u64;
+        self.spread_ms.store(spread, Ordering::Relaxed);
         self.closing.cancel();
         self.connections.close();
         self.connections.wait().await;

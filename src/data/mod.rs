@@ -1,3 +1,4 @@
 //! Data in bulk.
 
+pub mod figures;
 pub mod import;

@@ -49,7 +49,7 @@ impl AutocommitReader {
         if let Some(observer) = &self.options.observer {
             observer(text.as_str());
         }
-        let statement = Statement::begin(text);
+        let statement = Statement::begin(text, &self.options.metrics);
         let query = sql.0.build_query_as::<T>();
         let rows = query.persistent(self.options.prepared);
         let pooled = self.pooled.as_mut().expect("it is there until dropped");

@@ -62,6 +62,7 @@ use crate::{
         error::{Error, Result},
     },
     db::journal::Origin,
+    platform::telemetry::metrics::{Metrics, Pool},
 };
 
 /// How the pools are to be opened.
@@ -115,6 +116,8 @@ pub enum SystemReason {
     LastUse,
     /// Events are read for all subscribers, whose rights are then applied to them.
     Events,
+    /// Figures of all tenants together are counted for the operator.
+    Figures,
     /// Whether the database answers.
     Health,
 }
@@ -126,6 +129,7 @@ type Observer = Arc<dyn Fn(&str) + Send + Sync>;
 struct StatementOptions {
     prepared: bool,
     observer: Option<Observer>,
+    metrics: Arc<Metrics>,
 }
 
 /// The database: both pools, and nothing of them shown.
@@ -148,6 +152,7 @@ impl Db {
         clock: Clock,
         hints: journal::Hints,
     ) -> Self {
+        let metrics = Arc::<Metrics>::default();
         let connections = |size, login: PgConnectOptions, name| {
             let pool = PgPoolOptions::new()
                 .max_connections(size)
@@ -158,15 +163,26 @@ impl Db {
             let login = login.application_name(name).disable_statement_logging();
             Connections::new(pool.connect_lazy_with(login))
         };
+        let app = connections(options.size, app, "dealgraph");
+        app.count_in(&metrics, Pool::App);
+        let system = connections(options.system_size, system, "dealgraph-system");
+        system.count_in(&metrics, Pool::System);
+        let admission = Admission::new(
+            options.size,
+            options.tenant_share,
+            options.acquire_timeout,
+            Arc::clone(&metrics),
+        );
         Self {
-            admission: Admission::new(options.size, options.tenant_share, options.acquire_timeout),
-            app: connections(options.size, app, "dealgraph"),
-            system: connections(options.system_size, system, "dealgraph-system"),
+            admission,
+            app,
+            system,
             clock,
             hints,
             statement_options: StatementOptions {
                 prepared: options.prepared,
                 observer: None,
+                metrics,
             },
         }
     }
@@ -182,6 +198,12 @@ impl Db {
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// The metrics of the server that it is the database of.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.statement_options.metrics
     }
 
     /// Where it publishes that a tenant's event log has grown.

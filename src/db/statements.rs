@@ -241,6 +241,17 @@ impl Statements {
     fn settled<T>(&mut self, answer: sqlx::Result<T>) -> Result<T> {
         self.is_busy = answer.as_ref().is_err_and(is_unread);
         self.is_refused |= matches!(answer, Err(sqlx::Error::Database(_)));
+        match &answer {
+            Ok(_) => {}
+            Err(sqlx::Error::Database(error)) => {
+                let code = error.code();
+                self.options
+                    .metrics
+                    .database
+                    .note_error(code.as_deref().or(Some("??")));
+            }
+            Err(_) => self.options.metrics.database.note_error(None),
+        }
         answer.map_err(translate)
     }
 
@@ -266,7 +277,7 @@ impl Statements {
         if let Some(observer) = &self.options.observer {
             observer(text.as_str());
         }
-        Statement::begin(text)
+        Statement::begin(text, &self.options.metrics)
     }
 }
 

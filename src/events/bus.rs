@@ -55,6 +55,8 @@ impl Bus {
         } else {
             BusState::Disabled
         };
+        let connected = state == BusState::Disabled;
+        redis.metrics().redis.connected.set(connected.into());
         Self {
             hints,
             redis,
@@ -181,6 +183,8 @@ impl Bus {
 
     fn set(&self, state: BusState) {
         self.state.store(state as u8, Ordering::Relaxed);
+        let connected = state == BusState::Connected;
+        self.redis.metrics().redis.connected.set(connected.into());
     }
 }
 

@@ -5,7 +5,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -41,6 +44,7 @@ pub struct Hub {
     metrics: Arc<Metrics>,
     feeds: Mutex<HashMap<TenantId, Slot>>,
     retention_days: u16,
+    is_reading: AtomicBool,
 }
 
 impl Hub {
@@ -55,7 +59,14 @@ impl Hub {
             metrics,
             feeds: Mutex::default(),
             retention_days,
+            is_reading: AtomicBool::new(true),
         }
+    }
+
+    /// Whether the event log could be read when it was polled last.
+    #[must_use]
+    pub fn is_reading(&self) -> bool {
+        self.is_reading.load(Ordering::Relaxed)
     }
 
     /// A tenant's feed, followed from now on for as long as it is held.
@@ -104,12 +115,13 @@ impl Hub {
                 }
             }
             was_healthy = is_healthy;
+            self.is_reading.store(is_healthy, Ordering::Relaxed);
         }
     }
 
     async fn poll_once(&self) -> Result<()> {
         let live = self.live();
-        self.metrics.live_tenants.set(live.len() as i64);
+        self.metrics.live.tenants.set(live.len() as i64);
         if live.is_empty() {
             return Ok(());
         }
@@ -119,6 +131,7 @@ impl Hub {
             .map(|(tenant, feed)| (*tenant, feed.position()))
             .collect();
         let polled_at = Instant::now();
+        let mut backlog = 0;
         for head in logged::heads(&self.db, positions.keys().copied().collect()).await? {
             let tenant = head.tenant_id;
             let Some((feed, position)) = live.get(&tenant).zip(positions.get(&tenant)) else {
@@ -130,10 +143,12 @@ impl Hub {
                 continue;
             }
             feed.note_poll(polled_at, head.last_seq);
+            backlog = backlog.max(head.last_seq - feed.position());
             if self.hints.hear(head.tenant_id, head.last_seq) {
-                self.metrics.found_by_poll.inc();
+                self.metrics.live.found_by_poll.inc();
             }
         }
+        self.metrics.live.backlog.set(backlog);
         Ok(())
     }
 

@@ -45,6 +45,8 @@ pub struct LoggedEvent {
     pub actor: String,
     /// When.
     pub occurred_at: DateTime<Utc>,
+    /// The trace of the request that made it, as a `traceparent` header names it, if it was recorded.
+    pub trace: Option<String>,
 }
 
 impl LoggedEvent {
@@ -74,6 +76,7 @@ struct EventRow {
     visible_after: Option<String>,
     actor: String,
     occurred_at: DateTime<Utc>,
+    trace: Option<String>,
 }
 
 impl From<EventRow> for LoggedEvent {
@@ -91,6 +94,7 @@ impl From<EventRow> for LoggedEvent {
             visible_after: row.visible_after,
             actor: row.actor,
             occurred_at: row.occurred_at,
+            trace: row.trace,
         }
     }
 }
@@ -106,7 +110,7 @@ fn object(json: Option<Json>) -> Map<String, Json> {
 pub(super) async fn read(db: &Db, tenant: TenantId, after: i64) -> Result<Vec<Arc<LoggedEvent>>> {
     let sql = Sql::new(
         "SELECT e.seq, e.kind, e.entity, e.entity_id, e.version, e.changed, e.before, e.record, e.visible_before, \
-         e.visible_after, e.actor, e.occurred_at FROM events e WHERE e.tenant_id = ",
+         e.visible_after, e.actor, e.occurred_at, e.trace FROM events e WHERE e.tenant_id = ",
     )
     .bind(tenant)
     .push(" AND e.seq > ")

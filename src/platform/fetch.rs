@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use openidconnect::http::{self, header};
+use tracing::Instrument as _;
 use url::{Host, Url};
+
+use crate::platform::telemetry;
 
 /// The longest an answer may take to arrive as a whole.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -100,7 +103,28 @@ impl Fetch {
         if !may_ask {
             return Err(FetchError::Address(address));
         }
-        let mut response = self.client.execute(request.try_into()?).await?;
+        let method = telemetry::known_method(request.method().as_str());
+        let span = telemetry::fetch_span(method, request.uri().host().unwrap_or_default());
+        let trace = telemetry::trace_header(&span);
+        let recorded = span.clone();
+        let answer = self
+            .exchange(request.try_into()?, trace)
+            .instrument(span)
+            .await?;
+        let status = i64::from(answer.status().as_u16());
+        recorded.record("http.response.status_code", status);
+        Ok(answer)
+    }
+
+    async fn exchange(
+        &self,
+        mut request: reqwest::Request,
+        trace: Option<String>,
+    ) -> Result<http::Response<Vec<u8>>, FetchError> {
+        if let Some(trace) = trace.and_then(|trace| trace.parse().ok()) {
+            request.headers_mut().insert("traceparent", trace);
+        }
+        let mut response = self.client.execute(request).await?;
         let mut answer = http::Response::builder().status(response.status());
         for (name, value) in response.headers() {
             answer = answer.header(name, value);

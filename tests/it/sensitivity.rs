@@ -14,7 +14,7 @@ use crate::harness::{A, Schema, Who, World, global_id, test};
 use crate::masks::{AMOUNT, EMAIL, PHONE, arrange, own_and_mask};
 
 /// Tables whose rows are no records of the schema, with who is shown what of them.
-const OTHER_TABLES: [(&str, &str); 17] = [
+const OTHER_TABLES: [(&str, &str); 19] = [
     ("_sqlx_migrations", "the server's own"),
     ("access_changes", "the server's own"),
     (
@@ -28,6 +28,11 @@ const OTHER_TABLES: [(&str, &str); 17] = [
     (
         "contact_methods",
         "shown by their kind: addresses as emails, numbers as phones",
+    ),
+    ("business_figure_positions", "the server's own"),
+    (
+        "business_figures",
+        "numbers of all tenants together, for the operator",
     ),
     ("events", "shown by what the record declares"),
     ("identities", "a person's own"),

@@ -1,6 +1,9 @@
 //! The documents that the operator has listed, from a manifest that the build of an application writes.
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::Path,
+};
 
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -18,6 +21,7 @@ const LONGEST_ID: usize = 256;
 pub struct Trusted {
     by_id: HashMap<String, (String, Hash)>,
     id_of: HashMap<Hash, String>,
+    names: BTreeSet<String>,
 }
 
 /// Why a manifest is not taken.
@@ -88,9 +92,10 @@ impl Trusted {
             if !(1..=LONGEST_ID).contains(&id.len()) {
                 return Err(TrustedError::Id(id));
             }
-            if let Err(error) = operation::read(&text) {
-                return Err(TrustedError::Document(id, error.message));
-            }
+            let read = operation::read(&text);
+            let read = read.map_err(|error| TrustedError::Document(id.clone(), error.message))?;
+            let names = read.parsed.operations.iter().filter_map(|(name, _)| name);
+            trusted.names.extend(names.map(ToString::to_string));
             let hash: Hash = Sha256::digest(&text).into();
             trusted.id_of.insert(hash, id.clone());
             trusted.by_id.insert(id, (text, hash));
@@ -102,6 +107,11 @@ impl Trusted {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.by_id.is_empty()
+    }
+
+    /// The names of the operations in them, as far as they have one.
+    pub fn operation_names(&self) -> impl Iterator<Item = String> {
+        self.names.clone().into_iter()
     }
 
     pub(super) fn by_id(&self, id: &str) -> Option<&(String, Hash)> {

@@ -156,7 +156,8 @@ impl Stream {
     ) -> Result<(), Over> {
         let retry = format!("retry: {}\n:\n\n", fastrand::u64(500..RETURN_WITHIN_MS));
         self.send(retry).await?;
-        let closing = self.api.closing().clone();
+        let api = Arc::clone(&self.api);
+        let mut leaving = std::pin::pin!(api.leaving());
         // Held for as long as the subscription lasts.
         let mut handle: Option<SubscriptionHandle> = None;
         let mut opening = self.open(&request, recipient.clone(), start);
@@ -193,7 +194,7 @@ impl Stream {
                                 changed = self.peer.changed();
                             }
             // Without a message: a browser that is cut off reconnects by itself.
-                            () = closing.cancelled() => break,
+                            () = &mut leaving => break,
                             () = self.events.closed() => break,
                             _ = keep_alive.tick() => self.send(":\n\n".to_owned()).await?,
                         }

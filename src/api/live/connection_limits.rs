@@ -54,7 +54,7 @@ impl ConnectionLimits {
         }
         *counts.of_people.entry(owner).or_default() += 1;
         *counts.of_tenants.entry(owner.0).or_default() += 1;
-        metrics.sockets.inc();
+        metrics.live.connections.inc();
         Ok(ConnectionPermit {
             counts: Arc::clone(&self.0),
             owner,
@@ -65,7 +65,7 @@ impl ConnectionLimits {
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        self.metrics.sockets.dec();
+        self.metrics.live.connections.dec();
         let mut counts = lock(&self.counts);
         let ConnectionCounts {
             of_tenants,

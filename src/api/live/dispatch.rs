@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tracing::Instrument as _;
 
 use super::{
     Failure, Live, Runtime,
@@ -17,6 +18,7 @@ use crate::{
     access::Actor,
     base::ids::Typed as _,
     events::{FeedError, LoggedEvent},
+    platform::telemetry,
 };
 
 /// How soon a heartbeat that could not be sent is tried again.
@@ -229,15 +231,18 @@ impl SubscriberGroup {
         events: &[Arc<LoggedEvent>],
     ) -> Result<(), RenderError> {
         let context = self.shared_context(runtime);
+        let traces = events.iter().filter_map(|event| event.trace.as_deref());
+        let span = telemetry::delivery_span(events.len(), traces);
         let notified = subscriptions
             .iter()
             .map(|subscription| subscription.notify(runtime, &self.feed, &context, events));
-        for notified in join_all(notified).await {
+        for notified in join_all(notified).instrument(span).await {
             notified?;
         }
         if let Some(last) = events.last() {
             runtime
                 .metrics
+                .live
                 .note_lag(context.db().clock().now() - last.occurred_at);
         }
         Ok(())

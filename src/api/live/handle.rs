@@ -84,7 +84,7 @@ impl Live {
             subscription
         });
         subscription.add_handle();
-        self.runtime.metrics.subscriptions.inc();
+        self.runtime.metrics.live.subscriptions.inc();
         SubscriptionHandle {
             live: Arc::clone(self),
             group,
@@ -117,7 +117,7 @@ impl SubscriptionHandle {
 
 impl Drop for SubscriptionHandle {
     fn drop(&mut self) {
-        self.live.runtime.metrics.subscriptions.dec();
+        self.live.runtime.metrics.live.subscriptions.dec();
         if !self.subscription.remove(self.id) {
             return;
         }

@@ -303,7 +303,7 @@ impl SharedSubscription {
         context: &Arc<RequestContext>,
         mode: ResolverMode,
     ) -> Result<Arc<str>, RenderError> {
-        runtime.metrics.rendered.inc();
+        runtime.metrics.live.answers.inc();
         self.operation
             .render(&runtime.schema, &runtime.limits, context, mode)
             .await
@@ -466,10 +466,14 @@ impl SharedState {
                     lagging.push(*handle);
                 }
             }
-            runtime.metrics.sent.inc_by(self.subscribers.len() as u64);
+            runtime
+                .metrics
+                .live
+                .messages
+                .inc_by(self.subscribers.len() as u64);
             for handle in lagging {
                 if let Some(slow) = self.subscribers.remove(&handle) {
-                    runtime.metrics.lagged.inc();
+                    runtime.metrics.live.lagged.inc();
                     let resume = feed.cursor(self.notified.max(slow.after)).to_string();
                     let failure = Failure::lagged(resume);
                     slow.queue.put(Delivery::Failed(slow.operation, failure));

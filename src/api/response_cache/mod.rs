@@ -262,9 +262,9 @@ impl ResponseCache {
 
     fn count(&self, status: CacheStatus) {
         let counter = match status {
-            CacheStatus::Hit { .. } | CacheStatus::Collapsed => &self.metrics.cache_hits,
-            CacheStatus::Miss { .. } => &self.metrics.cache_misses,
-            CacheStatus::Bypass(_) => &self.metrics.cache_bypassed,
+            CacheStatus::Hit { .. } | CacheStatus::Collapsed => &self.metrics.cache.hits,
+            CacheStatus::Miss { .. } => &self.metrics.cache.misses,
+            CacheStatus::Bypass(_) => &self.metrics.cache.bypassed,
         };
         counter.inc();
     }

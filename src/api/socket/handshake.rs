@@ -43,11 +43,12 @@ impl Handshake {
             close(self.socket, Close::bad_subprotocol()).await;
             return None;
         }
-        let closing = self.api.closing().clone();
-        let init = timeout(INIT_PATIENCE, self.read_init());
-        let init = match closing.run_until_cancelled(init).await {
-            None => Err(SocketEnd::Close(restarting())),
-            Some(init) => init.unwrap_or(Err(SocketEnd::Close(Close::init_timeout()))),
+        let api = Arc::clone(&self.api);
+        let init = tokio::select! {
+            init = timeout(INIT_PATIENCE, self.read_init()) => {
+                init.unwrap_or(Err(SocketEnd::Close(Close::init_timeout())))
+            }
+            () = api.leaving() => Err(SocketEnd::Close(restarting())),
         };
         let admitted = match init {
             Ok(token) => self.admit(token).await,

@@ -121,9 +121,9 @@ impl OpenSocket {
     }
 
     async fn serve(&mut self) -> SocketEnd {
-        let closing = self.api.closing().clone();
+        let api = Arc::clone(&self.api);
         // Made once: all sockets wait for it in one list, under one lock.
-        let mut closing = pin!(closing.cancelled());
+        let mut leaving = pin!(api.leaving());
         let mut heard_at = Instant::now();
         // Sockets that were opened together need not be pinged together.
         let first = tokio::time::Instant::now() + PING_EVERY.mul_f32(0.5 + fastrand::f32() / 2.0);
@@ -144,7 +144,7 @@ impl OpenSocket {
                     if self.changed.poll_unpin(cx).is_ready() {
                         return Poll::Ready(SocketEvent::RightsChanged);
                     }
-                    if closing.as_mut().poll(cx).is_ready() {
+                    if leaving.as_mut().poll(cx).is_ready() {
                         return Poll::Ready(SocketEvent::ShuttingDown);
                     }
                     ping.poll_tick(cx).map(|_| SocketEvent::PingDue)

@@ -18,9 +18,12 @@ use std::{
 
 use tokio::time::timeout;
 
-use crate::base::{
-    error::{Error, Result},
-    ids::TenantId,
+use crate::{
+    base::{
+        error::{Error, Result},
+        ids::TenantId,
+    },
+    platform::telemetry::metrics::Metrics,
 };
 use state::{Shares, State};
 
@@ -32,6 +35,23 @@ struct Inner {
     shares: Shares,
     patience: Duration,
     state: Mutex<State>,
+    metrics: Arc<Metrics>,
+}
+
+/// Counts a waiter for as long as it waits, however that ends.
+struct Waiting<'m>(&'m Metrics);
+
+impl<'m> Waiting<'m> {
+    fn begin(metrics: &'m Metrics) -> Self {
+        metrics.database.waiting.inc();
+        Self(metrics)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.database.waiting.dec();
+    }
 }
 
 /// Held for as long as a transaction has a connection.
@@ -42,7 +62,12 @@ pub(super) struct Permit {
 
 impl Admission {
     /// For so many connections, of which a tenant has `share` at a time while others are active.
-    pub(super) fn new(connections: u32, share: u32, patience: Duration) -> Self {
+    pub(super) fn new(
+        connections: u32,
+        share: u32,
+        patience: Duration,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let shares = Shares {
             all: connections as usize,
             each: share.clamp(1, connections) as usize,
@@ -51,6 +76,7 @@ impl Admission {
             shares,
             patience,
             state: Mutex::default(),
+            metrics,
         }))
     }
 
@@ -59,21 +85,35 @@ impl Admission {
     /// # Errors
     /// `BUSY` when the tenant's queue is full, or this one has waited too long.
     pub(super) async fn acquire(&self, tenant: TenantId) -> Result<Permit> {
+        let began = Instant::now();
+        let database = &self.0.metrics.database;
         let permit = {
             let mut state = self.state();
-            let permit = state.enqueue(tenant, Instant::now()).ok_or(Error::Busy)?;
+            let Some(permit) = state.enqueue(tenant, began) else {
+                database.refused.inc();
+                return Err(Error::Busy);
+            };
             self.admit(state);
             permit
         };
-        match timeout(self.0.patience, permit).await {
+        let waiting = Waiting::begin(&self.0.metrics);
+        let admitted = timeout(self.0.patience, permit).await;
+        drop(waiting);
+        database.note_wait(began.elapsed());
+        match admitted {
             Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) | Err(_) => Err(Error::Busy),
+            Ok(Err(_)) | Err(_) => {
+                database.refused.inc();
+                Err(Error::Busy)
+            }
         }
     }
 
     /// Admits all that can be.
     fn admit(&self, mut state: MutexGuard<'_, State>) {
         let admitted = state.admit(&self.0.shares, Instant::now());
+        let running = i64::try_from(state.running).unwrap_or(i64::MAX);
+        self.0.metrics.database.admitted.set(running);
         drop(state);
         for (tenant, waiter) in admitted {
             let admission = self.clone();

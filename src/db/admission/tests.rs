@@ -6,7 +6,7 @@ use tokio::{
 use super::{state::MOST_WAITING, *};
 
 fn admission(patience: Duration) -> Admission {
-    Admission::new(8, 2, patience)
+    Admission::new(8, 2, patience, Default::default())
 }
 
 async fn acquire(admission: &Admission, tenant: TenantId, times: usize) -> Vec<Permit> {

@@ -22,6 +22,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use crate::platform::telemetry::metrics::{Metrics, Pool, PoolUse};
 pub(super) use pooled::PooledConnection;
 use pooled::{end, is_open};
 
@@ -110,6 +111,25 @@ impl Connections {
     )]
     async fn acquire_from_pool(&self) -> sqlx::Result<PoolConnection<Postgres>> {
         self.0.pool.acquire().await
+    }
+
+    /// Has their use told in the metrics, for as long as they exist.
+    pub(super) fn count_in(&self, metrics: &Metrics, pool: Pool) {
+        let inner = Arc::downgrade(&self.0);
+        let told = metrics.database.clone();
+        metrics.sample(move || {
+            let Some(inner) = inner.upgrade() else {
+                return;
+            };
+            let most = inner.pool.options().get_max_connections();
+            let free = u32::try_from(inner.permits.available_permits()).unwrap_or(most);
+            let now = PoolUse {
+                most,
+                open: inner.pool.size(),
+                used: most.saturating_sub(free),
+            };
+            told.note_pool(pool, now);
+        });
     }
 
     /// How many there are.

@@ -10,6 +10,7 @@ use crate::{
         Part, Sql, Statements, Tx,
         journal::{Entry, Origin, append_entries},
     },
+    platform::telemetry,
 };
 
 /// What happened to a record.
@@ -167,7 +168,7 @@ impl Event {
 }
 
 /// Columns of an event row.
-const COLUMNS: usize = 14;
+const COLUMNS: usize = 15;
 
 /// Numbers the transaction's events and audit entries and appends them; returns the last event's number. Must be the
 /// last thing before COMMIT: the counter's row lock then lasts for one flush, and a rollback gives the numbers back, so
@@ -196,11 +197,12 @@ pub(crate) async fn append_story(
         return Ok(None);
     }
     let first = last - events.len() as i64 + 1;
+    let trace = telemetry::current_trace();
     let mut numbered = events.into_iter().zip(first..).peekable();
     while numbered.peek().is_some() {
         let sql = Sql::new(
             "INSERT INTO events (tenant_id, seq, kind, entity, entity_id, version, changed, before, record, \
-             visible_before, visible_after, actor, request_id, occurred_at)",
+             visible_before, visible_after, actor, request_id, occurred_at, trace)",
         );
         let chunk = numbered
             .by_ref()
@@ -219,7 +221,8 @@ pub(crate) async fn append_story(
                 .bind(event.visible_after)
                 .bind(author.to_owned())
                 .bind(origin.request_id.clone())
-                .bind(now);
+                .bind(now)
+                .bind(trace.clone());
         });
         statements.execute(sql).await?;
     }

@@ -2,13 +2,19 @@
 //! called for a while.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 
+use tracing::Instrument as _;
+
 use super::RedisAddress;
+use crate::platform::telemetry::{
+    metrics::{CommandEnd, Metrics},
+    redis_span,
+};
 
 /// No command waits longer than this.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -21,6 +27,7 @@ pub(super) struct RedisClient {
     open_until: Mutex<Option<Instant>>,
     /// What its being unavailable means, for the log.
     meaning: &'static str,
+    metrics: Arc<Metrics>,
 }
 
 impl RedisClient {
@@ -30,6 +37,7 @@ impl RedisClient {
             connection: redis.url().and_then(|url| manager(url, meaning)),
             open_until: Mutex::new(None),
             meaning,
+            metrics: Arc::clone(redis.metrics()),
         }
     }
 
@@ -38,8 +46,14 @@ impl RedisClient {
         &self,
         command: impl AsyncFnOnce(ConnectionManager) -> redis::RedisResult<T>,
     ) -> Option<T> {
-        let connection = self.connection()?;
-        let answer = match tokio::time::timeout(PATIENCE, command(connection)).await {
+        self.connection.as_ref()?;
+        let began = Instant::now();
+        let Some(connection) = self.connection() else {
+            self.metrics.redis.note(CommandEnd::Skipped, Duration::ZERO);
+            return None;
+        };
+        let command = command(connection).instrument(redis_span());
+        let answer = match tokio::time::timeout(PATIENCE, command).await {
             Ok(Ok(answer)) => Some(answer),
             Ok(Err(error)) => {
                 tracing::warn!(%error, "{}", self.meaning);
@@ -50,6 +64,11 @@ impl RedisClient {
                 None
             }
         };
+        let end = match answer {
+            Some(_) => CommandEnd::Answered,
+            None => CommandEnd::Failed,
+        };
+        self.metrics.redis.note(end, began.elapsed());
         let until = answer.is_none().then(|| Instant::now() + PAUSE);
         *self
             .open_until

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use hyper::Request;
 use hyper::body::Incoming;
@@ -17,6 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use super::Shutdown;
 use super::timed_stream::{Phase, TimedStream};
 
 /// What all connections of a server share.
@@ -25,13 +26,6 @@ pub(super) struct ConnectionContext {
     pub(super) http: http1::Builder,
     pub(super) router: Router,
     pub(super) shutdown: Shutdown,
-}
-
-/// The two steps of a shutdown: first no more requests, then no more time.
-#[derive(Clone)]
-pub(super) struct Shutdown {
-    pub(super) stop: CancellationToken,
-    pub(super) cut_off: CancellationToken,
 }
 
 /// Serves until the client or the server ends the connection. An upgraded one (a WebSocket) lives on elsewhere, with
@@ -43,8 +37,11 @@ pub(super) async fn run(serving: ConnectionContext, stream: TimedStream, peer: S
         shutdown,
     } = serving;
     let phase = stream.phase();
-    let service =
-        service_fn(move |request| answer(router.clone(), request, peer, Arc::clone(&phase)));
+    let last = shutdown.last_requests.clone();
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        answer(router.clone(), request, Arc::clone(&phase), last.clone())
+    });
     let mut connection = pin!(
         http.serve_connection(TokioIo::new(stream), service)
             .with_upgrades()
@@ -66,16 +63,20 @@ pub(super) async fn run(serving: ConnectionContext, stream: TimedStream, peer: S
 
 async fn answer(
     router: Router,
-    mut request: Request<Incoming>,
-    peer: SocketAddr,
+    request: Request<Incoming>,
     phase: Arc<Phase>,
+    last: CancellationToken,
 ) -> Result<Response, Infallible> {
     phase.begin_request();
-    request.extensions_mut().insert(ConnectInfo(peer));
-    let response = router.oneshot(request).await?;
+    let mut response = router.oneshot(request).await?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         phase.upgrade();
     } else {
+        // Whoever keeps connections for later requests, as balancers do, learns that there will be none here.
+        if last.is_cancelled() {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
         phase.await_request();
     }
     Ok(response)

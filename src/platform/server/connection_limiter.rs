@@ -4,7 +4,10 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use prometheus_client::metrics::gauge::Gauge;
+
 use super::ServerLimits;
+use crate::platform::telemetry::metrics::ConnectionMetrics;
 
 /// Counts open connections, and how many there may be.
 #[derive(Debug)]
@@ -12,6 +15,7 @@ pub(super) struct ConnectionLimiter {
     counts: Arc<Mutex<Counts>>,
     max: usize,
     max_per_address: usize,
+    metrics: ConnectionMetrics,
 }
 
 #[derive(Debug, Default)]
@@ -25,19 +29,30 @@ struct Counts {
 pub(super) struct Ticket {
     counts: Arc<Mutex<Counts>>,
     address: IpAddr,
+    open: Gauge,
 }
 
 impl ConnectionLimiter {
-    pub(super) fn new(limits: &ServerLimits) -> Self {
+    pub(super) fn new(limits: &ServerLimits, metrics: ConnectionMetrics) -> Self {
         Self {
             counts: Arc::default(),
             max: limits.max_connections,
             max_per_address: limits.max_connections_per_ip,
+            metrics,
         }
     }
 
     /// A ticket, unless there are too many connections already.
     pub(super) fn admit(&self, address: IpAddr) -> Option<Ticket> {
+        let ticket = self.ticket(address);
+        match &ticket {
+            Some(ticket) => _ = ticket.open.inc(),
+            None => _ = self.metrics.refused.inc(),
+        }
+        ticket
+    }
+
+    fn ticket(&self, address: IpAddr) -> Option<Ticket> {
         let address = network(address);
         let mut counts = lock(&self.counts);
         if counts.all >= self.max {
@@ -52,12 +67,14 @@ impl ConnectionLimiter {
         Some(Ticket {
             counts: Arc::clone(&self.counts),
             address,
+            open: self.metrics.open.clone(),
         })
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
+        self.open.dec();
         let mut counts = lock(&self.counts);
         counts.all -= 1;
         if let Some(of_address) = counts.by_address.get_mut(&self.address) {
@@ -87,11 +104,12 @@ mod tests {
     use super::*;
 
     fn limiter(max_connections: usize, max_connections_per_ip: usize) -> ConnectionLimiter {
-        ConnectionLimiter::new(&ServerLimits {
+        let limits = ServerLimits {
             max_connections,
             max_connections_per_ip,
             ..ServerLimits::default()
-        })
+        };
+        ConnectionLimiter::new(&limits, ConnectionMetrics::default())
     }
 
     fn ip(text: &str) -> IpAddr {

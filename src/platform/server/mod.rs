@@ -21,7 +21,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use connection::{ConnectionContext, Shutdown};
+use crate::platform::telemetry::metrics::ConnectionMetrics;
+use connection::ConnectionContext;
 use connection_limiter::ConnectionLimiter;
 
 /// How long requests in flight may go on once the server shuts down.
@@ -68,8 +69,29 @@ impl Default for ServerLimits {
     }
 }
 
-/// Serves the router until `stop`, then lets requests in flight finish for up to 20 s. Handlers find the other end's
-/// address as `axum::extract::ConnectInfo<SocketAddr>`.
+/// The steps of a shutdown.
+#[derive(Debug, Clone, Default)]
+pub struct Shutdown {
+    /// Requests are answered, each as the last one of its connection.
+    pub last_requests: CancellationToken,
+    /// No connection is taken any more.
+    pub stop: CancellationToken,
+    /// Requests in flight have no more time.
+    cut_off: CancellationToken,
+}
+
+impl From<CancellationToken> for Shutdown {
+    /// One without a first step.
+    fn from(stop: CancellationToken) -> Self {
+        Self {
+            stop,
+            ..Self::default()
+        }
+    }
+}
+
+/// Serves the router until `shutdown.stop`, then lets requests in flight finish for up to 20 s. Handlers find the other
+/// end's address as `axum::extract::ConnectInfo<SocketAddr>`.
 ///
 /// # Errors
 /// None so far: a listener that cannot accept for a while is waited for.
@@ -77,18 +99,16 @@ pub async fn serve(
     listener: TcpListener,
     router: Router,
     limits: ServerLimits,
-    stop: CancellationToken,
+    metrics: ConnectionMetrics,
+    shutdown: Shutdown,
 ) -> io::Result<()> {
-    let limiter = ConnectionLimiter::new(&limits);
+    let limiter = ConnectionLimiter::new(&limits, metrics);
     let connections = TaskTracker::new();
-    let cut_off = CancellationToken::new();
+    let Shutdown { stop, cut_off, .. } = shutdown.clone();
     let serving = ConnectionContext {
         http: http(&limits),
         router,
-        shutdown: Shutdown {
-            stop: stop.clone(),
-            cut_off: cut_off.clone(),
-        },
+        shutdown,
     };
     let limits = Arc::new(limits);
     loop {

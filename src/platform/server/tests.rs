@@ -19,6 +19,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{ServerLimits, serve};
+use crate::platform::telemetry::metrics::ConnectionMetrics;
 
 /// Longer than any limit set here, and shorter than the wait for requests in flight: what takes this long is a fault.
 const NEVER: Duration = Duration::from_secs(15);
@@ -69,7 +70,13 @@ async fn start(limits: ServerLimits) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     let stop = CancellationToken::new();
-    let done = tokio::spawn(serve(listener, router, limits, stop.clone()));
+    let done = tokio::spawn(serve(
+        listener,
+        router,
+        limits,
+        ConnectionMetrics::default(),
+        stop.clone().into(),
+    ));
     Server {
         address,
         stop,

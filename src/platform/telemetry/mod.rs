@@ -1,13 +1,14 @@
 //! Telemetry: log lines for people and machines, and spans for a collector, so that a slow request can be explained.
 //!
-//! Three kinds of span exist: request, operation and statement. There is none per GraphQL field, because those slow
-//! every field. Without a collector only the request span is made; it gives each log line its `request.id`.
+//! Spans exist of requests, operations, statements, commands for Redis, requests to other servers and deliveries of
+//! events. There is none per GraphQL field, because those slow every field. Without a collector only the request span is made; it gives each log line its `request.id`.
 //! Never in either: tokens, e-mail addresses, bodies, documents, variables.
 
 mod log;
 pub mod metrics;
 mod notes;
 mod request_line;
+mod sampling;
 mod settings;
 mod spans;
 mod statements;
@@ -21,8 +22,13 @@ use tracing_subscriber::{Layer as _, fmt::MakeWriter, layer::SubscriberExt as _}
 
 pub use notes::{note_operation, note_person, note_statements};
 pub use request_line::RequestLine;
+pub use sampling::Sampling;
 pub use settings::{LogFormat, TelemetryConfig, TraceParents};
-pub use spans::{OperationKind, operation_span, request_span};
+pub(in crate::platform) use spans::redis_span;
+pub use spans::{
+    OperationKind, current_trace, delivery_span, fetch_span, known_method, operation_span,
+    request_span, trace_header,
+};
 pub use statements::Statement;
 
 /// The longest that the last spans hold up the end of the process.
@@ -88,7 +94,11 @@ where
 {
     let lines = log::layer(config, writer)?;
     let provider = match &config.otlp_endpoint {
-        Some(endpoint) => Some(traces::provider(endpoint, &config.service_name)?),
+        Some(endpoint) => Some(traces::provider(
+            endpoint,
+            &config.service_name,
+            config.sampling,
+        )?),
         None => None,
     };
     let traces = provider

@@ -33,6 +33,8 @@ struct RequestEnd {
     outcome: Cow<'static, str>,
 }
 
+/// Codes of errors that are not the client's; an answer that also has data carries them with status 200.
+const FAULTS: [&str; 4] = ["INTERNAL", "TIMEOUT", "UNAVAILABLE", "BUSY"];
 /// A request whose client went away before the answer was ready; the status is the customary one for it in logs.
 const CANCELLED: RequestEnd = RequestEnd {
     status: 499,
@@ -79,7 +81,10 @@ impl RequestLine {
         let RequestEnd { status, outcome } = self.end.clone().unwrap_or(unfinished);
         self.span
             .set_attribute("http.response.status_code", i64::from(status));
-        if status >= 500 {
+        if outcome != "OK" {
+            self.span.set_attribute("error.type", outcome.to_string());
+        }
+        if status >= 500 || FAULTS.contains(&&*outcome) {
             self.span.set_status(Status::error(outcome.clone()));
         }
         let context = self.span.context();

@@ -2,6 +2,8 @@
 
 use url::Url;
 
+use super::Sampling;
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -31,6 +33,8 @@ pub struct TelemetryConfig {
     pub log_format: LogFormat,
     /// Base address of the collector; no traces without it.
     pub otlp_endpoint: Option<Url>,
+    /// Which traces are kept.
+    pub sampling: Sampling,
     /// The `service.name` of traces.
     pub service_name: String,
     /// Whether incoming traces are continued.

@@ -1,10 +1,15 @@
 //! The spans of SQL statements, which show where the time of a slow request went.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use sqlx::SqlStr;
 use tracing::{Dispatch, Instrument as _, Span, field::Empty, instrument::WithSubscriber as _};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+use super::metrics::Metrics;
 
 /// The longest name of a table that a summary repeats, in bytes; Postgres allows 63.
 const NAME_BYTES: usize = 63;
@@ -23,13 +28,14 @@ pub struct Statement {
     began: Instant,
     /// How many rows came back or were changed; none while it runs, and when it failed.
     rows: Option<i64>,
+    metrics: Arc<Metrics>,
 }
 
 impl Statement {
     /// Begins the span to run it in. Of its text only a summary such as `SELECT opportunities` is kept there.
     ///
     /// Without a collector this costs next to nothing: there is no span and the text is not looked at.
-    pub fn begin(text: SqlStr) -> Self {
+    pub fn begin(text: SqlStr, metrics: &Arc<Metrics>) -> Self {
         let span = tracing::debug_span!(
             target: "dealgraph::statement",
             "statement",
@@ -48,6 +54,7 @@ impl Statement {
             span,
             began: Instant::now(),
             rows: None,
+            metrics: Arc::clone(metrics),
         }
     }
 
@@ -71,6 +78,8 @@ impl Drop for Statement {
     /// However it ended: those that were given up are looked for most.
     fn drop(&mut self) {
         let took = self.began.elapsed();
+        let database = &self.metrics.database;
+        database.note_statement(verb(self.text.as_str()), took);
         if took < SLOW {
             return;
         }
@@ -80,6 +89,16 @@ impl Drop for Statement {
         let rows = self.rows;
         tracing::warn!(statement = text, milliseconds, rows, "slow statement");
     }
+}
+
+/// What a statement does, of a closed set.
+fn verb(sql: &str) -> &'static str {
+    const VERBS: [&str; 6] = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "CALL"];
+    let is_it = |verb: &&str| {
+        let start = sql.get(..verb.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(verb))
+    };
+    VERBS.into_iter().find(is_it).unwrap_or("OTHER")
 }
 
 /// The statement's verb and the first table it names, which is enough to distinguish statements. Values are bound, so

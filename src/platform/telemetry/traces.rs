@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use super::sampling::{Sampling, TailSampler};
 use opentelemetry::{KeyValue, trace::TracerProvider as _};
 use opentelemetry_otlp::{ExporterBuildError, Protocol, WithExportConfig as _};
 use opentelemetry_sdk::{
@@ -34,6 +35,7 @@ const SPANS_PER_EXPORT: usize = 2_048;
 pub(super) fn provider(
     endpoint: &Url,
     service_name: &str,
+    sampling: Sampling,
 ) -> Result<SdkTracerProvider, ExporterBuildError> {
     let exporter = opentelemetry_otlp::SpanExporter::builder()
         .with_http()
@@ -60,7 +62,7 @@ pub(super) fn provider(
     Ok(SdkTracerProvider::builder()
         .with_resource(resource)
         .with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))
-        .with_span_processor(processor)
+        .with_span_processor(TailSampler::new(processor, sampling))
         .build())
 }
 

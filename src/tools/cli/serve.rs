@@ -18,7 +18,7 @@ use crate::{
         telemetry,
     },
     tools::{
-        app::{App, Serving, Setup, TokenSettings},
+        app::{App, Drain, Listeners, Serving, Setup, TokenSettings},
         config::{Config, Purpose, ServerConfig},
         dev::{self, DevOptions},
     },
@@ -72,15 +72,28 @@ pub(crate) async fn serve() -> Outcome {
     if config.server.explorer {
         app = app.with(explorer::router().merge(accounts::pages::router()));
     }
-    let listener = tokio::net::TcpListener::bind(config.server.listen).await?;
+    let public = tokio::net::TcpListener::bind(config.server.listen).await?;
+    let operator = match config.server.metrics_listen {
+        Some(address) => Some(tokio::net::TcpListener::bind(address).await?),
+        None => None,
+    };
     if config.accounts.mail_url.is_none() {
         tracing::warn!("no mails are sent: DEALGRAPH_MAIL_URL is not set");
     }
-    tracing::info!(address = %listener.local_addr()?, "listening");
+    let operator_address = operator
+        .as_ref()
+        .and_then(|operator| operator.local_addr().ok());
+    tracing::info!(
+        address = %public.local_addr()?,
+        metrics = operator_address.map(tracing::field::display),
+        pool = config.database.pool_size,
+        tenant_connections = config.database.tenant_connections,
+        "listening"
+    );
     let stop = CancellationToken::new();
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;
-    let serving = app.serve(listener, stop.clone());
+    let serving = app.serve(Listeners { public, operator }, stop.clone());
     tokio::pin!(serving);
     tokio::select! {
         served = &mut serving => return Ok(served?),
@@ -89,7 +102,12 @@ pub(crate) async fn serve() -> Outcome {
     }
     tracing::info!("draining");
     stop.cancel();
-    Ok(serving.await?)
+    // Whoever asks twice does not want to wait.
+    tokio::select! {
+        served = serving => Ok(served?),
+        _ = interrupted.recv() => Err("stopped at once, requests in flight were cut off".into()),
+        _ = terminated.recv() => Err("stopped at once, requests in flight were cut off".into()),
+    }
 }
 
 fn serving(config: &Config) -> Result<Serving, Box<dyn std::error::Error>> {
@@ -114,6 +132,10 @@ fn serving(config: &Config) -> Result<Serving, Box<dyn std::error::Error>> {
         cache_from_points: config.cache.from_points,
         trusted: Arc::new(trusted),
         plans: plans(set)?,
+        operations: set.operations.clone(),
+        drain: Drain {
+            wait: set.drain_wait,
+        },
         ..Serving::default()
     })
 }

@@ -64,7 +64,9 @@ mod tests {
             assert!(listing().contains(variable.name));
         }
         assert_eq!(table.lines().count(), VARIABLES.len() + 2);
-        assert!(table.contains("| `DEALGRAPH_POOL_SIZE` | `16` | connections for requests |\n"));
+        assert!(table.contains(
+            "| `DEALGRAPH_SYSTEM_POOL_SIZE` | `4` | connections for the server's own work |\n"
+        ));
         assert!(table.contains("| `DEALGRAPH_DATABASE_URL` |  | Postgres as"));
     }
 }

@@ -1,6 +1,6 @@
 //! The settings of the HTTP server. Their defaults, as those of every section, are in the table of `variables`.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use url::Url;
 
@@ -11,6 +11,12 @@ use super::reader::Reader;
 pub struct ServerConfig {
     /// Where the server listens.
     pub listen: SocketAddr,
+    /// Where operators find metrics and health, if they do.
+    pub metrics_listen: Option<SocketAddr>,
+    /// How long a server that is to stop goes on serving.
+    pub drain_wait: Duration,
+    /// The operations that metrics tell apart.
+    pub operations: Vec<String>,
     /// Whether the API explorer is served at `/`.
     pub explorer: bool,
     /// Whether people who are signed in may read the schema.
@@ -40,6 +46,19 @@ impl ServerConfig {
                 "DEALGRAPH_LISTEN",
                 "an IP address and a port such as 127.0.0.1:8080",
                 |value| value.parse().ok(),
+            ),
+            metrics_listen: reader.optional(
+                "DEALGRAPH_METRICS_LISTEN",
+                "an IP address and a port such as 0.0.0.0:9464",
+                |value| value.parse().ok(),
+            ),
+            drain_wait: Duration::from_secs(
+                reader.number("DEALGRAPH_DRAIN_WAIT_S", 0..=300).into(),
+            ),
+            operations: reader.setting(
+                "DEALGRAPH_METRICS_OPERATIONS",
+                "names of GraphQL operations with commas between, 300 at most",
+                operation_names,
             ),
             explorer: reader.switch("DEALGRAPH_EXPLORER"),
             introspection: reader.switch("DEALGRAPH_INTROSPECTION"),
@@ -73,6 +92,18 @@ impl ServerConfig {
             ),
         }
     }
+}
+
+/// Names by the grammar of GraphQL (<https://spec.graphql.org/October2021/#Name>).
+fn operation_names(value: &str) -> Option<Vec<String>> {
+    let names = value.split(',').map(str::trim);
+    let names: Vec<_> = names.filter(|name| !name.is_empty()).collect();
+    let is_name = |name: &&str| {
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        name.len() <= 128 && name.bytes().all(is_part) && !name.as_bytes()[0].is_ascii_digit()
+    };
+    let all = names.len() <= 300 && names.iter().all(is_name);
+    all.then(|| names.into_iter().map(str::to_owned).collect())
 }
 
 fn web_addresses(value: &str) -> Option<Vec<Url>> {

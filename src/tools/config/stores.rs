@@ -40,12 +40,19 @@ impl DatabaseConfig {
                 },
             )
         };
+        let (app_url, system_url) = (
+            url("DEALGRAPH_DATABASE_URL"),
+            url("DEALGRAPH_SYSTEM_DATABASE_URL"),
+        );
+        let owner_url = url("DEALGRAPH_OWNER_DATABASE_URL");
+        let pool_size = auto(reader, "DEALGRAPH_POOL_SIZE").unwrap_or_else(pool_of_machine);
+        let tenant_connections = auto(reader, "DEALGRAPH_TENANT_CONNECTIONS");
         Self {
-            app_url: url("DEALGRAPH_DATABASE_URL"),
-            system_url: url("DEALGRAPH_SYSTEM_DATABASE_URL"),
-            owner_url: url("DEALGRAPH_OWNER_DATABASE_URL"),
-            pool_size: reader.number("DEALGRAPH_POOL_SIZE", 1..=1_000),
-            tenant_connections: reader.number("DEALGRAPH_TENANT_CONNECTIONS", 1..=1_000),
+            app_url,
+            system_url,
+            owner_url,
+            pool_size,
+            tenant_connections: tenant_connections.unwrap_or(tenant_share(pool_size)),
             system_pool_size: reader.number("DEALGRAPH_SYSTEM_POOL_SIZE", 1..=1_000),
             acquire_timeout: milliseconds(
                 reader.number("DEALGRAPH_ACQUIRE_TIMEOUT_MS", 1..=60_000),
@@ -53,6 +60,31 @@ impl DatabaseConfig {
             statement_cache: reader.number("DEALGRAPH_STATEMENT_CACHE", 0..=10_000) as usize,
         }
     }
+}
+
+/// A number of connections, or none for `auto`.
+fn auto(reader: &mut Reader, name: &'static str) -> Option<u32> {
+    let read = |value: &str| match value {
+        "auto" => Some(None),
+        number => {
+            let number = number.parse().ok();
+            number
+                .filter(|number| (1..=1_000).contains(number))
+                .map(Some)
+        }
+    };
+    reader.setting(name, "auto, or a number from 1 to 1000", read)
+}
+
+/// The pool for a machine whose database is about as large as itself.
+fn pool_of_machine() -> u32 {
+    let processors = std::thread::available_parallelism().map_or(4, usize::from);
+    u32::try_from(processors * 4).unwrap_or(64).clamp(16, 64)
+}
+
+/// What a tenant has of a pool while others are at work: enough to keep a few processors busy, not to fill it.
+fn tenant_share(pool: u32) -> u32 {
+    (pool / 8).max(2)
 }
 
 /// The answers that are kept.

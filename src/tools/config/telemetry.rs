@@ -3,8 +3,8 @@
 use tracing_subscriber::filter::Targets;
 use url::Url;
 
-use super::reader::Reader;
-use crate::platform::telemetry::{LogFormat, TelemetryConfig, TraceParents};
+use super::{reader::Reader, typed::milliseconds};
+use crate::platform::telemetry::{LogFormat, Sampling, TelemetryConfig, TraceParents};
 
 impl TelemetryConfig {
     pub(super) fn read(reader: &mut Reader) -> Self {
@@ -27,6 +27,13 @@ impl TelemetryConfig {
                 "an http:// address without user or query, such as http://localhost:4318",
                 collector,
             ),
+            sampling: Sampling {
+                ratio: reader.setting("DEALGRAPH_TRACE_RATIO", "a number from 0 to 1", |value| {
+                    let ratio = value.parse::<f64>().ok();
+                    ratio.filter(|ratio| (0.0..=1.0).contains(ratio))
+                }),
+                slow: milliseconds(reader.number("DEALGRAPH_TRACE_SLOW_MS", 1..=600_000)),
+            },
             service_name: reader.name("DEALGRAPH_SERVICE_NAME"),
             trace_parents: match reader.switch("DEALGRAPH_TRUST_TRACEPARENT") {
                 true => TraceParents::Trusted,

@@ -97,7 +97,7 @@ fn all_problems_are_told_at_once_each_with_its_name_what_was_found_and_what_is_e
     ]);
     for line in [
         "DEALGRAPH_LISTEN: found \"localhost\", expected an IP address and a port such as 127.0.0.1:8080",
-        "DEALGRAPH_POOL_SIZE: found \"0\", expected a whole number from 1 to 1000",
+        "DEALGRAPH_POOL_SIZE: found \"0\", expected auto, or a number from 1 to 1000",
         "DEALGRAPH_STATEMENT_CACHE: found \"+5\", expected a whole number from 0 to 10000",
         "DEALGRAPH_EXPLORER: found \"yes\", expected on or off",
         "DEALGRAPH_LISTENN: found a name that is not known, expected DEALGRAPH_LISTEN, if that was meant",

@@ -31,6 +31,16 @@ pub const VARIABLES: &[Variable] = &[
         "address and port of the HTTP server",
     ),
     variable(
+        "DEALGRAPH_METRICS_LISTEN",
+        "",
+        "address and port where operators find `/metrics` and `/health`, such as `0.0.0.0:9464`; without it nobody does. Never the public one",
+    ),
+    variable(
+        "DEALGRAPH_DRAIN_WAIT_S",
+        "5",
+        "how long a server that is to stop goes on serving after `/health/ready` says so, for balancers to notice, in seconds",
+    ),
+    variable(
         "DEALGRAPH_EXPLORER",
         "off",
         "`on` serves the API explorer at `/`",
@@ -80,11 +90,15 @@ pub const VARIABLES: &[Variable] = &[
         "",
         "Postgres as the owner of the tables; only `migrate` uses and needs it",
     ),
-    variable("DEALGRAPH_POOL_SIZE", "16", "connections for requests"),
+    variable(
+        "DEALGRAPH_POOL_SIZE",
+        "auto",
+        "connections for requests; `auto` is four for each processor of the machine, 16 to 64",
+    ),
     variable(
         "DEALGRAPH_TENANT_CONNECTIONS",
-        "2",
-        "connections of those that a tenant has at a time while other tenants are at work; half of them for one that never pauses",
+        "auto",
+        "connections of those that a tenant has at a time while other tenants are at work, half of them for one that never pauses; `auto` is an eighth of the pool, 2 at least",
     ),
     variable(
         "DEALGRAPH_SYSTEM_POOL_SIZE",
@@ -303,6 +317,11 @@ pub const VARIABLES: &[Variable] = &[
         "longest run of a request, in milliseconds",
     ),
     variable(
+        "DEALGRAPH_METRICS_OPERATIONS",
+        "",
+        "names of operations that metrics tell apart, with commas between, beside those of `DEALGRAPH_DOCUMENTS`; all others count together",
+    ),
+    variable(
         "DEALGRAPH_LOG",
         "info",
         "what is logged: a level, or `target=level` pairs with commas between",
@@ -316,6 +335,16 @@ pub const VARIABLES: &[Variable] = &[
         "DEALGRAPH_OTLP_ENDPOINT",
         "",
         "base address of an OpenTelemetry collector that takes OTLP over HTTP, such as `http://localhost:4318`; without it no traces are recorded",
+    ),
+    variable(
+        "DEALGRAPH_TRACE_RATIO",
+        "1",
+        "the part of traces that is kept, from `0` to `1`; those that are slow or failed are kept in any case",
+    ),
+    variable(
+        "DEALGRAPH_TRACE_SLOW_MS",
+        "1000",
+        "from how long on a request is slow, whose trace is kept, in milliseconds",
     ),
     variable(
         "DEALGRAPH_SERVICE_NAME",

@@ -12,7 +12,7 @@ use dealgraph::{
     platform::{
         redis::{DocumentStore, RedisAddress},
         server::{ServerLimits, serve},
-        telemetry::metrics::Metrics,
+        telemetry::metrics::{ConnectionMetrics, Metrics},
     },
 };
 use tokio::{
@@ -45,7 +45,13 @@ fn a_connection_that_does_not_get_to_the_point_is_closed() {
         let api = Arc::new(Api::new(parts(world, Arc::new(plans))));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let server = tokio::spawn(serve(listener, router(api), limits, stop.clone()));
+        let server = tokio::spawn(serve(
+            listener,
+            router(api),
+            limits,
+            ConnectionMetrics::default(),
+            stop.clone().into(),
+        ));
 
         let head = "POST /graphql HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n";
         assert_eq!(said_before_closing(address, "").await, "", "silence");

@@ -8,7 +8,7 @@ use dealgraph::{
     db::{Db, PoolOptions, journal::Hints},
     organization::{accounts::Accounts, auth::Tokens, identities::Identities},
     platform::telemetry::TraceParents,
-    tools::app::{App, Serving},
+    tools::app::{App, Listeners, ServerParts, Serving},
 };
 use futures_util::{Stream, stream};
 use serde_json::{Value, json};
@@ -25,6 +25,8 @@ pub(crate) struct Served {
     /// The folder that its mails go to.
     pub(crate) mails: PathBuf,
     url: String,
+    /// Where operators find it.
+    pub(crate) operator_url: String,
     http: reqwest::Client,
     stop: CancellationToken,
     server: JoinHandle<std::io::Result<()>>,
@@ -100,7 +102,12 @@ impl Served {
             timeout: Duration::from_secs(30),
             ..limits
         };
-        let parts = (tokens, limits, TraceParents::Ignored, serving);
+        let parts = ServerParts {
+            tokens,
+            limits,
+            trace_parents: TraceParents::Ignored,
+            serving,
+        };
         let mails = mail_folder();
         let app = App::over(
             db.clone(),
@@ -110,14 +117,18 @@ impl Served {
         )
         .await
         .expect("the logins are plain");
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let url = format!(
-            "http://{}/graphql",
-            listener.local_addr().expect("an address")
-        );
+        let listen = async || TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let (public, operator) = (listen().await, listen().await);
+        let address = |listener: &TcpListener| listener.local_addr().expect("an address");
+        let url = format!("http://{}/graphql", address(&public));
+        let operator_url = format!("http://{}", address(&operator));
+        let listeners = Listeners {
+            public,
+            operator: Some(operator),
+        };
         let stop = CancellationToken::new();
         let accounts = Arc::clone(app.accounts());
-        let server = tokio::spawn(app.serve(listener, stop.clone()));
+        let server = tokio::spawn(app.serve(listeners, stop.clone()));
         let http = reqwest::Client::builder()
             .timeout(PATIENCE)
             .build()
@@ -127,10 +138,16 @@ impl Served {
             accounts,
             mails,
             url,
+            operator_url,
             http,
             stop,
             server,
         }
+    }
+
+    /// Asks it to stop, as a signal does.
+    pub(crate) fn begin_to_stop(&self) {
+        self.stop.cancel();
     }
 
     /// Where GraphQL is served.

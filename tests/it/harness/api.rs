@@ -24,7 +24,7 @@ use dealgraph::{
         mail::{Post, Way},
         telemetry::TraceParents,
     },
-    tools::app::{App, Serving},
+    tools::app::{App, ServerParts, Serving},
 };
 use reqwest::{RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
@@ -91,16 +91,16 @@ impl World {
         let observed = statements.clone();
         let db = db.observed(move |sql| observed.record(sql));
         let tokens = tokens_over(&db).await;
-        let parts = (
-            Arc::clone(&tokens),
-            Limits::default(),
-            TraceParents::Ignored,
+        let parts = ServerParts {
+            tokens: Arc::clone(&tokens),
+            limits: Limits::default(),
+            trace_parents: TraceParents::Ignored,
             // All that can be kept is kept, so that all tests are tests of the cache as well.
-            Serving {
+            serving: Serving {
                 cache_from_points: 1,
                 ..Serving::default()
             },
-        );
+        };
         let mails = mail_folder();
         let setup = accounts_setup(&mails, identities).await;
         let app = App::over(db.clone(), None, parts, setup)
@@ -271,12 +271,11 @@ impl World {
         }
     }
 
-    /// The text that anybody gets at a path of the server.
-    pub(crate) async fn fetch_text(&self, path: &str) -> String {
-        let url = self.url.replace("/graphql", path);
-        let response = self.http.get(url).send().await;
-        let response = response.expect("the server answers");
-        response.text().await.expect("it is text")
+    /// What its metrics say of one, if they have it.
+    pub(crate) fn metric(&self, name: &str) -> Option<String> {
+        let text = self.db.metrics().text();
+        let value = |line: &str| Some(line.strip_prefix(name)?.strip_prefix(' ')?.to_owned());
+        text.lines().find_map(value)
     }
 
     /// What anybody gets at a path of the server.

@@ -6,11 +6,12 @@ use std::{
 };
 
 /// The tables whose rows belong to tenants. A coverage test holds this list against the catalogue.
-pub(crate) const TENANT_TABLES: [&str; 22] = [
+pub(crate) const TENANT_TABLES: [&str; 23] = [
     "activities",
     "activity_targets",
     "api_keys",
     "audit_log",
+    "business_figure_positions",
     "companies",
     "contact_methods",
     "contacts",
@@ -124,8 +125,9 @@ const BY_THE_WAY: [&str; 6] = [
 ];
 
 /// Tables beyond tenants, which the system login alone reaches.
-pub(crate) const GLOBAL_TABLES: [&str; 8] = [
+pub(crate) const GLOBAL_TABLES: [&str; 9] = [
     "access_changes",
+    "business_figures",
     "identities",
     "one_time_tokens",
     "recovery_codes",

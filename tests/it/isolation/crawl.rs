@@ -15,8 +15,9 @@ const ROWS: usize = 4;
 const LONGEST: usize = 14_000;
 
 /// Tables that no field shows.
-const UNSHOWN: [&str; 4] = [
+const UNSHOWN: [&str; 5] = [
     "activity_targets",
+    "business_figure_positions",
     "events",
     "tenant_seq",
     "opportunity_users",

@@ -42,10 +42,11 @@ fn an_abandoned_request_and_one_that_panics_have_their_line_too() {
     let lines = logged(&config("info", None), || {
         drop(RequestLine::begin(
             "gone",
-            request_span("GET", "/graphql", "gone"),
+            request_span("GET", "/graphql", "/graphql", "gone"),
         ));
         let panicked = std::panic::catch_unwind(|| {
-            let _line = RequestLine::begin("bug", request_span("BREW", "/graphql", "bug"));
+            let _line =
+                RequestLine::begin("bug", request_span("_OTHER", "/graphql", "/graphql", "bug"));
             panic!("a bug, on purpose");
         });
         assert!(panicked.is_err());
@@ -73,7 +74,7 @@ fn what_a_client_chooses_is_cut_and_can_not_forge_a_line() {
             ..config("info", None)
         };
         let text = logged(&config, || {
-            let line = RequestLine::begin(&hostile, request_span(&hostile, &hostile, &hostile));
+            let line = RequestLine::begin(&hostile, request_span("GET", &hostile, "", &hostile));
             finish_now(line.run(async {
                 note_operation(OperationKind::Query, Some(&hostile));
             }));
@@ -88,7 +89,7 @@ fn what_a_client_chooses_is_cut_and_can_not_forge_a_line() {
 fn notes_of_requests_at_the_same_time_do_not_mix_and_outside_of_one_go_nowhere() {
     let lines = logged(&config("info", None), || {
         let [first, second] =
-            ["first", "second"].map(|id| RequestLine::begin(id, request_span("GET", "/", id)));
+            ["first", "second"].map(|id| RequestLine::begin(id, request_span("GET", "/", "/", id)));
         note_statements(100);
         finish_now(first.run(async {
             note_statements(1);
@@ -106,7 +107,7 @@ fn notes_of_requests_at_the_same_time_do_not_mix_and_outside_of_one_go_nowhere()
 #[test]
 fn without_a_collector_operations_and_statements_make_no_span() {
     logged(&config("info", None), || {
-        let statement = Statement::begin("SELECT 1".into_sql_str());
+        let statement = Statement::begin("SELECT 1".into_sql_str(), &Arc::default());
         assert!(statement.span.is_disabled());
         assert!(operation_span(OperationKind::Mutation, None, "").is_disabled());
     });

@@ -3,7 +3,10 @@
 mod export;
 mod lines;
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use serde_json::Value;
 use sqlx::SqlSafeStr as _;
@@ -47,6 +50,10 @@ fn config(log: &str, otlp_endpoint: Option<Url>) -> TelemetryConfig {
         log: log.to_owned(),
         log_format: LogFormat::Json,
         otlp_endpoint,
+        sampling: Sampling {
+            ratio: 1.0,
+            slow: Duration::from_secs(1),
+        },
         service_name: "dealgraph-under-test".to_owned(),
         trace_parents: TraceParents::Ignored,
     }
@@ -64,7 +71,7 @@ fn logged(config: &TelemetryConfig, work: impl FnOnce()) -> Written {
 
 /// One whole request, as the server makes it.
 fn serve_one(trace_parents: TraceParents, traceparent: Option<&str>) {
-    let request = request_span("POST", "/graphql?query=hunter2", "req-7");
+    let request = request_span("POST", "/graphql?query=hunter2", "/graphql", "req-7");
     trace_parents.adopt(&request, traceparent);
     let line = RequestLine::begin("req-7", request);
     finish_now(line.run(async {
@@ -77,7 +84,7 @@ fn serve_one(trace_parents: TraceParents, traceparent: Option<&str>) {
         let document = "query Board { viewer { id } } # hunter2";
         operation_span(kind, Some("Board"), document).in_scope(|| {
             let text = "SELECT id FROM opportunities WHERE name = 'hunter2'";
-            let statement = Statement::begin(text.into_sql_str());
+            let statement = Statement::begin(text.into_sql_str(), &Arc::default());
             finish_now(statement.run(async {}));
             statement.done(50);
             tracing::warn!(target: "dealgraph::db", "slow");

@@ -1,53 +1,46 @@
-//! The composition root: from connections and keys to a router, and from a listener to a running server.
+//! The composition root: from connections and keys to a router, and from listeners to a running server.
+//!
+//! - `request`: what every request gets before and after it is routed.
+//! - `health`: how the server and what it depends on are.
+//! - `operator`: what only operators reach, on a listener of its own.
+//! - `serve`: running, and shutting down without losing a request.
+
+mod health;
+mod operator;
+mod request;
+mod serve;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use axum::{
-    Json, Router,
-    extract::{Request, State},
-    http::{HeaderValue, StatusCode, header},
-    middleware::{self, Next},
-    response::{IntoResponse as _, Response},
-    routing::get,
-};
-use serde_json::json;
+use axum::{Router, middleware};
 use sqlx::postgres::PgConnectOptions;
-use tokio::net::TcpListener;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     api::{
-        self, Api, ApiParts, CacheSettings, Plan, Plans, Spending, Trusted,
-        http::{Origins, Outcome},
-        limits::Limits,
-        live::Sources,
+        self, Api, ApiParts, CacheSettings, Plan, Plans, Spending, Trusted, http::Origins,
+        limits::Limits, live::Sources,
     },
     base::{clock::Clock, secret::Secret},
-    crm,
     db::{
         self, Db, PoolOptions, StartupError,
         journal::{Hints, Recorder, Recording},
     },
-    events::{Hub, redis_answers},
+    events::Hub,
     organization::{
         accounts::{self, Accounts},
         auth::{Access, KeyError, KeyRing, TokenError, TokenOptions, Tokens, keys},
-        members::reassignment,
     },
     platform::{
         Vault,
         mail::{Mailer, Sending},
         redis::{DocumentStore, Presences, RedisAddress, Throttle, TieredCache},
-        server::{self, ServerLimits},
-        telemetry::{
-            self, RequestLine, TraceParents,
-            metrics::{self, Metrics},
-        },
+        server::ServerLimits,
+        telemetry::{TraceParents, metrics::Metrics},
     },
 };
-
-/// How long a health check waits for a dependency.
-const HEALTH_PATIENCE: Duration = Duration::from_secs(1);
+use health::Health;
+use request::RequestLayer;
+pub use serve::{Drain, Listeners};
 
 /// What a server is put together from.
 pub struct Setup {
@@ -73,6 +66,18 @@ pub struct Setup {
     pub serving: Serving,
 }
 
+/// What a server over an open database is put together from.
+pub struct ServerParts {
+    /// What makes and checks its tokens.
+    pub tokens: Arc<Tokens>,
+    /// What a request may ask for.
+    pub limits: Limits,
+    /// Whether callers' traces are continued.
+    pub trace_parents: TraceParents,
+    /// How connections are served.
+    pub serving: Serving,
+}
+
 /// How connections are served, and how far back those that stay open can resume.
 #[derive(Debug, Clone)]
 pub struct Serving {
@@ -92,6 +97,10 @@ pub struct Serving {
     pub trusted: Arc<Trusted>,
     /// The limits of plans.
     pub plans: BTreeMap<String, Plan>,
+    /// The operations that metrics tell apart by name, beside those of the listed documents.
+    pub operations: Vec<String>,
+    /// How the server shuts down.
+    pub drain: Drain,
 }
 
 impl Default for Serving {
@@ -105,6 +114,8 @@ impl Default for Serving {
             cache_from_points: 60,
             trusted: Arc::default(),
             plans: BTreeMap::new(),
+            operations: Vec::new(),
+            drain: Drain::default(),
         }
     }
 }
@@ -155,7 +166,11 @@ pub struct App {
     hub: Arc<Hub>,
     presences: Arc<Presences>,
     router: Router,
+    layer: RequestLayer,
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
     server: ServerLimits,
+    drain: Drain,
     recording: Recording,
     accounts: Arc<Accounts>,
     sending: Sending,
@@ -171,7 +186,12 @@ impl App {
         let db = Db::open(setup.logins, &setup.pool, setup.clock, hints);
         db::check(&db).await?;
         let tokens = setup.tokens.open(&db, &setup.vault).await?;
-        let parts = (tokens, setup.limits, setup.trace_parents, setup.serving);
+        let parts = ServerParts {
+            tokens,
+            limits: setup.limits,
+            trace_parents: setup.trace_parents,
+            serving: setup.serving,
+        };
         Ok(Self::over(db, setup.redis_url, parts, setup.accounts).await?)
     }
 
@@ -182,11 +202,21 @@ impl App {
     pub async fn over(
         db: Db,
         redis_url: Option<String>,
-        (tokens, limits, trace_parents, serving): (Arc<Tokens>, Limits, TraceParents, Serving),
+        parts: ServerParts,
         setup: accounts::Setup,
     ) -> Result<Self, StartupError> {
+        let ServerParts {
+            tokens,
+            limits,
+            trace_parents,
+            serving,
+        } = parts;
         db::check(&db).await?;
-        let redis = RedisAddress::from(redis_url);
+        let metrics = Arc::clone(db.metrics());
+        metrics
+            .graphql
+            .know(serving.trusted.operation_names().chain(serving.operations));
+        let redis = RedisAddress::from(redis_url).counted_in(Arc::clone(&metrics));
         let (recorder, recording) = Recorder::start(db.clone());
         let (mailer, sending) = Mailer::start(setup.post.clone(), db.clock().clone());
         let accounts = Arc::new(Accounts::new(
@@ -195,7 +225,6 @@ impl App {
             (Arc::clone(&tokens), mailer),
             (Throttle::new(&redis), recorder.clone()),
         ));
-        let metrics = Arc::<Metrics>::default();
         let hub = Arc::new(Hub::new(
             db.clone(),
             redis.clone(),
@@ -231,22 +260,10 @@ impl App {
         });
         let api = Arc::new(api);
         let access = Arc::clone(api.access());
-        let health = Health {
-            db: db.clone(),
-            redis,
-        };
+        let health = Arc::new(Health::new(db.clone(), redis, Arc::clone(&hub)));
         let router = api::router(Arc::clone(&api))
             .merge(keys::router(Arc::clone(&tokens)))
-            .route(
-                "/health/live",
-                get(async || Json(json!({ "status": "healthy" }))),
-            )
-            .route("/health/ready", get(ready).with_state(health))
-            .route("/metrics", get(counts).with_state(metrics))
-            .layer(middleware::from_fn_with_state(
-                trace_parents,
-                one_line_per_request,
-            ));
+            .merge(health::router(Arc::clone(&health)));
         Ok(Self {
             db,
             tokens,
@@ -255,7 +272,14 @@ impl App {
             hub,
             presences,
             router,
+            layer: RequestLayer {
+                trace_parents,
+                metrics: Arc::clone(&metrics),
+            },
+            metrics,
+            health,
             server: serving.server,
+            drain: serving.drain,
             recording,
             accounts,
             sending,
@@ -280,6 +304,12 @@ impl App {
         &self.tokens
     }
 
+    /// The metrics.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
     /// Adds routes, of the explorer for example.
     #[must_use]
     pub fn with(mut self, routes: Router) -> Self {
@@ -287,108 +317,9 @@ impl App {
         self
     }
 
-    /// Serves until it is to stop, then lets requests in flight end.
-    ///
-    /// # Errors
-    /// The listener broke.
-    pub async fn serve(
-        self,
-        listener: TcpListener,
-        stop: CancellationToken,
-    ) -> std::io::Result<()> {
-        let tasks = TaskTracker::new();
-        let after = CancellationToken::new();
-        let (hub, until) = (self.hub, after.clone());
-        tasks.spawn(async move { hub.run(&until).await });
-        let (presences, until) = (self.presences, after.clone());
-        tasks.spawn(async move { presences.run(&until).await });
-        tasks.spawn(reassignment::run(
-            self.db.clone(),
-            &crm::OWNED,
-            after.clone(),
-        ));
-        let (access, until) = (self.access, after.clone());
-        tasks.spawn(async move { access.run(until).await });
-        tasks.spawn(Arc::clone(&self.accounts).sweep(after.clone()));
-        tasks.close();
-        let close = async {
-            stop.cancelled().await;
-            self.api.close().await;
-        };
-        let serve = server::serve(listener, self.router, self.server, stop.clone());
-        let (served, ()) = tokio::join!(serve, close);
-        after.cancel();
-        tasks.wait().await;
-        self.accounts.finish().await;
-        self.sending.finish().await;
-        self.recording.finish().await;
-        self.db.close().await;
-        served
+    /// All routes, each of whose requests has an id, a span, a log line and its place in the metrics.
+    fn routes(&self) -> Router {
+        let layer = middleware::from_fn_with_state(self.layer.clone(), request::run);
+        self.router.clone().layer(layer)
     }
-}
-
-/// Every request has an id, a span and exactly one log line.
-async fn one_line_per_request(
-    State(trace_parents): State<TraceParents>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let id = api::http::request_id(request.headers());
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        request.headers_mut().insert("x-request-id", value);
-    }
-    let span = telemetry::request_span(request.method().as_str(), request.uri().path(), &id);
-    let parent = request
-        .headers()
-        .get("traceparent")
-        .and_then(|value| value.to_str().ok());
-    trace_parents.adopt(&span, parent);
-    let line = RequestLine::begin(&id, span);
-    let response = line.run(next.run(request)).await;
-    let outcome = response
-        .extensions()
-        .get::<Outcome>()
-        .and_then(|outcome| outcome.code.clone());
-    line.finish(
-        response.status().as_u16(),
-        outcome.unwrap_or_else(|| "OK".to_owned()),
-    );
-    response
-}
-
-async fn counts(State(metrics): State<Arc<Metrics>>) -> Response {
-    (
-        [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)],
-        metrics.text(),
-    )
-        .into_response()
-}
-
-#[derive(Clone)]
-struct Health {
-    db: Db,
-    redis: RedisAddress,
-}
-
-/// Ready when the database answers; without Redis the server works, but other servers learn of changes later: degraded.
-async fn ready(State(health): State<Health>) -> Response {
-    let database = tokio::time::timeout(HEALTH_PATIENCE, health.db.answers())
-        .await
-        .unwrap_or(false);
-    let redis = match health.redis.url() {
-        None => "off",
-        Some(url) if redis_answers(url).await => "healthy",
-        Some(_) => "unhealthy",
-    };
-    let (code, status) = match (database, redis) {
-        (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "unhealthy"),
-        (true, "unhealthy") => (StatusCode::OK, "degraded"),
-        (true, _) => (StatusCode::OK, "healthy"),
-    };
-    let database = if database { "healthy" } else { "unhealthy" };
-    (
-        code,
-        Json(json!({ "status": status, "database": database, "redis": redis })),
-    )
-        .into_response()
 }

@@ -1,0 +1,58 @@
+//! Figures of the business, which are counted in the database: all servers tell the same.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric as _},
+    metrics::{counter::ConstCounter, gauge::ConstGauge},
+    registry::Registry,
+};
+
+/// One figure, and how many there were when it was last read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Figure {
+    /// Its name, to which Prometheus adds `_total` where it only grows.
+    pub name: &'static str,
+    /// What it counts.
+    pub help: &'static str,
+    /// Whether it only grows.
+    pub is_total: bool,
+    /// How many.
+    pub count: i64,
+}
+
+/// The figures as they were last read; none before that.
+#[derive(Debug, Clone, Default)]
+pub struct Figures(Arc<Mutex<Vec<Figure>>>);
+
+impl Figures {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let figures = Self::default();
+        registry.register_collector(Box::new(figures.clone()));
+        figures
+    }
+
+    /// Has these told from now on.
+    pub fn set(&self, figures: Vec<Figure>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = figures;
+    }
+}
+
+impl Collector for Figures {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
+        let figures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for figure in &*figures {
+            if figure.is_total {
+                let count = ConstCounter::new(u64::try_from(figure.count).unwrap_or(0));
+                let kind = count.metric_type();
+                count.encode(encoder.encode_descriptor(figure.name, figure.help, None, kind)?)?;
+            } else {
+                let count = ConstGauge::new(figure.count);
+                let kind = count.metric_type();
+                count.encode(encoder.encode_descriptor(figure.name, figure.help, None, kind)?)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,271 @@
+//! Health: whether the process answers, whether it should get requests, and how each of its dependencies is, since when.
+//!
+//! Readiness asks for what no request can do without: the database at a version that this server knows. Without Redis
+//! servers learn of each other's changes later, so that is degraded and ready.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Value as Json_, json};
+use tokio::{sync::Mutex, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    db::Db,
+    events::{Hub, redis_answers},
+    platform::redis::RedisAddress,
+};
+
+/// How long a check waits for a dependency.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// For how long what was found is told again: however often anybody asks, dependencies are not asked more often.
+const FRESH: Duration = Duration::from_millis(500);
+/// How often the dependencies are asked while nobody does, so that `since` is true.
+const CHECKED_EVERY: Duration = Duration::from_secs(5);
+
+/// How a dependency is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum State_ {
+    Healthy,
+    /// Requests are answered, but something is slower or later than it should be.
+    Degraded,
+    /// No request can be answered.
+    Unhealthy,
+}
+
+impl State_ {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
+}
+
+/// What was found of a dependency.
+#[derive(Debug, Clone)]
+struct Found {
+    state: State_,
+    detail: &'static str,
+}
+
+impl Found {
+    fn healthy(detail: &'static str) -> Self {
+        let state = State_::Healthy;
+        Self { state, detail }
+    }
+
+    fn degraded(detail: &'static str) -> Self {
+        let state = State_::Degraded;
+        Self { state, detail }
+    }
+
+    fn unhealthy(detail: &'static str) -> Self {
+        let state = State_::Unhealthy;
+        Self { state, detail }
+    }
+}
+
+/// The last check.
+struct Checked {
+    at: Instant,
+    found: BTreeMap<&'static str, (Found, DateTime<Utc>)>,
+}
+
+/// The health of a server.
+pub(super) struct Health {
+    db: Db,
+    redis: RedisAddress,
+    hub: Arc<Hub>,
+    started_at: DateTime<Utc>,
+    is_draining: AtomicBool,
+    checked: Mutex<Option<Checked>>,
+}
+
+impl Health {
+    pub(super) fn new(db: Db, redis: RedisAddress, hub: Arc<Hub>) -> Self {
+        Self {
+            started_at: db.clock().now(),
+            db,
+            redis,
+            hub,
+            is_draining: AtomicBool::new(false),
+            checked: Mutex::default(),
+        }
+    }
+
+    /// Says not to be ready from now on.
+    pub(super) fn drain(&self) {
+        self.is_draining.store(true, Ordering::Relaxed);
+    }
+
+    fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Relaxed)
+    }
+
+    /// Asks the dependencies now and then.
+    pub(super) async fn run(&self, stop: &CancellationToken) {
+        loop {
+            let check = stop.run_until_cancelled(self.check()).await;
+            let pause = stop.run_until_cancelled(tokio::time::sleep(CHECKED_EVERY));
+            if check.is_none() || pause.await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// How the dependencies are, and since when.
+    async fn check(&self) -> BTreeMap<&'static str, (Found, DateTime<Utc>)> {
+        // Whoever asks meanwhile waits for the same answer.
+        let mut last = self.checked.lock().await;
+        if let Some(fresh) = last.as_ref().filter(|last| last.at.elapsed() < FRESH) {
+            return fresh.found.clone();
+        }
+        let (database, redis) = tokio::join!(self.database(), self.redis());
+        let now = self.db.clock().now();
+        let before = last.take().map(|last| last.found).unwrap_or_default();
+        let since = |(name, found): (&'static str, Found)| {
+            let before = before.get(name);
+            let same = before.filter(|(before, _)| before.state == found.state);
+            let since = same.map_or(now, |(_, since)| *since);
+            if let Some((was, _)) = before.filter(|(was, _)| was.state != found.state) {
+                let (was, is) = (was.state.word(), found.state.word());
+                tracing::warn!(
+                    dependency = name,
+                    was,
+                    is,
+                    found.detail,
+                    "health has changed"
+                );
+            }
+            (name, (found, since))
+        };
+        let found = [
+            ("database", database),
+            ("redis", redis),
+            ("events", self.events()),
+        ];
+        let found: BTreeMap<_, _> = found.into_iter().map(since).collect();
+        *last = Some(Checked {
+            at: Instant::now(),
+            found: found.clone(),
+        });
+        found
+    }
+
+    async fn database(&self) -> Found {
+        match timeout(PATIENCE, self.db.answers()).await {
+            Ok(true) => Found::healthy("it answers"),
+            Ok(false) => Found::unhealthy("it does not answer, or refuses the login"),
+            Err(_) => Found::unhealthy("it does not answer within a second"),
+        }
+    }
+
+    async fn redis(&self) -> Found {
+        match self.redis.url() {
+            None => Found::healthy("none is configured: this is the only server"),
+            Some(url) if redis_answers(url).await => Found::healthy("it answers"),
+            Some(_) => Found::degraded(
+                "it does not answer: changes of other servers arrive by polling, limits and caches are per server",
+            ),
+        }
+    }
+
+    fn events(&self) -> Found {
+        match self.hub.is_reading() {
+            true => Found::healthy("the event log is read"),
+            false => Found::degraded("the event log can't be read: subscriptions wait"),
+        }
+    }
+
+    /// Whether the server should get requests, and the whole of it in a word.
+    async fn summary(
+        &self,
+    ) -> (
+        StatusCode,
+        State_,
+        BTreeMap<&'static str, (Found, DateTime<Utc>)>,
+    ) {
+        let found = self.check().await;
+        let worst = found.values().map(|(found, _)| found.state).max();
+        let worst = worst.unwrap_or(State_::Healthy);
+        let is_ready = worst < State_::Unhealthy && !self.is_draining();
+        let code = match is_ready {
+            true => StatusCode::OK,
+            false => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        (code, worst, found)
+    }
+}
+
+/// What orchestrators and balancers ask.
+pub(super) fn router(health: Arc<Health>) -> Router {
+    Router::new()
+        .route("/health/live", get(live))
+        .route("/health/ready", get(ready))
+        .with_state(health)
+}
+
+/// What operators ask.
+pub(super) fn operator_router(health: Arc<Health>) -> Router {
+    Router::new()
+        .route("/health", get(whole))
+        .with_state(health)
+}
+
+/// The process answers. It asks nothing else, so that no outage of a database restarts servers.
+async fn live() -> Json<Json_> {
+    Json(json!({ "status": "healthy" }))
+}
+
+async fn ready(State(health): State<Arc<Health>>) -> Response {
+    let (code, worst, found) = health.summary().await;
+    let status = match health.is_draining() {
+        true => "draining",
+        false => worst.word(),
+    };
+    let mut body = json!({ "status": status });
+    for (name, (found, _)) in found {
+        body[name] = found.state.word().into();
+    }
+    (code, Json(body)).into_response()
+}
+
+async fn whole(State(health): State<Arc<Health>>) -> Response {
+    let (code, worst, found) = health.summary().await;
+    let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Millis, true);
+    let dependencies: Vec<_> = found
+        .into_iter()
+        .map(|(name, (found, since))| {
+            json!({
+                "name": name,
+                "status": found.state.word(),
+                "since": time(since),
+                "detail": found.detail,
+            })
+        })
+        .collect();
+    let body = json!({
+        "status": worst.word(),
+        "draining": health.is_draining(),
+        "version": env!("CARGO_PKG_VERSION"),
+        "startedAt": time(health.started_at),
+        "dependencies": dependencies,
+    });
+    (code, Json(body)).into_response()
+}
