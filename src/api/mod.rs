@@ -54,6 +54,7 @@ use crate::{
         auth::{Access, Tokens},
     },
     platform::{
+        Vault,
         redis::DocumentStore,
         telemetry::{self, OperationKind},
     },
@@ -75,6 +76,11 @@ const SPREAD_PER_CONNECTION: Duration = Duration::from_micros(2_500);
 /// They are closed within this, however many there are.
 const LONGEST_SPREAD: Duration = Duration::from_secs(8);
 
+/// How often an operation is run that collides with others each time.
+const COLLIDED_TRIES: u32 = 4;
+/// About how long it waits before the second time; three times as long before each further one.
+const COLLIDED_PAUSE: Duration = Duration::from_millis(10);
+
 /// What the HTTP layer hands requests to.
 pub struct Api {
     schema: Schema,
@@ -84,6 +90,7 @@ pub struct Api {
     access: Arc<Access>,
     recorder: Recorder,
     trusted_proxies: usize,
+    vault: Arc<Vault>,
     live: Arc<Live>,
     connection_limits: ConnectionLimits,
     spending: Arc<Spending>,
@@ -147,6 +154,7 @@ impl Api {
             heartbeat,
         } = sources;
         let trusted_proxies = accounts.settings.trusted_proxies;
+        let vault = Arc::clone(&accounts.vault);
         let identities = Arc::clone(&accounts.identities);
         let throttle = accounts.throttle.clone();
         let spending = Arc::new(spending);
@@ -186,6 +194,7 @@ impl Api {
             access: Arc::new(access),
             recorder,
             trusted_proxies,
+            vault,
             live: Live::new(runtime, hub, presences),
             connection_limits: ConnectionLimits::default(),
             spending,
@@ -336,7 +345,29 @@ impl Api {
         self.response_cache.respond(request, execute).await
     }
 
+    /// Runs an operation. One that has collided with others and written nothing is run again, a few times.
     async fn execute(&self, actor: &Arc<Actor>, prepared: &Prepared, origin: &Origin) -> Executed {
+        let mut pause = COLLIDED_PAUSE;
+        for _ in 1..COLLIDED_TRIES {
+            let executed = self.execute_once(actor, prepared, origin).await;
+            let has_written = origin.work.as_ref().is_none_or(|work| work.has_written());
+            if has_written || !executed.has_collided() {
+                return executed;
+            }
+            self.db.metrics().database.retried.inc();
+            // Each after another time, or those that have collided would do so again.
+            tokio::time::sleep(pause.mul_f32(0.5 + fastrand::f32())).await;
+            pause *= 3;
+        }
+        self.execute_once(actor, prepared, origin).await
+    }
+
+    async fn execute_once(
+        &self,
+        actor: &Arc<Actor>,
+        prepared: &Prepared,
+        origin: &Origin,
+    ) -> Executed {
         let executable = match prepared.executable() {
             Ok(executable) => executable,
             Err(faults) => return Executed::refused(faults),
@@ -442,6 +473,12 @@ struct Executed {
 }
 
 impl Executed {
+    /// Whether it failed because Postgres could not fit it between other transactions.
+    fn has_collided(&self) -> bool {
+        let is_collision = |error: &ServerError| matches!(error.source(), Some(Error::Collided));
+        self.response.errors.iter().any(is_collision)
+    }
+
     /// A request that was not run at all.
     fn refused(faults: Vec<ServerError>) -> Self {
         Self {

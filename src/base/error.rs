@@ -76,6 +76,12 @@ pub enum Error {
     /// Something that this server depends on does not answer.
     #[error("{0} does not answer, try again later")]
     Unavailable(&'static str),
+    /// Postgres could not fit the transaction between others (a deadlock, a serialization failure): the same again may do.
+    #[error("another change was in the way, try again")]
+    Collided,
+    /// Another request with the same idempotency key has taken over.
+    #[error("another request with this idempotency key has taken over, ask again for its answer")]
+    TakenOver,
     /// A fault of ours. The source goes to the log only.
     #[error("an internal error occurred")]
     Internal(Arc<dyn std::error::Error + Send + Sync>),
@@ -150,7 +156,8 @@ impl Error {
             Self::Busy => "TENANT_BUSY",
             Self::TooLarge => "RESPONSE_TOO_LARGE",
             Self::TimedOut => "TIMEOUT",
-            Self::Unavailable(_) => "UNAVAILABLE",
+            Self::Unavailable(_) | Self::Collided => "UNAVAILABLE",
+            Self::TakenOver => "IDEMPOTENCY_IN_PROGRESS",
             Self::Internal(_) => "INTERNAL",
         }
     }

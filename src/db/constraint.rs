@@ -80,8 +80,10 @@ fn translate_postgres(error: &PgDatabaseError) -> Option<Error> {
             tracing::warn!("the database gave up on a statement that ran for too long");
             Error::TimedOut
         }
-        // lock timeout; no connection left; another transaction was in the way
-        "55P03" | "53300" | "40001" | "40P01" => {
+        // another transaction was in the way; what is tried again is counted, so it need not be logged
+        "40001" | "40P01" => Error::Collided,
+        // lock timeout; no connection left; no room on the disk
+        "55P03" | "53300" | "53100" => {
             tracing::warn!(
                 sqlstate = error.code(),
                 "the database gave up on a statement"

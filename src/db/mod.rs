@@ -116,6 +116,8 @@ pub enum SystemReason {
     LastUse,
     /// Events are read for all subscribers, whose rights are then applied to them.
     Events,
+    /// Idempotency keys of all tenants are forgotten after their time.
+    IdempotencyKeys,
     /// Figures of all tenants together are counted for the operator.
     Figures,
     /// Whether the database answers.
@@ -238,6 +240,13 @@ impl Db {
         let reads = ReadTx::new(statements, Arc::clone(actor), self.clock.now());
         let mut tx = Tx::new(reads);
         let done = work(&mut tx).await?;
+        if let Some(request) = origin.work.as_ref().filter(|_| tx.has_story()) {
+            // A worker that goes on in the actor's name has no part in the request's key.
+            if let Some(claim) = request.claim.as_ref().filter(|claim| claim.is_of(&tx)) {
+                journal::idempotency::note_written(&mut tx, claim).await?;
+            }
+            request.note_written();
+        }
         let seq = journal::append(&mut tx, origin).await?;
         tx.commit().await?;
         if let Some(seq) = seq {

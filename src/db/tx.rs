@@ -94,6 +94,16 @@ impl Tx {
         self.entries.push(entry);
     }
 
+    /// The first event of those that are to be told.
+    pub(super) fn first_event(&self) -> Option<&Event> {
+        self.events.first()
+    }
+
+    /// Whether anything is to be told or audited.
+    pub(super) fn has_story(&self) -> bool {
+        !self.events.is_empty() || !self.entries.is_empty()
+    }
+
     pub(crate) fn take_story(&mut self) -> (Vec<Event>, Vec<Entry>) {
         (
             std::mem::take(&mut self.events),

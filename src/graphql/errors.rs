@@ -41,12 +41,18 @@ impl From<&Error> for UserError {
 impl From<Error> for async_graphql::Error {
     fn from(error: Error) -> Self {
         let field = error.field().map(str::to_owned);
-        async_graphql::Error::new(error.to_string()).extend_with(|_, extensions| {
-            extensions.set("code", error.code());
-            if let Some(field) = field {
-                extensions.set("field", field);
-            }
-        })
+        let mut shown =
+            async_graphql::Error::new(error.to_string()).extend_with(|_, extensions| {
+                extensions.set("code", error.code());
+                if let Some(field) = field {
+                    extensions.set("field", field);
+                }
+            });
+        // Whoever runs the operation may try again what has collided.
+        if matches!(error, Error::Collided) {
+            shown.source = Some(Arc::new(error));
+        }
+        shown
     }
 }
 

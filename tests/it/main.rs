@@ -36,6 +36,7 @@ mod explain;
 mod filters;
 mod harness;
 mod http;
+mod idempotency;
 mod identities;
 mod identity;
 mod isolation;

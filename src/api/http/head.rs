@@ -27,6 +27,7 @@ pub(super) fn origin(parts: &Parts, trusted_proxies: usize) -> Origin {
         address: forwarded::client(&parts.headers, trusted_proxies)
             .or(peer.map(|peer| peer.0.ip().to_canonical())),
         user_agent: user_agent.map(|text| text.chars().take(LONGEST_USER_AGENT).collect()),
+        work: None,
     }
 }
 

@@ -166,6 +166,7 @@ pub(super) fn status_of(code: &str) -> StatusCode {
         "UNAVAILABLE" => StatusCode::SERVICE_UNAVAILABLE,
         "TIMEOUT" => StatusCode::GATEWAY_TIMEOUT,
         "INTERNAL" => StatusCode::INTERNAL_SERVER_ERROR,
+        "IDEMPOTENCY_IN_PROGRESS" => StatusCode::CONFLICT,
         _ => StatusCode::BAD_REQUEST,
     }
 }

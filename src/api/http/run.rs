@@ -15,12 +15,14 @@ use super::body;
 use super::cache;
 use super::call::Call;
 use super::head::bearer;
+use super::idempotency::{self, Keyed};
 use super::prepare::{Transport, prepare, word_for};
 use super::problem::Problem;
 use super::{Arrival, Outcome, secrets};
 use crate::{
     access::Actor,
-    api::{Api, documents::Prepared, live::Start, spending},
+    api::{Answered, Api, documents::Prepared, live::Start, spending},
+    db::journal::{Origin, RequestWork},
 };
 
 /// Runs what a client asked for, and notes in `outcome` what it was.
@@ -37,6 +39,14 @@ pub(super) async fn run(
     bearer(&parts.headers)?;
     let prepared = prepare(api, call, transport, outcome).await?;
     execute(arrival, prepared, outcome).await
+}
+
+/// What came of a request.
+enum Ran {
+    /// It was answered.
+    Answered(Answered),
+    /// It was answered before, under its idempotency key.
+    Replayed(Answer),
 }
 
 /// Runs what may run.
@@ -67,20 +77,47 @@ pub(super) async fn execute(
             }
             None => None,
         };
+        let keyed = match idempotency::begin(arrival, actor.as_ref(), &prepared).await? {
+            Keyed::Replay(answer) => {
+                let spent = reserved.map(|reserved| reserved.settle(0));
+                return Ok((Ran::Replayed(answer), spent));
+            }
+            Keyed::Run(claim) => Some(claim),
+            Keyed::Without => None,
+        };
         if prepared.is_registered && actor.is_some() {
             api.documents().register(&prepared.document).await;
         }
+        let work = Arc::new(RequestWork::under(keyed));
+        let origin = Origin {
+            work: Some(Arc::clone(&work)),
+            ..origin.clone()
+        };
         let answered = api
-            .answer(actor, &prepared, outcome.price, directive, origin)
+            .answer(actor.clone(), &prepared, outcome.price, directive, &origin)
             .await;
+        if let (Some(actor), Some(claim)) = (&actor, &work.claim) {
+            let kept = work.has_written().then_some(&answered.response);
+            idempotency::settle(arrival, actor, claim, kept).await;
+        }
         let spent = reserved.map(|reserved| reserved.settle(answered.points));
-        Ok::<_, Problem>((answered, spent))
+        Ok::<_, Problem>((Ran::Answered(answered), spent))
     });
     // A resolver that panics must not take the connection with it: the client deserves an answer.
     let (answered, spent) = match AssertUnwindSafe(executed).catch_unwind().await {
         Ok(Ok(executed)) => executed?,
         Ok(Err(_)) => return Err(timed_out(api, outcome)),
         Err(_) => return Err(panicked(&outcome.request_id)),
+    };
+    let answered = match answered {
+        Ran::Answered(answered) => answered,
+        Ran::Replayed(mut answer) => {
+            answer.disable_compression();
+            if let Some(spent) = spent {
+                answer.set_cost(&spent);
+            }
+            return Ok(answer);
+        }
     };
     let mut answer = Answer::executed(answered.response);
     if secrets::may_be_in_answer(api.shape(), &prepared) {

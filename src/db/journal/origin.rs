@@ -1,9 +1,17 @@
-//! Where a request comes from.
+//! Where a request comes from, and what its units of work have in common.
 
-use std::net::IpAddr;
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use super::IdempotencyClaim;
 
 /// Where a request comes from: what log lines and audit entries say of it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Origin {
     /// Ties the answer, the log and the audit trail together: the client's own, if sane, else a new one.
     pub request_id: String,
@@ -11,6 +19,8 @@ pub struct Origin {
     pub address: Option<IpAddr>,
     /// The client's `user-agent`, shortened.
     pub user_agent: Option<String>,
+    /// What the units of work of one mutation have in common.
+    pub work: Option<Arc<RequestWork>>,
 }
 
 impl Origin {
@@ -21,5 +31,34 @@ impl Origin {
             request_id: name.into(),
             ..Self::default()
         }
+    }
+}
+
+/// What the units of work of one mutation have in common.
+#[derive(Debug, Default)]
+pub struct RequestWork {
+    /// The idempotency key that they are done under, if there is one.
+    pub claim: Option<IdempotencyClaim>,
+    has_written: AtomicBool,
+}
+
+impl RequestWork {
+    /// Under an idempotency key, or none.
+    #[must_use]
+    pub fn under(claim: Option<IdempotencyClaim>) -> Self {
+        Self {
+            claim,
+            ..Self::default()
+        }
+    }
+
+    /// Whether one of them may have been committed.
+    #[must_use]
+    pub fn has_written(&self) -> bool {
+        self.has_written.load(Ordering::Relaxed)
+    }
+
+    pub(in crate::db) fn note_written(&self) {
+        self.has_written.store(true, Ordering::Relaxed);
     }
 }

@@ -34,7 +34,7 @@ struct RequestEnd {
 }
 
 /// Codes of errors that are not the client's; an answer that also has data carries them with status 200.
-const FAULTS: [&str; 4] = ["INTERNAL", "TIMEOUT", "UNAVAILABLE", "BUSY"];
+const FAULTS: [&str; 4] = ["INTERNAL", "TIMEOUT", "UNAVAILABLE", "TENANT_BUSY"];
 /// A request whose client went away before the answer was ready; the status is the customary one for it in logs.
 const CANCELLED: RequestEnd = RequestEnd {
     status: 499,

@@ -14,6 +14,7 @@ use super::App;
 use crate::{
     crm,
     data::figures,
+    db::journal::idempotency,
     organization::members::reassignment,
     platform::{
         server::{self, ServerLimits, Shutdown},
@@ -114,6 +115,7 @@ impl App {
             &crm::OWNED,
             after.clone(),
         ));
+        tasks.spawn(idempotency::run(self.db.clone(), after.clone()));
         tasks.spawn(figures::run(
             self.db.clone(),
             Arc::clone(&self.metrics),

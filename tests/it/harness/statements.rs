@@ -6,7 +6,7 @@ use std::{
 };
 
 /// The tables whose rows belong to tenants. A coverage test holds this list against the catalogue.
-pub(crate) const TENANT_TABLES: [&str; 23] = [
+pub(crate) const TENANT_TABLES: [&str; 24] = [
     "activities",
     "activity_targets",
     "api_keys",
@@ -16,6 +16,7 @@ pub(crate) const TENANT_TABLES: [&str; 23] = [
     "contact_methods",
     "contacts",
     "events",
+    "idempotency_keys",
     "invitations",
     "leads",
     "memberships",
@@ -33,7 +34,11 @@ pub(crate) const TENANT_TABLES: [&str; 23] = [
 ];
 
 /// Statements of the system login that look across tenants, each for a reason.
-const BEYOND_TENANTS: [(&str, &str); 19] = [
+const BEYOND_TENANTS: [(&str, &str); 20] = [
+    (
+        "DELETE FROM idempotency_keys WHERE claimed_at < ",
+        "idempotency: keys of all tenants are forgotten after a day",
+    ),
     (
         "SELECT m.tenant_id FROM memberships m WHERE m.user_id = $1 ORDER BY",
         "accounts: what a person does to their account is audited in each of their tenants",

@@ -132,6 +132,9 @@ FROM generate_series(1, 4) n, LATERAL (SELECT 'Product ' || n || pg_temp.mark('p
 
 INSERT INTO tenant_seq (tenant_id, last_seq, epoch) VALUES (pg_temp.id('tenant', 1), 1, pg_temp.id('tenant', 2));
 
+INSERT INTO idempotency_keys (tenant_id, author, key_hash, request_hash, claim, claimed_until, claimed_at)
+VALUES (pg_temp.id('tenant', 1), 'user:' || pg_temp.member(1), '', '', pg_temp.id('tenant', 1), pg_temp.at(0), pg_temp.at(0));
+
 INSERT INTO events (tenant_id, seq, kind, entity, entity_id, version, record, visible_after, actor, request_id, occurred_at)
 VALUES (pg_temp.id('tenant', 1), 1, 'CREATED', 'company', pg_temp.id('company', 1), 1, '{}', '|', 'user:' || pg_temp.member(1),
         'arranged' || pg_temp.mark('events'), pg_temp.at(0));

@@ -15,10 +15,11 @@ const ROWS: usize = 4;
 const LONGEST: usize = 14_000;
 
 /// Tables that no field shows.
-const UNSHOWN: [&str; 5] = [
+const UNSHOWN: [&str; 6] = [
     "activity_targets",
     "business_figure_positions",
     "events",
+    "idempotency_keys",
     "tenant_seq",
     "opportunity_users",
 ];
