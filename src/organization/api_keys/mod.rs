@@ -232,7 +232,7 @@ changes_by_fields! {
             store::update(tx, self).await
         }
 
-        async fn after_change(&self, tx: &mut Tx, _: &Self) -> Result<()> {
+        async fn after_change(&mut self, tx: &mut Tx, _: &Self) -> Result<()> {
             let changed = AccessChange::Key(tx.tenant(), self.id);
             auth::publish_access_change(tx, changed).await
         }

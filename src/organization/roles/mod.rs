@@ -157,7 +157,7 @@ changes_by_fields! {
             store::update(tx, self).await
         }
 
-        async fn after_change(&self, tx: &mut Tx, before: &Self) -> Result<()> {
+        async fn after_change(&mut self, tx: &mut Tx, before: &Self) -> Result<()> {
             if self.fields.rights() == before.fields.rights() {
                 return Ok(());
             }
