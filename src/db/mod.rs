@@ -289,9 +289,9 @@ impl Db {
             let (mut attempts, began) = (connections.size(), Instant::now());
             loop {
                 let connection = connections.acquire().await?;
-                match Statements::begin(connection, (mode, &settings), (options.clone(), permit))
-                    .await
-                {
+                let begun =
+                    Statements::begin(connection, mode, &settings, options.clone(), permit).await;
+                match begun {
                     Ok(begun) => return Ok(begun),
                     // Nothing was done on it.
                     Err((error, returned))

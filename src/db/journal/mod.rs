@@ -17,6 +17,6 @@ pub(crate) use chain::append as append_entries;
 pub use entry::{Changes, Entry, is_circumstance};
 pub use hints::Hints;
 pub use origin::Origin;
-pub use outbox::{Event, EventKind};
-pub(crate) use outbox::{append, append_story};
+pub(crate) use outbox::{Commit, append, append_pending};
+pub use outbox::{Event, EventKind, EventSubject, Pending};
 pub use recorder::{Recorder, Recording, Whom};
