@@ -16,10 +16,10 @@
 //! - [`api`]: the service: schema, HTTP, sockets, subscriptions, response cache, query cost, explorer.
 //! - [`tools`]: the executable: configuration, everything put together, the command line, one command on one machine.
 //!
-//! Domains are all alike inside. `mod.rs` has the verbs, `model.rs` the types and rules, `store.rs` the SQL. Of the schema,
-//! `model.rs` has the fields that are columns as they are, `graphql.rs` what else can be read, `filter.rs` which and in what
-//! order, `mutation.rs` what can be changed, `subscription.rs` what can be watched, and `projection.rs` which other fields
-//! follow from columns. Then one file per business act.
+//! Domains are all alike inside. `mod.rs` has the verbs, `model.rs` the types and rules, `record.rs` what follows from a
+//! record's changes, `store.rs` the SQL. Of the schema, `model.rs` has the fields that are columns as they are, `graphql.rs`
+//! what else can be read, `filter.rs` which and in what order, `mutation.rs` what can be changed, `subscription.rs` what can
+//! be watched, and `projection.rs` which other fields follow from columns. Then one file per business act.
 //!
 //! Beside `src`: `migrations/` says how tables came about, `policies/` says who may see what now.
 //!

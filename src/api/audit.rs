@@ -2,6 +2,7 @@
 
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
+use dealgraph_derive::connection_args;
 
 use crate::{
     api::{Node, node},
@@ -14,7 +15,7 @@ use crate::{
     entity::FieldDiff,
     graphql::{
         Connection, ContextExt as _, Filter, ListArgs, Listing,
-        filters::{Conditions, DateTimeFilter, IdFilter, TextFilter},
+        filters::{Conditions, DateTimeFilter, IdFilter, TextFilter, order_input},
         scalars::{BigInt, JsonValue},
     },
     organization::{
@@ -222,23 +223,9 @@ impl Filter for AuditFilter {
     }
 }
 
-/// One criterion of the order of the audit log.
-#[derive(Debug, InputObject)]
-pub struct AuditOrder {
-    /// What to sort by.
-    field: AuditOrderField,
-    /// Which way.
-    #[graphql(default_with = "Direction::Desc")]
-    direction: Direction,
-}
-
-impl From<AuditOrder> for OrderTerm<AuditOrderField> {
-    fn from(order: AuditOrder) -> Self {
-        Self {
-            field: order.field,
-            direction: order.direction,
-        }
-    }
+order_input! {
+    /// One criterion of the order of the audit log.
+    pub AuditOrder(AuditOrderField), descending
 }
 
 const USUAL_ORDER: OrderTerm<AuditOrderField> = OrderTerm {
@@ -250,21 +237,15 @@ const USUAL_ORDER: OrderTerm<AuditOrderField> = OrderTerm {
 #[derive(Default)]
 pub struct AuditQuery;
 
+#[connection_args]
 #[Object]
 impl AuditQuery {
     /// The tenant's audit log, the newest first unless ordered otherwise; empty without the permission `audit:read`.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn audit_log(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-        filter: Option<AuditFilter>,
-        order_by: Option<Vec<AuditOrder>>,
+        #[list(never_archived)] args: ListArgs<AuditFilter, AuditOrder>,
     ) -> Result<Connection<AuditEntry>> {
-        let args = ListArgs::new((first, after), (last, before), filter, order_by);
         Listing::read(ctx, args.query(ctx.request().actor().tenant, USUAL_ORDER)?).await
     }
 }

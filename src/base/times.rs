@@ -17,7 +17,7 @@ const COMPARED: RangeInclusive<i32> = 1..=9999;
 /// # Errors
 /// `OUT_OF_RANGE` on `field` for a time beyond the years 1900 to 2200.
 pub fn check_time(field: &str, time: DateTime<Utc>) -> Result<()> {
-    within(WRITTEN, &time, (field, "a time"))
+    within(WRITTEN, &time, field, "a time")
 }
 
 /// Refuses a day that is no day of a record's.
@@ -25,7 +25,7 @@ pub fn check_time(field: &str, time: DateTime<Utc>) -> Result<()> {
 /// # Errors
 /// `OUT_OF_RANGE` on `field` for a day beyond the years 1900 to 2200.
 pub fn check_date(field: &str, day: NaiveDate) -> Result<()> {
-    within(WRITTEN, &day, (field, "a day"))
+    within(WRITTEN, &day, field, "a day")
 }
 
 /// Refuses a time that nothing can be compared with.
@@ -33,7 +33,7 @@ pub fn check_date(field: &str, day: NaiveDate) -> Result<()> {
 /// # Errors
 /// `OUT_OF_RANGE` for a time beyond the years 1 to 9999.
 pub fn check_compared_time(time: DateTime<Utc>) -> Result<()> {
-    within(COMPARED, &time, ("", "a time"))
+    within(COMPARED, &time, "", "a time")
 }
 
 /// Refuses a day that nothing can be compared with.
@@ -41,14 +41,10 @@ pub fn check_compared_time(time: DateTime<Utc>) -> Result<()> {
 /// # Errors
 /// `OUT_OF_RANGE` for a day beyond the years 1 to 9999.
 pub fn check_compared_date(day: NaiveDate) -> Result<()> {
-    within(COMPARED, &day, ("", "a day"))
+    within(COMPARED, &day, "", "a day")
 }
 
-fn within(
-    years: RangeInclusive<i32>,
-    when: &impl Datelike,
-    (field, what): (&str, &str),
-) -> Result<()> {
+fn within(years: RangeInclusive<i32>, when: &impl Datelike, field: &str, what: &str) -> Result<()> {
     if years.contains(&when.year()) {
         return Ok(());
     }

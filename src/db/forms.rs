@@ -50,7 +50,7 @@ pub(super) async fn bring(connection: &mut PgConnection) -> Result<(), sqlx::Err
         sqlx::query_as(COLUMNS).fetch_all(&mut *connection).await?;
     for (table, column) in &columns {
         for (form, condition) in forms(column) {
-            bring_column(connection, (table, column), (*form, condition)).await?;
+            bring_column(connection, table, column, *form, condition).await?;
         }
     }
     sqlx::query("INSERT INTO app.text_forms (version) VALUES ($1)")
@@ -62,8 +62,10 @@ pub(super) async fn bring(connection: &mut PgConnection) -> Result<(), sqlx::Err
 
 async fn bring_column(
     connection: &mut PgConnection,
-    (table, column): (&str, &str),
-    (form, condition): (Form, &str),
+    table: &str,
+    column: &str,
+    form: Form,
+    condition: &str,
 ) -> Result<(), sqlx::Error> {
     let read = format!(
         "SELECT ctid::text, {column} FROM {table}

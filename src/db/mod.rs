@@ -240,7 +240,7 @@ impl Db {
         let reads = ReadTx::new(statements, Arc::clone(actor), self.clock.now());
         let mut tx = Tx::new(reads);
         let done = work(&mut tx).await?;
-        if let Some(request) = origin.work.as_ref().filter(|_| tx.has_story()) {
+        if let Some(request) = origin.work.as_ref().filter(|_| tx.has_pending()) {
             // A worker that goes on in the actor's name has no part in the request's key.
             if let Some(claim) = request.claim.as_ref().filter(|claim| claim.is_of(&tx)) {
                 journal::idempotency::note_written(&mut tx, claim).await?;
@@ -320,9 +320,9 @@ impl Db {
             let (mut attempts, began) = (connections.size(), Instant::now());
             loop {
                 let connection = connections.acquire().await?;
-                match Statements::begin(connection, (mode, &settings), (options.clone(), permit))
-                    .await
-                {
+                let begun =
+                    Statements::begin(connection, mode, &settings, options.clone(), permit).await;
+                match begun {
                     Ok(begun) => return Ok(begun),
                     // Nothing was done on it.
                     Err((error, returned))

@@ -214,7 +214,7 @@ impl<F: OrderField> Rendering<'_, F> {
         let (alias, column) = replaced.map_or(("t.", column), |(_, link)| ("", *link));
         match absent {
             None => sql.push(alias).push(column),
-            Some(absent) => predicate::push_or_absent(sql, (alias, column), absent),
+            Some(absent) => predicate::push_or_absent(sql, alias, column, absent),
         };
     }
 

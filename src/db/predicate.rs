@@ -144,10 +144,10 @@ impl Predicate {
             Self::All(parts) if is_contradiction(parts) => {
                 sql.push("false");
             }
-            Self::All(parts) => join(sql, parts, (" AND ", "true"), |sql, part| {
+            Self::All(parts) => join(sql, parts, " AND ", "true", |sql, part| {
                 part.render(sql, alias, tenant)
             }),
-            Self::Any(parts) => join(sql, parts, (" OR ", "false"), |sql, part| {
+            Self::Any(parts) => join(sql, parts, " OR ", "false", |sql, part| {
                 part.render(sql, alias, tenant)
             }),
             Self::Not(inner) => {
@@ -239,7 +239,7 @@ fn push_indexed(
         return;
     };
     sql.push("(");
-    push_or_absent(sql, (&format!("{alias}."), column.name), absent);
+    push_or_absent(sql, &format!("{alias}."), column.name, absent);
     condition(sql);
     sql.push(" AND ");
     push_column(sql, alias, column.name);
@@ -250,7 +250,8 @@ fn push_indexed(
 /// row-level security. The indexes are on the same expression.
 pub(super) fn push_or_absent<'a>(
     sql: &'a mut QueryBuilder<Postgres>,
-    (alias, column): (&str, &'static str),
+    alias: &str,
+    column: &'static str,
     absent: &'static str,
 ) -> &'a mut QueryBuilder<Postgres> {
     sql.push("CASE WHEN ")
@@ -264,7 +265,8 @@ pub(super) fn push_or_absent<'a>(
 fn join<T>(
     sql: &mut QueryBuilder<Postgres>,
     parts: &[T],
-    (separator, empty): (&'static str, &'static str),
+    separator: &'static str,
+    empty: &'static str,
     mut render: impl FnMut(&mut QueryBuilder<Postgres>, &T),
 ) {
     if parts.is_empty() {

@@ -81,8 +81,10 @@ impl Statements {
     /// end, and given back when there is no transaction.
     pub(super) async fn begin(
         pooled: PooledConnection,
-        (mode, settings): (Mode, &str),
-        (options, permit): (StatementOptions, Option<Permit>),
+        mode: Mode,
+        settings: &str,
+        options: StatementOptions,
+        permit: Option<Permit>,
     ) -> Result<Self, (sqlx::Error, Option<Permit>)> {
         let mut statements = Self {
             pooled: Some(pooled),

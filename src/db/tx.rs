@@ -11,7 +11,7 @@ use super::Statements;
 use crate::{
     access::Actor,
     base::{error::Result, ids::TenantId},
-    db::journal::{self, Entry, Event, Origin},
+    db::journal::{self, Commit, Entry, Event, Origin, Pending},
 };
 
 /// What an actor reads by: statements in the actor's name, at one instant. Nothing can be emitted from here, since nobody
@@ -54,16 +54,14 @@ impl ReadTx {
 /// commits.
 pub struct Tx {
     reads: ReadTx,
-    events: Vec<Event>,
-    entries: Vec<Entry>,
+    pending: Pending,
 }
 
 impl Tx {
     pub(super) fn new(reads: ReadTx) -> Self {
         Self {
             reads,
-            events: Vec::new(),
-            entries: Vec::new(),
+            pending: Pending::default(),
         }
     }
 
@@ -77,38 +75,36 @@ impl Tx {
     ///
     /// What only followed for the same record before is a part of it.
     pub fn emit(&mut self, event: Event) {
-        self.events
-            .retain(|earlier| !(earlier.only_follows() && earlier.is_about_the_same(&event)));
-        self.entries.push(Entry::of(&event, &self.author()));
-        self.events.push(event);
+        let entry = Entry::of(&event, &self.author());
+        let Pending { events, entries } = &mut self.pending;
+        events.retain(|earlier| !(earlier.only_follows() && earlier.is_about_the_same(&event)));
+        entries.push(entry);
+        events.push(event);
     }
 
     /// Notes what follows from something that is emitted too, and is no act of its own: those who watch are told, and
     /// the audit log says nothing of it.
     pub fn follow_up(&mut self, event: Event) {
-        self.events.push(event);
+        self.pending.events.push(event);
     }
 
     /// Notes something for the audit log that is no event.
     pub fn note(&mut self, entry: Entry) {
-        self.entries.push(entry);
+        self.pending.entries.push(entry);
     }
 
     /// The first event of those that are to be told.
     pub(super) fn first_event(&self) -> Option<&Event> {
-        self.events.first()
+        self.pending.events.first()
     }
 
     /// Whether anything is to be told or audited.
-    pub(super) fn has_story(&self) -> bool {
-        !self.events.is_empty() || !self.entries.is_empty()
+    pub(super) fn has_pending(&self) -> bool {
+        !self.pending.events.is_empty() || !self.pending.entries.is_empty()
     }
 
-    pub(crate) fn take_story(&mut self) -> (Vec<Event>, Vec<Entry>) {
-        (
-            std::mem::take(&mut self.events),
-            std::mem::take(&mut self.entries),
-        )
+    pub(crate) fn take_pending(&mut self) -> Pending {
+        std::mem::take(&mut self.pending)
     }
 
     pub(super) async fn commit(self) -> Result<()> {
@@ -144,8 +140,8 @@ impl SystemTx {
         entries: Vec<Entry>,
         origin: &Origin,
     ) -> Result<()> {
-        let place = (tenant, self.now);
-        journal::append_entries(self, place, &[], (entries, origin)).await?;
+        let commit = self.commit_for(tenant, origin);
+        journal::append_entries(self, commit, &[], entries).await?;
         Ok(())
     }
 
@@ -158,13 +154,22 @@ impl SystemTx {
         &mut self,
         tenant: TenantId,
         author: &str,
-        (events, mut entries): (Vec<Event>, Vec<Entry>),
+        mut pending: Pending,
         origin: &Origin,
     ) -> Result<()> {
-        entries.extend(events.iter().map(|event| Entry::of(event, author)));
-        let place = (tenant, self.now);
-        journal::append_story(self, place, author, (events, entries), origin).await?;
+        let of_events = pending.events.iter().map(|event| Entry::of(event, author));
+        pending.entries.extend(of_events);
+        let commit = self.commit_for(tenant, origin);
+        journal::append_pending(self, commit, author, pending).await?;
         Ok(())
+    }
+
+    fn commit_for<'o>(&self, tenant: TenantId, origin: &'o Origin) -> Commit<'o> {
+        Commit {
+            tenant,
+            at: self.now,
+            origin,
+        }
     }
 
     /// Makes what was done last.

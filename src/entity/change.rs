@@ -61,12 +61,12 @@ pub trait Changeable: Entity + Clone {
         update(tx, self)
     }
 
-    /// What follows from a change for other rows, before its event is emitted.
+    /// What follows from a change for other rows, and from those for the record, before its event is emitted.
     ///
     /// # Errors
     /// The database.
     fn after_change(
-        &self,
+        &mut self,
         _tx: &mut Tx,
         _before: &Self,
     ) -> impl Future<Output = Result<()>> + Send {
@@ -125,7 +125,7 @@ pub async fn save<R: Changeable>(
         return Ok(before);
     }
     after.stamps_mut().touch(tx);
-    let after = after.write(tx).await?;
+    let mut after = after.write(tx).await?;
     after.after_change(tx, &before).await?;
     emit_changed(tx, kind, (&before, &before.told()), (&after, &after.told()));
     Ok(after)
@@ -207,11 +207,7 @@ pub fn emit_changed<R: Entity, F: Serialize>(
 
 /// Emits the event of a record that a change of another one affects: it keeps its version. What the changed columns
 /// were before is not known.
-pub fn emit_followed<R: Entity>(
-    tx: &mut Tx,
-    (record, visible_before): (&R, String),
-    changed: &[&str],
-) {
+pub fn emit_followed<R: Entity>(tx: &mut Tx, record: &R, visible_before: String, changed: &[&str]) {
     tx.follow_up(Event {
         kind: EventKind::Updated,
         entity: R::KIND,

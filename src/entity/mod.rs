@@ -18,9 +18,9 @@ pub use change::{Changeable, change, emit_changed, emit_created, emit_followed, 
 pub use delete::delete;
 pub use diff::{FieldDiff, shown_to};
 pub use ownership::{
-    KindOf, Owned, OwnedKind, OwnedKinds, Ownership, owned_by, place_owners, require_owners,
+    IdPage, KindOf, Owned, OwnedKind, OwnedKinds, Ownership, owned_by, place_owners, require_owners,
 };
-pub use quota::require_room;
+pub use quota::{Quota, require_room};
 pub use stamps::{CREATED, Stamps, UNARCHIVED};
 pub use store::{insert, update};
 

@@ -130,6 +130,15 @@ fn refuse_suspended(tx: &Tx, is_suspended: bool, field: &str) -> Result<()> {
     Ok(())
 }
 
+/// Which part of a list of ids, in their order.
+#[derive(Debug, Clone, Copy)]
+pub struct IdPage {
+    /// Those after this one.
+    pub after: Uuid,
+    /// At most so many.
+    pub limit: i64,
+}
+
 /// The next records that a member owns, in the order of their ids; with a team path only those with another one.
 ///
 /// # Errors
@@ -138,7 +147,7 @@ pub async fn owned_by<R: Entity>(
     tx: &mut Tx,
     owner: UserId,
     but_not_at: Option<Option<&str>>,
-    (after, limit): (Uuid, i64),
+    page: IdPage,
 ) -> Result<Vec<Uuid>> {
     let mut sql = Sql::new("SELECT t.")
         .push(R::ID_COLUMN)
@@ -157,11 +166,11 @@ pub async fn owned_by<R: Entity>(
         .push(" AND t.")
         .push(R::ID_COLUMN)
         .push(" > ")
-        .bind(after)
+        .bind(page.after)
         .push(" ORDER BY t.")
         .push(R::ID_COLUMN)
         .push(" LIMIT ")
-        .bind(limit);
+        .bind(page.limit);
     tx.column(sql).await
 }
 
@@ -174,7 +183,7 @@ pub trait Owned: Entity {
     fn of_person(
         tx: &mut Tx,
         person: UserId,
-        page: (Uuid, i64),
+        page: IdPage,
     ) -> impl Future<Output = Result<Vec<Uuid>>> + Send {
         owned_by::<Self>(tx, person, None, page)
     }
@@ -205,7 +214,7 @@ pub trait OwnedKind: Send + Sync {
         tx: &'t mut Tx,
         person: UserId,
         but_not_at: Option<Option<&'t str>>,
-        page: (Uuid, i64),
+        page: IdPage,
     ) -> BoxFuture<'t, Result<Vec<Uuid>>>;
 
     /// See [`Owned::reassign`].
@@ -242,7 +251,7 @@ impl<R: Owned> OwnedKind for KindOf<R> {
         tx: &'t mut Tx,
         person: UserId,
         but_not_at: Option<Option<&'t str>>,
-        page: (Uuid, i64),
+        page: IdPage,
     ) -> BoxFuture<'t, Result<Vec<Uuid>>> {
         match but_not_at {
             None => R::of_person(tx, person, page).boxed(),

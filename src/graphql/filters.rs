@@ -158,22 +158,32 @@ macro_rules! enum_filter {
 
         impl From<$name> for $crate::graphql::filters::ComparatorParts<$kind> {
             fn from(filter: $name) -> Self {
-                Self::of_enum((filter.eq, filter.neq), (filter.r#in, filter.nin))
+                Self::of_enum(filter.eq, filter.neq, filter.r#in, filter.nin)
             }
         }
     };
 }
 
-/// Declares one criterion of an order by these fields.
+/// Declares one criterion of an order by these fields: ascending unless the client says otherwise, or `descending`.
 macro_rules! order_input {
     ($(#[$doc:meta])* $visible:vis $name:ident($field:ty)) => {
+        $crate::graphql::filters::order_input! {
+            @ "crate::db::Direction::Asc" $(#[$doc])* $visible $name($field)
+        }
+    };
+    ($(#[$doc:meta])* $visible:vis $name:ident($field:ty), descending) => {
+        $crate::graphql::filters::order_input! {
+            @ "crate::db::Direction::Desc" $(#[$doc])* $visible $name($field)
+        }
+    };
+    (@ $usual:tt $(#[$doc:meta])* $visible:vis $name:ident($field:ty)) => {
         $(#[$doc])*
         #[derive(Debug, async_graphql::InputObject)]
         $visible struct $name {
             /// What to sort by.
             field: $field,
             /// Which way.
-            #[graphql(default_with = "crate::db::Direction::Asc")]
+            #[graphql(default_with = $usual)]
             direction: $crate::db::Direction,
         }
 
@@ -193,8 +203,10 @@ pub(crate) use {enum_filter, order_input};
 impl<T> ComparatorParts<T> {
     /// Equal to a value or not, and one or none of several.
     pub fn of_enum(
-        (eq, neq): (MaybeUndefined<T>, MaybeUndefined<T>),
-        (one_of, none_of): (MaybeUndefined<Vec<T>>, MaybeUndefined<Vec<T>>),
+        eq: MaybeUndefined<T>,
+        neq: MaybeUndefined<T>,
+        one_of: MaybeUndefined<Vec<T>>,
+        none_of: MaybeUndefined<Vec<T>>,
     ) -> Self {
         Self {
             eq,

@@ -16,7 +16,8 @@ use crate::{
 pub fn refuse_masked<T>(
     rights: &Rights,
     what: Sensitivity,
-    (change, field): (&MaybeUndefined<T>, &str),
+    change: &MaybeUndefined<T>,
+    field: &str,
 ) -> Result<()> {
     match change.is_undefined() || what.is_shown(rights) {
         true => Ok(()),

@@ -98,6 +98,14 @@ pub(super) enum Missing {
     Id,
 }
 
+/// A document that a client has named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct NamedDocument {
+    hash: Hash,
+    /// None of one that is parsed already.
+    text: Option<String>,
+}
+
 /// The documents that are known.
 pub(super) struct Documents {
     parsed: Cache<Hash, Arc<Document>>,
@@ -118,34 +126,31 @@ impl Documents {
         }
     }
 
-    /// The text that a client names, with its hash; no text for a document that is parsed already.
+    /// The document that a client names.
     ///
     /// # Errors
     /// [`Missing`].
-    pub(super) async fn text(&self, named: Named) -> Result<(Option<String>, Hash), Missing> {
-        match named {
-            Named::Text(text) => {
-                let hash = Sha256::digest(&text).into();
-                Ok((Some(text), hash))
-            }
+    pub(super) async fn find(&self, named: Named) -> Result<NamedDocument, Missing> {
+        let (hash, text) = match named {
+            Named::Text(text) => (Sha256::digest(&text).into(), Some(text)),
             Named::Registered(text, hash) if Sha256::digest(&text)[..] == hash => {
-                Ok((Some(text), hash))
+                (hash, Some(text))
             }
-            Named::Registered(..) => Err(Missing::Mismatch),
-            Named::Hash(hash) if self.parsed.contains_key(&hash) => Ok((None, hash)),
+            Named::Registered(..) => return Err(Missing::Mismatch),
+            Named::Hash(hash) if self.parsed.contains_key(&hash) => (hash, None),
             Named::Hash(hash) => {
                 let text = match self.trusted.by_hash(&hash) {
                     Some(text) => Some(text.to_owned()),
                     None => self.registered.get(&hash).await,
                 };
-                let text = text.ok_or(Missing::Hash)?;
-                Ok((Some(text), hash))
+                (hash, Some(text.ok_or(Missing::Hash)?))
             }
             Named::Id(id) => {
                 let (text, hash) = self.trusted.by_id(&id).ok_or(Missing::Id)?;
-                Ok((Some(text.to_owned()), *hash))
+                (*hash, Some(text.to_owned()))
             }
-        }
+        };
+        Ok(NamedDocument { hash, text })
     }
 
     /// Stores a text that the client will name by its hash, for all servers.
@@ -158,15 +163,16 @@ impl Documents {
         self.trusted.by_hash(&document.hash).is_some()
     }
 
-    /// The document with a hash; `read` scans and parses a text that is not cached, and counts its tokens.
+    /// A document that was named; `read` scans and parses a text that is not cached, and counts its tokens.
     ///
     /// # Errors
     /// What `read` fails with; such a text is not cached.
     pub(super) fn get<E>(
         &self,
-        (text, hash): (Option<String>, Hash),
+        named: NamedDocument,
         read: impl FnOnce(&str) -> Result<(usize, Read), E>,
     ) -> Result<Option<Arc<Document>>, E> {
+        let NamedDocument { hash, text } = named;
         if let Some(known) = self.parsed.get(&hash) {
             return Ok(Some(known));
         }
@@ -190,8 +196,8 @@ mod tests {
         let documents = Documents::new(DocumentStore::new(&RedisAddress::none()), Arc::default());
         let mut reads = 0;
         let mut get = async |text: &str| {
-            let text = documents.text(Named::Text(text.to_owned())).await;
-            documents.get(text.expect("it is given"), |text| {
+            let named = documents.find(Named::Text(text.to_owned())).await;
+            documents.get(named.expect("it is given"), |text| {
                 reads += 1;
                 operation::read(text).map(|read| (1, read))
             })
@@ -208,14 +214,18 @@ mod tests {
         assert!(get("{ b }").await.is_ok());
         assert!(get("{").await.is_err() && get("{").await.is_err());
         assert_eq!(reads, 4);
-        let by_hash = documents.text(Named::Hash(first.hash)).await;
-        assert_eq!(by_hash, Ok((None, first.hash)));
+        let by_hash = documents.find(Named::Hash(first.hash)).await;
+        let is_parsed = NamedDocument {
+            hash: first.hash,
+            text: None,
+        };
+        assert_eq!(by_hash, Ok(is_parsed));
         let unknown = Sha256::digest("{").into();
         assert_eq!(
-            documents.text(Named::Hash(unknown)).await,
+            documents.find(Named::Hash(unknown)).await,
             Err(Missing::Hash)
         );
         let wrong = Named::Registered("{ a }".to_owned(), unknown);
-        assert_eq!(documents.text(wrong).await, Err(Missing::Mismatch));
+        assert_eq!(documents.find(wrong).await, Err(Missing::Mismatch));
     }
 }

@@ -191,7 +191,8 @@ impl Answer {
 /// Writes the answer. Larger than allowed, it becomes the problem that says so.
 pub(super) async fn finish(
     mut answer: Answer,
-    (media, coding): (Media, Option<Coding>),
+    media: Media,
+    coding: Option<Coding>,
     mut outcome: Outcome,
     limits: &Limits,
 ) -> Response {
@@ -353,7 +354,7 @@ mod tests {
             response_bytes: 4_096,
             ..Limits::default()
         };
-        let (parts, body) = finish(answer, (media, None), outcome, &limits)
+        let (parts, body) = finish(answer, media, None, outcome, &limits)
             .await
             .into_parts();
         let body = body.collect().await.expect("a body in memory").to_bytes();

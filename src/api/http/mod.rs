@@ -128,7 +128,7 @@ async fn graphql(State(api): State<Arc<Api>>, request: Request) -> Response {
         true => Media::GraphqlResponse,
         false => Media::Json,
     });
-    finish(answer, (media, coding), outcome, api.limits()).await
+    finish(answer, media, coding, outcome, api.limits()).await
 }
 
 async fn walk(arrival: &Arrival<'_>, body: Body, outcome: &mut Outcome) -> Result<Answer, Problem> {

@@ -71,8 +71,8 @@ pub(in crate::api) async fn prepare(
 ) -> Result<Prepared, Problem> {
     let is_registered = matches!(call.document, Named::Registered(..));
     let documents = api.documents();
-    let text = documents.text(call.document).await?;
-    let document = documents.get(text, |text| {
+    let named = documents.find(call.document).await?;
+    let document = documents.get(named, |text| {
         let tokens = scan(text, api.limits())?;
         Ok::<_, Problem>((tokens, operation::read(text)?))
     })?;

@@ -92,7 +92,7 @@ fn below(below: &SubSelection, variables: &Variables) -> Items {
             if others.type_key().is_none() {
                 items.push(type_field());
             }
-            by_type((of, others), possible, variables, &mut items);
+            by_type(of, others, possible, variables, &mut items);
         }
     }
     items
@@ -101,7 +101,8 @@ fn below(below: &SubSelection, variables: &Variables) -> Items {
 /// The executor would run a field of an interface twice that is selected of all objects and, with other fields below it,
 /// of those of a type. Then the types are selected separately.
 fn by_type(
-    (of, others): (&IndexMap<Name, CollectedFields>, &CollectedFields),
+    of: &IndexMap<Name, CollectedFields>,
+    others: &CollectedFields,
     possible: &[Name],
     variables: &Variables,
     items: &mut Items,

@@ -160,7 +160,7 @@ impl<'a> WeightWalk<'a> {
             known.map_or(ParentType::Unknown, |known| self.parent_type(&known.target));
         let below = self.set(&field.selection_set.node, parent_type);
         let filters = known.map_or_else(Filters::default, |known| self.filters(field, known));
-        let weight = self.rows(field, (parent, known), below);
+        let weight = self.rows(field, parent, known, below);
         Weight {
             filters: weight.filters.beside(filters),
             ..weight
@@ -169,10 +169,10 @@ impl<'a> WeightWalk<'a> {
 
     /// The filters of a field. The first one beyond the limits is remembered.
     fn filters(&self, field: &Field, known: &'a FieldShape) -> Filters {
-        let counting = Counting::new(self.shape, &self.values, &self.counted);
+        let counting = Counting::new(self.shape, &self.values, &self.counted, self.limits);
         let filters = counting.of(field, known);
         if let Err(refusal) = filters.check(self.limits) {
-            let located = || counting.check(field, known, self.limits).err();
+            let located = || counting.check(field, known).err();
             self.refused.get_or_init(|| located().unwrap_or(refusal));
         }
         filters
@@ -182,7 +182,8 @@ impl<'a> WeightWalk<'a> {
     fn rows(
         &self,
         field: &Field,
-        (parent, known): (Option<&'a TypeShape>, Option<&'a FieldShape>),
+        parent: Option<&'a TypeShape>,
+        known: Option<&'a FieldShape>,
         below: Weight,
     ) -> Weight {
         let name = field.name.node.as_str();

@@ -45,7 +45,7 @@ pub async fn follow(tx: &mut Tx, target: Target, visible_to: &str) -> Result<()>
         if let Some(was) = before.remove(&activity.key())
             && was != activity.visible_to
         {
-            entity::emit_followed(tx, (&activity, was), &[]);
+            entity::emit_followed(tx, &activity, was, &[]);
         }
     }
     Ok(())
@@ -68,21 +68,21 @@ pub async fn leave(tx: &mut Tx, target: Target) -> Result<()> {
 }
 
 /// Follows the records that changed hands between reading them and linking them to `activities`, which are this
-/// transaction's own; who changed such a record has told all others. `seen` is what was read of the records.
+/// transaction's own; who changed such a record has told all others. `seen` is how the records were seen then.
 pub(super) async fn catch_up(
     tx: &mut Tx,
-    seen: HashMap<Target, String>,
+    seen: HashMap<Target, Link>,
     activities: &mut [Activity],
 ) -> Result<()> {
     if seen.is_empty() {
         return Ok(());
     }
-    let now = store::visible_to_of(tx, seen.keys().copied()).await?;
+    let mut now = store::links_to(tx, seen.keys().copied()).await?;
     let mut late = Vec::new();
     for (target, was) in seen {
-        let is = now.get(&target).ok_or_else(|| target.not_found())?;
-        if *is != was {
-            late.push(Link::new(target, is));
+        let is = now.remove(&target).ok_or_else(|| target.not_found())?;
+        if is != was {
+            late.push(is);
         }
     }
     if late.is_empty() {
@@ -99,7 +99,8 @@ pub(super) async fn catch_up(
         .collect();
     for activity in activities {
         if let Some(fresh) = again.remove(&activity.id) {
-            *activity = fresh;
+            let links = std::mem::take(&mut activity.links);
+            *activity = Activity { links, ..fresh };
         }
     }
     Ok(())

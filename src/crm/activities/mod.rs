@@ -10,24 +10,21 @@ mod loader;
 mod model;
 mod mutation;
 mod projection;
+mod record;
 mod store;
 mod subscription;
 mod target;
-
-use std::collections::HashMap;
-
-use serde::Serialize;
 
 pub use filter::{ActivityFilter, ActivityOrder};
 pub use follow::{follow, leave};
 pub use graphql::ActivityQuery as Query;
 pub(crate) use graphql::{OF_COMPANY, OF_CONTACT, OF_LEAD, OF_OPPORTUNITY, below};
 pub use model::{
-    Activity, ActivityDirection, ActivityFields, ActivityKind, ActivityOrderField, ActivityStatus,
-    NewActivity,
+    Activity, ActivityDirection, ActivityFields, ActivityKind, ActivityStatus, NewActivity,
 };
 pub use mutation::ActivityMutation as Mutation;
 pub(crate) use projection::listed;
+pub use record::ActivityOrderField;
 pub use subscription::{ActivityEvent, ActivitySubscription as Subscription};
 pub use target::{MAX_TARGETS, Target};
 
@@ -40,8 +37,7 @@ use crate::{
         ids::{ActivityId, Typed as _},
     },
     db::{Tx, journal::EventKind, list},
-    entity::Owned,
-    entity::{self, Stamps},
+    entity::{self, Changeable as _, Owned, Stamps},
 };
 use target::{Link, Links, distinct, last_done};
 
@@ -80,28 +76,30 @@ pub async fn create_many(tx: &mut Tx, new: Vec<NewActivity>) -> Result<Vec<Activ
             .map(|activity| &mut activity.fields.ownership),
     )
     .await?;
-    let seen = store::visible_to_of(tx, targets.iter().flatten().copied()).await?;
+    let seen = store::links_to(tx, targets.iter().flatten().copied()).await?;
     let mut links = Links::with_capacity(activities.len());
     for (activity, targets) in activities.iter_mut().zip(targets) {
-        let linked = targets.into_iter().map(|target| {
-            let visible_to = seen.get(&target).ok_or_else(|| target.not_found())?;
-            Ok(Link::new(target, visible_to))
-        });
+        let linked = targets
+            .into_iter()
+            .map(|target| seen.get(&target).cloned().ok_or_else(|| target.not_found()));
         activity.links = linked.collect::<Result<_>>()?;
         links.insert(activity.id, activity.links.clone());
     }
 
     let mut created = entity::insert(tx, &activities).await?;
+    for activity in &mut created {
+        activity.links = links.remove(&activity.id).unwrap_or_default();
+    }
     let linked = created
         .iter()
-        .map(|activity| (activity, links[&activity.id].as_slice()))
+        .map(|activity| (activity, activity.links.as_slice()))
         .collect();
     // Before the links: they lock the records too, but weaker, and two who raise a lock can wait for each other.
-    store::move_last_activity(tx, last_done(&created, &links)).await?;
+    store::move_last_activity(tx, last_done(&created)).await?;
     store::insert_links(tx, linked).await?;
     follow::catch_up(tx, seen, &mut created).await?;
     for activity in &created {
-        entity::emit_created(tx, activity, &Told::new(activity, &links[&activity.id]));
+        entity::emit_created(tx, activity, &activity.told());
     }
     Ok(created)
 }
@@ -128,8 +126,8 @@ pub async fn update(
     targets: Option<Vec<Target>>,
     change: impl FnOnce(&mut ActivityFields) -> Result<()>,
 ) -> Result<Activity> {
-    let before: Activity = entity::lock(tx, id.uuid(), expected_version).await?;
-    let old_links = store::links_of(tx, &[id.uuid()])
+    let mut before: Activity = entity::lock(tx, id.uuid(), expected_version).await?;
+    before.links = store::links_of(tx, &[id.uuid()])
         .await?
         .remove(&id)
         .unwrap_or_default();
@@ -139,27 +137,11 @@ pub async fn update(
     if after.fields.ownership != before.fields.ownership {
         entity::place_owners(tx, [&mut after.fields.ownership]).await?;
     }
-    let (links, seen) = match targets {
-        Some(targets) => relinked(tx, &old_links, targets).await?,
-        None => (old_links.clone(), HashMap::new()),
-    };
-    if after.fields == before.fields && links == old_links {
-        return Ok(before);
+    if let Some(targets) = targets {
+        after.links = relinked(tx, &before.links, targets).await?;
     }
     after.occurred_at = after.fields.occurred_at(after.stamps.created_at);
-    after.stamps.touch(tx);
-    after.links.clone_from(&links);
-    let mut changed = [entity::update(tx, &after).await?];
-    if after.fields.done_at != before.fields.done_at || links != old_links {
-        store::move_last_activity(tx, last_done(&changed, &Links::from([(id, links.clone())])))
-            .await?;
-    }
-    store::relink(tx, &changed[0], (&old_links, &links)).await?;
-    follow::catch_up(tx, seen, &mut changed).await?;
-    let [after] = changed;
-    let (old, new) = (Told::new(&before, &old_links), Told::new(&after, &links));
-    entity::emit_changed(tx, EventKind::Updated, (&before, &old), (&after, &new));
-    Ok(after)
+    entity::save(tx, EventKind::Updated, (before, after)).await
 }
 
 /// Makes an activity done, now. Doing it twice changes nothing.
@@ -177,51 +159,26 @@ pub async fn complete(
     .await
 }
 
-/// The links of an activity whose targets the actor replaces, in the order of the ids, and who sees those records.
-async fn relinked(
-    tx: &mut Tx,
-    old: &[Link],
-    targets: Vec<Target>,
-) -> Result<(Vec<Link>, HashMap<Target, String>)> {
+/// The links of an activity whose targets the actor replaces, in the order of the ids.
+async fn relinked(tx: &mut Tx, old: &[Link], targets: Vec<Target>) -> Result<Vec<Link>> {
     let targets = distinct(targets)?;
     let all = old
         .iter()
         .map(|link| link.target)
         .chain(targets.iter().copied());
-    let mut seen = store::visible_to_of(tx, all).await?;
+    let seen = store::links_to(tx, all).await?;
     let mut links: Vec<Link> = old
         .iter()
         .filter(|link| !seen.contains_key(&link.target))
         .cloned()
         .collect();
     for target in &targets {
-        let visible_to = seen.get(target).ok_or_else(|| target.not_found())?;
-        let known = old.iter().find(|link| link.target == *target).cloned();
-        links.push(known.unwrap_or_else(|| Link::new(*target, visible_to)));
+        let link = seen.get(target).ok_or_else(|| target.not_found())?;
+        let known = old.iter().find(|link| link.target == *target);
+        links.push(known.unwrap_or(link).clone());
     }
     links.sort_unstable_by_key(|link| link.target.uuid());
-    // Only a record that is linked anew may have changed unnoticed.
-    seen.retain(|target, _| {
-        targets.contains(target) && old.iter().all(|link| link.target != *target)
-    });
-    Ok((links, seen))
-}
-
-/// What the event log keeps of an activity.
-#[derive(Serialize)]
-struct Told<'a> {
-    #[serde(flatten)]
-    fields: &'a ActivityFields,
-    target_ids: Vec<Target>,
-}
-
-impl<'a> Told<'a> {
-    fn new(activity: &'a Activity, links: &[Link]) -> Self {
-        Self {
-            fields: &activity.fields,
-            target_ids: links.iter().map(|link| link.target).collect(),
-        }
-    }
+    Ok(links)
 }
 
 impl Owned for Activity {

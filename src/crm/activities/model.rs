@@ -2,10 +2,8 @@
 
 use async_graphql::Enum;
 use chrono::{DateTime, Utc};
-use dealgraph_derive::{Columns, OrderField, SchemaFields};
+use dealgraph_derive::{Columns, SchemaFields};
 use serde::Serialize;
-use serde_json::{Value as Json, json};
-use uuid::Uuid;
 
 use super::{
     Target,
@@ -14,12 +12,11 @@ use super::{
 use crate::{
     base::{
         error::{Error, Result},
-        ids::{ActivityId, Typed as _},
+        ids::ActivityId,
         text::Text,
         times,
     },
-    db::list::Record,
-    entity::{self, Entity, Ownership, Stamps},
+    entity::{Ownership, Stamps},
     graphql::projection::enum_columns,
 };
 
@@ -233,49 +230,6 @@ impl ActivityFields {
             .or(self.start_at)
             .or(self.due_at)
             .unwrap_or(created_at)
-    }
-}
-
-/// What activities can be sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, OrderField)]
-#[order(of = Activity)]
-pub enum ActivityOrderField {
-    /// When it happened or is to happen.
-    #[order(time = self.occurred_at)]
-    OccurredAt,
-    /// When it was created.
-    #[order(time = self.stamps.created_at)]
-    CreatedAt,
-    /// When it last changed.
-    #[order(time = self.stamps.updated_at)]
-    UpdatedAt,
-    /// When it is due; those without a date come after all others.
-    #[order(time = self.fields.due_at, absent = "'infinity'::timestamptz")]
-    DueAt,
-}
-
-impl Record for Activity {
-    type Order = ActivityOrderField;
-
-    fn key(&self) -> Uuid {
-        self.id.uuid()
-    }
-}
-
-impl Entity for Activity {
-    fn stamps(&self) -> &Stamps {
-        &self.stamps
-    }
-
-    fn visible_to(&self) -> &str {
-        &self.visible_to
-    }
-
-    fn columns(&self) -> Json {
-        entity::with(
-            json!(self.fields),
-            json!({ "occurred_at": self.occurred_at }),
-        )
     }
 }
 

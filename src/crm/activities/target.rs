@@ -159,13 +159,13 @@ pub(super) fn who_sees<'a>(links: impl IntoIterator<Item = &'a Link>) -> String 
 
 /// When each record was last worked on, by activities that are done. A contact only counts when it was reached, and
 /// a company keeps no such time.
-pub(super) fn last_done(activities: &[Activity], links: &Links) -> HashMap<Target, DateTime<Utc>> {
+pub(super) fn last_done(activities: &[Activity]) -> HashMap<Target, DateTime<Utc>> {
     let mut latest = HashMap::new();
     for activity in activities {
         let Some(done_at) = activity.fields.done_at else {
             continue;
         };
-        for Link { target, .. } in links.get(&activity.id).into_iter().flatten() {
+        for Link { target, .. } in &activity.links {
             let counts = match target {
                 Target::Company(_) => false,
                 Target::Contact(_) => activity.fields.kind.reaches_people(),

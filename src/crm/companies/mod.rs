@@ -7,6 +7,7 @@ mod graphql;
 mod model;
 mod mutation;
 mod projection;
+mod record;
 mod store;
 mod subscription;
 
@@ -14,9 +15,10 @@ use uuid::Uuid;
 
 pub use filter::CompanyFilter;
 pub use graphql::CompanyQuery as Query;
-pub use model::{Company, CompanyFields, CompanyOrderField, NewCompany};
+pub use model::{Company, CompanyFields, NewCompany};
 pub use mutation::CompanyMutation as Mutation;
 pub(crate) use projection::SHAPE;
+pub use record::CompanyOrderField;
 pub use subscription::{CompanyEvent, CompanySubscription as Subscription};
 
 use crate::{

@@ -1,22 +1,17 @@
 //! What a company is, and what it may look like.
 
-use async_graphql::Enum;
 use chrono::{DateTime, Utc};
-use dealgraph_derive::{Columns, OrderField, SchemaFields};
+use dealgraph_derive::{Columns, SchemaFields};
 use serde::Serialize;
-use serde_json::{Value as Json, json};
-use uuid::Uuid;
 
 use crate::{
     base::{
         error::{Error, Result},
-        ids::{CompanyId, Typed as _},
+        ids::CompanyId,
         money::{MAX_MINOR, Money},
         text::{self, Text},
     },
-    crm::activities::{self, Target},
-    db::{Tx, list::Record},
-    entity::{self, Entity, Ownership, Stamps, changes_by_fields},
+    entity::{Ownership, Stamps},
 };
 
 /// A company.
@@ -165,61 +160,6 @@ impl CompanyFields {
             self.annual_revenue_minor,
             self.annual_revenue_currency.as_deref(),
         )
-    }
-}
-
-/// What companies can be sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, OrderField)]
-#[order(of = Company)]
-pub enum CompanyOrderField {
-    /// When it was created.
-    #[order(time = self.stamps.created_at)]
-    CreatedAt,
-    /// When it last changed.
-    #[order(time = self.stamps.updated_at)]
-    UpdatedAt,
-    /// Its name, without regard to case.
-    #[order(text = text::normalize(&self.fields.name), column = "name_normalized")]
-    Name,
-}
-
-impl Record for Company {
-    type Order = CompanyOrderField;
-
-    fn key(&self) -> Uuid {
-        self.id.uuid()
-    }
-}
-
-impl Entity for Company {
-    fn stamps(&self) -> &Stamps {
-        &self.stamps
-    }
-
-    fn visible_to(&self) -> &str {
-        &self.visible_to
-    }
-
-    fn columns(&self) -> Json {
-        entity::with(
-            json!(self.fields),
-            json!({ "name_normalized": text::normalize(&self.fields.name) }),
-        )
-    }
-
-    async fn before_delete(&self, tx: &mut Tx) -> Result<()> {
-        activities::leave(tx, Target::Company(self.id)).await
-    }
-}
-
-changes_by_fields! {
-    Company {
-        async fn after_change(&self, tx: &mut Tx, before: &Self) -> Result<()> {
-            if self.visible_to == before.visible_to {
-                return Ok(());
-            }
-            activities::follow(tx, Target::Company(self.id), &self.visible_to).await
-        }
     }
 }
 

@@ -58,9 +58,9 @@ struct CompanyDetails {
 
 impl CompanyDetails {
     fn write_to(self, fields: &mut CompanyFields, rights: &Rights) -> Result<()> {
-        let revenue = (&self.annual_revenue, "annualRevenue");
-        refuse_masked(rights, CompanyFields::ANNUAL_REVENUE_MINOR, revenue)?;
-        refuse_masked(rights, CompanyFields::PHONE, (&self.phone, "phone"))?;
+        let amounts = CompanyFields::ANNUAL_REVENUE_MINOR;
+        refuse_masked(rights, amounts, &self.annual_revenue, "annualRevenue")?;
+        refuse_masked(rights, CompanyFields::PHONE, &self.phone, "phone")?;
         patch(self.domain, &mut fields.domain);
         patch(self.industry, &mut fields.industry);
         patch(self.employee_count, &mut fields.employee_count);

@@ -8,20 +8,20 @@ mod methods;
 mod model;
 mod mutation;
 mod projection;
+mod record;
 mod store;
 mod subscription;
 
 use std::collections::HashMap;
 
-use serde::Serialize;
-
 pub use filter::{ContactFilter, ContactOrder};
 pub use graphql::ContactQuery as Query;
 pub(crate) use graphql::{OF_COMPANY, OF_OPPORTUNITY, below};
 pub use methods::{ContactMethod, ContactMethodKind, NewContactMethod};
-pub use model::{Contact, ContactFields, ContactOrderField, NewContact};
+pub use model::{Contact, ContactFields, NewContact};
 pub use mutation::ContactMutation as Mutation;
 pub(crate) use projection::{SHAPE, listed};
+pub use record::ContactOrderField;
 pub use subscription::{ContactEvent, ContactSubscription as Subscription};
 
 use uuid::Uuid;
@@ -32,10 +32,9 @@ use crate::{
         error::Result,
         ids::{ContactId, Typed as _},
     },
-    crm::{activities, companies::Company},
+    crm::companies::Company,
     db::{Tx, journal::EventKind, list},
-    entity::Owned,
-    entity::{self, Stamps},
+    entity::{self, Changeable as _, Owned, Stamps},
 };
 
 /// Creates contacts with the ways to reach them, all or none. They may report to each other, in any order.
@@ -67,6 +66,7 @@ pub async fn create_many(tx: &mut Tx, new: Vec<NewContact>) -> Result<Vec<Contac
             email,
             visible_to: String::new(),
             stamps: Stamps::new(tx, created_at),
+            methods: None,
         });
     }
     entity::place_owners(
@@ -89,23 +89,16 @@ pub async fn create_many(tx: &mut Tx, new: Vec<NewContact>) -> Result<Vec<Contac
     list::require::<Contact>(tx, bosses, "reportsToId").await?;
     let mut created = entity::insert(tx, &model::bosses_first(contacts)?).await?;
     created.sort_by_key(|contact| methods_of[&contact.id].0);
+    for contact in &mut created {
+        contact.methods = methods_of.remove(&contact.id).map(|(_, methods)| methods);
+    }
     let rows = created.iter().flat_map(|contact| {
-        methods_of[&contact.id]
-            .1
-            .iter()
-            .map(move |method| (contact, method))
+        let methods = contact.methods.iter().flatten();
+        methods.map(move |method| (contact, method))
     });
     methods::insert(tx, &rows.collect::<Vec<_>>()).await?;
     for contact in &created {
-        let (_, methods) = &methods_of[&contact.id];
-        entity::emit_created(
-            tx,
-            contact,
-            &Told {
-                fields: &contact.fields,
-                contact_methods: Some(methods),
-            },
-        );
+        entity::emit_created(tx, contact, &contact.told());
     }
     Ok(created)
 }
@@ -133,43 +126,18 @@ pub async fn update(
     methods: Option<Vec<NewContactMethod>>,
     change: impl FnOnce(&mut ContactFields) -> Result<()>,
 ) -> Result<Contact> {
-    let before: Contact = entity::lock(tx, id.uuid(), expected_version).await?;
+    let mut before: Contact = entity::lock(tx, id.uuid(), expected_version).await?;
     let mut after = before.clone();
     change(&mut after.fields)?;
     after.fields.check()?;
     check_references(tx, &before, &mut after).await?;
-    let methods = match methods {
-        None => None,
-        Some(new) => {
-            let old = methods::of(tx, id).await?;
-            let new = methods::arrange(new, &old)?;
-            after.email = methods::preferred_email(&new);
-            (new != old).then_some((old, new))
-        }
-    };
-    if after.fields == before.fields && methods.is_none() {
-        return Ok(before);
+    if let Some(new) = methods {
+        let old = methods::of(tx, id).await?;
+        let new = methods::arrange(new, &old)?;
+        after.email = methods::preferred_email(&new);
+        (before.methods, after.methods) = (Some(old), Some(new));
     }
-    after.stamps.touch(tx);
-    let after = entity::update(tx, &after).await?;
-    if after.visible_to != before.visible_to {
-        methods::follow(tx, &after).await?;
-        activities::follow(tx, activities::Target::Contact(id), &after.visible_to).await?;
-    }
-    let (old, new) = methods.unzip();
-    if let (Some(old), Some(new)) = (&old, &new) {
-        methods::replace(tx, &after, old, new).await?;
-    }
-    let was = Told {
-        fields: &before.fields,
-        contact_methods: old.as_deref(),
-    };
-    let is = Told {
-        fields: &after.fields,
-        contact_methods: new.as_deref(),
-    };
-    entity::emit_changed(tx, EventKind::Updated, (&before, &was), (&after, &is));
-    Ok(after)
+    entity::save(tx, EventKind::Updated, (before, after)).await
 }
 
 /// What the change makes the contact refer to must be visible, and it must not end up above itself.
@@ -186,15 +154,6 @@ async fn check_references(tx: &mut Tx, before: &Contact, after: &mut Contact) ->
         entity::place_owners(tx, [&mut is.ownership]).await?;
     }
     Ok(())
-}
-
-/// What events tell of a contact; its methods only when they are what came about or changed.
-#[derive(Serialize)]
-struct Told<'a> {
-    #[serde(flatten)]
-    fields: &'a ContactFields,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    contact_methods: Option<&'a [ContactMethod]>,
 }
 
 impl Owned for Contact {

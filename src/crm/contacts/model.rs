@@ -2,24 +2,19 @@
 
 use std::collections::HashSet;
 
-use async_graphql::Enum;
 use chrono::{DateTime, Utc};
-use dealgraph_derive::{Columns, OrderField, SchemaFields};
+use dealgraph_derive::{Columns, SchemaFields};
 use serde::Serialize;
-use serde_json::{Value as Json, json};
-use uuid::Uuid;
 
-use super::methods::NewContactMethod;
+use super::methods::{ContactMethod, NewContactMethod};
 use crate::{
     base::{
         error::{Error, Result},
-        ids::{CompanyId, ContactId, Typed as _},
+        ids::{CompanyId, ContactId},
         text::{self, Text},
         times,
     },
-    crm::activities::{self, Target},
-    db::{Tx, list::Record},
-    entity::{self, Entity, Ownership, Stamps},
+    entity::{Ownership, Stamps},
 };
 
 /// A contact. The ways to reach it are rows of their own and are read when they are asked for.
@@ -38,6 +33,9 @@ pub struct Contact {
     pub(super) visible_to: String,
     #[sqlx(flatten)]
     pub(super) stamps: Stamps,
+    /// The ways to reach it, while they are written; rows of their own.
+    #[sqlx(skip)]
+    pub(super) methods: Option<Vec<ContactMethod>>,
 }
 
 /// What can be written of a contact.
@@ -148,56 +146,6 @@ pub(super) fn refused_loop() -> Error {
     )
 }
 
-/// What contacts can be sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, OrderField)]
-#[order(of = Contact)]
-pub enum ContactOrderField {
-    /// When it was created.
-    #[order(time = self.stamps.created_at)]
-    CreatedAt,
-    /// When it last changed.
-    #[order(time = self.stamps.updated_at)]
-    UpdatedAt,
-    /// Its last name, then its first name, without regard to case.
-    #[order(text = self.fields.name_normalized(), column = "name_normalized")]
-    Name,
-    /// How warm the relationship is.
-    #[order(int = self.fields.warmness_score)]
-    WarmnessScore,
-    /// When they were last in touch; never counts as the longest ago.
-    #[order(time = self.fields.last_contacted_at, absent = "'-infinity'::timestamptz")]
-    LastContactedAt,
-}
-
-impl Record for Contact {
-    type Order = ContactOrderField;
-
-    fn key(&self) -> Uuid {
-        self.id.uuid()
-    }
-}
-
-impl Entity for Contact {
-    fn stamps(&self) -> &Stamps {
-        &self.stamps
-    }
-
-    fn visible_to(&self) -> &str {
-        &self.visible_to
-    }
-
-    fn columns(&self) -> Json {
-        entity::with(
-            json!(self.fields),
-            json!({ "name_normalized": self.fields.name_normalized(), "email_normalized": self.email }),
-        )
-    }
-
-    async fn before_delete(&self, tx: &mut Tx) -> Result<()> {
-        activities::leave(tx, Target::Contact(self.id)).await
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,6 +169,7 @@ mod tests {
             email: None,
             visible_to: String::new(),
             stamps,
+            methods: None,
         }
     }
 

@@ -173,7 +173,8 @@ impl ContactMutation {
             patch::refuse_masked(
                 &tx.actor().rights,
                 ContactFields::CONTACT_METHODS,
-                (&contact_methods, "contactMethods"),
+                &contact_methods,
+                "contactMethods",
             )?;
             let methods = match contact_methods {
                 MaybeUndefined::Undefined => None,

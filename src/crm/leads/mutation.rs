@@ -53,10 +53,10 @@ struct LeadDetails {
 
 impl LeadDetails {
     fn write_to(self, fields: &mut LeadFields, rights: &Rights) -> Result<()> {
-        refuse_masked(rights, LeadFields::EMAIL, (&self.email, "email"))?;
-        refuse_masked(rights, LeadFields::PHONE, (&self.phone, "phone"))?;
-        let amount = (&self.estimated_amount, "estimatedAmount");
-        refuse_masked(rights, LeadFields::ESTIMATED_AMOUNT_MINOR, amount)?;
+        refuse_masked(rights, LeadFields::EMAIL, &self.email, "email")?;
+        refuse_masked(rights, LeadFields::PHONE, &self.phone, "phone")?;
+        let amounts = LeadFields::ESTIMATED_AMOUNT_MINOR;
+        refuse_masked(rights, amounts, &self.estimated_amount, "estimatedAmount")?;
         patch(self.email, &mut fields.email);
         patch(self.phone, &mut fields.phone);
         patch(self.company_name, &mut fields.company_name);

@@ -66,7 +66,7 @@ impl Entity for Lead {
 
 changes_by_fields! {
     Lead {
-        async fn after_change(&self, tx: &mut Tx, before: &Self) -> Result<()> {
+        async fn after_change(&mut self, tx: &mut Tx, before: &Self) -> Result<()> {
             if self.visible_to == before.visible_to {
                 return Ok(());
             }

@@ -1,6 +1,6 @@
 //! How a deal moves: to another stage, to an end, back from it, and along the board.
 
-use super::{Opportunity, board, place, store};
+use super::{Loss, Opportunity, board, place, store};
 use crate::{
     base::{
         error::{Error, Result},
@@ -49,7 +49,7 @@ pub async fn move_stage(
         store::board::arrange(tx, stage.id).await?;
     }
     entity::change::<Opportunity>(tx, deal, kind, async |tx, deal| {
-        let beside = place::neighbours(tx, (deal.id, stage.id), place).await?;
+        let beside = place::neighbours(tx, deal.id, stage.id, place).await?;
         deal.move_to(&stage, tx.now())?;
         place::put(tx, deal, beside).await
     })
@@ -74,7 +74,7 @@ pub async fn reorder(
             deal.standing.board_position = board::at_end(tx.now(), deal.id.uuid());
             return Ok(());
         }
-        let beside = place::neighbours(tx, (deal.id, deal.standing.stage_id), place).await?;
+        let beside = place::neighbours(tx, deal.id, deal.standing.stage_id, place).await?;
         place::put(tx, deal, beside).await
     })
     .await
@@ -104,11 +104,11 @@ pub async fn lose(
     tx: &mut Tx,
     deal: (OpportunityId, Option<i32>),
     stage: Option<StageId>,
-    (reason, note): (Option<String>, Option<String>),
+    loss: Loss,
 ) -> Result<Opportunity> {
     entity::change::<Opportunity>(tx, deal, EventKind::Lost, async |tx, deal| {
         let stage = closing_stage(tx, deal, stage, StageKind::Lost).await?;
-        deal.lose(stage.as_ref(), (reason, note), tx.now())?;
+        deal.lose(stage.as_ref(), loss, tx.now())?;
         require_reason(tx, deal, "reason").await
     })
     .await

@@ -69,46 +69,6 @@ fn order() -> Vec<OrderTerm<OpportunitySort>> {
     }]
 }
 
-/// The query of a bucket.
-fn query(
-    (scope, bucket, days): (DueScope, Bucket, Days),
-    actor: &Actor,
-    page: PageRequest,
-) -> ListQuery<Opportunity> {
-    let at = |comparison, instant| {
-        Predicate::Compare("next_action_at".into(), comparison, Value::Time(instant))
-    };
-    let mut all = match bucket {
-        Bucket::Overdue => vec![at(Comparison::Lt, days.now)],
-        Bucket::Today => vec![
-            at(Comparison::Gte, days.now),
-            at(Comparison::Lt, days.today_ends),
-        ],
-        Bucket::Upcoming => vec![at(Comparison::Gte, days.today_ends)],
-    };
-    let mine = |column: &'static str| {
-        Predicate::Compare(column.into(), Comparison::Eq, Value::Uuid(actor.row_id()))
-    };
-    match (scope, &actor.team_path) {
-        (DueScope::All, _) => {}
-        (DueScope::Mine, _) => all.push(mine("next_action_owner_id")),
-        (DueScope::Team, Some(path)) => {
-            all.push(Predicate::Compare(
-                "team_path".into(),
-                Comparison::StartsWith,
-                Value::Text(path.clone()),
-            ));
-        }
-        (DueScope::Team, None) => all.push(mine("owner_id")),
-    }
-    ListQuery {
-        filter: Predicate::All(all),
-        order: order(),
-        page,
-        include_archived: false,
-    }
-}
-
 /// Deals whose next action waits, by when it is due.
 pub(super) struct DueActions {
     scope: DueScope,
@@ -122,6 +82,42 @@ impl DueActions {
         Ok(Self { scope, days })
     }
 
+    /// The query of a bucket.
+    fn query(&self, bucket: Bucket, actor: &Actor, page: PageRequest) -> ListQuery<Opportunity> {
+        let at = |comparison, instant| {
+            Predicate::Compare("next_action_at".into(), comparison, Value::Time(instant))
+        };
+        let mut all = match bucket {
+            Bucket::Overdue => vec![at(Comparison::Lt, self.days.now)],
+            Bucket::Today => vec![
+                at(Comparison::Gte, self.days.now),
+                at(Comparison::Lt, self.days.today_ends),
+            ],
+            Bucket::Upcoming => vec![at(Comparison::Gte, self.days.today_ends)],
+        };
+        let mine = |column: &'static str| {
+            Predicate::Compare(column.into(), Comparison::Eq, Value::Uuid(actor.row_id()))
+        };
+        match (self.scope, &actor.team_path) {
+            (DueScope::All, _) => {}
+            (DueScope::Mine, _) => all.push(mine("next_action_owner_id")),
+            (DueScope::Team, Some(path)) => {
+                all.push(Predicate::Compare(
+                    "team_path".into(),
+                    Comparison::StartsWith,
+                    Value::Text(path.clone()),
+                ));
+            }
+            (DueScope::Team, None) => all.push(mine("owner_id")),
+        }
+        ListQuery {
+            filter: Predicate::All(all),
+            order: order(),
+            page,
+            include_archived: false,
+        }
+    }
+
     async fn bucket(
         &self,
         ctx: &Context<'_>,
@@ -130,7 +126,7 @@ impl DueActions {
     ) -> Result<Connection<Opportunity>> {
         let actor = ctx.request().actor();
         let page = page_request(front, back, actor.tenant, &order())?;
-        let query = query((self.scope, bucket, self.days), actor, page);
+        let query = self.query(bucket, actor, page);
         projection::list(ctx, &SHAPE, query).await
     }
 }

@@ -50,8 +50,8 @@ impl OpportunityDetails {
     }
 
     pub(super) fn write_to(self, fields: &mut OpportunityFields, rights: &Rights) -> Result<()> {
-        let amount = (&self.amount, "amount");
-        refuse_masked(rights, OpportunityFields::AMOUNT_MINOR, amount)?;
+        let amounts = OpportunityFields::AMOUNT_MINOR;
+        refuse_masked(rights, amounts, &self.amount, "amount")?;
         patch_money(
             self.amount,
             "amount",

@@ -41,12 +41,12 @@ pub use model::{
 };
 pub use mutation::OpportunityMutation as Mutation;
 pub use new::{NewOpportunity, StageVisit};
-pub use next_action::{complete_next_action, set_next_action};
+pub use next_action::{Completion, complete_next_action, set_next_action};
 pub use people::{set_collaborators, set_contacts};
 pub(crate) use projection::listed;
 pub use reassign::reassign;
 pub use record::OpportunityOrderField;
-pub use standing::OpportunityStatus;
+pub use standing::{Loss, OpportunityStatus};
 pub use stats::PipelineStats;
 pub use subscription::{BoardEvent, OpportunityEvent, OpportunitySubscription as Subscription};
 

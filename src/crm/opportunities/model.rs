@@ -186,13 +186,14 @@ impl OpportunityFields {
 }
 
 impl NextAction {
-    /// Cleans and bounds it; `at` and `details` are the input fields to name.
+    /// Cleans and bounds it; `input` is the field that it came in.
     ///
     /// # Errors
     /// `TOO_LONG`, `INVALID_TEXT`, `OUT_OF_RANGE` for a time beyond the years 1900 to 2200.
-    pub fn check(&mut self, (at, details): (&'static str, &'static str)) -> Result<()> {
-        times::check_time(at, self.at)?;
-        Text::line(details).optional(&mut self.details)
+    pub fn check(&mut self, input: &str) -> Result<()> {
+        times::check_time("at", self.at)
+            .and_then(|()| Text::line("details").optional(&mut self.details))
+            .map_err(|error| error.within(input))
     }
 }
 

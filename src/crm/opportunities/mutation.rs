@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Object, SimpleObject};
 
 use super::{
-    NewOpportunity, NextAction, Opportunity, OpportunityFields, Place,
+    Completion, Loss, NewOpportunity, NextAction, Opportunity, OpportunityFields, Place,
     input::{
         OpportunityCompleteNextActionInput, OpportunityCreateInput, OpportunityLoseInput,
         OpportunityMoveStageInput, OpportunityReopenInput, OpportunityReorderInput,
@@ -204,7 +204,7 @@ impl OpportunityMutation {
             note,
         } = input;
         let outcome = ctx.request().write(async |tx| {
-            super::lose(tx, (id, expected_version), stage_id, (reason, note)).await
+            super::lose(tx, (id, expected_version), stage_id, Loss { reason, note }).await
         });
         OpportunityPayload::new(ctx, id, outcome.await).await
     }
@@ -291,9 +291,13 @@ impl OpportunityMutation {
             notes,
             next,
         } = input;
-        let next = next.map(NextAction::from);
+        let completion = Completion {
+            outcome,
+            notes,
+            next: next.map(NextAction::from),
+        };
         let done = ctx.request().write(async |tx| {
-            super::complete_next_action(tx, (id, expected_version), (outcome, notes), next).await
+            super::complete_next_action(tx, (id, expected_version), completion).await
         });
         let (deal, activity) = done.await.map_or_else(
             |error| (Err(error), None),

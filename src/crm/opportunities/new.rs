@@ -8,7 +8,7 @@ use super::{
         Agenda, DealContact, DealUser, NextAction, Opportunity, OpportunityFields, shared_with,
     },
     people,
-    standing::{OpportunityStatus, Standing},
+    standing::{Loss, OpportunityStatus, Standing},
 };
 use crate::{
     base::{
@@ -70,7 +70,7 @@ impl NewOpportunity {
         people::check_users(&mut self.users)?;
         Text::line("lostReason").optional(&mut self.lost_reason)?;
         if let Some(next) = &mut self.next_action {
-            next.check(("nextAction.at", "nextAction.details"))?;
+            next.check("nextAction")?;
         }
         self.include_primary_contact();
         Ok(())
@@ -144,7 +144,13 @@ impl NewOpportunity {
         match stage.fields.kind {
             StageKind::Open => {}
             StageKind::Won => deal.close_won(entered_at),
-            StageKind::Lost => deal.close_lost(entered_at, self.lost_reason, None),
+            StageKind::Lost => {
+                let loss = Loss {
+                    reason: self.lost_reason,
+                    note: None,
+                };
+                deal.close_lost(entered_at, loss);
+            }
         }
         if let Some(by_hand) = self.probability {
             deal.set_probability(by_hand)?;

@@ -22,13 +22,24 @@ pub async fn set_next_action(
     mut next: Option<NextAction>,
 ) -> Result<Opportunity> {
     if let Some(next) = &mut next {
-        next.check(("nextAction.at", "nextAction.details"))?;
+        next.check("nextAction")?;
     }
     require_owner(tx, next.as_ref(), "nextAction.ownerId").await?;
     entity::change::<Opportunity>(tx, deal, EventKind::Updated, async |_, deal| {
         deal.schedule(next)
     })
     .await
+}
+
+/// What came of a next action, and what is to be done next.
+#[derive(Debug, Clone, Default)]
+pub struct Completion {
+    /// What came of it, in a line.
+    pub outcome: Option<String>,
+    /// What was said or written.
+    pub notes: Option<String>,
+    /// What comes next, if anything does.
+    pub next: Option<NextAction>,
 }
 
 /// Completes the next action in one atomic step: logs it as a done activity of the actor's, notes when something
@@ -40,13 +51,17 @@ pub async fn set_next_action(
 pub async fn complete_next_action(
     tx: &mut Tx,
     (id, expected_version): (OpportunityId, i32),
-    (mut outcome, mut notes): (Option<String>, Option<String>),
-    mut next: Option<NextAction>,
+    done: Completion,
 ) -> Result<(Opportunity, ActivityId)> {
+    let Completion {
+        mut outcome,
+        mut notes,
+        mut next,
+    } = done;
     Text::line("outcome").optional(&mut outcome)?;
     Text::long("notes").optional(&mut notes)?;
     if let Some(next) = &mut next {
-        next.check(("next.at", "next.details"))?;
+        next.check("next")?;
     }
     require_owner(tx, next.as_ref(), "next.ownerId").await?;
     let activity = ActivityId::new();

@@ -57,13 +57,22 @@ pub async fn set_collaborators(
     let ids: Vec<_> = users.iter().map(|user| user.user_id.uuid()).collect();
     list::require::<Member>(tx, ids, "collaborators").await?;
     entity::change::<Opportunity>(tx, deal, EventKind::Updated, async |tx, deal| {
-        store::delete_users(tx, deal.id).await?;
-        store::insert_users(tx, vec![(&*deal, users.as_slice())]).await?;
-        deal.shared_with = model::shared_with(&users);
-        deal.people_changed = true;
-        Ok(())
+        replace_collaborators(tx, deal, &users).await
     })
     .await
+}
+
+/// Makes these the people who work on a locked deal beside its owner, and lets them see it.
+pub(super) async fn replace_collaborators(
+    tx: &mut Tx,
+    deal: &mut Opportunity,
+    users: &[DealUser],
+) -> Result<()> {
+    store::delete_users(tx, deal.id).await?;
+    store::insert_users(tx, vec![(&*deal, users)]).await?;
+    deal.shared_with = model::shared_with(users);
+    deal.people_changed = true;
+    Ok(())
 }
 
 /// Makes the primary contact one of the deal's contacts.

@@ -49,7 +49,7 @@ pub(super) async fn put(
     }
     let (gap, low, high) = match (after, before) {
         (Some(low), _) => {
-            let high = beside(tx, deal, &low, (Side::After, 1)).await?.pop();
+            let high = beside(tx, deal, &low, Side::After, 1).await?.pop();
             (low.clone(), Some(low.place), high.map(|card| card.place))
         }
         (None, Some(high)) => {
@@ -59,7 +59,7 @@ pub(super) async fn put(
                 id,
                 place: high.place.clone(),
             };
-            let low = beside(tx, deal, &gap, (Side::Before, 1)).await?.pop();
+            let low = beside(tx, deal, &gap, Side::Before, 1).await?.pop();
             (gap, low.map(|card| card.place), Some(high.place))
         }
         (None, None) => return Ok(()),
@@ -87,8 +87,8 @@ async fn make_room(tx: &mut Tx, deal: &mut Opportunity, gap: &Card) -> Result<()
     let end = board::at_end(tx.now(), deal.id.uuid());
     for reach in REACHES {
         let most = i32::try_from(reach + 1).unwrap_or(i32::MAX);
-        let mut lower = beside(tx, deal, gap, (Side::Before, most)).await?;
-        let mut upper = beside(tx, deal, gap, (Side::After, most)).await?;
+        let mut lower = beside(tx, deal, gap, Side::Before, most).await?;
+        let mut upper = beside(tx, deal, gap, Side::After, most).await?;
         // What lies beyond stays where it is.
         let low = (lower.len() > reach).then(|| lower.pop()).flatten();
         let high = (upper.len() > reach).then(|| upper.pop()).flatten();
@@ -159,16 +159,19 @@ async fn tell(tx: &mut Tx, deal: &Opportunity, cards: &[Card]) -> Result<()> {
 /// Looks up where the named neighbours of a deal stand in a stage.
 pub(super) async fn neighbours(
     tx: &mut Tx,
-    own: (OpportunityId, StageId),
+    deal: OpportunityId,
+    stage: StageId,
     place: Place,
 ) -> Result<Beside> {
-    let after = neighbour(tx, own, place.after, "afterId").await?;
-    Ok((after, neighbour(tx, own, place.before, "beforeId").await?))
+    let after = neighbour(tx, deal, stage, place.after, "afterId").await?;
+    let before = neighbour(tx, deal, stage, place.before, "beforeId").await?;
+    Ok((after, before))
 }
 
 async fn neighbour(
     tx: &mut Tx,
-    (deal, stage): (OpportunityId, StageId),
+    deal: OpportunityId,
+    stage: StageId,
     id: Option<OpportunityId>,
     field: &'static str,
 ) -> Result<Option<Card>> {

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{DealUser, Opportunity, model, store};
+use super::{DealUser, Opportunity, people, store};
 use crate::{
     base::{
         error::Result,
@@ -10,7 +10,7 @@ use crate::{
     },
     db::{Tx, journal::EventKind},
     entity,
-    entity::Owned,
+    entity::{IdPage, Owned},
 };
 
 /// Replaces one member by another wherever a deal names the first. The same member twice only refreshes where the owner
@@ -38,10 +38,7 @@ pub async fn reassign(
         let mut users = store::users_of(tx, deal.id).await?;
         if users.iter().any(|user| user.user_id == from) {
             replace(&mut users, (from, to), deal.fields.ownership.owner_id);
-            store::delete_users(tx, deal.id).await?;
-            store::insert_users(tx, vec![(&*deal, users.as_slice())]).await?;
-            deal.shared_with = model::shared_with(&users);
-            deal.people_changed = true;
+            people::replace_collaborators(tx, deal, &users).await?;
         }
         Ok(())
     })
@@ -61,7 +58,7 @@ fn replace(users: &mut Vec<DealUser>, (from, to): (UserId, UserId), owner: Optio
 }
 
 impl Owned for Opportunity {
-    async fn of_person(tx: &mut Tx, person: UserId, page: (Uuid, i64)) -> Result<Vec<Uuid>> {
+    async fn of_person(tx: &mut Tx, person: UserId, page: IdPage) -> Result<Vec<Uuid>> {
         store::of_person(tx, person, page).await
     }
 

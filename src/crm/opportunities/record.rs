@@ -144,7 +144,7 @@ impl Changeable for Opportunity {
         })
     }
 
-    async fn after_change(&self, tx: &mut Tx, before: &Self) -> Result<()> {
+    async fn after_change(&mut self, tx: &mut Tx, before: &Self) -> Result<()> {
         if self.standing.stage_id != before.standing.stage_id
             || self.standing.status != before.standing.status
         {

@@ -63,6 +63,15 @@ pub enum OpportunityStatus {
 
 enum_columns!(OpportunityStatus);
 
+/// Why a deal is lost.
+#[derive(Debug, Clone, Default)]
+pub struct Loss {
+    /// The reason, in a line, for example `price`.
+    pub reason: Option<String>,
+    /// What else there is to say about it.
+    pub note: Option<String>,
+}
+
 impl Opportunity {
     /// Moves an open deal to another open stage, or into a won one.
     pub(super) fn move_to(&mut self, stage: &Stage, now: DateTime<Utc>) -> Result<()> {
@@ -103,14 +112,14 @@ impl Opportunity {
     pub(super) fn lose(
         &mut self,
         stage: Option<&Stage>,
-        (mut reason, mut note): (Option<String>, Option<String>),
+        mut loss: Loss,
         now: DateTime<Utc>,
     ) -> Result<()> {
         self.refuse_closed()?;
         expect_kind(stage, StageKind::Lost)?;
-        Text::line("reason").optional(&mut reason)?;
-        Text::long("note").optional(&mut note)?;
-        self.close_lost(now, reason, note);
+        Text::line("reason").optional(&mut loss.reason)?;
+        Text::long("note").optional(&mut loss.note)?;
+        self.close_lost(now, loss);
         if let Some(stage) = stage {
             self.stand_in(stage, now);
         }
@@ -201,16 +210,11 @@ impl Opportunity {
         self.agenda = self.agenda.cleared();
     }
 
-    pub(super) fn close_lost(
-        &mut self,
-        at: DateTime<Utc>,
-        reason: Option<String>,
-        note: Option<String>,
-    ) {
+    pub(super) fn close_lost(&mut self, at: DateTime<Utc>, loss: Loss) {
         let s = &mut self.standing;
         (s.status, s.lost_at, s.probability, s.probability_manual) =
             (OpportunityStatus::Lost, Some(at), 0, false);
-        (s.lost_reason, s.lost_note) = (reason, note);
+        (s.lost_reason, s.lost_note) = (loss.reason, loss.note);
         self.fields.forecast_category = ForecastCategory::Omitted;
         self.agenda = self.agenda.cleared();
     }

@@ -27,8 +27,8 @@ struct ProductDetails {
 
 impl ProductDetails {
     fn write_to(self, fields: &mut ProductFields, rights: &Rights) -> Result<()> {
-        let price = (&self.unit_price, "unitPrice");
-        refuse_masked(rights, ProductFields::UNIT_PRICE_MINOR, price)?;
+        let amounts = ProductFields::UNIT_PRICE_MINOR;
+        refuse_masked(rights, amounts, &self.unit_price, "unitPrice")?;
         patch_money(
             self.unit_price,
             "unitPrice",

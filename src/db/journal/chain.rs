@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::{Entry, Origin, recorder::Note};
+use super::{Commit, Entry, Origin, recorder::Note};
 use crate::{
     base::{
         error::{Error, Result},
@@ -91,13 +91,13 @@ pub(crate) fn digest<'r>(rows: impl IntoIterator<Item = &'r Row>) -> [u8; 32] {
 /// The database.
 pub(crate) async fn append(
     statements: &mut Statements,
-    (tenant, now): (TenantId, DateTime<Utc>),
+    commit: Commit<'_>,
     events: &[&'static str],
-    (entries, origin): (Vec<Entry>, &Origin),
+    entries: Vec<Entry>,
 ) -> Result<i64> {
     let rows: Vec<_> = entries
         .into_iter()
-        .map(|entry| Row::new(entry, origin, now))
+        .map(|entry| Row::new(entry, commit.origin, commit.at))
         .collect();
     let entities = rows.iter().filter_map(|row| row.entity.clone());
     let changes = Changes {
@@ -106,7 +106,7 @@ pub(crate) async fn append(
             .chain(events.iter().map(|kind| (*kind).to_owned()))
             .collect(),
     };
-    append_rows(statements, tenant, changes, rows).await
+    append_rows(statements, commit.tenant, changes, rows).await
 }
 
 /// What a transaction has changed beside the log.

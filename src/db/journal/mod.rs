@@ -19,6 +19,6 @@ pub use entry::{Changes, Entry, is_circumstance};
 pub use hints::Hints;
 pub use idempotency::{Claimed, IdempotencyClaim, IdempotencyKey};
 pub use origin::{Origin, RequestWork};
-pub use outbox::{Event, EventKind};
-pub(crate) use outbox::{append, append_story};
+pub(crate) use outbox::{Commit, append, append_pending};
+pub use outbox::{Event, EventKind, EventSubject, Pending};
 pub use recorder::{Recorder, Recording, Whom};

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::{
     base::{error::Result, ids::TenantId},
     db::{
-        Part, Sql, Statements, Tx,
+        Columns, Part, Registered, Sql, Statements, Tx,
         journal::{Entry, Origin, append_entries},
     },
     platform::telemetry,
@@ -131,10 +131,15 @@ impl Event {
     #[must_use]
     pub fn of_all(
         kind: EventKind,
-        (entity, parts): (&'static str, &'static [Part]),
-        (id, version): (Uuid, i32),
+        about: EventSubject,
         (before, after): (Option<Json>, Option<Json>),
     ) -> Self {
+        let EventSubject {
+            entity,
+            parts,
+            id,
+            version,
+        } = about;
         let visible = |side: &Option<Json>| side.as_ref().map(|_| "|".to_owned());
         let (visible_before, visible_after) = (visible(&before), visible(&after));
         let (mut old, mut new, mut changed) = (before, after, Vec::new());
@@ -167,6 +172,49 @@ impl Event {
     }
 }
 
+/// Which record an event is about, and at which version the event leaves it.
+#[derive(Debug, Clone, Copy)]
+pub struct EventSubject {
+    /// What kind of record, for example `team`.
+    pub entity: &'static str,
+    /// What records of the kind declare of their columns.
+    pub parts: &'static [Part],
+    /// Which one.
+    pub id: Uuid,
+    /// The record's version afterwards.
+    pub version: i32,
+}
+
+impl EventSubject {
+    /// A record of a kind.
+    #[must_use]
+    pub fn of<R: Registered + Columns>(id: Uuid, version: i32) -> Self {
+        Self {
+            entity: R::KIND,
+            parts: R::PARTS,
+            id,
+            version,
+        }
+    }
+}
+
+/// What a transaction leaves in the journal when it commits.
+#[derive(Default)]
+pub struct Pending {
+    /// For those who watch.
+    pub events: Vec<Event>,
+    /// For the audit log.
+    pub entries: Vec<Entry>,
+}
+
+/// The commit that the journal is written by: whose, when, and at which request.
+#[derive(Clone, Copy)]
+pub(crate) struct Commit<'o> {
+    pub(crate) tenant: TenantId,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) origin: &'o Origin,
+}
+
 /// Columns of an event row.
 const COLUMNS: usize = 15;
 
@@ -174,25 +222,28 @@ const COLUMNS: usize = 15;
 /// last thing before COMMIT: the counter's row lock then lasts for one flush, and a rollback gives the numbers back, so
 /// a tenant's visible events are always 1..n.
 pub(crate) async fn append(tx: &mut Tx, origin: &Origin) -> Result<Option<i64>> {
-    let story = tx.take_story();
-    let (place, author) = ((tx.tenant(), tx.now()), tx.author());
-    append_story(tx, place, &author, story, origin).await
+    let commit = Commit {
+        tenant: tx.tenant(),
+        at: tx.now(),
+        origin,
+    };
+    let (pending, author) = (tx.take_pending(), tx.author());
+    append_pending(tx, commit, &author, pending).await
 }
 
-/// The same for a transaction that keeps no story of its own.
-pub(crate) async fn append_story(
+/// The same for a transaction that collects nothing by itself.
+pub(crate) async fn append_pending(
     statements: &mut Statements,
-    (tenant, now): (TenantId, DateTime<Utc>),
+    commit: Commit<'_>,
     author: &str,
-    (events, entries): (Vec<Event>, Vec<Entry>),
-    origin: &Origin,
+    pending: Pending,
 ) -> Result<Option<i64>> {
+    let Pending { events, entries } = pending;
     if entries.is_empty() {
         return Ok(None);
     }
-    let place = (tenant, now);
     let kinds: Vec<_> = events.iter().map(|event| event.entity).collect();
-    let last = append_entries(statements, place, &kinds, (entries, origin)).await?;
+    let last = append_entries(statements, commit, &kinds, entries).await?;
     if events.is_empty() {
         return Ok(None);
     }
@@ -208,7 +259,7 @@ pub(crate) async fn append_story(
             .by_ref()
             .take(crate::db::rows_per_statement(COLUMNS));
         let sql = sql.rows(chunk, |mut row, (event, seq)| {
-            row.bind(tenant)
+            row.bind(commit.tenant)
                 .bind(seq)
                 .bind(event.kind)
                 .bind(event.entity)
@@ -220,8 +271,8 @@ pub(crate) async fn append_story(
                 .bind(event.visible_before)
                 .bind(event.visible_after)
                 .bind(author.to_owned())
-                .bind(origin.request_id.clone())
-                .bind(now)
+                .bind(commit.origin.request_id.clone())
+                .bind(commit.at)
                 .bind(trace.clone());
         });
         statements.execute(sql).await?;

@@ -96,7 +96,8 @@ async fn answered(ctx: &Context<'_>, plan: ProjectionPlan) -> Result<Option<Byte
     let mut text = Vec::with_capacity(4096);
     let written = write::write(
         &mut text,
-        (&plan, &fetched),
+        &plan,
+        &fetched,
         request.actor(),
         request.bytes_left(),
     );

@@ -24,7 +24,8 @@ use crate::{
 /// `TooLarge` when there is more to write, soon after that many.
 pub(super) fn write(
     out: &mut Vec<u8>,
-    (plan, fetched): (&ProjectionPlan, &Fetched),
+    plan: &ProjectionPlan,
+    fetched: &Fetched,
     actor: &Actor,
     max_bytes: usize,
 ) -> Result<u64> {

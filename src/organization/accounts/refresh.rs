@@ -53,7 +53,8 @@ pub(super) struct StoredToken {
 /// `NOT_FOUND` for a tenant that was named and the person is not in.
 pub async fn refresh(
     accounts: &Accounts,
-    (token, tenant): (&str, Option<String>),
+    token: &str,
+    tenant: Option<String>,
     origin: &Origin,
 ) -> Result<SignedIn> {
     let hash = secret::hash(token);
@@ -71,9 +72,15 @@ pub async fn refresh(
     if verdict == Verdict::Replayed {
         return Err(end_stolen(accounts, tx, &family, origin).await?);
     }
+    let rotation = Rotation {
+        family: &family,
+        verdict,
+        presented,
+        last,
+    };
     let standing = store::standing(&mut tx, family.user).await?;
     let provider = family.provider.as_deref();
-    let tenants = sign_in::joined_tenants(accounts, &mut tx, (family.user, provider)).await?;
+    let tenants = sign_in::joined_tenants(accounts, &mut tx, family.user, provider).await?;
     let is_active = standing.as_ref().is_some_and(|standing| standing.active);
     let has_second_factor = standing.is_some_and(|standing| standing.has_second_factor);
     let named = match tenant {
@@ -96,71 +103,76 @@ pub async fn refresh(
         }
         let tenant = joined.tenant;
         sessions::add_to(&mut tx, &family, tenant).await?;
-        let rotation = (verdict, presented, last);
-        return go_on(accounts, tx, (&family, tenant, tenants), rotation, origin).await;
+        return rotation.go_on(accounts, tx, tenant, tenants, origin).await;
     }
     let entering = family.entering(TenantChoice::Id(family.tenant));
     let joined = tenants.iter().find(|joined| joined.tenant == family.tenant);
     let Some(joined) = joined.filter(|_| is_active) else {
-        return Err(end(accounts, tx, &family, (Ended::NoAccess, ended()), origin).await?);
+        end(accounts, tx, &family, Ended::NoAccess, origin).await?;
+        return Err(ended());
     };
     if let Err(error) = sign_in::choose(std::slice::from_ref(joined), &entering, None) {
-        return Err(end(
-            accounts,
-            tx,
-            &family,
-            (Ended::ProviderRequired, error),
-            origin,
-        )
-        .await?);
+        end(accounts, tx, &family, Ended::ProviderRequired, origin).await?;
+        return Err(error);
     }
     if joined.second_factor_required && !family.second_factor {
         let step = sign_in::second_factor_step(&mut tx, &entering, has_second_factor).await?;
-        let because = (Ended::SecondFactorRequired, ended());
-        end(accounts, tx, &family, because, origin).await?;
+        end(accounts, tx, &family, Ended::SecondFactorRequired, origin).await?;
         return Ok(SignedIn::SecondFactor(step));
     }
 
-    let (tenant, rotation) = (family.tenant, (verdict, presented, last));
-    go_on(accounts, tx, (&family, tenant, tenants), rotation, origin).await
+    let tenant = family.tenant;
+    rotation.go_on(accounts, tx, tenant, tenants, origin).await
 }
 
-/// Issues the next tokens of a family, for one of its tenants.
-async fn go_on(
-    accounts: &Accounts,
-    mut tx: SystemTx,
-    (family, tenant, tenants): (&Family, TenantId, Vec<JoinedTenant>),
-    (verdict, presented, last): (Verdict, StoredToken, StoredToken),
-    origin: &Origin,
-) -> Result<SignedIn> {
-    let parent = match verdict {
-        Verdict::Last => presented.generation,
-        Verdict::Again | Verdict::Replayed => last.parent,
-    };
-    // On a retry the last token is the answer that got lost: the client that retries does not have it.
-    sessions::use_token(&mut tx, family.session, last.generation).await?;
-    let refresh =
-        sessions::add_token(&mut tx, family.session, (last.generation + 1, parent)).await?;
-    sessions::forget_tokens(
-        &mut tx,
-        family.session,
-        last.generation - STORED_GENERATIONS,
-    )
-    .await?;
-    sessions::touch(&mut tx, family.session, origin).await?;
-    let access = accounts
-        .tokens
-        .issue_for(family.session, family.user, tenant)
-        .map_err(Error::internal)?;
-    tx.commit().await?;
-    Ok(SignedIn::Session(Box::new(OpenedSession {
-        session: family.session,
-        user: family.user,
-        tenant,
-        access,
-        refresh: Some((refresh, family.expires_at)),
-        tenants,
-    })))
+/// A refresh token that is good, and the family that goes on from it.
+struct Rotation<'f> {
+    family: &'f Family,
+    verdict: Verdict,
+    presented: StoredToken,
+    last: StoredToken,
+}
+
+impl Rotation<'_> {
+    /// Issues the next tokens of the family, for one of its tenants.
+    async fn go_on(
+        self,
+        accounts: &Accounts,
+        mut tx: SystemTx,
+        tenant: TenantId,
+        tenants: Vec<JoinedTenant>,
+        origin: &Origin,
+    ) -> Result<SignedIn> {
+        let Self { family, last, .. } = self;
+        let (session, generation) = (family.session, last.generation + 1);
+        // On a retry the last token is the answer that got lost: the client that retries does not have it.
+        sessions::use_token(&mut tx, session, last.generation).await?;
+        let refresh = sessions::add_token(&mut tx, session, generation, self.parent()).await?;
+        let oldest = last.generation - STORED_GENERATIONS;
+        sessions::forget_tokens(&mut tx, session, oldest).await?;
+        sessions::touch(&mut tx, session, origin).await?;
+        let access = accounts
+            .tokens
+            .issue_for(session, family.user, tenant)
+            .map_err(Error::internal)?;
+        tx.commit().await?;
+        Ok(SignedIn::Session(Box::new(OpenedSession {
+            session,
+            user: family.user,
+            tenant,
+            access,
+            refresh: Some((refresh, family.expires_at)),
+            tenants,
+        })))
+    }
+
+    /// The generation that the next token is issued for.
+    fn parent(&self) -> i32 {
+        match self.verdict {
+            Verdict::Last => self.presented.generation,
+            Verdict::Again | Verdict::Replayed => self.last.parent,
+        }
+    }
 }
 
 fn judge(presented: StoredToken, last: StoredToken, now: DateTime<Utc>) -> Verdict {
@@ -204,14 +216,14 @@ async fn end(
     accounts: &Accounts,
     mut tx: SystemTx,
     family: &Family,
-    (because, error): (Ended, Error),
+    because: Ended,
     origin: &Origin,
-) -> Result<Error> {
+) -> Result<()> {
     sessions::end(&mut tx, family.session, because).await?;
     tx.commit().await?;
     let ended = (family.session, family.tenants());
     sessions::note_ended(accounts, family.user, &ended, because, origin);
-    Ok(error)
+    Ok(())
 }
 
 pub(super) fn ended() -> Error {

@@ -89,7 +89,7 @@ pub async fn open(
             .bind(expires_at);
     });
     tx.execute(sql).await?;
-    let refresh_token = add_token(tx, session, (1, 0)).await?;
+    let refresh_token = add_token(tx, session, 1, 0).await?;
     let access = tokens
         .issue_for(session, new.user, new.tenant)
         .map_err(Error::internal)?;
@@ -103,11 +103,12 @@ pub async fn open(
     })
 }
 
-/// Adds a refresh token to a family: its number, and the number of the one that it was issued for.
+/// Adds a refresh token to a family: its number is its generation, and its parent's that of the one it was issued for.
 pub(super) async fn add_token(
     tx: &mut SystemTx,
     session: SessionId,
-    (generation, parent): (i32, i32),
+    generation: i32,
+    parent: i32,
 ) -> Result<String> {
     let (token, now) = (secret::token(PREFIX), tx.now());
     let sql = Sql::new(
@@ -232,7 +233,8 @@ pub(super) async fn lock_by_token(tx: &mut SystemTx, hash: &[u8]) -> Result<Opti
 /// Locks a session of a person.
 pub(super) async fn lock(
     tx: &mut SystemTx,
-    (user, session): (UserId, SessionId),
+    user: UserId,
+    session: SessionId,
 ) -> Result<Option<Family>> {
     let sql = Sql::new(FAMILY)
         .bind(session)
@@ -249,9 +251,10 @@ pub(super) async fn lock(
 /// The database.
 pub async fn strength(
     tx: &mut SystemTx,
-    (user, session): (UserId, SessionId),
+    user: UserId,
+    session: SessionId,
 ) -> Result<Option<(bool, Option<String>)>> {
-    let family = lock(tx, (user, session)).await?;
+    let family = lock(tx, user, session).await?;
     let family = family.filter(|family| family.is_open(tx.now()) && family.account);
     Ok(family.map(|family| (family.second_factor, family.provider)))
 }
@@ -465,7 +468,8 @@ pub(super) fn note_ended(
 pub async fn end_now(
     accounts: &Accounts,
     oneself: &Oneself,
-    (which, because): (Which, Ended),
+    which: Which,
+    because: Ended,
     origin: &Origin,
 ) -> Result<usize> {
     let (mut tx, user) = (accounts.db.account(oneself).await?, oneself.user());

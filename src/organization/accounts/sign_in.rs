@@ -130,7 +130,7 @@ pub async fn enter(
     let standing = standing
         .filter(|standing| standing.active)
         .ok_or_else(inactive)?;
-    let tenants = joined_tenants(accounts, tx, (user, entering.provider.as_deref())).await?;
+    let tenants = joined_tenants(accounts, tx, user, entering.provider.as_deref()).await?;
     let last = match entering.tenant {
         TenantChoice::LastUsed => store::last_tenant(tx, user).await?,
         TenantChoice::Slug(_) | TenantChoice::Id(_) => None,
@@ -201,7 +201,8 @@ pub(super) async fn second_factor_step(
 pub(super) async fn joined_tenants(
     accounts: &Accounts,
     tx: &mut SystemTx,
-    (user, provider): (UserId, Option<&str>),
+    user: UserId,
+    provider: Option<&str>,
 ) -> Result<Vec<JoinedTenant>> {
     let mut tenants = store::joined_tenants(tx, user).await?;
     tenants.retain(|joined| accounts.identities.trusts(provider, &joined.slug));

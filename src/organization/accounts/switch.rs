@@ -22,18 +22,20 @@ use crate::{
 /// `SESSION_ENDED`, `NOT_FOUND` for a tenant the person is not in, `SSO_REQUIRED`.
 pub async fn switch_tenant(
     accounts: &Accounts,
-    (oneself, session, from): (&Oneself, SessionId, TenantId),
+    oneself: &Oneself,
+    session: SessionId,
+    from: TenantId,
     tenant: TenantChoice,
     origin: &Origin,
 ) -> Result<SignedIn> {
     let (mut tx, user) = (accounts.db.account(oneself).await?, oneself.user());
-    let family = sessions::lock(&mut tx, (user, session)).await?;
+    let family = sessions::lock(&mut tx, user, session).await?;
     let family = family
         .filter(|family| family.is_open(tx.now()))
         .ok_or_else(ended)?;
     let entering = family.entering(tenant);
     let provider = entering.provider.as_deref();
-    let tenants = sign_in::joined_tenants(accounts, &mut tx, (user, provider)).await?;
+    let tenants = sign_in::joined_tenants(accounts, &mut tx, user, provider).await?;
     let joined = sign_in::choose(&tenants, &entering, None)?;
     if joined.second_factor_required && !family.second_factor {
         let entering = Entering {

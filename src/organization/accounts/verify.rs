@@ -35,7 +35,8 @@ const MOST_TRIES: i32 = 5;
 /// account in the meantime.
 pub async fn verify_email(
     accounts: &Accounts,
-    (token, password): (&str, Option<&str>),
+    token: &str,
+    password: Option<&str>,
     origin: &Origin,
 ) -> Result<Option<SignedIn>> {
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
@@ -56,7 +57,7 @@ pub async fn verify_email(
             "type the password that you registered with",
         )
     })?;
-    finish(accounts, (token, password), origin).await.map(Some)
+    finish(accounts, token, password, origin).await.map(Some)
 }
 
 /// Mails a link to the address of a signed-in person who has not verified it yet.
@@ -65,7 +66,8 @@ pub async fn verify_email(
 /// `TOO_MANY_ATTEMPTS`, `VERIFIED_ALREADY`, `NOT_YOURS` for an address that is not the account's.
 pub async fn resend(
     accounts: &Accounts,
-    (oneself, email): (&Oneself, &str),
+    oneself: &Oneself,
+    email: &str,
     origin: &Origin,
 ) -> Result<()> {
     let (mut tx, user) = (accounts.db.account(oneself).await?, oneself.user());
@@ -106,7 +108,8 @@ pub async fn resend(
 /// already stays as it is.
 async fn finish(
     accounts: &Accounts,
-    (token, password): (&str, &str),
+    token: &str,
+    password: &str,
     origin: &Origin,
 ) -> Result<SignedIn> {
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
@@ -130,8 +133,8 @@ async fn finish(
         TenantId::from_uuid(pending.tenant),
     );
     let pipeline = PipelineId::from_uuid(pending.pipeline);
-    make(accounts, (user, tenant), pending).await?;
-    furnish(accounts, (user, tenant), pipeline, origin).await?;
+    make(accounts, user, tenant, pending).await?;
+    furnish(accounts, user, tenant, pipeline, origin).await?;
 
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
     let taken = one_time::take(&mut tx, SecretPurpose::Register, token).await?;
@@ -149,11 +152,7 @@ async fn finish(
     Ok(entered)
 }
 
-async fn make(
-    accounts: &Accounts,
-    (user, tenant): (UserId, TenantId),
-    pending: Pending,
-) -> Result<()> {
+async fn make(accounts: &Accounts, user: UserId, tenant: TenantId, pending: Pending) -> Result<()> {
     let Pending {
         name,
         email,
@@ -203,7 +202,8 @@ async fn make(
 /// Gives a new tenant what it needs to work, in the name of its admin.
 async fn furnish(
     accounts: &Accounts,
-    (user, tenant): (UserId, TenantId),
+    user: UserId,
+    tenant: TenantId,
     pipeline: PipelineId,
     origin: &Origin,
 ) -> Result<()> {

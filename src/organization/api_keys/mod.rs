@@ -24,7 +24,7 @@ use crate::{
         ids::{ApiKeyId, RoleId, TeamId, Typed as _},
     },
     db::{Tx, journal::EventKind, list},
-    entity::{self, Stamps, changes_by_fields},
+    entity::{self, Quota, Stamps, changes_by_fields},
     organization::{
         auth::{self, AccessChange, ApiKeySecret},
         members::Team,
@@ -32,6 +32,12 @@ use crate::{
     },
 };
 use model::KeyFields;
+
+const QUOTA: Quota = Quota {
+    column: "quota_api_keys",
+    counted: " AND r.revoked_at IS NULL AND (r.expires_at IS NULL OR r.expires_at > now())",
+    what: "working API keys",
+};
 
 /// A key that is to be made.
 #[derive(Debug, Clone)]
@@ -57,7 +63,7 @@ pub async fn create(tx: &mut Tx, new: NewApiKey) -> Result<(ApiKey, ApiKeySecret
     if !tx.actor().may("integrations:write") {
         return Err(Error::Forbidden("make keys"));
     }
-    let expires_at = model::end((new.expires_at, new.expires_in_days), tx.now())?;
+    let expires_at = model::end(new.expires_at, new.expires_in_days, tx.now())?;
     let role = roles::rights(tx, new.role, new.custom_role).await?;
     let permissions = match new.permissions {
         Some(permissions) => Some(within(&role, &permissions)?),
@@ -78,8 +84,7 @@ pub async fn create(tx: &mut Tx, new: NewApiKey) -> Result<(ApiKey, ApiKeySecret
     };
     fields.check()?;
     refuse_stronger(tx, &fields, &role)?;
-    let working = " AND r.revoked_at IS NULL AND (r.expires_at IS NULL OR r.expires_at > now())";
-    entity::require_room::<ApiKey>(tx, ("quota_api_keys", working), "working API keys").await?;
+    entity::require_room::<ApiKey>(tx, QUOTA).await?;
     issue(tx, fields).await
 }
 
@@ -148,7 +153,8 @@ async fn issue(tx: &mut Tx, fields: KeyFields) -> Result<(ApiKey, ApiKeySecret)>
 pub async fn update(
     tx: &mut Tx,
     key: (ApiKeyId, Option<i32>),
-    (name, expires_at): (Option<String>, Option<DateTime<Utc>>),
+    name: Option<String>,
+    expires_at: Option<DateTime<Utc>>,
 ) -> Result<ApiKey> {
     let now = tx.now();
     change(tx, key, EventKind::Updated, |fields| {
@@ -232,7 +238,7 @@ changes_by_fields! {
             store::update(tx, self).await
         }
 
-        async fn after_change(&self, tx: &mut Tx, _: &Self) -> Result<()> {
+        async fn after_change(&mut self, tx: &mut Tx, _: &Self) -> Result<()> {
             let changed = AccessChange::Key(tx.tenant(), self.id);
             auth::publish_access_change(tx, changed).await
         }

@@ -123,7 +123,8 @@ impl KeyFields {
 /// # Errors
 /// `OUT_OF_RANGE`, `INVALID_EXPIRY` when both are given.
 pub(super) fn end(
-    (at, days): (Option<DateTime<Utc>>, Option<i32>),
+    at: Option<DateTime<Utc>>,
+    days: Option<i32>,
     now: DateTime<Utc>,
 ) -> Result<Option<DateTime<Utc>>> {
     match (at, days) {
@@ -217,16 +218,16 @@ mod tests {
     fn a_key_ends_in_time_to_come_and_never_later_than_it_would() {
         let now = DateTime::<Utc>::UNIX_EPOCH;
         let day = TimeDelta::days(1);
-        assert_eq!(end((None, Some(1)), now).ok(), Some(Some(now + day)));
-        assert_eq!(end((None, None), now).ok(), Some(None));
-        for bad in [
+        assert_eq!(end(None, Some(1), now).ok(), Some(Some(now + day)));
+        assert_eq!(end(None, None, now).ok(), Some(None));
+        for (at, days) in [
             (Some(now), None),
             (Some(now + day * 4000), None),
             (None, Some(0)),
             (None, Some(i32::MAX)),
             (Some(now + day), Some(1)),
         ] {
-            assert!(end(bad, now).is_err(), "{bad:?}");
+            assert!(end(at, days, now).is_err(), "{at:?} {days:?}");
         }
         let mut key = KeyFields {
             name: "loader".to_owned(),

@@ -128,10 +128,9 @@ impl ApiKeyMutation {
         input: ApiKeyUpdateInput,
     ) -> async_graphql::Result<ApiKeyPayload> {
         let key = (input.id, input.expected_version);
-        let change = (input.name, input.expires_at);
         let outcome = ctx
             .request()
-            .write(async |tx| super::update(tx, key, change).await);
+            .write(async |tx| super::update(tx, key, input.name, input.expires_at).await);
         payload(ctx, input.id, outcome.await).await
     }
 

@@ -144,7 +144,7 @@ pub async fn verify(
     }
     let mut found = Vec::with_capacity(tenants.len());
     for (tenant, slug) in tenants {
-        let outcome = verify_one(db, tenant, kept, (progress, &slug)).await?;
+        let outcome = verify_one(db, tenant, &slug, kept, progress).await?;
         found.push(Verified {
             tenant: slug,
             outcome,
@@ -167,8 +167,9 @@ async fn tenants(db: &Db, slug: Option<&str>) -> Result<Vec<(TenantId, String)>>
 async fn verify_one(
     db: &Db,
     tenant: TenantId,
+    slug: &str,
     kept: Option<&Head>,
-    (progress, slug): (&Progress, &str),
+    progress: &Progress,
 ) -> Result<Result<Head, Broken>> {
     let Some((head, highest)) = head(db, tenant).await? else {
         return Ok(Err(Broken::Head));

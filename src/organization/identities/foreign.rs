@@ -34,7 +34,7 @@ impl Identities {
             verified_email,
         };
         let key = (identity.clone(), tenant.clone());
-        let entering = self.enter(db, (&identity, &tenant), origin);
+        let entering = self.enter(db, &identity, &tenant, origin);
         let entered = self.remembered.try_get_with(key, entering).await;
         let (tenant, user) = entered.map_err(|error: Arc<Error>| Error::clone(&error))?;
         Ok(Claims {
@@ -52,7 +52,8 @@ impl Identities {
     async fn enter(
         &self,
         db: &Db,
-        (identity, tenant): (&ExternalIdentity, &TenantName),
+        identity: &ExternalIdentity,
+        tenant: &TenantName,
         origin: &Origin,
     ) -> Result<(TenantId, UserId)> {
         // One answer to all of these: which tenants and people there are is not disclosed to strangers.

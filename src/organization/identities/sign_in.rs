@@ -211,7 +211,9 @@ pub(super) async fn complete(
     let identity = provider.complete(returned).await?;
     let signed_in = let_in(
         accounts,
-        (&identity, pending.provider, pending.tenant),
+        &identity,
+        pending.provider,
+        pending.tenant,
         origin,
     )
     .await?;
@@ -247,7 +249,9 @@ async fn take(accounts: &Accounts, token: &str) -> Result<ProviderRoundTrip> {
 /// Links the identity if it is new and opens the session, or neither of both.
 async fn let_in(
     accounts: &Accounts,
-    (identity, provider, tenant): (&ExternalIdentity, String, Option<String>),
+    identity: &ExternalIdentity,
+    provider: String,
+    tenant: Option<String>,
     origin: &Origin,
 ) -> Result<SignedIn> {
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;

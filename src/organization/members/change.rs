@@ -9,8 +9,8 @@ use crate::{
         text::Text,
     },
     db::{
-        Columns as _, Registered as _, Tx,
-        journal::{Event, EventKind},
+        Tx,
+        journal::{Event, EventKind, EventSubject},
         list,
     },
     organization::auth::{self, AccessChange},
@@ -73,8 +73,8 @@ pub async fn change(
     }
     grant::refuse_stronger(tx, &before).await?;
     if !same_rights {
-        let role = (after.role, after.role_id);
-        grant::require_role(tx, role, after.team_path.as_deref()).await?;
+        let place = after.team_path.as_deref();
+        grant::require_role(tx, after.role, after.role_id, place).await?;
     }
     if before.role == Role::Admin && after.role != Role::Admin {
         refuse_last_admin(tx, &before).await?;
@@ -95,8 +95,7 @@ pub(super) async fn write(
     auth::publish_access_change(tx, AccessChange::Member(tenant, user)).await?;
     tx.emit(Event::of_all(
         kind,
-        (Member::KIND, Member::PARTS),
-        (user.uuid(), after.version),
+        EventSubject::of::<Member>(user.uuid(), after.version),
         (Some(before.event_fields()), Some(after.event_fields())),
     ));
     Ok(after)

@@ -18,7 +18,8 @@ use crate::{
 /// `NOT_FOUND` on `customRoleId`, `INVALID_ROLE`; `FORBIDDEN` for rights beyond the actor's own.
 pub(super) async fn require_role(
     tx: &mut Tx,
-    (role, custom_role): (Role, Option<RoleId>),
+    role: Role,
+    custom_role: Option<RoleId>,
     team_path: Option<&str>,
 ) -> Result<()> {
     list::require::<CustomRole>(tx, custom_role.map(|id| id.uuid()), "customRoleId").await?;

@@ -302,7 +302,7 @@ async fn finish_soon(ctx: &Context<'_>, user: UserId) {
 async fn reassign_records(ctx: &Context<'_>, user: UserId, until: Instant) {
     let (db, tenant) = (ctx.request().db(), ctx.request().actor().tenant);
     let kinds = *ctx.data_unchecked::<OwnedKinds>();
-    if let Err(error) = reassignment::reassign_records(db, kinds, (tenant, user), until).await {
+    if let Err(error) = reassignment::reassign_records(db, kinds, tenant, user, until).await {
         tracing::warn!(%error, "the records will be reassigned later");
     }
 }

@@ -59,7 +59,7 @@ pub async fn resume(
     let before = store::lock(tx, user, expected_version).await?;
     change::refuse_leaving(&before)?;
     let place = before.team_path.clone();
-    grant::require_role(tx, (before.role, before.role_id), place.as_deref()).await?;
+    grant::require_role(tx, before.role, before.role_id, place.as_deref()).await?;
     if before.status == MembershipStatus::Active {
         return Ok(before);
     }

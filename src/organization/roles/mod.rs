@@ -21,8 +21,14 @@ use crate::{
         ids::{RoleId, Typed as _},
     },
     db::{ReadTx, Registered as _, Tx, journal::EventKind, list},
-    entity::{self, Stamps, changes_by_fields},
+    entity::{self, Quota, Stamps, changes_by_fields},
     organization::auth::{self, AccessChange},
+};
+
+const QUOTA: Quota = Quota {
+    column: "quota_roles",
+    counted: "",
+    what: "roles",
 };
 
 /// What a member with a role may do: a built-in one, or one of the tenant's own by its id.
@@ -98,7 +104,7 @@ pub async fn create(tx: &mut Tx, new: NewRole) -> Result<CustomRole> {
     fields.check()?;
     fields.grant(&new.permissions, &new.masks)?;
     refuse_more_than_own(tx, &fields.rights(), None)?;
-    entity::require_room::<CustomRole>(tx, ("quota_roles", ""), "roles").await?;
+    entity::require_room::<CustomRole>(tx, QUOTA).await?;
     let role = CustomRole {
         id: new.id,
         fields,
@@ -157,7 +163,7 @@ changes_by_fields! {
             store::update(tx, self).await
         }
 
-        async fn after_change(&self, tx: &mut Tx, before: &Self) -> Result<()> {
+        async fn after_change(&mut self, tx: &mut Tx, before: &Self) -> Result<()> {
             if self.fields.rights() == before.fields.rights() {
                 return Ok(());
             }

@@ -160,15 +160,13 @@ impl SecondFactorMutation {
     ) -> async_graphql::Result<SetUpSecondFactorPayload> {
         let (accounts, origin) = (ctx.accounts(), ctx.origin());
         let outcome = match &input.token {
-            Some(token) => {
-                super::set_up_in_sign_in(accounts, (token, input.password), &origin).await
-            }
+            Some(token) => super::set_up_in_sign_in(accounts, token, input.password, &origin).await,
             None => {
                 let is_shown = input.code.is_some() || input.recovery_code.is_some();
                 let shown = is_shown.then(|| Shown::read(input.code, input.recovery_code));
                 match (SignedInPerson::of(actor(ctx)?), shown.transpose()) {
                     (Ok(person), Ok(shown)) => {
-                        super::set_up(accounts, person, (input.password, shown), &origin).await
+                        super::set_up(accounts, person, input.password, shown, &origin).await
                     }
                     (Err(error), _) | (_, Err(error)) => Err(error),
                 }
@@ -232,8 +230,7 @@ impl SecondFactorMutation {
         let shown = Shown::read(input.code, input.recovery_code);
         let outcome = match (SignedInPerson::of(actor(ctx)?), shown) {
             (Ok(person), Ok(shown)) => {
-                let proof = (input.password, shown);
-                super::disable(accounts, person, proof, &ctx.origin()).await
+                super::disable(accounts, person, input.password, shown, &ctx.origin()).await
             }
             (Err(error), _) | (_, Err(error)) => Err(error),
         };

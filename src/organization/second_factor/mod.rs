@@ -94,7 +94,8 @@ pub async fn status(accounts: &Accounts, oneself: &Oneself) -> Result<Status> {
 pub async fn set_up(
     accounts: &Accounts,
     person: SignedInPerson,
-    (password, shown): (Option<String>, Option<Shown>),
+    password: Option<String>,
+    shown: Option<Shown>,
     origin: &Origin,
 ) -> Result<Enrolment> {
     let user = person.user();
@@ -106,9 +107,9 @@ pub async fn set_up(
     let mut tx = accounts.db.account(&person.oneself).await?;
     if factors.is_on {
         let shown = shown.map_or_else(|| Shown::read(None, None), Ok)?;
-        proof::check(accounts, &mut tx, (user, &factors), (&shown, origin)).await?;
+        proof::check(accounts, &mut tx, &factors, &shown, origin).await?;
     }
-    let enrolment = begin(accounts, &mut tx, (user, &factors)).await?;
+    let enrolment = begin(accounts, &mut tx, &factors).await?;
     tx.commit().await?;
     attempt.succeeded().await;
     Ok(enrolment)
@@ -128,7 +129,7 @@ pub async fn confirm(
     let factors = read(accounts, user).await?;
     let attempt = accounts.attempt(ACT, &user.to_string(), origin).await?;
     let mut tx = accounts.db.account(&person.oneself).await?;
-    let codes = put_into_use(accounts, &mut tx, (user, &factors), (code, true)).await?;
+    let codes = put_into_use(accounts, &mut tx, &factors, code, true).await?;
     store::strengthen(&mut tx, person.session).await?;
     trail::leave(&mut tx, user, "second_factor.enabled", origin).await?;
     tx.commit().await?;
@@ -143,7 +144,8 @@ pub async fn confirm(
 pub async fn disable(
     accounts: &Accounts,
     person: SignedInPerson,
-    (password, shown): (Option<String>, Shown),
+    password: Option<String>,
+    shown: Shown,
     origin: &Origin,
 ) -> Result<Status> {
     let user = person.user();
@@ -161,7 +163,7 @@ pub async fn disable(
             "one of your tenants wants a second factor of everybody",
         ));
     }
-    proof::check(accounts, &mut tx, (user, &factors), (&shown, origin)).await?;
+    proof::check(accounts, &mut tx, &factors, &shown, origin).await?;
     store::turn_off(&mut tx, user).await?;
     publish_access_change(&mut tx, AccessChange::Person(user)).await?;
     trail::leave(&mut tx, user, "second_factor.disabled", origin).await?;
@@ -185,7 +187,7 @@ pub async fn renew_codes(
     let attempt = accounts.attempt(ACT, &user.to_string(), origin).await?;
     let mut tx = accounts.db.account(&person.oneself).await?;
     let shown = Shown::Code(code);
-    proof::check(accounts, &mut tx, (user, &factors), (&shown, origin)).await?;
+    proof::check(accounts, &mut tx, &factors, &shown, origin).await?;
     let codes = new_codes(&mut tx, user).await?;
     let action = "second_factor.recovery_codes_renewed";
     trail::leave(&mut tx, user, action, origin).await?;
@@ -231,11 +233,8 @@ async fn check_password(
     }
 }
 
-async fn begin(
-    accounts: &Accounts,
-    tx: &mut SystemTx,
-    (user, factors): (UserId, &Factors),
-) -> Result<Enrolment> {
+async fn begin(accounts: &Accounts, tx: &mut SystemTx, factors: &Factors) -> Result<Enrolment> {
+    let user = factors.user_id;
     let secret: [u8; model::SECRET_BYTES] = secret::random();
     let sealed = accounts.vault.seal(&proof::place(user), &secret)?;
     store::set_pending(tx, user, sealed).await?;
@@ -245,16 +244,18 @@ async fn begin(
 async fn put_into_use(
     accounts: &Accounts,
     tx: &mut SystemTx,
-    (user, factors): (UserId, &Factors),
-    (code, is_own): (&str, bool),
+    factors: &Factors,
+    code: &str,
+    is_own: bool,
 ) -> Result<Vec<String>> {
+    let user = factors.user_id;
     let pending = factors
         .totp_pending
         .clone()
         .ok_or_else(|| not_set_up("code"))?;
     let step = proof::step(accounts, user, Some(&pending), code)?;
     let step = step.ok_or_else(|| proof::wrong_code("code"))?;
-    if !store::turn_on(tx, user, (pending, step, is_own)).await? {
+    if !store::turn_on(tx, user, pending, step, is_own).await? {
         return Err(not_set_up("code"));
     }
     new_codes(tx, user).await

@@ -67,9 +67,11 @@ pub(super) fn wrong_code(field: &'static str) -> Error {
 pub(super) async fn check(
     accounts: &Accounts,
     tx: &mut SystemTx,
-    (user, factors): (UserId, &Factors),
-    (shown, origin): (&Shown, &Origin),
+    factors: &Factors,
+    shown: &Shown,
+    origin: &Origin,
 ) -> Result<()> {
+    let user = factors.user_id;
     let is_right = match shown {
         Shown::Code(code) => match step(accounts, user, factors.totp_secret.as_deref(), code)? {
             Some(step) => store::take_step(tx, user, step).await?,

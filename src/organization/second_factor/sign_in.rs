@@ -66,8 +66,8 @@ pub async fn complete(
         .await?;
     count(accounts, token).await?;
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
-    proof::check(accounts, &mut tx, (step.user, &factors), (&shown, origin)).await?;
-    let signed_in = go_on(accounts, &mut tx, (step.user, token), origin).await?;
+    proof::check(accounts, &mut tx, &factors, &shown, origin).await?;
+    let signed_in = go_on(accounts, &mut tx, step.user, token, origin).await?;
     if matches!(shown, Shown::Recovery(_)) {
         let action = "second_factor.recovery_code_used";
         trail::leave(&mut tx, step.user, action, origin).await?;
@@ -86,7 +86,8 @@ pub async fn complete(
 /// `TOO_MANY_ATTEMPTS`.
 pub async fn set_up_in_sign_in(
     accounts: &Accounts,
-    (token, password): (&str, Option<String>),
+    token: &str,
+    password: Option<String>,
     origin: &Origin,
 ) -> Result<Enrolment> {
     let step = peek(accounts, token).await?;
@@ -104,7 +105,7 @@ pub async fn set_up_in_sign_in(
         attempt.succeeded().await;
     }
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
-    let enrolment = begin(accounts, &mut tx, (step.user, &factors)).await?;
+    let enrolment = begin(accounts, &mut tx, &factors).await?;
     tx.commit().await?;
     Ok(enrolment)
 }
@@ -128,9 +129,8 @@ pub async fn confirm_in_sign_in(
         .await?;
     count(accounts, token).await?;
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
-    let person = (step.user, &factors);
-    let codes = put_into_use(accounts, &mut tx, person, (code, is_own)).await?;
-    let signed_in = go_on(accounts, &mut tx, (step.user, token), origin).await?;
+    let codes = put_into_use(accounts, &mut tx, &factors, code, is_own).await?;
+    let signed_in = go_on(accounts, &mut tx, step.user, token, origin).await?;
     trail::leave(&mut tx, step.user, "second_factor.enabled", origin).await?;
     tx.commit().await?;
     attempt.succeeded().await;
@@ -185,7 +185,8 @@ async fn count(accounts: &Accounts, token: &str) -> Result<()> {
 async fn go_on(
     accounts: &Accounts,
     tx: &mut SystemTx,
-    (user, token): (UserId, &str),
+    user: UserId,
+    token: &str,
     origin: &Origin,
 ) -> Result<SignedIn> {
     let PendingSignIn { data, .. } =

@@ -13,6 +13,7 @@ use crate::{
 /// What a person authenticates with.
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct Factors {
+    pub(super) user_id: UserId,
     pub(super) email: String,
     pub(super) active: bool,
     pub(super) password_hash: Option<String>,
@@ -25,8 +26,8 @@ pub(super) struct Factors {
 
 pub(super) async fn factors(tx: &mut SystemTx, user: UserId) -> Result<Option<Factors>> {
     let sql = Sql::new(
-        "SELECT email, active, password_hash, totp_secret, totp_pending, totp_confirmed_at IS NOT NULL AS is_on \
-         FROM users WHERE user_id = ",
+        "SELECT user_id, email, active, password_hash, totp_secret, totp_pending, \
+         totp_confirmed_at IS NOT NULL AS is_on FROM users WHERE user_id = ",
     )
     .bind(user);
     tx.optional(sql).await
@@ -53,7 +54,9 @@ pub(super) async fn set_pending(tx: &mut SystemTx, user: UserId, sealed: Vec<u8>
 pub(super) async fn turn_on(
     tx: &mut SystemTx,
     user: UserId,
-    (pending, step, is_own): (Vec<u8>, i64, bool),
+    pending: Vec<u8>,
+    step: i64,
+    is_own: bool,
 ) -> Result<bool> {
     let sql = Sql::new(
         "UPDATE users SET totp_secret = totp_pending, totp_pending = NULL, totp_confirmed_at = ",

@@ -28,7 +28,9 @@ const GRACE: std::ops::RangeInclusive<i32> = 7..=90;
 /// `FORBIDDEN` for all but people who are ADMIN, `SLUG_MISMATCH`, `OUT_OF_RANGE`, `CONFLICT`, `TENANT_SUSPENDED`;
 /// `TENANT_DELETING` when it is scheduled already.
 pub async fn schedule_deletion(
-    (db, actor, origin): (&Db, &Actor, &Origin),
+    db: &Db,
+    actor: &Actor,
+    origin: &Origin,
     slug: &str,
     grace_days: i32,
     expected_version: Option<i32>,
@@ -48,7 +50,7 @@ pub async fn schedule_deletion(
         TenantStatus::Deleting => return Err(Error::TenantDeleting),
     }
     let author = actor.author.to_string();
-    schedule(tx, before, grace, (&author, origin)).await
+    schedule(tx, before, grace, &author, origin).await
 }
 
 /// Calls off the scheduled end of the actor's own tenant. An admin may, although nothing else can be changed in it.
@@ -56,7 +58,9 @@ pub async fn schedule_deletion(
 /// # Errors
 /// `FORBIDDEN` for all but people who are ADMIN, `CONFLICT`, `NOT_SCHEDULED`, `PAST_GRACE`.
 pub async fn cancel_deletion(
-    (db, actor, origin): (&Db, &Actor, &Origin),
+    db: &Db,
+    actor: &Actor,
+    origin: &Origin,
     expected_version: Option<i32>,
 ) -> Result<Tenant> {
     require_admin(actor)?;
@@ -64,7 +68,7 @@ pub async fn cancel_deletion(
     let before = store::by_id(&mut tx, actor.tenant).await?;
     before.expect_version(expected_version)?;
     let author = actor.author.to_string();
-    cancel(tx, before, (&author, origin)).await
+    cancel(tx, before, &author, origin).await
 }
 
 pub(super) fn check_grace(days: i32) -> Result<TimeDelta> {
@@ -83,21 +87,31 @@ pub(super) async fn schedule(
     mut tx: SystemTx,
     before: Tenant,
     grace: TimeDelta,
-    by: (&str, &Origin),
+    author: &str,
+    origin: &Origin,
 ) -> Result<Tenant> {
     let ends = tx.now() + grace;
     let mut after = before.clone();
     (after.status, after.suspended_because, after.delete_after) =
         (TenantStatus::Deleting, None, Some(ends));
     let after = store::write_standing(&mut tx, &after).await?;
-    conclude(tx, "tenant.deletion_scheduled", (&before, &after), by).await?;
+    conclude(
+        tx,
+        "tenant.deletion_scheduled",
+        &before,
+        &after,
+        author,
+        origin,
+    )
+    .await?;
     Ok(after)
 }
 
 pub(super) async fn cancel(
     mut tx: SystemTx,
     before: Tenant,
-    by: (&str, &Origin),
+    author: &str,
+    origin: &Origin,
 ) -> Result<Tenant> {
     if before.status != TenantStatus::Deleting {
         let message = "this tenant is not about to be deleted";
@@ -111,7 +125,15 @@ pub(super) async fn cancel(
     (after.status, after.suspended_because, after.delete_after) =
         (TenantStatus::Active, None, None);
     let after = store::write_standing(&mut tx, &after).await?;
-    conclude(tx, "tenant.deletion_canceled", (&before, &after), by).await?;
+    conclude(
+        tx,
+        "tenant.deletion_canceled",
+        &before,
+        &after,
+        author,
+        origin,
+    )
+    .await?;
     Ok(after)
 }
 
@@ -119,8 +141,10 @@ pub(super) async fn cancel(
 pub(super) async fn conclude(
     mut tx: SystemTx,
     action: &str,
-    (before, after): (&Tenant, &Tenant),
-    (author, origin): (&str, &Origin),
+    before: &Tenant,
+    after: &Tenant,
+    author: &str,
+    origin: &Origin,
 ) -> Result<()> {
     let tenant = after.tenant_id;
     auth::publish_access_change(&mut tx, AccessChange::Tenant(tenant)).await?;

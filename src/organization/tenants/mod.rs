@@ -25,7 +25,7 @@ use crate::{
     },
     db::{
         Columns as _, ReadTx, Tx,
-        journal::{Event, EventKind},
+        journal::{Event, EventKind, EventSubject},
     },
     organization::auth::{self, AccessChange},
 };
@@ -80,8 +80,12 @@ pub async fn update(
     }
     tx.emit(Event::of_all(
         EventKind::Updated,
-        (KIND, TenantSettings::PARTS),
-        (after.tenant_id.uuid(), after.version),
+        EventSubject {
+            entity: KIND,
+            parts: TenantSettings::PARTS,
+            id: after.tenant_id.uuid(),
+            version: after.version,
+        },
         (Some(event_fields(&before)), Some(event_fields(&after))),
     ));
     Ok(after)

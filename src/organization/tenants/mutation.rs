@@ -150,9 +150,14 @@ impl TenantMutation {
         input: TenantScheduleDeletionInput,
     ) -> async_graphql::Result<TenantPayload> {
         let request = ctx.request();
-        let by = (request.db(), &**request.actor(), request.origin());
-        let outcome =
-            lifecycle::schedule_deletion(by, &input.slug, input.grace_days, input.expected_version);
+        let outcome = lifecycle::schedule_deletion(
+            request.db(),
+            request.actor(),
+            request.origin(),
+            &input.slug,
+            input.grace_days,
+            input.expected_version,
+        );
         TenantPayload::new(ctx, outcome.await).await
     }
 
@@ -163,8 +168,12 @@ impl TenantMutation {
         input: TenantCancelDeletionInput,
     ) -> async_graphql::Result<TenantPayload> {
         let request = ctx.request();
-        let by = (request.db(), &**request.actor(), request.origin());
-        let outcome = lifecycle::cancel_deletion(by, input.expected_version);
+        let outcome = lifecycle::cancel_deletion(
+            request.db(),
+            request.actor(),
+            request.origin(),
+            input.expected_version,
+        );
         TenantPayload::new(ctx, outcome.await).await
     }
 }

@@ -177,7 +177,7 @@ impl<'a> Operator<'a> {
         if before.status == TenantStatus::Deleting {
             return Err(Error::TenantDeleting);
         }
-        lifecycle::schedule(tx, before, grace, (AUTHOR, &self.origin)).await
+        lifecycle::schedule(tx, before, grace, AUTHOR, &self.origin).await
     }
 
     /// Calls off the scheduled end of a tenant, as long as its grace lasts.
@@ -187,7 +187,7 @@ impl<'a> Operator<'a> {
     pub async fn cancel_deletion(&self, slug: &str) -> Result<Tenant> {
         let mut tx = self.begin().await?;
         let before = store::by_slug(&mut tx, slug).await?;
-        lifecycle::cancel(tx, before, (AUTHOR, &self.origin)).await
+        lifecycle::cancel(tx, before, AUTHOR, &self.origin).await
     }
 
     async fn change(
@@ -201,7 +201,7 @@ impl<'a> Operator<'a> {
         let mut after = before.clone();
         change(&mut after)?;
         let after = store::write_standing(&mut tx, &after).await?;
-        lifecycle::conclude(tx, action, (&before, &after), (AUTHOR, &self.origin)).await?;
+        lifecycle::conclude(tx, action, &before, &after, AUTHOR, &self.origin).await?;
         Ok(after)
     }
 

@@ -140,7 +140,12 @@ impl Mailer {
     fn start_with(post: Post, clock: Clock, pauses: [Duration; 2]) -> (Self, Sending) {
         let (queue, messages) = mpsc::channel(QUEUE);
         let stop = CancellationToken::new();
-        let task = tokio::spawn(send_all((post, pauses), clock, messages, stop.clone()));
+        let courier = Courier {
+            post,
+            pauses,
+            stop: stop.clone(),
+        };
+        let task = tokio::spawn(Arc::new(courier).send_all(clock, messages));
         (Self { queue }, Sending { stop, task })
     }
 
@@ -167,65 +172,66 @@ impl Sending {
     }
 }
 
-async fn send_all(
-    (post, pauses): (Post, [Duration; 2]),
-    clock: Clock,
-    mut messages: mpsc::Receiver<Message>,
+/// Carries what is left at a [`Mailer`].
+struct Courier {
+    post: Post,
+    /// How long it waits before each other try.
+    pauses: [Duration; 2],
     stop: CancellationToken,
-) {
-    let (post, turns) = (Arc::new(post), Arc::new(Semaphore::new(AT_ONCE)));
-    let mut under_way = JoinSet::new();
-    let mut number = 0;
-    loop {
-        let message = tokio::select! {
-            message = messages.recv() => message,
-            () = stop.cancelled(), if !messages.is_closed() => {
-                messages.close();
-                continue;
-            }
-        };
-        let Some(message) = message else { break };
-        let Ok(turn) = Arc::clone(&turns).acquire_owned().await else {
-            break;
-        };
-        number += 1;
-        let dispatch = Dispatch {
-            at: clock.now(),
-            number,
-        };
-        let (post, stop) = (Arc::clone(&post), stop.clone());
-        under_way.spawn(async move {
-            send_one((&post, pauses), &message, dispatch, &stop).await;
-            drop(turn);
-        });
-        while under_way.try_join_next().is_some() {}
-    }
-    under_way.join_all().await;
 }
 
-async fn send_one(
-    (post, pauses): (&Post, [Duration; 2]),
-    message: &Message,
-    dispatch: Dispatch,
-    stop: &CancellationToken,
-) {
-    for pause in pauses.into_iter().map(Some).chain([None]) {
-        let failed = match post.way.carry(&post.from, message, dispatch).await {
-            Ok(()) => return,
-            Err(failed) => failed,
-        };
-        match (&failed, pause) {
-            (Failed::ForNow(_), Some(pause)) => {
-                tracing::warn!(error = %failed, "a mail is tried again");
-                // At the end of the server there is one more try, at once.
-                tokio::select! {
-                    () = tokio::time::sleep(pause) => {}
-                    () = stop.cancelled() => {}
+impl Courier {
+    async fn send_all(self: Arc<Self>, clock: Clock, mut messages: mpsc::Receiver<Message>) {
+        let turns = Arc::new(Semaphore::new(AT_ONCE));
+        let mut under_way = JoinSet::new();
+        let mut number = 0;
+        loop {
+            let message = tokio::select! {
+                message = messages.recv() => message,
+                () = self.stop.cancelled(), if !messages.is_closed() => {
+                    messages.close();
+                    continue;
                 }
-            }
-            _ => {
-                tracing::error!(error = %failed, subject = message.subject, "a mail could not be sent");
-                return;
+            };
+            let Some(message) = message else { break };
+            let Ok(turn) = Arc::clone(&turns).acquire_owned().await else {
+                break;
+            };
+            number += 1;
+            let dispatch = Dispatch {
+                at: clock.now(),
+                number,
+            };
+            let courier = Arc::clone(&self);
+            under_way.spawn(async move {
+                courier.send(&message, dispatch).await;
+                drop(turn);
+            });
+            while under_way.try_join_next().is_some() {}
+        }
+        under_way.join_all().await;
+    }
+
+    async fn send(&self, message: &Message, dispatch: Dispatch) {
+        let Post { way, from } = &self.post;
+        for pause in self.pauses.into_iter().map(Some).chain([None]) {
+            let failed = match way.carry(from, message, dispatch).await {
+                Ok(()) => return,
+                Err(failed) => failed,
+            };
+            match (&failed, pause) {
+                (Failed::ForNow(_), Some(pause)) => {
+                    tracing::warn!(error = %failed, "a mail is tried again");
+                    // At the end of the server there is one more try, at once.
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => {}
+                        () = self.stop.cancelled() => {}
+                    }
+                }
+                _ => {
+                    tracing::error!(error = %failed, subject = message.subject, "a mail could not be sent");
+                    return;
+                }
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Inventing who works at a company.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, ops::RangeInclusive};
 
 use super::{
     dice::Dice,
@@ -30,14 +30,14 @@ pub(super) fn flesh_out_company(world: &World, company: &mut NewCompany) {
     }
 }
 
-/// Some people of a company, between `least` and `most` (at most 13), the chief first and bosses before those who report to them.
+/// Some people of a company, so many of them (at most 13), the chief first and bosses before those who report to them.
 pub(super) fn of_company(
     world: &World,
     company: &NewCompany,
-    (least, most): (u32, u32),
+    count: &RangeInclusive<u32>,
 ) -> Vec<NewContact> {
     let mut dice = Dice::of(company.id.uuid());
-    let count = dice.number(least, most);
+    let count = dice.number(*count.start(), *count.end());
     let mut jobs = vec![*dice.pick(CHIEFS)];
     while jobs.len() < count as usize {
         let job = dice.pick(JOBS);
@@ -58,7 +58,7 @@ pub(super) fn of_company(
             .rev()
             .find(|(_, (_, department, leads))| *leads && *department == job.1);
         let boss = boss.or(staff.first()).map(|(boss, _)| boss.id);
-        staff.push((contact(world, company, name, (job, boss)), job));
+        staff.push((contact(world, company, name, job, boss), job));
     }
     staff.into_iter().map(|(contact, _)| contact).collect()
 }
@@ -67,7 +67,8 @@ fn contact(
     world: &World,
     company: &NewCompany,
     (first, last): (&str, &str),
-    ((title, department, _), boss): (Job, Option<ContactId>),
+    (title, department, _): Job,
+    boss: Option<ContactId>,
 ) -> NewContact {
     let id: ContactId = world.ids.of(&format!("{}/{first} {last}", company.id));
     let mut dice = Dice::of(id.uuid());

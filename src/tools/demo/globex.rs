@@ -1,6 +1,8 @@
 //! The tenant `globex`: invented as a whole, with other names and another currency, so that nobody takes its
 //! records for the other tenant's.
 
+use std::ops::RangeInclusive;
+
 use super::{
     dice::Dice,
     load::{self, Ground},
@@ -27,7 +29,7 @@ const SLUG: &str = "globex";
 const CURRENCY: &str = "EUR";
 const DEALS: u32 = 300;
 const LEADS: usize = 150;
-const STAFF: (u32, u32) = (4, 6);
+const STAFF: RangeInclusive<u32> = 4..=6;
 
 /// Name, industry, country, city, year founded, employees, yearly revenue in millions of EUR.
 type Firm = (
@@ -155,7 +157,7 @@ pub(super) async fn load(db: &Db, progress: &Progress) -> Result<(), ImportError
         staff: STAFF,
         leads: LEADS,
     };
-    load::load(&world, ground, (&session, &session)).await
+    load::load(&world, ground, &session, &session).await
 }
 
 fn staff(ids: Ids) -> (Vec<NewTeam>, Vec<NewMember>) {

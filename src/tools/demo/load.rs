@@ -1,6 +1,6 @@
 //! Writing a demo tenant, in the order in which its records refer to each other.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::RangeInclusive};
 
 use chrono::{DateTime, Utc};
 
@@ -30,8 +30,8 @@ pub(super) struct Ground {
     /// Parents before those that belong to them.
     pub(super) companies: Vec<Vec<NewCompany>>,
     pub(super) deals: Vec<NewOpportunity>,
-    /// How many people a company has, at least and at most.
-    pub(super) staff: (u32, u32),
+    /// How many people a company has.
+    pub(super) staff: RangeInclusive<u32>,
     pub(super) leads: usize,
 }
 
@@ -39,7 +39,8 @@ pub(super) struct Ground {
 pub(super) async fn load(
     world: &World,
     ground: Ground,
-    (data, inventions): (&Session, &Session),
+    data: &Session,
+    inventions: &Session,
 ) -> Result<(), ImportError> {
     let Ground {
         pipelines,
@@ -65,7 +66,7 @@ pub(super) async fn load(
     let mut people: HashMap<CompanyId, Vec<NewContact>> = HashMap::new();
     for company in companies.iter_mut().flatten() {
         contacts::flesh_out_company(world, company);
-        people.insert(company.id, contacts::of_company(world, company, staff));
+        people.insert(company.id, contacts::of_company(world, company, &staff));
     }
     let kind_of = |deal: &NewOpportunity| {
         kinds
@@ -92,7 +93,7 @@ pub(super) async fn load(
         .flatten()
         .flat_map(|company| people.remove(&company.id).unwrap_or_default())
         .collect();
-    date_last(&done, (&mut deals, &mut leads, &mut people));
+    date_last(&done, &mut deals, &mut leads, &mut people);
 
     for pipeline in pipelines {
         put_pipeline(data, pipeline).await?;
@@ -118,7 +119,9 @@ pub(super) async fn load(
 /// changed once more.
 fn date_last(
     done: &[NewActivity],
-    (deals, leads, people): (&mut [NewOpportunity], &mut [NewLead], &mut [NewContact]),
+    deals: &mut [NewOpportunity],
+    leads: &mut [NewLead],
+    people: &mut [NewContact],
 ) {
     let mut last: HashMap<Target, DateTime<Utc>> = HashMap::new();
     for activity in done {

@@ -1,5 +1,7 @@
 //! The tenant `maven`: a real data set, with what it lacks invented around it.
 
+use std::ops::RangeInclusive;
+
 use super::{
     load::{self, Ground},
     names::AMERICAN,
@@ -20,7 +22,7 @@ use crate::{
 
 const SLUG: &str = "maven";
 const LEADS: usize = 600;
-const STAFF: (u32, u32) = (3, 8);
+const STAFF: RangeInclusive<u32> = 3..=8;
 
 pub(super) async fn load(db: &Db, progress: &Progress) -> Result<(), ImportError> {
     let tenant = NewTenant {
@@ -86,5 +88,5 @@ pub(super) async fn load(db: &Db, progress: &Progress) -> Result<(), ImportError
         staff: STAFF,
         leads: LEADS,
     };
-    load::load(&world, ground, (&data, &inventions)).await
+    load::load(&world, ground, &data, &inventions).await
 }

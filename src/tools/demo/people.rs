@@ -33,7 +33,8 @@ pub struct Person {
 const fn person(
     tenant: &'static str,
     role: Role,
-    (email, name): (&'static str, &'static str),
+    email: &'static str,
+    name: &'static str,
     about: &'static str,
 ) -> Person {
     Person {
@@ -52,7 +53,8 @@ pub const PEOPLE: &[Person] = &[
     person(
         "maven",
         Role::Admin,
-        ("admin@maven.example", "Alma Reyes"),
+        "admin@maven.example",
+        "Alma Reyes",
         "everything in Maven Sales",
     ),
     Person {
@@ -60,7 +62,8 @@ pub const PEOPLE: &[Person] = &[
         ..person(
             "maven",
             Role::Manager,
-            ("melvin.marxen@maven.example", "Melvin Marxen"),
+            "melvin.marxen@maven.example",
+            "Melvin Marxen",
             "the deals of his team",
         )
     },
@@ -69,7 +72,8 @@ pub const PEOPLE: &[Person] = &[
         ..person(
             "maven",
             Role::SalesRep,
-            ("darcel.schlecht@maven.example", "Darcel Schlecht"),
+            "darcel.schlecht@maven.example",
+            "Darcel Schlecht",
             "his own deals",
         )
     },
@@ -78,26 +82,30 @@ pub const PEOPLE: &[Person] = &[
         ..person(
             "maven",
             Role::Manager,
-            ("both@dealgraph.example", "Robin Both"),
+            "both@dealgraph.example",
+            "Robin Both",
             "the deals of the Central office",
         )
     },
     person(
         "maven",
         Role::Analyst,
-        ("analyst@maven.example", "Ana Lytton"),
+        "analyst@maven.example",
+        "Ana Lytton",
         "all deals, changes nothing",
     ),
     person(
         "maven",
         Role::Viewer,
-        ("viewer@maven.example", "Vic Watts"),
+        "viewer@maven.example",
+        "Vic Watts",
         "all deals, changes nothing",
     ),
     person(
         "globex",
         Role::Admin,
-        ("admin@globex.example", "Greta Holm"),
+        "admin@globex.example",
+        "Greta Holm",
         "everything in Globex",
     ),
     Person {
@@ -105,7 +113,8 @@ pub const PEOPLE: &[Person] = &[
         ..person(
             "globex",
             Role::Manager,
-            ("henrike.falk@globex.example", "Henrike Falk"),
+            "henrike.falk@globex.example",
+            "Henrike Falk",
             "the deals of her team",
         )
     },
@@ -114,26 +123,30 @@ pub const PEOPLE: &[Person] = &[
         ..person(
             "globex",
             Role::SalesRep,
-            ("matteo.conti@globex.example", "Matteo Conti"),
+            "matteo.conti@globex.example",
+            "Matteo Conti",
             "his own deals",
         )
     },
     person(
         "globex",
         Role::Analyst,
-        ("analyst@globex.example", "Anouk Simon"),
+        "analyst@globex.example",
+        "Anouk Simon",
         "all deals, changes nothing",
     ),
     person(
         "globex",
         Role::Viewer,
-        ("viewer@globex.example", "Viggo Lund"),
+        "viewer@globex.example",
+        "Viggo Lund",
         "all deals, changes nothing",
     ),
     person(
         "globex",
         Role::Viewer,
-        ("both@dealgraph.example", "Robin Both"),
+        "both@dealgraph.example",
+        "Robin Both",
         "all deals of Globex",
     ),
 ];

@@ -143,29 +143,51 @@ async fn start_and_serve(options: &DevOptions, stop: CancellationToken) -> Resul
     } else {
         Contents::Keep
     };
-    let data = DataDir::open(&options.data_dir, contents, &say).await?;
-    let postgres_options = PostgresOptions {
-        bin_dir: options.pg_bin.clone(),
-        ..PostgresOptions::default()
-    };
-    let postgres = Postgres::start(&data, &postgres_options, &say).await?;
-    let redis = match Redis::start(&data, &say).await {
-        Ok(redis) => redis,
-        Err(error) => {
-            postgres.stop().await;
-            return Err(error.into());
-        }
-    };
+    let services = Services::start(options, contents).await?;
     let served = tokio::select! {
-        served = serve(options, (&data, &postgres, &redis), listeners, stop.clone()) => served,
+        served = serve(options, &services, listeners, stop.clone()) => served,
         // While it starts, a stop is noticed here; once it serves, it drains by itself.
         () = stopped_before_serving(&stop) => Ok(()),
-        died = postgres.wait_died() => Err(died.into()),
-        died = redis.wait_died() => Err(died.into()),
+        died = services.postgres.wait_died() => Err(died.into()),
+        died = services.redis.wait_died() => Err(died.into()),
     };
-    redis.stop().await;
-    postgres.stop().await;
+    services.stop().await;
     served
+}
+
+/// What a server of this machine needs beside itself.
+struct Services {
+    data: DataDir,
+    postgres: Postgres,
+    redis: Redis,
+}
+
+impl Services {
+    async fn start(options: &DevOptions, contents: Contents) -> Result<Self, Failure> {
+        let data = DataDir::open(&options.data_dir, contents, &say).await?;
+        let postgres_options = PostgresOptions {
+            bin_dir: options.pg_bin.clone(),
+            ..PostgresOptions::default()
+        };
+        let postgres = Postgres::start(&data, &postgres_options, &say).await?;
+        let redis = match Redis::start(&data, &say).await {
+            Ok(redis) => redis,
+            Err(error) => {
+                postgres.stop().await;
+                return Err(error.into());
+            }
+        };
+        Ok(Self {
+            data,
+            postgres,
+            redis,
+        })
+    }
+
+    async fn stop(self) {
+        self.redis.stop().await;
+        self.postgres.stop().await;
+    }
 }
 
 /// A server that drains has twenty seconds; a start-up that is interrupted ends at once after them.
@@ -186,14 +208,14 @@ async fn listen(port: u16) -> Result<TcpListener, Failure> {
 
 async fn serve(
     options: &DevOptions,
-    (data, postgres, redis): (&DataDir, &Postgres, &Redis),
+    services: &Services,
     listeners: Vec<TcpListener>,
     stop: CancellationToken,
 ) -> Result<(), Failure> {
     let addresses = listeners.iter().map(TcpListener::local_addr);
     let addresses = addresses.collect::<Result<Vec<_>, _>>()?;
     let address = addresses[0];
-    let prepared = prepare(options, (data, postgres, redis), address);
+    let prepared = prepare(options, services, address);
     let app = tokio::select! {
         prepared = prepared => prepared?,
         () = stop.cancelled() => return Ok(()),
@@ -205,12 +227,12 @@ async fn serve(
     let example = choose(&known, EXAMPLE.0, Some(EXAMPLE.1))?;
     greet(
         address,
-        data.root(),
+        services.data.root(),
         &tokens.issue(example.user_id, example.tenant_id)?.token,
     );
     let mut apps = vec![app];
     while apps.len() < listeners.len() {
-        let setup = setup(options, (data, postgres, redis), address)?;
+        let setup = setup(options, services, address)?;
         apps.push(App::new(setup).await?);
     }
     let mut serving = JoinSet::new();
@@ -233,13 +255,14 @@ async fn serve(
 
 async fn prepare(
     options: &DevOptions,
-    (data, postgres, redis): (&DataDir, &Postgres, &Redis),
+    services: &Services,
     address: SocketAddr,
 ) -> Result<App, Failure> {
+    let postgres = &services.postgres;
     migrate::prepare_cluster(&postgres.connect_options("postgres", "postgres"), DATABASE).await?;
     say("bringing the database to this version");
     migrate::run(&postgres.connect_options(OWNER, DATABASE)).await?;
-    let app = App::new(setup(options, (data, postgres, redis), address)?).await?;
+    let app = App::new(setup(options, services, address)?).await?;
     demo::load(app.db(), &Progress::on_stderr())
         .await
         .map_err(|error| Failure::Demo(error.to_string()))?;
@@ -248,11 +271,12 @@ async fn prepare(
     Ok(app)
 }
 
-fn setup(
-    options: &DevOptions,
-    (data, postgres, redis): (&DataDir, &Postgres, &Redis),
-    address: SocketAddr,
-) -> Result<Setup, Failure> {
+fn setup(options: &DevOptions, services: &Services, address: SocketAddr) -> Result<Setup, Failure> {
+    let Services {
+        data,
+        postgres,
+        redis,
+    } = services;
     let vault = vault(data.root())?;
     Ok(Setup {
         logins: (

@@ -204,7 +204,8 @@ fn a_removal_that_a_dying_server_left_is_finished_by_another() {
         let work = reassignment::reassign_records(
             &world.db,
             &crm::OWNED,
-            (A.tenant(), rep),
+            A.tenant(),
+            rep,
             tokio::time::Instant::now() + reassignment::REQUEST_TIME,
         );
         _ = tokio::time::timeout(Duration::from_millis(80), work).await;
@@ -235,7 +236,7 @@ fn two_servers_at_the_same_removal_do_each_other_no_harm() {
         removed.await.expect("the admin may");
         let until = tokio::time::Instant::now() + Duration::from_secs(20);
         let at_once = (0..4).map(|_| {
-            reassignment::reassign_records(&world.db, &crm::OWNED, (A.tenant(), rep), until)
+            reassignment::reassign_records(&world.db, &crm::OWNED, A.tenant(), rep, until)
         });
         for outcome in futures_util::future::join_all(at_once).await {
             outcome.expect("nobody fails");

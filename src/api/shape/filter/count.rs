@@ -21,6 +21,7 @@ pub(in crate::api::shape) struct Counting<'w, 'a> {
     shape: &'a SchemaShape,
     values: &'w Values<'a>,
     variables: &'w Counted<'a>,
+    limits: &'w Limits,
 }
 
 impl<'w, 'a> Counting<'w, 'a> {
@@ -28,11 +29,13 @@ impl<'w, 'a> Counting<'w, 'a> {
         shape: &'a SchemaShape,
         values: &'w Values<'a>,
         variables: &'w Counted<'a>,
+        limits: &'w Limits,
     ) -> Self {
         Self {
             shape,
             values,
             variables,
+            limits,
         }
     }
 
@@ -56,7 +59,6 @@ impl<'w, 'a> Counting<'w, 'a> {
         &self,
         field: &Field,
         known: &'a FieldShape,
-        limits: &Limits,
     ) -> Result<(), Refusal> {
         for (name, _) in &field.arguments {
             let type_name = known.arguments.get(name.node.as_str());
@@ -64,9 +66,9 @@ impl<'w, 'a> Counting<'w, 'a> {
             let Some((value, type_name)) = value.zip(type_name) else {
                 continue;
             };
-            if let Err(refusal) = self.count(&value, type_name).check(limits) {
+            if let Err(refusal) = self.count(&value, type_name).check(self.limits) {
                 let mut path = name.node.to_string();
-                self.find((&value, type_name), (refusal.code, limits), &mut path);
+                self.find(&value, type_name, refusal.code, &mut path);
                 return Err(refusal.at(name.pos, path));
             }
         }
@@ -74,18 +76,13 @@ impl<'w, 'a> Counting<'w, 'a> {
     }
 
     /// Adds the way to the innermost part to the path that would be refused with the same code by itself.
-    fn find(
-        &self,
-        (value, type_name): (&Value, &'a str),
-        (code, limits): (&str, &Limits),
-        path: &mut String,
-    ) {
+    fn find(&self, value: &Value, type_name: &'a str, code: &str, path: &mut String) {
         let Some(fields) = self.shape.input_fields(type_name) else {
             return;
         };
         if self.shape.input_role(type_name) == Some(InputRole::Comparator) {
             path.extend(
-                self.too_long(value, limits)
+                self.too_long(value)
                     .into_iter()
                     .flat_map(|list| [".", list]),
             );
@@ -107,18 +104,18 @@ impl<'w, 'a> Counting<'w, 'a> {
             _ => Vec::new(),
         };
         let is_it = |(_, part, type_name): &(String, &Value, &'a str)| {
-            let checked = self.count(part, type_name).check(limits);
+            let checked = self.count(part, type_name).check(self.limits);
             checked.is_err_and(|refusal| refusal.code == code)
         };
         if let Some((name, part, type_name)) = parts.into_iter().find(is_it) {
             path.push('.');
             path.push_str(&name);
-            self.find((part, type_name), (code, limits), path);
+            self.find(part, type_name, code, path);
         }
     }
 
     /// The list of a comparator that has too many values.
-    fn too_long(&self, value: &Value, limits: &Limits) -> Option<&'static str> {
+    fn too_long(&self, value: &Value) -> Option<&'static str> {
         let Value::Object(entries) = self.values.resolved(value) else {
             return None;
         };
@@ -126,7 +123,7 @@ impl<'w, 'a> Counting<'w, 'a> {
             let values = entries
                 .get(*list)
                 .map(|values| self.values.resolved(values));
-            matches!(values, Some(Value::List(items)) if items.len() > limits.filter_values)
+            matches!(values, Some(Value::List(items)) if items.len() > self.limits.filter_values)
         })
     }
 

@@ -96,12 +96,13 @@ pub(in crate::crm::activities) async fn insert_links<'a>(
     Ok(())
 }
 
-/// Brings the links of a changed activity from the old ones to the new ones, with its time and who sees it.
+/// Brings the links of a changed activity from the old ones to its own, with its time and who sees it.
 pub(in crate::crm::activities) async fn relink(
     tx: &mut Tx,
     activity: &Activity,
-    (old, new): (&[Link], &[Link]),
+    old: &[Link],
 ) -> Result<()> {
+    let new = &activity.links;
     let only_in = |these: &[Link], others: &[Link]| -> Vec<Link> {
         these
             .iter()

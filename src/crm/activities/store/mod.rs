@@ -4,7 +4,7 @@ mod links;
 mod targets;
 
 pub(super) use links::{insert_links, links_of, lock_activities_about, relink, restamp_links};
-pub(super) use targets::{move_last_activity, visible_to_of};
+pub(super) use targets::{links_to, move_last_activity};
 use uuid::Uuid;
 
 use super::model::Activity;

@@ -10,16 +10,21 @@ use crate::{
         error::Result,
         ids::{ContactId, LeadId, OpportunityId, Typed},
     },
-    crm::{activities::target::Target, contacts::Contact, leads::Lead, opportunities::Opportunity},
+    crm::{
+        activities::target::{Link, Target},
+        contacts::Contact,
+        leads::Lead,
+        opportunities::Opportunity,
+    },
     db::{Sql, Tx},
     entity::{self, Entity},
 };
 
-/// Who sees the records, in one statement. Those that the actor can't see are left out.
-pub(in crate::crm::activities) async fn visible_to_of(
+/// Links to records as those are seen now, in one statement. Those that the actor can't see are left out.
+pub(in crate::crm::activities) async fn links_to(
     tx: &mut Tx,
     targets: impl IntoIterator<Item = Target>,
-) -> Result<HashMap<Target, String>> {
+) -> Result<HashMap<Target, Link>> {
     let mut ids: HashMap<&'static str, HashSet<Uuid>> = HashMap::new();
     for target in targets {
         ids.entry(target.kind()).or_default().insert(target.uuid());
@@ -52,7 +57,10 @@ pub(in crate::crm::activities) async fn visible_to_of(
     let rows = tx.all::<(String, Uuid, String)>(sql).await?;
     Ok(rows
         .into_iter()
-        .filter_map(|(kind, id, visible_to)| Some((Target::of(&kind, id)?, visible_to)))
+        .filter_map(|(kind, id, visible_to)| {
+            let target = Target::of(&kind, id)?;
+            Some((target, Link::new(target, &visible_to)))
+        })
         .collect())
 }
 
@@ -104,7 +112,7 @@ async fn move_time<T: Typed, R: Entity>(
         .push(R::select());
     for record in tx.all::<R>(sql).await? {
         let visible_to = record.visible_to().to_owned();
-        entity::emit_followed(tx, (&record, visible_to), &[column]);
+        entity::emit_followed(tx, &record, visible_to, &[column]);
     }
     Ok(())
 }

@@ -67,7 +67,8 @@ pub(in crate::crm::opportunities) async fn beside(
     tx: &mut Tx,
     deal: &Opportunity,
     gap: &Card,
-    (side, count): (Side, i32),
+    side: Side,
+    count: i32,
 ) -> Result<Vec<Card>> {
     let sql = Sql::new("SELECT c.opportunity_id, c.board_position FROM ")
         .push(match side {

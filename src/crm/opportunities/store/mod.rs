@@ -15,6 +15,7 @@ use crate::{
     },
     crm::pipelines::Stage,
     db::{Columns as _, Sql, Tx, rows_per_statement},
+    entity::IdPage,
 };
 
 /// Appends stage history rows.
@@ -140,30 +141,27 @@ pub(super) async fn users_of(tx: &mut Tx, id: OpportunityId) -> Result<Vec<DealU
 }
 
 /// The next deals that a person owns, acts next in, or was added to.
-pub(super) async fn of_person(
-    tx: &mut Tx,
-    person: UserId,
-    (after, limit): (Uuid, i64),
-) -> Result<Vec<Uuid>> {
+pub(super) async fn of_person(tx: &mut Tx, person: UserId, page: IdPage) -> Result<Vec<Uuid>> {
     let sql = Sql::new("SELECT t.opportunity_id FROM opportunities t WHERE t.tenant_id = ")
         .bind(tx.tenant())
         .push(" AND t.owner_id = ")
         .bind(person)
         .push(" AND t.opportunity_id > ")
-        .bind(after)
+        .bind(page.after)
         .push(" UNION SELECT a.opportunity_id FROM opportunities a WHERE a.tenant_id = ")
         .bind(tx.tenant())
         .push(" AND a.next_action_owner_id = ")
         .bind(person)
         .push(" AND a.opportunity_id > ")
-        .bind(after)
+        .bind(page.after)
         .push(" UNION SELECT u.opportunity_id FROM opportunity_users u WHERE u.tenant_id = ")
         .bind(tx.tenant())
         .push(" AND u.user_id = ")
         .bind(person)
         .push(" AND u.opportunity_id > ")
-        .bind(after);
-    tx.column(sql.push(" ORDER BY 1 LIMIT ").bind(limit)).await
+        .bind(page.after);
+    tx.column(sql.push(" ORDER BY 1 LIMIT ").bind(page.limit))
+        .await
 }
 
 fn pairs<'a, T>(deals: Vec<(&'a Opportunity, &'a [T])>) -> Vec<(&'a Opportunity, &'a T)> {

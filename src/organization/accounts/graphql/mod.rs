@@ -137,8 +137,9 @@ impl AccountMutation {
         ctx: &Context<'_>,
         input: VerifyEmailInput,
     ) -> async_graphql::Result<VerifyEmailPayload> {
-        let shown = (input.token.as_str(), input.password.as_deref());
-        let verified = verify::verify_email(ctx.accounts(), shown, &ctx.origin()).await;
+        let password = input.password.as_deref();
+        let verified =
+            verify::verify_email(ctx.accounts(), &input.token, password, &ctx.origin()).await;
         VerifyEmailPayload::new(verified)
     }
 
@@ -151,7 +152,7 @@ impl AccountMutation {
         let resend = async || {
             let oneself = oneself(ctx)?;
             let email = normalize_email(&input.email, "email")?;
-            verify::resend(ctx.accounts(), (&oneself, &email), &ctx.origin()).await
+            verify::resend(ctx.accounts(), &oneself, &email, &ctx.origin()).await
         };
         MailPayload::new(resend().await)
     }
@@ -180,8 +181,12 @@ impl AccountMutation {
         ctx: &Context<'_>,
         input: RefreshSessionInput,
     ) -> async_graphql::Result<SignInPayload> {
-        let asked = (input.refresh_token.as_str(), input.tenant);
-        SignInPayload::new(refresh::refresh(ctx.accounts(), asked, &ctx.origin()).await)
+        let RefreshSessionInput {
+            refresh_token,
+            tenant,
+        } = input;
+        let (accounts, origin) = (ctx.accounts(), ctx.origin());
+        SignInPayload::new(refresh::refresh(accounts, &refresh_token, tenant, &origin).await)
     }
 
     /// Goes on in another tenant that you are in, with the same session: the refresh token stays good, and the access
@@ -195,9 +200,10 @@ impl AccountMutation {
             let (oneself, session) = (of_devices(ctx)?, session(ctx)?);
             let from = ctx.request().actor().tenant;
             let (wanted, field) = chosen_tenant(input)?;
-            let who = (&oneself, session, from);
-            let switched = switch::switch_tenant(ctx.accounts(), who, wanted, &ctx.origin()).await;
-            switched.map_err(|error| error.about(field))
+            let (accounts, origin) = (ctx.accounts(), ctx.origin());
+            let switched =
+                switch::switch_tenant(accounts, &oneself, session, from, wanted, &origin);
+            switched.await.map_err(|error| error.about(field))
         };
         SignInPayload::new(switch().await)
     }
@@ -297,7 +303,7 @@ async fn end(
     let end = async || {
         let (oneself, which) = (of_devices(ctx)?, which?);
         let origin = ctx.origin();
-        let ended = sessions::end_now(ctx.accounts(), &oneself, (which, because), &origin).await?;
+        let ended = sessions::end_now(ctx.accounts(), &oneself, which, because, &origin).await?;
         match which {
             Which::One(_) if ended == 0 => Err(Error::NotFound {
                 kind: "session",

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::TenantSubject;
 use crate::{
     access::Subject,
     base::ids::{SessionId, TenantId, Typed as _},
@@ -68,7 +69,8 @@ impl ChangeTarget {
     }
 
     /// All targets that concern a subject in a tenant.
-    fn concerning(tenant: TenantId, subject: Subject) -> impl Iterator<Item = Self> {
+    fn concerning(who: TenantSubject) -> impl Iterator<Item = Self> {
+        let TenantSubject { tenant, subject } = who;
         let (id, person, session) = match subject {
             Subject::Person(user, session) => (Some(user.uuid()), Some(user.uuid()), session),
             Subject::Key(key) => (Some(key.uuid()), None, None),
@@ -186,7 +188,7 @@ impl ChangeFeed {
     /// to be current, which is `as_of` at first.
     pub(super) fn lease(
         &self,
-        (tenant, subject): (TenantId, Subject),
+        who: TenantSubject,
         as_of: Instant,
         since: Instant,
     ) -> Option<Lease> {
@@ -194,7 +196,7 @@ impl ChangeFeed {
         let now = Instant::now();
         let is_covered = now.duration_since(since) < CHANGES_KEPT_FOR;
         let is_changed = |target| state.changes.get(&target).is_some_and(|at| *at >= since);
-        if !is_covered || ChangeTarget::concerning(tenant, subject).any(is_changed) {
+        if !is_covered || ChangeTarget::concerning(who).any(is_changed) {
             return None;
         }
         let until = state
@@ -210,8 +212,8 @@ impl ChangeFeed {
     }
 
     /// A listener for changes of a subject, and for the loss of the heartbeat.
-    pub(super) fn listen(&self, (tenant, subject): (TenantId, Subject)) -> Listener {
-        let mut shards: Vec<usize> = ChangeTarget::concerning(tenant, subject)
+    pub(super) fn listen(&self, who: TenantSubject) -> Listener {
+        let mut shards: Vec<usize> = ChangeTarget::concerning(who)
             .filter_map(ChangeTarget::shard)
             .collect();
         // A member is a person too.
@@ -271,6 +273,13 @@ mod tests {
     use super::*;
     use crate::base::ids::{ApiKeyId, UserId};
 
+    fn a_key() -> TenantSubject {
+        TenantSubject {
+            tenant: TenantId::new(),
+            subject: Subject::Key(ApiKeyId::new()),
+        }
+    }
+
     #[test]
     fn each_change_concerns_those_that_it_names_and_no_others() {
         // Each in a shard of its own.
@@ -285,7 +294,8 @@ mod tests {
             (other, device),
             (tenant, Subject::Person(another, None)),
             (tenant, Subject::Key(key)),
-        ];
+        ]
+        .map(|(tenant, subject)| TenantSubject { tenant, subject });
         for (target, hit) in [
             (ChangeTarget::All, [true; 5]),
             (
@@ -331,7 +341,7 @@ mod tests {
 
     #[test]
     fn without_polls_leases_are_short_and_after_a_gap_all_is_stale() {
-        let who = (TenantId::new(), Subject::Key(ApiKeyId::new()));
+        let who = a_key();
         let changes = ChangeFeed::new();
         let now = Instant::now();
         let ago = |time| now.checked_sub(time).expect("the machine runs for longer");
@@ -354,7 +364,7 @@ mod tests {
     #[tokio::test]
     async fn each_lost_heartbeat_is_reported_once() {
         let (changes, stop) = (ChangeFeed::new(), CancellationToken::new());
-        let who = (TenantId::new(), Subject::Key(ApiKeyId::new()));
+        let who = a_key();
         let subscribe = async {
             // What came before the first poll is unknown, as after a gap.
             changes.record(Instant::now(), []);
@@ -379,7 +389,7 @@ mod tests {
     #[tokio::test]
     async fn without_a_monitor_leases_end_by_their_own_time() {
         let (changes, stop) = (ChangeFeed::new(), CancellationToken::new());
-        let who = (TenantId::new(), Subject::Key(ApiKeyId::new()));
+        let who = a_key();
         changes.record(Instant::now(), []);
         let read = Instant::now();
         changes.record(Instant::now(), []);

@@ -11,6 +11,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
+use super::TenantSubject;
 use crate::{
     access::Subject,
     base::{
@@ -32,7 +33,7 @@ type Use = (DateTime<Utc>, Option<IpAddr>);
 
 /// Uses that are not written yet.
 #[derive(Default)]
-pub(super) struct LastUse(Mutex<HashMap<(TenantId, Subject), Use>>);
+pub(super) struct LastUse(Mutex<HashMap<TenantSubject, Use>>);
 
 /// The same, by the tables that they go to. Sorted, so that servers take row locks in one order.
 #[derive(Default)]
@@ -44,7 +45,7 @@ struct Sorted {
 
 impl LastUse {
     /// Notes a use; never waits.
-    pub(super) fn note(&self, who: (TenantId, Subject), last: Use) {
+    pub(super) fn note(&self, who: TenantSubject, last: Use) {
         let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if uses.len() < MOST || uses.contains_key(&who) {
             uses.insert(who, last);
@@ -80,9 +81,9 @@ impl LastUse {
 }
 
 impl Sorted {
-    fn new(uses: HashMap<(TenantId, Subject), Use>) -> Self {
+    fn new(uses: HashMap<TenantSubject, Use>) -> Self {
         let mut sorted = Self::default();
-        for ((tenant, subject), last) in uses {
+        for (TenantSubject { tenant, subject }, last) in uses {
             match subject {
                 Subject::Person(user, session) => {
                     later(sorted.members.entry(tenant).or_default(), user, last.0);

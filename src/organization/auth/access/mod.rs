@@ -85,7 +85,7 @@ pub struct Access {
     verified: Cache<[u8; 32], Arc<VerifiedToken>>,
     /// The hashes of keys that were valid, which guesses from their address don't slow down.
     proven: Cache<[u8; 32], ()>,
-    subjects: Cache<(TenantId, Subject), Arc<CachedSubject>>,
+    subjects: Cache<TenantSubject, Arc<CachedSubject>>,
     changes: ChangeFeed,
     uses: LastUse,
 }
@@ -102,10 +102,16 @@ struct CachedSubject {
     noted_at_s: AtomicI64,
 }
 
-/// The subject that a bearer claims to be, before the database is read.
-struct Bearer {
+/// A subject in a tenant: what rights are read, cached and followed by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct TenantSubject {
     tenant: TenantId,
     subject: Subject,
+}
+
+/// The subject that a bearer claims to be, before the database is read.
+struct Bearer {
+    who: TenantSubject,
     /// When the token ends, if it is one.
     expires_at: Option<DateTime<Utc>>,
     /// Of a key: the hash of the secret that was presented.
@@ -195,10 +201,7 @@ impl Access {
         origin: &Origin,
         since: Instant,
     ) -> Result<Arc<Actor>> {
-        if let Ok(Bearer {
-            tenant, subject, ..
-        }) = self.read_bearer(bearer, origin).await
-            && let who = (tenant, subject)
+        if let Ok(Bearer { who, .. }) = self.read_bearer(bearer, origin).await
             && let Some(cached) = self.subjects.get(&who).await
             && cached.resolved.as_of < since
         {
@@ -211,7 +214,10 @@ impl Access {
     /// calls
     /// [`Self::actor`] again then.
     pub async fn changed(&self, actor: &Actor) {
-        let who = (actor.tenant, actor.subject);
+        let who = TenantSubject {
+            tenant: actor.tenant,
+            subject: actor.subject,
+        };
         let mut listener = self.changes.listen(who);
         let mut since = actor.as_of;
         let left = (actor.expires_at - self.tokens.clock().now()).to_std();
@@ -291,8 +297,10 @@ impl Access {
         if bearer.starts_with(api_key::PREFIX) {
             let key = ApiKeySecret::parse(bearer).ok_or(BearerError::NoKey)?;
             return Ok(Bearer {
-                tenant: key.tenant,
-                subject: Subject::Key(key.id),
+                who: TenantSubject {
+                    tenant: key.tenant,
+                    subject: Subject::Key(key.id),
+                },
                 expires_at: None,
                 secret_hash: Some(hash),
                 is_foreign: false,
@@ -338,7 +346,7 @@ impl Access {
     /// The subject of a bearer, as current as promised.
     async fn cached(&self, bearer: &Bearer) -> Result<Arc<CachedSubject>> {
         let arrived = Instant::now();
-        let who = (bearer.tenant, bearer.subject);
+        let who = bearer.who;
         loop {
             let found = self.subjects.try_get_with(who, self.read(who)).await;
             let found = found.map_err(|error: Arc<Error>| Error::clone(&error))?;
@@ -350,7 +358,7 @@ impl Access {
         }
     }
 
-    async fn read(&self, who: (TenantId, Subject)) -> Result<Arc<CachedSubject>> {
+    async fn read(&self, who: TenantSubject) -> Result<Arc<CachedSubject>> {
         let resolved = resolved::read(&self.db, &self.identities, who).await?;
         Ok(Arc::new(CachedSubject {
             resolved,
@@ -361,11 +369,10 @@ impl Access {
     /// A refusal is not relied on for long: becoming a member publishes no change, only leaving does. A token that was
     /// issued since then was issued to a member.
     fn holds(&self, bearer: &Bearer, resolved: &Resolved) -> bool {
-        let who = (bearer.tenant, bearer.subject);
         match resolved.answer {
             Ok(_) => self
                 .changes
-                .lease(who, resolved.as_of, resolved.as_of)
+                .lease(bearer.who, resolved.as_of, resolved.as_of)
                 .is_some(),
             Err(_) => {
                 let is_older = bearer.issued_at_s < resolved.read_at_s;
@@ -376,14 +383,14 @@ impl Access {
 
     /// In the audit log of the claimed tenant.
     fn note_refusal(&self, refusal: Refusal, bearer: &Bearer, origin: &Origin) {
-        let author = match bearer.subject {
+        let author = match bearer.who.subject {
             Subject::Person(user, _) => Author::User(user),
             Subject::Key(key) => Author::Key(key),
             Subject::Worker => return,
         };
         if let Some(word) = refusal.word() {
             let entry = Entry::new(author, "access.refused").noting("reason", word);
-            let whom = Whom::Tenant(bearer.tenant);
+            let whom = Whom::Tenant(bearer.who.tenant);
             self.recorder.note(whom, entry, origin.clone());
         }
     }
@@ -398,8 +405,7 @@ impl Access {
         let noted_at_s = cached.noted_at_s.load(Ordering::Relaxed);
         if now.timestamp() - noted_at_s >= NOTED_EVERY_S {
             cached.noted_at_s.store(now.timestamp(), Ordering::Relaxed);
-            let who = (bearer.tenant, bearer.subject);
-            self.uses.note(who, (now, origin.address));
+            self.uses.note(bearer.who, (now, origin.address));
         }
     }
 }
@@ -422,8 +428,10 @@ impl Bearer {
     fn of(claims: &Claims) -> Result<Self> {
         let user = UserId::from_uuid(claims.sub);
         Ok(Self {
-            tenant: TenantId::from_uuid(claims.tid),
-            subject: Subject::Person(user, claims.sid.map(SessionId::from_uuid)),
+            who: TenantSubject {
+                tenant: TenantId::from_uuid(claims.tid),
+                subject: Subject::Person(user, claims.sid.map(SessionId::from_uuid)),
+            },
             expires_at: Some(DateTime::from_timestamp(claims.exp, 0).ok_or(INVALID)?),
             secret_hash: None,
             is_foreign: false,
@@ -445,7 +453,7 @@ fn judge<'k>(
     }
     let actor = resolved.answer.as_ref().map_err(|refusal| *refusal)?;
     match resolved.ends_at {
-        Some(end) if end <= now => Err(match bearer.subject {
+        Some(end) if end <= now => Err(match bearer.who.subject {
             Subject::Key(_) => Refusal::KeyEnded,
             _ => Refusal::SessionEnded,
         }),

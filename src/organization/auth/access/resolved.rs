@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use chrono::{DateTime, Utc};
 
-use super::refusal::Refusal;
+use super::{TenantSubject, refusal::Refusal};
 use crate::{
     access::{Actor, Membership, Rights, Role, Standing, Subject, Vouched},
     base::{
@@ -73,11 +73,8 @@ struct More {
 }
 
 /// Reads a subject. That it is none in this tenant is an answer too.
-pub(super) async fn read(
-    db: &Db,
-    identities: &Identities,
-    (tenant, subject): (TenantId, Subject),
-) -> Result<Resolved> {
+pub(super) async fn read(db: &Db, identities: &Identities, who: TenantSubject) -> Result<Resolved> {
+    let TenantSubject { tenant, subject } = who;
     let as_of = Instant::now();
     let sql = match subject {
         Subject::Person(user, session) => person(tenant, user, session),
@@ -89,7 +86,7 @@ pub(super) async fn read(
     let row: Option<SubjectRow> = tx.optional(sql).await?;
     let now = tx.now();
     Ok(match row {
-        Some(row) => row.judge(identities, (tenant, subject), as_of, now),
+        Some(row) => row.judge(identities, who, as_of, now),
         None => Resolved::refused(as_of, now.timestamp(), Refusal::NoTenant),
     })
 }
@@ -179,10 +176,11 @@ impl SubjectRow {
     fn judge(
         self,
         identities: &Identities,
-        (tenant, subject): (TenantId, Subject),
+        who: TenantSubject,
         as_of: Instant,
         now: DateTime<Utc>,
     ) -> Resolved {
+        let TenantSubject { tenant, subject } = who;
         let expires_at = self.more.expires_at;
         let read_at_s = now.timestamp();
         let (role, refusal) = match (self.role, subject) {

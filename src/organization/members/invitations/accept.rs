@@ -11,8 +11,8 @@ use crate::{
         text::{Text, normalize_email},
     },
     db::{
-        Columns as _, Registered as _, SystemReason, SystemTx,
-        journal::{Entry, Event, EventKind, Origin},
+        Registered as _, SystemReason, SystemTx,
+        journal::{Entry, Event, EventKind, EventSubject, Origin, Pending},
     },
     organization::{
         accounts::{self, Accounts, Entering, SignedIn, TenantChoice, sessions},
@@ -45,8 +45,25 @@ struct Proof {
 
 /// The account that the membership is for.
 enum Identity {
-    New { name: String, hash: String },
+    New(NewAccount),
     Existing(ExistingAccount),
+}
+
+/// An account that is made for the invitee.
+pub(super) struct NewAccount {
+    pub(super) user_id: UserId,
+    pub(super) email: String,
+    /// The address as accounts are found by.
+    pub(super) normalized: String,
+    pub(super) name: String,
+    pub(super) password_hash: String,
+}
+
+/// Who becomes a member, as the membership shows them.
+pub(super) struct Joining {
+    pub(super) user_id: UserId,
+    pub(super) email: String,
+    pub(super) name: String,
 }
 
 #[derive(Clone, sqlx::FromRow)]
@@ -74,26 +91,26 @@ pub async fn accept(accounts: &Accounts, invitee: Invitee, origin: &Origin) -> R
     drop(tx);
     let (identity, proof) = match known {
         Some(known) => {
-            let proof = prove(accounts, &known, &invitee, (&normalized, origin)).await?;
+            let proof = prove(accounts, &known, &invitee, &normalized, origin).await?;
             (Identity::Existing(known), proof)
         }
         None => {
             let name = required_name(invitee.name)?;
             let password = required_password(invitee.password, &normalized)?;
-            let hash = accounts.hasher.hash(&password).await?;
-            (Identity::New { name, hash }, Proof::default())
+            let new = NewAccount {
+                user_id: UserId::new(),
+                email: invitation.email,
+                normalized,
+                name,
+                password_hash: accounts.hasher.hash(&password).await?,
+            };
+            (Identity::New(new), Proof::default())
         }
     };
     let mut tx = accounts.db.system(SystemReason::SignIn).await?;
     members::lock_members_of(&mut tx, secret.tenant).await?;
     let invitation = usable(&mut tx, &secret).await?;
-    let user = join(
-        &mut tx,
-        (&secret, &invitation),
-        (identity, &normalized),
-        origin,
-    )
-    .await?;
+    let user = join(&mut tx, &secret, &invitation, identity, origin).await?;
     let entering = Entering {
         user,
         tenant: TenantChoice::Id(secret.tenant),
@@ -137,14 +154,15 @@ async fn prove(
     accounts: &Accounts,
     known: &ExistingAccount,
     invitee: &Invitee,
-    (normalized, origin): (&str, &Origin),
+    normalized: &str,
+    origin: &Origin,
 ) -> Result<Proof> {
-    if let Some(signed_in) = invitee.signed_in
-        && signed_in.0 == known.user_id
+    if let Some((user, session)) = invitee.signed_in
+        && user == known.user_id
     {
         let mut tx = accounts.db.system(SystemReason::SignIn).await?;
         let (second_factor, provider) =
-            sessions::strength(&mut tx, signed_in)
+            sessions::strength(&mut tx, user, session)
                 .await?
                 .ok_or(Error::Unauthenticated(
                     "the session has ended, sign in again",
@@ -171,25 +189,34 @@ async fn prove(
 
 async fn join(
     tx: &mut SystemTx,
-    (secret, invitation): (&InvitationSecret, &Invitation),
-    (identity, normalized): (Identity, &str),
+    secret: &InvitationSecret,
+    invitation: &Invitation,
+    identity: Identity,
     origin: &Origin,
 ) -> Result<UserId> {
     let tenant = secret.tenant;
-    let (user, email, name) = match identity {
-        Identity::Existing(known) => (known.user_id, known.email, known.name),
-        Identity::New { name, hash } => {
-            let (user, email) = (UserId::new(), invitation.email.clone());
-            let is_new = store::add_person(tx, (user, &email, normalized), (&name, hash)).await?;
-            if !is_new {
+    let joining = match identity {
+        Identity::Existing(known) => Joining {
+            user_id: known.user_id,
+            email: known.email,
+            name: known.name,
+        },
+        Identity::New(new) => {
+            let joining = Joining {
+                user_id: new.user_id,
+                email: new.email.clone(),
+                name: new.name.clone(),
+            };
+            if !store::add_person(tx, new).await? {
                 let message = "there is an account with this address by now, give its password";
                 return Err(Error::invalid("PASSWORD_REQUIRED", "password", message));
             }
-            (user, email, name)
+            joining
         }
     };
+    let user = joining.user_id;
     store::verify_address(tx, user).await?;
-    if !store::join(tx, secret, invitation, (user, &email, &name)).await? {
+    if !store::join(tx, secret, invitation, joining).await? {
         let message = "you are a member of this tenant already";
         return Err(Error::invalid("ALREADY_MEMBER", "token", message));
     }
@@ -199,8 +226,7 @@ async fn join(
     (after.accepted_at, after.accepted_by) = (Some(tx.now()), Some(user));
     let taken = Event::of_all(
         EventKind::Accepted,
-        (Invitation::KIND, Invitation::PARTS),
-        (invitation.invitation_id.uuid(), invitation.version + 1),
+        EventSubject::of::<Invitation>(invitation.invitation_id.uuid(), invitation.version + 1),
         (Some(invitation.event_fields()), Some(after.event_fields())),
     );
     let membership = serde_json::json!({
@@ -208,8 +234,7 @@ async fn join(
     });
     let came = Event::of_all(
         EventKind::Created,
-        (Member::KIND, Member::PARTS),
-        (user.uuid(), 1),
+        EventSubject::of::<Member>(user.uuid(), 1),
         (None, Some(membership)),
     );
     let entry = Entry::new(user, "member.joined").about(Member::KIND, user.uuid());
@@ -217,7 +242,10 @@ async fn join(
     tx.tell(
         tenant,
         &user.to_string(),
-        (vec![taken, came], vec![entry]),
+        Pending {
+            events: vec![taken, came],
+            entries: vec![entry],
+        },
         origin,
     )
     .await?;

@@ -24,8 +24,8 @@ use crate::{
         text::normalize_email,
     },
     db::{
-        Columns as _, Registered as _, SystemTx, Tx,
-        journal::{Event, EventKind},
+        SystemTx, Tx,
+        journal::{Event, EventKind, EventSubject},
         list,
     },
     organization::tenants::quota,
@@ -65,11 +65,10 @@ pub async fn invite(tx: &mut Tx, new: NewInvitation) -> Result<Invited> {
     let role = new.custom_role.map(|id| id.uuid());
     list::require::<crate::organization::roles::CustomRole>(tx, role, "customRoleId").await?;
     let team = grant::require_team(tx, new.team).await?;
-    let email = new.email.trim().to_owned();
-    let normalized = normalize_email(&email, "email")?;
+    let normalized = normalize_email(new.email.trim(), "email")?;
     let ends = lasting(new.days)?;
     let place = team.as_ref().map(|team| team.path.as_str());
-    grant::require_role(tx, (new.role, new.custom_role), place).await?;
+    grant::require_role(tx, new.role, new.custom_role, place).await?;
     if store::is_member(tx, &normalized).await? {
         let message = "this person is a member of the tenant already";
         return Err(Error::invalid("ALREADY_MEMBER", "email", message));
@@ -82,10 +81,10 @@ pub async fn invite(tx: &mut Tx, new: NewInvitation) -> Result<Invited> {
         revoke_locked(tx, open).await?;
     }
     quota::refuse_one_more_member(tx).await?;
-    let (tenant, author) = (tx.tenant(), tx.author());
-    let (invitation, secret) = Invitation::new(tenant, (&new, email), (tx.now(), ends), author);
-    let hash = secret.hash();
-    let invitation = store::insert(tx, tenant, &invitation, (&normalized, hash)).await?;
+    let tenant = tx.tenant();
+    let invitation = Invitation::new(new, tx.now(), ends, tx.author());
+    let secret = InvitationSecret::generate(tenant, invitation.invitation_id);
+    let invitation = store::insert(tx, tenant, &invitation, &normalized, secret.hash()).await?;
     emit(tx, EventKind::Created, None, &invitation);
     Ok(Invited::New(invitation, secret))
 }
@@ -108,11 +107,10 @@ pub(crate) async fn invite_first_admin(
         team: None,
         days: MOST_DAYS,
     };
-    let (email, ends) = (email.trim().to_owned(), lasting(new.days)?);
-    let by = author.to_owned();
-    let (invitation, secret) = Invitation::new(tenant, (&new, email), (tx.now(), ends), by);
-    let hash = secret.hash();
-    store::insert(tx, tenant, &invitation, (&normalized, hash)).await?;
+    let ends = lasting(new.days)?;
+    let invitation = Invitation::new(new, tx.now(), ends, author.to_owned());
+    let secret = InvitationSecret::generate(tenant, invitation.invitation_id);
+    store::insert(tx, tenant, &invitation, &normalized, secret.hash()).await?;
     Ok(secret)
 }
 
@@ -132,7 +130,7 @@ pub async fn resend(
     before.refuse_closed()?;
     let team = grant::require_team(tx, before.team_id).await?;
     let place = team.as_ref().map(|team| team.path.as_str());
-    grant::require_role(tx, (before.role, before.role_id), place).await?;
+    grant::require_role(tx, before.role, before.role_id, place).await?;
     if before.is_expired(tx.now()) {
         quota::refuse_one_more_member(tx).await?;
     }
@@ -174,16 +172,10 @@ async fn revoke_locked(tx: &mut Tx, before: Invitation) -> Result<Invitation> {
 }
 
 impl Invitation {
-    fn new(
-        tenant: TenantId,
-        (new, email): (&NewInvitation, String),
-        (now, lasting): (DateTime<Utc>, TimeDelta),
-        created_by: String,
-    ) -> (Self, InvitationSecret) {
-        let id = InvitationId::new();
-        let invitation = Self {
-            invitation_id: id,
-            email,
+    fn new(new: NewInvitation, now: DateTime<Utc>, lasting: TimeDelta, created_by: String) -> Self {
+        Self {
+            invitation_id: InvitationId::new(),
+            email: new.email.trim().to_owned(),
             role: new.role,
             role_id: new.custom_role,
             team_id: new.team,
@@ -196,8 +188,7 @@ impl Invitation {
             created_at: now,
             created_by,
             version: 1,
-        };
-        (invitation, InvitationSecret::generate(tenant, id))
+        }
     }
 }
 
@@ -215,8 +206,7 @@ fn lasting(days: i32) -> Result<TimeDelta> {
 fn emit(tx: &mut Tx, kind: EventKind, before: Option<&Invitation>, after: &Invitation) {
     tx.emit(Event::of_all(
         kind,
-        (Invitation::KIND, Invitation::PARTS),
-        (after.invitation_id.uuid(), after.version),
+        EventSubject::of::<Invitation>(after.invitation_id.uuid(), after.version),
         (
             before.map(Invitation::event_fields),
             Some(after.event_fields()),

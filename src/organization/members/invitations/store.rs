@@ -1,6 +1,9 @@
 //! All SQL that only invitations need.
 
-use super::{Invitation, accept::ExistingAccount};
+use super::{
+    Invitation,
+    accept::{ExistingAccount, Joining, NewAccount},
+};
 use crate::{
     base::{
         error::{Error, Result},
@@ -15,7 +18,8 @@ pub(super) async fn insert(
     statements: &mut Statements,
     tenant: TenantId,
     new: &Invitation,
-    (normalized, secret_hash): (&str, Vec<u8>),
+    normalized: &str,
+    secret_hash: Vec<u8>,
 ) -> Result<Invitation> {
     let sql = Sql::new(
         "INSERT INTO invitations AS t (tenant_id, invitation_id, email, email_normalized, role, role_id, team_id, \
@@ -165,7 +169,7 @@ pub(super) async fn join(
     tx: &mut SystemTx,
     secret: &InvitationSecret,
     invitation: &Invitation,
-    (user, email, name): (UserId, &str, &str),
+    joining: Joining,
 ) -> Result<bool> {
     let sql = Sql::new(
         "INSERT INTO memberships (tenant_id, user_id, email, name, name_normalized, role, role_id, team_id, invited_by, \
@@ -173,13 +177,13 @@ pub(super) async fn join(
     )
     .bind(secret.tenant)
     .push(", ")
-    .bind(user)
+    .bind(joining.user_id)
     .push(", ")
-    .bind(email.to_owned())
+    .bind(joining.email)
     .push(", ")
-    .bind(name.to_owned())
+    .bind(joining.name.clone())
     .push(", ")
-    .bind(normalize(name))
+    .bind(normalize(&joining.name))
     .push(", ")
     .bind(invitation.role)
     .push(", ")
@@ -213,22 +217,18 @@ pub(super) async fn person(tx: &mut SystemTx, normalized: &str) -> Result<Option
 }
 
 /// Makes an account; false if there is one for the address.
-pub(super) async fn add_person(
-    tx: &mut SystemTx,
-    (user, email, normalized): (UserId, &str, &str),
-    (name, hash): (&str, String),
-) -> Result<bool> {
+pub(super) async fn add_person(tx: &mut SystemTx, new: NewAccount) -> Result<bool> {
     let now = tx.now();
     let sql = Sql::new(
         "INSERT INTO users (user_id, email, email_normalized, name, password_hash, password_changed_at, created_at) \
          VALUES ",
     )
     .row(|mut row| {
-        row.bind(user)
-            .bind(email.to_owned())
-            .bind(normalized.to_owned())
-            .bind(name.to_owned())
-            .bind(hash)
+        row.bind(new.user_id)
+            .bind(new.email)
+            .bind(new.normalized)
+            .bind(new.name)
+            .bind(new.password_hash)
             .bind(now)
             .bind(now);
     })

@@ -66,7 +66,8 @@ async fn round(db: &Db, kinds: OwnedKinds, reassigned: &mut Reassigned) -> Resul
         if settles && reassigned.get(&key) == Some(&person.updated_at) {
             continue;
         }
-        match reassign_records(db, kinds, key, Instant::now() + TIME_SLICE).await {
+        let until = Instant::now() + TIME_SLICE;
+        match reassign_records(db, kinds, person.tenant_id, person.user_id, until).await {
             Ok(ReassignmentStatus::Done) => _ = reassigned.insert(key, person.updated_at),
             Ok(ReassignmentStatus::Unfinished | ReassignmentStatus::Busy) => {}
             Err(error) => {

@@ -24,10 +24,10 @@ use crate::{
         ids::{TenantId, Typed as _, UserId},
     },
     db::{
-        Columns as _, Db, Registered as _,
-        journal::{Event, EventKind, Origin},
+        Db,
+        journal::{Event, EventKind, EventSubject, Origin},
     },
-    entity::{OwnedKind, OwnedKinds},
+    entity::{IdPage, OwnedKind, OwnedKinds},
 };
 
 /// How long a request reassigns records before it leaves the rest to the background task.
@@ -55,7 +55,8 @@ pub enum ReassignmentStatus {
 pub async fn reassign_records(
     db: &Db,
     kinds: OwnedKinds,
-    (tenant, user): (TenantId, UserId),
+    tenant: TenantId,
+    user: UserId,
     until: Instant,
 ) -> Result<ReassignmentStatus> {
     let reassigner = Reassigner {
@@ -98,7 +99,8 @@ impl Reassigner<'_> {
                 return Ok(ReassignmentStatus::Unfinished);
             }
             let mut trying = after;
-            match self.reassign_batch(kind, (after, size), &mut trying).await {
+            let page = IdPage { after, limit: size };
+            match self.reassign_batch(kind, page, &mut trying).await {
                 Ok(None) => return Ok(ReassignmentStatus::Busy),
                 Ok(Some(reassigned)) => match reassigned.last() {
                     Some(last) => (after, size) = (*last, BATCH),
@@ -124,7 +126,7 @@ impl Reassigner<'_> {
     async fn reassign_batch(
         &self,
         kind: &dyn OwnedKind,
-        page: (Uuid, i64),
+        page: IdPage,
         trying: &mut Uuid,
     ) -> Result<Option<Vec<Uuid>>> {
         let reassigned = self.db.write(&self.worker, &self.origin, async |tx| {
@@ -154,8 +156,7 @@ impl Reassigner<'_> {
                 store::delete(tx, &member).await?;
                 tx.emit(Event::of_all(
                     EventKind::Deleted,
-                    (Member::KIND, Member::PARTS),
-                    (member.user_id.uuid(), member.version + 1),
+                    EventSubject::of::<Member>(member.user_id.uuid(), member.version + 1),
                     (Some(member.event_fields()), None),
                 ));
                 return Ok(ReassignmentStatus::Done);

@@ -9,12 +9,18 @@ use crate::{
         ids::{TeamId, Typed as _, UserId},
     },
     db::{
-        Columns as _, Registered as _, Tx,
-        journal::{Event, EventKind},
+        Registered as _, Tx,
+        journal::{Event, EventKind, EventSubject},
         list,
     },
-    entity,
+    entity::{self, Quota},
     organization::auth::{self, AccessChange},
+};
+
+const QUOTA: Quota = Quota {
+    column: "quota_teams",
+    counted: "",
+    what: "teams",
 };
 
 /// Makes a team, at the root or below another one. A team with the given id that exists already is answered as it is.
@@ -36,7 +42,7 @@ pub async fn create(
     Team::check_name(&mut name)?;
     let path = below(above.as_ref(), id);
     Team::check_depth(&path, 0)?;
-    entity::require_room::<Team>(tx, ("quota_teams", ""), "teams").await?;
+    entity::require_room::<Team>(tx, QUOTA).await?;
     let team = Team {
         team_id: id,
         name,
@@ -142,8 +148,7 @@ async fn follow(tx: &mut Tx, before: &Team, after: &Team) -> Result<Vec<UserId>>
             .map(|path| path.replacen(paths.1, paths.0, 1));
         tx.emit(Event::of_all(
             EventKind::Updated,
-            (Member::KIND, Member::PARTS),
-            (member.user_id.uuid(), member.version),
+            EventSubject::of::<Member>(member.user_id.uuid(), member.version),
             (Some(was.event_fields()), Some(member.event_fields())),
         ));
     }
@@ -170,8 +175,7 @@ fn emit(tx: &mut Tx, kind: EventKind, before: Option<&Team>, after: Option<&Team
     let version = team.version + i32::from(after.is_none());
     tx.emit(Event::of_all(
         kind,
-        (Team::KIND, Team::PARTS),
-        (team.team_id.uuid(), version),
+        EventSubject::of::<Team>(team.team_id.uuid(), version),
         (
             before.map(Team::event_fields),
             after.map(Team::event_fields),
