@@ -111,8 +111,10 @@ impl Accounts {
     pub fn new(
         db: Db,
         setup: Setup,
-        (tokens, mail): (Arc<Tokens>, Mailer),
-        (throttle, recorder): (Throttle, Recorder),
+        tokens: Arc<Tokens>,
+        mail: Mailer,
+        throttle: Throttle,
+        recorder: Recorder,
     ) -> Self {
         Self {
             furnish: setup.furnish,

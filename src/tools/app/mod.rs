@@ -222,8 +222,10 @@ impl App {
         let accounts = Arc::new(Accounts::new(
             db.clone(),
             setup,
-            (Arc::clone(&tokens), mailer),
-            (Throttle::new(&redis), recorder.clone()),
+            Arc::clone(&tokens),
+            mailer,
+            Throttle::new(&redis),
+            recorder.clone(),
         ));
         let hub = Arc::new(Hub::new(
             db.clone(),
