@@ -9,6 +9,7 @@ use async_graphql::Pos;
 
 use super::spending::Spend;
 use crate::{
+    access::Actor,
     base::error::Error,
     db::list::{DEFAULT_PAGE, MAX_PAGE},
     platform::redis::Allowance,
@@ -34,6 +35,8 @@ pub struct Limits {
     pub introspection_depth: usize,
     /// Whether the schema may be asked for its own shape (`__schema`, `__type`).
     pub introspection: bool,
+    /// Who is told what the time of a request went to.
+    pub server_timing: ServerTiming,
     /// Whether only documents that the operator has listed are run.
     pub trusted_documents_only: bool,
     /// Aliases in an operation, fragments expanded.
@@ -84,6 +87,28 @@ pub struct Limits {
     pub timeout: Duration,
 }
 
+/// Who is told what the time of a request went to, in a `Server-Timing` header. Times can tell apart what answers do not:
+/// whether a statement found something, whether an answer was kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerTiming {
+    /// Nobody.
+    Nobody,
+    /// Those who run a tenant, in it.
+    Admins,
+    /// Everybody who is signed in.
+    Everybody,
+}
+
+impl ServerTiming {
+    pub(super) fn is_for(self, actor: Option<&Actor>) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::Admins => actor.is_some_and(|actor| actor.may("admin")),
+            Self::Everybody => actor.is_some(),
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -94,6 +119,7 @@ impl Default for Limits {
             depth: 12,
             introspection_depth: 15,
             introspection: true,
+            server_timing: ServerTiming::Nobody,
             trusted_documents_only: false,
             aliases: 30,
             root_fields: 20,

@@ -56,7 +56,7 @@ use crate::{
     platform::{
         Vault,
         redis::DocumentStore,
-        telemetry::{self, OperationKind},
+        telemetry::{self, OperationKind, Phase},
     },
 };
 use documents::{Documents, Prepared};
@@ -401,6 +401,9 @@ impl Api {
         let fields = RootFields::of(&document.parsed, operation, &prepared.variables);
         let is_personal = fields.note(&context, &response);
         telemetry::note_statements(context.statements());
+        let (connecting, reading) = context.read_times();
+        telemetry::note_phase(Phase::Connection, connecting);
+        telemetry::note_phase(Phase::Database, reading);
         if context.is_too_large() {
             let bytes = context.size();
             tracing::info!(bytes, "an answer is larger than allowed and was given up");

@@ -7,7 +7,7 @@ use super::{
     connections::PooledConnection,
     constraint::{is_unread, translate},
 };
-use crate::{base::error::Result, platform::telemetry::Statement};
+use crate::base::error::Result;
 
 /// A connection of the system login that reads without a transaction around its statements: one round trip each.
 /// Dropped in the middle of a statement, it closes the connection.
@@ -49,7 +49,7 @@ impl AutocommitReader {
         if let Some(observer) = &self.options.observer {
             observer(text.as_str());
         }
-        let statement = Statement::begin(text, &self.options.metrics);
+        let statement = self.options.statement(text);
         let query = sql.0.build_query_as::<T>();
         let rows = query.persistent(self.options.prepared);
         let pooled = self.pooled.as_mut().expect("it is there until dropped");

@@ -28,10 +28,13 @@ mod startup;
 mod statements;
 mod tx;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use sqlx::{
-    ConnectOptions as _,
+    ConnectOptions as _, SqlStr,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -62,7 +65,10 @@ use crate::{
         error::{Error, Result},
     },
     db::journal::Origin,
-    platform::telemetry::metrics::{Metrics, Pool},
+    platform::telemetry::{
+        Statement,
+        metrics::{Metrics, Pool},
+    },
 };
 
 /// How the pools are to be opened.
@@ -76,7 +82,11 @@ pub struct PoolOptions {
     /// Connections for the system.
     pub system_size: u32,
     /// How long a request waits for a connection.
-    pub acquire_timeout: std::time::Duration,
+    pub acquire_timeout: Duration,
+    /// From how long on a statement is slow, and is logged.
+    pub slow: Duration,
+    /// Whether the plans of slow statements are logged.
+    pub explains_slow: bool,
     /// Whether statements stay prepared on a connection; not behind a pooler that does not track them.
     pub prepared: bool,
 }
@@ -87,7 +97,9 @@ impl Default for PoolOptions {
             size: 16,
             tenant_share: 2,
             system_size: 4,
-            acquire_timeout: std::time::Duration::from_secs(2),
+            acquire_timeout: Duration::from_secs(2),
+            slow: Duration::from_secs(1),
+            explains_slow: false,
             prepared: true,
         }
     }
@@ -132,6 +144,15 @@ struct StatementOptions {
     prepared: bool,
     observer: Option<Observer>,
     metrics: Arc<Metrics>,
+    slow: Duration,
+    explains_slow: bool,
+}
+
+impl StatementOptions {
+    /// A statement that begins.
+    fn statement(&self, text: SqlStr) -> Statement {
+        Statement::begin(text, &self.metrics, self.slow)
+    }
 }
 
 /// The database: both pools, and nothing of them shown.
@@ -185,6 +206,8 @@ impl Db {
                 prepared: options.prepared,
                 observer: None,
                 metrics,
+                slow: options.slow,
+                explains_slow: options.explains_slow,
             },
         }
     }

@@ -4,9 +4,12 @@
 //! are serialised on it, so a request never holds more than one connection. Dropping the session releases the
 //! connection without waiting for the end of the transaction.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use tokio::sync::Mutex;
@@ -23,6 +26,9 @@ pub struct ReadSession {
     actor: Arc<Actor>,
     tx: Mutex<Option<ReadTx>>,
     statements: AtomicU32,
+    /// Microseconds that it waited for a connection and a snapshot, and that its statements took.
+    waited: AtomicU64,
+    took: AtomicU64,
     /// Bytes of rows that may still be read.
     room: AtomicUsize,
 }
@@ -34,6 +40,8 @@ impl ReadSession {
             actor,
             tx: Mutex::new(None),
             statements: AtomicU32::new(0),
+            waited: AtomicU64::new(0),
+            took: AtomicU64::new(0),
             room: AtomicUsize::new(usize::MAX),
         }
     }
@@ -64,7 +72,9 @@ impl ReadSession {
                 tx
             }
             None => {
+                let began = Instant::now();
                 let statements = self.db.begin_read(&self.actor).await?;
+                add(&self.waited, began.elapsed());
                 guard.insert(ReadTx::new(
                     statements,
                     Arc::clone(&self.actor),
@@ -72,11 +82,12 @@ impl ReadSession {
                 ))
             }
         };
-        let before = tx.count();
+        let (before, took) = (tx.count(), tx.took());
         tx.set_room(room);
         let done = work(tx).await;
         self.statements
             .fetch_add(tx.count() - before, Ordering::Relaxed);
+        add(&self.took, tx.took() - took);
         let read = room - tx.room();
         let less = |room: usize| Some(room.saturating_sub(read));
         _ = self
@@ -104,4 +115,15 @@ impl ReadSession {
     pub fn statements(&self) -> u32 {
         self.statements.load(Ordering::Relaxed)
     }
+
+    /// How long it waited for a connection and a snapshot, and how long its statements took.
+    pub fn times(&self) -> (Duration, Duration) {
+        let time = |micros: &AtomicU64| Duration::from_micros(micros.load(Ordering::Relaxed));
+        (time(&self.waited), time(&self.took))
+    }
+}
+
+fn add(micros: &AtomicU64, time: Duration) {
+    let more = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    micros.fetch_add(more, Ordering::Relaxed);
 }

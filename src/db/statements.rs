@@ -1,11 +1,11 @@
 //! StatementOptions statements inside a transaction.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt as _;
 use sqlx::{
     AssertSqlSafe, Connection as _, Executor as _, FromRow, PgConnection, Postgres, Row as _,
-    SqlSafeStr as _,
+    SqlSafeStr as _, SqlStr,
     postgres::{PgRow, PgTransactionManager},
 };
 use sqlx_core::transaction::TransactionManager as _;
@@ -26,6 +26,9 @@ const GRACE: Duration = Duration::from_millis(100);
 /// A statement longer than this is not kept prepared: it is a large filter or many rows at once, will not come again
 /// as it is, and its plan may be large. The program's own statements are not half as long.
 const LONG: usize = 4 << 10;
+
+/// Bytes of a plan that the log repeats.
+const PLAN_BYTES: usize = 8 << 10;
 
 /// What a transaction is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +70,9 @@ pub struct Statements {
     /// Whether Postgres has refused a statement, and takes no other before a rollback.
     is_refused: bool,
     count: u32,
+    /// When the statement under way began, and how long those before it took.
+    began: Instant,
+    took: Duration,
     /// Bytes of rows that may be read yet.
     room: usize,
     options: StatementOptions,
@@ -92,6 +98,8 @@ impl Statements {
             is_busy: true,
             is_refused: false,
             count: 0,
+            began: Instant::now(),
+            took: Duration::ZERO,
             room: usize::MAX,
             is_kept: options.prepared,
             options,
@@ -111,6 +119,11 @@ impl Statements {
     #[must_use]
     pub fn count(&self) -> u32 {
         self.count
+    }
+
+    /// How long they took.
+    pub(super) fn took(&self) -> Duration {
+        self.took
     }
 
     /// Bytes of rows that may be read yet.
@@ -162,6 +175,7 @@ impl Statements {
         mut sql: Sql,
         read: impl Fn(PgRow) -> sqlx::Result<T>,
     ) -> Result<Vec<T>> {
+        let text = sql.0.sql();
         let statement = self.note(&sql);
         let query = sql.0.build().persistent(self.is_kept);
         let is_bounded = self.room < usize::MAX;
@@ -181,6 +195,7 @@ impl Statements {
             Ok(())
         };
         let done = statement.run(reading).await;
+        let took = self.began.elapsed();
         self.room = left.unwrap_or(0);
         if left.is_none() {
             // The rest of the answer is unread, so nothing else can be asked here.
@@ -188,6 +203,9 @@ impl Statements {
         }
         self.settled(done)?;
         statement.done(found.len());
+        if took >= self.options.slow && self.options.explains_slow {
+            self.explain(text).await?;
+        }
         Ok(found)
     }
 
@@ -218,7 +236,8 @@ impl Statements {
         Ok(done.rows_affected())
     }
 
-    pub(super) async fn commit(mut self) -> Result<()> {
+    pub(super) async fn commit(&mut self) -> Result<()> {
+        self.began = Instant::now();
         self.is_busy = true;
         let committed = PgTransactionManager::commit(self.connection()).await;
         self.settled(committed)
@@ -239,8 +258,52 @@ impl Statements {
         self.settled(back)
     }
 
+    /// Logs the plan of a slow statement of a snapshot; of a transaction that writes nothing is asked twice. The plan is the
+    /// generic one, which shows parameters by their numbers: a plan for values would show the values.
+    async fn explain(&mut self, text: SqlStr) -> Result<()> {
+        if self.mode != Mode::Snapshot {
+            return Ok(());
+        }
+        let text = text.as_str();
+        let values = vec!["NULL"; parameters(text)].join(", ");
+        let arguments = match values.as_str() {
+            "" => String::new(),
+            values => format!("({values})"),
+        };
+        let prepare = format!(
+            "SET LOCAL plan_cache_mode = force_generic_plan; PREPARE dealgraph_slow AS {text}"
+        );
+        let explain = format!("EXPLAIN EXECUTE dealgraph_slow{arguments}");
+        self.is_busy = true;
+        let explained = async {
+            let connection = self.connection();
+            connection.execute(AssertSqlSafe(prepare)).await?;
+            let plan = connection.fetch_all(AssertSqlSafe(explain)).await?;
+            connection.execute("DEALLOCATE dealgraph_slow").await?;
+            plan.iter()
+                .map(|row| row.try_get::<String, _>(0))
+                .collect::<sqlx::Result<Vec<_>>>()
+        };
+        match explained.await {
+            Ok(plan) => {
+                self.is_busy = false;
+                let plan = plan.join("\n");
+                let plan = &plan[..plan.floor_char_boundary(PLAN_BYTES)];
+                tracing::warn!(plan, "plan of a slow statement");
+                Ok(())
+            }
+            // The snapshot goes on; a connection that is lost is found out by the next statement.
+            Err(error) => {
+                tracing::debug!(%error, "the plan of a slow statement could not be read");
+                let _: Result<()> = self.settled(Err(error));
+                self.recover().await
+            }
+        }
+    }
+
     /// Notes that a statement is under way no more, if the answer has been read to its end.
     fn settled<T>(&mut self, answer: sqlx::Result<T>) -> Result<T> {
+        self.took += self.began.elapsed();
         self.is_busy = answer.as_ref().is_err_and(is_unread);
         self.is_refused |= matches!(answer, Err(sqlx::Error::Database(_)));
         match &answer {
@@ -268,6 +331,7 @@ impl Statements {
     /// Notes that a statement is under way from now on.
     fn note(&mut self, sql: &Sql) -> Statement {
         self.count += 1;
+        self.began = Instant::now();
         self.is_busy = true;
         let text = sql.0.sql();
         let bytes = text.as_str().len();
@@ -279,8 +343,19 @@ impl Statements {
         if let Some(observer) = &self.options.observer {
             observer(text.as_str());
         }
-        Statement::begin(text, &self.options.metrics)
+        self.options.statement(text)
     }
+}
+
+/// How many parameters a statement has: the highest number after a `$`.
+fn parameters(text: &str) -> usize {
+    let numbers = text.split('$').skip(1).filter_map(|rest| {
+        let end = rest
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(rest.len());
+        rest[..end].parse().ok()
+    });
+    numbers.max().unwrap_or(0)
 }
 
 /// Bytes of a row's values.

@@ -12,6 +12,7 @@ use crate::{
     access::Actor,
     base::{error::Result, ids::TenantId},
     db::journal::{self, Commit, Entry, Event, Origin, Pending},
+    platform::telemetry::{self, Phase},
 };
 
 /// What an actor reads by: statements in the actor's name, at one instant. Nothing can be emitted from here, since nobody
@@ -107,8 +108,10 @@ impl Tx {
         std::mem::take(&mut self.pending)
     }
 
-    pub(super) async fn commit(self) -> Result<()> {
-        self.reads.statements.commit().await
+    pub(super) async fn commit(mut self) -> Result<()> {
+        let committed = self.reads.statements.commit().await;
+        telemetry::note_phase(Phase::Database, self.reads.statements.took());
+        committed
     }
 }
 
@@ -176,7 +179,7 @@ impl SystemTx {
     ///
     /// # Errors
     /// The database refused or does not answer.
-    pub async fn commit(self) -> Result<()> {
+    pub async fn commit(mut self) -> Result<()> {
         self.statements.commit().await
     }
 }

@@ -235,6 +235,11 @@ impl RequestContext {
         self.meter.counted()
     }
 
+    /// How long the request's snapshots were waited for, and how long the statements on them took.
+    pub(crate) fn read_times(&self) -> (std::time::Duration, std::time::Duration) {
+        self.session.times()
+    }
+
     /// How many statements the request ran so far.
     #[must_use]
     pub fn statements(&self) -> u32 {

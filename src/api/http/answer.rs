@@ -1,6 +1,6 @@
 //! The response that is sent: the executor's or a problem, encoded, bounded and with the right status.
 
-use std::{collections::BTreeMap, io::Write as _};
+use std::{collections::BTreeMap, io::Write as _, time::Duration};
 
 use async_graphql::{ServerError, Value};
 use axum::body::{Body, Bytes};
@@ -15,7 +15,10 @@ use super::problem::{FaultOrigin, Problem, limit_headers, status_of};
 use super::written;
 use crate::{
     api::{limits::Limits, response_cache::CacheStatus, spending::Spent},
-    platform::server::coding::{self, Coding},
+    platform::{
+        server::coding::{self, Coding},
+        telemetry::PHASES,
+    },
 };
 
 const LONGEST_MESSAGE: usize = 300;
@@ -124,6 +127,18 @@ impl Answer {
         self.extensions
             .insert("cost".to_owned(), spent.to_extension());
         self.headers.extend(limit_headers(&spent.balance));
+    }
+
+    /// Adds what the time of the request went to (<https://www.w3.org/TR/server-timing/>), in milliseconds.
+    pub(super) fn set_timing(&mut self, phases: &[Duration; PHASES.len()]) {
+        let entries = PHASES.iter().zip(phases).map(|((_, name), took)| {
+            let milliseconds = took.as_secs_f64() * 1_000.0;
+            format!("{name};dur={milliseconds:.2}")
+        });
+        let entries: Vec<_> = entries.collect();
+        if let Ok(value) = HeaderValue::from_str(&entries.join(", ")) {
+            self.headers.insert("server-timing", value);
+        }
     }
 
     fn bound_errors(&mut self, limits: &Limits) {

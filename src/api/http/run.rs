@@ -8,7 +8,7 @@ use async_graphql::{
 };
 use axum::http::{Method, StatusCode};
 use futures_util::FutureExt;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 use super::answer::Answer;
 use super::body;
@@ -23,6 +23,7 @@ use crate::{
     access::Actor,
     api::{Answered, Api, documents::Prepared, live::Start, spending},
     db::journal::{Origin, RequestWork},
+    platform::telemetry::{self, Phase},
 };
 
 /// Runs what a client asked for, and notes in `outcome` what it was.
@@ -37,7 +38,9 @@ pub(super) async fn run(
         _ => Transport::Post,
     };
     bearer(&parts.headers)?;
+    let began = Instant::now();
     let prepared = prepare(api, call, transport, outcome).await?;
+    telemetry::note_phase(Phase::Document, began.elapsed());
     execute(arrival, prepared, outcome).await
 }
 
@@ -64,7 +67,10 @@ pub(super) async fn execute(
     let token = bearer(&parts.headers)?;
     let directive = cache::directive(&parts.headers);
     let executed = timeout_at(*deadline, async {
+        let began = Instant::now();
         let actor = api.authenticate(token, origin).await?;
+        telemetry::note_phase(Phase::Authentication, began.elapsed());
+        let sees_times = api.limits().server_timing.is_for(actor.as_deref());
         require_allowed(api, actor.as_ref(), &mut prepared, outcome).await?;
         // An anonymous caller pays by waiting, attempt by attempt.
         let reserved = match &actor {
@@ -80,7 +86,7 @@ pub(super) async fn execute(
         let keyed = match idempotency::begin(arrival, actor.as_ref(), &prepared).await? {
             Keyed::Replay(answer) => {
                 let spent = reserved.map(|reserved| reserved.settle(0));
-                return Ok((Ran::Replayed(answer), spent));
+                return Ok((Ran::Replayed(answer), spent, sees_times));
             }
             Keyed::Run(claim) => Some(claim),
             Keyed::Without => None,
@@ -93,18 +99,20 @@ pub(super) async fn execute(
             work: Some(Arc::clone(&work)),
             ..origin.clone()
         };
+        let began = Instant::now();
         let answered = api
             .answer(actor.clone(), &prepared, outcome.price, directive, &origin)
             .await;
+        telemetry::note_phase(Phase::Execution, began.elapsed());
         if let (Some(actor), Some(claim)) = (&actor, &work.claim) {
             let kept = work.has_written().then_some(&answered.response);
             idempotency::settle(arrival, actor, claim, kept).await;
         }
         let spent = reserved.map(|reserved| reserved.settle(answered.points));
-        Ok::<_, Problem>((Ran::Answered(answered), spent))
+        Ok::<_, Problem>((Ran::Answered(answered), spent, sees_times))
     });
     // A resolver that panics must not take the connection with it: the client deserves an answer.
-    let (answered, spent) = match AssertUnwindSafe(executed).catch_unwind().await {
+    let (answered, spent, sees_times) = match AssertUnwindSafe(executed).catch_unwind().await {
         Ok(Ok(executed)) => executed?,
         Ok(Err(_)) => return Err(timed_out(api, outcome)),
         Err(_) => return Err(panicked(&outcome.request_id)),
@@ -120,6 +128,9 @@ pub(super) async fn execute(
         }
     };
     let mut answer = Answer::executed(answered.response);
+    if sees_times {
+        answer.set_timing(&telemetry::phases());
+    }
     if secrets::may_be_in_answer(api.shape(), &prepared) {
         answer.disable_compression();
     }

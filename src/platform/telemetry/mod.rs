@@ -20,7 +20,7 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing::Subscriber;
 use tracing_subscriber::{Layer as _, fmt::MakeWriter, layer::SubscriberExt as _};
 
-pub use notes::{note_operation, note_person, note_statements};
+pub use notes::{PHASES, Phase, note_operation, note_person, note_phase, note_statements, phases};
 pub use request_line::RequestLine;
 pub use sampling::Sampling;
 pub use settings::{LogFormat, TelemetryConfig, TraceParents};

@@ -1,7 +1,10 @@
 //! What the layers below HTTP learn about the running request, for its log line: a layer notes its fact where it knows
 //! it, and nothing has to be passed up. Outside a request, notes are dropped.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use super::{OperationKind, spans::cut};
 use crate::base::ids::{TenantId, UserId};
@@ -17,6 +20,46 @@ pub(super) struct Noted {
     pub(super) tenant_id: Option<TenantId>,
     pub(super) user_id: Option<UserId>,
     pub(super) statements: u32,
+    pub(super) phases: [Duration; PHASES.len()],
+}
+
+/// What the time of a request goes to. A phase may be within another one: the database's are within that of execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Finding out who asks.
+    Authentication,
+    /// Reading, validating and measuring the document.
+    Document,
+    /// Running the operation, or finding its answer in the cache.
+    Execution,
+    /// Waiting for a connection to the database and a snapshot.
+    Connection,
+    /// Statements.
+    Database,
+}
+
+/// All of them, with the names that clients read.
+pub const PHASES: [(Phase, &str); 5] = [
+    (Phase::Authentication, "auth"),
+    (Phase::Document, "document"),
+    (Phase::Execution, "execute"),
+    (Phase::Connection, "connect"),
+    (Phase::Database, "db"),
+];
+
+/// Notes that so much more time went to a phase.
+pub fn note_phase(phase: Phase, took: Duration) {
+    note(|noted| noted.phases[phase as usize] += took);
+}
+
+/// What the time of the running request has gone to so far; nothing outside a request.
+#[must_use]
+pub fn phases() -> [Duration; PHASES.len()] {
+    let phases = CURRENT.try_with(|noted| {
+        let noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.phases
+    });
+    phases.unwrap_or_default()
 }
 
 /// Notes what kind of operation runs and the name that the client gave it.

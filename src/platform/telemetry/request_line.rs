@@ -12,7 +12,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use super::{
     OperationKind,
-    notes::{self, Noted},
+    notes::{self, Noted, Phase},
     spans::cut,
 };
 use crate::base::ids::Typed as _;
@@ -104,6 +104,7 @@ impl RequestLine {
                 tenant.id = noted.tenant_id.map(|id| field::display(id.uuid())),
                 user.id = noted.user_id.map(|id| field::display(id.uuid())),
                 db.statements = noted.statements,
+                db.duration_ms = noted.phases[Phase::Database as usize].as_secs_f64() * 1_000.0,
                 duration_ms = self.started.elapsed().as_secs_f64() * 1_000.0,
                 outcome = &*outcome,
             },

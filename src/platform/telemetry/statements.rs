@@ -14,8 +14,6 @@ use super::metrics::Metrics;
 /// The longest name of a table that a summary repeats, in bytes; Postgres allows 63.
 const NAME_BYTES: usize = 63;
 
-/// From then on a statement is slow, and has a line in the log.
-const SLOW: Duration = Duration::from_secs(1);
 /// Bytes of a slow statement that its line repeats.
 const TEXT_BYTES: usize = 2_000;
 
@@ -29,13 +27,15 @@ pub struct Statement {
     /// How many rows came back or were changed; none while it runs, and when it failed.
     rows: Option<i64>,
     metrics: Arc<Metrics>,
+    /// From how long on it is slow, and has a line in the log.
+    slow: Duration,
 }
 
 impl Statement {
     /// Begins the span to run it in. Of its text only a summary such as `SELECT opportunities` is kept there.
     ///
     /// Without a collector this costs next to nothing: there is no span and the text is not looked at.
-    pub fn begin(text: SqlStr, metrics: &Arc<Metrics>) -> Self {
+    pub fn begin(text: SqlStr, metrics: &Arc<Metrics>, slow: Duration) -> Self {
         let span = tracing::debug_span!(
             target: "dealgraph::statement",
             "statement",
@@ -55,6 +55,7 @@ impl Statement {
             began: Instant::now(),
             rows: None,
             metrics: Arc::clone(metrics),
+            slow,
         }
     }
 
@@ -80,7 +81,7 @@ impl Drop for Statement {
         let took = self.began.elapsed();
         let database = &self.metrics.database;
         database.note_statement(verb(self.text.as_str()), took);
-        if took < SLOW {
+        if took < self.slow {
             return;
         }
         let text = self.text.as_str();

@@ -67,6 +67,8 @@ pub(crate) fn pool(config: &Config) -> PoolOptions {
         tenant_share: config.database.tenant_connections,
         system_size: config.database.system_pool_size,
         acquire_timeout: config.database.acquire_timeout,
+        slow: config.database.slow,
+        explains_slow: config.database.explains_slow,
         prepared: config.database.statement_cache > 0,
     }
 }

@@ -60,6 +60,7 @@ pub(crate) async fn serve() -> Outcome {
         tokens: token_settings(&config)?,
         limits: Limits {
             introspection: config.server.introspection,
+            server_timing: config.server.server_timing,
             trusted_documents_only: config.server.documents_only,
             ..Limits::from(&config.limits)
         },

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use url::Url;
 
 use super::reader::Reader;
+use crate::api::limits::ServerTiming;
 
 /// The HTTP server.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub struct ServerConfig {
     pub explorer: bool,
     /// Whether people who are signed in may read the schema.
     pub introspection: bool,
+    /// Who is told what the time of a request went to.
+    pub server_timing: ServerTiming,
     /// A file that lists documents.
     pub documents: Option<PathBuf>,
     /// Whether only listed documents are run.
@@ -62,6 +65,16 @@ impl ServerConfig {
             ),
             explorer: reader.switch("DEALGRAPH_EXPLORER"),
             introspection: reader.switch("DEALGRAPH_INTROSPECTION"),
+            server_timing: reader.setting(
+                "DEALGRAPH_SERVER_TIMING",
+                "off, admins or on",
+                |value| match value {
+                    "off" => Some(ServerTiming::Nobody),
+                    "admins" => Some(ServerTiming::Admins),
+                    "on" => Some(ServerTiming::Everybody),
+                    _ => None,
+                },
+            ),
             documents: reader.optional("DEALGRAPH_DOCUMENTS", "the path of a file", |path| {
                 Some(PathBuf::from(path))
             }),

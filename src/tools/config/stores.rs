@@ -24,6 +24,10 @@ pub struct DatabaseConfig {
     pub system_pool_size: u32,
     /// Longest wait for a free connection.
     pub acquire_timeout: Duration,
+    /// From how long on a statement is slow.
+    pub slow: Duration,
+    /// Whether the plans of slow statements are logged.
+    pub explains_slow: bool,
     /// Prepared statements kept per connection; 0 keeps none.
     pub statement_cache: usize,
 }
@@ -57,6 +61,8 @@ impl DatabaseConfig {
             acquire_timeout: milliseconds(
                 reader.number("DEALGRAPH_ACQUIRE_TIMEOUT_MS", 1..=60_000),
             ),
+            slow: milliseconds(reader.number("DEALGRAPH_LOG_SLOW_MS", 1..=600_000)),
+            explains_slow: reader.switch("DEALGRAPH_LOG_SLOW_PLANS"),
             statement_cache: reader.number("DEALGRAPH_STATEMENT_CACHE", 0..=10_000) as usize,
         }
     }

@@ -51,6 +51,11 @@ pub const VARIABLES: &[Variable] = &[
         "`off` hides the schema from people who are signed in; without a token it is always hidden",
     ),
     variable(
+        "DEALGRAPH_SERVER_TIMING",
+        "off",
+        "who gets a `Server-Timing` header that says what the time of a request went to: `admins` of a tenant, with `on` everybody who is signed in, with `off` nobody",
+    ),
+    variable(
         "DEALGRAPH_TRUST_FORWARDED_FOR",
         "off",
         "how many proxies in front of the server add to `x-forwarded-for`; `off` takes the connection's own address",
@@ -330,6 +335,16 @@ pub const VARIABLES: &[Variable] = &[
         "DEALGRAPH_LOG_FORMAT",
         "auto",
         "`json` or `text`; `auto` is text on a terminal and json elsewhere",
+    ),
+    variable(
+        "DEALGRAPH_LOG_SLOW_MS",
+        "1000",
+        "from how long on a statement is logged as slow, in milliseconds",
+    ),
+    variable(
+        "DEALGRAPH_LOG_SLOW_PLANS",
+        "off",
+        "`on` logs the plans of slow statements that read, without their values",
     ),
     variable(
         "DEALGRAPH_OTLP_ENDPOINT",

@@ -5,3 +5,4 @@ mod drain;
 mod figures;
 mod health;
 mod metrics;
+mod slow;

@@ -107,7 +107,11 @@ fn notes_of_requests_at_the_same_time_do_not_mix_and_outside_of_one_go_nowhere()
 #[test]
 fn without_a_collector_operations_and_statements_make_no_span() {
     logged(&config("info", None), || {
-        let statement = Statement::begin("SELECT 1".into_sql_str(), &Arc::default());
+        let statement = Statement::begin(
+            "SELECT 1".into_sql_str(),
+            &Arc::default(),
+            Duration::from_secs(1),
+        );
         assert!(statement.span.is_disabled());
         assert!(operation_span(OperationKind::Mutation, None, "").is_disabled());
     });

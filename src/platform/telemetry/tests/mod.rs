@@ -84,7 +84,8 @@ fn serve_one(trace_parents: TraceParents, traceparent: Option<&str>) {
         let document = "query Board { viewer { id } } # hunter2";
         operation_span(kind, Some("Board"), document).in_scope(|| {
             let text = "SELECT id FROM opportunities WHERE name = 'hunter2'";
-            let statement = Statement::begin(text.into_sql_str(), &Arc::default());
+            let statement =
+                Statement::begin(text.into_sql_str(), &Arc::default(), Duration::from_secs(1));
             finish_now(statement.run(async {}));
             statement.done(50);
             tracing::warn!(target: "dealgraph::db", "slow");
