@@ -10,7 +10,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 # The server, with the features of libraries that the whole workspace asks for: the load tests find them built.
 SERVER = cargo build --release --locked --workspace --bin dealgraph
 
-.PHONY: run help test bench bench-live bench-peers bench-sizes soak fuzz check fmt clippy deny helm clean-data
+.PHONY: run help test bench bench-live bench-peers bench-sizes soak fuzz check fmt clippy deny helm observe clean-data
 
 # Runs Dealgraph with a Postgres and a Redis of its own, after installing what is missing. The shell gives
 # its place to dealgraph, so that Ctrl-C and signals reach it.
@@ -88,6 +88,11 @@ deny: ## licences and sources of dependencies, and known vulnerabilities where i
 # downloads 95 MB. Snapshots are written anew by UPDATE=1 make helm.
 helm: ## the Helm chart: lints, schemas, snapshots; needs Python 3.11
 	@helm/test
+
+# Holds alerts and dashboard against their tests and pages and, given a server, against what it tells a real Prometheus:
+# DEALGRAPH=target/debug/dealgraph make observe. The first run downloads Debian's package of Prometheus (19 MB).
+observe: ## the alerts and the dashboard, with a real Prometheus; DEALGRAPH names the server
+	@helm/observe
 
 # Removes the data of `make run`.
 clean-data: ## removes the data of `make run`
