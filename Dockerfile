@@ -3,8 +3,8 @@
 #   docker build --tag dealgraph .
 #   docker build --target sbom --output sbom .      what the executable is made of, as CycloneDX, into the folder sbom/
 #
-# The same sources on the same base images make the same executable: versions, paths and features are fixed. For an image
-# that is the same too, give the base images' digests (`@sha256:…`, of `docker buildx imagetools inspect`) and build with
+# Versions, paths and features are fixed, for the same sources to make the same executable on the same base images. For an
+# image that is the same too, give the base images' digests (`@sha256:…`, of `docker buildx imagetools inspect`) and build with
 # SOURCE_DATE_EPOCH and `--output type=image,rewrite-timestamp=true`.
 
 FROM rust:1.95-slim-bookworm AS tools
@@ -19,10 +19,9 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/build/target \
     cargo auditable build --release --locked --workspace --bin dealgraph \
     && cp target/release/dealgraph /dealgraph
-RUN --mount=type=cache,target=/usr/local/cargo/registry \
-    cargo cyclonedx --format json --spec-version 1.5 --describe crate --no-build-deps \
-    --target "$(rustc --print host-tuple)" \
-    && cp dealgraph.cdx.json /
+# Its time and its number follow from this, when it is given.
+ARG SOURCE_DATE_EPOCH
+RUN --mount=type=cache,target=/usr/local/cargo/registry CARGO_TARGET_DIR=/ .ci/sbom
 
 FROM scratch AS sbom
 COPY --from=build /dealgraph.cdx.json /

@@ -10,7 +10,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 # The server, with the features of libraries that the whole workspace asks for: the load tests find them built.
 SERVER = cargo build --release --locked --workspace --bin dealgraph
 
-.PHONY: run help test bench bench-live bench-peers bench-sizes soak fuzz check fmt clippy deny helm packaging clean-data
+.PHONY: run help test bench bench-live bench-peers bench-sizes soak fuzz check fmt clippy deny sbom helm packaging clean-data
 
 # Runs Dealgraph with a Postgres and a Redis of its own, after installing what is missing. The shell gives
 # its place to dealgraph, so that Ctrl-C and signals reach it.
@@ -83,6 +83,9 @@ clippy: ## lints
 
 deny: ## licences and sources of dependencies, and known vulnerabilities where it can ask
 	@sh .ci/deny
+
+sbom: ## what the executable is made of, as CycloneDX, into target/
+	@sh .ci/sbom
 
 # Lints the chart and holds what Helm 3 and 4 make of it against schemas and snapshots; no cluster is needed. The first run
 # downloads 95 MB. Snapshots are written anew by UPDATE=1 make helm.
