@@ -18,7 +18,7 @@ CHECKS = [
     variables.every_variable_of_the_server_can_be_set,
     variables.every_variable_reaches_the_process_that_reads_it,
     variables.bare_words_and_numbers_of_yaml_arrive_as_the_server_reads_them,
-    variables.the_owners_login_is_the_migrations_alone,
+    variables.the_owners_login_is_with_the_migration_and_the_purge_alone,
     variables.the_schema_takes_what_the_server_takes,
     rendered.both_helms_lint_every_case,
     rendered.both_helms_make_the_same_of_every_case,
@@ -28,6 +28,8 @@ CHECKS = [
     manifests.what_objects_name_is_there,
     pods.every_pod_is_restricted,
     pods.services_and_policies_select_the_pods_that_they_are_for,
+    pods.what_only_operators_see_is_not_on_the_port_for_clients,
+    pods.servers_have_the_time_to_go,
     pods.what_a_hook_needs_is_made_by_a_hook_before_it,
     refusals.what_can_not_work_is_refused_with_a_reason,
 ]

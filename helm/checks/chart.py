@@ -24,7 +24,9 @@ APIS = ["gateway.networking.k8s.io/v1", "monitoring.coreos.com/v1"]
 
 
 def executable():
-    """The newest executable of the product that was built here, if there is one."""
+    """The executable of the product that DEALGRAPH names, or the newest that was built here, if there is one."""
+    if os.environ.get("DEALGRAPH"):
+        return Path(os.environ["DEALGRAPH"]).resolve()
     target = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target")
     built = [file for file in (target / "release/dealgraph", target / "debug/dealgraph") if file.exists()]
     return max(built, key=lambda file: file.stat().st_mtime, default=None)
@@ -79,7 +81,8 @@ def pod_of(made):
     """The specification of the pods that an object makes, if it makes some, and their labels."""
     if made["kind"] == "Pod":
         return made["spec"], made["metadata"]["labels"]
-    template = made.get("spec", {}).get("template")
+    spec = made.get("spec", {})
+    template = spec.get("jobTemplate", {}).get("spec", spec).get("template")
     return (template["spec"], template["metadata"]["labels"]) if template else (None, None)
 
 
@@ -93,7 +96,7 @@ def pods(made):
 
 def own(spec):
     """The containers of a pod that are the chart's own, and not a value's."""
-    return [one for one in spec["containers"] if one["name"] in ("dealgraph", "migrate", "health")]
+    return [one for one in spec["containers"] if one["name"] in ("dealgraph", "migrate", "purge", "health")]
 
 
 def called(made):

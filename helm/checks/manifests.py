@@ -15,6 +15,7 @@ utils.schema_contents = functools.lru_cache(maxsize=None)(utils.schema_contents)
 OTHERS = {
     "HTTPRoute": json.loads((FOLDER / "schemas/httproute.json").read_text()),
     "ServiceMonitor": json.loads((FOLDER / "schemas/servicemonitor.json").read_text()),
+    "PrometheusRule": json.loads((FOLDER / "schemas/prometheusrule.json").read_text()),
 }
 
 
@@ -31,7 +32,7 @@ def every_object_fits_its_schema_in_every_version_of_kubernetes():
                 fault = validated(made, version)
                 if fault:
                     yield f"{path.name} for {version}, {called(made)}: {fault}"
-    if not {kind for _, text in seen for kind in [json.loads(text)["kind"]]} >= {*OTHERS, "Job", "Ingress"}:
+    if not {kind for _, text in seen for kind in [json.loads(text)["kind"]]} >= {*OTHERS, "Job", "CronJob", "Ingress"}:
         yield "the cases no longer make all kinds"
 
 
@@ -97,6 +98,8 @@ def ours(path, made, names):
             continue
         if asked - set(services):
             yield f"{path.name}: {called(one)} leads to {asked}"
+        if any("metrics" in name or services[name]["spec"].get("clusterIP") == "None" for name in asked):
+            yield f"{path.name}: {called(one)} leads to the operator's port"
         # Where all begins is fine as an exact path, and what begins with it is not.
         if {"/metrics", "/health", "/health/live", "/health/ready"} & shown:
             yield f"{path.name}: {called(one)} shows what is the operator's"

@@ -28,6 +28,7 @@ def places():
         "secrets.values": set(known["secrets"]["properties"]["values"]["properties"]),
         "files": set(known["files"]["properties"]),
         "listen": {"DEALGRAPH_LISTEN"},
+        "metrics": {"DEALGRAPH_METRICS_LISTEN"},
     }
 
 
@@ -72,11 +73,14 @@ def bare_words_and_numbers_of_yaml_arrive_as_the_server_reads_them():
         "DEALGRAPH_EXPLORER": "on",
         "DEALGRAPH_TRUST_FORWARDED_FOR": "off",
         "DEALGRAPH_LIMIT_NODES": "1000000",
+        "DEALGRAPH_POOL_SIZE": "auto",
+        "DEALGRAPH_TRACE_RATIO": "0.25",
     }
     also = (
         "--set=config.DEALGRAPH_SESSION_TTL_S=31536000,config.DEALGRAPH_EXPLORER=true",
         "--set=config.DEALGRAPH_TRUST_FORWARDED_FOR=false",
         "--set-string=config.DEALGRAPH_LIMIT_NODES=1000000",
+        "--set-json=config.DEALGRAPH_TRACE_RATIO=0.25",
     )
     for major in ("3", "4"):
         for _, variables in environments(case("single"), major, also):
@@ -85,10 +89,10 @@ def bare_words_and_numbers_of_yaml_arrive_as_the_server_reads_them():
                 yield f"Helm {major}: {got}"
 
 
-def the_owners_login_is_the_migrations_alone():
+def the_owners_login_is_with_the_migration_and_the_purge_alone():
     for path in cases():
         for made, variables in environments(path):
-            if (OWNER in variables) != (made["kind"] == "Job"):
+            if (OWNER in variables) != (made["kind"] in ("Job", "CronJob")):
                 yield f"{path.name}: the owner's login and the {made['kind']}"
             for name, variable in variables.items():
                 if name in places()["secrets.env"] and "value" in variable:

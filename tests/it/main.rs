@@ -58,6 +58,7 @@ mod readme;
 mod records;
 mod reference;
 mod reported;
+mod restores;
 mod roles;
 mod schema;
 mod second_factor;

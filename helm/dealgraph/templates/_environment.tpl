@@ -6,7 +6,7 @@
 {{- ternary "on" "off" . -}}
 {{- else if kindIs "slice" . -}}
 {{- join "," . -}}
-{{- else if kindIs "float64" . -}}
+{{- else if and (kindIs "float64" .) (eq (floor .) .) -}}
 {{- printf "%.0f" . -}}
 {{- else if not (kindIs "invalid" .) -}}
 {{- toString . -}}
@@ -39,7 +39,7 @@
 {{- if or (not (hasKey $source "enabled")) $source.enabled (hasKey $root.Values.secrets.values $name) -}}yes{{- end -}}
 {{- end }}
 
-{{/* A secret variable from its Secret. Takes (list $ "DEALGRAPH_…"). */}}
+{{/* A secret variable from its Secret. Takes (list $ "DEALGRAPH_…" "component"): the owner's login has a Secret for each. */}}
 {{- define "dealgraph.secretVariable" -}}
 {{- $root := index . 0 -}}
 {{- $name := index . 1 -}}
@@ -48,7 +48,7 @@
 {{- $key := default $name $source.key -}}
 {{- if hasKey $root.Values.secrets.values $name -}}
 {{- $secret = include "dealgraph.fullname" $root -}}
-{{- if eq $name "DEALGRAPH_OWNER_DATABASE_URL" -}}{{- $secret = printf "%s-migrate" $secret -}}{{- end -}}
+{{- if eq $name "DEALGRAPH_OWNER_DATABASE_URL" -}}{{- $secret = printf "%s-%s" $secret (index . 2) -}}{{- end -}}
 {{- $key = $name -}}
 {{- end -}}
 - name: {{ $name }}
@@ -62,6 +62,8 @@
 {{- define "dealgraph.serverEnvironment" -}}
 - name: DEALGRAPH_LISTEN
   value: {{ printf "%s:%d" .Values.listen.address (int .Values.listen.port) | quote }}
+- name: DEALGRAPH_METRICS_LISTEN
+  value: {{ printf "%s:%d" .Values.metrics.address (int .Values.metrics.port) | quote }}
 {{- range $name, $text := include "dealgraph.config" . | fromJson }}
 - name: {{ $name }}
   value: {{ $text | quote }}
@@ -80,9 +82,11 @@
 {{- end }}
 {{- end }}
 
-{{/* The environment of the migration: the owner's login, which nothing else gets, and how to log. */}}
-{{- define "dealgraph.migrationEnvironment" -}}
-{{ include "dealgraph.secretVariable" (list . "DEALGRAPH_OWNER_DATABASE_URL") }}
+{{/* The environment of what works as the owner: its login, which no server gets, and how to log. Takes (list $ "migrate"). */}}
+{{- define "dealgraph.ownerEnvironment" -}}
+{{- $component := index . 1 -}}
+{{- with index . 0 -}}
+{{ include "dealgraph.secretVariable" (list . "DEALGRAPH_OWNER_DATABASE_URL" $component) }}
 {{- $config := include "dealgraph.config" . | fromJson }}
 {{- range $name := list "DEALGRAPH_LOG" "DEALGRAPH_LOG_FORMAT" }}
 {{- with get $config $name }}
@@ -92,6 +96,7 @@
 {{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
+{{- end }}
 {{- end }}
 {{- end }}
 

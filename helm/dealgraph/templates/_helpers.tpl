@@ -96,7 +96,21 @@ affinity:
 {{- end }}
 {{- end }}
 
-{{/* What clients need, a line each: the kind of path and the path. Not /metrics and /health, which are the operator's. */}}
+{{/* How long a server that is to go serves on, in seconds: the server's own default unless config says another. */}}
+{{- define "dealgraph.drainWait" -}}
+{{- default "5" (include "dealgraph.text" (get .Values.config "DEALGRAPH_DRAIN_WAIT_S")) -}}
+{{- end }}
+
+{{/* How long it may take to go, in seconds. */}}
+{{- define "dealgraph.gracePeriod" -}}
+{{- if kindIs "invalid" .Values.terminationGracePeriodSeconds -}}
+{{- add (include "dealgraph.drainWait" .) 55 -}}
+{{- else -}}
+{{- int .Values.terminationGracePeriodSeconds -}}
+{{- end -}}
+{{- end }}
+
+{{/* What clients need, a line each: the kind of path and the path. Not /health, which is the operator's. */}}
 {{- define "dealgraph.publicPaths" -}}
 Exact /graphql
 Exact /.well-known/jwks.json

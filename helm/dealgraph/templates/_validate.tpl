@@ -7,7 +7,8 @@
 
 {{- range $name, $source := .Values.secrets.env -}}
 {{- $isWanted := include "dealgraph.hasSecret" (list $ $name) -}}
-{{- if and (eq $name "DEALGRAPH_OWNER_DATABASE_URL") (not $.Values.migration.enabled) -}}{{- $isWanted = "" -}}{{- end -}}
+{{- $hasOwner := or $.Values.migration.enabled $.Values.tenantPurge.enabled -}}
+{{- if and (eq $name "DEALGRAPH_OWNER_DATABASE_URL") (not $hasOwner) -}}{{- $isWanted = "" -}}{{- end -}}
 {{- $hasSource := or (hasKey $.Values.secrets.values $name) $source.secretName $.Values.secrets.existingSecret -}}
 {{- if and $isWanted (not $hasSource) -}}
 {{- fail (printf "%s comes from nowhere: name a Secret that has it in secrets.existingSecret or secrets.env.%s.secretName" $name $name) -}}
@@ -55,8 +56,13 @@
 {{- fail "podDisruptionBudget takes one of minAvailable and maxUnavailable; make the other null" -}}
 {{- end -}}
 {{- end -}}
-{{- $least := add .Values.preStopSleepSeconds 20 -}}
-{{- if lt (int .Values.terminationGracePeriodSeconds) (int $least) -}}
-{{- fail (printf "terminationGracePeriodSeconds is less than %v: preStopSleepSeconds and the 20 seconds for requests in flight" $least) -}}
+{{- if eq (int .Values.listen.port) (int .Values.metrics.port) -}}
+{{- fail "listen.port and metrics.port are the same, and one is for clients and the other for operators" -}}
+{{- end -}}
+{{- $least := add (include "dealgraph.drainWait" .) 28 -}}
+{{- with .Values.terminationGracePeriodSeconds -}}
+{{- if lt (int .) (int $least) -}}
+{{- fail (printf "terminationGracePeriodSeconds is less than %v: config.DEALGRAPH_DRAIN_WAIT_S, 8 seconds in which sockets are closed and 20 for requests in flight" $least) -}}
+{{- end -}}
 {{- end -}}
 {{- end }}

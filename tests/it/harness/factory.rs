@@ -8,7 +8,7 @@ use super::people::{KINDS, Side, Who};
 pub(super) const CANARY: &str = "CANARY-B";
 
 /// Sets up both tenants.
-pub(super) async fn arrange(superuser: &mut PgConnection) {
+pub(crate) async fn arrange(superuser: &mut PgConnection) {
     for side in [Side::A, Side::B] {
         run(superuser, &(vocabulary(side) + include_str!("world.sql"))).await;
     }

@@ -17,6 +17,7 @@ pub(crate) use api::{
     AUDIENCE, Answer, Client, ISSUER, World, accounts_setup, mail_folder, open, tokens_over,
 };
 pub(crate) use database::{Database, encryption_key, signing_key, vault};
+pub(crate) use factory::arrange;
 pub(crate) use introspection::{Field, Schema};
 pub(crate) use mails::read_all as mails_in;
 pub(crate) use people::{Side, Side::A, Side::B, Who};
