@@ -54,7 +54,7 @@ pub async fn run(db: Db, metrics: Arc<Metrics>, stop: CancellationToken) {
         let pause = match counted {
             None => return,
             Some(Ok((figures, is_behind))) => {
-                metrics.figures.set(figures);
+                metrics.figures.set(figures, db.clock().now());
                 was_counted = true;
                 match is_behind {
                     true => Duration::from_millis(100),

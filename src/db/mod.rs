@@ -359,6 +359,11 @@ impl Db {
                 }
             }
         });
-        begun.await.map_err(constraint::translate)
+        let begun = begun.await;
+        if let Err(error) = &begun {
+            let code = error.as_database_error().and_then(|error| error.code());
+            self.metrics().database.note_error(code.as_deref());
+        }
+        begun.map_err(constraint::translate)
     }
 }

@@ -123,6 +123,7 @@ impl Hub {
         let live = self.live();
         self.metrics.live.tenants.set(live.len() as i64);
         if live.is_empty() {
+            self.metrics.live.backlog.set(0);
             return Ok(());
         }
         // Noted before the database is read: events that are read meanwhile may be newer than the answer.

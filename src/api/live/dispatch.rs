@@ -239,11 +239,9 @@ impl SubscriberGroup {
         for notified in join_all(notified).instrument(span).await {
             notified?;
         }
-        if let Some(last) = events.last() {
-            runtime
-                .metrics
-                .live
-                .note_lag(context.db().clock().now() - last.occurred_at);
+        let now = context.db().clock().now();
+        for event in events {
+            runtime.metrics.live.note_lag(now - event.occurred_at);
         }
         Ok(())
     }

@@ -453,7 +453,7 @@ impl SharedState {
         position: i64,
     ) {
         for response in &responses {
-            let mut lagging = Vec::new();
+            let (mut lagging, mut sent) = (Vec::new(), 0);
             for (handle, subscriber) in &self.subscribers {
                 if response.seq <= subscriber.after {
                     continue;
@@ -464,13 +464,11 @@ impl SharedState {
                     .is_err()
                 {
                     lagging.push(*handle);
+                } else {
+                    sent += 1;
                 }
             }
-            runtime
-                .metrics
-                .live
-                .messages
-                .inc_by(self.subscribers.len() as u64);
+            runtime.metrics.live.messages.inc_by(sent);
             for handle in lagging {
                 if let Some(slow) = self.subscribers.remove(&handle) {
                     runtime.metrics.live.lagged.inc();

@@ -29,6 +29,7 @@ use crate::{
         Db, Sql, SystemReason,
         journal::attempts::{self, Suspicion, Watch},
     },
+    platform::telemetry::metrics::Metrics,
 };
 
 /// So many notes wait to be written; beyond them they are lost.
@@ -80,6 +81,7 @@ pub struct Recorder {
     suspicions: mpsc::Sender<Suspicion>,
     lost: Arc<AtomicU64>,
     clock: Clock,
+    metrics: Arc<Metrics>,
 }
 
 /// The task that writes; it ends when this and all recorders are gone.
@@ -101,6 +103,7 @@ impl Recorder {
             suspicions,
             lost: Arc::clone(&lost),
             clock: db.clock().clone(),
+            metrics: Arc::clone(db.metrics()),
         };
         let writer = Writer {
             db,
@@ -126,6 +129,7 @@ impl Recorder {
         };
         if self.queue.try_send(Message::Note(Box::new(note))).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
+            self.metrics.service.audit_entries_lost.inc();
         }
     }
 
@@ -224,6 +228,8 @@ impl Writer {
         }
         let left = self.try_write(notes).await;
         self.lost.fetch_add(left.len() as u64, Ordering::Relaxed);
+        let metrics = &self.db.metrics().service;
+        metrics.audit_entries_lost.inc_by(left.len() as u64);
     }
 
     /// Writes notes and gives back those that were not written.

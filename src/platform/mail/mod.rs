@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use letter::letter;
 
-use crate::base::clock::Clock;
+use crate::{base::clock::Clock, platform::telemetry::metrics::ServiceMetrics};
 
 /// So many mails wait to be sent; beyond them new ones are dropped, which is logged.
 const QUEUE: usize = 1_024;
@@ -122,6 +122,7 @@ enum Failed {
 #[derive(Clone)]
 pub struct Mailer {
     queue: mpsc::Sender<Message>,
+    metrics: ServiceMetrics,
 }
 
 /// The task that sends.
@@ -133,25 +134,32 @@ pub struct Sending {
 impl Mailer {
     /// Begins to send what is left here, in a task.
     #[must_use]
-    pub fn start(post: Post, clock: Clock) -> (Self, Sending) {
-        Self::start_with(post, clock, PAUSES)
+    pub fn start(post: Post, clock: Clock, metrics: ServiceMetrics) -> (Self, Sending) {
+        Self::start_with(post, clock, metrics, PAUSES)
     }
 
-    fn start_with(post: Post, clock: Clock, pauses: [Duration; 2]) -> (Self, Sending) {
+    fn start_with(
+        post: Post,
+        clock: Clock,
+        metrics: ServiceMetrics,
+        pauses: [Duration; 2],
+    ) -> (Self, Sending) {
         let (queue, messages) = mpsc::channel(QUEUE);
         let stop = CancellationToken::new();
         let courier = Courier {
             post,
             pauses,
             stop: stop.clone(),
+            metrics: metrics.clone(),
         };
         let task = tokio::spawn(Arc::new(courier).send_all(clock, messages));
-        (Self { queue }, Sending { stop, task })
+        (Self { queue, metrics }, Sending { stop, task })
     }
 
     /// Leaves a mail to be sent; never waits.
     pub fn send(&self, message: Message) {
         if self.queue.try_send(message).is_err() {
+            self.metrics.note_mail("lost");
             tracing::error!("a mail was lost: too many are waiting");
         }
     }
@@ -178,6 +186,7 @@ struct Courier {
     /// How long it waits before each other try.
     pauses: [Duration; 2],
     stop: CancellationToken,
+    metrics: ServiceMetrics,
 }
 
 impl Courier {
@@ -216,7 +225,10 @@ impl Courier {
         let Post { way, from } = &self.post;
         for pause in self.pauses.into_iter().map(Some).chain([None]) {
             let failed = match way.carry(from, message, dispatch).await {
-                Ok(()) => return,
+                Ok(()) => {
+                    self.metrics.note_mail("sent");
+                    return;
+                }
                 Err(failed) => failed,
             };
             match (&failed, pause) {
@@ -229,6 +241,7 @@ impl Courier {
                     }
                 }
                 _ => {
+                    self.metrics.note_mail("failed");
                     tracing::error!(error = %failed, subject = message.subject, "a mail could not be sent");
                     return;
                 }

@@ -34,7 +34,11 @@ fn texts(folder: &PathBuf, ending: &str) -> Vec<String> {
 #[tokio::test]
 async fn mails_are_written_in_order_and_all_of_them_before_the_end() {
     let folder = folder();
-    let (mailer, sending) = Mailer::start(post(Way::Folder(folder.clone())), Clock::system());
+    let (mailer, sending) = Mailer::start(
+        post(Way::Folder(folder.clone())),
+        Clock::system(),
+        ServiceMetrics::default(),
+    );
     for number in 0..20 {
         let subject = format!("Number {number}");
         let link = ("Click", "https://app.example/account/x#token=a&b");
@@ -104,7 +108,8 @@ async fn a_relay_that_is_away_is_tried_again_and_then_given_up() {
         post(Way::parse(&address).expect("a relay")),
         [Duration::from_millis(20); 2],
     );
-    let (mailer, sending) = Mailer::start_with(post, Clock::system(), pauses);
+    let (mailer, sending) =
+        Mailer::start_with(post, Clock::system(), ServiceMetrics::default(), pauses);
     mailer.send(letter("ada@example.com", "x", &["x"], None));
     for _ in 0..=pauses.len() {
         // It closes the connection without a reply.

@@ -34,6 +34,8 @@ pub(super) struct Ticket {
 
 impl ConnectionLimiter {
     pub(super) fn new(limits: &ServerLimits, metrics: ConnectionMetrics) -> Self {
+        let max = i64::try_from(limits.max_connections).unwrap_or(i64::MAX);
+        metrics.max.set(max);
         Self {
             counts: Arc::default(),
             max: limits.max_connections,

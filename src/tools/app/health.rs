@@ -112,6 +112,9 @@ impl Health {
     /// Says not to be ready from now on.
     pub(super) fn drain(&self) {
         self.is_draining.store(true, Ordering::Relaxed);
+        let service = &self.db.metrics().service;
+        service.draining.set(1);
+        service.ready.set(0);
     }
 
     fn is_draining(&self) -> bool {
@@ -161,6 +164,14 @@ impl Health {
             ("events", self.events()),
         ];
         let found: BTreeMap<_, _> = found.into_iter().map(since).collect();
+        let service = &self.db.metrics().service;
+        for (name, (found, _)) in &found {
+            service.note_dependency(name, found.state == State_::Healthy);
+        }
+        let is_up = found
+            .values()
+            .all(|(found, _)| found.state < State_::Unhealthy);
+        service.ready.set((is_up && !self.is_draining()).into());
         *last = Some(Checked {
             at: Instant::now(),
             found: found.clone(),

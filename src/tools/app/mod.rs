@@ -218,7 +218,11 @@ impl App {
             .know(serving.trusted.operation_names().chain(serving.operations));
         let redis = RedisAddress::from(redis_url).counted_in(Arc::clone(&metrics));
         let (recorder, recording) = Recorder::start(db.clone());
-        let (mailer, sending) = Mailer::start(setup.post.clone(), db.clock().clone());
+        let (mailer, sending) = Mailer::start(
+            setup.post.clone(),
+            db.clock().clone(),
+            db.metrics().service.clone(),
+        );
         let accounts = Arc::new(Accounts::new(
             db.clone(),
             setup,

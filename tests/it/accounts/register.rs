@@ -254,7 +254,11 @@ fn a_server_that_takes_no_strangers_says_so() {
             way: Way::Nowhere,
             from: setup.post.from.clone(),
         };
-        let (mailer, _) = Mailer::start(post, world.db.clock().clone());
+        let (mailer, _) = Mailer::start(
+            post,
+            world.db.clock().clone(),
+            world.db.metrics().service.clone(),
+        );
         let accounts = Accounts::new(
             world.db.clone(),
             Setup { settings, ..setup },

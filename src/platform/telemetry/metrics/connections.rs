@@ -10,6 +10,7 @@ use prometheus_client::{
 #[expect(missing_docs, reason = "each says what it is where it is registered")]
 pub struct ConnectionMetrics {
     pub open: Gauge,
+    pub max: Gauge,
     pub refused: Counter,
 }
 
@@ -20,6 +21,11 @@ impl ConnectionMetrics {
             "connections",
             "Connections of clients that are open, sockets and event streams among them",
             metrics.open.clone(),
+        );
+        registry.register(
+            "connections_max",
+            "Connections of clients that there may be",
+            metrics.max.clone(),
         );
         registry.register(
             "connections_refused",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue},
+    encoding::EncodeLabelSet,
     metrics::{
         counter::Counter,
         family::Family,
@@ -13,8 +13,14 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+/// The SQLSTATEs that are told whole: serialization failure, deadlock, disk full, too many connections, lock timeout,
+/// statement timeout, shutdown, crash.
+const TOLD: [&str; 8] = [
+    "40001", "40P01", "53100", "53300", "55P03", "57014", "57P01", "57P02",
+];
+
 /// Whose connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Pool {
     /// The login of actors' requests.
     App,
@@ -23,12 +29,17 @@ pub enum Pool {
 }
 
 /// What a connection is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Activity {
     /// A transaction has it.
     Used,
     /// It waits for one.
     Idle,
+}
+
+label_values! {
+    Pool { App = "app", System = "system" }
+    Activity { Used = "used", Idle = "idle" }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -104,7 +115,7 @@ impl DatabaseMetrics {
         );
         registry.register(
             "db_statement_errors",
-            "Statements that Postgres refused, by the class of the SQLSTATE; LOST for those it did not answer",
+            "Statements and connections that failed, by the SQLSTATE or its class; LOST for those without an answer",
             metrics.errors.clone(),
         );
         registry.register_with_unit(
@@ -125,7 +136,7 @@ impl DatabaseMetrics {
         );
         registry.register(
             "db_admission_refused",
-            "Requests answered BUSY: not admitted in time, or the tenant's queue was full",
+            "Requests answered TENANT_BUSY: not admitted in time, or the tenant's queue was full",
             metrics.refused.clone(),
         );
         registry.register(
@@ -152,12 +163,17 @@ impl DatabaseMetrics {
         duration.observe(took.as_secs_f64());
     }
 
-    /// Notes a statement that failed: by the SQLSTATE, or because no answer came.
+    /// Notes a statement that failed, or a connection that could not be had: by the SQLSTATE, or because no answer came.
     pub fn note_error(&self, sqlstate: Option<&str>) {
-        // The first two of its five characters are the class, of which there are some forty.
-        let class = sqlstate.map_or("LOST", |state| state.get(..2).unwrap_or("??"));
+        // Of what operators look for the whole code is told, and of the others the first two of its five characters,
+        // which are the class, of which there are some forty.
+        let told = match sqlstate {
+            None => "LOST",
+            Some(state) if TOLD.contains(&state) => state,
+            Some(state) => state.get(..2).unwrap_or("??"),
+        };
         let labels = ErrorLabels {
-            sqlstate: class.to_owned(),
+            sqlstate: told.to_owned(),
         };
         self.errors.get_or_create(&labels).inc();
     }

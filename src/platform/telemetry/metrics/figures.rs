@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chrono::{DateTime, Utc};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric as _},
@@ -24,7 +25,13 @@ pub struct Figure {
 
 /// The figures as they were last read; none before that.
 #[derive(Debug, Clone, Default)]
-pub struct Figures(Arc<Mutex<Vec<Figure>>>);
+pub struct Figures(Arc<Mutex<Read>>);
+
+#[derive(Debug, Default)]
+struct Read {
+    figures: Vec<Figure>,
+    at: Option<DateTime<Utc>>,
+}
 
 impl Figures {
     pub(super) fn register(registry: &mut Registry) -> Self {
@@ -34,15 +41,22 @@ impl Figures {
     }
 
     /// Has these told from now on.
-    pub fn set(&self, figures: Vec<Figure>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = figures;
+    pub fn set(&self, figures: Vec<Figure>, at: DateTime<Utc>) {
+        let at = Some(at);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Read { figures, at };
     }
 }
 
 impl Collector for Figures {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
-        let figures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for figure in &*figures {
+        let read = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = read.at {
+            let at = ConstGauge::new(at.timestamp());
+            let (name, kind) = ("figures_read_timestamp_seconds", at.metric_type());
+            let help = "When the figures of the business were last read, in seconds since 1970";
+            at.encode(encoder.encode_descriptor(name, help, None, kind)?)?;
+        }
+        for figure in &read.figures {
             if figure.is_total {
                 let count = ConstCounter::new(u64::try_from(figure.count).unwrap_or(0));
                 let kind = count.metric_type();

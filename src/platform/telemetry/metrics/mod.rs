@@ -4,6 +4,23 @@
 //! Names follow <https://prometheus.io/docs/practices/naming/>: `dealgraph_` before ours, `process_` before what every
 //! program has; seconds, bytes and totals say so.
 
+/// Names values of labels as Prometheus' conventions have them, in lower case.
+macro_rules! label_values {
+    ($($of:ident { $($value:ident = $name:literal),* })*) => {$(
+        impl prometheus_client::encoding::EncodeLabelValue for $of {
+            fn encode(
+                &self,
+                encoder: &mut prometheus_client::encoding::LabelValueEncoder<'_>,
+            ) -> Result<(), std::fmt::Error> {
+                let name = match self {
+                    $(Self::$value => $name,)*
+                };
+                prometheus_client::encoding::EncodeLabelValue::encode(&name, encoder)
+            }
+        }
+    )*};
+}
+
 mod cache;
 mod connections;
 mod database;
@@ -13,6 +30,7 @@ mod http;
 mod live;
 mod process;
 mod redis_commands;
+mod service;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -27,6 +45,7 @@ pub use http::HttpMetrics;
 pub use live::LiveMetrics;
 pub(in crate::platform) use redis_commands::CommandEnd;
 pub use redis_commands::RedisMetrics;
+pub use service::ServiceMetrics;
 
 /// The media type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -46,6 +65,7 @@ pub struct Metrics {
     pub cache: CacheMetrics,
     pub live: LiveMetrics,
     pub connections: ConnectionMetrics,
+    pub service: ServiceMetrics,
     pub figures: Figures,
 }
 
@@ -64,6 +84,7 @@ impl Default for Metrics {
             cache: CacheMetrics::register(ours),
             live: LiveMetrics::register(ours),
             connections: ConnectionMetrics::register(ours),
+            service: ServiceMetrics::register(ours),
             figures: Figures::register(ours),
             registry,
             samplers: Mutex::default(),

@@ -78,6 +78,12 @@ impl Collector for OfProcess {
             let count = |number: usize| ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX));
             let tasks = count(runtime.num_alive_tasks());
             tell("dealgraph_runtime_tasks", "Tasks of the runtime", &tasks)?;
+            let workers = count(runtime.num_workers());
+            tell(
+                "dealgraph_runtime_workers",
+                "Threads of the runtime",
+                &workers,
+            )?;
             let queued = count(runtime.global_queue_depth());
             tell(
                 "dealgraph_runtime_queue_depth",

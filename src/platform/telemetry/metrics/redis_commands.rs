@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue},
+    encoding::EncodeLabelSet,
     metrics::{
         counter::Counter,
         family::Family,
@@ -14,7 +14,7 @@ use prometheus_client::{
 };
 
 /// How a command ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::platform) enum CommandEnd {
     /// It was answered.
     Answered,
@@ -22,6 +22,10 @@ pub(in crate::platform) enum CommandEnd {
     Failed,
     /// It was not sent: the circuit is open after a failure.
     Skipped,
+}
+
+label_values! {
+    CommandEnd { Answered = "answered", Failed = "failed", Skipped = "skipped" }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -46,6 +50,14 @@ impl RedisMetrics {
             durations: Histogram::new(exponential_buckets(0.00005, 2.0, 12)),
             connected: Gauge::default(),
         };
+        // They begin at zero, so that the first one that fails is seen as an increase.
+        for outcome in [
+            CommandEnd::Answered,
+            CommandEnd::Failed,
+            CommandEnd::Skipped,
+        ] {
+            drop(metrics.commands.get_or_create(&Labels { outcome }));
+        }
         registry.register(
             "redis_commands",
             "Commands for Redis, by how they ended",
