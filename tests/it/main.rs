@@ -65,5 +65,6 @@ mod snapshot;
 mod teams;
 mod tenant_bound;
 mod tenants;
+mod updates;
 mod values;
 mod viewer;

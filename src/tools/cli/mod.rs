@@ -42,7 +42,7 @@ async fn run() -> Outcome {
             fresh,
         } => serve::run_dev((port, servers), data_dir, fresh).await,
         Command::Serve => serve::serve().await,
-        Command::Migrate => operate::run_migrations().await,
+        Command::Migrate { patience_s } => operate::run_migrations(patience_s).await,
         Command::Schema => {
             print(&api::sdl());
             Ok(())
