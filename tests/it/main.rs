@@ -43,6 +43,7 @@ mod leads;
 mod live;
 mod masks;
 mod members;
+mod migrations;
 mod opportunities;
 mod pipelines;
 mod plans;
