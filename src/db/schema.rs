@@ -70,7 +70,7 @@ impl fmt::Display for SchemaState {
             Self::Current => write!(f, "the database's schema is the one of this version"),
             Self::Behind { have: None, want } => write!(
                 f,
-                "the database has no schema of Dealgraph or an old one, this version needs {want}: run `dealgraph migrate` first"
+                "the database has no schema of Dealgraph, or one from before 0022, and this version needs {want}: run `dealgraph migrate` first"
             ),
             Self::Behind {
                 have: Some(have),

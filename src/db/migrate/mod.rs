@@ -5,13 +5,15 @@
 //!
 //! - one run has its turn, the others wait for it by trying a lock (`turn`);
 //! - a step waits for a lock of a table for less time than requests wait behind it, and is tried again after a pause, within
-//!   a limit on all waiting (`attempts`); who holds the lock is looked up meanwhile (`watch`);
+//!   a limit on all waiting (`attempts`); who holds the lock is looked up meanwhile (`watch`); while it holds one, it waits
+//!   for no other (`locks`);
 //! - a step is a transaction, or a single statement that can be run again after it broke (`steps`, `policies`);
 //! - a run of an older version changes nothing in a newer database (`schema` says which versions serve which).
 
 mod attempts;
 mod cluster;
 mod error;
+mod locks;
 mod policies;
 mod release;
 mod steps;
@@ -43,7 +45,8 @@ pub struct Patience {
     pub total: Duration,
     /// For a lock at the first attempt of a step.
     pub lock: Duration,
-    /// For a lock at any attempt. Requests wait behind an attempt, and give up after two seconds.
+    /// For a lock at any attempt. Requests wait behind an attempt, and give up after two seconds; Postgres looks for
+    /// deadlocks after one.
     pub longest_lock: Duration,
     /// Between two attempts, at the most.
     pub longest_pause: Duration,
@@ -54,7 +57,7 @@ impl Default for Patience {
         Self {
             total: Duration::from_secs(600),
             lock: Duration::from_millis(250),
-            longest_lock: Duration::from_millis(1500),
+            longest_lock: Duration::from_millis(800),
             longest_pause: Duration::from_secs(5),
         }
     }

@@ -6,7 +6,7 @@ use include_dir::{Dir, include_dir};
 use sha2::{Digest as _, Sha256};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
-use super::{MigrateError, Release, attempts::Attempts};
+use super::{MigrateError, Release, attempts::Attempts, locks::TableLocks};
 
 static POLICY_FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/policies");
 
@@ -60,8 +60,9 @@ pub(super) async fn apply_all(
     for &(name, text) in &release.policies {
         let began = Instant::now();
         let step = format!("policies/{name}");
+        let mut locks = TableLocks::of(text);
         let work = async |connection: &mut PgConnection| {
-            let done = apply(connection, name, text).await;
+            let done = apply(connection, (name, text), &mut locks).await;
             done.map_err(|source| MigrateError::Policy { name, source })
         };
         if attempts.attempt(connection, &step, work).await? {
@@ -94,8 +95,8 @@ fn hex(bytes: &[u8]) -> String {
 /// Applies a policy file unless this very text was applied before; tells whether it did.
 async fn apply(
     connection: &mut PgConnection,
-    name: &'static str,
-    text: &'static str,
+    (name, text): (&'static str, &'static str),
+    locks: &mut TableLocks,
 ) -> Result<bool, sqlx::Error> {
     let hash = fingerprint(name, text, PROCEDURES);
     let before: Option<String> =
@@ -108,6 +109,7 @@ async fn apply(
         return Ok(false);
     }
     let mut tx = connection.begin().await?;
+    locks.take(&mut tx).await?;
     tx.execute(AssertSqlSafe(text)).await?;
     sqlx::query(
         "INSERT INTO app.applied_policies (name, hash) VALUES ($1, $2)
