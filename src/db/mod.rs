@@ -21,6 +21,7 @@ mod masked;
 pub mod migrate;
 mod order;
 mod predicate;
+pub mod probe;
 mod registered;
 pub mod schema;
 mod session;

@@ -29,6 +29,7 @@ mod companies;
 mod contacts;
 mod counts;
 mod defaults;
+mod doctor;
 mod documents;
 mod escalation;
 mod events;

@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use crate::{
     api::Plan,
+    base::clock::Clock,
     data::import,
     db::{
         journal::Hints,
@@ -18,6 +19,7 @@ use crate::{
     tools::{
         config::{Config, Purpose},
         dev,
+        doctor::{self, Asked, Level},
     },
 };
 
@@ -70,6 +72,20 @@ fn described(report: &Report) -> String {
         );
     }
     said
+}
+
+pub(crate) async fn examine(json: bool, asked: Asked) -> Outcome {
+    let (config, problems) = Config::examine_env();
+    let report = doctor::examine((&config, &problems), &asked, &Clock::system()).await;
+    if json {
+        print(&format!("{:#}\n", report.json()));
+    } else {
+        print(&report.to_string());
+    }
+    match report.count(Level::Error) {
+        0 => Ok(()),
+        errors => Err(format!("{errors} of {} findings are errors", report.findings.len()).into()),
+    }
 }
 
 pub(crate) async fn token(email: String, tenant: Option<String>, data_dir: PathBuf) -> Outcome {
