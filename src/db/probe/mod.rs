@@ -123,7 +123,8 @@ pub struct Reading {
 pub async fn login(options: &PgConnectOptions) -> Result<Login, ProbeError> {
     let mut connection = connect(options).await?;
     let mut tx = connection.begin().await?;
-    let login = sqlx::query_as(LOGIN).fetch_one(&mut *tx).await?;
+    let login = sqlx::query_as(LOGIN).persistent(false);
+    let login = login.fetch_one(&mut *tx).await?;
     tx.rollback().await?;
     close(connection).await;
     Ok(login)
@@ -136,7 +137,8 @@ pub async fn login(options: &PgConnectOptions) -> Result<Login, ProbeError> {
 pub async fn cluster(options: &PgConnectOptions) -> Result<Cluster, ProbeError> {
     let mut connection = connect(options).await?;
     let mut tx = connection.begin().await?;
-    let cluster = sqlx::query_as(CLUSTER).fetch_one(&mut *tx).await?;
+    let cluster = sqlx::query_as(CLUSTER).persistent(false);
+    let cluster = cluster.fetch_one(&mut *tx).await?;
     tx.rollback().await?;
     close(connection).await;
     Ok(cluster)
@@ -154,6 +156,7 @@ pub async fn clock(options: &PgConnectOptions, clock: &Clock) -> Result<Reading,
     for _ in 0..CLOCK_QUESTIONS {
         let (asked, began) = (clock.now(), Instant::now());
         let theirs: DateTime<Utc> = sqlx::query_scalar("SELECT clock_timestamp()")
+            .persistent(false)
             .fetch_one(&mut *tx)
             .await?;
         let took = began.elapsed();
