@@ -104,7 +104,10 @@ async fn behaviour(options: &PgConnectOptions) -> Result<(bool, Option<bool>), P
     Ok(behaves)
 }
 
-/// Whether the session does not know a statement that was prepared in another.
+/// Whether the session does not know a statement that was prepared in another, or has one of that name from somebody else.
 fn is_forgotten(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some("26000"))
+    let sqlx::Error::Database(error) = error else {
+        return false;
+    };
+    matches!(error.code().as_deref(), Some("26000" | "42P05"))
 }
