@@ -1,6 +1,7 @@
-//! What is checked before a server takes its first request: that its login could not go around the policies.
+//! What is checked before a server takes its first request: that its logins could not go around the policies, and that it
+//! can serve the schema.
 
-use super::{Db, Mode, Sql, SystemReason};
+use super::{Db, Mode, SchemaState, Sql, SystemReason, schema_state};
 use crate::base::error::Error;
 
 /// Why a server must not start on this database.
@@ -14,9 +15,12 @@ pub enum StartupError {
         /// In which way.
         why: &'static str,
     },
-    /// The database is not at this version.
+    /// The tables are not there.
     #[error("the database has no Dealgraph schema, run `dealgraph migrate` first")]
     NotMigrated,
+    /// The schema is not one that this version can serve.
+    #[error("{0}")]
+    Schema(SchemaState),
     /// The database does not answer.
     #[error("{0}")]
     Database(#[from] Error),
@@ -37,7 +41,7 @@ const LOGIN: &str = "SELECT r.rolname::text AS login, r.rolsuper AS superuser, r
      to_regclass('public.opportunities') IS NOT NULL AS migrated \
      FROM pg_roles r WHERE r.rolname = current_user";
 
-/// Refuses logins that own tables, are superuser or have BYPASSRLS, and databases that are not migrated.
+/// Refuses logins that own tables, are superuser or have BYPASSRLS, and databases whose schema this version can't serve.
 ///
 /// # Errors
 /// [`StartupError`].
@@ -65,6 +69,12 @@ pub async fn check(db: &Db) -> Result<(), StartupError> {
         if !login.migrated {
             return Err(StartupError::NotMigrated);
         }
+    }
+    drop(system);
+    match schema_state(db).await? {
+        SchemaState::Current => {}
+        newer @ SchemaState::Newer { .. } => tracing::info!("{newer}"),
+        refused => return Err(StartupError::Schema(refused)),
     }
     Ok(())
 }

@@ -386,7 +386,7 @@ fn the_verification_finds_what_a_login_could_do_for_good() {
     });
 }
 
-async fn catalogue(connection: &mut PgConnection) -> String {
+pub(crate) async fn catalogue(connection: &mut PgConnection) -> String {
     let lines: Vec<String> = sqlx::query_scalar(CATALOGUE)
         .fetch_all(connection)
         .await

@@ -12,6 +12,7 @@ mod store;
 
 use std::{collections::HashMap, time::Duration};
 
+use futures_util::future::join_all;
 use moka::future::Cache;
 
 use crate::{
@@ -126,6 +127,19 @@ impl Identities {
 }
 
 impl Identities {
+    /// Asks each outside provider and issuer for what it publishes, and says which answered, by their names.
+    pub async fn examine(&self) -> Vec<(String, bool)> {
+        let providers = self.providers.values().map(async |provider| {
+            let name = format!("provider {}", provider.config.key);
+            (name, provider.answers().await)
+        });
+        let issuers = self.foreign.examine();
+        let (mut answered, issuers) = tokio::join!(join_all(providers), issuers);
+        answered.extend(issuers);
+        answered.sort();
+        answered
+    }
+
     /// Whether a sign-in through this provider, or by a password, is trusted by all tenants. One that is not configured
     /// any more is trusted by none.
     #[must_use]

@@ -152,6 +152,11 @@ impl Provider {
         })
     }
 
+    /// Whether it publishes what it is.
+    pub(super) async fn answers(&self) -> bool {
+        self.metadata.get().await.is_some()
+    }
+
     async fn metadata(&self) -> Result<Arc<CoreProviderMetadata>> {
         let metadata = self.metadata.get().await;
         metadata.ok_or(Error::Unavailable("the identity provider"))

@@ -4,6 +4,7 @@
 //! neither replace nor turn it off. Tries are few: five with one sign-in, and then the person's counter makes each next
 //! one wait longer.
 
+mod examine;
 mod graphql;
 mod model;
 mod proof;
@@ -28,6 +29,7 @@ use crate::{
         auth::{AccessChange, publish_access_change},
     },
 };
+pub use examine::examine;
 pub use graphql::{SecondFactorMutation, SecondFactorQuery};
 pub use model::Enrolment;
 pub use proof::Shown;

@@ -1,11 +1,12 @@
 //! The SQL of the second factor. All of it runs as the system: it belongs to a person and to no tenant.
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use crate::{
     base::{
         error::Result,
-        ids::{SessionId, UserId},
+        ids::{SessionId, Typed as _, UserId},
     },
     db::{Sql, SystemTx},
 };
@@ -31,6 +32,20 @@ pub(super) async fn factors(tx: &mut SystemTx, user: UserId) -> Result<Option<Fa
     )
     .bind(user);
     tx.optional(sql).await
+}
+
+/// Sealed secrets of apps in use, the latest first.
+pub(super) async fn some_sealed(tx: &mut SystemTx, most: i64) -> Result<Vec<(UserId, Vec<u8>)>> {
+    let sql = Sql::new(
+        "SELECT user_id, totp_secret FROM users WHERE totp_secret IS NOT NULL \
+         ORDER BY totp_confirmed_at DESC NULLS LAST LIMIT ",
+    )
+    .bind(most);
+    let sealed: Vec<(Uuid, Vec<u8>)> = tx.all(sql).await?;
+    let sealed = sealed.into_iter();
+    Ok(sealed
+        .map(|(user, secret)| (UserId::from_uuid(user), secret))
+        .collect())
 }
 
 pub(super) async fn enabled_at(tx: &mut SystemTx, user: UserId) -> Result<Option<DateTime<Utc>>> {

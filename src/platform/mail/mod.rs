@@ -71,6 +71,22 @@ impl Way {
         }
     }
 
+    /// Whether mails would be taken: a relay is greeted and signed in at, a folder is looked for. Nothing is sent.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn examine(&self) -> Result<(), String> {
+        match self {
+            Self::Smtp(relay) => relay.greet().await,
+            Self::Folder(folder) => match tokio::fs::metadata(folder).await {
+                Ok(found) if found.is_dir() => Ok(()),
+                Ok(_) => Err("it is no folder".to_owned()),
+                Err(error) => Err(error.to_string()),
+            },
+            Self::Nowhere => Ok(()),
+        }
+    }
+
     async fn carry(
         &self,
         from: &Mailbox,
@@ -98,6 +114,21 @@ pub struct Post {
     pub way: Way,
     /// What they name as the sender.
     pub from: Mailbox,
+}
+
+impl Post {
+    /// Sends one mail now, for an operator who asks whether that works.
+    ///
+    /// # Errors
+    /// Why it did not go out.
+    pub async fn try_to(&self, message: &Message, clock: &Clock) -> Result<(), String> {
+        let dispatch = Dispatch {
+            at: clock.now(),
+            number: 0,
+        };
+        let sent = self.way.carry(&self.from, message, dispatch).await;
+        sent.map_err(|failed| failed.to_string())
+    }
 }
 
 /// When a mail was sent, and as which one of this process: what files are named by.

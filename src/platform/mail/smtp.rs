@@ -37,6 +37,20 @@ impl Relay {
     }
 }
 
+impl Relay {
+    /// Connects, greets and signs in, and sends nothing.
+    ///
+    /// # Errors
+    /// What the relay or the network said.
+    pub(super) async fn greet(&self) -> Result<(), String> {
+        match self.0.test_connection().await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("it does not answer as a relay".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
 impl std::fmt::Debug for Relay {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Relay")

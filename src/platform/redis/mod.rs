@@ -6,6 +6,7 @@ mod client;
 mod documents;
 mod local_counts;
 mod presence;
+pub mod probe;
 pub mod throttle;
 mod tiered_cache;
 

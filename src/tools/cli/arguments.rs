@@ -35,8 +35,25 @@ pub(crate) enum Command {
     },
     /// Serves the API over a database of yours; configured by DEALGRAPH_ variables.
     Serve,
-    /// Brings a database to this version: migrations, then policies.
-    Migrate,
+    /// Brings a database to this version: migrations, then policies; while servers of the version before serve, too.
+    Migrate {
+        /// How long it waits for locks that others hold, in seconds, and for another run of it.
+        #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+        patience_s: u32,
+    },
+    /// Looks at a configuration from end to end and says what to do: logins, schema, Postgres, Redis, mail, keys, clocks.
+    /// Nothing is changed. Ends with 1 if there are errors.
+    Doctor {
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
+        /// How many servers are to run with this configuration.
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        servers: u32,
+        /// Sends a mail to this address, to see whether it arrives.
+        #[arg(long)]
+        mail_to: Option<String>,
+    },
     /// Prints the schema of the API.
     Schema,
     /// Prints an access token for a person of a development cluster, and nothing else.

@@ -8,7 +8,7 @@ mod serve;
 
 use std::{io::Write as _, process::ExitCode};
 
-use crate::api;
+use crate::{api, tools::doctor::Asked};
 use clap::Parser as _;
 
 use arguments::{Audit, Cli, Command, Source};
@@ -42,7 +42,12 @@ async fn run() -> Outcome {
             fresh,
         } => serve::run_dev((port, servers), data_dir, fresh).await,
         Command::Serve => serve::serve().await,
-        Command::Migrate => operate::run_migrations().await,
+        Command::Migrate { patience_s } => operate::run_migrations(patience_s).await,
+        Command::Doctor {
+            json,
+            servers,
+            mail_to,
+        } => operate::examine(json, Asked { servers, mail_to }).await,
         Command::Schema => {
             print(&api::sdl());
             Ok(())

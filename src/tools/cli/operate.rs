@@ -1,11 +1,15 @@
 //! What operators do beside serving: bring a database to this version, manage tenants, people and audit logs.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use crate::{
     api::Plan,
+    base::clock::Clock,
     data::import,
-    db::{journal::Hints, migrate},
+    db::{
+        journal::Hints,
+        migrate::{Patience, Release, Report},
+    },
     organization::{
         accounts::operator::{self, PersonCommand},
         audit,
@@ -15,6 +19,7 @@ use crate::{
     tools::{
         config::{Config, Purpose},
         dev,
+        doctor::{self, Asked, Level},
     },
 };
 
@@ -24,7 +29,7 @@ use super::{
     print, print_line,
 };
 
-pub(crate) async fn run_migrations() -> Outcome {
+pub(crate) async fn run_migrations(patience_s: u32) -> Outcome {
     let config = Config::from_env(Purpose::Migrate)?;
     let _telemetry = telemetry::init(&config.telemetry)?;
     let url = config
@@ -32,15 +37,55 @@ pub(crate) async fn run_migrations() -> Outcome {
         .owner_url
         .as_ref()
         .ok_or("DEALGRAPH_OWNER_DATABASE_URL is not set")?;
-    let report = migrate::run(&url.expose().parse()?).await?;
-    match report.policies_applied.as_slice() {
-        [] => println!("the database is at this version; no policy changed"),
-        applied => println!(
-            "the database is at this version; policies applied: {}",
-            applied.join(", ")
-        ),
-    }
+    let patience = Patience {
+        total: Duration::from_secs(patience_s.into()),
+        ..Patience::default()
+    };
+    let report = Release::this()
+        .run(&url.expose().parse()?, patience)
+        .await?;
+    println!("{}", described(&report));
     Ok(())
+}
+
+fn described(report: &Report) -> String {
+    if let Some(newer) = report.newer {
+        return format!("the database is at {newer}, newer than this version: nothing was changed");
+    }
+    let mut said = "the database is at this version".to_owned();
+    let migrations: Vec<_> = report
+        .migrations_applied
+        .iter()
+        .map(|number| format!("{number:04}"))
+        .collect();
+    if !migrations.is_empty() {
+        said += &format!("; migrations applied: {}", migrations.join(", "));
+    }
+    match report.policies_applied.as_slice() {
+        [] => said += "; no policy changed",
+        applied => said += &format!("; policies applied: {}", applied.join(", ")),
+    }
+    if report.repeated > 0 {
+        said += &format!(
+            "; {} attempts repeated, for the locks of others",
+            report.repeated
+        );
+    }
+    said
+}
+
+pub(crate) async fn examine(json: bool, asked: Asked) -> Outcome {
+    let (config, problems) = Config::examine_env();
+    let report = doctor::examine((&config, &problems), &asked, &Clock::system()).await;
+    if json {
+        print(&format!("{:#}\n", report.json()));
+    } else {
+        print(&report.to_string());
+    }
+    match report.count(Level::Error) {
+        0 => Ok(()),
+        errors => Err(format!("{errors} of {} findings are errors", report.findings.len()).into()),
+    }
 }
 
 pub(crate) async fn token(email: String, tenant: Option<String>, data_dir: PathBuf) -> Outcome {

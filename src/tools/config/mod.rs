@@ -100,6 +100,22 @@ impl Config {
         }
     }
 
+    /// Reads the environment of this process as far as it can be read: what is wrong, and all the rest, with defaults in
+    /// the places of what is wrong.
+    #[must_use]
+    pub fn examine_env() -> (Self, Vec<Problem>) {
+        let text = |raw: std::ffi::OsString| raw.to_string_lossy().into_owned();
+        Self::examine(std::env::vars_os().map(|(name, value)| (text(name), text(value))))
+    }
+
+    /// Reads the given variables as far as they can be read, for serving.
+    pub fn examine(vars: impl Iterator<Item = (String, String)>) -> (Self, Vec<Problem>) {
+        let mut reader = Reader::new(vars);
+        let config = Self::read(&mut reader);
+        require(&mut reader, Purpose::Serve);
+        (config, reader.into_problems())
+    }
+
     fn read(reader: &mut Reader) -> Self {
         Self {
             server: ServerConfig::read(reader),

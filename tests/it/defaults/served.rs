@@ -1,6 +1,6 @@
 //! The product served in this process over a database of the test's choice, with hints and a Redis of its choice.
 
-use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::VecDeque, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use dealgraph::{
     api::limits::Limits,
@@ -74,7 +74,19 @@ impl Served {
         database: &Database,
         tokens: Arc<Tokens>,
         redis_url: Option<String>,
-        (limits, serving): (Limits, Serving),
+        how: (Limits, Serving),
+    ) -> Self {
+        let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self::at(anywhere, database, tokens, redis_url, how).await
+    }
+
+    /// The same at an address.
+    pub(crate) async fn at(
+        address: SocketAddr,
+        database: &Database,
+        tokens: Arc<Tokens>,
+        redis_url: Option<String>,
+        how: (Limits, Serving),
     ) -> Self {
         let logins = (
             database.options("dealgraph_app").await,
@@ -87,11 +99,22 @@ impl Served {
             ..PoolOptions::default()
         };
         let db = Db::open(logins, &options, Clock::system(), Hints::default());
-        Self::of(db, tokens, redis_url, (limits, serving)).await
+        Self::listening(address, db, tokens, redis_url, how).await
     }
 
     /// The same over connections that are there.
     pub(crate) async fn of(
+        db: Db,
+        tokens: Arc<Tokens>,
+        redis_url: Option<String>,
+        how: (Limits, Serving),
+    ) -> Self {
+        let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self::listening(anywhere, db, tokens, redis_url, how).await
+    }
+
+    async fn listening(
+        address: SocketAddr,
         db: Db,
         tokens: Arc<Tokens>,
         redis_url: Option<String>,
@@ -117,8 +140,9 @@ impl Served {
         )
         .await
         .expect("the logins are plain");
-        let listen = async || TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let (public, operator) = (listen().await, listen().await);
+        let listen = async |address| TcpListener::bind(address).await.expect("a free port");
+        let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let (public, operator) = (listen(address).await, listen(anywhere).await);
         let address = |listener: &TcpListener| listener.local_addr().expect("an address");
         let url = format!("http://{}/graphql", address(&public));
         let operator_url = format!("http://{}", address(&operator));

@@ -182,6 +182,23 @@ impl Database {
         }
     }
 
+    /// A new one of the owner's, with nothing in it.
+    pub(crate) async fn empty() -> Self {
+        Self::copy_of("template1").await
+    }
+
+    /// A new one with what a dump says.
+    pub(crate) async fn restored(dump: &'static str) -> Self {
+        let database = Self::empty().await;
+        let mut superuser = database.superuser().await;
+        raw_sql(dump)
+            .execute(&mut superuser)
+            .await
+            .expect("the dump is restored");
+        superuser.close().await.expect("the connection ends");
+        database
+    }
+
     async fn copy_of(template: &str) -> Self {
         let cluster = Cluster::get().await;
         let name = format!("test_{}", cluster.databases.fetch_add(1, Ordering::Relaxed));

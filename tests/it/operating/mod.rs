@@ -5,4 +5,5 @@ mod drain;
 mod figures;
 mod health;
 mod metrics;
+mod rolling;
 mod slow;

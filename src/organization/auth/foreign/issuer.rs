@@ -53,6 +53,12 @@ impl Issuer {
         self.config.issuer.as_str()
     }
 
+    /// Whether it publishes keys that can be used.
+    pub(super) async fn has_keys(&self) -> bool {
+        let keys = self.keys.get().await;
+        keys.is_some_and(|keys| !keys.is_empty())
+    }
+
     /// Checks a token that claims to be this issuer's.
     pub(super) async fn verify(&self, token: &str) -> Result<ForeignClaims, ForeignError> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| ForeignError::Invalid)?;

@@ -52,6 +52,11 @@ impl Jwks {
         Ok(Self(keys.filter_map(|key| usable(key, allowed)).collect()))
     }
 
+    /// Whether none can be used.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The key of an id that is meant for the algorithm. A token may leave the id out when there is one key only.
     pub(super) fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Option<&IssuerKey> {
         let Some(id) = id else {

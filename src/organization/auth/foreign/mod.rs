@@ -100,6 +100,15 @@ impl Foreign {
         })
     }
 
+    /// Asks each issuer for its keys, and says which have some that can be used, by their names.
+    pub(crate) async fn examine(&self) -> Vec<(String, bool)> {
+        let mut answered = Vec::new();
+        for issuer in &self.issuers {
+            answered.push((format!("issuer {}", issuer.name()), issuer.has_keys().await));
+        }
+        answered
+    }
+
     /// Checks a token: size, algorithm and signature by the issuer's own keys, issuer, audience and times.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! signed has ended (`checks_until`). Its algorithm is its own and never a token's choice. A `kid` is looked up in a map
 //! and nowhere else.
 
+mod examine;
 mod pair;
 mod published;
 mod ring;
@@ -13,6 +14,7 @@ mod store;
 
 use jsonwebtoken::{Algorithm, DecodingKey};
 
+pub use examine::{ExaminedKey, examine};
 pub(crate) use published::router;
 pub use ring::KeyRing;
 pub use rotate::{KeyState, KnownKey, list, retire, rotate};
