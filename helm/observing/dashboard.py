@@ -41,6 +41,7 @@ def grown(metric):
 OPERATIONS = "dealgraph_graphql_operations_total"
 OPERATION_TIME = "dealgraph_graphql_operation_duration_seconds"
 FAULTS = 'code=~"INTERNAL|TIMEOUT|UNAVAILABLE|TENANT_BUSY"'
+COLLISIONS = 'sqlstate=~"40.*"'
 HTTP = "dealgraph_http_server_request_duration_seconds"
 STATEMENTS = "dealgraph_db_client_operation_duration_seconds"
 REDIS = "dealgraph_redis_commands_total"
@@ -88,10 +89,11 @@ ROWS = [
          [(quantile(0.99, STATEMENTS, by="verb"), "{{verb}}")]),
         ("Statements for an operation", "short", "How many an operation takes.",
          [(f"{rate(f'{STATEMENTS}_count')} / {rate(OPERATIONS)}", "statements")]),
-        ("Statements refused", "ops", "By the class of the SQLSTATE; LOST got no answer.",
+        ("Statements refused", "ops", "By the SQLSTATE, or its class; LOST got no answer.",
          [(rate("dealgraph_db_statement_errors_total", by="sqlstate"), "{{sqlstate}}")]),
-        ("Units of work run again", "ops", "After a deadlock or a serialization failure.",
-         [(rate("dealgraph_db_transactions_retried_total"), "run again")]),
+        ("Collisions", "ops", "Deadlocks and serialization failures, and how many of them were tried again.",
+         [(f"{rate('dealgraph_db_statement_errors_total', COLLISIONS)} or vector(0)", "collided"),
+          (rate("dealgraph_db_transactions_retried_total"), "run again")]),
     ]),
     ("Response cache", [
         ("Queries", "reqps", "Answered from the cache, looked for in vain, and not looked for.",
@@ -123,6 +125,11 @@ ROWS = [
          [(quantile(0.5, REDIS_TIME), "half"), (quantile(0.99, REDIS_TIME), "99 %")]),
     ]),
     ("Servers", [
+        ("Ready and draining", "short", "Servers that should get requests, those that are to stop, and all.",
+         [(gauge("dealgraph_ready"), "ready"), (gauge("dealgraph_draining"), "draining"),
+          (f"count ({each('dealgraph_build_info')})", "all")]),
+        ("Dependencies", "short", "1 while a server finds what it depends on healthy.",
+         [(each("dealgraph_dependency_healthy"), "{{instance}} {{dependency}}")]),
         ("Versions", "short", "How many servers run which version.",
          [(f"count by (version) ({each('dealgraph_build_info')})", "{{version}}")]),
         ("Processor", "percentunit", "1 is one processor.",
@@ -131,13 +138,19 @@ ROWS = [
         ("Connections of clients", "short", "Sockets and streams among them, and those refused a second.",
          [(each("dealgraph_connections"), "{{instance}}"),
           (rate("dealgraph_connections_refused_total"), "refused a second")]),
+        ("Share of the connections", "percentunit", "Of those that there may be.",
+         [(f"{each('dealgraph_connections')} / {each('dealgraph_connections_max')}", "{{instance}}")]),
         ("Files", "percentunit", "Of the file descriptors that may be open.",
          [(f"{each('process_open_fds')} / {each('process_max_fds')}", "{{instance}}")]),
-        ("Tasks and threads", "short", "Tasks of the runtime, those that wait for a thread, and threads.",
+        ("Tasks and threads", "short", "Tasks of the runtime, those that wait for a thread of it, its threads, and all.",
          [(gauge("dealgraph_runtime_tasks"), "tasks"), (gauge("dealgraph_runtime_queue_depth"), "waiting"),
-          (gauge("process_threads"), "threads")]),
+          (gauge("dealgraph_runtime_workers"), "threads of the runtime"), (gauge("process_threads"), "threads")]),
         ("Age", "s", "Since when each server runs.",
          [(f"time() - {each('process_start_time_seconds')}", "{{instance}}")]),
+        ("Mails", "ops", "Sent, failed for good, or lost because too many waited.",
+         [(rate("dealgraph_mails_total", by="outcome"), "{{outcome}}")]),
+        ("Audit entries lost", "ops", "Refusals and attempts that are in no audit log.",
+         [(rate("dealgraph_audit_entries_lost_total", by="instance"), "{{instance}}")]),
     ]),
     ("Business", [
         ("Deals won and lost in a day", "short", "In all tenants.",
@@ -149,6 +162,8 @@ ROWS = [
          [(told("dealgraph_deals_due"), "due"), (told("dealgraph_deals_overdue"), "overdue")]),
         ("Since the beginning", "short", "In all tenants.",
          [(told("dealgraph_deals_won_total"), "won"), (told("dealgraph_deals_lost_total"), "lost")]),
+        ("Age of the figures", "s", "How long ago each server read them.",
+         [(f"time() - {each('dealgraph_figures_read_timestamp_seconds')}", "{{instance}}")]),
     ]),
 ]
 
