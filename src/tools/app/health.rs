@@ -25,7 +25,7 @@ use tokio::{sync::Mutex, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    db::Db,
+    db::{self, Db, SchemaState},
     events::{Hub, redis_answers},
     platform::redis::RedisAddress,
 };
@@ -139,7 +139,8 @@ impl Health {
         if let Some(fresh) = last.as_ref().filter(|last| last.at.elapsed() < FRESH) {
             return fresh.found.clone();
         }
-        let (database, redis) = tokio::join!(self.database(), self.redis());
+        let (database, schema, redis) =
+            tokio::join!(self.database(), self.schema(), self.redis());
         let now = self.db.clock().now();
         let before = last.take().map(|last| last.found).unwrap_or_default();
         let since = |(name, found): (&'static str, Found)| {
@@ -160,6 +161,7 @@ impl Health {
         };
         let found = [
             ("database", database),
+            ("schema", schema),
             ("redis", redis),
             ("events", self.events()),
         ];
@@ -184,6 +186,21 @@ impl Health {
             Ok(true) => Found::healthy("it answers"),
             Ok(false) => Found::unhealthy("it does not answer, or refuses the login"),
             Err(_) => Found::unhealthy("it does not answer within a second"),
+        }
+    }
+
+    /// Whether the tables are those of a version that this one can serve. While the database does not answer that is not
+    /// known, and said of the database.
+    async fn schema(&self) -> Found {
+        match timeout(PATIENCE, db::schema_state(&self.db)).await {
+            Ok(Ok(state)) if !state.serves() => Found::unhealthy(
+                "it is of a version that this server can't serve: the log of its start says which",
+            ),
+            Ok(Ok(SchemaState::Newer { .. })) => {
+                Found::healthy("it is of a newer version, which this one can serve")
+            }
+            Ok(Ok(_)) => Found::healthy("it is of this version"),
+            Ok(Err(_)) | Err(_) => Found::healthy("it is not known, since the database does not answer"),
         }
     }
 

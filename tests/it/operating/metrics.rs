@@ -127,7 +127,7 @@ fn every_metric_has_a_help_and_moves_with_what_it_counts() {
         for name in [
             "dealgraph_db_client_operation_duration_seconds_count{verb=\"INSERT\"}",
             "dealgraph_db_admission_wait_seconds_count",
-            "dealgraph_db_client_connections_max{pool=\"App\"}",
+            "dealgraph_db_client_connections_max{pool=\"app\"}",
             "dealgraph_connections",
             "dealgraph_http_server_request_duration_seconds_count{http_request_method=\"POST\",http_route=\"/graphql\",http_response_status_code=\"200\"}",
             "dealgraph_redis_connected",
