@@ -258,8 +258,10 @@ fn a_server_that_takes_no_strangers_says_so() {
         let accounts = Accounts::new(
             world.db.clone(),
             Setup { settings, ..setup },
-            (Arc::clone(&world.tokens), mailer),
-            (of_world.throttle.clone(), of_world.recorder.clone()),
+            Arc::clone(&world.tokens),
+            mailer,
+            of_world.throttle.clone(),
+            of_world.recorder.clone(),
         );
         let new = Registration {
             name: "Ada".to_owned(),
