@@ -1,6 +1,7 @@
 //! Connections are shared by tenants, one after the other. Whatever ends a request, an error, a client that goes away, a timeout
 //! between any two polls, the next borrower of its connection finds nothing of it.
 
+mod bouncer;
 mod ready;
 
 use std::{
