@@ -10,7 +10,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 # The server, with the features of libraries that the whole workspace asks for: the load tests find them built.
 SERVER = cargo build --release --locked --workspace --bin dealgraph
 
-.PHONY: run help test test-pgbouncer bench bench-live bench-peers bench-sizes soak chaos fuzz check fmt clippy deny helm clean-data
+.PHONY: run help test test-pooled bench bench-live bench-peers bench-sizes soak chaos fuzz check fmt clippy deny helm clean-data
 
 # Runs Dealgraph with a Postgres and a Redis of its own, after installing what is missing. The shell gives
 # its place to dealgraph, so that Ctrl-C and signals reach it.
@@ -21,7 +21,7 @@ run: ## a Postgres and a Redis of its own, the demo tenants, the server and the 
 
 # Lists the commands.
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 # Runs all tests. They need nothing running.
 test: ## all tests; nothing has to run for them
@@ -29,7 +29,7 @@ test: ## all tests; nothing has to run for them
 	cargo test --locked -p dealgraph -p dealgraph-derive --lib --test it $(ARGS)
 
 # Runs them with a PgBouncer in transaction mode, which has six connections for each login, between the product and Postgres.
-test-pgbouncer: ## all tests through a PgBouncer in transaction mode, which is fetched
+test-pooled: ## all tests through a PgBouncer in transaction mode, which is fetched
 	@sh .ci/bootstrap test
 	bouncer=$$(sh .ci/pgbouncer "$${CARGO_TARGET_DIR:-target}/pgbouncer") && \
 	DEALGRAPH_TEST_PGBOUNCER=$$bouncer cargo test --locked -p dealgraph -p dealgraph-derive --lib --test it $(ARGS)
