@@ -10,7 +10,8 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 # The server, with the features of libraries that the whole workspace asks for: the load tests find them built.
 SERVER = cargo build --release --locked --workspace --bin dealgraph
 
-.PHONY: run help test bench bench-live bench-peers bench-sizes soak fuzz check fmt clippy deny sbom helm observe packaging clean-data
+.PHONY: run help test test-pooled bench bench-live bench-peers bench-sizes soak chaos fuzz check fmt clippy deny sbom helm observe \
+	packaging clean-data
 
 # Runs Dealgraph with a Postgres and a Redis of its own, after installing what is missing. The shell gives
 # its place to dealgraph, so that Ctrl-C and signals reach it.
@@ -28,6 +29,12 @@ test: ## all tests; nothing has to run for them
 	@sh .ci/bootstrap test
 	cargo test --locked -p dealgraph -p dealgraph-derive --lib --test it $(ARGS)
 
+# Runs them with a PgBouncer in transaction mode, which has six connections for each login, between the product and Postgres.
+test-pooled: ## all tests through a PgBouncer in transaction mode, which is fetched
+	@sh .ci/bootstrap test
+	bouncer=$$(sh .ci/pgbouncer "$${CARGO_TARGET_DIR:-target}/pgbouncer") && \
+	DEALGRAPH_TEST_PGBOUNCER=$$bouncer cargo test --locked -p dealgraph -p dealgraph-derive --lib --test it $(ARGS)
+
 # Measures requests per second, and the same statements by pgbench beside them.
 bench: ## requests per second, beside pgbench with the same statements
 	@sh .ci/bootstrap run
@@ -40,6 +47,12 @@ soak: ## kills servers, Redis and Postgres under load, and checks what everybody
 	@sh .ci/bootstrap run
 	cargo build --release --locked --workspace
 	@exec "$${CARGO_TARGET_DIR:-target}/release/dealgraph-loadtests" soak $(ARGS)
+
+# The same for a minute with everything else that machines, disks and networks do: make chaos ARGS="--seconds 300 --seed 7"
+chaos: ## all that can happen to servers, Redis and Postgres, under load
+	@sh .ci/bootstrap run
+	cargo build --release --locked --workspace
+	@exec "$${CARGO_TARGET_DIR:-target}/release/dealgraph-loadtests" chaos $(ARGS)
 
 # Sends what schemathesis makes of the schema, as every role, to a server of its own, and fails over a fault of the server or
 # anything of another tenant. Needs Python 3.11. Takes some three minutes: make fuzz ARGS="--cases 20000 --seed 7"

@@ -24,6 +24,7 @@ pub(crate) struct Question {
     authorization: Option<HeaderValue>,
     forwarded_for: Option<HeaderValue>,
     request_id: Option<HeaderValue>,
+    idempotency_key: Option<HeaderValue>,
     settings: Option<HeaderValue>,
     body: Bytes,
 }
@@ -36,6 +37,7 @@ impl Question {
             authorization: None,
             forwarded_for: None,
             request_id: None,
+            idempotency_key: None,
             settings: None,
             body: body.into(),
         }
@@ -83,6 +85,12 @@ impl Question {
     /// The same request under a name, which the event log keeps.
     pub(crate) fn named(mut self, request_id: &str) -> Outcome<Self> {
         self.request_id = Some(HeaderValue::try_from(request_id)?);
+        Ok(self)
+    }
+
+    /// The same request under a key by which it is done once, however often it is sent.
+    pub(crate) fn keyed(mut self, key: &str) -> Outcome<Self> {
+        self.idempotency_key = Some(HeaderValue::try_from(key)?);
         Ok(self)
     }
 }
@@ -135,6 +143,9 @@ impl Connection {
         }
         if let Some(id) = &question.request_id {
             headers.insert("x-request-id", id.clone());
+        }
+        if let Some(key) = &question.idempotency_key {
+            headers.insert("idempotency-key", key.clone());
         }
         self.sender.ready().await?;
         let response = self.sender.send_request(request).await?;

@@ -19,6 +19,7 @@ use dealgraph::{
     tools::dev::{
         self, DevError,
         datadir::{Contents, DataDir},
+        pgbouncer::{PgBouncer, PgBouncerOptions},
         postgres::{Postgres, PostgresOptions},
         redis::Redis,
     },
@@ -27,7 +28,9 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+use sqlx::{
+    AssertSqlSafe, Connection as _, Executor as _, PgConnection, postgres::PgConnectOptions,
+};
 use uuid::Uuid;
 
 use crate::{Options, Outcome, say};
@@ -37,11 +40,16 @@ pub(crate) const DATABASE: &str = "dealgraph";
 /// All of the data fits, so that what is measured is not the disk.
 const SHARED_BUFFERS: &str = "1GB";
 
+/// Connections to Postgres for each login at a PgBouncer: fewer than two servers have.
+const BOUNCED: u32 = 12;
+
 /// A running cluster.
 pub(crate) struct Cluster {
     data: DataDir,
     postgres_options: PostgresOptions,
     postgres: Postgres,
+    /// Between the servers and Postgres, if one is asked for.
+    bouncer: Option<PgBouncer>,
     redis: Redis,
 }
 
@@ -77,11 +85,23 @@ impl Cluster {
             ..PostgresOptions::default()
         };
         let postgres = Postgres::start(&data, &postgres_options, &say).await?;
+        let bouncer = match &options.pgbouncer {
+            None => None,
+            Some(program) => {
+                let options = PgBouncerOptions {
+                    program: program.clone(),
+                    servers: BOUNCED,
+                    port: 6432,
+                };
+                Some(PgBouncer::start(&data, &options).await?)
+            }
+        };
         let redis = Redis::start(&data, &say).await?;
         Ok(Self {
             data,
             postgres_options,
             postgres,
+            bouncer,
             redis,
         })
     }
@@ -202,6 +222,11 @@ impl Cluster {
         Ok(issued.token)
     }
 
+    /// How a login connects to a database, past any PgBouncer.
+    pub(crate) fn login(&self, login: &str, database: &str) -> PgConnectOptions {
+        self.postgres.connect_options(login, database)
+    }
+
     /// What seals the secrets in the database.
     pub(crate) fn encryption_keys(&self) -> Outcome<String> {
         Ok(dev::encryption_keys(self.data.root())?)
@@ -217,11 +242,26 @@ impl Cluster {
         self.postgres.url(login, database)
     }
 
-    /// The same for the server, whose URLs can't have a login without a host.
-    pub(crate) fn server_url(&self, login: &str) -> String {
+    /// The same for the executable, whose URLs can't have a login without a host.
+    pub(crate) fn direct_url(&self, login: &str) -> String {
         let url = self.url(login);
         let place = url.split_once('?').map_or("", |(_, place)| place);
         format!("postgresql:///{DATABASE}?{place}&user={login}")
+    }
+
+    /// The same for a server.
+    pub(crate) fn server_url(&self, login: &str) -> Outcome<String> {
+        let (_, direct) = self.socket()?;
+        let (_, port) = self.socket_of_servers()?;
+        let url = self.direct_url(login);
+        Ok(url.replace(&format!("port={direct}"), &format!("port={port}")))
+    }
+
+    /// Where servers find it: itself, or the PgBouncer in front of it.
+    pub(crate) fn socket_of_servers(&self) -> Outcome<(PathBuf, u16)> {
+        let (folder, port) = self.socket()?;
+        let port = self.bouncer.as_ref().map_or(port, PgBouncer::port);
+        Ok((folder, port))
     }
 
     /// Where it listens: the folder of its socket, and its port.
@@ -274,6 +314,9 @@ impl Cluster {
 
     pub(crate) async fn stop(self) {
         self.redis.stop().await;
+        if let Some(bouncer) = self.bouncer {
+            bouncer.stop().await;
+        }
         self.postgres.stop().await;
     }
 }

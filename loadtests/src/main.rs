@@ -43,7 +43,7 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 struct Options {
     #[command(subcommand)]
     what: Option<What>,
-    /// For how many seconds there is load, all rounds together: 120 for measuring, 300 for the soak.
+    /// For how many seconds there is load, all rounds together: 120 for measuring, 300 for the soak, 60 for chaos.
     #[arg(long, global = true, value_parser = clap::value_parser!(u64).range(20..=3600))]
     seconds: Option<u64>,
     /// How often each workload is measured; the medians count.
@@ -67,6 +67,9 @@ struct Options {
     /// The executable to measure, for comparing two builds; the one built with this one unless said otherwise.
     #[arg(long, global = true)]
     server: Option<PathBuf>,
+    /// A PgBouncer to put between the servers and Postgres, in transaction mode; `.ci/pgbouncer` fetches one.
+    #[arg(long, global = true, value_name = "PROGRAM")]
+    pgbouncer: Option<PathBuf>,
 }
 
 /// What else can be measured.
@@ -99,6 +102,9 @@ enum What {
     },
     /// Whether subscribers receive everything, once and in order, while servers, Redis and Postgres are killed.
     Soak(soak::Options),
+    /// The same with more faults: processes that stand still, wires that delay and cut, a full disk, locks, migrations; half
+    /// of the writers ask under idempotency keys until they are answered.
+    Chaos(soak::Options),
     /// Subscriptions: one event to many, many a second, memory, statements, and what events cost writers.
     Live {
         /// Sockets that are open at the same time, here and at the bare server each.
@@ -150,10 +156,15 @@ async fn run(options: Options) -> Outcome<()> {
     }
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;
-    if let Some(What::Soak(soak)) = options.what {
+    let soak = match options.what {
+        Some(What::Soak(soak)) => Some((soak, soak::Plan::Soak)),
+        Some(What::Chaos(soak)) => Some((soak, soak::Plan::Chaos)),
+        _ => None,
+    };
+    if let Some((soak, plan)) = soak {
         // What it starts dies with us.
         return tokio::select! {
-            done = soak::run(&options, soak) => done,
+            done = soak::run(&options, soak, plan) => done,
             _ = interrupted.recv() => Err("interrupted".into()),
             _ = terminated.recv() => Err("interrupted".into()),
         };
@@ -192,7 +203,7 @@ async fn measure_what(options: &Options, cluster: &Cluster) -> Outcome<()> {
         Some(What::Price { seed, each }) => price::run(options, cluster, (seed, each)).await,
         Some(What::Kept) => kept::run(options, cluster).await,
         Some(What::Sizes { deals }) => sizes::run(options, cluster, deals).await,
-        Some(What::Soak(_)) => Ok(()),
+        Some(What::Soak(_) | What::Chaos(_)) => Ok(()),
         Some(What::Live { sockets }) => live::run(options, cluster, sockets).await,
     }
 }

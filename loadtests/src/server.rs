@@ -109,11 +109,11 @@ impl Server {
             .env("DEALGRAPH_LISTEN", launch.address.to_string())
             .env(
                 "DEALGRAPH_DATABASE_URL",
-                cluster.server_url("dealgraph_app"),
+                cluster.server_url("dealgraph_app")?,
             )
             .env(
                 "DEALGRAPH_SYSTEM_DATABASE_URL",
-                cluster.server_url("dealgraph_system"),
+                cluster.server_url("dealgraph_system")?,
             )
             .env("DEALGRAPH_REDIS_URL", cluster.redis_url())
             .env("DEALGRAPH_ENCRYPTION_KEYS", cluster.encryption_keys()?)

@@ -1,6 +1,10 @@
 //! Reading with single statements outside of a transaction.
 
-use sqlx::{FromRow, postgres::PgRow};
+use sqlx::{
+    FromRow, SqlSafeStr as _,
+    postgres::{PgRow, PgTransactionManager},
+};
+use sqlx_core::transaction::TransactionManager as _;
 
 use super::{
     Db, Sql, StatementOptions, SystemReason,
@@ -9,8 +13,15 @@ use super::{
 };
 use crate::base::error::Result;
 
+/// Begins the transaction of a statement that needs one.
+const BEGIN: &str = "BEGIN READ ONLY";
+
 /// A connection of the system login that reads without a transaction around its statements: one round trip each.
 /// Dropped in the middle of a statement, it closes the connection.
+///
+/// Where statements don't stay prepared each has a transaction after all. It is parsed in one message and run in the next
+/// without a name, and a pooler in between could hand the second message to another connection of Postgres, where the
+/// nameless statement is the last one of somebody else.
 pub struct AutocommitReader {
     /// There until this is dropped.
     pooled: Option<PooledConnection>,
@@ -54,7 +65,19 @@ impl AutocommitReader {
         let rows = query.persistent(self.options.prepared);
         let pooled = self.pooled.as_mut().expect("it is there until dropped");
         self.is_busy = true;
-        let rows = statement.run(rows.fetch_all(&mut *pooled.connection)).await;
+        let is_prepared = self.options.prepared;
+        let reading = async {
+            if !is_prepared {
+                pooled.begin(BEGIN.into_sql_str()).await?;
+            }
+            let rows = rows.fetch_all(&mut *pooled.connection).await?;
+            if !is_prepared {
+                // Waited for, since others wait for the pooler's connection.
+                PgTransactionManager::rollback(&mut pooled.connection).await?;
+            }
+            Ok(rows)
+        };
+        let rows = statement.run(reading).await;
         self.is_busy = rows.as_ref().is_err_and(is_unread);
         let rows = rows.map_err(translate)?;
         statement.done(rows.len());

@@ -185,6 +185,8 @@ impl Db {
                 .acquire_timeout(options.acquire_timeout)
                 // sqlx pings what comes back to it; a second ping at the start would cost a trip.
                 .test_before_acquire(false);
+            // Since Postgres 12 floats are told exactly as they are; a PgBouncer refuses logins that ask for it.
+            let login = login.extra_float_digits(None);
             // `telemetry` logs slow statements; what an actor may do, which BEGIN carries, belongs in no log.
             let login = login.application_name(name).disable_statement_logging();
             Connections::new(pool.connect_lazy_with(login))

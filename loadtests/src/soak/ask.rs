@@ -19,7 +19,12 @@ pub(crate) type Addresses = std::sync::Arc<[SocketAddr]>;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Codes of answers that do not say whether the write was done.
-const VAGUE: [&str; 3] = ["UNAVAILABLE", "TIMEOUT", "INTERNAL"];
+const VAGUE: [&str; 4] = [
+    "UNAVAILABLE",
+    "TIMEOUT",
+    "INTERNAL",
+    "IDEMPOTENCY_IN_PROGRESS",
+];
 
 /// A caller with a connection to one server or the other.
 pub(crate) struct Asker {
@@ -47,18 +52,29 @@ impl Asker {
 
     /// Reads, and refuses an answer with errors.
     pub(crate) async fn query(&mut self, document: &str, variables: &Json) -> Outcome<Json> {
-        let question = Question::new(&self.token, document, variables)?;
-        let (status, answer) = self.exchange(&question).await?;
+        let (status, answer) = self.ask(document, variables).await?;
         match (status, answer.get("errors")) {
             (StatusCode::OK, None) => Ok(answer["data"].clone()),
             _ => Err(format!("{status}: {answer}").into()),
         }
     }
 
-    /// Runs a mutation under the name of its request. What is `shown` of its payload is answered.
+    /// Reads, whatever is answered.
+    pub(crate) async fn ask(
+        &mut self,
+        document: &str,
+        variables: &Json,
+    ) -> Outcome<(StatusCode, Json)> {
+        let question = Question::new(&self.token, document, variables)?;
+        self.exchange(&question).await
+    }
+
+    /// Runs a mutation under the name of its request, which is its idempotency key too if it `is_keyed`. What is `shown`
+    /// of its payload is answered.
     pub(crate) async fn mutate(
         &mut self,
         request: &str,
+        is_keyed: bool,
         (act, shown): (&str, &str),
         input: &Json,
     ) -> Outcome<Answer> {
@@ -72,7 +88,11 @@ impl Asker {
             "mutation($input: {of}!) {{ {act}(input: $input) {{ {shown} userErrors {{ code message field }} }} }}"
         );
         let question = Question::new(&self.token, &document, &json!({ "input": input }))?;
-        let exchanged = self.exchange(&question.named(request)?).await;
+        let mut question = question.named(request)?;
+        if is_keyed {
+            question = question.keyed(request)?;
+        }
+        let exchanged = self.exchange(&question).await;
         Ok(match exchanged {
             Ok((status, answer)) => judge(status, &answer, act),
             Err(error) => Answer::vague(format!("cut off: {error}")),
@@ -136,6 +156,8 @@ fn judge(status: StatusCode, answer: &Json, act: &str) -> Answer {
         .as_array()
         .and_then(|errors| errors.first());
     let ending = match (errors.first(), refused) {
+        // The server died between the write and its answer.
+        (Some(code), _) if code == "IDEMPOTENCY_ANSWER_LOST" => Ending::Done(None),
         (Some(code), _) => Ending::Refused(code.clone()),
         (None, Some(error)) => {
             Ending::Refused(error["code"].as_str().unwrap_or_default().to_owned())

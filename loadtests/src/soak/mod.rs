@@ -8,20 +8,28 @@
 
 mod ask;
 mod board;
+mod disk;
 mod faults;
 mod finale;
+mod harm;
 mod history;
 mod judge;
 mod kind;
 mod log;
+mod processes;
+mod proxy;
+mod readers;
+mod recovery;
 mod sight;
 mod site;
 mod stats;
 mod subscribers;
+mod wires;
 mod world;
 mod writers;
 
 use std::{
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
@@ -58,7 +66,24 @@ pub(crate) struct Options {
     events: i64,
 }
 
-const SECONDS: u64 = 300;
+/// How much is done to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Plan {
+    /// They are killed, stopped and cut off.
+    Soak,
+    /// That, and all else that machines, disks and networks do.
+    Chaos,
+}
+
+impl Plan {
+    fn seconds(self) -> u64 {
+        match self {
+            Self::Soak => 300,
+            Self::Chaos => 60,
+        }
+    }
+}
+
 /// How long subscribers may wait for the cursor that they begin at.
 const START_PATIENCE: Duration = Duration::from_secs(30);
 /// The tenants with how many write in each. The second one is there to receive nothing of the first.
@@ -74,7 +99,7 @@ struct Scene {
     reached: Vec<(Watch, Arc<AtomicI64>)>,
 }
 
-pub(crate) async fn run(options: &crate::Options, soak: Options) -> Outcome<()> {
+pub(crate) async fn run(options: &crate::Options, soak: Options, plan: Plan) -> Outcome<()> {
     let seed = soak.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     println!("seed {seed}");
     let mut dice = fastrand::Rng::with_seed(seed);
@@ -88,10 +113,17 @@ pub(crate) async fn run(options: &crate::Options, soak: Options) -> Outcome<()> 
             writers,
         ));
     }
-    let site = Site::open(cluster, executable, &mut dice).await?;
+    let site = Site::open(cluster, executable, plan, &mut dice).await?;
     let stats = Arc::<Stats>::default();
-    let time = Duration::from_secs(options.seconds.unwrap_or(SECONDS));
-    let violations = perform(site, tenants, (&stats, &mut dice), (time, soak.events)).await?;
+    let time = Duration::from_secs(options.seconds.unwrap_or(plan.seconds()));
+    let violations = perform(
+        site,
+        tenants,
+        plan,
+        (&stats, &mut dice),
+        (time, soak.events),
+    )
+    .await?;
     print!("{stats}");
     match violations.first() {
         None => {
@@ -111,6 +143,7 @@ pub(crate) async fn run(options: &crate::Options, soak: Options) -> Outcome<()> 
 async fn perform(
     site: Site,
     tenants: Vec<(Arc<Tenant>, usize)>,
+    plan: Plan,
     (stats, dice): (&Arc<Stats>, &mut fastrand::Rng),
     (time, events): (Duration, i64),
 ) -> Outcome<Vec<history::Violation>> {
@@ -125,7 +158,12 @@ async fn perform(
     let mut scenes = Vec::new();
     let mut watching = JoinSet::new();
     for (place, (tenant, writers)) in tenants.into_iter().enumerate() {
-        let desk = Desk::new(Arc::clone(&tenant), addresses.clone(), Arc::clone(stats));
+        let desk = Desk::new(
+            Arc::clone(&tenant),
+            addresses.clone(),
+            Arc::clone(stats),
+            plan,
+        );
         let mut scene = Scene {
             writes: finale::set_up(&desk, dice).await?,
             tenant,
@@ -153,23 +191,45 @@ async fn perform(
             writing.spawn(async move { (place, writer.run(stop).await) });
         }
     }
-    let faults = tokio::spawn(Faults::new(site, Arc::clone(stats), dice.fork()).run(heal.clone()));
-    let until = Instant::now() + time;
-    while Instant::now() < until && !faults.is_finished() && farthest(&scenes) < events {
-        sleep(Duration::from_millis(100)).await;
+    let mut reading = JoinSet::new();
+    if plan == Plan::Chaos {
+        for scene in &scenes {
+            for reader in readers::of(&scene.tenant, &addresses, stats, dice) {
+                reading.spawn(reader.run(stop.clone()));
+            }
+        }
     }
+    let faults = Faults::new(site, plan, Arc::clone(stats), dice.fork());
+    let mut faults = pin!(faults.run(heal.clone()));
+    let until = Instant::now() + time;
+    let failed = loop {
+        tokio::select! {
+            ended = &mut faults => break Some(ended),
+            () = sleep(Duration::from_millis(100)) => {}
+        }
+        if Instant::now() >= until || farthest(&scenes) >= events {
+            break None;
+        }
+    };
 
     say("making everything whole");
     heal.cancel();
-    let site = faults.await??;
+    let site = match failed {
+        Some(ended) => ended?,
+        None => faults.await?,
+    };
+    let mut violations = Vec::new();
+    if plan == Plan::Chaos {
+        violations.extend(recovery::judge(&scenes, stats, dice).await);
+    }
     stop.cancel();
+    while reading.join_next().await.transpose()?.is_some() {}
     while let Some(wrote) = writing.join_next().await {
         let (place, writes) = wrote?;
         scenes[place].writes.extend(writes?);
     }
     shared.is_calm.store(true, Ordering::Relaxed);
     say("waiting until all subscribers have the last writes");
-    let mut violations = Vec::new();
     for scene in &mut scenes {
         violations.extend(finale::play(scene, &site.cluster, dice).await?);
     }
@@ -180,6 +240,9 @@ async fn perform(
         received[place].extend(tracks);
     }
     say("judging");
+    if plan == Plan::Chaos {
+        violations.extend(recovery::judge_memory(&site, stats));
+    }
     stats.count_many("deliveries", shared.delivered.load(Ordering::Relaxed));
     violations.extend(stats.violations());
     for (scene, tracks) in scenes.into_iter().zip(received) {

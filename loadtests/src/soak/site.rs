@@ -2,19 +2,26 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
 use nix::sys::signal::Signal;
+use sqlx::PgConnection;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::UnixStream,
     time::timeout,
 };
 
-use super::ask::Addresses;
+use super::{
+    Plan,
+    ask::Addresses,
+    disk::Disk,
+    processes::{self, Paused, Process},
+    wires::Wires,
+};
 use crate::{
     Outcome,
     cluster::Cluster,
@@ -31,24 +38,45 @@ pub(crate) struct Site {
     launches: Vec<Launch>,
     servers: Vec<Option<Server>>,
     has_redis: bool,
+    /// Each server's own, where they can be spoilt.
+    pub(crate) wires: Vec<Wires>,
+    pub(crate) disk: Option<Disk>,
+    pub(crate) paused: Paused,
+    /// Connections that hold locks, or keep others out.
+    pub(crate) held: Vec<PgConnection>,
 }
 
 impl Site {
     pub(crate) async fn open(
         cluster: Cluster,
         executable: PathBuf,
+        plan: Plan,
         dice: &mut fastrand::Rng,
     ) -> Outcome<Self> {
-        let mut launches = Vec::new();
+        let (mut launches, mut wires) = (Vec::new(), Vec::new());
         for log in LOGS {
+            let mut settings = settings();
+            if plan == Plan::Chaos {
+                let own = Wires::lay(&cluster).await?;
+                settings.extend(own.settings());
+                wires.push(own);
+            }
             launches.push(Launch {
                 executable: executable.clone(),
                 address: address(dice)?,
                 log,
-                settings: settings(),
+                settings,
             });
         }
+        let disk = match plan {
+            Plan::Soak => None,
+            Plan::Chaos => Disk::under(&cluster).await?,
+        };
         let mut site = Self {
+            wires,
+            disk,
+            paused: Paused::default(),
+            held: Vec::new(),
             cluster,
             launches,
             servers: (0..SERVERS).map(|_| None).collect(),
@@ -63,8 +91,11 @@ impl Site {
         Arc::from_iter(addresses)
     }
 
-    /// Starts all that was ended.
+    /// Makes all whole that was spoilt, and starts all that was ended.
     pub(crate) async fn heal(&mut self) -> Outcome<()> {
+        self.paused.all_go_on();
+        self.wires.iter().for_each(Wires::mend);
+        self.mend_postgres()?;
         if !self.has_redis {
             self.start_redis().await?;
         }
@@ -74,8 +105,44 @@ impl Site {
         Ok(())
     }
 
+    /// Makes Postgres whole, as far as it can be while it runs.
+    pub(crate) fn mend_postgres(&mut self) -> Outcome<()> {
+        self.paused.go_on(Process::Postgres);
+        self.held.clear();
+        match &self.disk {
+            Some(disk) => disk.clear(),
+            None => Ok(()),
+        }
+    }
+
+    /// What servers are started from.
+    pub(crate) fn executable(&self) -> &Path {
+        &self.launches[0].executable
+    }
+
+    /// The id of a process, if it runs.
+    pub(crate) fn pid(&self, what: Process) -> Option<u32> {
+        match what {
+            Process::Server(server) => self.servers[server].as_ref().map(Server::pid),
+            Process::Postgres => Some(self.cluster.postgres_pid()),
+            Process::Redis => self.has_redis.then(|| self.cluster.redis_pid()),
+        }
+    }
+
+    /// Bytes of memory that the largest server has now.
+    pub(crate) fn memory(&self) -> u64 {
+        let servers = self.servers.iter().flatten();
+        let sizes = servers.filter_map(|server| processes::memory(server.pid()));
+        sizes.max().unwrap_or(0)
+    }
+
+    /// Starts one that does not run. It does not start without its database, so that is made whole.
     pub(crate) async fn start_server(&mut self, server: usize) -> Outcome<()> {
         if self.servers[server].is_none() {
+            self.mend_postgres()?;
+            if let Some(wires) = self.wires.get(server) {
+                wires.mend();
+            }
             let started = Server::launch(&self.cluster, &self.launches[server]).await?;
             self.servers[server] = Some(started);
         }
@@ -84,6 +151,7 @@ impl Site {
 
     /// Whether it ran.
     pub(crate) async fn kill_server(&mut self, server: usize) -> Outcome<bool> {
+        self.paused.go_on(Process::Server(server));
         match self.servers[server].take() {
             Some(running) => running.kill().await.map(|()| true),
             None => Ok(false),
@@ -92,17 +160,21 @@ impl Site {
 
     /// Whether it ran. It has to end by itself, and well.
     pub(crate) async fn stop_server(&mut self, server: usize) -> Outcome<bool> {
+        self.paused.go_on(Process::Server(server));
         match self.servers[server].take() {
             Some(running) => running.stop().await.map(|()| true),
             None => Ok(false),
         }
     }
 
-    pub(crate) async fn restart_postgres(&mut self, signal: Signal) -> Outcome<()> {
-        self.cluster.restart_postgres(signal).await
+    /// Ends Postgres by a signal and starts it again.
+    pub(crate) async fn restart_postgres(&mut self, signal: Signal) -> Outcome<bool> {
+        self.mend_postgres()?;
+        self.cluster.restart_postgres(signal).await.map(|()| true)
     }
 
     pub(crate) async fn kill_redis(&mut self) -> Outcome<bool> {
+        self.paused.go_on(Process::Redis);
         if std::mem::take(&mut self.has_redis) {
             self.cluster.kill_redis().await?;
             return Ok(true);
@@ -117,10 +189,11 @@ impl Site {
     }
 
     /// Gives Redis a command; whether it was there to take it.
-    pub(crate) async fn tell_redis(&self, command: &str) -> Outcome<bool> {
+    pub(crate) async fn tell_redis(&mut self, command: &str) -> Outcome<bool> {
         if !self.has_redis {
             return Ok(false);
         }
+        self.paused.go_on(Process::Redis);
         let url = self.cluster.redis_url();
         let path = url.strip_prefix("redis+unix://").unwrap_or(&url);
         let version = async {

@@ -26,6 +26,13 @@ impl Stats {
         }
     }
 
+    /// Notes the largest of several figures.
+    pub(crate) fn raise(&self, what: &str, figure: u64) {
+        let mut counts = lock(&self.counts);
+        let most = counts.entry(what.to_owned()).or_default();
+        *most = figure.max(*most);
+    }
+
     pub(crate) fn complain(&self, violation: Violation) {
         lock(&self.violations).push(violation);
     }

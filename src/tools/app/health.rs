@@ -139,8 +139,7 @@ impl Health {
         if let Some(fresh) = last.as_ref().filter(|last| last.at.elapsed() < FRESH) {
             return fresh.found.clone();
         }
-        let (database, schema, redis) =
-            tokio::join!(self.database(), self.schema(), self.redis());
+        let (database, schema, redis) = tokio::join!(self.database(), self.schema(), self.redis());
         let now = self.db.clock().now();
         let before = last.take().map(|last| last.found).unwrap_or_default();
         let since = |(name, found): (&'static str, Found)| {
@@ -200,7 +199,9 @@ impl Health {
                 Found::healthy("it is of a newer version, which this one can serve")
             }
             Ok(Ok(_)) => Found::healthy("it is of this version"),
-            Ok(Err(_)) | Err(_) => Found::healthy("it is not known, since the database does not answer"),
+            Ok(Err(_)) | Err(_) => {
+                Found::healthy("it is not known, since the database does not answer")
+            }
         }
     }
 

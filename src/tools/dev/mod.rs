@@ -12,6 +12,7 @@ mod lock;
 mod log;
 mod path;
 mod people;
+pub mod pgbouncer;
 pub mod postgres;
 mod process;
 pub mod redis;

@@ -21,29 +21,37 @@ use dealgraph::{
         DevError,
         datadir::{Contents, DataDir},
         encryption_keys,
+        pgbouncer::PgBouncer,
         postgres::{Postgres, PostgresOptions},
     },
 };
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, postgres::PgConnectOptions, raw_sql};
 use tokio::sync::OnceCell;
 
-use super::factory;
+use super::{bouncer, factory};
 
 /// How many rows the planner is shown for each of the world's.
 const COPIES: u32 = 600;
 /// Test runs at the same time in one target folder.
 const MOST_RUNS: u32 = 16;
 
+/// The logins of servers, which operators may put a PgBouncer in front of.
+const OF_SERVERS: [&str; 2] = ["dealgraph_app", "dealgraph_system"];
+/// Connections to Postgres that all of a login's share at a PgBouncer of the whole run: fewer than a server's pool has.
+const BOUNCED: u32 = 6;
+
 static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
 
 /// The cluster, with a template that is migrated and one that also holds the two tenants.
 pub(crate) struct Cluster {
     postgres: Postgres,
+    /// In front of it for the logins of servers, if `DEALGRAPH_TEST_PGBOUNCER` names a program.
+    bouncer: Option<PgBouncer>,
     encryption_keys: String,
     signing_key: SigningKey,
     databases: AtomicU32,
     filled: OnceCell<()>,
-    _data: DataDir,
+    data: DataDir,
 }
 
 /// A database of a test.
@@ -68,14 +76,19 @@ impl Cluster {
         let postgres = Postgres::start(&data, &options, &|_| {})
             .await
             .expect("a private Postgres starts");
+        let bouncer = match std::env::var_os("DEALGRAPH_TEST_PGBOUNCER") {
+            Some(program) => Some(bouncer::start(&data, PathBuf::from(program), BOUNCED).await),
+            None => None,
+        };
         let mut cluster = Self {
             postgres,
+            bouncer,
             // The same that commands find which are pointed to the data folder.
             encryption_keys: encryption_keys(data.root()).expect("the data folder can be written"),
             signing_key: SigningKey::default(),
             databases: AtomicU32::new(0),
             filled: OnceCell::new(),
-            _data: data,
+            data,
         };
 
         cluster
@@ -210,19 +223,35 @@ impl Database {
         Self { name }
     }
 
-    /// How `user` connects to it.
+    /// How the product connects to it as `user`.
     pub(crate) async fn options(&self, user: &str) -> PgConnectOptions {
+        let direct = self.direct_options(user).await;
+        match &Cluster::get().await.bouncer {
+            Some(bouncer) if OF_SERVERS.contains(&user) => bouncer.in_front_of(direct),
+            _ => direct,
+        }
+    }
+
+    /// The same without a PgBouncer, whatever the run is made with.
+    pub(crate) async fn direct_options(&self, user: &str) -> PgConnectOptions {
         Cluster::get()
             .await
             .postgres
             .connect_options(user, &self.name)
     }
 
-    /// A connection of its own as `user`.
+    /// A session of its own as `user`, which a PgBouncer would not give.
     pub(crate) async fn connect(&self, user: &str) -> PgConnection {
-        PgConnection::connect_with(&self.options(user).await)
+        PgConnection::connect_with(&self.direct_options(user).await)
             .await
             .expect("the login connects")
+    }
+
+    /// A PgBouncer of the test's own with so many connections to Postgres for each login; none where it can't be fetched.
+    pub(crate) async fn bouncer(&self, servers: u32) -> Option<PgBouncer> {
+        let program = bouncer::fetch()?;
+        let cluster = Cluster::get().await;
+        Some(bouncer::start(&cluster.data, program, servers).await)
     }
 
     /// A connection that no policy binds, to arrange and to inspect.

@@ -1,6 +1,7 @@
 //! What tests stand on: a private cluster, a world of two tenants that look alike, and a client that finds leaks.
 
 mod api;
+mod bouncer;
 mod database;
 mod declared;
 mod factory;

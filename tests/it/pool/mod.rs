@@ -1,6 +1,7 @@
 //! Connections are shared by tenants, one after the other. Whatever ends a request, an error, a client that goes away, a timeout
 //! between any two polls, the next borrower of its connection finds nothing of it.
 
+mod bouncer;
 mod ready;
 
 use std::{
@@ -152,7 +153,8 @@ fn tenants_share_one_connection_and_never_mix_also_after_failures() {
             .fetch_one(&mut inspector)
             .await
             .unwrap();
-        assert_eq!(connections - others, 1);
+        // None of its own where the run has a PgBouncer, which had one already.
+        assert!(connections - others <= 1, "{connections} of {others}");
         db.close().await;
     });
 }

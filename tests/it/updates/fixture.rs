@@ -141,7 +141,10 @@ async fn an_old_database_is_brought_on_while_the_old_version_serves_it() {
         .await
         .unwrap();
     assert_eq!(told, writes);
-    assert_eq!(contents(&mut superuser).await, before);
+    // What was there is as it was; tables that are new have a beginning of their own.
+    let mut after = contents(&mut superuser).await;
+    after.retain(|table, _| before.contains_key(table));
+    assert_eq!(after, before);
 
     // What decides who sees what is that of a new database.
     let fresh = Database::migrated().await;

@@ -14,6 +14,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    Plan,
     ask::{Addresses, Answer, Asker},
     history::{Ending, Write},
     kind::uuid_of,
@@ -30,22 +31,31 @@ const AUTHORS: [usize; 8] = [
 ];
 /// How often a creation whose answer was lost is asked for again.
 const RETRIES: usize = 3;
+/// How long one asks under a key: longer than a key is kept from others whose server died.
+const INSISTENCE: Duration = Duration::from_secs(60);
 
 /// What the writers of a tenant have in common.
 pub(crate) struct Desk {
     pub(crate) tenant: Arc<Tenant>,
     pub(crate) addresses: Addresses,
     pub(crate) stats: Arc<Stats>,
+    plan: Plan,
     book: Mutex<Book>,
     began: Instant,
 }
 
 impl Desk {
-    pub(crate) fn new(tenant: Arc<Tenant>, addresses: Addresses, stats: Arc<Stats>) -> Arc<Self> {
+    pub(crate) fn new(
+        tenant: Arc<Tenant>,
+        addresses: Addresses,
+        stats: Arc<Stats>,
+        plan: Plan,
+    ) -> Arc<Self> {
         Arc::new(Self {
             tenant,
             addresses,
             stats,
+            plan,
             book: Mutex::default(),
             began: Instant::now(),
         })
@@ -61,6 +71,8 @@ pub(crate) struct Writer {
     desk: Arc<Desk>,
     asker: Asker,
     author: usize,
+    /// Whether it asks under idempotency keys until it is answered.
+    is_keyed: bool,
     dice: fastrand::Rng,
     /// Begins the names of its requests.
     name: String,
@@ -75,6 +87,7 @@ impl Writer {
             asker: desk.tenant.asker(author, &desk.addresses, dice.fork()),
             desk: Arc::clone(desk),
             author,
+            is_keyed: desk.plan == Plan::Chaos && number % 2 == 1,
             dice,
             name: format!("w{number}"),
             count: 0,
@@ -100,13 +113,18 @@ impl Writer {
 
     /// Asks for something, and again for a creation whose answer was lost, which must not make two.
     pub(crate) async fn carry_out(&mut self, act: Act) -> Outcome<Ending> {
+        if self.is_keyed {
+            return self.insist(&act).await;
+        }
         let attempts = if act.is_creation() { RETRIES } else { 1 };
         for attempt in 1.. {
-            let ending = self.attempt(&act).await?;
+            let (request, sent) = self.next_request();
+            let answer = self.ask(&request, &act).await?;
+            let ending = self.conclude(&act, request, sent, answer);
             if !matches!(ending, Ending::Unknown(_)) {
                 return Ok(ending);
             }
-            tokio::time::sleep(Duration::from_millis(self.dice.u64(20..200))).await;
+            self.pause().await;
             if attempt == attempts {
                 return Ok(ending);
             }
@@ -114,14 +132,46 @@ impl Writer {
         Ok(Ending::Unknown("never asked".to_owned()))
     }
 
-    async fn attempt(&mut self, act: &Act) -> Outcome<Ending> {
+    /// Asks under one key until it is answered. To the log it is one request, which must be there once.
+    async fn insist(&mut self, act: &Act) -> Outcome<Ending> {
+        let (request, sent) = self.next_request();
+        loop {
+            let answer = self.ask(&request, act).await?;
+            let is_open = match &answer.ending {
+                Ending::Done(_) => false,
+                Ending::Refused(code) => code == "TENANT_BUSY",
+                Ending::Unknown(_) => true,
+            };
+            if !is_open || self.desk.began.elapsed() > sent + INSISTENCE {
+                self.desk.stats.count("writes under a key");
+                return Ok(self.conclude(act, request, sent, answer));
+            }
+            self.desk.stats.count("writes asked again under their key");
+            self.note_fault(act, &answer.ending);
+            self.pause().await;
+        }
+    }
+
+    async fn pause(&mut self) {
+        tokio::time::sleep(Duration::from_millis(self.dice.u64(20..200))).await;
+    }
+
+    fn next_request(&mut self) -> (String, Duration) {
         self.count += 1;
         let request = format!("{}-{}", self.name, self.count);
-        let sent = self.desk.began.elapsed();
-        let answer = self
+        (request, self.desk.began.elapsed())
+    }
+
+    async fn ask(&mut self, request: &str, act: &Act) -> Outcome<Answer> {
+        let wanted = (act.mutation, act.shown());
+        let asked = self
             .asker
-            .mutate(&request, (act.mutation, act.shown()), &act.input)
-            .await?;
+            .mutate(request, self.is_keyed, wanted, &act.input);
+        asked.await
+    }
+
+    /// Keeps what was asked for and what came of it.
+    fn conclude(&mut self, act: &Act, request: String, sent: Duration, answer: Answer) -> Ending {
         let answered = self.desk.began.elapsed();
         let ending = self.settle(act, answer);
         self.note(act, &ending);
@@ -134,7 +184,18 @@ impl Writer {
             ending: ending.clone(),
             at: (sent, answered),
         });
-        Ok(ending)
+        ending
+    }
+
+    /// Whatever fails, the server knows what it is.
+    fn note_fault(&self, act: &Act, ending: &Ending) {
+        if let Ending::Unknown(why) = ending
+            && self.desk.plan == Plan::Chaos
+            && why.contains("INTERNAL")
+        {
+            let what = format!("{} was answered {why}", act.mutation);
+            self.desk.stats.complain(what);
+        }
     }
 
     fn note(&self, act: &Act, ending: &Ending) {
@@ -149,6 +210,7 @@ impl Writer {
                 stats.count("writes unknown");
                 let what = why.split(':').next().unwrap_or_default();
                 stats.count(&format!("unknown: {what}"));
+                self.note_fault(act, ending);
             }
         }
     }
@@ -169,6 +231,7 @@ impl Writer {
             book.learn(super::kind::Kind::Activity, activity, Some(1), false);
         }
         match &answer.ending {
+            Ending::Done(_) if answer.payload.is_null() => book.doubt(kind, id),
             Ending::Done(_) if act.mutation.ends_with("Delete") => book.forget(kind, id),
             Ending::Done(_) => {
                 book.learn(kind, id, version, !record["archivedAt"].is_null());
