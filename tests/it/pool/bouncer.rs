@@ -37,6 +37,7 @@ async fn open(world: &World, bouncer: &PgBouncer, prepared: bool) -> Db {
         system_size: 4,
         acquire_timeout: PATIENCE,
         prepared,
+        ..PoolOptions::default()
     };
     let logins = (
         login("dealgraph_app").await,
