@@ -20,7 +20,7 @@ use axum::{
     routing::get,
 };
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde_json::{Value as Json_, json};
+use serde_json::{Value, json};
 use tokio::{sync::Mutex, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -39,7 +39,7 @@ const CHECKED_EVERY: Duration = Duration::from_secs(5);
 
 /// How a dependency is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum State_ {
+enum Condition {
     Healthy,
     /// Requests are answered, but something is slower or later than it should be.
     Degraded,
@@ -47,7 +47,7 @@ enum State_ {
     Unhealthy,
 }
 
-impl State_ {
+impl Condition {
     fn word(self) -> &'static str {
         match self {
             Self::Healthy => "healthy",
@@ -60,23 +60,23 @@ impl State_ {
 /// What was found of a dependency.
 #[derive(Debug, Clone)]
 struct Found {
-    state: State_,
+    state: Condition,
     detail: &'static str,
 }
 
 impl Found {
     fn healthy(detail: &'static str) -> Self {
-        let state = State_::Healthy;
+        let state = Condition::Healthy;
         Self { state, detail }
     }
 
     fn degraded(detail: &'static str) -> Self {
-        let state = State_::Degraded;
+        let state = Condition::Degraded;
         Self { state, detail }
     }
 
     fn unhealthy(detail: &'static str) -> Self {
-        let state = State_::Unhealthy;
+        let state = Condition::Unhealthy;
         Self { state, detail }
     }
 }
@@ -167,11 +167,11 @@ impl Health {
         let found: BTreeMap<_, _> = found.into_iter().map(since).collect();
         let service = &self.db.metrics().service;
         for (name, (found, _)) in &found {
-            service.note_dependency(name, found.state == State_::Healthy);
+            service.note_dependency(name, found.state == Condition::Healthy);
         }
         let is_up = found
             .values()
-            .all(|(found, _)| found.state < State_::Unhealthy);
+            .all(|(found, _)| found.state < Condition::Unhealthy);
         service.ready.set((is_up && !self.is_draining()).into());
         *last = Some(Checked {
             at: Instant::now(),
@@ -227,13 +227,13 @@ impl Health {
         &self,
     ) -> (
         StatusCode,
-        State_,
+        Condition,
         BTreeMap<&'static str, (Found, DateTime<Utc>)>,
     ) {
         let found = self.check().await;
         let worst = found.values().map(|(found, _)| found.state).max();
-        let worst = worst.unwrap_or(State_::Healthy);
-        let is_ready = worst < State_::Unhealthy && !self.is_draining();
+        let worst = worst.unwrap_or(Condition::Healthy);
+        let is_ready = worst < Condition::Unhealthy && !self.is_draining();
         let code = match is_ready {
             true => StatusCode::OK,
             false => StatusCode::SERVICE_UNAVAILABLE,
@@ -258,7 +258,7 @@ pub(super) fn operator_router(health: Arc<Health>) -> Router {
 }
 
 /// The process answers. It asks nothing else, so that no outage of a database restarts servers.
-async fn live() -> Json<Json_> {
+async fn live() -> Json<Value> {
     Json(json!({ "status": "healthy" }))
 }
 
