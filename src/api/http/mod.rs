@@ -13,6 +13,7 @@ mod answer;
 mod body;
 mod cache;
 mod call;
+mod codes;
 mod forwarded;
 mod head;
 mod idempotency;
@@ -43,9 +44,9 @@ use super::{
 };
 use crate::{access::Actor, db::journal::Origin, platform::server::coding::Coding};
 use accept::Media;
-pub(super) use answer::ensure_code;
 use answer::{Answer, finish};
 use call::Call;
+pub(super) use codes::ensure_code;
 pub use head::request_id;
 pub use idempotency::WITHOUT_KEY;
 pub use origins::Origins;

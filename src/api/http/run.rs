@@ -21,7 +21,7 @@ use super::problem::Problem;
 use super::{Arrival, Outcome, secrets};
 use crate::{
     access::Actor,
-    api::{Answered, Api, documents::Prepared, live::Start, spending},
+    api::{Api, documents::Prepared, execute::Answered, live::Start, spending},
     db::journal::{Origin, RequestWork},
     platform::telemetry::{self, Phase},
 };

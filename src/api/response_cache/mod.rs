@@ -20,7 +20,12 @@ use async_graphql::{Response, ServerError, Value};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
-use super::{Answered, Executed, documents::Prepared, http, shape::SchemaShape};
+use super::{
+    documents::Prepared,
+    execute::{Answered, Executed},
+    http,
+    shape::SchemaShape,
+};
 use crate::{
     access::Actor,
     base::ids::TenantId,
