@@ -9,6 +9,7 @@
 //!   unit of work with its [`db::journal`] of events and audit entries, lists, migrations.
 //! - [`entity`]: what all records have in common: stamps, owners, being changed, archived, deleted.
 //! - [`events`]: following the event log, numbered per tenant in commit order.
+//! - [`jobs`]: work that outlives a request, in queues of tenants, once or by a schedule.
 //! - [`graphql`]: the kit that domains make their part of the schema from.
 //! - [`organization`]: accounts, sign-in, tenants, members, roles, keys, the audit log.
 //! - [`crm`]: companies, contacts, leads, pipelines, opportunities, activities, products.
@@ -67,6 +68,7 @@ pub mod db;
 pub mod entity;
 pub mod events;
 pub mod graphql;
+pub mod jobs;
 pub mod organization;
 pub mod platform;
 pub mod tools;

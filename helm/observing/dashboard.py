@@ -44,6 +44,9 @@ FAULTS = 'code=~"INTERNAL|TIMEOUT|UNAVAILABLE|TENANT_BUSY"'
 COLLISIONS = 'sqlstate=~"40.*"'
 HTTP = "dealgraph_http_server_request_duration_seconds"
 STATEMENTS = "dealgraph_db_client_operation_duration_seconds"
+JOBS = "dealgraph_jobs_ended_total"
+JOB_TIME = "dealgraph_job_duration_seconds"
+JOB_DELAY = "dealgraph_job_delay_seconds"
 REDIS = "dealgraph_redis_commands_total"
 REDIS_TIME = "dealgraph_redis_command_duration_seconds"
 LAG = "dealgraph_event_lag_seconds"
@@ -116,6 +119,14 @@ ROWS = [
         ("Lagged, and found by polling", "ops", "Subscriptions of slow clients that ended; growth that no hint told of.",
          [(rate("dealgraph_subscriptions_lagged_total"), "lagged"),
           (rate("dealgraph_events_found_by_poll_total"), "found by polling")]),
+    ]),
+    ("Jobs", [
+        ("Running", "short", "Jobs that servers do now.", [(each("dealgraph_jobs_running"), "{{instance}}")]),
+        ("Ends", "ops", "Attempts, by how they ended.", [(rate(JOBS, by="outcome"), "{{outcome}}")]),
+        ("Duration", "s", "How long attempts took.",
+         [(quantile(0.5, JOB_TIME), "half"), (quantile(0.99, JOB_TIME), "99 %")]),
+        ("Delay", "s", "How long jobs were due before they were begun.",
+         [(quantile(0.5, JOB_DELAY), "half"), (quantile(0.95, JOB_DELAY), "95 %")]),
     ]),
     ("Redis", [
         ("Connected", "short", "1 while Redis carries hints between servers, or none is configured.",

@@ -25,6 +25,7 @@ use crate::{
         accounts::{AccountMutation, AccountQuery, Accounts},
         api_keys::{ApiKeyMutation, ApiKeyQuery},
         identities::{IdentityMutation, IdentityQuery},
+        jobs::{JobMutation, JobQuery},
         members::{InvitationMutation, InvitationQuery, MemberMutation, MemberQuery, TeamMutation},
         roles::{RoleMutation, RoleQuery},
         second_factor::{SecondFactorMutation, SecondFactorQuery},
@@ -64,6 +65,7 @@ macro_rules! roots {
             $($layer::$domain::Query,)*
             AccountQuery,
             AuditQuery,
+            JobQuery,
             IdentityQuery,
             SecondFactorQuery,
         );
@@ -80,6 +82,7 @@ macro_rules! roots {
             $($layer::$domain::Mutation,)*
             AccountMutation,
             IdentityMutation,
+            JobMutation,
             SecondFactorMutation,
         );
 

@@ -167,6 +167,8 @@ typed_ids! {
     AuditEntryId = "auditEntry";
     /// A way to reach a contact.
     ContactMethodId = "contactMethod";
+    /// A job.
+    JobId = "job";
     /// One entry of an opportunity's stage history.
     StageChangeId = "stageChange";
 }

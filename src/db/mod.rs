@@ -123,8 +123,6 @@ pub enum SystemReason {
     Keys,
     /// Access changes are read across tenants.
     AccessChanges,
-    /// Records that follow a person who left or changed teams are found across tenants, to be placed for each.
-    Placement,
     /// Tenants are suspended, resumed and scheduled for deletion from outside of them.
     TenantLifecycle,
     /// Last uses are written for many subjects at once, apart from their requests.
@@ -133,6 +131,8 @@ pub enum SystemReason {
     Events,
     /// Idempotency keys of all tenants are forgotten after their time.
     IdempotencyKeys,
+    /// Which tenants have something to do is asked for all of them at once, and what was done is forgotten.
+    Jobs,
     /// Figures of all tenants together are counted for the operator.
     Figures,
     /// Whether the database answers.
@@ -266,7 +266,7 @@ impl Db {
         let settings = format!("{}{}", actor.settings(), actor.writing());
         let statements = self.begin_for(actor, Mode::Change, settings).await?;
         let reads = ReadTx::new(statements, Arc::clone(actor), self.clock.now());
-        let mut tx = Tx::new(reads);
+        let mut tx = Tx::new(reads, origin);
         let done = work(&mut tx).await?;
         if let Some(request) = origin.work.as_ref().filter(|_| tx.has_pending()) {
             // A worker that goes on in the actor's name has no part in the request's key.
@@ -276,7 +276,11 @@ impl Db {
             request.note_written();
         }
         let seq = journal::append(&mut tx, origin).await?;
+        let has_enqueued = tx.first_due().is_some();
         tx.commit().await?;
+        if has_enqueued {
+            self.hints.wake_workers();
+        }
         if let Some(seq) = seq {
             self.hints.publish(actor.tenant, seq);
         }

@@ -3,6 +3,7 @@
 use std::{
     ops::{Deref, DerefMut},
     sync::Arc,
+    time::Duration,
 };
 
 use chrono::{DateTime, Utc};
@@ -11,7 +12,7 @@ use super::Statements;
 use crate::{
     access::Actor,
     base::{error::Result, ids::TenantId},
-    db::journal::{self, Commit, Entry, Event, Origin, Pending},
+    db::journal::{self, Commit, Entry, Event, FirstDue, Origin, Pending},
     platform::telemetry::{self, Phase},
 };
 
@@ -56,13 +57,17 @@ impl ReadTx {
 pub struct Tx {
     reads: ReadTx,
     pending: Pending,
+    first_due: Option<FirstDue>,
+    request_id: String,
 }
 
 impl Tx {
-    pub(super) fn new(reads: ReadTx) -> Self {
+    pub(super) fn new(reads: ReadTx, origin: &Origin) -> Self {
         Self {
             reads,
             pending: Pending::default(),
+            first_due: None,
+            request_id: origin.request_id.clone(),
         }
     }
 
@@ -70,6 +75,12 @@ impl Tx {
     #[must_use]
     pub fn author(&self) -> String {
         self.actor().author.to_string()
+    }
+
+    /// The request that it is a part of.
+    #[must_use]
+    pub fn request_id(&self) -> &str {
+        &self.request_id
     }
 
     /// Notes that something happened; it is told, and stands in the audit log, when and if this transaction commits.
@@ -92,6 +103,17 @@ impl Tx {
     /// Notes something for the audit log that is no event.
     pub fn note(&mut self, entry: Entry) {
         self.pending.entries.push(entry);
+    }
+
+    /// Notes that a job was put into the tenant's queue, due at an instant or now, and so much later: workers look for
+    /// it when and if this transaction commits.
+    pub(crate) fn has_enqueued(&mut self, at: Option<DateTime<Utc>>, pause: Duration) {
+        self.first_due.get_or_insert_default().include(at, pause);
+    }
+
+    /// When the first of the jobs is due that were put into the queue.
+    pub(super) fn first_due(&self) -> Option<FirstDue> {
+        self.first_due
     }
 
     /// The first event of those that are to be told.

@@ -41,6 +41,7 @@ mod idempotency;
 mod identities;
 mod identity;
 mod isolation;
+mod jobs;
 mod leads;
 mod live;
 mod masks;

@@ -14,7 +14,7 @@ use crate::harness::{A, Schema, Who, World, global_id, test};
 use crate::masks::{AMOUNT, EMAIL, PHONE, arrange, own_and_mask};
 
 /// Tables whose rows are no records of the schema, with who is shown what of them.
-const OTHER_TABLES: [(&str, &str); 20] = [
+const OTHER_TABLES: [(&str, &str); 23] = [
     ("_sqlx_migrations", "the server's own"),
     ("access_changes", "the server's own"),
     (
@@ -35,6 +35,15 @@ const OTHER_TABLES: [(&str, &str); 20] = [
         "numbers of all tenants together, for the operator",
     ),
     ("events", "shown by what the record declares"),
+    ("job_queues", "when the tenant's jobs are to be looked at"),
+    (
+        "job_schedules",
+        "what is done again and again; nothing of it is shown",
+    ),
+    (
+        "jobs",
+        "shown to whoever caused them and to admins, who are masked nothing; what they are about is not shown",
+    ),
     ("idempotency_keys", "hashes, and answers that are sealed"),
     ("identities", "a person's own"),
     ("one_time_tokens", "hashes; nothing of them is shown"),

@@ -23,6 +23,8 @@ struct Inner {
     /// Who listens here.
     heard: Mutex<HashMap<TenantId, watch::Sender<i64>>>,
     joined: Notify,
+    /// Workers of this server wait here for jobs.
+    enqueued: Notify,
 }
 
 impl Hints {
@@ -31,6 +33,16 @@ impl Hints {
         self.hear(tenant, seq);
         raise(&mut lock(&self.0.outgoing), tenant, seq);
         self.0.left.notify_one();
+    }
+
+    /// Tells the workers of this server that there may be something to do; those of others look by themselves.
+    pub(crate) fn wake_workers(&self) {
+        self.0.enqueued.notify_one();
+    }
+
+    /// Waits until there may be something to do.
+    pub(crate) async fn enqueued(&self) {
+        self.0.enqueued.notified().await;
     }
 
     /// Takes a hint in, wherever it comes from; whether it was news to a feed of this server.

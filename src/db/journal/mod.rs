@@ -4,6 +4,7 @@
 
 mod attempts;
 pub(crate) mod chain;
+mod due;
 mod entry;
 mod folding;
 mod hints;
@@ -15,6 +16,7 @@ mod redact;
 
 pub(crate) use attempts::{MOST_IDS, NamedId, Suspicion};
 pub(crate) use chain::append as append_entries;
+pub(crate) use due::FirstDue;
 pub use entry::{Changes, Entry, is_circumstance};
 pub use hints::Hints;
 pub use idempotency::{Claimed, IdempotencyClaim, IdempotencyKey};

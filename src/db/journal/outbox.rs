@@ -8,7 +8,7 @@ use crate::{
     base::{error::Result, ids::TenantId},
     db::{
         Columns, Part, Registered, Sql, Statements, Tx,
-        journal::{Entry, Origin, append_entries},
+        journal::{Entry, Origin, append_entries, due::move_queue},
     },
     platform::telemetry,
 };
@@ -227,6 +227,9 @@ pub(crate) async fn append(tx: &mut Tx, origin: &Origin) -> Result<Option<i64>> 
         at: tx.now(),
         origin,
     };
+    if let Some(due) = tx.first_due() {
+        move_queue(tx, commit, due).await?;
+    }
     let (pending, author) = (tx.take_pending(), tx.author());
     append_pending(tx, commit, &author, pending).await
 }

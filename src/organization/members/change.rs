@@ -1,6 +1,6 @@
 //! Changing a member's role, team and title.
 
-use super::{Member, MembershipStatus, Team, grant, store};
+use super::{Member, MembershipStatus, Team, grant, reassignment, store};
 use crate::{
     access::Role,
     base::{
@@ -91,6 +91,9 @@ pub(super) async fn write(
 ) -> Result<Member> {
     after.version += 1;
     let after = store::update(tx, &after).await?;
+    if after.moving {
+        reassignment::enqueue(tx, after.user_id).await?;
+    }
     let (tenant, user) = (tx.tenant(), after.user_id);
     auth::publish_access_change(tx, AccessChange::Member(tenant, user)).await?;
     tx.emit(Event::of_all(

@@ -298,7 +298,7 @@ async fn finish_soon(ctx: &Context<'_>, user: UserId) {
     reassign_records(ctx, user, Instant::now() + reassignment::REQUEST_TIME).await;
 }
 
-/// The change is committed, whatever becomes of this: the background task completes it.
+/// The change is committed, whatever becomes of this: a job completes it.
 async fn reassign_records(ctx: &Context<'_>, user: UserId, until: Instant) {
     let (db, tenant) = (ctx.request().db(), ctx.request().actor().tenant);
     let kinds = *ctx.data_unchecked::<OwnedKinds>();

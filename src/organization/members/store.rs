@@ -117,6 +117,16 @@ pub(super) async fn lock_moving(tx: &mut Tx, user: UserId) -> Result<Option<Memb
     tx.optional(sql).await
 }
 
+/// Locks a member who is there, and tells whether their records are being reassigned.
+pub(super) async fn lock_if_moving(tx: &mut Tx, user: UserId) -> Result<bool> {
+    let sql = Sql::new("SELECT moving FROM memberships WHERE tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND user_id = ")
+        .bind(user)
+        .push(" FOR NO KEY UPDATE");
+    Ok(tx.column(sql).await?.pop().unwrap_or(false))
+}
+
 /// Notes that all of a member's records are reassigned; that is no change of the membership.
 pub(super) async fn settle(tx: &mut Tx, user: UserId) -> Result<()> {
     let sql = Sql::new("UPDATE memberships SET moving = false WHERE tenant_id = ")

@@ -26,8 +26,8 @@ pub use sampling::Sampling;
 pub use settings::{LogFormat, TelemetryConfig, TraceParents};
 pub(in crate::platform) use spans::redis_span;
 pub use spans::{
-    OperationKind, current_trace, delivery_span, fetch_span, known_method, operation_span,
-    request_span, trace_header,
+    OperationKind, current_trace, delivery_span, fetch_span, job_span, known_method,
+    operation_span, request_span, trace_header,
 };
 pub use statements::Statement;
 

@@ -165,6 +165,25 @@ pub fn delivery_span<'t>(events: usize, traces: impl Iterator<Item = &'t str>) -
     span
 }
 
+/// The span of an attempt at a job. It has the id of the request that caused it, and is linked to that request's trace,
+/// which has ended long ago.
+#[must_use]
+pub fn job_span(kind: &'static str, request_id: &str, job: &str, trace: Option<&str>) -> Span {
+    let span = tracing::error_span!(
+        target: "dealgraph::job",
+        parent: None,
+        "job",
+        "otel.name" = kind,
+        "otel.kind" = "consumer",
+        "request.id" = cut(request_id),
+        "job.id" = job,
+    );
+    if let Some(trace) = trace.filter(|_| !span.is_disabled()) {
+        span.add_link(context_of(trace).span().span_context().clone());
+    }
+    span
+}
+
 /// The current span as a `traceparent` header names it (<https://www.w3.org/TR/trace-context/>); nothing when it is not
 /// recorded.
 #[must_use]

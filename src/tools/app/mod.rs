@@ -21,14 +21,17 @@ use crate::{
         limits::Limits, live::Sources,
     },
     base::{clock::Clock, secret::Secret},
+    crm,
     db::{
         self, Db, PoolOptions, StartupError,
         journal::{Hints, Recorder, Recording},
     },
     events::Hub,
+    jobs::{Authority, Handlers, Worker, WorkerSettings},
     organization::{
         accounts::{self, Accounts},
         auth::{Access, KeyError, KeyRing, TokenError, TokenOptions, Tokens, keys},
+        members::reassignment::ReassignmentHandler,
     },
     platform::{
         Vault,
@@ -101,6 +104,8 @@ pub struct Serving {
     pub operations: Vec<String>,
     /// How the server shuts down.
     pub drain: Drain,
+    /// How the server does jobs.
+    pub jobs: WorkerSettings,
 }
 
 impl Default for Serving {
@@ -116,6 +121,7 @@ impl Default for Serving {
             plans: BTreeMap::new(),
             operations: Vec::new(),
             drain: Drain::default(),
+            jobs: WorkerSettings::default(),
         }
     }
 }
@@ -162,6 +168,7 @@ pub struct App {
     db: Db,
     tokens: Arc<Tokens>,
     access: Arc<Access>,
+    worker: Arc<Worker>,
     api: Arc<Api>,
     hub: Arc<Hub>,
     presences: Arc<Presences>,
@@ -266,6 +273,12 @@ impl App {
         });
         let api = Arc::new(api);
         let access = Arc::clone(api.access());
+        let worker = Worker::new(
+            db.clone(),
+            handlers(&db),
+            Arc::clone(&access) as Arc<dyn Authority>,
+            serving.jobs,
+        );
         let health = Arc::new(Health::new(db.clone(), redis, Arc::clone(&hub)));
         let router = api::router(Arc::clone(&api))
             .merge(keys::router(Arc::clone(&tokens)))
@@ -274,6 +287,7 @@ impl App {
             db,
             tokens,
             access,
+            worker: Arc::new(worker),
             api,
             hub,
             presences,
@@ -328,4 +342,9 @@ impl App {
         let layer = middleware::from_fn_with_state(self.layer.clone(), request::run);
         self.router.clone().layer(layer)
     }
+}
+
+/// The kinds of jobs that a server does.
+fn handlers(db: &Db) -> Handlers {
+    Handlers::default().with(ReassignmentHandler::new(db.clone(), &crm::OWNED))
 }

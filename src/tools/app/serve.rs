@@ -12,10 +12,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::App;
 use crate::{
-    crm,
     data::figures,
     db::journal::idempotency,
-    organization::members::reassignment,
+    jobs,
     platform::{
         server::{self, ServerLimits, Shutdown},
         telemetry::metrics::ConnectionMetrics,
@@ -110,11 +109,8 @@ impl App {
         tasks.spawn(async move { presences.run(&until).await });
         let (health, until) = (Arc::clone(&self.health), after.clone());
         tasks.spawn(async move { health.run(&until).await });
-        tasks.spawn(reassignment::run(
-            self.db.clone(),
-            &crm::OWNED,
-            after.clone(),
-        ));
+        tasks.spawn(Arc::clone(&self.worker).run(after.clone()));
+        tasks.spawn(jobs::keep(self.db.clone(), after.clone()));
         tasks.spawn(idempotency::run(self.db.clone(), after.clone()));
         tasks.spawn(figures::run(
             self.db.clone(),

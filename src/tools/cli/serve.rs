@@ -6,6 +6,7 @@ use crate::{
     api::{Plan, PlansError, Trusted, explorer, http::Origins, limits::Limits},
     base::clock::Clock,
     crm,
+    jobs::WorkerSettings,
     organization::{
         accounts::{self, HashCost, Hasher, Settings},
         auth::TokenOptions,
@@ -134,6 +135,10 @@ fn serving(config: &Config) -> Result<Serving, Box<dyn std::error::Error>> {
         trusted: Arc::new(trusted),
         plans: plans(set)?,
         operations: set.operations.clone(),
+        jobs: WorkerSettings {
+            slots: set.job_slots,
+            ..WorkerSettings::default()
+        },
         drain: Drain {
             wait: set.drain_wait,
         },

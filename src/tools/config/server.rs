@@ -38,6 +38,8 @@ pub struct ServerConfig {
     pub connections_per_address: usize,
     /// How many days events are kept.
     pub event_days: u16,
+    /// How many jobs it does at a time.
+    pub job_slots: usize,
     /// How many proxies are trusted to say where a request comes from.
     pub trusted_proxies: usize,
 }
@@ -92,6 +94,7 @@ impl ServerConfig {
                 .number("DEALGRAPH_CONNECTIONS_PER_ADDRESS", 1..=1_000_000)
                 as usize,
             event_days: reader.number("DEALGRAPH_EVENT_DAYS", 1..=365) as u16,
+            job_slots: reader.number("DEALGRAPH_JOB_SLOTS", 0..=1_000) as usize,
             trusted_proxies: reader.setting(
                 "DEALGRAPH_TRUST_FORWARDED_FOR",
                 "off, or a number of proxies from 1 to 10",

@@ -41,6 +41,11 @@ pub const VARIABLES: &[Variable] = &[
         "how long a server that is to stop goes on serving after `/health/ready` says so, for balancers to notice, in seconds",
     ),
     variable(
+        "DEALGRAPH_JOB_SLOTS",
+        "32",
+        "how many jobs this server does at a time; with `0` none, so that others do them",
+    ),
+    variable(
         "DEALGRAPH_EXPLORER",
         "off",
         "`on` serves the API explorer at `/`",

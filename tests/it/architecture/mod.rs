@@ -7,13 +7,14 @@ use std::{fs, path::Path};
 use source::Source;
 
 /// From the ground up.
-const LAYERS: [&str; 12] = [
+const LAYERS: [&str; 13] = [
     "base",
     "access",
     "platform",
     "db",
     "entity",
     "events",
+    "jobs",
     "graphql",
     "organization",
     "crm",

@@ -16,7 +16,7 @@ use dealgraph::{
 use uuid::Uuid;
 
 /// Kinds of ids; the place in the list is the kind's number.
-pub(super) const KINDS: [&str; 18] = [
+pub(super) const KINDS: [&str; 19] = [
     TenantId::PREFIX,
     UserId::PREFIX,
     TeamId::PREFIX,
@@ -35,6 +35,7 @@ pub(super) const KINDS: [&str; 18] = [
     SessionId::PREFIX,
     AuditEntryId::PREFIX,
     "product",
+    "job",
 ];
 
 /// What all ids of the world begin with.

@@ -32,13 +32,15 @@ pub(crate) const OF_ACCOUNTS: [&str; 21] = [
 ];
 
 /// Mutations of those who run a tenant. Each has tests of its own for what it costs others and whom it notifies.
-pub(crate) const OF_ADMINS: [&str; 20] = [
+pub(crate) const OF_ADMINS: [&str; 22] = [
     "apiKeyCreate",
     "apiKeyRevoke",
     "apiKeyRotate",
     "apiKeyUpdate",
     "invitationResend",
     "invitationRevoke",
+    "jobCancel",
+    "jobRetry",
     "memberInvite",
     "membershipRemove",
     "membershipResume",

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// The tables whose rows belong to tenants. A coverage test holds this list against the catalogue.
-pub(crate) const TENANT_TABLES: [&str; 24] = [
+pub(crate) const TENANT_TABLES: [&str; 27] = [
     "activities",
     "activity_targets",
     "api_keys",
@@ -18,6 +18,9 @@ pub(crate) const TENANT_TABLES: [&str; 24] = [
     "events",
     "idempotency_keys",
     "invitations",
+    "job_queues",
+    "job_schedules",
+    "jobs",
     "leads",
     "memberships",
     "opportunities",
@@ -34,7 +37,7 @@ pub(crate) const TENANT_TABLES: [&str; 24] = [
 ];
 
 /// Statements of the system login that look across tenants, each for a reason.
-const BEYOND_TENANTS: [(&str, &str); 20] = [
+const BEYOND_TENANTS: [(&str, &str); 21] = [
     (
         "DELETE FROM idempotency_keys WHERE claimed_at < ",
         "idempotency: keys of all tenants are forgotten after a day",
@@ -60,8 +63,12 @@ const BEYOND_TENANTS: [(&str, &str); 20] = [
         "audit: whether an id that was refused belongs to another tenant",
     ),
     (
-        WAITING,
-        "placement: whose records are to be moved is looked for in all tenants at once",
+        DUE,
+        "jobs: which tenants have something to do is asked for all of them at once",
+    ),
+    (
+        "DELETE FROM jobs j USING (SELECT o.tenant_id, o.job_id",
+        "jobs: those of all tenants that ended long ago are forgotten",
     ),
     (
         "SELECT t.slug, t.name, t.status, t.created_at, t.delete_after, t.suspended_because, t.plan, (SELECT count(*) FROM memberships",
@@ -117,11 +124,11 @@ const BEYOND_TENANTS: [(&str, &str); 20] = [
     ),
 ];
 
-/// What the server asks by itself every other second.
-const WAITING: &str = "SELECT m.tenant_id, m.user_id, m.updated_at FROM memberships m JOIN tenants t ON t.tenant_id = m.tenant_id WHERE m.moving";
+/// What the server asks by itself every second.
+const DUE: &str = "SELECT q.tenant_id FROM job_queues q JOIN tenant_seq s";
 /// Statements that a server runs by itself every so often, and not for a request.
 const BY_THE_WAY: [&str; 6] = [
-    WAITING,
+    DUE,
     "SELECT s.tenant_id, s.last_seq, app.epoch(",
     "SELECT app.keep_events(",
     "SELECT change_id, tenant_id, user_id, session_id FROM access_changes",

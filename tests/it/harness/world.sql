@@ -135,6 +135,16 @@ INSERT INTO tenant_seq (tenant_id, last_seq, epoch) VALUES (pg_temp.id('tenant',
 INSERT INTO idempotency_keys (tenant_id, author, key_hash, request_hash, claim, claimed_until, claimed_at)
 VALUES (pg_temp.id('tenant', 1), 'user:' || pg_temp.member(1), '', '', pg_temp.id('tenant', 1), pg_temp.at(0), pg_temp.at(0));
 
+INSERT INTO job_queues (tenant_id, due_at) VALUES (pg_temp.id('tenant', 1), 'infinity');
+
+INSERT INTO jobs (tenant_id, job_id, kind, arguments, status, author, visible_to, request_id, created_at, ended_at)
+VALUES (pg_temp.id('tenant', 1), pg_temp.id('job', 1), 'kept' || pg_temp.mark('jobs'), '{}', 'SUCCEEDED', pg_temp.author('jobs'),
+        '|u:' || pg_temp.member(1) || '|', 'arranged', pg_temp.at(0), now());
+
+INSERT INTO job_schedules (tenant_id, schedule_id, name, kind, arguments, cron, time_zone, missed, author, visible_to, created_at)
+VALUES (pg_temp.id('tenant', 1), pg_temp.id('job', 2), 'kept' || pg_temp.mark('job_schedules'), 'kept', '{}', '0 9 * * *', 'UTC',
+        'SKIP', pg_temp.author('job_schedules'), '|u:' || pg_temp.member(1) || '|', pg_temp.at(0));
+
 INSERT INTO events (tenant_id, seq, kind, entity, entity_id, version, record, visible_after, actor, request_id, occurred_at)
 VALUES (pg_temp.id('tenant', 1), 1, 'CREATED', 'company', pg_temp.id('company', 1), 1, '{}', '|', 'user:' || pg_temp.member(1),
         'arranged' || pg_temp.mark('events'), pg_temp.at(0));

@@ -15,11 +15,13 @@ const ROWS: usize = 4;
 const LONGEST: usize = 14_000;
 
 /// Tables that no field shows.
-const UNSHOWN: [&str; 6] = [
+const UNSHOWN: [&str; 8] = [
     "activity_targets",
     "business_figure_positions",
     "events",
     "idempotency_keys",
+    "job_queues",
+    "job_schedules",
     "tenant_seq",
     "opportunity_users",
 ];

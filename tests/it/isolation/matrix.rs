@@ -86,6 +86,7 @@ fn the_world_and_the_matrix_cover_every_table() {
             "activity_targets",
             "business_figure_positions",
             "idempotency_keys",
+            "job_queues",
             "tenant_seq",
         ];
         for table in &tables {

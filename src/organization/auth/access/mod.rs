@@ -17,6 +17,7 @@
 //! Per change one statement for each subject that is affected, at its next request. [`Access::changed`] sleeps until
 //! there may be a change, or the heartbeat of polls is lost.
 
+mod authority;
 mod change_feed;
 mod last_use;
 mod poller;

@@ -1,12 +1,12 @@
 //! Ownership propagation: the records of a member who leaves go to the successor, and those of a member who changes
 //! teams follow into the new team's path.
 //!
-//! A membership whose `moving` is set has records to reassign. The request that set it begins, and the background task
-//! of any server continues, in small transactions through the domains' own verbs, so that dependent rows follow and
+//! A membership whose `moving` is set has records to reassign. The request that set it begins, and a job
+//! continues, in small transactions through the domains' own verbs, so that dependent rows follow and
 //! every change emits its event. No progress is stored: the records with a wrong owner or team path are those that
 //! remain. So it may be interrupted anywhere, and two servers that work on the same member do no harm.
 
-mod background;
+mod job;
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use chrono::TimeDelta;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-pub use background::run;
+pub(super) use job::enqueue;
+pub use job::{ReassignRecords, ReassignmentHandler};
 
 use super::{Member, MembershipStatus, store};
 use crate::{
@@ -30,7 +31,7 @@ use crate::{
     entity::{IdPage, OwnedKind, OwnedKinds},
 };
 
-/// How long a request reassigns records before it leaves the rest to the background task.
+/// How long a request reassigns records before it leaves the rest to the job.
 pub const REQUEST_TIME: Duration = Duration::from_secs(3);
 /// Records per transaction.
 const BATCH: i64 = 25;

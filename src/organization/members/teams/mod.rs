@@ -2,7 +2,7 @@
 
 mod store;
 
-use super::{Member, Team, grant, provision::segment, store as members};
+use super::{Member, Team, grant, provision::segment, reassignment, store as members};
 use crate::{
     base::{
         error::{Error, Result},
@@ -141,6 +141,7 @@ async fn follow(tx: &mut Tx, before: &Team, after: &Team) -> Result<Vec<UserId>>
     let tenant = tx.tenant();
     auth::publish_access_change(tx, AccessChange::Tenant(tenant)).await?;
     for member in &members {
+        reassignment::enqueue(tx, member.user_id).await?;
         let mut was = member.clone();
         was.team_path = member
             .team_path

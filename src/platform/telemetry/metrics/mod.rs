@@ -27,6 +27,7 @@ mod database;
 mod figures;
 mod graphql;
 mod http;
+mod jobs;
 mod live;
 mod process;
 mod redis_commands;
@@ -42,6 +43,7 @@ pub use database::{DatabaseMetrics, Pool, PoolUse};
 pub use figures::{Figure, Figures};
 pub use graphql::GraphqlMetrics;
 pub use http::HttpMetrics;
+pub use jobs::JobMetrics;
 pub use live::LiveMetrics;
 pub(in crate::platform) use redis_commands::CommandEnd;
 pub use redis_commands::RedisMetrics;
@@ -64,6 +66,7 @@ pub struct Metrics {
     pub redis: RedisMetrics,
     pub cache: CacheMetrics,
     pub live: LiveMetrics,
+    pub jobs: JobMetrics,
     pub connections: ConnectionMetrics,
     pub service: ServiceMetrics,
     pub figures: Figures,
@@ -83,6 +86,7 @@ impl Default for Metrics {
             redis: RedisMetrics::register(ours),
             cache: CacheMetrics::register(ours),
             live: LiveMetrics::register(ours),
+            jobs: JobMetrics::register(ours),
             connections: ConnectionMetrics::register(ours),
             service: ServiceMetrics::register(ours),
             figures: Figures::register(ours),
