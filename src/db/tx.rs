@@ -6,6 +6,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use super::Statements;
 use crate::{
@@ -56,6 +57,7 @@ impl ReadTx {
 pub struct Tx {
     reads: ReadTx,
     pending: Pending,
+    subject: Option<(&'static str, Uuid)>,
 }
 
 impl Tx {
@@ -63,7 +65,14 @@ impl Tx {
         Self {
             reads,
             pending: Pending::default(),
+            subject: None,
         }
+    }
+
+    /// Notes the record that the mutation's answer is made of, by its kind and id: an idempotency key remembers it, so
+    /// that the answer can be rebuilt.
+    pub(crate) fn note_subject(&mut self, subject: Option<(&'static str, Uuid)>) {
+        self.subject = subject;
     }
 
     /// In whose name changes are recorded.
@@ -94,9 +103,11 @@ impl Tx {
         self.pending.entries.push(entry);
     }
 
-    /// The first event of those that are to be told.
-    pub(super) fn first_event(&self) -> Option<&Event> {
-        self.pending.events.first()
+    /// The record that this is about: the answer's, else that of the first event.
+    pub(super) fn subject(&self) -> Option<(&'static str, Uuid)> {
+        let first = self.pending.events.first();
+        self.subject
+            .or_else(|| first.map(|event| (event.entity, event.id)))
     }
 
     /// Whether anything is to be told or audited.
