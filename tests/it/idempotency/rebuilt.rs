@@ -1,7 +1,10 @@
 //! A server that dies between its commit and the keeping of its answer: the next request under the key gets the answer,
 //! made anew from the record, and nothing is written. For every mutation of the schema.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use dealgraph::api::http::WITHOUT_KEY;
 use serde_json::{Value, json};
@@ -9,6 +12,7 @@ use serde_json::{Value, json};
 use super::{Caller, arrange, code, contacts, servers, token};
 use crate::{
     budgets::{Mutations, completed},
+    defaults::child::{Child, PATIENCE},
     harness::{A, Schema, Who, World, global_id, test},
 };
 
@@ -203,6 +207,69 @@ fn what_the_database_did_not_answer_at_its_commit_is_found_out_by_what_is_commit
         here.stop().await;
         there.stop().await;
     });
+}
+
+#[test]
+fn a_server_that_is_killed_before_it_has_answered_is_answered_for_by_another_one() {
+    test(async |world: &World| {
+        let dying = Child::serve(world, &[]).await;
+        let (here, there) = servers(world).await;
+        let caller = Caller {
+            server: &here,
+            token: token(world, A, Who::Admin),
+        };
+        // What it wrote is committed, and the answer is never kept.
+        for sql in [
+            "CREATE FUNCTION public.hold_up() RETURNS trigger LANGUAGE plpgsql AS \
+             'BEGIN PERFORM pg_sleep(60); RETURN NEW; END'",
+            "CREATE TRIGGER hold_up BEFORE UPDATE ON idempotency_keys FOR EACH ROW \
+             WHEN (NEW.answer IS NOT NULL) EXECUTE FUNCTION public.hold_up()",
+        ] {
+            arrange(world, sql).await;
+        }
+        let body = caller.creation("Killed");
+        let request = dying.http().post(dying.url()).json(&body);
+        let request = request.header("idempotency-key", "killed");
+        tokio::select! {
+            reply = dying.send(request) => panic!("it was answered {reply:?}"),
+            () = sleeps(world) => {}
+        }
+        dying.kill().await;
+        arrange(world, "DROP TRIGGER hold_up ON idempotency_keys").await;
+        assert_eq!(contacts(world, "Killed").await, 1);
+        // The claim of the one that died lasts as long as it might have worked.
+        let until = tokio::time::Instant::now() + PATIENCE;
+        let (status, is_replayed, answer) = loop {
+            let answered = caller.send("killed", &body).await;
+            if answered.0 != 409 || tokio::time::Instant::now() > until {
+                break answered;
+            }
+            assert_eq!(code(&answered.2), "IDEMPOTENCY_IN_PROGRESS");
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        };
+        assert_eq!((status, is_replayed), (200, true), "{answer}");
+        let contact = &answer["data"]["contactCreate"]["contact"];
+        assert_eq!(contact["lastName"], "Killed", "{answer}");
+        assert_eq!(contacts(world, "Killed").await, 1);
+        here.stop().await;
+        there.stop().await;
+    });
+}
+
+/// Waits until Postgres sleeps in the middle of a statement of this database.
+async fn sleeps(world: &World) {
+    let mut superuser = world.database.superuser().await;
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()";
+    loop {
+        let count: i64 = sqlx::query_scalar(sql)
+            .fetch_one(&mut superuser)
+            .await
+            .expect("a count");
+        if count > 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[test]
