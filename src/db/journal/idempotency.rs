@@ -118,7 +118,7 @@ pub async fn claim(tx: &mut Tx, key: IdempotencyKey, lease: TimeDelta) -> Result
     let sql = sql.bind(claim.claim).push(", ").bind(now);
     let sql = sql
         .push(", now() + ")
-        .bind(lease.clone())
+        .bind(lease)
         .push(
             ") ON CONFLICT (tenant_id, author, key_hash) DO UPDATE SET request_hash = excluded.request_hash, \
              claim = excluded.claim, claimed_until = excluded.claimed_until, claimed_at = excluded.claimed_at, \
