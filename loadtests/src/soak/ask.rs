@@ -6,7 +6,7 @@ use hyper::{StatusCode, http::response::Parts};
 use serde_json::{Value as Json, json};
 use tokio::time::timeout;
 
-use super::history::Ending;
+use super::{history::Ending, readers::EARLY};
 use crate::{
     Outcome,
     client::{Connection, Question},
@@ -160,6 +160,10 @@ fn judge(status: StatusCode, answer: &Json, act: &str) -> Answer {
         .flatten()
         .map(code)
         .collect();
+    let message = answer["errors"][0]["message"].as_str().unwrap_or_default();
+    if message.starts_with(EARLY) {
+        return Answer::vague("a token of the future".to_owned());
+    }
     if status.is_server_error() || errors.iter().any(|code| VAGUE.contains(&code.as_str())) {
         return Answer::vague(format!("{status} {}", errors.join(" ")));
     }

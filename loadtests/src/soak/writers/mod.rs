@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -102,7 +103,14 @@ impl Writer {
                 let mut book = self.desk.book();
                 invent::invent(&mut self.dice, &self.desk.tenant, &mut book, self.author)
             };
-            self.carry_out(invented).await?;
+            let ending = self.carry_out(invented).await?;
+            if let Ending::Unknown(why) = &ending
+                && self.desk.plan.crowd() > 0
+            {
+                let what = format!("a request failed while servers were replaced: {why}");
+                self.desk.stats.complain(what);
+            }
+            sleep(self.desk.plan.rest()).await;
         }
         Ok(self.writes)
     }
@@ -153,7 +161,7 @@ impl Writer {
     }
 
     async fn pause(&mut self) {
-        tokio::time::sleep(Duration::from_millis(self.dice.u64(20..200))).await;
+        sleep(Duration::from_millis(self.dice.u64(20..200))).await;
     }
 
     fn next_request(&mut self) -> (String, Duration) {
