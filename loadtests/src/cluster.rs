@@ -32,7 +32,10 @@ use nix::{
 use sqlx::{
     AssertSqlSafe, Connection as _, Executor as _, PgConnection, postgres::PgConnectOptions,
 };
-use tokio::{process::Command, time::timeout};
+use tokio::{
+    process::Command,
+    time::{Instant, sleep, timeout},
+};
 use uuid::Uuid;
 
 use crate::{Options, Outcome, say};
@@ -42,6 +45,8 @@ pub(crate) const DATABASE: &str = "dealgraph";
 /// All of the data fits, so that what is measured is not the disk.
 const SHARED_BUFFERS: &str = "1GB";
 
+/// How long a PgBouncer keeps logins from a Postgres that is back, and some more.
+const LOGIN_PATIENCE: Duration = Duration::from_secs(30);
 /// How long one looks whether a process has ended.
 const MOMENT: Duration = Duration::from_millis(5);
 
@@ -124,6 +129,31 @@ impl Cluster {
         let ended = timeout(MOMENT, self.postgres.wait_died()).await.is_ok();
         if ended {
             self.postgres = Postgres::start(&self.data, &self.postgres_options, &|_| {}).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until a server could connect: a PgBouncer that has found Postgres away tries again only after a while.
+    pub(crate) async fn takes_servers(&self) -> Outcome<()> {
+        if self.bouncer.is_none() {
+            return Ok(());
+        }
+        let until = Instant::now() + LOGIN_PATIENCE;
+        // It keeps account of each login by itself.
+        for login in ["dealgraph_app", "dealgraph_system"] {
+            let login: PgConnectOptions = self.server_url(login)?.parse()?;
+            // As the product connects: a PgBouncer refuses the parameter.
+            let login = login.extra_float_digits(None);
+            let ask = async || {
+                let mut connection = PgConnection::connect_with(&login).await?;
+                connection.execute("SELECT 1").await
+            };
+            while let Err(error) = ask().await {
+                if Instant::now() > until {
+                    return Err(error.into());
+                }
+                sleep(Duration::from_millis(100)).await;
+            }
         }
         Ok(())
     }

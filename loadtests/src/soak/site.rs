@@ -183,6 +183,7 @@ impl Site {
             if let Some(wires) = self.wires.get(server) {
                 wires.mend();
             }
+            self.cluster.takes_servers().await?;
             let started = Server::launch(&self.cluster, &self.launches[server]).await?;
             self.servers[server] = Some(started);
         }
