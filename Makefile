@@ -10,7 +10,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 # The server, with the features of libraries that the whole workspace asks for: the load tests find them built.
 SERVER = cargo build --release --locked --workspace --bin dealgraph
 
-.PHONY: run help test test-pooled bench bench-live bench-peers bench-sizes soak chaos fuzz check fmt clippy deny sbom helm observe \
+.PHONY: run help test test-pooled bench bench-live bench-peers bench-sizes soak chaos rolling fuzz check fmt clippy deny sbom helm observe \
 	packaging clean-data
 
 # Runs Dealgraph with a Postgres and a Redis of its own, after installing what is missing. The shell gives
@@ -50,9 +50,16 @@ soak: ## kills servers, Redis and Postgres under load, and checks what everybody
 
 # The same for a minute with everything else that machines, disks and networks do: make chaos ARGS="--seconds 300 --seed 7"
 chaos: ## all that can happen to servers, Redis and Postgres, under load
-	@sh .ci/bootstrap run
+	@sh .ci/bootstrap chaos
 	cargo build --release --locked --workspace
 	@exec "$${CARGO_TARGET_DIR:-target}/release/dealgraph-loadtests" chaos $(ARGS)
+
+# Replaces two servers in turns behind HAProxy for a minute, with 2,000 sockets and writers, none of whom is to notice:
+# make rolling ARGS="--sockets 5000 --seconds 300"
+rolling: ## servers replaced in turns behind HAProxy under load and 2,000 sockets
+	@sh .ci/bootstrap chaos
+	cargo build --release --locked --workspace
+	@exec "$${CARGO_TARGET_DIR:-target}/release/dealgraph-loadtests" rolling $(ARGS)
 
 # Sends what schemathesis makes of the schema, as every role, to a server of its own, and fails over a fault of the server or
 # anything of another tenant. Needs Python 3.11. Takes some three minutes: make fuzz ARGS="--cases 20000 --seed 7"

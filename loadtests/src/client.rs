@@ -11,6 +11,7 @@ use hyper::{
     Method, Request, StatusCode,
     client::conn::http1::{SendRequest, handshake},
     header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue},
+    http::response::Parts,
 };
 use hyper_util::rt::TokioIo;
 use memchr::memmem::Finder;
@@ -125,6 +126,12 @@ impl Connection {
 
     /// Asks and reads the answer to its end, whatever it is.
     pub(crate) async fn exchange(&mut self, question: &Question) -> Outcome<(StatusCode, Bytes)> {
+        let (head, body) = self.exchange_all(question).await?;
+        Ok((head.status, body))
+    }
+
+    /// The same with the answer's headers.
+    pub(crate) async fn exchange_all(&mut self, question: &Question) -> Outcome<(Parts, Bytes)> {
         let mut request = Request::builder()
             .method(Method::POST)
             .uri("/graphql")
@@ -149,9 +156,8 @@ impl Connection {
         }
         self.sender.ready().await?;
         let response = self.sender.send_request(request).await?;
-        let status = response.status();
-        let body = response.into_body().collect().await?.to_bytes();
-        Ok((status, body))
+        let (head, body) = response.into_parts();
+        Ok((head, body.collect().await?.to_bytes()))
     }
 }
 

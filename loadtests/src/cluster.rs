@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use dealgraph::{
@@ -31,6 +32,10 @@ use nix::{
 use sqlx::{
     AssertSqlSafe, Connection as _, Executor as _, PgConnection, postgres::PgConnectOptions,
 };
+use tokio::{
+    process::Command,
+    time::{Instant, sleep, timeout},
+};
 use uuid::Uuid;
 
 use crate::{Options, Outcome, say};
@@ -39,6 +44,11 @@ use crate::{Options, Outcome, say};
 pub(crate) const DATABASE: &str = "dealgraph";
 /// All of the data fits, so that what is measured is not the disk.
 const SHARED_BUFFERS: &str = "1GB";
+
+/// How long a PgBouncer keeps logins from a Postgres that is back, and some more.
+const LOGIN_PATIENCE: Duration = Duration::from_secs(30);
+/// How long one looks whether a process has ended.
+const MOMENT: Duration = Duration::from_millis(5);
 
 /// Connections to Postgres for each login at a PgBouncer: fewer than two servers have.
 const BOUNCED: u32 = 12;
@@ -110,6 +120,65 @@ impl Cluster {
     pub(crate) async fn restart_postgres(&mut self, signal: Signal) -> Outcome<()> {
         end(self.postgres.pid(), signal)?;
         _ = self.postgres.wait_died().await;
+        self.postgres = Postgres::start(&self.data, &self.postgres_options, &|_| {}).await?;
+        Ok(())
+    }
+
+    /// Starts Postgres if it has ended by itself, as it does when there is no room for its log.
+    pub(crate) async fn revive_postgres(&mut self) -> Outcome<()> {
+        let ended = timeout(MOMENT, self.postgres.wait_died()).await.is_ok();
+        if ended {
+            self.postgres = Postgres::start(&self.data, &self.postgres_options, &|_| {}).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until a server could connect: a PgBouncer that has found Postgres away tries again only after a while.
+    pub(crate) async fn takes_servers(&self) -> Outcome<()> {
+        if self.bouncer.is_none() {
+            return Ok(());
+        }
+        let until = Instant::now() + LOGIN_PATIENCE;
+        // It keeps account of each login by itself.
+        for login in ["dealgraph_app", "dealgraph_system"] {
+            let login: PgConnectOptions = self.server_url(login)?.parse()?;
+            // As the product connects: a PgBouncer refuses the parameter.
+            let login = login.extra_float_digits(None);
+            let ask = async || {
+                let mut connection = PgConnection::connect_with(&login).await?;
+                connection.execute("SELECT 1").await
+            };
+            while let Err(error) = ask().await {
+                if Instant::now() > until {
+                    return Err(error.into());
+                }
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves the write-ahead log to a folder, with Postgres at rest meanwhile.
+    pub(crate) async fn move_log(&mut self, to: &Path) -> Outcome<()> {
+        let mut database = self.superuser_of("postgres").await?;
+        let folder: String = sqlx::query_scalar("SHOW data_directory")
+            .fetch_one(&mut database)
+            .await?;
+        database.close().await?;
+        end(self.postgres.pid(), Signal::SIGINT)?;
+        _ = self.postgres.wait_died().await;
+        let log = Path::new(&folder).join("pg_wal");
+        let copied = Command::new("cp")
+            .arg("-a")
+            .arg(log.join("."))
+            .arg(to)
+            .status()
+            .await?;
+        if !copied.success() {
+            return Err("the write-ahead log can't be moved".into());
+        }
+        std::fs::remove_dir_all(&log)?;
+        std::os::unix::fs::symlink(to, &log)?;
         self.postgres = Postgres::start(&self.data, &self.postgres_options, &|_| {}).await?;
         Ok(())
     }

@@ -43,7 +43,7 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 struct Options {
     #[command(subcommand)]
     what: Option<What>,
-    /// For how many seconds there is load, all rounds together: 120 for measuring, 300 for the soak, 60 for chaos.
+    /// For how many seconds there is load, all rounds together: 120 for measuring, 300 for the soak, 60 for chaos and rolling.
     #[arg(long, global = true, value_parser = clap::value_parser!(u64).range(20..=3600))]
     seconds: Option<u64>,
     /// How often each workload is measured; the medians count.
@@ -105,6 +105,15 @@ enum What {
     /// The same with more faults: processes that stand still, wires that delay and cut, a full disk, locks, migrations; half
     /// of the writers ask under idempotency keys until they are answered.
     Chaos(soak::Options),
+    /// Whether anybody notices that servers are replaced in turns behind `HAProxy`: no request fails, and every subscriber
+    /// receives everything once, in order.
+    Rolling {
+        #[command(flatten)]
+        soak: soak::Options,
+        /// Sockets that are open meanwhile.
+        #[arg(long, default_value_t = 2_000)]
+        sockets: usize,
+    },
     /// Subscriptions: one event to many, many a second, memory, statements, and what events cost writers.
     Live {
         /// Sockets that are open at the same time, here and at the bare server each.
@@ -159,6 +168,7 @@ async fn run(options: Options) -> Outcome<()> {
     let soak = match options.what {
         Some(What::Soak(soak)) => Some((soak, soak::Plan::Soak)),
         Some(What::Chaos(soak)) => Some((soak, soak::Plan::Chaos)),
+        Some(What::Rolling { soak, sockets }) => Some((soak, soak::Plan::Rolling(sockets))),
         _ => None,
     };
     if let Some((soak, plan)) = soak {
@@ -203,7 +213,7 @@ async fn measure_what(options: &Options, cluster: &Cluster) -> Outcome<()> {
         Some(What::Price { seed, each }) => price::run(options, cluster, (seed, each)).await,
         Some(What::Kept) => kept::run(options, cluster).await,
         Some(What::Sizes { deals }) => sizes::run(options, cluster, deals).await,
-        Some(What::Soak(_) | What::Chaos(_)) => Ok(()),
+        Some(What::Soak(_) | What::Chaos(_) | What::Rolling { .. }) => Ok(()),
         Some(What::Live { sockets }) => live::run(options, cluster, sockets).await,
     }
 }

@@ -82,6 +82,9 @@ pub enum Error {
     /// Another request with the same idempotency key has taken over.
     #[error("another request with this idempotency key has taken over, ask again for its answer")]
     TakenOver,
+    /// It was done before under the same idempotency key, and what it was answered can't be had again.
+    #[error("this was done before and will not be done again, but its answer is lost: {0}")]
+    AnswerLost(&'static str),
     /// A fault of ours. The source goes to the log only.
     #[error("an internal error occurred")]
     Internal(Arc<dyn std::error::Error + Send + Sync>),
@@ -158,6 +161,7 @@ impl Error {
             Self::TimedOut => "TIMEOUT",
             Self::Unavailable(_) | Self::Collided => "UNAVAILABLE",
             Self::TakenOver => "IDEMPOTENCY_IN_PROGRESS",
+            Self::AnswerLost(_) => "IDEMPOTENCY_ANSWER_LOST",
             Self::Internal(_) => "INTERNAL",
         }
     }

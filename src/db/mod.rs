@@ -263,21 +263,34 @@ impl Db {
             Standing::Suspended => return Err(Error::TenantSuspended),
             Standing::Deleting => return Err(Error::TenantDeleting),
         }
+        if let Some(request) = origin
+            .work
+            .as_ref()
+            .filter(|work| work.to_rebuild().is_some())
+        {
+            return Err(request.note_lost(journal::idempotency::READ));
+        }
         let settings = format!("{}{}", actor.settings(), actor.writing());
         let statements = self.begin_for(actor, Mode::Change, settings).await?;
         let reads = ReadTx::new(statements, Arc::clone(actor), self.clock.now());
         let mut tx = Tx::new(reads, origin);
         let done = work(&mut tx).await?;
-        if let Some(request) = origin.work.as_ref().filter(|_| tx.has_pending()) {
+        let request = origin.work.as_ref().filter(|_| tx.has_pending());
+        if let Some(request) = request {
             // A worker that goes on in the actor's name has no part in the request's key.
             if let Some(claim) = request.claim.as_ref().filter(|claim| claim.is_of(&tx)) {
                 journal::idempotency::note_written(&mut tx, claim).await?;
             }
-            request.note_written();
         }
         let seq = journal::append(&mut tx, origin).await?;
         let has_enqueued = tx.first_due().is_some();
+        if let Some(request) = request {
+            request.note_committing();
+        }
         tx.commit().await?;
+        if let Some(request) = request {
+            request.note_committed();
+        }
         if has_enqueued {
             self.hints.wake_workers();
         }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use super::Statements;
 use crate::{
@@ -59,6 +60,7 @@ pub struct Tx {
     pending: Pending,
     first_due: Option<FirstDue>,
     request_id: String,
+    subject: Option<(&'static str, Uuid)>,
 }
 
 impl Tx {
@@ -68,7 +70,14 @@ impl Tx {
             pending: Pending::default(),
             first_due: None,
             request_id: origin.request_id.clone(),
+            subject: None,
         }
+    }
+
+    /// Notes the record that the mutation's answer is made of, by its kind and id: an idempotency key remembers it, so
+    /// that the answer can be rebuilt.
+    pub(crate) fn note_subject(&mut self, subject: Option<(&'static str, Uuid)>) {
+        self.subject = subject;
     }
 
     /// In whose name changes are recorded.
@@ -116,9 +125,11 @@ impl Tx {
         self.first_due
     }
 
-    /// The first event of those that are to be told.
-    pub(super) fn first_event(&self) -> Option<&Event> {
-        self.pending.events.first()
+    /// The record that this is about: the answer's, else that of the first event.
+    pub(super) fn subject(&self) -> Option<(&'static str, Uuid)> {
+        let first = self.pending.events.first();
+        self.subject
+            .or_else(|| first.map(|event| (event.entity, event.id)))
     }
 
     /// Whether anything is to be told or audited.

@@ -5,6 +5,7 @@
 //! watched here, which reads the log once for all subscribers. [`Watched::relevance`] decides which of them is notified
 //! of what. [`VersionReader`] shows whether anything has changed without reading the log.
 
+mod anew;
 mod bus;
 mod cursor;
 mod feed;
@@ -13,6 +14,7 @@ mod logged;
 mod relevance;
 mod versions;
 
+pub use anew::begin_anew;
 pub use bus::redis_answers;
 pub use cursor::{BadCursor, Epoch, EventCursor};
 pub use feed::{Feed, FeedError};

@@ -12,13 +12,14 @@ use super::{
     loaders::Loaders,
     meter::{Meter, READ_FOR_WRITTEN},
     projection::RowCache,
+    written::Written,
 };
 use crate::{
     access::{Actor, Sensitivity},
     base::error::{Error, Result},
     db::{
         Db, ReadSession, ReadTx, Tx,
-        journal::{Origin, Recorder},
+        journal::{Committed, Origin, Recorder, RequestWork},
         list::{Count, ListQuery, Page, Record, Relation},
     },
 };
@@ -120,15 +121,27 @@ impl RequestContext {
 
     /// Runs one writing transaction. What is read after it is read from a fresh snapshot.
     ///
+    /// Of a mutation that is committed already under its idempotency key nothing is run: what `work` came to is taken from
+    /// the record as it is now.
+    ///
     /// # Errors
-    /// What `work` fails with, or the database.
-    pub async fn write<T>(&self, work: impl AsyncFnOnce(&mut Tx) -> Result<T>) -> Result<T> {
+    /// What `work` fails with, or the database; [`Error::AnswerLost`] for what is handed out only once.
+    pub async fn write<T: Written>(
+        &self,
+        work: impl AsyncFnOnce(&mut Tx) -> Result<T>,
+    ) -> Result<T> {
         self.session.refresh().await;
         self.loaders.forget();
         self.row_cache.forget();
+        if let Some(request) = self.origin.work.as_ref()
+            && let Some(committed) = request.to_rebuild()
+        {
+            return self.rebuild(request, committed).await;
+        }
         let counted = async |tx: &mut Tx| {
             let done = work(tx).await;
             self.written.fetch_add(tx.count(), Ordering::Relaxed);
+            tx.note_subject(done.as_ref().ok().and_then(T::subject));
             done
         };
         let written = self.db.write(&self.actor, &self.origin, counted).await;
@@ -138,6 +151,22 @@ impl RequestContext {
             _ => {}
         }
         written
+    }
+
+    /// What a committed unit of work came to, read as one that writes reads it.
+    async fn rebuild<T: Written>(&self, request: &RequestWork, committed: &Committed) -> Result<T> {
+        let origin = Origin {
+            work: None,
+            ..self.origin.clone()
+        };
+        let subject = committed.subject.as_ref();
+        let read = async |tx: &mut Tx| {
+            let read = T::rebuild(tx, subject.map(|(kind, id)| (kind.as_str(), *id))).await;
+            self.written.fetch_add(tx.count(), Ordering::Relaxed);
+            read
+        };
+        let rebuilt = self.db.write(&self.actor, &origin, read).await?;
+        rebuilt.ok_or_else(|| request.note_lost(T::LOST))
     }
 
     /// Notes that something was asked for that is not there.

@@ -16,6 +16,7 @@ pub(crate) mod projection;
 mod rate_limit;
 pub mod scalars;
 pub mod subscription;
+mod written;
 
 pub use can::RecordRights;
 pub use connection::{Connection, ListArgs, Listing, page_request};
@@ -26,3 +27,4 @@ pub use errors::{DeletePayload, UserError, answer};
 pub use filters::Filter;
 pub use loaders::Batch;
 pub use rate_limit::{Balances, RateLimit};
+pub use written::Written;

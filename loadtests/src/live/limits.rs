@@ -5,7 +5,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use crate::Outcome;
 
 /// Takes as many open files as may be, for this process and those it starts; answers how many.
-pub(super) fn raise_open_files() -> Outcome<u64> {
+pub(crate) fn raise_open_files() -> Outcome<u64> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     if soft < hard {
         setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;

@@ -14,7 +14,7 @@ mod fan_out;
 mod happened;
 mod helper;
 mod idle;
-mod limits;
+pub(crate) mod limits;
 mod listener;
 mod outbox;
 mod per_event;

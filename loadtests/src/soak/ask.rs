@@ -2,11 +2,11 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use hyper::StatusCode;
+use hyper::{StatusCode, http::response::Parts};
 use serde_json::{Value as Json, json};
 use tokio::time::timeout;
 
-use super::history::Ending;
+use super::{history::Ending, readers::EARLY};
 use crate::{
     Outcome,
     client::{Connection, Question},
@@ -17,6 +17,11 @@ pub(crate) type Addresses = std::sync::Arc<[SocketAddr]>;
 
 /// Longer than a server takes for anything.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// On an answer that was made anew from the record.
+const REBUILT: &str = "idempotency-rebuilt";
+/// What can't be made anew.
+const LOST: &str = "IDEMPOTENCY_ANSWER_LOST";
 
 /// Codes of answers that do not say whether the write was done.
 const VAGUE: [&str; 4] = [
@@ -38,6 +43,8 @@ pub(crate) struct Asker {
 pub(crate) struct Answer {
     pub(crate) ending: Ending,
     pub(crate) payload: Json,
+    /// Whether it shows the record as it is now, since the server that wrote died before it had answered.
+    pub(crate) is_rebuilt: bool,
 }
 
 impl Asker {
@@ -66,7 +73,8 @@ impl Asker {
         variables: &Json,
     ) -> Outcome<(StatusCode, Json)> {
         let question = Question::new(&self.token, document, variables)?;
-        self.exchange(&question).await
+        let (head, answer) = self.exchange(&question).await?;
+        Ok((head.status, answer))
     }
 
     /// Runs a mutation under the name of its request, which is its idempotency key too if it `is_keyed`. What is `shown`
@@ -94,7 +102,10 @@ impl Asker {
         }
         let exchanged = self.exchange(&question).await;
         Ok(match exchanged {
-            Ok((status, answer)) => judge(status, &answer, act),
+            Ok((head, answer)) => Answer {
+                is_rebuilt: head.headers.contains_key(REBUILT),
+                ..judge(head.status, &answer, act)
+            },
             Err(error) => Answer::vague(format!("cut off: {error}")),
         })
     }
@@ -111,18 +122,18 @@ impl Asker {
         Err("no server runs".into())
     }
 
-    async fn exchange(&mut self, question: &Question) -> Outcome<(StatusCode, Json)> {
+    async fn exchange(&mut self, question: &Question) -> Outcome<(Parts, Json)> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.connect().await?,
         };
-        let exchanged = timeout(PATIENCE, connection.exchange(question)).await;
-        let (status, body) = exchanged.map_err(|_| "no answer came")??;
+        let exchanged = timeout(PATIENCE, connection.exchange_all(question)).await;
+        let (head, body) = exchanged.map_err(|_| "no answer came")??;
         // Now and then the other server is asked.
         if self.dice.u8(..) > 8 {
             self.connection = Some(connection);
         }
-        Ok((status, serde_json::from_slice(&body)?))
+        Ok((head, serde_json::from_slice(&body)?))
     }
 }
 
@@ -131,6 +142,7 @@ impl Answer {
         Self {
             ending: Ending::Unknown(why),
             payload: Json::Null,
+            is_rebuilt: false,
         }
     }
 }
@@ -148,6 +160,10 @@ fn judge(status: StatusCode, answer: &Json, act: &str) -> Answer {
         .flatten()
         .map(code)
         .collect();
+    let message = answer["errors"][0]["message"].as_str().unwrap_or_default();
+    if message.starts_with(EARLY) {
+        return Answer::vague("a token of the future".to_owned());
+    }
     if status.is_server_error() || errors.iter().any(|code| VAGUE.contains(&code.as_str())) {
         return Answer::vague(format!("{status} {}", errors.join(" ")));
     }
@@ -156,8 +172,8 @@ fn judge(status: StatusCode, answer: &Json, act: &str) -> Answer {
         .as_array()
         .and_then(|errors| errors.first());
     let ending = match (errors.first(), refused) {
-        // The server died between the write and its answer.
-        (Some(code), _) if code == "IDEMPOTENCY_ANSWER_LOST" => Ending::Done(None),
+        // The server died between the write and its answer, and the record is gone since or passed to others.
+        (Some(code), _) if code == LOST => Ending::Lost,
         (Some(code), _) => Ending::Refused(code.clone()),
         (None, Some(error)) => {
             Ending::Refused(error["code"].as_str().unwrap_or_default().to_owned())
@@ -168,5 +184,6 @@ fn judge(status: StatusCode, answer: &Json, act: &str) -> Answer {
     Answer {
         ending,
         payload: payload.clone(),
+        is_rebuilt: false,
     }
 }

@@ -1,7 +1,8 @@
-//! A disk of the database's own that can become full: a file system in memory, which root can mount and shrink.
+//! Disks of the database's own that can become full: file systems in memory, which root can mount and shrink.
 
 use std::{
-    os::unix::fs::{MetadataExt as _, chown},
+    fs::{Metadata, Permissions},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -20,30 +21,28 @@ const ROOM: &str = "size=4g";
 /// What is left of it when it is full, which is used in a moment.
 const SLACK: u64 = 64 << 10;
 const ATTEMPTS: usize = 10;
-/// Begins the name of its folder; the process comes after it.
+/// Begins the name of its folder; what is on it and the process come after it.
 const NAME: &str = "dealgraph-disk-";
 
-/// The disk of the database. Dropping it takes it away, once nobody has files on it.
-pub(crate) struct Disk {
-    place: PathBuf,
+/// The disks of the database: of its tables, and of its write-ahead log.
+pub(crate) struct Disks {
+    pub(crate) data: Disk,
+    pub(crate) log: Disk,
 }
 
-impl Disk {
-    /// Moves the database to a disk of its own; none where that can't be.
-    pub(crate) async fn under(cluster: &Cluster) -> Outcome<Option<Self>> {
-        let (sockets, _) = cluster.socket()?;
+impl Disks {
+    /// Moves the database and its log to disks of their own; none where that can't be.
+    pub(crate) async fn under(cluster: &mut Cluster) -> Outcome<Option<Self>> {
         remove_leftovers()?;
-        let place = std::env::temp_dir().join(format!("{NAME}{}", std::process::id()));
-        std::fs::create_dir_all(&place)?;
-        if let Err(why) = run("mount", &["-t", "tmpfs", "-o", ROOM, "tmpfs"], &place) {
-            say(&format!("the disk will not become full: {why}"));
-            return Ok(None);
-        }
-        let disk = Self { place };
+        let (sockets, _) = cluster.socket()?;
         let owner = std::fs::metadata(&sockets)?;
-        chown(&disk.place, Some(owner.uid()), Some(owner.gid()))?;
+        let mount = |what| Disk::mount(what, &owner);
+        let (Some(data), Some(log)) = (mount("data")?, mount("log")?) else {
+            return Ok(None);
+        };
+        cluster.move_log(&log.place).await?;
         let mut database = cluster.superuser_of("postgres").await?;
-        let place = disk.place.display();
+        let place = data.place.display();
         let made = database.execute(AssertSqlSafe(format!(
             "CREATE TABLESPACE small LOCATION '{place}'"
         )));
@@ -56,7 +55,34 @@ impl Disk {
                 "ALTER DATABASE {DATABASE} SET TABLESPACE small"
             )))
             .await?;
-        Ok(Some(disk))
+        Ok(Some(Self { data, log }))
+    }
+
+    /// Makes room again on both.
+    pub(crate) fn clear(&self) -> Outcome<()> {
+        self.data.clear()?;
+        self.log.clear()
+    }
+}
+
+/// A disk. Dropping it takes it away, once nobody has files on it.
+pub(crate) struct Disk {
+    place: PathBuf,
+}
+
+impl Disk {
+    fn mount(what: &str, owner: &Metadata) -> Outcome<Option<Self>> {
+        let name = format!("{NAME}{what}-{}", std::process::id());
+        let place = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&place)?;
+        if let Err(why) = run("mount", &["-t", "tmpfs", "-o", ROOM, "tmpfs"], &place) {
+            say(&format!("no disk will become full: {why}"));
+            return Ok(None);
+        }
+        chown(&place, Some(owner.uid()), Some(owner.gid()))?;
+        // As Postgres wants the folder of its log.
+        std::fs::set_permissions(&place, Permissions::from_mode(0o700))?;
+        Ok(Some(Self { place }))
     }
 
     /// Leaves no room beyond what is used.
@@ -99,7 +125,10 @@ fn remove_leftovers() -> Outcome<()> {
     for entry in std::fs::read_dir(std::env::temp_dir())? {
         let entry = entry?;
         let name = entry.file_name();
-        let process = name.to_str().and_then(|name| name.strip_prefix(NAME));
+        let name = name.to_str().and_then(|name| name.strip_prefix(NAME));
+        let process = name
+            .and_then(|name| name.rsplit_once('-'))
+            .map(|(_, process)| process);
         if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
             remove(&entry.path());
         }

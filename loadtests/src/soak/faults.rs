@@ -1,6 +1,6 @@
 //! Faults: one after another at random, some of which last while others come.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use nix::sys::signal::Signal;
 use tokio::time::{Instant, sleep};
@@ -19,6 +19,9 @@ use crate::Outcome;
 
 /// The longest that something stands still or is spoilt; longer than callers wait for a connection.
 const LONGEST: u64 = 4_000;
+
+/// How often it is looked for what is due while a server ends.
+const MENDED_EVERY: Duration = Duration::from_millis(200);
 
 pub(crate) struct Faults {
     site: Site,
@@ -39,6 +42,7 @@ enum Due {
     GoOn(Process),
     Wire(usize, To),
     Postgres,
+    Clock(usize),
 }
 
 impl Faults {
@@ -90,8 +94,18 @@ impl Faults {
                 Ok(self.bring_back(Due::Server(server), was_there))
             }
             Fault::StopServer => {
-                let was_there = self.site.stop_server(server).await?;
-                Ok(self.bring_back(Due::Server(server), was_there))
+                let Some(running) = self.site.take_server(server) else {
+                    return Ok(false);
+                };
+                // It may need what is spoilt at the moment, which comes back meanwhile as it would otherwise.
+                let mut stopping = pin!(running.stop());
+                loop {
+                    tokio::select! {
+                        stopped = &mut stopping => break stopped?,
+                        () = sleep(MENDED_EVERY) => self.mend_what_is_due().await?,
+                    }
+                }
+                Ok(self.bring_back(Due::Server(server), true))
             }
             Fault::KillRedis => {
                 let was_there = self.site.kill_redis().await?;
@@ -117,6 +131,17 @@ impl Faults {
             Fault::FillDisk => {
                 let is_full = self.site.fill_disk()?;
                 Ok(self.bring_back(Due::Postgres, is_full))
+            }
+            Fault::FillLogDisk => {
+                let is_full = self.site.fill_log_disk().await?;
+                Ok(self.bring_back(Due::Postgres, is_full))
+            }
+            Fault::SkewClock => {
+                let is_wrong = match self.site.clocks.get(server) {
+                    Some(clock) => clock.set_wrong(&mut self.dice).map(|()| true)?,
+                    None => false,
+                };
+                Ok(self.bring_back(Due::Clock(server), is_wrong))
             }
             Fault::Migrate => {
                 let migrated = self.site.migrate().await?;
@@ -171,7 +196,8 @@ impl Faults {
                 Due::Redis => self.site.start_redis().await?,
                 Due::GoOn(process) => self.site.paused.go_on(process),
                 Due::Wire(server, to) => self.site.wires[server].set(to, Passage::Through),
-                Due::Postgres => self.site.mend_postgres()?,
+                Due::Postgres => self.site.mend_postgres().await?,
+                Due::Clock(server) => self.site.clocks[server].set_right()?,
             }
         }
         Ok(())

@@ -28,6 +28,10 @@ pub(crate) enum Fault {
     /// Postgres has no connection left for others.
     TakeConnections,
     FillDisk,
+    /// The disk of the write-ahead log, without which Postgres does not go on.
+    FillLogDisk,
+    /// A server takes it for two minutes later, or earlier.
+    SkewClock,
     /// The policies are made anew under load.
     Migrate,
 }
@@ -57,7 +61,7 @@ const OF_SOAK: [Fault; 13] = [
     Fault::CrashPostgres,
     Fault::KillSessions,
 ];
-const OF_CHAOS: [Fault; 15] = [
+const OF_CHAOS: [Fault; 18] = [
     Fault::PauseServer,
     Fault::PausePostgres,
     Fault::PauseRedis,
@@ -72,8 +76,16 @@ const OF_CHAOS: [Fault; 15] = [
     Fault::LockTables,
     Fault::TakeConnections,
     Fault::FillDisk,
+    Fault::FillLogDisk,
+    Fault::SkewClock,
+    Fault::SkewClock,
     Fault::Migrate,
 ];
+/// The log goes on to its next file, for which there is no room once those are used that were kept.
+const NEXT_FILE: &str =
+    "SELECT pg_switch_wal() FROM pg_logical_emit_message(true, 'chaos', 'the next file')";
+/// More files than are kept for the log to write over.
+const FILES: usize = 200;
 /// Locks that wait longer give up: others wait behind them.
 const LOCK: [&str; 3] = [
     "SET lock_timeout = '2s'",
@@ -133,15 +145,31 @@ impl Site {
 
     /// Whether there is a disk that can be filled.
     pub(crate) fn fill_disk(&self) -> Outcome<bool> {
-        match &self.disk {
-            Some(disk) => disk.fill().map(|()| true),
+        match &self.disks {
+            Some(disks) => disks.data.fill().map(|()| true),
             None => Ok(false),
         }
     }
 
+    /// Fills the disk of the write-ahead log and writes on, until Postgres ends; whether there is one.
+    pub(crate) async fn fill_log_disk(&mut self) -> Outcome<bool> {
+        self.mend_postgres().await?;
+        let Some(disks) = &self.disks else {
+            return Ok(false);
+        };
+        let mut database = self.cluster.superuser_of(DATABASE).await?;
+        disks.log.fill()?;
+        for _ in 0..FILES {
+            if sqlx::query(NEXT_FILE).execute(&mut database).await.is_err() {
+                return Ok(true);
+            }
+        }
+        Err("the log goes on although its disk is full".into())
+    }
+
     /// Has all policies made anew, as a new version would; whether it got the locks for it.
     pub(crate) async fn migrate(&mut self) -> Outcome<bool> {
-        self.mend_postgres()?;
+        self.mend_postgres().await?;
         let mut database = self.cluster.superuser_of(DATABASE).await?;
         let forget = sqlx::query("DELETE FROM app.applied_policies");
         forget.execute(&mut database).await?;

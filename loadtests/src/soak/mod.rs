@@ -7,7 +7,9 @@
 //! by each; how they interleave is the machine's.
 
 mod ask;
+mod balancer;
 mod board;
+mod clocks;
 mod disk;
 mod faults;
 mod finale;
@@ -20,6 +22,7 @@ mod processes;
 mod proxy;
 mod readers;
 mod recovery;
+mod rolling;
 mod sight;
 mod site;
 mod stats;
@@ -54,7 +57,7 @@ use self::{
     world::Tenant,
     writers::{Desk, Writer},
 };
-use crate::{Outcome, cluster::Cluster, say, server};
+use crate::{Outcome, cluster::Cluster, live::limits, say, server};
 
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Options {
@@ -73,16 +76,42 @@ pub(crate) enum Plan {
     Soak,
     /// That, and all else that machines, disks and networks do.
     Chaos,
+    /// They are replaced in turns behind a balancer, with so many more sockets, and nobody is to notice.
+    Rolling(usize),
 }
 
 impl Plan {
     fn seconds(self) -> u64 {
         match self {
             Self::Soak => 300,
-            Self::Chaos => 60,
+            Self::Chaos | Self::Rolling(_) => 60,
+        }
+    }
+
+    /// Sockets beside those that every plan has.
+    fn crowd(self) -> usize {
+        match self {
+            Self::Soak | Self::Chaos => 0,
+            Self::Rolling(sockets) => sockets,
+        }
+    }
+
+    /// How long subscribers may wait for the cursor that they begin at: they sign on one after another.
+    fn start_patience(self) -> Duration {
+        START_PATIENCE + Duration::from_millis(50) * u32::try_from(self.crowd()).unwrap_or(u32::MAX)
+    }
+
+    /// How long writers rest between two writes: where many watch, each of them is told.
+    fn rest(self) -> Duration {
+        match self {
+            Self::Soak | Self::Chaos => Duration::ZERO,
+            Self::Rolling(_) => Duration::from_millis(500),
         }
     }
 }
+
+/// Of the crowd, so many begin at the same time.
+const AT_ONCE: usize = 50;
 
 /// How long subscribers may wait for the cursor that they begin at.
 const START_PATIENCE: Duration = Duration::from_secs(30);
@@ -100,6 +129,7 @@ struct Scene {
 }
 
 pub(crate) async fn run(options: &crate::Options, soak: Options, plan: Plan) -> Outcome<()> {
+    limits::raise_open_files()?;
     let seed = soak.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     println!("seed {seed}");
     let mut dice = fastrand::Rng::with_seed(seed);
@@ -151,7 +181,8 @@ async fn perform(
     let shared = Arc::new(SharedState {
         addresses: addresses.clone(),
         stats: Arc::clone(stats),
-        is_calm: AtomicBool::new(false),
+        // Where only servers are replaced, nobody else leaves.
+        is_calm: AtomicBool::new(plan.crowd() > 0),
         delivered: AtomicU64::new(0),
         stop: CancellationToken::new(),
     });
@@ -177,9 +208,24 @@ async fn perform(
         }
         scenes.push(scene);
     }
-    wait_for_all(&scenes.iter().collect::<Vec<_>>(), START_PATIENCE, |_| 0)
-        .await
-        .map_err(|late| format!("{late} did not receive where it begins"))?;
+    if plan.crowd() > 0 {
+        say(&format!("{} sockets sign on", plan.crowd()));
+        let crowd = subscribers::crowd(&scenes[0].tenant, &shared, dice, plan.crowd());
+        for (number, client) in crowd.into_iter().enumerate() {
+            scenes[0].follow(&client);
+            watching.spawn(async move { (0, client.run().await) });
+            if number % AT_ONCE == AT_ONCE - 1 {
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+    wait_for_all(
+        &scenes.iter().collect::<Vec<_>>(),
+        plan.start_patience(),
+        |_| 0,
+    )
+    .await
+    .map_err(|late| format!("{late} did not receive where it begins"))?;
 
     say("writing, watching and breaking");
     let (stop, heal) = (CancellationToken::new(), CancellationToken::new());
@@ -199,8 +245,17 @@ async fn perform(
             }
         }
     }
-    let faults = Faults::new(site, plan, Arc::clone(stats), dice.fork());
-    let mut faults = pin!(faults.run(heal.clone()));
+    let (stats_of_faults, dice_of_faults) = (Arc::clone(stats), dice.fork());
+    let until_healed = heal.clone();
+    let mut faults = pin!(async move {
+        match plan {
+            Plan::Rolling(_) => rolling::run(site, stats_of_faults, until_healed).await,
+            Plan::Soak | Plan::Chaos => {
+                let faults = Faults::new(site, plan, stats_of_faults, dice_of_faults);
+                faults.run(until_healed).await
+            }
+        }
+    });
     let until = Instant::now() + time;
     let failed = loop {
         tokio::select! {

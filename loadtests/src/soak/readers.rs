@@ -13,6 +13,8 @@ use super::{
 };
 
 const QUERY: &str = "{ tenant { slug } opportunities(first: 20) { nodes { id name owner { name } stage { id } } } }";
+/// Begins what a server says whose clock is behind that of the one that made a token.
+pub(crate) const EARLY: &str = "the token is not valid yet";
 /// What may be answered instead.
 const RETRYABLE: [&str; 3] = ["UNAVAILABLE", "TIMEOUT", "TENANT_BUSY"];
 /// Who reads in each tenant.
@@ -54,7 +56,11 @@ impl Reader {
 
     fn judge(&self, status: StatusCode, answer: &Json) {
         let code = answer["errors"][0]["extensions"]["code"].as_str();
+        let message = answer["errors"][0]["message"].as_str().unwrap_or_default();
         match code {
+            Some("UNAUTHENTICATED") if message.starts_with(EARLY) => {
+                self.stats.count("reads refused for a token of the future");
+            }
             None if self.is_right(answer) => self.stats.count("reads answered"),
             Some(code) if RETRYABLE.contains(&code) => {
                 self.stats.count(&format!("reads to be repeated: {code}"));

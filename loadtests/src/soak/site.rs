@@ -18,7 +18,9 @@ use tokio::{
 use super::{
     Plan,
     ask::Addresses,
-    disk::Disk,
+    balancer::Balancer,
+    clocks::FalseClock,
+    disk::Disks,
     processes::{self, Paused, Process},
     wires::Wires,
 };
@@ -40,26 +42,38 @@ pub(crate) struct Site {
     has_redis: bool,
     /// Each server's own, where they can be spoilt.
     pub(crate) wires: Vec<Wires>,
-    pub(crate) disk: Option<Disk>,
+    /// Each server's own, where they can go wrong.
+    pub(crate) clocks: Vec<FalseClock>,
+    pub(crate) disks: Option<Disks>,
     pub(crate) paused: Paused,
+    /// In front of the servers, where they are replaced in turns.
+    balancer: Option<Balancer>,
     /// Connections that hold locks, or keep others out.
     pub(crate) held: Vec<PgConnection>,
 }
 
 impl Site {
     pub(crate) async fn open(
-        cluster: Cluster,
+        mut cluster: Cluster,
         executable: PathBuf,
         plan: Plan,
         dice: &mut fastrand::Rng,
     ) -> Outcome<Self> {
-        let (mut launches, mut wires) = (Vec::new(), Vec::new());
-        for log in LOGS {
+        let (mut launches, mut wires, mut clocks) = (Vec::new(), Vec::new(), Vec::new());
+        for (server, log) in LOGS.into_iter().enumerate() {
             let mut settings = settings();
+            if plan.crowd() > 0 {
+                // Longer than the balancer takes to see that a server ends.
+                settings.push(("DEALGRAPH_DRAIN_WAIT_S", "2".to_owned()));
+            }
             if plan == Plan::Chaos {
                 let own = Wires::lay(&cluster).await?;
                 settings.extend(own.settings());
                 wires.push(own);
+                if let Some(clock) = FalseClock::new(&cluster.logs(), server)? {
+                    settings.extend(clock.settings());
+                    clocks.push(clock);
+                }
             }
             launches.push(Launch {
                 executable: executable.clone(),
@@ -68,14 +82,16 @@ impl Site {
                 settings,
             });
         }
-        let disk = match plan {
-            Plan::Soak => None,
-            Plan::Chaos => Disk::under(&cluster).await?,
+        let disks = match plan {
+            Plan::Soak | Plan::Rolling(_) => None,
+            Plan::Chaos => Disks::under(&mut cluster).await?,
         };
         let mut site = Self {
             wires,
-            disk,
+            clocks,
+            disks,
             paused: Paused::default(),
+            balancer: None,
             held: Vec::new(),
             cluster,
             launches,
@@ -83,19 +99,43 @@ impl Site {
             has_redis: true,
         };
         site.heal().await?;
+        if let Plan::Rolling(sockets) = plan {
+            let servers: Vec<_> = site.servers_addresses().collect();
+            let balancer = Balancer::start(&site.cluster.logs(), &servers, sockets)?;
+            balancer.has_all().await?;
+            site.balancer = Some(balancer);
+        }
         Ok(site)
     }
 
+    fn servers_addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.launches.iter().map(|launch| launch.address)
+    }
+
+    /// Where clients go.
     pub(crate) fn addresses(&self) -> Addresses {
-        let addresses = self.launches.iter().map(|launch| launch.address);
-        Arc::from_iter(addresses)
+        match &self.balancer {
+            Some(balancer) => Arc::from([balancer.address]),
+            None => Arc::from_iter(self.servers_addresses()),
+        }
+    }
+
+    /// Waits until the balancer sees all servers.
+    pub(crate) async fn is_balanced(&self) -> Outcome<()> {
+        match &self.balancer {
+            Some(balancer) => balancer.has_all().await,
+            None => Ok(()),
+        }
     }
 
     /// Makes all whole that was spoilt, and starts all that was ended.
     pub(crate) async fn heal(&mut self) -> Outcome<()> {
         self.paused.all_go_on();
         self.wires.iter().for_each(Wires::mend);
-        self.mend_postgres()?;
+        for clock in &self.clocks {
+            clock.set_right()?;
+        }
+        self.mend_postgres().await?;
         if !self.has_redis {
             self.start_redis().await?;
         }
@@ -105,14 +145,14 @@ impl Site {
         Ok(())
     }
 
-    /// Makes Postgres whole, as far as it can be while it runs.
-    pub(crate) fn mend_postgres(&mut self) -> Outcome<()> {
+    /// Makes Postgres whole as far as it can be while it runs, and starts it if it has ended by itself.
+    pub(crate) async fn mend_postgres(&mut self) -> Outcome<()> {
         self.paused.go_on(Process::Postgres);
         self.held.clear();
-        match &self.disk {
-            Some(disk) => disk.clear(),
-            None => Ok(()),
+        if let Some(disks) = &self.disks {
+            disks.clear()?;
         }
+        self.cluster.revive_postgres().await
     }
 
     /// What servers are started from.
@@ -139,10 +179,11 @@ impl Site {
     /// Starts one that does not run. It does not start without its database, so that is made whole.
     pub(crate) async fn start_server(&mut self, server: usize) -> Outcome<()> {
         if self.servers[server].is_none() {
-            self.mend_postgres()?;
+            self.mend_postgres().await?;
             if let Some(wires) = self.wires.get(server) {
                 wires.mend();
             }
+            self.cluster.takes_servers().await?;
             let started = Server::launch(&self.cluster, &self.launches[server]).await?;
             self.servers[server] = Some(started);
         }
@@ -158,18 +199,23 @@ impl Site {
         }
     }
 
-    /// Whether it ran. It has to end by itself, and well.
-    pub(crate) async fn stop_server(&mut self, server: usize) -> Outcome<bool> {
+    /// Takes one that runs, to end it.
+    pub(crate) fn take_server(&mut self, server: usize) -> Option<Server> {
         self.paused.go_on(Process::Server(server));
-        match self.servers[server].take() {
-            Some(running) => running.stop().await.map(|()| true),
-            None => Ok(false),
+        self.servers[server].take()
+    }
+
+    /// Has one end by itself, and well, if it runs.
+    pub(crate) async fn stop_server(&mut self, server: usize) -> Outcome<()> {
+        match self.take_server(server) {
+            Some(running) => running.stop().await,
+            None => Ok(()),
         }
     }
 
     /// Ends Postgres by a signal and starts it again.
     pub(crate) async fn restart_postgres(&mut self, signal: Signal) -> Outcome<bool> {
-        self.mend_postgres()?;
+        self.mend_postgres().await?;
         self.cluster.restart_postgres(signal).await.map(|()| true)
     }
 

@@ -2,6 +2,9 @@
 //! once, also at another server and after a crash
 //! (<https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>).
 //!
+//! Where a server died between the write and the keeping of its answer, the answer is rebuilt: the request is run once more
+//! in a way in which nothing can be written, and its payload is made of the record as it is now.
+//!
 //! What did not write is not kept: a request with something to mend may come again, mended, under the same key.
 
 use async_graphql::{ServerError, Value};
@@ -14,23 +17,28 @@ use super::{Arrival, answer::Answer, problem::Problem, written};
 use crate::{
     access::Actor,
     api::{Api, documents::Prepared},
-    base::ids::Typed as _,
-    db::journal::{Claimed, IdempotencyClaim, IdempotencyKey, idempotency},
+    base::{error::Error, ids::Typed as _},
+    db::journal::{Claimed, IdempotencyClaim, IdempotencyKey, RequestWork, idempotency},
 };
 use async_graphql::parser::types::{OperationType, Selection};
 use std::sync::Arc;
 
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
-/// On an answer that was kept.
+/// On an answer to what was done before.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// On one of those that shows the record as it was when the answer was rebuilt, and not as the mutation left it.
+const REBUILT: HeaderName = HeaderName::from_static("idempotency-rebuilt");
 const LONGEST: usize = 255;
 /// Bytes of a larger answer are not kept.
 const LARGEST_ANSWER: usize = 1 << 20;
+/// What a client does whose answer was sealed by a key that is gone.
+const UNOPENED: &str = "read what came of it";
 /// How much longer a request may take than the server allows it, with clocks that differ.
 const SLACK: TimeDelta = TimeDelta::seconds(5);
 
-/// Mutations on a person's own account and sessions. They go past tenants, where keys belong to, and carry secrets.
-pub const WITHOUT_KEY: [&str; 21] = [
+/// Mutations on a person's own account and sessions, which go past tenants, where keys belong to, and carry secrets; and
+/// those about the end of a tenant, where nothing else can be written, and a second one is refused by itself.
+pub const WITHOUT_KEY: [&str; 23] = [
     "acceptInvitation",
     "beginProviderSignIn",
     "completeProviderSignIn",
@@ -50,6 +58,8 @@ pub const WITHOUT_KEY: [&str; 21] = [
     "signIn",
     "signOut",
     "switchTenant",
+    "tenantCancelDeletion",
+    "tenantScheduleDeletion",
     "verifyEmail",
     "viewerUpdate",
 ];
@@ -58,8 +68,8 @@ pub const WITHOUT_KEY: [&str; 21] = [
 pub(super) enum Keyed {
     /// There is no key.
     Without,
-    /// It is run, and its answer kept.
-    Run(IdempotencyClaim),
+    /// It is run, or its answer rebuilt, and the answer is kept.
+    Run(RequestWork),
     /// It was run before.
     Replay(Answer),
 }
@@ -70,13 +80,15 @@ struct Kept {
     /// The text of `data`.
     data: Option<String>,
     errors: Vec<ServerError>,
+    #[serde(default)]
+    is_rebuilt: bool,
 }
 
 /// Looks for the request's key, and claims it.
 ///
 /// # Errors
-/// 400 for a key that is none, or with which the request can't be run; 409 while it runs, or when its answer is lost;
-/// 422 for a key that another request has; the database.
+/// 400 for a key that is none, or with which the request can't be run; 409 while it runs, or when its answer can't be
+/// opened; 422 for a key that another request has; the database.
 pub(super) async fn begin(
     arrival: &Arrival<'_>,
     actor: Option<&Arc<Actor>>,
@@ -93,8 +105,7 @@ pub(super) async fn begin(
     };
     let field = only_field(prepared)?;
     let Some(actor) = actor.filter(|_| !WITHOUT_KEY.contains(&field)) else {
-        let message =
-            "an idempotency key goes with what is done in a tenant, not with accounts and sessions";
+        let message = "an idempotency key goes with what is done in a tenant, not with accounts, sessions and the end of a tenant";
         return Err(refused("IDEMPOTENCY_UNSUPPORTED", message));
     };
     let key = IdempotencyKey {
@@ -106,17 +117,19 @@ pub(super) async fn begin(
         idempotency::claim(tx, key, lease).await
     });
     match claimed.await? {
-        Claimed::New(claim) => Ok(Keyed::Run(claim)),
+        Claimed::New(claim) => Ok(Keyed::Run(RequestWork::under(Some(claim)))),
+        Claimed::Committed(claim, committed) => {
+            Ok(Keyed::Run(RequestWork::committed(claim, committed)))
+        }
         Claimed::Answered(sealed) => replay(api, actor, &key.key, &sealed).map(Keyed::Replay),
         Claimed::Running => {
             let message = "a request with this idempotency key is running, ask again in a moment";
-            let mut problem = conflict("IDEMPOTENCY_IN_PROGRESS", message.to_owned());
+            let mut problem = conflict(Error::TakenOver.code(), message.to_owned());
             problem
                 .headers
                 .push((header::RETRY_AFTER, HeaderValue::from_static("1")));
             Err(problem)
         }
-        Claimed::Written(about) => Err(lost(about)),
         Claimed::Another => Err(Problem::request(
             StatusCode::UNPROCESSABLE_ENTITY,
             "IDEMPOTENCY_KEY_REUSED",
@@ -125,27 +138,70 @@ pub(super) async fn begin(
     }
 }
 
+/// What becomes of a key once its request is through.
+enum Settled {
+    /// The answer is kept.
+    Kept(Vec<u8>),
+    /// The key is let go of: nothing was written.
+    LetGo,
+    /// What has become of it is found out by whoever comes next with the key.
+    Open,
+}
+
 /// Keeps the answer to a request that has written, and lets go of the key of one that has not. What fails here leaves the
 /// key as it is: that the request has written stands there already.
+///
+/// # Errors
+/// 409 when the answer to what was done before can't be rebuilt.
 pub(super) async fn settle(
     arrival: &Arrival<'_>,
     actor: &Arc<Actor>,
-    claim: &IdempotencyClaim,
-    response: Option<&async_graphql::Response>,
-) {
-    let Arrival { api, origin, .. } = arrival;
-    let answer = match response {
-        None => None,
-        Some(response) => match sealed(api, actor, claim, response) {
-            Some(sealed) => Some(sealed),
-            None => return,
-        },
+    work: &RequestWork,
+    response: &mut async_graphql::Response,
+) -> Result<(), Problem> {
+    let Some(claim) = &work.claim else {
+        return Ok(());
     };
-    let settled = api.db.write(actor, origin, async |tx| {
-        idempotency::settle(tx, claim, answer.clone()).await
+    let Arrival { api, origin, .. } = arrival;
+    let is_rebuilt = work.to_rebuild().is_some();
+    let is_open = match is_rebuilt {
+        // It can be rebuilt again.
+        true => !response.errors.is_empty(),
+        // The database was asked to commit and did not answer: only it knows.
+        false => work.is_in_doubt(),
+    };
+    let settled = if is_open {
+        Settled::Open
+    } else if is_rebuilt || work.has_written() {
+        let sealed = sealed(api, actor, claim, (response, is_rebuilt));
+        sealed.map_or(Settled::Open, Settled::Kept)
+    } else {
+        Settled::LetGo
+    };
+    let written = api.db.write(actor, origin, async |tx| match &settled {
+        Settled::Kept(answer) => idempotency::settle(tx, claim, Some(answer.clone())).await,
+        Settled::LetGo => idempotency::settle(tx, claim, None).await,
+        Settled::Open => idempotency::lapse(tx, claim).await,
     });
-    if let Err(error) = settled.await {
+    if let Err(error) = written.await {
         tracing::warn!(%error, "the answer under an idempotency key was not kept");
+    }
+    if let Some(committed) = work.to_rebuild() {
+        if let Some(why) = work.lost() {
+            return Err(lost(committed.subject.as_ref(), why));
+        }
+        mark(response, is_rebuilt);
+    }
+    Ok(())
+}
+
+/// Says that an answer is one to what was done before.
+fn mark(response: &mut async_graphql::Response, is_rebuilt: bool) {
+    let yes = HeaderValue::from_static("true");
+    let headers = &mut response.http_headers;
+    headers.insert(REPLAYED, yes.clone());
+    if is_rebuilt {
+        headers.insert(REBUILT, yes);
     }
 }
 
@@ -153,12 +209,13 @@ fn sealed(
     api: &Api,
     actor: &Actor,
     claim: &IdempotencyClaim,
-    response: &async_graphql::Response,
+    (response, is_rebuilt): (&async_graphql::Response, bool),
 ) -> Option<Vec<u8>> {
     let data = String::from_utf8(written::text(&response.data).to_vec()).ok()?;
     let kept = Kept {
         data: (response.data != Value::Null).then_some(data),
         errors: response.errors.clone(),
+        is_rebuilt,
     };
     let text = serde_json::to_vec(&kept).ok()?;
     if text.len() > LARGEST_ANSWER {
@@ -177,15 +234,13 @@ fn replay(api: &Api, actor: &Actor, key: &[u8; 32], sealed: &[u8]) -> Result<Ans
     let opened = api.vault.open_passing(&place(actor, key), sealed);
     let kept = opened.and_then(|text| serde_json::from_slice::<Kept>(&text).ok());
     // Sealed by a key that the configuration does not have any more.
-    let kept = kept.ok_or_else(|| lost(None))?;
+    let kept = kept.ok_or_else(|| lost(None, UNOPENED))?;
     let data = kept
         .data
         .map_or(Value::Null, |text| Value::Binary(text.into()));
     let mut response = async_graphql::Response::new(data);
     response.errors = kept.errors;
-    response
-        .http_headers
-        .insert(REPLAYED, HeaderValue::from_static("true"));
+    mark(&mut response, kept.is_rebuilt);
     Ok(Answer::executed(response))
 }
 
@@ -254,14 +309,12 @@ fn conflict(code: &'static str, message: String) -> Problem {
     Problem::request(StatusCode::CONFLICT, code, message)
 }
 
-/// The server died after it had written and before it had kept its answer.
-fn lost(about: Option<(String, uuid::Uuid)>) -> Problem {
+/// It was done, and its answer can't be had again.
+fn lost(about: Option<&(String, uuid::Uuid)>, why: &'static str) -> Problem {
     let record = match about {
-        Some((kind, id)) => format!(" It is about the {kind} {id}."),
+        Some((kind, id)) => format!(" (it is about the {kind} {id})"),
         None => String::new(),
     };
-    let message = format!(
-        "this was done, and will not be done again, but its answer is lost: read what came of it.{record}"
-    );
-    conflict("IDEMPOTENCY_ANSWER_LOST", message)
+    let error = Error::AnswerLost(why);
+    conflict(error.code(), format!("{error}{record}"))
 }

@@ -83,30 +83,29 @@ pub(super) async fn execute(
             }
             None => None,
         };
-        let keyed = match idempotency::begin(arrival, actor.as_ref(), &prepared).await? {
+        let work = match idempotency::begin(arrival, actor.as_ref(), &prepared).await? {
             Keyed::Replay(answer) => {
                 let spent = reserved.map(|reserved| reserved.settle(0));
                 return Ok((Ran::Replayed(answer), spent, sees_times));
             }
-            Keyed::Run(claim) => Some(claim),
-            Keyed::Without => None,
+            Keyed::Run(work) => work,
+            Keyed::Without => RequestWork::default(),
         };
         if prepared.is_registered && actor.is_some() {
             api.documents().register(&prepared.document).await;
         }
-        let work = Arc::new(RequestWork::under(keyed));
+        let work = Arc::new(work);
         let origin = Origin {
             work: Some(Arc::clone(&work)),
             ..origin.clone()
         };
         let began = Instant::now();
-        let answered = api
+        let mut answered = api
             .answer(actor.clone(), &prepared, outcome.price, directive, &origin)
             .await;
         telemetry::note_phase(Phase::Execution, began.elapsed());
-        if let (Some(actor), Some(claim)) = (&actor, &work.claim) {
-            let kept = work.has_written().then_some(&answered.response);
-            idempotency::settle(arrival, actor, claim, kept).await;
+        if let Some(actor) = &actor {
+            idempotency::settle(arrival, actor, &work, &mut answered.response).await?;
         }
         let spent = reserved.map(|reserved| reserved.settle(answered.points));
         Ok::<_, Problem>((Ran::Answered(answered), spent, sees_times))

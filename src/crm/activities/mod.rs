@@ -34,12 +34,26 @@ use crate::{
     base::ids::UserId,
     base::{
         error::Result,
-        ids::{ActivityId, Typed as _},
+        ids::{ActivityId, OpportunityId, Typed as _},
     },
-    db::{Tx, journal::EventKind, list},
+    db::{ReadTx, Tx, journal::EventKind, list},
     entity::{self, Changeable as _, Owned, Stamps},
 };
 use target::{Link, Links, distinct, last_done};
+
+/// The deal that an activity is about, if it is about one and no other.
+///
+/// # Errors
+/// The database.
+pub async fn only_deal(tx: &mut ReadTx, activity: ActivityId) -> Result<Option<OpportunityId>> {
+    let links = store::links_of(tx, &[activity.uuid()]).await?;
+    let links = links.get(&activity).map_or(&[][..], Vec::as_slice);
+    let mut deals = links.iter().filter_map(|link| match link.target {
+        Target::Opportunity(id) => Some(id),
+        _ => None,
+    });
+    Ok(deals.next().filter(|_| deals.next().is_none()))
+}
 
 /// Creates activities, all or none. What is done moves the last activity of the records it is about.
 ///

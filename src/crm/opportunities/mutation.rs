@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, Object, SimpleObject};
+use uuid::Uuid;
 
 use super::{
     Completion, Loss, NewOpportunity, NextAction, Opportunity, OpportunityFields, Place,
@@ -15,10 +16,18 @@ use super::{
     },
 };
 use crate::{
-    base::ids::{OpportunityId, Typed as _},
-    crm::{activities::Activity, lifecycle::record_lifecycle, pipelines},
+    base::{
+        error::Result,
+        ids::{ActivityId, OpportunityId, Typed as _},
+    },
+    crm::{
+        activities::{self, Activity},
+        lifecycle::record_lifecycle,
+        pipelines,
+    },
+    db::{Registered as _, Tx, list},
     graphql::{
-        ContextExt as _, UserError, answer,
+        ContextExt as _, UserError, Written, answer,
         patch::{patch_required, said},
     },
 };
@@ -58,6 +67,32 @@ struct OpportunityCompleteNextActionPayload {
     activity: Option<Arc<Activity>>,
     /// What has to be mended; empty when it was completed.
     user_errors: Vec<UserError>,
+}
+
+/// A deal whose next action was completed, and the activity that was logged.
+struct Completed {
+    deal: Opportunity,
+    activity: ActivityId,
+}
+
+impl Written for Completed {
+    const LOST: &str = "read the deal and its activities";
+
+    fn subject(&self) -> Option<(&'static str, Uuid)> {
+        Some((Activity::KIND, self.activity.uuid()))
+    }
+
+    async fn rebuild(tx: &mut Tx, subject: Option<(&str, Uuid)>) -> Result<Option<Self>> {
+        let activity = subject.filter(|(kind, _)| *kind == Activity::KIND);
+        let Some(activity) = activity.map(|(_, id)| ActivityId::from_uuid(id)) else {
+            return Ok(None);
+        };
+        let Some(deal) = activities::only_deal(tx, activity).await? else {
+            return Ok(None);
+        };
+        let deal = list::find(tx, deal.uuid()).await?;
+        Ok(deal.map(|deal| Self { deal, activity }))
+    }
 }
 
 /// Writing deals.
@@ -297,11 +332,13 @@ impl OpportunityMutation {
             next: next.map(NextAction::from),
         };
         let done = ctx.request().write(async |tx| {
-            super::complete_next_action(tx, (id, expected_version), completion).await
+            let done = super::complete_next_action(tx, (id, expected_version), completion).await?;
+            let (deal, activity) = done;
+            Ok(Completed { deal, activity })
         });
         let (deal, activity) = done.await.map_or_else(
             |error| (Err(error), None),
-            |(deal, id)| (Ok(deal), Some(id)),
+            |done| (Ok(done.deal), Some(done.activity)),
         );
         let (opportunity, user_errors) = answer(ctx, id.uuid(), deal).await?;
         let activity = ctx.request().load(activity.map(|id| id.uuid())).await?;

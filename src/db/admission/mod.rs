@@ -83,7 +83,7 @@ impl Admission {
     /// Waits to be admitted.
     ///
     /// # Errors
-    /// `BUSY` when the tenant's queue is full, or this one has waited too long.
+    /// `TENANT_BUSY` when the tenant's queue is full, or this one has waited too long.
     pub(super) async fn acquire(&self, tenant: TenantId) -> Result<Permit> {
         let began = Instant::now();
         let database = &self.0.metrics.database;

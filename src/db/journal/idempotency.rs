@@ -3,15 +3,18 @@
 //!
 //! A request claims its key for as long as it may run. Each of its units of work notes in its own transaction that it has
 //! written, and only while the claim is its own: so what was written and what the key says of it are committed together,
-//! and a request that was thought dead can't write after another one has taken over. The answer is kept afterwards.
+//! and a request that was thought dead can't write after another one has taken over. The answer is kept afterwards; where
+//! a server dies before it has, the next request takes the claim over and rebuilds the answer without writing.
+//!
+//! Claims end by the clock of the database, since those of the servers differ.
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
+use sqlx::postgres::types::PgInterval;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::Event;
 use crate::{
     base::{
         error::{Error, Result},
@@ -22,6 +25,8 @@ use crate::{
 
 /// How long a key is remembered.
 const KEPT: TimeDelta = TimeDelta::hours(24);
+/// What a client does whose answer can't be rebuilt.
+pub(in crate::db) const READ: &str = "read what came of it";
 /// How often old keys are forgotten.
 const FORGOTTEN_EVERY: Duration = Duration::from_secs(15 * 60);
 
@@ -64,16 +69,23 @@ pub enum Claimed {
     Answered(Vec<u8>),
     /// A request that may still be running.
     Running,
-    /// Something that was written, and whose answer was lost: the kind and the id of the record.
-    Written(Option<(String, Uuid)>),
+    /// Something that was committed and whose answer was not kept: it is to be rebuilt under the claim.
+    Committed(IdempotencyClaim, Committed),
     /// Another request.
     Another,
+}
+
+/// What a request has committed whose answer was not kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The kind and the id of the record that the answer is made of, as far as there is one.
+    pub subject: Option<(String, Uuid)>,
 }
 
 #[derive(sqlx::FromRow)]
 struct KeyRow {
     request_hash: Vec<u8>,
-    claimed_until: DateTime<Utc>,
+    is_claimed: bool,
     written: bool,
     entity: Option<String>,
     entity_id: Option<Uuid>,
@@ -85,37 +97,43 @@ struct KeyRow {
 /// # Errors
 /// The database.
 pub async fn claim(tx: &mut Tx, key: IdempotencyKey, lease: TimeDelta) -> Result<Claimed> {
-    let (now, author, claim) = (tx.now(), tx.author(), mint());
+    let (now, tenant, author) = (tx.now(), tx.tenant(), tx.author());
+    let lease = PgInterval {
+        months: 0,
+        days: 0,
+        microseconds: lease.num_microseconds().unwrap_or(i64::MAX),
+    };
+    let claim = IdempotencyClaim {
+        key: key.key,
+        claim: mint(),
+        author: author.clone(),
+    };
     let sql = Sql::new(
-        "INSERT INTO idempotency_keys AS k (tenant_id, author, key_hash, request_hash, claim, claimed_until, claimed_at)",
+        "INSERT INTO idempotency_keys AS k (tenant_id, author, key_hash, request_hash, claim, claimed_at, \
+         claimed_until) VALUES (",
     );
-    let tenant = tx.tenant();
-    let sql = sql.rows([()], |mut row, ()| {
-        row.bind(tenant)
-            .bind(author.clone())
-            .bind(key.key.to_vec())
-            .bind(key.request.to_vec())
-            .bind(claim)
-            .bind(now + lease)
-            .bind(now);
-    });
+    let sql = sql.bind(tenant).push(", ").bind(author.clone()).push(", ");
+    let sql = sql.bind(key.key.to_vec()).push(", ");
+    let sql = sql.bind(key.request.to_vec()).push(", ");
+    let sql = sql.bind(claim.claim).push(", ").bind(now);
     let sql = sql
+        .push(", now() + ")
+        .bind(lease)
         .push(
-            " ON CONFLICT (tenant_id, author, key_hash) DO UPDATE SET request_hash = excluded.request_hash, \
+            ") ON CONFLICT (tenant_id, author, key_hash) DO UPDATE SET request_hash = excluded.request_hash, \
              claim = excluded.claim, claimed_until = excluded.claimed_until, claimed_at = excluded.claimed_at, \
              written = false, entity = NULL, entity_id = NULL, answer = NULL WHERE k.claimed_at < ",
         )
         .bind(now - KEPT)
-        .push(" OR (k.request_hash = excluded.request_hash AND NOT k.written AND k.claimed_until < ")
-        .bind(now)
-        .push(")");
+        .push(
+            " OR (k.request_hash = excluded.request_hash AND NOT k.written AND k.claimed_until < now())",
+        );
     if tx.execute(sql).await? == 1 {
-        let key = key.key;
-        return Ok(Claimed::New(IdempotencyClaim { key, claim, author }));
+        return Ok(Claimed::New(claim));
     }
     let sql = Sql::new(
-        "SELECT k.request_hash, k.claimed_until, k.written, k.entity, k.entity_id, k.answer FROM idempotency_keys k \
-         WHERE k.tenant_id = ",
+        "SELECT k.request_hash, k.claimed_until >= now() AS is_claimed, k.written, k.entity, k.entity_id, k.answer \
+         FROM idempotency_keys k WHERE k.tenant_id = ",
     );
     let sql = sql.bind(tenant).push(" AND k.author = ").bind(author);
     let sql = sql.push(" AND k.key_hash = ").bind(key.key.to_vec());
@@ -126,12 +144,24 @@ pub async fn claim(tx: &mut Tx, key: IdempotencyKey, lease: TimeDelta) -> Result
     if known.request_hash != key.request {
         return Ok(Claimed::Another);
     }
-    Ok(match known.answer {
-        Some(answer) => Claimed::Answered(answer),
-        // One that has not written and whose time is over was let go of, or taken over, in between.
-        None if known.claimed_until >= now || !known.written => Claimed::Running,
-        None => Claimed::Written(known.entity.zip(known.entity_id)),
-    })
+    if let Some(answer) = known.answer {
+        return Ok(Claimed::Answered(answer));
+    }
+    // One that has not written and whose time is over was let go of, or taken over, in between.
+    if known.is_claimed || !known.written || !take_over(tx, &claim, lease).await? {
+        return Ok(Claimed::Running);
+    }
+    let subject = known.entity.zip(known.entity_id);
+    Ok(Claimed::Committed(claim, Committed { subject }))
+}
+
+/// Takes the claim of a request over that has written and died before it had kept its answer; whether nobody else has.
+async fn take_over(tx: &mut Tx, claim: &IdempotencyClaim, lease: PgInterval) -> Result<bool> {
+    let sql = Sql::new("UPDATE idempotency_keys SET claim = ").bind(claim.claim);
+    let sql = sql.push(", claimed_until = now() + ").bind(lease);
+    let sql = of_key(sql, tx.tenant(), claim)
+        .push(" AND written AND answer IS NULL AND claimed_until < now()");
+    Ok(tx.execute(sql).await? == 1)
 }
 
 /// Notes that a unit of work under a claim writes, with the record that it is about; in its own transaction.
@@ -139,10 +169,7 @@ pub async fn claim(tx: &mut Tx, key: IdempotencyKey, lease: TimeDelta) -> Result
 /// # Errors
 /// [`Error::TakenOver`] when the claim is another request's by now.
 pub(in crate::db) async fn note_written(tx: &mut Tx, claim: &IdempotencyClaim) -> Result<()> {
-    let about = tx
-        .first_event()
-        .map(|event: &Event| (event.entity, event.id));
-    let (entity, id) = about.unzip();
+    let (entity, id) = tx.subject().unzip();
     let sql = Sql::new("UPDATE idempotency_keys SET written = true, entity = coalesce(entity, ")
         .bind(entity)
         .push("), entity_id = coalesce(entity_id, ")
@@ -165,6 +192,17 @@ pub async fn settle(tx: &mut Tx, claim: &IdempotencyClaim, answer: Option<Vec<u8
         Some(answer) => Sql::new("UPDATE idempotency_keys SET answer = ").bind(answer),
         None => Sql::new("DELETE FROM idempotency_keys"),
     };
+    let sql = owned(sql, tx.tenant(), claim);
+    tx.execute(sql).await?;
+    Ok(())
+}
+
+/// Ends the claim of a request of which it is not known what has become: the next one finds out by what is committed.
+///
+/// # Errors
+/// The database.
+pub async fn lapse(tx: &mut Tx, claim: &IdempotencyClaim) -> Result<()> {
+    let sql = Sql::new("UPDATE idempotency_keys SET claimed_until = claimed_at - interval '1 day'");
     let sql = owned(sql, tx.tenant(), claim);
     tx.execute(sql).await?;
     Ok(())
@@ -197,12 +235,17 @@ pub async fn forget(db: &Db) -> Result<u64> {
 
 /// The row of a claim, if it is still the request's own.
 fn owned(sql: Sql, tenant: TenantId, claim: &IdempotencyClaim) -> Sql {
+    of_key(sql, tenant, claim)
+        .push(" AND claim = ")
+        .bind(claim.claim)
+}
+
+/// The row of a claim's key, whoever has claimed it.
+fn of_key(sql: Sql, tenant: TenantId, claim: &IdempotencyClaim) -> Sql {
     sql.push(" WHERE tenant_id = ")
         .bind(tenant)
         .push(" AND author = ")
         .bind(claim.author.clone())
         .push(" AND key_hash = ")
         .bind(claim.key.to_vec())
-        .push(" AND claim = ")
-        .bind(claim.claim)
 }

@@ -19,7 +19,7 @@ pub(crate) use chain::append as append_entries;
 pub(crate) use due::FirstDue;
 pub use entry::{Changes, Entry, is_circumstance};
 pub use hints::Hints;
-pub use idempotency::{Claimed, IdempotencyClaim, IdempotencyKey};
+pub use idempotency::{Claimed, Committed, IdempotencyClaim, IdempotencyKey};
 pub use origin::{Origin, RequestWork};
 pub(crate) use outbox::{Commit, append, append_pending};
 pub use outbox::{Event, EventKind, EventSubject, Pending};

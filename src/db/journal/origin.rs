@@ -3,12 +3,13 @@
 use std::{
     net::IpAddr,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use super::IdempotencyClaim;
+use super::{Committed, IdempotencyClaim};
+use crate::base::error::Error;
 
 /// Where a request comes from: what log lines and audit entries say of it.
 #[derive(Debug, Clone, Default)]
@@ -39,7 +40,10 @@ impl Origin {
 pub struct RequestWork {
     /// The idempotency key that they are done under, if there is one.
     pub claim: Option<IdempotencyClaim>,
+    committed: Option<Committed>,
     has_written: AtomicBool,
+    is_in_doubt: AtomicBool,
+    lost: OnceLock<&'static str>,
 }
 
 impl RequestWork {
@@ -52,13 +56,50 @@ impl RequestWork {
         }
     }
 
+    /// Under an idempotency key whose mutation is committed: nothing is done again, only its answer is rebuilt.
+    #[must_use]
+    pub fn committed(claim: IdempotencyClaim, committed: Committed) -> Self {
+        Self {
+            committed: Some(committed),
+            ..Self::under(Some(claim))
+        }
+    }
+
+    /// What was committed before this request, which rebuilds its answer and must not write.
+    #[must_use]
+    pub fn to_rebuild(&self) -> Option<&Committed> {
+        self.committed.as_ref()
+    }
+
     /// Whether one of them may have been committed.
     #[must_use]
     pub fn has_written(&self) -> bool {
         self.has_written.load(Ordering::Relaxed)
     }
 
-    pub(in crate::db) fn note_written(&self) {
+    /// Whether it is not known of one of them if it was committed.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        self.is_in_doubt.load(Ordering::Relaxed)
+    }
+
+    /// Why the answer can't be rebuilt, and what the client does instead.
+    #[must_use]
+    pub fn lost(&self) -> Option<&'static str> {
+        self.lost.get().copied()
+    }
+
+    /// Notes that the answer can't be rebuilt.
+    pub(crate) fn note_lost(&self, why: &'static str) -> Error {
+        Error::AnswerLost(self.lost.get_or_init(|| why))
+    }
+
+    pub(in crate::db) fn note_committing(&self) {
         self.has_written.store(true, Ordering::Relaxed);
+        self.is_in_doubt.store(true, Ordering::Relaxed);
+    }
+
+    pub(in crate::db) fn note_committed(&self) {
+        self.is_in_doubt.store(false, Ordering::Relaxed);
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use super::{ApiKey, NewApiKey};
 use crate::{
@@ -12,7 +13,8 @@ use crate::{
         error::Result,
         ids::{ApiKeyId, RoleId, TeamId, Typed as _},
     },
-    graphql::{ContextExt as _, UserError, answer, patch::given},
+    db::Tx,
+    graphql::{ContextExt as _, UserError, Written, answer, patch::given},
     organization::auth::ApiKeySecret,
 };
 
@@ -91,6 +93,19 @@ struct ApiKeySecretPayload {
     secret: Option<String>,
     /// What has to be mended; empty when the key was made.
     user_errors: Vec<UserError>,
+}
+
+/// The secret can't be shown a second time: the database has a hash of it.
+impl Written for (ApiKey, ApiKeySecret) {
+    const LOST: &str = "its secret was for that answer only: revoke the key and make another one";
+
+    fn subject(&self) -> Option<(&'static str, Uuid)> {
+        self.0.subject()
+    }
+
+    async fn rebuild(_: &mut Tx, _: Option<(&str, Uuid)>) -> Result<Option<Self>> {
+        Ok(None)
+    }
 }
 
 /// Writing keys; for who holds `integrations:write`, and for no key that is stronger than its maker.

@@ -26,6 +26,11 @@ pub enum TokenError {
     /// This server has no key that signs.
     #[error("this server has no key to sign tokens with")]
     NoSigningKey,
+    /// It will be one.
+    #[error(
+        "the token is not valid yet: the clocks of this server and of the one that made it differ"
+    )]
+    Early,
     /// It was one.
     #[error("the token has expired, get a new one")]
     Expired,
@@ -210,7 +215,7 @@ fn check_times(claims: &Claims, now: DateTime<Utc>) -> Result<(), TokenError> {
         now.timestamp().saturating_add(LEEWAY_SECONDS),
     );
     if claims.iat > latest || claims.nbf.is_some_and(|nbf| nbf > latest) {
-        return Err(TokenError::Invalid);
+        return Err(TokenError::Early);
     }
     if claims.exp.saturating_add(LEEWAY_SECONDS) <= now {
         return Err(TokenError::Expired);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::{Member, MemberChange, Team, reassignment};
 use crate::{
@@ -12,8 +13,9 @@ use crate::{
         error::{Error, Result},
         ids::{RoleId, TeamId, Typed as _, UserId},
     },
+    db::Tx,
     entity::OwnedKinds,
-    graphql::{ContextExt as _, DeletePayload, UserError, answer},
+    graphql::{ContextExt as _, DeletePayload, UserError, Written, answer},
 };
 
 /// A change to a member. Leave a field out to keep it.
@@ -150,10 +152,13 @@ impl MemberMutation {
         let (user, version) = (input.user_id, input.expected_version);
         let outcome = ctx
             .request()
-            .write(async |tx| super::remove(tx, (user, version), input.successor_id).await)
+            .write(async |tx| {
+                let removed = super::remove(tx, (user, version), input.successor_id).await;
+                removed.map(drop)
+            })
             .await;
         match outcome {
-            Ok(_) => {
+            Ok(()) => {
                 finish_soon(ctx, user).await;
                 Ok(MembershipRemovePayload {
                     removed_user_id: Some(ID(user.to_string())),
@@ -161,8 +166,9 @@ impl MemberMutation {
                     user_errors: Vec::new(),
                 })
             }
-            refused => {
-                let (membership, user_errors) = answer(ctx, user.uuid(), refused).await?;
+            Err(error) => {
+                let refused = answer::<Member>(ctx, user.uuid(), Err(error));
+                let (membership, user_errors) = refused.await?;
                 Ok(MembershipRemovePayload {
                     removed_user_id: None,
                     membership,
@@ -215,6 +221,27 @@ struct TeamPayload {
     user_errors: Vec<UserError>,
 }
 
+/// A team, and the members whose records are to be moved.
+struct UpdatedTeam {
+    team: Team,
+    moved: Vec<UserId>,
+}
+
+impl Written for UpdatedTeam {
+    const LOST: &str = Team::LOST;
+
+    fn subject(&self) -> Option<(&'static str, Uuid)> {
+        self.team.subject()
+    }
+
+    async fn rebuild(tx: &mut Tx, subject: Option<(&str, Uuid)>) -> Result<Option<Self>> {
+        let team = Team::rebuild(tx, subject).await?;
+        // The background task moves the records.
+        let moved = Vec::new();
+        Ok(team.map(|team| Self { team, moved }))
+    }
+}
+
 /// Changing teams.
 #[derive(Default)]
 pub struct TeamMutation;
@@ -245,11 +272,14 @@ impl TeamMutation {
             .request()
             .write(async |tx| {
                 let parent = given(input.parent_id);
-                super::update_team(tx, (id, input.expected_version), input.name, parent).await
+                let updated =
+                    super::update_team(tx, (id, input.expected_version), input.name, parent);
+                let (team, moved) = updated.await?;
+                Ok(UpdatedTeam { team, moved })
             })
             .await;
         let outcome = match outcome {
-            Ok((team, moved)) => {
+            Ok(UpdatedTeam { team, moved }) => {
                 let until = Instant::now() + reassignment::REQUEST_TIME;
                 for user in moved {
                     reassign_records(ctx, user, until).await;

@@ -1,13 +1,17 @@
 //! The tenant in the schema: what can be changed.
 
 use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
+use uuid::Uuid;
 
 use super::{Tenant, lifecycle};
 use crate::{
-    base::error::{Error, Result},
+    base::{
+        error::{Error, Result},
+        ids::Typed as _,
+    },
     db::Tx,
     graphql::{
-        ContextExt as _, UserError,
+        ContextExt as _, UserError, Written,
         patch::{patch, patch_required},
     },
     organization::{accounts::AccountsExt as _, identities::Identities},
@@ -84,6 +88,18 @@ impl TenantPayload {
             tenant,
             user_errors: error.as_ref().map(UserError::from).into_iter().collect(),
         })
+    }
+}
+
+impl Written for Tenant {
+    const LOST: &str = "read the tenant";
+
+    fn subject(&self) -> Option<(&'static str, Uuid)> {
+        Some((super::KIND, self.tenant_id.uuid()))
+    }
+
+    async fn rebuild(tx: &mut Tx, _: Option<(&str, Uuid)>) -> Result<Option<Self>> {
+        super::own(tx).await.map(Some)
     }
 }
 

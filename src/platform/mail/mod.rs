@@ -7,7 +7,14 @@ mod folder;
 mod letter;
 mod smtp;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use lettre::message::Mailbox;
 use tokio::{
@@ -153,6 +160,7 @@ enum Failed {
 #[derive(Clone)]
 pub struct Mailer {
     queue: mpsc::Sender<Message>,
+    pending: Arc<AtomicU64>,
     metrics: ServiceMetrics,
 }
 
@@ -160,6 +168,9 @@ pub struct Mailer {
 pub struct Sending {
     stop: CancellationToken,
     task: JoinHandle<()>,
+    /// Mails that were taken and of which it is not known yet what becomes.
+    pending: Arc<AtomicU64>,
+    metrics: ServiceMetrics,
 }
 
 impl Mailer {
@@ -176,20 +187,34 @@ impl Mailer {
         pauses: [Duration; 2],
     ) -> (Self, Sending) {
         let (queue, messages) = mpsc::channel(QUEUE);
-        let stop = CancellationToken::new();
+        let (stop, pending) = (CancellationToken::new(), Arc::<AtomicU64>::default());
         let courier = Courier {
             post,
             pauses,
             stop: stop.clone(),
+            pending: Arc::clone(&pending),
             metrics: metrics.clone(),
         };
         let task = tokio::spawn(Arc::new(courier).send_all(clock, messages));
-        (Self { queue, metrics }, Sending { stop, task })
+        let sending = Sending {
+            stop,
+            task,
+            pending: Arc::clone(&pending),
+            metrics: metrics.clone(),
+        };
+        let mailer = Self {
+            queue,
+            pending,
+            metrics,
+        };
+        (mailer, sending)
     }
 
     /// Leaves a mail to be sent; never waits.
     pub fn send(&self, message: Message) {
+        self.pending.fetch_add(1, Ordering::Relaxed);
         if self.queue.try_send(message).is_err() {
+            self.pending.fetch_sub(1, Ordering::Relaxed);
             self.metrics.note_mail("lost");
             tracing::error!("a mail was lost: too many are waiting");
         }
@@ -199,14 +224,22 @@ impl Mailer {
 impl Sending {
     /// Sends what is left and ends, within some seconds.
     pub async fn finish(self) {
+        self.finish_within(SHUTDOWN_TIMEOUT).await;
+    }
+
+    async fn finish_within(self, patience: Duration) {
         self.stop.cancel();
         let abort = self.task.abort_handle();
-        if tokio::time::timeout(SHUTDOWN_TIMEOUT, self.task)
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(patience, self.task).await.is_err() {
             abort.abort();
-            tracing::error!("mails were lost: they could not be sent before the end");
+            let count = self.pending.swap(0, Ordering::Relaxed);
+            for _ in 0..count {
+                self.metrics.note_mail("lost");
+            }
+            tracing::error!(
+                count,
+                "mails were lost: they could not be sent before the end"
+            );
         }
     }
 }
@@ -217,6 +250,7 @@ struct Courier {
     /// How long it waits before each other try.
     pauses: [Duration; 2],
     stop: CancellationToken,
+    pending: Arc<AtomicU64>,
     metrics: ServiceMetrics,
 }
 
@@ -245,6 +279,7 @@ impl Courier {
             let courier = Arc::clone(&self);
             under_way.spawn(async move {
                 courier.send(&message, dispatch).await;
+                courier.pending.fetch_sub(1, Ordering::Relaxed);
                 drop(turn);
             });
             while under_way.try_join_next().is_some() {}

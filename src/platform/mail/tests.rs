@@ -3,6 +3,7 @@ use std::fs;
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::platform::telemetry::metrics::Metrics;
 
 fn post(way: Way) -> Post {
     Post {
@@ -118,6 +119,26 @@ async fn a_relay_that_is_away_is_tried_again_and_then_given_up() {
     sending.finish().await;
     let more = tokio::time::timeout(Duration::from_millis(200), listener.accept()).await;
     assert!(more.is_err(), "it is tried for ever");
+}
+
+#[tokio::test]
+async fn those_that_are_given_up_at_the_end_are_counted() {
+    let metrics = Metrics::default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = format!("smtp://{}", listener.local_addr().expect("an address"));
+    let post = post(Way::parse(&address).expect("a relay"));
+    let pauses = [Duration::from_millis(20); 2];
+    let (mailer, sending) =
+        Mailer::start_with(post, Clock::system(), metrics.service.clone(), pauses);
+    // More than are on their way at once, at a relay that says nothing.
+    for _ in 0..AT_ONCE + 3 {
+        mailer.send(letter("ada@example.com", "x", &["x"], None));
+    }
+    sending.finish_within(Duration::from_millis(200)).await;
+    let told = metrics.text();
+    let lost = format!("mails_total{{outcome=\"lost\"}} {}", AT_ONCE + 3);
+    assert!(told.contains(&lost), "{told}");
+    drop(listener);
 }
 
 #[test]

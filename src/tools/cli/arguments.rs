@@ -90,6 +90,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         what: Audit,
     },
+    /// Works with the event logs.
+    Events {
+        #[command(subcommand)]
+        what: Events,
+    },
     /// Changes the keys that access tokens are signed with, while servers run.
     Keys {
         #[command(subcommand)]
@@ -116,6 +121,19 @@ pub(crate) enum Audit {
         #[arg(long, requires = "tenant")]
         head: Option<audit::Head>,
         /// The development cluster's folder; without it the database of DEALGRAPH_DATABASE_URL is used.
+        #[arg(long)]
+        data_dir: Option<PathBuf>,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Events {
+    /// Has all subscribers of all tenants ask for the state and follow from there, after a disk was put back as it was.
+    BeginAnew {
+        /// Says that this is meant.
+        #[arg(long)]
+        yes: bool,
+        /// The development cluster's folder; without it the database of DEALGRAPH_OWNER_DATABASE_URL is used.
         #[arg(long)]
         data_dir: Option<PathBuf>,
     },

@@ -11,7 +11,7 @@ use std::{io::Write as _, process::ExitCode};
 use crate::{api, tools::doctor::Asked};
 use clap::Parser as _;
 
-use arguments::{Audit, Cli, Command, Source};
+use arguments::{Audit, Cli, Command, Events, Source};
 
 /// Does what the command line says, and prints what went wrong.
 ///
@@ -67,6 +67,9 @@ async fn run() -> Outcome {
                     data_dir,
                 },
         } => operate::verify_audit(tenant, head, data_dir).await,
+        Command::Events {
+            what: Events::BeginAnew { yes, data_dir },
+        } => operate::begin_anew(yes, data_dir).await,
         Command::Keys { change, data_dir } => keys::change(change, data_dir).await,
         Command::Import {
             source:

@@ -10,6 +10,7 @@ use crate::{
         journal::Hints,
         migrate::{Patience, Release, Report},
     },
+    events,
     organization::{
         accounts::operator::{self, PersonCommand},
         audit,
@@ -121,6 +122,25 @@ pub(crate) async fn verify_audit(
         )
         .into()),
     }
+}
+
+pub(crate) async fn begin_anew(is_meant: bool, data_dir: Option<PathBuf>) -> Outcome {
+    if !is_meant {
+        let what = "this has all subscribers of all tenants ask for everything again: say --yes if it is meant";
+        return Err(what.into());
+    }
+    let db = match data_dir {
+        Some(data_dir) => dev::connect_as_owner(&data_dir, Hints::default())?,
+        None => {
+            let config = Config::from_env(Purpose::Develop)?;
+            let url = config.database.owner_url.as_ref();
+            as_login(&config, "DEALGRAPH_OWNER_DATABASE_URL", url)?
+        }
+    };
+    let tenants = events::begin_anew(&db).await?;
+    print_line(format!("the event logs of {tenants} tenants begin anew"));
+    db.close().await;
+    Ok(())
 }
 
 pub(crate) async fn import_maven(

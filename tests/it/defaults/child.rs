@@ -192,6 +192,11 @@ impl Child {
         kilobytes * 1024
     }
 
+    /// Ends it as a machine that loses its power does.
+    pub(crate) async fn kill(mut self) {
+        self.process.kill().await.expect("it runs");
+    }
+
     /// Asks it to end as an operator would, and waits for it.
     pub(crate) async fn stop(mut self) -> ExitStatus {
         let id = self.process.id().expect("it has not been waited for");

@@ -113,7 +113,11 @@ fn what_comes_back_is_what_was_there() {
             .await;
         assert_eq!(epoch(&source).await, restored);
         let [anew] = page.blocks("A snapshot of the disk");
-        source.run(anew).await;
+        let unsaid = anew.replace(" --yes", " || echo refused");
+        assert!(source.run_as_operator(&unsaid).await.contains("refused"));
+        assert_eq!(epoch(&source).await, restored);
+        let said = source.run_as_operator(anew).await;
+        assert!(said.contains("2 tenants begin anew"), "{said}");
         assert_ne!(epoch(&source).await, restored);
         source.stop().await;
         page.assert_all_were_run();

@@ -245,6 +245,14 @@ fn events_and_writes_that_do_not_belong_together_are_found() {
         "another version",
     );
     finds(
+        |world| world.writes[1].ending = Ending::Rebuilt(Some(1)),
+        "from before the write",
+    );
+    finds(
+        |world| world.writes[1].ending = Ending::Lost,
+        "of a record that is there",
+    );
+    finds(
         |world| world.events[2].request = "r2".to_owned(),
         "done twice",
     );

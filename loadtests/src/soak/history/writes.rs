@@ -32,6 +32,10 @@ pub(crate) struct Write {
 pub(crate) enum Ending {
     /// It was acknowledged, with the record's version where the writer could see it.
     Done(Option<i32>),
+    /// It was done by a server that died, and another one answered with the version that the record had by then.
+    Rebuilt(Option<i32>),
+    /// It was done by a server that died, and there was nothing left to answer with.
+    Lost,
     Refused(String),
     /// The writer does not know.
     Unknown(String),
@@ -40,6 +44,7 @@ pub(crate) enum Ending {
 pub(super) struct Writes {
     by_request: HashMap<String, (Write, Found)>,
     created: HashSet<Uuid>,
+    deleted: HashSet<Uuid>,
 }
 
 /// The events of a request.
@@ -58,6 +63,7 @@ impl Writes {
         Self {
             by_request: named.collect(),
             created: HashSet::new(),
+            deleted: HashSet::new(),
         }
     }
 
@@ -76,6 +82,9 @@ impl Writes {
         }
         if event.word == "CREATED" {
             self.created.insert(event.id);
+        }
+        if event.word == "DELETED" {
+            self.deleted.insert(event.id);
         }
         let is_own = write.of.is_some_and(|(kind, id)| event.is_of(kind, id));
         if is_own && !event.is_followed() {
@@ -106,7 +115,9 @@ impl Writes {
                 Ending::Done(_) if is_creation && self.created.contains(&id) => None,
                 // There was nothing to do.
                 Ending::Done(version) if version.is_some() && version == write.expected => None,
-                Ending::Done(_) => wrong("an acknowledged write has no event"),
+                Ending::Done(_) | Ending::Rebuilt(_) | Ending::Lost => {
+                    wrong("an acknowledged write has no event")
+                }
                 Ending::Refused(_) | Ending::Unknown(_) => None,
             };
         };
@@ -122,6 +133,12 @@ impl Writes {
         match write.ending {
             Ending::Done(Some(answered)) if !is_creation && answered != *version => {
                 wrong("a write was answered with another version")
+            }
+            Ending::Rebuilt(Some(answered)) if answered < *version => {
+                wrong("a rebuilt answer shows the record from before the write")
+            }
+            Ending::Lost if !self.deleted.contains(&id) => {
+                wrong("the answer was lost of a record that is there")
             }
             _ => None,
         }

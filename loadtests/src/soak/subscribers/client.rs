@@ -21,6 +21,7 @@ use crate::{
     soak::{
         ask::{Addresses, Asker},
         board::Board,
+        readers::EARLY,
         stats::Stats,
         world::Person,
     },
@@ -29,7 +30,8 @@ use crate::{
 /// A server gives a sign of life more often than this.
 const SILENCE: Duration = Duration::from_secs(50);
 /// How a connection may end while servers and databases are stopped and started.
-const USUAL_ENDS: [&str; 5] = [
+const USUAL_ENDS: [&str; 6] = [
+    EARLY,
     "cut",
     "closed",
     "closed with 1012",
@@ -62,6 +64,12 @@ pub(crate) struct Client {
 
 /// So many operations a client can have.
 const MOST: u64 = 64;
+
+/// Whether a server refuses a token because its clock is behind.
+fn is_early(error: &Json) -> bool {
+    let message = error["message"].as_str().unwrap_or_default();
+    error["extensions"]["code"] == "UNAUTHENTICATED" && message.starts_with(EARLY)
+}
 
 impl Client {
     /// Subscribes until it is to stop; returns what it received.
@@ -194,7 +202,7 @@ impl Client {
                 );
                 track.forget();
             }
-            _ if USUAL_FAILURES.contains(&code) => {
+            _ if USUAL_FAILURES.contains(&code) || is_early(error) => {
                 sleep(Duration::from_millis(200)).await;
             }
             _ => {

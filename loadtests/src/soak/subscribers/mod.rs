@@ -9,5 +9,5 @@ mod stream;
 pub(crate) mod track;
 
 pub(crate) use client::{Client, SharedState};
-pub(crate) use plan::clients;
+pub(crate) use plan::{clients, crowd};
 pub(crate) use track::Track;

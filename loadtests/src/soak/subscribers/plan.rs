@@ -63,6 +63,33 @@ pub(crate) fn clients(
     clients
 }
 
+/// So many more, each of which watches one thing over a socket, as different members.
+pub(crate) fn crowd(
+    tenant: &Tenant,
+    shared: &Arc<SharedState>,
+    dice: &mut fastrand::Rng,
+    sockets: usize,
+) -> Vec<Client> {
+    let mut clients = Vec::with_capacity(sockets);
+    for number in 0..sockets {
+        let member = number % tenant.people.len();
+        let person = &tenant.people[member];
+        let mut subjects: Vec<_> = all(tenant).into_iter().chain(filtered(tenant)).collect();
+        let subject = subjects.swap_remove(number / tenant.people.len() % subjects.len());
+        let place = format!("{} of {} in the crowd {number}", person.name, tenant.slug);
+        clients.push(Client {
+            shared: Arc::clone(shared),
+            person: Arc::clone(person),
+            asker: tenant.asker(member, &shared.addresses, dice.fork()),
+            transport: Socket,
+            dice: dice.fork(),
+            tracks: vec![subject.for_person(person, &place)],
+            round: 0,
+        });
+    }
+    clients
+}
+
 fn subject(kind: Kind) -> Subject {
     Subject {
         kind,

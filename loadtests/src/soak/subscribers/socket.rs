@@ -12,7 +12,7 @@ use tokio_tungstenite::{
 };
 
 use super::line::{Frame, Wanted};
-use crate::Outcome;
+use crate::{Outcome, soak::readers::EARLY};
 
 const PATIENCE: Duration = Duration::from_secs(8);
 /// So little is taken in by who reads slowly, in bytes.
@@ -68,6 +68,7 @@ impl Socket {
             None => Frame::Closed("cut".to_owned()),
             Some(Err(_)) => Frame::Closed("cut".to_owned()),
             Some(Ok(Message::Close(frame))) => Frame::Closed(match frame {
+                Some(frame) if frame.reason.contains(EARLY) => EARLY.to_owned(),
                 Some(frame) => format!("closed with {}", u16::from(frame.code)),
                 None => "closed".to_owned(),
             }),

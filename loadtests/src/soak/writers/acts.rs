@@ -5,6 +5,9 @@ use uuid::Uuid;
 
 use crate::soak::kind::Kind;
 
+/// The mutation that answers with two records.
+pub(crate) const COMPLETE: &str = "opportunityCompleteNextAction";
+
 /// A mutation to be asked for.
 #[derive(Debug, Clone)]
 pub(crate) struct Act {
@@ -36,7 +39,7 @@ impl Act {
         match self.of {
             None => "",
             Some(_) if self.mutation.ends_with("Delete") => "deletedId",
-            Some(_) if self.mutation == "opportunityCompleteNextAction" => {
+            Some(_) if self.mutation == COMPLETE => {
                 "opportunity { version archivedAt } activity { id }"
             }
             Some((Kind::Company, _)) => "company { version archivedAt }",

@@ -130,7 +130,7 @@ impl Ground<'_> {
             12 => {
                 let next = if dice.bool() { next() } else { Json::Null };
                 let input = json!({ "outcome": "Done", "next": next });
-                ("opportunityCompleteNextAction", input)
+                (super::acts::COMPLETE, input)
             }
             13 => ("opportunitySetNextAction", json!({ "nextAction": null })),
             _ => {

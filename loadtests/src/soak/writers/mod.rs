@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -102,7 +103,14 @@ impl Writer {
                 let mut book = self.desk.book();
                 invent::invent(&mut self.dice, &self.desk.tenant, &mut book, self.author)
             };
-            self.carry_out(invented).await?;
+            let ending = self.carry_out(invented).await?;
+            if let Ending::Unknown(why) = &ending
+                && self.desk.plan.crowd() > 0
+            {
+                let what = format!("a request failed while servers were replaced: {why}");
+                self.desk.stats.complain(what);
+            }
+            sleep(self.desk.plan.rest()).await;
         }
         Ok(self.writes)
     }
@@ -138,7 +146,7 @@ impl Writer {
         loop {
             let answer = self.ask(&request, act).await?;
             let is_open = match &answer.ending {
-                Ending::Done(_) => false,
+                Ending::Done(_) | Ending::Rebuilt(_) | Ending::Lost => false,
                 Ending::Refused(code) => code == "TENANT_BUSY",
                 Ending::Unknown(_) => true,
             };
@@ -153,7 +161,7 @@ impl Writer {
     }
 
     async fn pause(&mut self) {
-        tokio::time::sleep(Duration::from_millis(self.dice.u64(20..200))).await;
+        sleep(Duration::from_millis(self.dice.u64(20..200))).await;
     }
 
     fn next_request(&mut self) -> (String, Duration) {
@@ -202,6 +210,8 @@ impl Writer {
         let stats = &self.desk.stats;
         match ending {
             Ending::Done(_) => stats.count("writes acknowledged"),
+            Ending::Rebuilt(_) => stats.count("writes acknowledged by a rebuilt answer"),
+            Ending::Lost => stats.count("writes acknowledged without an answer"),
             Ending::Refused(code) => {
                 stats.count("writes refused");
                 stats.count(&format!("refused with {code}: {}", act.mutation));
@@ -235,8 +245,17 @@ impl Writer {
             Ending::Done(_) if act.mutation.ends_with("Delete") => book.forget(kind, id),
             Ending::Done(_) => {
                 book.learn(kind, id, version, !record["archivedAt"].is_null());
-                return Ending::Done(version);
+                return match answer.is_rebuilt {
+                    true => Ending::Rebuilt(version),
+                    false => Ending::Done(version),
+                };
             }
+            // A record that others took away from this author, or an activity that was.
+            Ending::Lost if self.author != ADMIN || act.mutation == acts::COMPLETE => {
+                book.doubt(kind, id);
+                return Ending::Done(None);
+            }
+            Ending::Rebuilt(_) | Ending::Lost => book.doubt(kind, id),
             // Conflicts say what the record is at now.
             Ending::Refused(code) if code == "CONFLICT" && version.is_some() => {
                 book.learn(kind, id, version, !record["archivedAt"].is_null());

@@ -465,6 +465,9 @@ fn judge<'k>(
 fn refused(error: TokenError) -> Error {
     match error {
         TokenError::Expired => Error::Unauthenticated("the token has expired, get a new one"),
+        TokenError::Early => Error::Unauthenticated(
+            "the token is not valid yet: the clocks of this server and of the one that made it differ, try again",
+        ),
         TokenError::Invalid | TokenError::UnknownKey | TokenError::NoSigningKey => INVALID,
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, InputObject, Object, SimpleObject};
+use uuid::Uuid;
 
 use super::{Invitation, InvitationSecret, Invited, Invitee, NewInvitation, USUAL_DAYS};
 use crate::{
@@ -12,7 +13,8 @@ use crate::{
         ids::{InvitationId, RoleId, TeamId, Typed as _},
         text::normalize_email,
     },
-    graphql::{ContextExt as _, RequestContext, UserError, answer},
+    db::Tx,
+    graphql::{ContextExt as _, RequestContext, UserError, Written, answer},
     organization::{
         accounts::{AccountsExt as _, SignInPayload},
         members::{Member, invitation_mail},
@@ -77,6 +79,35 @@ struct AcceptInvitationInput {
     name: Option<String>,
     /// The password you want, or the one you have. Not needed when you are signed in with the invited address.
     password: Option<String>,
+}
+
+/// Whether the mail was sent is not known, and its secret is not kept.
+const MAIL_IN_DOUBT: &str =
+    "the mail may not have been sent: send the invitation again with `invitationResend`";
+
+impl Written for Invited {
+    const LOST: &str = MAIL_IN_DOUBT;
+
+    fn subject(&self) -> Option<(&'static str, Uuid)> {
+        let (Self::New(invitation, _) | Self::Already(invitation)) = self;
+        invitation.subject()
+    }
+
+    async fn rebuild(_: &mut Tx, _: Option<(&str, Uuid)>) -> Result<Option<Self>> {
+        Ok(None)
+    }
+}
+
+impl Written for (Invitation, InvitationSecret) {
+    const LOST: &str = MAIL_IN_DOUBT;
+
+    fn subject(&self) -> Option<(&'static str, Uuid)> {
+        self.0.subject()
+    }
+
+    async fn rebuild(_: &mut Tx, _: Option<(&str, Uuid)>) -> Result<Option<Self>> {
+        Ok(None)
+    }
 }
 
 /// Inviting people, and taking invitations.

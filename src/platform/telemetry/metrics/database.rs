@@ -115,7 +115,7 @@ impl DatabaseMetrics {
         );
         registry.register(
             "db_statement_errors",
-            "Statements and connections that failed, by the SQLSTATE or its class; LOST for those without an answer",
+            "Statements and connections that failed, also those tried again, by the SQLSTATE or its class; LOST without an answer",
             metrics.errors.clone(),
         );
         registry.register_with_unit(
