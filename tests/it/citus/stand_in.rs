@@ -1,9 +1,12 @@
 //! The transaction that distributes, against a stand-in for Citus that only keeps its books: it shows that keys, policies
 //! and grants are afterwards as they were, and that it is done once. It shows nothing of Citus itself.
 
-use dealgraph::db::migrate::{
-    MigrateError, Patience, Release,
-    distribute::{LOGINS, Place},
+use dealgraph::db::{
+    migrate::{
+        MigrateError, Patience, Release,
+        distribute::{LOGINS, Place},
+    },
+    probe::{self, Citus},
 };
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, raw_sql};
 
@@ -30,6 +33,13 @@ const LATER: &str = "CREATE TABLE notes (tenant_id uuid NOT NULL REFERENCES tena
 
 async fn words(connection: &mut PgConnection, sql: &'static str) -> Vec<String> {
     sqlx::query_scalar(sql).fetch_all(connection).await.unwrap()
+}
+
+/// What the doctor sees as a login.
+async fn seen_by(database: &Database, login: &str) -> Citus {
+    let options = database.direct_options(login).await;
+    let seen = probe::citus(&options).await.expect("the login gets in");
+    seen.expect("the extension is there")
 }
 
 async fn with_stand_in() -> Database {
@@ -90,13 +100,9 @@ async fn keys_policies_and_grants_are_as_they_were_and_it_is_done_once() {
     let shards = "SELECT DISTINCT shards::text FROM pg_dist_partition WHERE partmethod = 'h'";
     assert_eq!(words(&mut superuser, shards).await, ["8"]);
     for login in LOGINS {
-        let mut session = database.connect(login).await;
-        let told: String =
-            sqlx::query_scalar("SELECT current_setting('citus.propagate_set_commands')")
-                .fetch_one(&mut session)
-                .await
-                .unwrap();
-        assert_eq!(told, "local", "{login}");
+        let seen = seen_by(&database, login).await;
+        assert_eq!(seen.propagates, "local", "{login}");
+        assert!(seen.forgotten.is_empty() && seen.nodes == 1, "{seen:?}");
     }
 
     // Keys are dropped and made again only for tables that are new.
@@ -112,6 +118,7 @@ async fn keys_policies_and_grants_are_as_they_were_and_it_is_done_once() {
     let next = this.clone().and(later(this.version().migration + 1, LATER));
     let report = next.run(&owner, Patience::default()).await.unwrap();
     assert_eq!(report.not_distributed, ["public.notes"]);
+    assert_eq!(seen_by(&database, LOGINS[0]).await.forgotten, ["notes"]);
     let report = next
         .distribute(&owner, Patience::default(), 64)
         .await
