@@ -51,47 +51,85 @@ GRANT UPDATE (
 -- The position of a card depends on all cards of its column, also on those that the actor does not see: a card that makes
 -- room must pass none of them. So these three look beyond the row scope, within the tenant and the right to write deals.
 -- They return and change nothing but board positions; the server notifies only subscribers who see the deal.
-CREATE OR REPLACE FUNCTION app.cards_before(stage uuid, place text, card uuid, but_for uuid, most integer)
+-- On a Citus cluster each call runs where the tenant is: `of_tenant` says where, and the statements name no other tenant.
+-- In PL/pgSQL, because Citus does not plan a function's arguments within SQL functions.
+CREATE OR REPLACE FUNCTION app.cards_before(
+        of_tenant uuid, stage uuid, place text, card uuid, but_for uuid, most integer
+    )
     RETURNS TABLE (opportunity_id uuid, board_position text)
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, public, pg_temp
     AS $$
-    SELECT t.opportunity_id, t.board_position FROM opportunities t
-    WHERE t.tenant_id = app.tenant_for('opportunities:write') AND t.stage_id = stage AND t.opportunity_id <> but_for
-      AND (t.board_position, t.opportunity_id) <= (place, card)
-    ORDER BY t.board_position DESC, t.opportunity_id DESC LIMIT most
-    $$;
+#variable_conflict use_column
+BEGIN
+    IF of_tenant = app.tenant_for('opportunities:write') THEN
+        RETURN QUERY SELECT t.opportunity_id, t.board_position FROM opportunities t
+        WHERE t.tenant_id = of_tenant AND t.stage_id = stage AND t.opportunity_id <> but_for
+          AND (t.board_position, t.opportunity_id) <= (place, card)
+        ORDER BY t.board_position DESC, t.opportunity_id DESC LIMIT most;
+    END IF;
+END
+$$;
 
-CREATE OR REPLACE FUNCTION app.cards_after(stage uuid, place text, card uuid, but_for uuid, most integer)
+CREATE OR REPLACE FUNCTION app.cards_after(
+        of_tenant uuid, stage uuid, place text, card uuid, but_for uuid, most integer
+    )
     RETURNS TABLE (opportunity_id uuid, board_position text)
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, public, pg_temp
     AS $$
-    SELECT t.opportunity_id, t.board_position FROM opportunities t
-    WHERE t.tenant_id = app.tenant_for('opportunities:write') AND t.stage_id = stage AND t.opportunity_id <> but_for
-      AND (t.board_position, t.opportunity_id) > (place, card)
-    ORDER BY t.board_position, t.opportunity_id LIMIT most
-    $$;
+#variable_conflict use_column
+BEGIN
+    IF of_tenant = app.tenant_for('opportunities:write') THEN
+        RETURN QUERY SELECT t.opportunity_id, t.board_position FROM opportunities t
+        WHERE t.tenant_id = of_tenant AND t.stage_id = stage AND t.opportunity_id <> but_for
+          AND (t.board_position, t.opportunity_id) > (place, card)
+        ORDER BY t.board_position, t.opportunity_id LIMIT most;
+    END IF;
+END
+$$;
 
-CREATE OR REPLACE FUNCTION app.place_cards(stage uuid, cards uuid[], places text[])
+CREATE OR REPLACE FUNCTION app.place_cards(of_tenant uuid, stage uuid, cards uuid[], places text[])
     RETURNS TABLE (opportunity_id uuid, board_position text, version integer, visible_to text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, public, pg_temp
     AS $$
 #variable_conflict use_column
 BEGIN
-    -- In the order of their ids, as everything that locks several deals does.
-    PERFORM FROM opportunities t
-    WHERE t.tenant_id = app.tenant_for('opportunities:write') AND t.opportunity_id = ANY (cards)
-    ORDER BY t.opportunity_id FOR NO KEY UPDATE;
-    RETURN QUERY UPDATE opportunities t SET board_position = v.place FROM unnest(cards, places) AS v (card, place)
-    WHERE t.tenant_id = app.tenant_for('opportunities:write') AND t.opportunity_id = v.card
-      AND t.stage_id = place_cards.stage AND t.board_position <> v.place
-    RETURNING t.opportunity_id, t.board_position, t.version, t.visible_to;
+    IF of_tenant = app.tenant_for('opportunities:write') THEN
+        -- In the order of their ids, as everything that locks several deals does.
+        PERFORM FROM opportunities t
+        WHERE t.tenant_id = of_tenant AND t.opportunity_id = ANY (cards)
+        ORDER BY t.opportunity_id FOR NO KEY UPDATE;
+        RETURN QUERY UPDATE opportunities t SET board_position = v.place FROM unnest(cards, places) AS v (card, place)
+        WHERE t.tenant_id = of_tenant AND t.opportunity_id = v.card
+          AND t.stage_id = place_cards.stage AND t.board_position <> v.place
+        RETURNING t.opportunity_id, t.board_position, t.version, t.visible_to;
+    END IF;
 END
 $$;
 
-REVOKE ALL ON FUNCTION app.cards_before(uuid, text, uuid, uuid, integer), app.cards_after(uuid, text, uuid, uuid, integer),
+-- Servers of the version before call these, without the tenant.
+CREATE OR REPLACE FUNCTION app.cards_before(stage uuid, place text, card uuid, but_for uuid, most integer)
+    RETURNS TABLE (opportunity_id uuid, board_position text)
+    LANGUAGE sql STABLE
+    AS $$ SELECT * FROM app.cards_before(app.tenant_id(), stage, place, card, but_for, most) $$;
+
+CREATE OR REPLACE FUNCTION app.cards_after(stage uuid, place text, card uuid, but_for uuid, most integer)
+    RETURNS TABLE (opportunity_id uuid, board_position text)
+    LANGUAGE sql STABLE
+    AS $$ SELECT * FROM app.cards_after(app.tenant_id(), stage, place, card, but_for, most) $$;
+
+CREATE OR REPLACE FUNCTION app.place_cards(stage uuid, cards uuid[], places text[])
+    RETURNS TABLE (opportunity_id uuid, board_position text, version integer, visible_to text)
+    LANGUAGE sql
+    AS $$ SELECT * FROM app.place_cards(app.tenant_id(), stage, cards, places) $$;
+
+REVOKE ALL ON FUNCTION app.cards_before(uuid, uuid, text, uuid, uuid, integer),
+    app.cards_after(uuid, uuid, text, uuid, uuid, integer), app.place_cards(uuid, uuid, uuid[], text[]),
+    app.cards_before(uuid, text, uuid, uuid, integer), app.cards_after(uuid, text, uuid, uuid, integer),
     app.place_cards(uuid, uuid[], text[]) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION app.cards_before(uuid, text, uuid, uuid, integer), app.cards_after(uuid, text, uuid, uuid, integer),
+GRANT EXECUTE ON FUNCTION app.cards_before(uuid, uuid, text, uuid, uuid, integer),
+    app.cards_after(uuid, uuid, text, uuid, uuid, integer), app.place_cards(uuid, uuid, uuid[], text[]),
+    app.cards_before(uuid, text, uuid, uuid, integer), app.cards_after(uuid, text, uuid, uuid, integer),
     app.place_cards(uuid, uuid[], text[]) TO dealgraph_app;

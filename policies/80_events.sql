@@ -13,26 +13,30 @@ GRANT INSERT ON tenant_seq TO dealgraph_system;
 -- Takes the numbers of a transaction's events and audit entries, moves the chain's head on, and notes which kinds of
 -- records have changed by then; nothing when the actor may not write the tenant. It runs as the owner, so that a writer
 -- who can run any statement still can't wind the numbers or the chain back. A policy could not hold that: it sees the row
--- after an UPDATE and not the one before.
+-- after an UPDATE and not the one before. On a Citus cluster the call runs where the tenant is, so it names no other; in
+-- PL/pgSQL, because Citus does not plan a function's arguments within SQL functions.
 CREATE OR REPLACE FUNCTION app.take_numbers(
         of_tenant uuid, event_count bigint, entry_count bigint, digest bytea, kinds text[]
     )
     RETURNS TABLE (last_seq bigint, last_audit bigint, audit_hash bytea)
-    LANGUAGE sql SECURITY DEFINER
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, public, pg_temp
     AS $$
-        UPDATE public.tenant_seq s SET
-            last_seq = s.last_seq + take_numbers.event_count,
-            last_audit = s.last_audit + take_numbers.entry_count,
-            audit_hash = sha256(s.audit_hash || take_numbers.digest),
-            changed = s.changed || coalesce(
-                (SELECT jsonb_object_agg(kind, s.last_audit + take_numbers.entry_count) FROM unnest(take_numbers.kinds) kind),
-                '{}')
-        WHERE s.tenant_id = take_numbers.of_tenant AND take_numbers.event_count >= 0 AND take_numbers.entry_count >= 0
-          AND (session_user = 'dealgraph_system'
-               OR (s.open AND take_numbers.of_tenant = app.tenant_for_writers()))
-        RETURNING s.last_seq, s.last_audit, s.audit_hash
-    $$;
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY UPDATE public.tenant_seq s SET
+        last_seq = s.last_seq + take_numbers.event_count,
+        last_audit = s.last_audit + take_numbers.entry_count,
+        audit_hash = sha256(s.audit_hash || take_numbers.digest),
+        changed = s.changed || coalesce(
+            (SELECT jsonb_object_agg(kind, s.last_audit + take_numbers.entry_count) FROM unnest(take_numbers.kinds) kind),
+            '{}')
+    WHERE s.tenant_id = take_numbers.of_tenant AND take_numbers.event_count >= 0 AND take_numbers.entry_count >= 0
+      AND (session_user = 'dealgraph_system'
+           OR (s.open AND take_numbers.of_tenant = app.tenant_for_writers()))
+    RETURNING s.last_seq, s.last_audit, s.audit_hash;
+END
+$$;
 REVOKE ALL ON FUNCTION app.take_numbers(uuid, bigint, bigint, bytea, text[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION app.take_numbers(uuid, bigint, bigint, bytea, text[]) TO dealgraph_app, dealgraph_system;
 

@@ -54,7 +54,8 @@ fn translate_postgres(error: &PgDatabaseError) -> Option<Error> {
         // insufficient_privilege: a policy or a grant said no
         "42501" => Error::Forbidden("make this change"),
         "23503" if error.message().starts_with("update or delete") => {
-            let holder = error.table().unwrap_or("other records").replace('_', " ");
+            let holder = error.table().map_or("other records", without_shard);
+            let holder = holder.replace('_', " ");
             Error::invalid(
                 "IN_USE",
                 "id",
@@ -94,11 +95,15 @@ fn translate_postgres(error: &PgDatabaseError) -> Option<Error> {
     })
 }
 
+/// `leads_102042` -> `leads`, a table or a constraint of it.
+fn without_shard(name: &str) -> &str {
+    name.trim_end_matches(|c: char| c.is_ascii_digit())
+        .trim_end_matches('_')
+}
+
 /// `opportunities_primary_contact_fkey` -> `primaryContactId`, and a primary key is its record's `id`.
 fn field_of(constraint: &str) -> String {
-    let name = constraint
-        .trim_end_matches(|c: char| c.is_ascii_digit())
-        .trim_end_matches('_');
+    let name = without_shard(constraint);
     if name.ends_with("_pkey") {
         return "id".to_owned();
     }
@@ -142,7 +147,7 @@ fn field_of(constraint: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::field_of;
+    use super::{field_of, without_shard};
 
     #[test]
     fn a_constraint_tells_its_field_also_on_a_shard() {
@@ -158,5 +163,15 @@ mod tests {
         assert_eq!(field_of("companies_pkey"), "id");
         assert_eq!(field_of("companies_pkey_102042"), "id");
         assert_eq!(field_of("activity_targets_one_check"), "one");
+        for (constraint, field) in [
+            ("products_code_key", "code"),
+            ("activities_done_check", "done"),
+            ("contacts_owner_fkey", "ownerId"),
+        ] {
+            assert_eq!(field_of(constraint), field);
+            assert_eq!(field_of(&format!("{constraint}_102042")), field);
+        }
+        assert_eq!(without_shard("activity_targets_102042"), "activity_targets");
+        assert_eq!(without_shard("activity_targets"), "activity_targets");
     }
 }

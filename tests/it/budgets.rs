@@ -115,7 +115,7 @@ fn every_mutation_costs_what_it_did() {
         stageUpdate 7
         opportunityCreate 11
         opportunityUpdate 5
-        opportunityReorder 8
+        opportunityReorder 9
         opportunityMoveStage 7
         opportunitySetContacts 8
         opportunitySetCollaborators 12

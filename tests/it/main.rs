@@ -22,6 +22,7 @@ mod audit;
 mod budgets;
 mod cached;
 mod can;
+mod citus;
 mod clients;
 mod coding;
 mod command;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::schema;
+use super::{distribute::Obstacle, schema};
 
 /// Why a database could not be brought to this version.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +66,36 @@ pub enum MigrateError {
         /// What this version is.
         want: schema::Version,
     },
+    /// There is no cluster that the tables could be distributed over.
+    #[error(
+        "nothing is distributed: {0}. See docs/operators/citus.md; without --distribute a database stays on one node"
+    )]
+    NoCluster(String),
+    /// The schema is not what Citus takes.
+    #[error("nothing is distributed, since Citus does not take this schema: {}", list(.0))]
+    Unshardable(Vec<Obstacle>),
+    /// A shard is not secured as its table is.
+    #[error(
+        "the tables are distributed, and {wrong} placements of shards are not secured as their tables are; the first is {table}, shard {shard}: \
+         row-level security, forced, policies, grants on columns and on the table are `{said}` and should be `{wanted}`. Start no server"
+    )]
+    Unsecured {
+        /// The table.
+        table: String,
+        /// The shard, and the node that it is on.
+        shard: String,
+        /// What it has.
+        said: String,
+        /// What the table has.
+        wanted: String,
+        /// How many there are like this.
+        wrong: usize,
+    },
+}
+
+fn list(obstacles: &[Obstacle]) -> String {
+    let said: Vec<_> = obstacles.iter().map(ToString::to_string).collect();
+    said.join("; ")
 }
 
 impl MigrateError {

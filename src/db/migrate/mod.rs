@@ -9,9 +9,12 @@
 //!   for no other (`locks`);
 //! - a step is a transaction, or a single statement that can be run again after it broke (`steps`, `policies`);
 //! - a run of an older version changes nothing in a newer database (`schema` says which versions serve which).
+//!
+//! A database in a Citus cluster can be spread over it afterwards (`distribute`).
 
 mod attempts;
 mod cluster;
+pub mod distribute;
 mod error;
 mod locks;
 mod policies;
@@ -26,6 +29,7 @@ use sqlx::{Connection as _, Executor as _, PgConnection, postgres::PgConnectOpti
 
 use attempts::Attempts;
 pub use cluster::{analyze, prepare_cluster};
+use distribute::Distributed;
 pub use error::MigrateError;
 pub use policies::{POLICIES, SUPERUSER};
 pub use release::Release;
@@ -74,6 +78,10 @@ pub struct Report {
     pub repeated: u32,
     /// The newer version that the database is at already, in which case nothing was done.
     pub newer: Option<schema::Version>,
+    /// What was distributed, if that was asked for.
+    pub distributed: Option<Distributed>,
+    /// Tables that a distributed database does not have distributed: they were made since.
+    pub not_distributed: Vec<String>,
 }
 
 /// Brings the database to this version, as the owner login.
@@ -95,6 +103,29 @@ impl Release {
         owner: &PgConnectOptions,
         patience: Patience,
     ) -> Result<Report, MigrateError> {
+        self.run_and_distribute(owner, patience, None).await
+    }
+
+    /// Brings the database to this version, as the owner login, and distributes it over the Citus cluster that it is in, cut
+    /// into so many shards.
+    ///
+    /// # Errors
+    /// As [`run`]; [`MigrateError::NoCluster`], [`MigrateError::Unshardable`], [`MigrateError::Unsecured`].
+    pub async fn distribute(
+        &self,
+        owner: &PgConnectOptions,
+        patience: Patience,
+        shards: u32,
+    ) -> Result<Report, MigrateError> {
+        self.run_and_distribute(owner, patience, Some(shards)).await
+    }
+
+    async fn run_and_distribute(
+        &self,
+        owner: &PgConnectOptions,
+        patience: Patience,
+        shards: Option<u32>,
+    ) -> Result<Report, MigrateError> {
         let owner = owner.clone().application_name(APPLICATION);
         let mut connection = PgConnection::connect_with(&owner).await?;
         let login: String = sqlx::query_scalar("SELECT current_user::text")
@@ -104,13 +135,22 @@ impl Release {
             return Err(MigrateError::NotOwner(login));
         }
         // Policies are dropped if they exist before they are made; Postgres would note each that does not. What the login
-        // or the database sets as the longest statement is not for these.
+        // or the database sets as the longest statement is not for these. On a Citus cluster a transaction changes several
+        // tables, which it can over one connection to each worker; elsewhere nobody reads that setting.
         connection
-            .execute("SET client_min_messages = warning; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")
+            .execute(
+                "SET client_min_messages = warning; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; \
+                 SET citus.multi_shard_modify_mode = 'sequential'",
+            )
             .await?;
         let mut attempts = Attempts::new(&owner, &mut connection, patience).await?;
         turn::take(&mut connection, &mut attempts).await?;
-        let report = self.bring(&mut connection, &mut attempts).await?;
+        let mut report = self.bring(&mut connection, &mut attempts).await?;
+        if let Some(shards) = shards.filter(|_| report.newer.is_none()) {
+            let done = distribute::distribute(&mut connection, &mut attempts, shards).await?;
+            report.distributed = Some(done);
+        }
+        report.not_distributed = distribute::forgotten(&mut connection).await?;
         // The turn ends with the connection.
         connection.close().await?;
         Ok(report)

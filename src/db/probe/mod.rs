@@ -1,6 +1,7 @@
 //! What a login finds at the end of its address: for an operator who asks whether all is well. Each look is a connection of
 //! its own; nothing is changed.
 
+mod citus;
 mod pooler;
 
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions};
 
 use crate::base::clock::Clock;
+pub use citus::{Citus, citus};
 pub use pooler::{Pooler, pooler};
 
 /// What it is called, where Postgres lists connections.

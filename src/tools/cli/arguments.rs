@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::{
+    db::migrate::distribute::SHARDS,
     organization::{accounts::operator::PersonCommand, audit, tenants::command::TenantCommand},
     tools::config,
 };
@@ -40,6 +41,16 @@ pub(crate) enum Command {
         /// How long it waits for locks that others hold, in seconds, and for another run of it.
         #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=86_400))]
         patience_s: u32,
+        /// Then distributes the tables over the Citus cluster that the database is in: tenants in shards, what all share on
+        /// every node. No server may run meanwhile. Once it was done, only what is new is distributed.
+        #[arg(long)]
+        distribute: bool,
+        /// In how many shards; a tenant is in one. Counts the first time only.
+        #[arg(long, default_value_t = SHARDS, requires = "distribute", value_parser = clap::value_parser!(u32).range(1..=64_000))]
+        shards: u32,
+        /// Prints the statements that would distribute the database as it is, and does nothing. It need not have Citus.
+        #[arg(long, requires = "distribute")]
+        dry_run: bool,
     },
     /// Looks at a configuration from end to end and says what to do: logins, schema, Postgres, Redis, mail, keys, clocks.
     /// Nothing is changed. Ends with 1 if there are errors.

@@ -42,7 +42,12 @@ async fn run() -> Outcome {
             fresh,
         } => serve::run_dev((port, servers), data_dir, fresh).await,
         Command::Serve => serve::serve().await,
-        Command::Migrate { patience_s } => operate::run_migrations(patience_s).await,
+        Command::Migrate {
+            patience_s,
+            distribute,
+            shards,
+            dry_run,
+        } => operate::run_migrations(patience_s, distribute.then_some(shards), dry_run).await,
         Command::Doctor {
             json,
             servers,

@@ -8,7 +8,7 @@ use crate::{
     data::import,
     db::{
         journal::Hints,
-        migrate::{Patience, Release, Report},
+        migrate::{Patience, Release, Report, distribute},
     },
     events,
     organization::{
@@ -30,7 +30,7 @@ use super::{
     print, print_line,
 };
 
-pub(crate) async fn run_migrations(patience_s: u32) -> Outcome {
+pub(crate) async fn run_migrations(patience_s: u32, shards: Option<u32>, dry_run: bool) -> Outcome {
     let config = Config::from_env(Purpose::Migrate)?;
     let _telemetry = telemetry::init(&config.telemetry)?;
     let url = config
@@ -42,9 +42,15 @@ pub(crate) async fn run_migrations(patience_s: u32) -> Outcome {
         total: Duration::from_secs(patience_s.into()),
         ..Patience::default()
     };
-    let report = Release::this()
-        .run(&url.expose().parse()?, patience)
-        .await?;
+    let owner = url.expose().parse()?;
+    let report = match shards {
+        Some(shards) if dry_run => {
+            print(&distribute::dry_run(&owner, shards).await?.to_string());
+            return Ok(());
+        }
+        Some(shards) => Release::this().distribute(&owner, patience, shards).await?,
+        None => Release::this().run(&owner, patience).await?,
+    };
     println!("{}", described(&report));
     Ok(())
 }
@@ -65,6 +71,23 @@ fn described(report: &Report) -> String {
     match report.policies_applied.as_slice() {
         [] => said += "; no policy changed",
         applied => said += &format!("; policies applied: {}", applied.join(", ")),
+    }
+    if let Some(distributed) = &report.distributed {
+        let tables: Vec<_> = distributed
+            .tables
+            .iter()
+            .map(|(table, place)| format!("{table} ({place})"))
+            .collect();
+        match tables.as_slice() {
+            [] => said += "; nothing new to distribute",
+            tables => said += &format!("; distributed: {}", tables.join(", ")),
+        }
+        let placements = distributed.placements;
+        said += &format!("; {placements} placements of shards are secured as their tables are");
+    }
+    if !report.not_distributed.is_empty() {
+        let tables = report.not_distributed.join(", ");
+        said += &format!("; not distributed: {tables}: run `dealgraph migrate --distribute`");
     }
     if report.repeated > 0 {
         said += &format!(

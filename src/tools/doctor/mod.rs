@@ -3,6 +3,7 @@
 //! Each topic is a file with one `check`. They run side by side, each within a time of its own, whatever the others find.
 //! Nothing is changed, and no secret is in what they say: only what Postgres, Redis and the others say of themselves.
 
+mod citus;
 mod clocks;
 mod configuration;
 mod identities;
@@ -107,6 +108,7 @@ pub async fn examine(config: (&Config, &[Problem]), asked: &Asked, clock: &Clock
         ("postgres", Box::pin(postgres::check(s))),
         ("pooler", Box::pin(pooler::check(s))),
         ("pool", Box::pin(pool::check(s))),
+        ("citus", Box::pin(citus::check(s))),
         ("clocks", Box::pin(clocks::check(s))),
         ("redis", Box::pin(redis_server::check(s))),
         ("mail", Box::pin(mail::check(s))),

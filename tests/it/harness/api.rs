@@ -38,7 +38,7 @@ use super::{
     factory::CANARY,
     logs::Logs,
     secrets::{Secrets, everything_kept},
-    statements::{Statements, asks_planner, unbound},
+    statements::{Statements, asks_planner, judge},
 };
 
 /// Who makes the tokens of all worlds.
@@ -84,8 +84,7 @@ pub(crate) struct Answer {
 }
 
 impl World {
-    pub(super) async fn new(logs: Logs, identities: Identities) -> Self {
-        let database = Database::of_world().await;
+    pub(super) async fn new(database: Database, logs: Logs, identities: Identities) -> Self {
         let statements = Statements::default();
         let db = open(&database, 4).await;
         let observed = statements.clone();
@@ -190,11 +189,8 @@ impl World {
 
         let statements: BTreeSet<String> = self.statements.all().into_iter().collect();
         for sql in &statements {
-            assert_eq!(
-                unbound(sql),
-                [""; 0],
-                "these tables are not bound to a tenant in\n{sql}"
-            );
+            let faults = judge(sql);
+            assert!(faults.is_empty(), "{faults:?} in\n{sql}");
         }
         for sql in &statements {
             assert!(

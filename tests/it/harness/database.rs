@@ -58,6 +58,16 @@ pub(crate) struct Cluster {
 #[derive(Debug, Clone)]
 pub(crate) struct Database {
     name: String,
+    outside: Option<Arc<Outside>>,
+}
+
+/// Servers that were there before the tests, and stay: a Citus cluster.
+#[derive(Debug)]
+struct Outside {
+    /// The coordinator's, as a superuser.
+    superuser: PgConnectOptions,
+    /// The same of every node.
+    nodes: Vec<PgConnectOptions>,
 }
 
 impl Cluster {
@@ -192,6 +202,7 @@ impl Database {
         cluster.filled.get_or_init(fill).await;
         Self {
             name: "filled".to_owned(),
+            outside: None,
         }
     }
 
@@ -220,20 +231,42 @@ impl Database {
                 "CREATE DATABASE {name} TEMPLATE {template} OWNER dealgraph_owner"
             ))
             .await;
-        Self { name }
+        Self {
+            name,
+            outside: None,
+        }
+    }
+
+    /// One that was made outside, on a coordinator that a superuser reaches and on its workers.
+    pub(crate) fn outside(
+        name: String,
+        superuser: PgConnectOptions,
+        nodes: Vec<PgConnectOptions>,
+    ) -> Self {
+        let outside = Some(Arc::new(Outside { superuser, nodes }));
+        Self { name, outside }
     }
 
     /// How the product connects to it as `user`.
     pub(crate) async fn options(&self, user: &str) -> PgConnectOptions {
         let direct = self.direct_options(user).await;
         match &Cluster::get().await.bouncer {
-            Some(bouncer) if OF_SERVERS.contains(&user) => bouncer.in_front_of(direct),
+            Some(bouncer) if OF_SERVERS.contains(&user) && self.outside.is_none() => {
+                bouncer.in_front_of(direct)
+            }
             _ => direct,
         }
     }
 
     /// The same without a PgBouncer, whatever the run is made with.
     pub(crate) async fn direct_options(&self, user: &str) -> PgConnectOptions {
+        if let Some(outside) = &self.outside {
+            return outside
+                .superuser
+                .clone()
+                .username(user)
+                .database(&self.name);
+        }
         Cluster::get()
             .await
             .postgres
@@ -256,15 +289,30 @@ impl Database {
 
     /// A connection that no policy binds, to arrange and to inspect.
     pub(crate) async fn superuser(&self) -> PgConnection {
-        self.connect("postgres").await
+        match &self.outside {
+            Some(outside) => {
+                let options = outside.superuser.clone().database(&self.name);
+                let connected = PgConnection::connect_with(&options).await;
+                connected.expect("the superuser connects")
+            }
+            None => self.connect("postgres").await,
+        }
     }
 
     /// Removes it, whatever is still connected.
     pub(crate) async fn drop(self) {
-        Cluster::get()
-            .await
-            .run(&format!("DROP DATABASE {} WITH (FORCE)", self.name))
-            .await;
+        let drop = format!("DROP DATABASE {} WITH (FORCE)", self.name);
+        let Some(outside) = &self.outside else {
+            Cluster::get().await.run(&drop).await;
+            return;
+        };
+        for node in &outside.nodes {
+            let mut superuser = PgConnection::connect_with(node)
+                .await
+                .expect("the superuser connects to every node");
+            let dropped = raw_sql(AssertSqlSafe(drop.clone())).execute(&mut superuser);
+            dropped.await.expect("the superuser may do this");
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What tests stand on: a private cluster, a world of two tenants that look alike, and a client that finds leaks.
 
 mod api;
+mod blocks;
 mod bouncer;
 mod database;
 mod declared;
@@ -12,6 +13,7 @@ mod people;
 mod plans;
 mod samples;
 mod secrets;
+mod shardable;
 mod statements;
 
 pub(crate) use api::{
@@ -24,7 +26,8 @@ pub(crate) use mails::read_all as mails_in;
 pub(crate) use people::{Side, Side::A, Side::B, Who};
 pub(crate) use plans::Planner;
 pub(crate) use samples::{OF_ACCOUNTS, OF_ADMINS, global_id, kind_of_field, kind_of_operation};
-pub(crate) use statements::{GLOBAL_TABLES, TENANT_TABLES, asks_planner, unbound};
+pub(crate) use shardable::{faults, unbound};
+pub(crate) use statements::{GLOBAL_TABLES, TENANT_TABLES, asks_planner};
 
 use dealgraph::organization::identities::Identities;
 use logs::Logs;
@@ -42,6 +45,20 @@ pub(crate) fn test_with<O>(
     outside: impl AsyncFnOnce() -> (Identities, O),
     body: impl AsyncFnOnce(&World, O),
 ) {
+    test_over(
+        async || {
+            let (identities, outside) = outside().await;
+            (Database::of_world().await, identities, outside)
+        },
+        body,
+    );
+}
+
+/// The same over a database of the test's making, in which both tenants are.
+pub(crate) fn test_over<O>(
+    outside: impl AsyncFnOnce() -> (Database, Identities, O),
+    body: impl AsyncFnOnce(&World, O),
+) {
     let logs = Logs::capture();
     let of_thread = logs.clone();
     tokio::runtime::Builder::new_multi_thread()
@@ -51,8 +68,8 @@ pub(crate) fn test_with<O>(
         .build()
         .expect("the system gives threads")
         .block_on(async {
-            let (identities, outside) = outside().await;
-            let world = World::new(logs, identities).await;
+            let (database, identities, outside) = outside().await;
+            let world = World::new(database, logs, identities).await;
             body(&world, outside).await;
             world.finish().await;
         });

@@ -2,8 +2,10 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
 };
+
+use super::shardable::{Fault, faults};
 
 /// The tables whose rows belong to tenants. A coverage test holds this list against the catalogue.
 pub(crate) const TENANT_TABLES: [&str; 27] = [
@@ -149,6 +151,9 @@ pub(crate) const GLOBAL_TABLES: [&str; 9] = [
     "users",
 ];
 
+/// Statements that were judged already, and keep the law.
+static LAWFUL: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
+
 type Hook = Box<dyn FnMut(&str) + Send>;
 
 /// The statements of one world, in the order they began.
@@ -234,72 +239,16 @@ pub(crate) fn asks_planner(sql: &str) -> bool {
     STATISTICS.iter().any(|word| sql.contains(word))
 }
 
-/// The tenant tables in a statement that are not bound to a tenant by a placeholder of their own.
-pub(crate) fn unbound(sql: &str) -> Vec<String> {
-    if is_beyond_tenants(sql) {
+/// What keeps a statement from being one task on one node. Statements that look across tenants have a reason to.
+pub(super) fn judge(sql: &str) -> Vec<Fault> {
+    // Worlds have most of their statements in common.
+    let lawful = || LAWFUL.lock().unwrap_or_else(PoisonError::into_inner);
+    if lawful().contains(sql) {
         return Vec::new();
     }
-    let words: Vec<&str> = words(sql);
-    let mut unbound = Vec::new();
-    for (at, word) in words.iter().enumerate() {
-        let before = at.checked_sub(1).map_or("", |before| words[before]);
-        let is_named = ["FROM", "JOIN", "UPDATE", "INTO", ",", "USING"].contains(&before);
-        if !is_named || !TENANT_TABLES.contains(word) {
-            continue;
-        }
-        let rest = &words[at + 1..];
-        let bound = if before == "INTO" {
-            is_first_column(rest)
-        } else {
-            is_compared(&words, alias(rest))
-        };
-        if !bound {
-            unbound.push((*word).to_owned());
-        }
+    let faults = faults(sql, is_beyond_tenants(sql));
+    if faults.is_empty() {
+        lawful().insert(sql.to_owned());
     }
-    unbound
-}
-
-/// Names, numbers, placeholders, operators and brackets; what stands in quotes is one word.
-fn words(sql: &str) -> Vec<&str> {
-    let mut words = Vec::new();
-    let mut rest = sql.trim_start();
-    while let Some(first) = rest.chars().next() {
-        let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '$');
-        let length = match first {
-            '\'' => rest[1..].find('\'').map_or(rest.len(), |end| end + 2),
-            c if is_name(c) => rest.find(|c| !is_name(c)).unwrap_or(rest.len()),
-            c => c.len_utf8(),
-        };
-        words.push(&rest[..length]);
-        rest = rest[length..].trim_start();
-    }
-    words
-}
-
-/// The name that a table goes by, by the words after it.
-fn alias<'a>(rest: &[&'a str]) -> Option<&'a str> {
-    let rest = if rest.first() == Some(&"AS") {
-        &rest[1..]
-    } else {
-        rest
-    };
-    rest.first().copied().filter(|word| {
-        word.chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-    })
-}
-
-/// `INSERT INTO table [AS t] (tenant_id, …`
-fn is_first_column(rest: &[&str]) -> bool {
-    let open = rest.iter().position(|word| *word == "(");
-    open.is_some_and(|open| rest.get(open + 1) == Some(&"tenant_id"))
-}
-
-/// `<alias>.tenant_id = $n`
-fn is_compared(words: &[&str], alias: Option<&str>) -> bool {
-    let column = alias.map_or("tenant_id".to_owned(), |alias| format!("{alias}.tenant_id"));
-    words
-        .windows(3)
-        .any(|three| three[0] == column && three[1] == "=" && three[2].starts_with('$'))
+    faults
 }

@@ -111,7 +111,7 @@ const LAWS: [Law; 18] = [
         offenders: "SELECT p.oid::regprocedure::text FROM pg_proc p WHERE p.pronamespace IN ('public'::regnamespace, 'app'::regnamespace) AND p.prosecdef
                       AND NOT (p.proname IN ('keep_events', 'count_figures') AND NOT has_function_privilege('dealgraph_app', p.oid, 'EXECUTE'))
                       AND NOT (p.proname IN ('cards_before', 'cards_after', 'place_cards')
-                               AND p.prosrc LIKE '%t.tenant_id = app.tenant_for(''opportunities:write'')%'
+                               AND p.prosrc LIKE '%IF of_tenant = app.tenant_for(''opportunities:write'') THEN%t.tenant_id = of_tenant%'
                                AND p.proconfig @> ARRAY['search_path=pg_catalog, public, pg_temp'])
                       AND NOT (p.proname = 'take_numbers'
                                AND p.prosrc LIKE '%take_numbers.of_tenant = app.tenant_for_writers()%'

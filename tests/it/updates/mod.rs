@@ -26,7 +26,7 @@ fn patience(total: Duration) -> Patience {
 }
 
 /// A migration of a later version.
-fn later(version: i64, sql: &str) -> Migration {
+pub(crate) fn later(version: i64, sql: &str) -> Migration {
     Migration::new(
         version,
         "later".into(),

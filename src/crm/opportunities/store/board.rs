@@ -40,18 +40,19 @@ pub(in crate::crm::opportunities) async fn arrange(tx: &mut Tx, stage: StageId) 
     Ok(())
 }
 
-/// The same for the column that a deal stands in, if the actor sees it.
+/// The same for the column that a deal stands in, if the actor sees it. In two statements: one that reads a table runs
+/// where the table's rows are, on a cluster, and its lock would be that node's and not the one that all others take.
 pub(in crate::crm::opportunities) async fn arrange_around(
     tx: &mut Tx,
     id: OpportunityId,
 ) -> Result<()> {
-    let sql = Sql::new("SELECT pg_advisory_xact_lock(hashtextextended('board ' || ")
-        .bind(format!("{} stage:", tx.tenant()))
-        .push(" || t.stage_id, 0)) FROM opportunities t WHERE t.tenant_id = ")
+    let sql = Sql::new("SELECT t.stage_id FROM opportunities t WHERE t.tenant_id = ")
         .bind(tx.tenant())
         .push(" AND t.opportunity_id = ")
         .bind(id);
-    tx.execute(sql).await?;
+    for stage in tx.column(sql).await? {
+        arrange(tx, stage).await?;
+    }
     Ok(())
 }
 
@@ -75,6 +76,8 @@ pub(in crate::crm::opportunities) async fn beside(
             Side::Before => "app.cards_before(",
             Side::After => "app.cards_after(",
         })
+        .bind(tx.tenant())
+        .push(", ")
         .bind(deal.standing.stage_id)
         .push(", ")
         .bind(gap.place.clone())
@@ -101,6 +104,8 @@ pub(in crate::crm::opportunities) async fn place(
     let sql = Sql::new(
         "SELECT c.opportunity_id, c.board_position, c.version, c.visible_to FROM app.place_cards(",
     )
+    .bind(tx.tenant())
+    .push(", ")
     .bind(stage)
     .push(", ")
     .bind(ids)
