@@ -4,7 +4,7 @@ use std::{
     net::IpAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
 
@@ -40,6 +40,8 @@ pub struct RequestWork {
     /// The idempotency key that they are done under, if there is one.
     pub claim: Option<IdempotencyClaim>,
     has_written: AtomicBool,
+    /// The last event of those that were committed; 0 while there is none.
+    last_seq: AtomicI64,
 }
 
 impl RequestWork {
@@ -56,6 +58,16 @@ impl RequestWork {
     #[must_use]
     pub fn has_written(&self) -> bool {
         self.has_written.load(Ordering::Relaxed)
+    }
+
+    /// The last event of those that they have committed.
+    #[must_use]
+    pub fn last_seq(&self) -> Option<i64> {
+        Some(self.last_seq.load(Ordering::Relaxed)).filter(|seq| *seq > 0)
+    }
+
+    pub(in crate::db) fn note_committed(&self, seq: i64) {
+        self.last_seq.fetch_max(seq, Ordering::Relaxed);
     }
 
     pub(in crate::db) fn note_written(&self) {

@@ -30,6 +30,7 @@ mod http;
 mod live;
 mod process;
 mod redis_commands;
+mod replica;
 mod service;
 
 use std::sync::{Mutex, PoisonError};
@@ -45,6 +46,7 @@ pub use http::HttpMetrics;
 pub use live::LiveMetrics;
 pub(in crate::platform) use redis_commands::CommandEnd;
 pub use redis_commands::RedisMetrics;
+pub use replica::ReplicaMetrics;
 pub use service::ServiceMetrics;
 
 /// The media type of [`Metrics::text`].
@@ -61,6 +63,7 @@ pub struct Metrics {
     pub http: HttpMetrics,
     pub graphql: GraphqlMetrics,
     pub database: DatabaseMetrics,
+    pub replica: ReplicaMetrics,
     pub redis: RedisMetrics,
     pub cache: CacheMetrics,
     pub live: LiveMetrics,
@@ -80,6 +83,7 @@ impl Default for Metrics {
             http: HttpMetrics::register(ours),
             graphql: GraphqlMetrics::register(ours),
             database: DatabaseMetrics::register(ours),
+            replica: ReplicaMetrics::register(ours),
             redis: RedisMetrics::register(ours),
             cache: CacheMetrics::register(ours),
             live: LiveMetrics::register(ours),
