@@ -110,6 +110,7 @@ impl App {
         tasks.spawn(async move { presences.run(&until).await });
         let (health, until) = (Arc::clone(&self.health), after.clone());
         tasks.spawn(async move { health.run(&until).await });
+        tasks.spawn(self.db.clone().watch_replica(after.clone()));
         tasks.spawn(reassignment::run(
             self.db.clone(),
             &crm::OWNED,

@@ -13,6 +13,7 @@ mod pool;
 mod pooler;
 mod postgres;
 mod redis_server;
+mod replica;
 mod report;
 mod schema;
 
@@ -50,6 +51,7 @@ struct Subject<'a> {
     app: Option<PgConnectOptions>,
     system: Option<PgConnectOptions>,
     owner: Option<PgConnectOptions>,
+    replica: Option<PgConnectOptions>,
     /// Both logins of the server, with which the product's own parts work.
     db: Option<Db>,
     redis: RedisAddress,
@@ -83,6 +85,7 @@ impl<'a> Subject<'a> {
         let keys = config.auth.encryption_keys.as_ref();
         Self {
             owner: login(&set.owner_url),
+            replica: login(&set.replica_url),
             redis: RedisAddress::from(redis_url),
             vault: keys.and_then(|keys| Vault::new(keys.expose()).ok().map(Arc::new)),
             config,
@@ -105,6 +108,7 @@ pub async fn examine(config: (&Config, &[Problem]), asked: &Asked, clock: &Clock
         ("logins", Box::pin(logins::check(s))),
         ("schema", Box::pin(schema::check(s))),
         ("postgres", Box::pin(postgres::check(s))),
+        ("replica", Box::pin(replica::check(s))),
         ("pooler", Box::pin(pooler::check(s))),
         ("pool", Box::pin(pool::check(s))),
         ("clocks", Box::pin(clocks::check(s))),
