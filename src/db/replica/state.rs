@@ -361,6 +361,21 @@ mod tests {
     }
 
     #[test]
+    fn every_reason_is_counted_from_the_first_on() {
+        use crate::platform::telemetry::metrics::REASONS;
+        let all = [
+            Fallback::Out,
+            Fallback::Lagging,
+            Fallback::Position,
+            Fallback::Busy,
+            Fallback::Lost,
+            Fallback::Conflict,
+            Fallback::Timeout,
+        ];
+        assert_eq!(all.map(Fallback::word), REASONS);
+    }
+
+    #[test]
     fn what_is_remembered_is_bounded() {
         let start = Instant::now();
         let mut state = State::new(start);

@@ -46,7 +46,7 @@ pub use http::HttpMetrics;
 pub use live::LiveMetrics;
 pub(in crate::platform) use redis_commands::CommandEnd;
 pub use redis_commands::RedisMetrics;
-pub use replica::ReplicaMetrics;
+pub use replica::{REASONS, ReplicaMetrics};
 pub use service::ServiceMetrics;
 
 /// The media type of [`Metrics::text`].

@@ -8,6 +8,11 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+/// Why reads are done on the primary.
+pub const REASONS: [&str; 7] = [
+    "out", "lagging", "position", "busy", "lost", "conflict", "timeout",
+];
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct FallbackLabels {
     reason: &'static str,
@@ -25,6 +30,9 @@ pub struct ReplicaMetrics {
 impl ReplicaMetrics {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
+        for reason in REASONS {
+            drop(metrics.fallbacks.get_or_create(&FallbackLabels { reason }));
+        }
         registry.register(
             "db_replica_reads",
             "Snapshots that were begun on the replica",
@@ -44,7 +52,7 @@ impl ReplicaMetrics {
         metrics
     }
 
-    /// Notes why a read was done on the primary; the reasons are a closed set.
+    /// Notes why a read was done on the primary: one of [`REASONS`].
     pub fn note_fallback(&self, reason: &'static str) {
         self.fallbacks
             .get_or_create(&FallbackLabels { reason })
