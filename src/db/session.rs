@@ -8,6 +8,7 @@
 //! can't be gone on with on the primary, which shows another state.
 
 use std::{
+    pin::pin,
     sync::{
         Arc, MutexGuard, PoisonError,
         atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
@@ -92,34 +93,32 @@ impl ReadSession {
         if self.interruption().is_some() {
             return Err(INTERRUPTED);
         }
-        if guard.is_none() {
-            let began = Instant::now();
-            let begun = self.begin().await;
-            add(&self.waited, began.elapsed());
-            *guard = Some(begun?);
-        }
-        let Some(tx) = guard.as_mut() else {
-            return Err(INTERRUPTED);
+        let tx = match guard.as_mut() {
+            Some(tx) => tx,
+            None => {
+                let began = Instant::now();
+                let begun = self.begin().await?;
+                add(&self.waited, began.elapsed());
+                guard.insert(begun)
+            }
         };
         let (before, took) = (tx.count(), tx.took());
         tx.set_room(room);
         let is_on_replica = tx.is_on_replica();
-        let reading = async {
-            // A statement that was refused to one caller must not fail the others.
-            tx.recover().await?;
-            work(tx).await
-        };
-        let done = if is_on_replica {
+        let done = {
+            let reading = pin!(async {
+                // A statement that was refused to one caller must not fail the others.
+                tx.recover().await?;
+                work(tx).await
+            });
             tokio::select! {
                 biased;
-                done = reading => done,
-                () = self.db.replica_is_out() => Err(self.interrupt(&mut guard, Fallback::Lost)),
+                done = reading => Some(done),
+                () = self.db.replica_is_out(), if is_on_replica => None,
             }
-        } else {
-            reading.await
         };
-        let Some(tx) = guard.as_mut() else {
-            return done;
+        let (Some(done), Some(tx)) = (done, guard.as_mut()) else {
+            return Err(self.interrupt(&mut guard, Fallback::Lost));
         };
         self.statements
             .fetch_add(tx.count() - before, Ordering::Relaxed);
@@ -151,7 +150,8 @@ impl ReadSession {
         if !matches!(*self.route(), Route::Open) {
             return None;
         }
-        let begun = self.db.begin_on_replica(&self.actor, age, seen).await;
+        // Boxed, as it is on the primary: most reads have no use for this.
+        let begun = Box::pin(self.db.begin_on_replica(&self.actor, age, seen)).await;
         let (route, tx) = match begun {
             Some(Ok((statements, point))) => {
                 let tx = self.transaction(statements);

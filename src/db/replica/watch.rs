@@ -111,12 +111,13 @@ impl Inner {
         if found.is_err() {
             *connection = None;
         }
-        let out = {
+        let (out, was_out) = {
+            // Both at once, or a read that begins meanwhile would be ended by what was so before.
             let mut state = self.state();
             state.look(found.as_ref().copied().map_err(|_| Out::Away));
-            state.out()
+            let out = state.out();
+            (out, self.is_out.send_replace(out.is_some()))
         };
-        let was_out = self.is_out.send_replace(out.is_some());
         match (out, was_out) {
             (Some(Out::Unknown), _) => {}
             (Some(why), false) => {
