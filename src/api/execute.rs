@@ -13,7 +13,7 @@ use super::{
     probes::RootFields,
     response_cache::{CacheDirective, CacheRequest, CacheStatus},
     shape, spending,
-    staleness::{self, ReadFrom, Seen, Stale},
+    staleness::{self, ReadFrom, Seen},
 };
 use crate::{
     access::Actor,
@@ -98,8 +98,8 @@ impl Api {
                 .answer_from_replica(actor, (request, &looked), origin)
                 .await
             {
-                Stale::Answered(answered) => return answered,
-                Stale::Not(why) => read = why.map(ReadFrom::Primary),
+                Ok(answered) => return answered,
+                Err(why) => read = why.map(ReadFrom::Primary),
             }
         }
         let execute = || self.execute(actor, prepared, origin);

@@ -65,33 +65,28 @@ pub(super) fn allowed(directive: CacheDirective) -> Option<Duration> {
     }
 }
 
-/// What came of a query that may be somewhat old.
-pub(super) enum Stale {
-    /// The replica has answered it, or the cache as the replica would have.
-    Answered(Answered),
-    /// The primary has to.
-    Not(Option<Fallback>),
-}
-
 impl Api {
     /// Answers a query from the replica, with what the cache has of the state that it shows.
+    ///
+    /// # Errors
+    /// Why the primary has to, if the replica might have been asked.
     pub(super) async fn answer_from_replica(
         &self,
         actor: &Arc<Actor>,
         (request, looked): (CacheRequest<'_>, &Looked<'_>),
         origin: &Origin,
-    ) -> Stale {
+    ) -> Result<Answered, Option<Fallback>> {
         let prepared = request.prepared;
         let (Some(age), Some(seen)) = (allowed(request.directive), request.seen.required()) else {
-            return Stale::Not(None);
+            return Err(None);
         };
         if self.db.replica_state().is_none() || !looked.follows_from_records {
-            return Stale::Not(None);
+            return Err(None);
         }
         let freshness = Freshness::Within { age, seen };
         let session = self.db.read_session_with(Arc::clone(actor), freshness);
         let Some(point) = session.replica().await else {
-            return Stale::Not(session.fallback());
+            return Err(session.fallback());
         };
         let versions = Arc::new(Versions::at(&point));
         let age = point.as_of.elapsed().as_secs();
@@ -106,12 +101,12 @@ impl Api {
         let is_exact = request.seen.is_told();
         let of = (&*versions, age, is_exact);
         match self.response_cache.respond_at(looked, of, execute).await {
-            Ok(answered) => Stale::Answered(Answered {
+            Ok(answered) => Ok(Answered {
                 read: Some(ReadFrom::Replica { age }),
                 seq: Some(point.last_seq).filter(|_| is_exact),
                 ..answered
             }),
-            Err(why) => Stale::Not(Some(why)),
+            Err(why) => Err(Some(why)),
         }
     }
 }
