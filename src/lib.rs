@@ -31,7 +31,8 @@
 //! 3. `api/operation` reads and validates the document; [`api::shape`] measures it: depth, aliases, how many objects it could
 //!    answer.
 //! 4. [`api::Api::authenticate`]: the token's claims become an [`access::Actor`], once. A query that has an entry in the
-//!    response cache ends here: `api/response_cache` asks how far the data is and finds it.
+//!    response cache ends here: `api/response_cache` asks how far the data is and finds it. One that may be somewhat old
+//!    goes to a replica, if there is one (`api/staleness`).
 //! 5. `api/operation` puts variables and defaults in and judges directives. [`graphql::RequestContext`] carries the actor,
 //!    loaders and a [`db::ReadSession`].
 //! 6. A resolver in a domain's `graphql.rs` translates its arguments and asks for a page or a record. Where all that is

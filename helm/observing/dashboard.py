@@ -98,6 +98,14 @@ ROWS = [
          [(f"{rate('dealgraph_db_statement_errors_total', COLLISIONS)} or vector(0)", "collided"),
           (rate("dealgraph_db_transactions_retried_total"), "run again")]),
     ]),
+    ("Read replica", [
+        ("Reads of the replica", "ops", "Snapshots that were begun there.",
+         [(rate("dealgraph_db_replica_reads_total", by="instance"), "{{instance}}")]),
+        ("Reads of the primary in its place", "ops", "Why reads that might have been done at the replica were not.",
+         [(rate("dealgraph_db_replica_fallbacks_total", by="reason"), "{{reason}}")]),
+        ("Behind the primary", "s", "How long ago the primary was where the replica is.",
+         [(each("dealgraph_db_replica_lag_seconds"), "{{instance}}")]),
+    ]),
     ("Response cache", [
         ("Queries", "reqps", "Answered from the cache, looked for in vain, and not looked for.",
          [(rate(CACHE.format(name)), name) for name in ("hits", "misses", "bypassed")]),

@@ -1,5 +1,5 @@
 //! Running an operation: from the response cache where that holds, else by the executor, and once more when it has
-//! collided with others.
+//! collided with others, or when the replica that it was read from has failed.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,11 +13,13 @@ use super::{
     probes::RootFields,
     response_cache::{CacheDirective, CacheRequest, CacheStatus},
     shape, spending,
+    staleness::{self, ReadFrom, Seen},
 };
 use crate::{
     access::Actor,
     base::error::Error,
-    db::journal::Origin,
+    db::{Fallback, ReadSession, journal::Origin},
+    events::Position,
     graphql::{RequestContext, RequestParts},
     platform::telemetry::{self, OperationKind, Phase},
 };
@@ -35,7 +37,7 @@ impl Api {
         actor: Option<Arc<Actor>>,
         prepared: &Prepared,
         price: u64,
-        directive: CacheDirective,
+        (directive, seen): (CacheDirective, Seen),
         origin: &Origin,
     ) -> Answered {
         let Some(actor) = actor else {
@@ -44,25 +46,72 @@ impl Api {
         let kind = prepared.operation().ty.into();
         telemetry::note_operation(kind, prepared.operation_name.as_deref());
         telemetry::note_person(actor.tenant, actor.person());
-        if kind != OperationKind::Query {
-            let executed = self.execute(&actor, prepared, origin).await;
-            return Answered::uncached(executed.response, executed.points);
-        }
-        let request = CacheRequest {
-            actor: &actor,
-            prepared,
-            price,
-            directive,
+        let mut answered = match kind {
+            OperationKind::Query => {
+                let request = CacheRequest {
+                    actor: &actor,
+                    prepared,
+                    price,
+                    directive,
+                    seen,
+                };
+                self.answer_query(&actor, request, origin).await
+            }
+            _ => {
+                let executed = self.execute(&actor, prepared, origin).await;
+                let work = origin.work.as_ref();
+                Answered {
+                    seq: work.and_then(|work| work.last_seq()),
+                    ..Answered::uncached(executed.response, executed.points)
+                }
+            }
         };
-        let execute = || self.execute(&actor, prepared, origin);
-        self.response_cache.respond(request, execute).await
+        let is_of_replica = matches!(answered.read, Some(ReadFrom::Replica { .. }));
+        if seen.is_told() && !is_of_replica {
+            // Asked afterwards, it is no less than what the answer shows.
+            answered.seq = self.response_cache.last_seq(actor.tenant).await;
+        }
+        let position = answered.seq.map(|seq| Position::of(actor.tenant, seq));
+        Answered {
+            position,
+            ..answered
+        }
+    }
+
+    /// Answers a query: one that may be somewhat old from what is cached, or from the replica.
+    async fn answer_query(
+        &self,
+        actor: &Arc<Actor>,
+        request: CacheRequest<'_>,
+        origin: &Origin,
+    ) -> Answered {
+        let (cache, prepared) = (&self.response_cache, request.prepared);
+        let looked = cache.look(request);
+        let mut read = None;
+        if let Some(age) = staleness::allowed(request.directive) {
+            if request.seen == Seen::Untold
+                && let Some(answered) = cache.respond_recent(&looked, age).await
+            {
+                return answered;
+            }
+            match self
+                .answer_from_replica(actor, (request, &looked), origin)
+                .await
+            {
+                Ok(answered) => return answered,
+                Err(why) => read = why.map(ReadFrom::Primary),
+            }
+        }
+        let execute = || self.execute(actor, prepared, origin);
+        let answered = cache.respond(&looked, request.directive, execute).await;
+        Answered { read, ..answered }
     }
 
     /// Runs an operation. One that has collided with others and written nothing is run again, a few times.
     async fn execute(&self, actor: &Arc<Actor>, prepared: &Prepared, origin: &Origin) -> Executed {
         let mut pause = COLLIDED_PAUSE;
         for _ in 1..COLLIDED_TRIES {
-            let executed = self.execute_once(actor, prepared, origin).await;
+            let executed = self.execute_once(actor, prepared, origin, None).await;
             let has_written = origin.work.as_ref().is_none_or(|work| work.has_written());
             if has_written || !executed.has_collided() {
                 return executed;
@@ -72,20 +121,24 @@ impl Api {
             tokio::time::sleep(pause.mul_f32(0.5 + fastrand::f32())).await;
             pause *= 3;
         }
-        self.execute_once(actor, prepared, origin).await
+        self.execute_once(actor, prepared, origin, None).await
     }
 
-    async fn execute_once(
+    /// Runs an operation once, on a snapshot that was begun before or on one of its own.
+    pub(super) async fn execute_once(
         &self,
         actor: &Arc<Actor>,
         prepared: &Prepared,
         origin: &Origin,
+        session: Option<ReadSession>,
     ) -> Executed {
         let executable = match prepared.executable() {
             Ok(executable) => executable,
             Err(faults) => return Executed::refused(faults),
         };
-        let context = Arc::new(RequestContext::new(
+        let session = session.unwrap_or_else(|| self.db.read_session(Arc::clone(actor)));
+        let context = Arc::new(RequestContext::reading(
+            session,
             Arc::clone(actor),
             RequestParts {
                 db: self.db.clone(),
@@ -111,6 +164,9 @@ impl Api {
         // Tokio would make a long poll yield in the middle of a level, which would split its batches.
         let work = tokio::task::unconstrained(run);
         let response = work.instrument(span).await;
+        if let Some(why) = context.interruption() {
+            return Executed::interrupted(why);
+        }
         let fields = RootFields::of(&document.parsed, operation, &prepared.variables);
         let is_personal = fields.note(&context, &response);
         telemetry::note_statements(context.statements());
@@ -131,6 +187,7 @@ impl Api {
             .saturating_add(texts as u64),
             response,
             is_personal,
+            interruption: None,
         }
     }
 
@@ -166,15 +223,24 @@ pub(super) struct Answered {
     pub(super) points: u64,
     /// What the response cache did for a query.
     pub(super) cache: Option<CacheStatus>,
+    /// Where a query was read that may be somewhat old.
+    pub(super) read: Option<ReadFrom>,
+    /// The last event of the tenant whose effect it may show, where that is known.
+    pub(super) seq: Option<i64>,
+    /// The same as the client is told.
+    pub(super) position: Option<Position>,
 }
 
 impl Answered {
     /// One that the response cache had no part in.
-    fn uncached(response: Response, points: u64) -> Self {
+    pub(super) fn uncached(response: Response, points: u64) -> Self {
         Self {
             response,
             points,
             cache: None,
+            read: None,
+            seq: None,
+            position: None,
         }
     }
 }
@@ -186,6 +252,8 @@ pub(super) struct Executed {
     pub(super) points: u64,
     /// Whether something was recorded of the actor, so that the response is no other's.
     pub(super) is_personal: bool,
+    /// Why the replica failed that it was read from; then there is no response.
+    pub(super) interruption: Option<Fallback>,
 }
 
 impl Executed {
@@ -195,12 +263,21 @@ impl Executed {
         self.response.errors.iter().any(is_collision)
     }
 
+    /// One whose replica has failed under it.
+    fn interrupted(why: Fallback) -> Self {
+        Self {
+            interruption: Some(why),
+            ..Self::refused(Vec::new())
+        }
+    }
+
     /// A request that was not run at all.
     fn refused(faults: Vec<ServerError>) -> Self {
         Self {
             response: Response::from_errors(faults),
             points: 0,
             is_personal: false,
+            interruption: None,
         }
     }
 
@@ -215,6 +292,7 @@ impl Executed {
             response: Response::from_errors(vec![error]),
             points: u64::MAX,
             is_personal: false,
+            interruption: None,
         }
     }
 }

@@ -23,6 +23,7 @@ pub mod shape;
 mod socket;
 mod spending;
 mod stages;
+mod staleness;
 
 use std::{
     sync::{

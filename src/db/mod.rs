@@ -1,7 +1,8 @@
 //! The one owner of connections, and the only way from an [`Actor`] to row-level security.
 //!
 //! - [`Db::write`]: one unit of work on behalf of an actor; its events are appended to the event log with it.
-//! - [`ReadSession`]: one read-only snapshot on behalf of an actor, shared by all of a query.
+//! - [`ReadSession`]: one read-only snapshot on behalf of an actor, shared by all of a query; where its [`Freshness`]
+//!   allows it, of a replica.
 //! - [`Db::system`]: the other login, for the few things that happen before or beyond an actor; each use says why.
 //!
 //! Nothing outside this folder can reach a connection in any other way. `admission` decides which tenant gets the next
@@ -23,6 +24,7 @@ mod order;
 mod predicate;
 pub mod probe;
 mod registered;
+mod replica;
 pub mod schema;
 mod session;
 mod sql;
@@ -53,6 +55,7 @@ pub use order::{Cursor, Direction, OrderField, OrderTerm, ValueKind};
 pub use predicate::{Column, Comparison, Predicate, Quantifier, Value};
 pub use registered::Registered;
 pub(crate) use registered::register;
+pub use replica::{Fallback, Freshness, Out, ReplicaPoint, ReplicaState};
 pub use schema::{SchemaState, schema_state};
 pub use session::ReadSession;
 pub use sql::{Row, Sql, rows_per_statement};
@@ -137,6 +140,8 @@ pub enum SystemReason {
     Figures,
     /// Whether the database answers.
     Health,
+    /// How far the primary is, for judging how old what a replica shows is.
+    Replica,
 }
 
 type Observer = Arc<dyn Fn(&str) + Send + Sync>;
@@ -158,12 +163,24 @@ impl StatementOptions {
     }
 }
 
-/// The database: both pools, and nothing of them shown.
+/// How a transaction begins.
+struct Beginning {
+    mode: Mode,
+    /// What goes before it, in the same message. Empty or ends with `; `.
+    guard: String,
+    /// Its settings.
+    settings: String,
+}
+
+/// The database: its pools, and nothing of them shown.
 #[derive(Clone)]
 pub struct Db {
     app: Connections,
     admission: Admission,
     system: Connections,
+    replica: Option<replica::Replica>,
+    /// Connections for requests, and a tenant's share of them.
+    sizes: (u32, u32),
     clock: Clock,
     hints: journal::Hints,
     statement_options: StatementOptions,
@@ -179,21 +196,10 @@ impl Db {
         hints: journal::Hints,
     ) -> Self {
         let metrics = Arc::<Metrics>::default();
-        let connections = |size, login: PgConnectOptions, name| {
-            let pool = PgPoolOptions::new()
-                .max_connections(size)
-                .acquire_timeout(options.acquire_timeout)
-                // sqlx pings what comes back to it; a second ping at the start would cost a trip.
-                .test_before_acquire(false);
-            // Since Postgres 12 floats are told exactly as they are; a PgBouncer refuses logins that ask for it.
-            let login = login.extra_float_digits(None);
-            // `telemetry` logs slow statements; what an actor may do, which BEGIN carries, belongs in no log.
-            let login = login.application_name(name).disable_statement_logging();
-            Connections::new(pool.connect_lazy_with(login))
-        };
-        let app = connections(options.size, app, "dealgraph");
+        let patience = options.acquire_timeout;
+        let app = connections(options.size, patience, app, "dealgraph");
         app.count_in(&metrics, Pool::App);
-        let system = connections(options.system_size, system, "dealgraph-system");
+        let system = connections(options.system_size, patience, system, "dealgraph-system");
         system.count_in(&metrics, Pool::System);
         let admission = Admission::new(
             options.size,
@@ -205,6 +211,8 @@ impl Db {
             admission,
             app,
             system,
+            replica: None,
+            sizes: (options.size, options.tenant_share),
             clock,
             hints,
             statement_options: StatementOptions {
@@ -245,7 +253,7 @@ impl Db {
     /// Opens a read-only snapshot for an actor, at its first use.
     #[must_use]
     pub fn read_session(&self, actor: Arc<Actor>) -> ReadSession {
-        ReadSession::new(self.clone(), actor)
+        self.read_session_with(actor, Freshness::Current)
     }
 
     /// Runs one unit of work for an actor: all of it or nothing, the events with it.
@@ -289,7 +297,7 @@ impl Db {
         }
         tx.commit().await?;
         if let Some(request) = request {
-            request.note_committed();
+            request.note_committed(seq);
         }
         if has_enqueued {
             self.hints.wake_workers();
@@ -337,11 +345,14 @@ impl Db {
     pub async fn close(&self) {
         self.app.close().await;
         self.system.close().await;
+        if let Some(replica) = &self.replica {
+            replica.close().await;
+        }
     }
 
     async fn begin_read(&self, actor: &Actor) -> Result<Statements> {
-        let settings = format!("{}{}", actor.settings(), actor.masks());
-        self.begin_for(actor, Mode::Snapshot, settings).await
+        self.begin_for(actor, Mode::Snapshot, reading_settings(actor))
+            .await
     }
 
     /// Begins once the actor's tenant is admitted.
@@ -355,37 +366,70 @@ impl Db {
         connections: &Connections,
         mode: Mode,
         settings: String,
-        mut permit: Option<Permit>,
+        permit: Option<Permit>,
     ) -> Result<Statements> {
+        let beginning = Beginning {
+            mode,
+            guard: String::new(),
+            settings,
+        };
         let options = self.statement_options.clone();
-        // Boxed: every future that may begin a transaction, each socket's among them, would reserve room for this
-        // otherwise.
-        let begun = Box::pin(async move {
-            // All idle connections may have been cut off, as by a restart of Postgres.
-            let (mut attempts, began) = (connections.size(), Instant::now());
-            loop {
-                let connection = connections.acquire().await?;
-                let begun =
-                    Statements::begin(connection, mode, &settings, options.clone(), permit).await;
-                match begun {
-                    Ok(begun) => return Ok(begun),
-                    // Nothing was done on it.
-                    Err((error, returned))
-                        if is_lost(&error)
-                            && attempts > 0
-                            && began.elapsed() < connections.patience() =>
-                    {
-                        (permit, attempts) = (returned, attempts - 1);
-                    }
-                    Err((error, _)) => return Err(error),
-                }
-            }
-        });
-        let begun = begun.await;
+        let begun = begin_on(connections, &beginning, options, permit).await;
         if let Err(error) = &begun {
             let code = error.as_database_error().and_then(|error| error.code());
             self.metrics().database.note_error(code.as_deref());
         }
         begun.map_err(constraint::translate)
     }
+}
+
+/// The settings of an actor's read-only transaction.
+fn reading_settings(actor: &Actor) -> String {
+    format!("{}{}", actor.settings(), actor.masks())
+}
+
+/// A pool that is opened lazily.
+fn connections(size: u32, patience: Duration, login: PgConnectOptions, name: &str) -> Connections {
+    let pool = PgPoolOptions::new()
+        .max_connections(size)
+        .acquire_timeout(patience)
+        // sqlx pings what comes back to it; a second ping at the start would cost a trip.
+        .test_before_acquire(false);
+    // Since Postgres 12 floats are told exactly as they are; a PgBouncer refuses logins that ask for it.
+    let login = login.extra_float_digits(None);
+    // `telemetry` logs slow statements; what an actor may do, which BEGIN carries, belongs in no log.
+    let login = login.application_name(name).disable_statement_logging();
+    Connections::new(pool.connect_lazy_with(login))
+}
+
+/// Begins on a connection of a pool, on another one where it was cut off.
+async fn begin_on(
+    connections: &Connections,
+    beginning: &Beginning,
+    options: StatementOptions,
+    mut permit: Option<Permit>,
+) -> sqlx::Result<Statements> {
+    // Boxed: every future that may begin a transaction, each socket's among them, would reserve room for this
+    // otherwise.
+    let begun = Box::pin(async move {
+        // All idle connections may have been cut off, as by a restart of Postgres.
+        let (mut attempts, began) = (connections.size(), Instant::now());
+        loop {
+            let connection = connections.acquire().await?;
+            let begun = Statements::begin(connection, beginning, options.clone(), permit).await;
+            match begun {
+                Ok(begun) => return Ok(begun),
+                // Nothing was done on it.
+                Err((error, returned))
+                    if is_lost(&error)
+                        && attempts > 0
+                        && began.elapsed() < connections.patience() =>
+                {
+                    (permit, attempts) = (returned, attempts - 1);
+                }
+                Err((error, _)) => return Err(error),
+            }
+        }
+    });
+    begun.await
 }

@@ -11,10 +11,11 @@ use sqlx::{
 use sqlx_core::transaction::TransactionManager as _;
 
 use super::{
-    Sql, StatementOptions,
+    Beginning, Fallback, Sql, StatementOptions,
     admission::Permit,
     connections::PooledConnection,
     constraint::{is_unread, translate},
+    replica,
 };
 use crate::{
     base::error::{Error, Result},
@@ -35,6 +36,8 @@ const PLAN_BYTES: usize = 8 << 10;
 pub(super) enum Mode {
     /// It reads one state of the world. Nobody waits for it to end.
     Snapshot,
+    /// The same on a replica.
+    Replica,
     /// It may write, and hold locks.
     Change,
 }
@@ -43,7 +46,7 @@ impl Mode {
     /// The statement that begins it.
     pub(super) fn begin(self) -> &'static str {
         match self {
-            Self::Snapshot => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            Self::Snapshot | Self::Replica => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
             Self::Change => "BEGIN",
         }
     }
@@ -52,9 +55,14 @@ impl Mode {
     /// savepoint, which of a snapshot is nothing: it is the same one after a way back here, and everybody else reads on.
     fn settled(self) -> &'static str {
         match self {
-            Self::Snapshot => "; SAVEPOINT begun",
+            Self::Snapshot | Self::Replica => "; SAVEPOINT begun",
             Self::Change => "",
         }
+    }
+
+    /// Whether it only reads.
+    fn is_snapshot(self) -> bool {
+        self != Self::Change
     }
 }
 
@@ -69,6 +77,8 @@ pub struct Statements {
     is_busy: bool,
     /// Whether Postgres has refused a statement, and takes no other before a rollback.
     is_refused: bool,
+    /// Why it can't be read on, of a replica.
+    interruption: Option<Fallback>,
     count: u32,
     /// When the statement under way began, and how long those before it took.
     began: Instant,
@@ -87,16 +97,17 @@ impl Statements {
     /// end, and given back when there is no transaction.
     pub(super) async fn begin(
         pooled: PooledConnection,
-        mode: Mode,
-        settings: &str,
+        beginning: &Beginning,
         options: StatementOptions,
         permit: Option<Permit>,
     ) -> Result<Self, (sqlx::Error, Option<Permit>)> {
+        let mode = beginning.mode;
         let mut statements = Self {
             pooled: Some(pooled),
             mode,
             is_busy: true,
             is_refused: false,
+            interruption: None,
             count: 0,
             began: Instant::now(),
             took: Duration::ZERO,
@@ -106,7 +117,10 @@ impl Statements {
             permit,
         };
         let (begin, settled) = (mode.begin(), mode.settled());
-        let begin = AssertSqlSafe(format!("{begin}; {settings}{settled}"));
+        let Beginning {
+            guard, settings, ..
+        } = beginning;
+        let begin = AssertSqlSafe(format!("{guard}{begin}; {settings}{settled}"));
         let begun = statements.pooled().begin(begin.into_sql_str()).await;
         if let Err(error) = begun {
             return Err((error, statements.permit.take()));
@@ -119,6 +133,16 @@ impl Statements {
     #[must_use]
     pub fn count(&self) -> u32 {
         self.count
+    }
+
+    /// Whether a replica is read.
+    pub(super) fn is_on_replica(&self) -> bool {
+        self.mode == Mode::Replica
+    }
+
+    /// Why the replica can't be read on, if it is one and fails.
+    pub(super) fn interruption(&self) -> Option<Fallback> {
+        self.interruption
     }
 
     /// How long they took.
@@ -248,7 +272,7 @@ impl Statements {
     /// # Errors
     /// The database does not answer.
     pub(super) async fn recover(&mut self) -> Result<()> {
-        if self.mode != Mode::Snapshot || !self.is_refused {
+        if !self.mode.is_snapshot() || !self.is_refused {
             return Ok(());
         }
         self.is_busy = true;
@@ -261,7 +285,7 @@ impl Statements {
     /// Logs the plan of a slow statement of a snapshot; of a transaction that writes nothing is asked twice. The plan is the
     /// generic one, which shows parameters by their numbers: a plan for values would show the values.
     async fn explain(&mut self, text: SqlStr) -> Result<()> {
-        if self.mode != Mode::Snapshot {
+        if !self.mode.is_snapshot() {
             return Ok(());
         }
         let text = text.as_str();
@@ -308,6 +332,12 @@ impl Statements {
         self.is_refused |= matches!(answer, Err(sqlx::Error::Database(_)));
         match &answer {
             Ok(_) => {}
+            // The primary is asked instead, whatever it is: also what is no fault of the replica comes from there.
+            Err(error) if self.is_on_replica() => {
+                tracing::debug!(%error, "a replica can't be read on");
+                self.interruption = Some(replica::why(error));
+                return Err(Error::Unavailable("the replica"));
+            }
             Err(sqlx::Error::Database(error)) => {
                 let code = error.code();
                 self.options
@@ -371,7 +401,7 @@ impl Drop for Statements {
         };
         if !self.is_busy {
             match self.mode {
-                Mode::Snapshot => pooled.release_open(),
+                Mode::Snapshot | Mode::Replica => pooled.release_open(),
                 Mode::Change => pooled.release(),
             }
             return;

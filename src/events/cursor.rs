@@ -10,6 +10,13 @@ use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value
 #[sqlx(transparent)]
 pub struct Epoch(String);
 
+impl Epoch {
+    /// One that was read from the database.
+    pub(super) fn read(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
 /// A position in a tenant's event log: after an event, and before the next one.
 ///
 /// It is not signed: a client that makes one up starts somewhere else in what it may see anyway.

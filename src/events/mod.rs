@@ -3,7 +3,8 @@
 //! A verb emits events into its unit of work, which appends them as its last statements ([`append`]). The table is the
 //! truth. A [`Hints`] message after the commit only says when to look; [`Hub`] has a [`Feed`] for each tenant that is
 //! watched here, which reads the log once for all subscribers. [`Watched::relevance`] decides which of them is notified
-//! of what. [`VersionReader`] shows whether anything has changed without reading the log.
+//! of what. [`VersionReader`] shows whether anything has changed without reading the log, and a
+//! [`Position`] says how far a client has seen.
 
 mod anew;
 mod bus;
@@ -11,6 +12,7 @@ mod cursor;
 mod feed;
 mod hub;
 mod logged;
+mod position;
 mod relevance;
 mod versions;
 
@@ -20,5 +22,6 @@ pub use cursor::{BadCursor, Epoch, EventCursor};
 pub use feed::{Feed, FeedError};
 pub use hub::Hub;
 pub use logged::{LoggedEvent, here};
+pub use position::{BadPosition, Position};
 pub use relevance::{Change, Relevance, Watched};
 pub use versions::{VersionReader, Versions};

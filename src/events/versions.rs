@@ -22,7 +22,7 @@ use crate::{
         error::{Error, Result},
         ids::TenantId,
     },
-    db::{Db, SystemReason},
+    db::{Db, ReplicaPoint, SystemReason},
 };
 
 /// No caller waits longer; after this the response cache is bypassed.
@@ -47,6 +47,19 @@ impl Versions {
             last_seq,
             changed,
         }
+    }
+
+    /// Those that a snapshot of the replica shows.
+    #[must_use]
+    pub fn at(point: &ReplicaPoint) -> Self {
+        let epoch = Epoch::read(&point.epoch);
+        Self::new(epoch, point.last_seq, point.changed.clone())
+    }
+
+    /// The last event of the tenant.
+    #[must_use]
+    pub fn last_seq(&self) -> i64 {
+        self.last_seq
     }
 
     /// A text that stays the same until a record of these kinds changes, or the database is restored.
@@ -115,6 +128,15 @@ impl VersionReader {
         let read_at = Instant::now();
         let versions = self.of(tenant).await?;
         Some((read_at, versions))
+    }
+
+    /// Notes versions that a replica has shown, which were current at this instant or after it.
+    pub fn note(&self, tenant: TenantId, as_of: Instant, versions: &Arc<Versions>) {
+        let known = self.0.known.get(&tenant);
+        if known.is_none_or(|(read_at, _)| read_at < as_of) {
+            let noted = (as_of, Arc::clone(versions));
+            self.0.known.insert(tenant, noted);
+        }
     }
 
     /// The versions of a tenant now; `None` when the database does not answer.

@@ -18,7 +18,7 @@ use crate::{
     access::{Actor, Sensitivity},
     base::error::{Error, Result},
     db::{
-        Db, ReadSession, ReadTx, Tx,
+        Db, Fallback, ReadSession, ReadTx, Tx,
         journal::{Committed, Origin, Recorder, RequestWork},
         list::{Count, ListQuery, Page, Record, Relation},
     },
@@ -64,6 +64,11 @@ impl RequestContext {
     /// A request of an actor, with a snapshot of its own.
     pub(crate) fn new(actor: Arc<Actor>, parts: RequestParts) -> Self {
         let session = parts.db.read_session(Arc::clone(&actor));
+        Self::reading(session, actor, parts)
+    }
+
+    /// A request of an actor that reads on this snapshot of the actor's.
+    pub(crate) fn reading(session: ReadSession, actor: Arc<Actor>, parts: RequestParts) -> Self {
         let read_bytes = parts.response_bytes.saturating_mul(READ_FOR_WRITTEN);
         let session = Arc::new(session.within(read_bytes));
         Self {
@@ -262,6 +267,11 @@ impl RequestContext {
     /// Bytes of the answer so far.
     pub(crate) fn size(&self) -> usize {
         self.meter.counted()
+    }
+
+    /// Why the replica failed that the request was reading from.
+    pub(crate) fn interruption(&self) -> Option<Fallback> {
+        self.session.interruption()
     }
 
     /// How long the request's snapshots were waited for, and how long the statements on them took.

@@ -61,6 +61,7 @@ mod projection;
 mod readme;
 mod records;
 mod reference;
+mod replicas;
 mod reported;
 mod restores;
 mod roles;

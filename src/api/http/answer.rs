@@ -12,10 +12,12 @@ use super::accept::Media;
 use super::cache;
 use super::codes::{code, ensure_code, set_code};
 use super::head::REQUEST_ID;
+use super::position;
 use super::problem::{FaultOrigin, Problem, limit_headers, status_of};
 use super::written;
 use crate::{
-    api::{limits::Limits, response_cache::CacheStatus, spending::Spent},
+    api::{limits::Limits, response_cache::CacheStatus, spending::Spent, staleness::ReadFrom},
+    events::Position,
     platform::{
         server::coding::{self, Coding},
         telemetry::PHASES,
@@ -108,6 +110,32 @@ impl Answer {
         if is_asked_for {
             self.extensions
                 .insert("cache".to_owned(), status.to_extension());
+        }
+    }
+
+    /// Adds how far in the tenant's records it is. Where that is not known, the client learns that too: what it sends
+    /// back then is answered by the primary.
+    pub(super) fn set_position(&mut self, position: Option<Position>) {
+        let value = position.map(|position| HeaderValue::from_str(&position.to_string()));
+        let value = value.unwrap_or(Ok(HeaderValue::from_static("unknown")));
+        if let Ok(value) = value {
+            self.headers.insert(position::HEADER, value);
+        }
+    }
+
+    /// Adds where it was read.
+    pub(super) fn set_read(&mut self, read: ReadFrom) {
+        let value = match read {
+            ReadFrom::Replica { age } => {
+                self.headers.insert(header::AGE, HeaderValue::from(age));
+                Ok(HeaderValue::from_static("replica"))
+            }
+            ReadFrom::Primary(why) => {
+                HeaderValue::from_str(&format!("primary; reason={}", why.word()))
+            }
+        };
+        if let Ok(value) = value {
+            self.headers.insert(position::READ, value);
         }
     }
 

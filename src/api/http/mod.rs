@@ -18,6 +18,7 @@ mod forwarded;
 mod head;
 mod idempotency;
 mod origins;
+mod position;
 mod prepare;
 mod problem;
 mod run;

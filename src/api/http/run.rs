@@ -16,6 +16,7 @@ use super::cache;
 use super::call::Call;
 use super::head::bearer;
 use super::idempotency::{self, Keyed};
+use super::position;
 use super::prepare::{Transport, prepare, word_for};
 use super::problem::Problem;
 use super::{Arrival, Outcome, secrets};
@@ -100,8 +101,10 @@ pub(super) async fn execute(
             ..origin.clone()
         };
         let began = Instant::now();
+        let seen = position::seen(&parts.headers, actor.as_deref());
+        let asked = (directive, seen);
         let mut answered = api
-            .answer(actor.clone(), &prepared, outcome.price, directive, &origin)
+            .answer(actor.clone(), &prepared, outcome.price, asked, &origin)
             .await;
         telemetry::note_phase(Phase::Execution, began.elapsed());
         if let Some(actor) = &actor {
@@ -120,6 +123,7 @@ pub(super) async fn execute(
         Ran::Answered(answered) => answered,
         Ran::Replayed(mut answer) => {
             answer.disable_compression();
+            answer.set_position(None);
             if let Some(spent) = spent {
                 answer.set_cost(&spent);
             }
@@ -135,6 +139,12 @@ pub(super) async fn execute(
     }
     if let Some(spent) = spent {
         answer.set_cost(&spent);
+    }
+    if answered.position.is_some() || parts.headers.contains_key(position::HEADER) {
+        answer.set_position(answered.position);
+    }
+    if let Some(read) = answered.read {
+        answer.set_read(read);
     }
     if let Some(status) = answered.cache {
         answer.set_cache_status(status, cache::is_status_requested(&prepared));

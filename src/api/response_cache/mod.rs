@@ -3,7 +3,8 @@
 //! The key of an entry names the visibility class ([`crate::access::Class`]), the request (document, operation,
 //! variables) and the versions of the kinds of records that the response depends on ([`Dependencies`], [`Versions`]).
 //! The versions are read from the database before anything else, so a response is at least as current as the versions
-//! in its key, and no caller gets a response that was out of date when they asked, unless `max-age` allows for it.
+//! in its key, and no caller gets a response that was out of date when they asked, unless `max-age` allows for it. What is
+//! computed on a replica has in its key the versions that the replica's snapshot shows.
 
 mod dependencies;
 mod status;
@@ -25,11 +26,12 @@ use super::{
     execute::{Answered, Executed},
     http,
     shape::SchemaShape,
+    staleness::Seen,
 };
 use crate::{
     access::Actor,
     base::ids::TenantId,
-    db::migrate::POLICIES,
+    db::{Fallback, migrate::POLICIES},
     events::{VersionReader, Versions},
     platform::{
         redis::{CacheKey, Lookup, TieredCache},
@@ -71,6 +73,14 @@ pub(super) struct CacheRequest<'a> {
     pub(super) prepared: &'a Prepared,
     pub(super) price: u64,
     pub(super) directive: CacheDirective,
+    pub(super) seen: Seen,
+}
+
+/// What there is to a request for the cache.
+pub(super) struct Looked<'a> {
+    cacheable: Result<Cacheable<'a>, Bypass>,
+    /// Whether the response depends on nothing but records as they are at one instant.
+    pub(super) follows_from_records: bool,
 }
 
 /// A request that can be served from the cache, without the version that completes its key.
@@ -88,12 +98,23 @@ struct Uncacheable {
     errors: Vec<ServerError>,
     /// Whether it concerns the one person that it was computed for.
     is_personal: bool,
+    /// Why the replica failed that it was read from.
+    interruption: Option<Fallback>,
 }
 
 /// Executes a request, and adds up the points that this came to.
 struct Execution<F> {
     execute: F,
     points: AtomicU64,
+}
+
+impl<F> Execution<F> {
+    fn of(execute: F) -> Self {
+        Self {
+            execute,
+            points: AtomicU64::new(0),
+        }
+    }
 }
 
 impl<F, R> Execution<F>
@@ -139,28 +160,101 @@ impl ResponseCache {
         }
     }
 
+    /// How a request stands to the cache.
+    pub(super) fn look<'a>(&'a self, request: CacheRequest<'a>) -> Looked<'a> {
+        let dependencies = self.dependencies(request.prepared);
+        let is_current = |of: &Dependencies| of.has_cursor;
+        Looked {
+            follows_from_records: dependencies.as_ref().is_some_and(|of| !is_current(of)),
+            cacheable: self.cacheable(request, dependencies),
+        }
+    }
+
+    /// The response to a request that was right so long ago at most and is cached, with no question to the database.
+    pub(super) async fn respond_recent(
+        &self,
+        looked: &Looked<'_>,
+        max_age: Duration,
+    ) -> Option<Answered> {
+        let cacheable = looked.cacheable.as_ref().ok()?;
+        let (text, age) = self.recent(cacheable, max_age).await?;
+        let age = age.as_secs();
+        Some(self.answered(response(Ok(text)), 0, CacheStatus::Hit { age }))
+    }
+
     /// The response to a request: from the cache, or else from `execute`, run once for all equal requests at a time.
     pub(super) async fn respond<R: Future<Output = Executed>>(
         &self,
-        request: CacheRequest<'_>,
+        looked: &Looked<'_>,
+        directive: CacheDirective,
         execute: impl Fn() -> R,
     ) -> Answered {
-        let execution = Execution {
-            execute,
-            points: AtomicU64::new(0),
+        let execution = Execution::of(execute);
+        let (response, status) = match &looked.cacheable {
+            Ok(cacheable) => self.look_up(cacheable, &execution, directive).await,
+            Err(bypass) => execution.bypass(*bypass).await,
         };
-        let (response, status) = match self.cacheable(request) {
+        self.answered(response, execution.points.into_inner(), status)
+    }
+
+    /// The same for a request that is executed on a snapshot of the replica with these versions, which is what its entry
+    /// has in its key. `is_exact` wants just what the snapshot shows: an entry may be somewhat newer than its key.
+    ///
+    /// # Errors
+    /// Why the replica failed.
+    pub(super) async fn respond_at<R: Future<Output = Executed>>(
+        &self,
+        looked: &Looked<'_>,
+        (versions, age, is_exact): (&Versions, u64, bool),
+        execute: impl Fn() -> R,
+    ) -> Result<Answered, Fallback> {
+        let execution = Execution::of(execute);
+        let (found, status) = match &looked.cacheable {
             Ok(cacheable) => {
-                let directive = request.directive;
-                self.look_up(&cacheable, &execution, directive).await
+                let key = cacheable.key(versions);
+                match is_exact {
+                    false => find(cacheable.entries, key, age, &execution).await,
+                    true => {
+                        let computed = execution.run_cacheable().await;
+                        let is_stored = computed.is_ok();
+                        if let Ok(text) = &computed {
+                            cacheable.entries.insert(key, text.clone()).await;
+                        }
+                        (computed, CacheStatus::Miss { is_stored })
+                    }
+                }
             }
-            Err(bypass) => execution.bypass(bypass).await,
+            Err(bypass) => (
+                execution.run_cacheable().await,
+                CacheStatus::Bypass(*bypass),
+            ),
         };
+        if let Err(Uncacheable {
+            interruption: Some(why),
+            ..
+        }) = found
+        {
+            return Err(why);
+        }
+        Ok(self.answered(response(found), execution.points.into_inner(), status))
+    }
+
+    /// Notes versions of a tenant that a replica has shown.
+    pub(super) fn note_versions(&self, tenant: TenantId, as_of: Instant, of: &Arc<Versions>) {
+        self.progress.note(tenant, as_of, of);
+    }
+
+    /// The last event of a tenant now; none if the database does not say.
+    pub(super) async fn last_seq(&self, tenant: TenantId) -> Option<i64> {
+        let versions = self.progress.of(tenant).await?;
+        Some(versions.last_seq())
+    }
+
+    fn answered(&self, response: Response, points: u64, status: CacheStatus) -> Answered {
         self.count(status);
         Answered {
-            response,
-            points: execution.points.into_inner(),
             cache: Some(status),
+            ..Answered::uncached(response, points)
         }
     }
 
@@ -170,12 +264,6 @@ impl ResponseCache {
         execution: &Execution<impl Fn() -> R>,
         directive: CacheDirective,
     ) -> (Response, CacheStatus) {
-        if let CacheDirective::MaxAge(age) = directive
-            && let Some((text, age)) = self.recent(cacheable, age).await
-        {
-            let age = age.as_secs();
-            return (response(Ok(text)), CacheStatus::Hit { age });
-        }
         let Some((_, key)) = self.key(cacheable, Duration::ZERO).await else {
             return execution.bypass(Bypass::Unknown).await;
         };
@@ -186,7 +274,7 @@ impl ResponseCache {
             }
             return (response(computed), CacheStatus::Bypass(Bypass::Directive));
         }
-        let (found, status) = find(cacheable.entries, key, execution).await;
+        let (found, status) = find(cacheable.entries, key, 0, execution).await;
         (response(found), status)
     }
 
@@ -213,20 +301,27 @@ impl ResponseCache {
         max_age: Duration,
     ) -> Option<(Instant, CacheKey)> {
         let (read_at, versions) = self.progress.within(cacheable.tenant, max_age).await?;
-        let key = CacheKey {
-            request: cacheable.request,
-            version: digest([cacheable.dependencies.version(&versions).as_bytes()]),
-        };
-        Some((read_at, key))
+        Some((read_at, cacheable.key(&versions)))
+    }
+
+    /// What the response to a query depends on, if that is records alone.
+    fn dependencies(&self, prepared: &Prepared) -> Option<Dependencies> {
+        let (document, variables) = (&prepared.document.parsed, &prepared.variables);
+        Dependencies::of(&self.shape, document, prepared.operation(), variables)
     }
 
     /// The request as it is looked up, or why it is not.
-    fn cacheable(&self, request: CacheRequest<'_>) -> Result<Cacheable<'_>, Bypass> {
+    fn cacheable<'a>(
+        &'a self,
+        request: CacheRequest<'a>,
+        dependencies: Option<Dependencies>,
+    ) -> Result<Cacheable<'a>, Bypass> {
         let CacheRequest {
             actor,
             prepared,
             price,
             directive,
+            ..
         } = request;
         if directive == CacheDirective::NoStore {
             return Err(Bypass::Directive);
@@ -238,12 +333,6 @@ impl ResponseCache {
             return Err(Bypass::Cheap);
         }
         let (document, variables) = (&prepared.document, &prepared.variables);
-        let dependencies = Dependencies::of(
-            &self.shape,
-            &document.parsed,
-            prepared.operation(),
-            variables,
-        );
         let dependencies = dependencies.ok_or(Bypass::Dependencies)?;
         let class = match dependencies.has_rights {
             true => actor.class(false),
@@ -278,12 +367,13 @@ impl ResponseCache {
 async fn find<R: Future<Output = Executed>>(
     entries: &TieredCache,
     key: CacheKey,
+    age: u64,
     execution: &Execution<impl Fn() -> R>,
 ) -> (Result<Bytes, Uncacheable>, CacheStatus) {
     let computed = execution.run_cacheable();
     let (found, lookup) = entries.get_or_compute(key, computed).await;
     match (found, lookup) {
-        (Ok(text), Lookup::Local | Lookup::Remote) => (Ok(text), CacheStatus::Hit { age: 0 }),
+        (Ok(text), Lookup::Local | Lookup::Remote) => (Ok(text), CacheStatus::Hit { age }),
         (Ok(text), Lookup::Coalesced) => (Ok(text), CacheStatus::Collapsed),
         (Ok(text), Lookup::Computed) => (Ok(text), CacheStatus::Miss { is_stored: true }),
         // A response that concerns another person is not for this one.
@@ -305,10 +395,12 @@ impl Executed {
         let Self {
             response,
             is_personal,
+            interruption,
             ..
         } = self;
         let is_plain = response.extensions.is_empty() && response.http_headers.is_empty();
-        if response.errors.is_empty() && !is_personal && is_plain {
+        let is_whole = response.errors.is_empty() && interruption.is_none();
+        if is_whole && !is_personal && is_plain {
             let text = http::written(&response.data);
             if TieredCache::accepts(&text) {
                 return Ok(text);
@@ -318,6 +410,7 @@ impl Executed {
             data: response.data,
             errors: response.errors,
             is_personal,
+            interruption,
         })
     }
 }
@@ -329,6 +422,16 @@ fn response(found: Result<Bytes, Uncacheable>) -> Response {
             let mut response = Response::new(uncacheable.data);
             response.errors = uncacheable.errors;
             response
+        }
+    }
+}
+
+impl Cacheable<'_> {
+    /// The key of its entry at these versions.
+    fn key(&self, versions: &Versions) -> CacheKey {
+        CacheKey {
+            request: self.request,
+            version: digest([self.dependencies.version(versions).as_bytes()]),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{
     net::IpAddr,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
 
@@ -44,6 +44,8 @@ pub struct RequestWork {
     has_written: AtomicBool,
     is_in_doubt: AtomicBool,
     lost: OnceLock<&'static str>,
+    /// The last event of those that were committed; 0 while there is none.
+    last_seq: AtomicI64,
 }
 
 impl RequestWork {
@@ -77,6 +79,12 @@ impl RequestWork {
         self.has_written.load(Ordering::Relaxed)
     }
 
+    /// The last event of those that they have committed.
+    #[must_use]
+    pub fn last_seq(&self) -> Option<i64> {
+        Some(self.last_seq.load(Ordering::Relaxed)).filter(|seq| *seq > 0)
+    }
+
     /// Whether it is not known of one of them if it was committed.
     #[must_use]
     pub fn is_in_doubt(&self) -> bool {
@@ -99,7 +107,9 @@ impl RequestWork {
         self.is_in_doubt.store(true, Ordering::Relaxed);
     }
 
-    pub(in crate::db) fn note_committed(&self) {
+    /// Notes that one of them was committed, and its last event if it has any.
+    pub(in crate::db) fn note_committed(&self, seq: Option<i64>) {
         self.is_in_doubt.store(false, Ordering::Relaxed);
+        self.last_seq.fetch_max(seq.unwrap_or(0), Ordering::Relaxed);
     }
 }

@@ -87,6 +87,8 @@ pub struct Cluster {
     pub version_number: i32,
     /// The version as it is written.
     pub version: String,
+    /// Which cluster it is, or is a copy of.
+    pub system: i64,
     /// Whether it only follows another.
     pub standby: bool,
     /// Whether transactions only read by themselves.
@@ -101,6 +103,7 @@ pub struct Cluster {
 
 const CLUSTER: &str = "SELECT current_setting('server_version_num')::int AS version_number, \
         current_setting('server_version') AS version, pg_is_in_recovery() AS standby, \
+        (SELECT system_identifier FROM pg_control_system()) AS system, \
         current_setting('default_transaction_read_only')::bool AS read_only, \
         current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int AS connections, \
         (SELECT coalesce(sum(numbackends), 0)::int8 FROM pg_stat_database) AS connected, \

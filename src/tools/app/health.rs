@@ -1,7 +1,8 @@
 //! Health: whether the process answers, whether it should get requests, and how each of its dependencies is, since when.
 //!
 //! Readiness asks for what no request can do without: the database at a version that this server knows. Without Redis
-//! servers learn of each other's changes later, so that is degraded and ready.
+//! servers learn of each other's changes later, so that is degraded and ready. So is a replica that can't be read from:
+//! the primary does its work.
 
 use std::{
     collections::BTreeMap,
@@ -25,7 +26,7 @@ use tokio::{sync::Mutex, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    db::{self, Db, SchemaState},
+    db::{self, Db, Out, ReplicaState, SchemaState},
     events::{Hub, redis_answers},
     platform::redis::RedisAddress,
 };
@@ -164,7 +165,8 @@ impl Health {
             ("redis", redis),
             ("events", self.events()),
         ];
-        let found: BTreeMap<_, _> = found.into_iter().map(since).collect();
+        let replica = self.replica().map(|found| ("replica", found));
+        let found: BTreeMap<_, _> = found.into_iter().chain(replica).map(since).collect();
         let service = &self.db.metrics().service;
         for (name, (found, _)) in &found {
             service.note_dependency(name, found.state == Condition::Healthy);
@@ -213,6 +215,31 @@ impl Health {
                 "it does not answer: changes of other servers arrive by polling, limits and caches are per server",
             ),
         }
+    }
+
+    /// How the replica is, if there is to be one.
+    fn replica(&self) -> Option<Found> {
+        Some(match self.db.replica_state()? {
+            ReplicaState::InUse => Found::healthy("it is read from"),
+            ReplicaState::Lagging => {
+                Found::degraded("it is more than 30 seconds behind the primary")
+            }
+            ReplicaState::Out(Out::Unknown) => {
+                Found::healthy("it is not known, since nobody has looked at it yet")
+            }
+            ReplicaState::Out(Out::Away) => {
+                Found::degraded("it does not answer, or refuses the login: the primary is read")
+            }
+            ReplicaState::Out(Out::NoStandby) => Found::degraded(
+                "it is no standby, it was promoted or never was one: the primary is read",
+            ),
+            ReplicaState::Out(Out::OtherHistory) => Found::degraded(
+                "it does not follow this primary, or does not say so yet: the primary is read",
+            ),
+            ReplicaState::Out(Out::Unbound) => Found::degraded(
+                "its login is not dealgraph_app, or could bypass row-level security: the primary is read",
+            ),
+        })
     }
 
     fn events(&self) -> Found {

@@ -49,6 +49,8 @@ pub use serve::{Drain, Listeners};
 pub struct Setup {
     /// The login of people's requests, and the system's.
     pub logins: (PgConnectOptions, PgConnectOptions),
+    /// The login of people's requests at a replica, if there is one.
+    pub replica: Option<PgConnectOptions>,
     /// How many connections it may use.
     pub pool: PoolOptions,
     /// Redis, if there is one.
@@ -191,6 +193,10 @@ impl App {
     pub async fn new(setup: Setup) -> Result<Self, StartError> {
         let hints = Hints::default();
         let db = Db::open(setup.logins, &setup.pool, setup.clock, hints);
+        let db = match setup.replica {
+            Some(login) => db.with_replica(login),
+            None => db,
+        };
         db::check(&db).await?;
         let tokens = setup.tokens.open(&db, &setup.vault).await?;
         let parts = ServerParts {

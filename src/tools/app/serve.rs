@@ -111,6 +111,7 @@ impl App {
         tasks.spawn(async move { health.run(&until).await });
         tasks.spawn(Arc::clone(&self.worker).run(after.clone()));
         tasks.spawn(jobs::keep(self.db.clone(), after.clone()));
+        tasks.spawn(self.db.clone().watch_replica(after.clone()));
         tasks.spawn(idempotency::run(self.db.clone(), after.clone()));
         tasks.spawn(figures::run(
             self.db.clone(),

@@ -53,12 +53,18 @@ pub(crate) fn logins(
         .system_url
         .as_ref()
         .ok_or("DEALGRAPH_SYSTEM_DATABASE_URL is not set")?;
-    let options = |url: &str| -> Result<PgConnectOptions, sqlx::Error> {
-        Ok(url
-            .parse::<PgConnectOptions>()?
-            .statement_cache_capacity(database.statement_cache))
-    };
-    Ok((options(app.expose())?, options(system.expose())?))
+    Ok((login(config, app)?, login(config, system)?))
+}
+
+/// The login of requests at the replica, if there is one.
+pub(crate) fn replica(config: &Config) -> Result<Option<PgConnectOptions>, sqlx::Error> {
+    let url = config.database.replica_url.as_ref();
+    url.map(|url| login(config, url)).transpose()
+}
+
+fn login(config: &Config, url: &Secret<String>) -> Result<PgConnectOptions, sqlx::Error> {
+    let login: PgConnectOptions = url.expose().parse()?;
+    Ok(login.statement_cache_capacity(config.database.statement_cache))
 }
 
 pub(crate) fn pool(config: &Config) -> PoolOptions {

@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Outcome,
-    databases::{logins, pool},
+    databases::{logins, pool, replica},
 };
 
 pub(crate) async fn run_dev((port, servers): (u16, u8), data_dir: PathBuf, fresh: bool) -> Outcome {
@@ -55,6 +55,7 @@ pub(crate) async fn serve() -> Outcome {
     let vault = vault(&config)?;
     let setup = Setup {
         logins: logins(&config)?,
+        replica: replica(&config)?,
         pool: pool(&config),
         redis_url: config.redis.url.as_ref().map(|url| url.expose().clone()),
         vault: Arc::clone(&vault),

@@ -16,6 +16,8 @@ pub struct DatabaseConfig {
     pub system_url: Option<Secret<String>>,
     /// The login that migrates.
     pub owner_url: Option<Secret<String>>,
+    /// The login of requests at a replica, if there is one.
+    pub replica_url: Option<Secret<String>>,
     /// Connections for requests.
     pub pool_size: u32,
     /// Connections of those that a tenant has at a time while others are at work.
@@ -49,12 +51,14 @@ impl DatabaseConfig {
             url("DEALGRAPH_SYSTEM_DATABASE_URL"),
         );
         let owner_url = url("DEALGRAPH_OWNER_DATABASE_URL");
+        let replica_url = url("DEALGRAPH_REPLICA_DATABASE_URL");
         let pool_size = auto(reader, "DEALGRAPH_POOL_SIZE").unwrap_or_else(pool_of_machine);
         let tenant_connections = auto(reader, "DEALGRAPH_TENANT_CONNECTIONS");
         Self {
             app_url,
             system_url,
             owner_url,
+            replica_url,
             pool_size,
             tenant_connections: tenant_connections.unwrap_or(tenant_share(pool_size)),
             system_pool_size: reader.number("DEALGRAPH_SYSTEM_POOL_SIZE", 1..=1_000),

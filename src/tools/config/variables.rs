@@ -101,6 +101,11 @@ pub const VARIABLES: &[Variable] = &[
         "Postgres as the owner of the tables; only `migrate` uses and needs it",
     ),
     variable(
+        "DEALGRAPH_REPLICA_DATABASE_URL",
+        "",
+        "a streaming replica of it as the login `dealgraph_app`, for reads that may be somewhat old; without it all reads are of the primary",
+    ),
+    variable(
         "DEALGRAPH_POOL_SIZE",
         "auto",
         "connections for requests; `auto` is four for each processor of the machine, 16 to 64",

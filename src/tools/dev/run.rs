@@ -279,6 +279,7 @@ fn setup(options: &DevOptions, services: &Services, address: SocketAddr) -> Resu
     } = services;
     let vault = vault(data.root())?;
     Ok(Setup {
+        replica: None,
         logins: (
             postgres.connect_options("dealgraph_app", DATABASE),
             postgres.connect_options("dealgraph_system", DATABASE),

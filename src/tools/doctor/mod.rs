@@ -14,6 +14,7 @@ mod pool;
 mod pooler;
 mod postgres;
 mod redis_server;
+mod replica;
 mod report;
 mod schema;
 
@@ -51,6 +52,7 @@ struct Subject<'a> {
     app: Option<PgConnectOptions>,
     system: Option<PgConnectOptions>,
     owner: Option<PgConnectOptions>,
+    replica: Option<PgConnectOptions>,
     /// Both logins of the server, with which the product's own parts work.
     db: Option<Db>,
     redis: RedisAddress,
@@ -84,6 +86,7 @@ impl<'a> Subject<'a> {
         let keys = config.auth.encryption_keys.as_ref();
         Self {
             owner: login(&set.owner_url),
+            replica: login(&set.replica_url),
             redis: RedisAddress::from(redis_url),
             vault: keys.and_then(|keys| Vault::new(keys.expose()).ok().map(Arc::new)),
             config,
@@ -106,6 +109,7 @@ pub async fn examine(config: (&Config, &[Problem]), asked: &Asked, clock: &Clock
         ("logins", Box::pin(logins::check(s))),
         ("schema", Box::pin(schema::check(s))),
         ("postgres", Box::pin(postgres::check(s))),
+        ("replica", Box::pin(replica::check(s))),
         ("pooler", Box::pin(pooler::check(s))),
         ("pool", Box::pin(pool::check(s))),
         ("citus", Box::pin(citus::check(s))),

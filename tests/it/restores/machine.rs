@@ -17,13 +17,13 @@ use crate::{
     harness::{World, encryption_key},
 };
 
-/// What our folders are called, before the id of the process.
-const NAME: &str = "dealgraph-restores-";
 /// Nothing that is run takes as long as this, unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A folder with clusters in it, which end with it.
-pub(super) struct Machine {
+pub(crate) struct Machine {
+    /// What its folders are called, before the id of the process.
+    name: &'static str,
     folder: PathBuf,
     /// The user and group of the harness's cluster, since Postgres refuses root.
     account: (u32, u32),
@@ -34,7 +34,7 @@ pub(super) struct Machine {
 
 /// A cluster.
 #[derive(Clone)]
-pub(super) struct Cluster<'m> {
+pub(crate) struct Cluster<'m> {
     machine: &'m Machine,
     name: &'static str,
     port: u16,
@@ -42,7 +42,8 @@ pub(super) struct Cluster<'m> {
 }
 
 impl Machine {
-    pub(super) async fn new(world: &World) -> Self {
+    /// `name` is the test's own.
+    pub(crate) async fn new(world: &World, name: &'static str) -> Self {
         let options = world.database.options("postgres").await;
         let sockets = options.get_socket().expect("the cluster is on a socket");
         let owner = fs::metadata(sockets).expect("its folder is there");
@@ -52,8 +53,9 @@ impl Machine {
             .await
             .expect("a superuser may ask");
         // Not in the target folder, which others can't enter when it is below root's home.
-        let folder = std::env::temp_dir().join(format!("{NAME}{}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("{name}{}", std::process::id()));
         let machine = Self {
+            name,
             folder,
             account: (owner.uid(), owner.gid()),
             programs,
@@ -70,13 +72,8 @@ impl Machine {
     }
 
     /// Makes a cluster and starts it; it listens on a socket in our folder alone.
-    pub(super) async fn cluster(&self, name: &'static str, port: u16) -> Cluster<'_> {
-        let cluster = Cluster {
-            machine: self,
-            name,
-            port,
-            time: String::new(),
-        };
+    pub(crate) async fn cluster(&self, name: &'static str, port: u16) -> Cluster<'_> {
+        let cluster = self.no_cluster(name, port);
         let settings = format!(
             "listen_addresses = ''\nunix_socket_directories = '{}'\nport = {port}\nfsync = off\nshared_buffers = 32MB\n",
             self.folder.display()
@@ -90,12 +87,22 @@ impl Machine {
         cluster
     }
 
+    /// Where a cluster is to be that something else makes.
+    pub(crate) fn no_cluster(&self, name: &'static str, port: u16) -> Cluster<'_> {
+        Cluster {
+            machine: self,
+            name,
+            port,
+            time: String::new(),
+        }
+    }
+
     /// Ends what killed runs have left.
     fn sweep(&self) {
         let beside = fs::read_dir(std::env::temp_dir()).expect("there is a folder for this");
         for left in beside.flatten() {
             let name = left.file_name().to_string_lossy().into_owned();
-            let id = name.strip_prefix(NAME).and_then(|id| id.parse().ok());
+            let id = name.strip_prefix(self.name).and_then(|id| id.parse().ok());
             if id.is_some_and(|id| kill(Pid::from_raw(id), None).is_err()) {
                 self.end(&left.path());
             }
@@ -139,7 +146,7 @@ impl Drop for Machine {
 
 impl Cluster<'_> {
     /// How `user` connects to the product's database.
-    pub(super) fn options(&self, user: &str) -> PgConnectOptions {
+    pub(crate) fn options(&self, user: &str) -> PgConnectOptions {
         PgConnectOptions::new_without_pgpass()
             .socket(&self.machine.folder)
             .port(self.port)
@@ -149,7 +156,7 @@ impl Cluster<'_> {
     }
 
     /// The same with another moment to go back to.
-    pub(super) fn at(&self, time: &str) -> Self {
+    pub(crate) fn at(&self, time: &str) -> Self {
         Self {
             time: time.to_owned(),
             ..self.clone()
@@ -157,18 +164,18 @@ impl Cluster<'_> {
     }
 
     /// Runs commands as the account of the cluster, which must succeed.
-    pub(super) async fn run(&self, script: &str) -> String {
+    pub(crate) async fn run(&self, script: &str) -> String {
         let done = self.try_run(script).await;
         done.unwrap_or_else(|said| panic!("{script}\n{said}"))
     }
 
     /// Runs commands as the account of the cluster; what they say if they fail.
-    pub(super) async fn try_run(&self, script: &str) -> Result<String, String> {
+    pub(crate) async fn try_run(&self, script: &str) -> Result<String, String> {
         self.finish(self.machine.command(script)).await
     }
 
     /// Runs commands as who runs the tests, with the settings of the product, which must succeed.
-    pub(super) async fn run_as_operator(&self, script: &str) -> String {
+    pub(crate) async fn run_as_operator(&self, script: &str) -> String {
         let mut command = Command::new("/bin/sh");
         command.args(["-euc", script]).env_clear();
         let product = Path::new(env!("CARGO_BIN_EXE_dealgraph"));
@@ -217,12 +224,12 @@ impl Cluster<'_> {
     }
 
     /// A file of the cluster.
-    pub(super) fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         let file = self.machine.folder.join(self.name).join(name);
         fs::read_to_string(file).expect("it is there")
     }
 
-    pub(super) async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.run("pg_ctl --wait stop").await;
     }
 }

@@ -1,8 +1,8 @@
 //! The commands of docs/operators/backup.md, run in their order: what comes back is what was there, to the last privilege,
 //! and clients learn that their cursors are of another history.
 
-mod machine;
-mod page;
+pub(crate) mod machine;
+pub(crate) mod page;
 mod state;
 
 use std::sync::Arc;
@@ -39,8 +39,8 @@ const ASKED: [(Side, Who); 4] = [
 #[test]
 fn what_comes_back_is_what_was_there() {
     test(async |world: &World| {
-        let page = Page::read();
-        let machine = Machine::new(world).await;
+        let page = Page::read("docs/operators/backup.md", "tests/it/restores/mod.rs");
+        let machine = Machine::new(world, "dealgraph-restores-").await;
         let source = machine.cluster("source", 5432).await;
         set_up(&source).await;
         let server = serve(&source, world).await;
@@ -125,7 +125,7 @@ fn what_comes_back_is_what_was_there() {
 }
 
 /// As an operator sets up a database, and with the two tenants of the world.
-async fn set_up(cluster: &Cluster<'_>) {
+pub(crate) async fn set_up(cluster: &Cluster<'_>) {
     cluster
         .run_as_operator("psql --quiet --file=policies/superuser/logins.sql postgres")
         .await;
@@ -150,7 +150,7 @@ async fn serve(cluster: &Cluster<'_>, world: &World) -> Served {
     Served::of(db, Arc::clone(&world.tokens), None, how).await
 }
 
-fn token(world: &World, (side, who): (Side, Who)) -> String {
+pub(crate) fn token(world: &World, (side, who): (Side, Who)) -> String {
     let issued = world.tokens.issue(side.user(who), side.tenant());
     issued.expect("the key signs").token
 }
@@ -211,7 +211,7 @@ async fn epoch(cluster: &Cluster<'_>) -> String {
     scalar(cluster, sql).await
 }
 
-async fn scalar(cluster: &Cluster<'_>, sql: &str) -> String {
+pub(crate) async fn scalar(cluster: &Cluster<'_>, sql: &str) -> String {
     let mut superuser = connect(cluster).await;
     let value = sqlx::query_scalar(AssertSqlSafe(sql.to_owned()))
         .fetch_one(&mut superuser)
@@ -221,7 +221,7 @@ async fn scalar(cluster: &Cluster<'_>, sql: &str) -> String {
     value
 }
 
-async fn connect(cluster: &Cluster<'_>) -> PgConnection {
+pub(crate) async fn connect(cluster: &Cluster<'_>) -> PgConnection {
     PgConnection::connect_with(&cluster.options("postgres"))
         .await
         .expect("the superuser connects")

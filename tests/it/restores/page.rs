@@ -1,20 +1,18 @@
-//! The commands of docs/operators/backup.md.
+//! The commands of a page.
 
 use std::{cell::RefCell, collections::BTreeMap, fs, path::Path};
 
-const PAGE: &str = "docs/operators/backup.md";
-/// What a block says that is run here.
-const FENCE: &str = "```sh tested-by=tests/it/restores/mod.rs";
-
 /// The blocks of the page by the heading that they are under, and which were asked for.
-pub(super) struct Page {
+pub(crate) struct Page {
     blocks: BTreeMap<String, Vec<String>>,
     run: RefCell<Vec<String>>,
 }
 
 impl Page {
-    pub(super) fn read() -> Self {
-        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join(PAGE);
+    /// Reads a page; its blocks that are run say which file of the tests runs them.
+    pub(crate) fn read(page: &str, tested_by: &str) -> Self {
+        let fence = format!("```sh tested-by={tested_by}");
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
         let text = fs::read_to_string(page).expect("the page is there");
         let mut blocks: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let mut heading = String::new();
@@ -22,7 +20,7 @@ impl Page {
         while let Some(line) = lines.next() {
             if let Some(title) = line.strip_prefix("## ") {
                 title.clone_into(&mut heading);
-            } else if line == FENCE {
+            } else if line == fence {
                 let block: Vec<_> = lines.by_ref().take_while(|line| *line != "```").collect();
                 let under = blocks.entry(heading.clone()).or_default();
                 under.push(block.join("\n"));
@@ -35,7 +33,7 @@ impl Page {
     }
 
     /// All that is under a heading.
-    pub(super) fn blocks<const N: usize>(&self, heading: &str) -> [&str; N] {
+    pub(crate) fn blocks<const N: usize>(&self, heading: &str) -> [&str; N] {
         self.run.borrow_mut().push(heading.to_owned());
         let blocks = self.blocks.get(heading).expect(heading);
         let blocks: Vec<&str> = blocks.iter().map(String::as_str).collect();
@@ -43,7 +41,7 @@ impl Page {
     }
 
     /// A section that is added to the page is run, or this fails.
-    pub(super) fn assert_all_were_run(&self) {
+    pub(crate) fn assert_all_were_run(&self) {
         let mut run = self.run.take();
         run.sort();
         assert!(self.blocks.keys().eq(&run), "{run:?}");

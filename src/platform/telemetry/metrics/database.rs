@@ -26,6 +26,8 @@ pub enum Pool {
     App,
     /// The login of the server's own work.
     System,
+    /// The login of actors' requests at the replica.
+    Replica,
 }
 
 /// What a connection is doing.
@@ -38,7 +40,7 @@ enum Activity {
 }
 
 label_values! {
-    Pool { App = "app", System = "system" }
+    Pool { App = "app", System = "system", Replica = "replica" }
     Activity { Used = "used", Idle = "idle" }
 }
 

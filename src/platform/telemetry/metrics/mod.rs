@@ -31,6 +31,7 @@ mod jobs;
 mod live;
 mod process;
 mod redis_commands;
+mod replica;
 mod service;
 
 use std::sync::{Mutex, PoisonError};
@@ -47,6 +48,7 @@ pub use jobs::JobMetrics;
 pub use live::LiveMetrics;
 pub(in crate::platform) use redis_commands::CommandEnd;
 pub use redis_commands::RedisMetrics;
+pub use replica::{REASONS, ReplicaMetrics};
 pub use service::ServiceMetrics;
 
 /// The media type of [`Metrics::text`].
@@ -63,6 +65,7 @@ pub struct Metrics {
     pub http: HttpMetrics,
     pub graphql: GraphqlMetrics,
     pub database: DatabaseMetrics,
+    pub replica: ReplicaMetrics,
     pub redis: RedisMetrics,
     pub cache: CacheMetrics,
     pub live: LiveMetrics,
@@ -83,6 +86,7 @@ impl Default for Metrics {
             http: HttpMetrics::register(ours),
             graphql: GraphqlMetrics::register(ours),
             database: DatabaseMetrics::register(ours),
+            replica: ReplicaMetrics::register(ours),
             redis: RedisMetrics::register(ours),
             cache: CacheMetrics::register(ours),
             live: LiveMetrics::register(ours),
