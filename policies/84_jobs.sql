@@ -14,14 +14,10 @@ GRANT SELECT ON job_queues TO dealgraph_system;
 CALL app.secure_table('jobs');
 CREATE POLICY jobs_tenant ON jobs AS RESTRICTIVE TO dealgraph_app
     USING (tenant_id = app.tenant_id()) WITH CHECK (tenant_id = app.tenant_id());
-CREATE POLICY jobs_read ON jobs FOR SELECT TO dealgraph_app
-    USING (visible_to = app.me() OR app.tenant_for('admin') IS NOT NULL);
-CREATE POLICY jobs_enqueue ON jobs FOR INSERT TO dealgraph_app
+CREATE POLICY jobs_own ON jobs TO dealgraph_app
+    USING (visible_to = app.me() OR app.tenant_for('admin') IS NOT NULL)
     WITH CHECK ((visible_to = app.me() AND (author = app.author() OR author ^@ 'system:'))
                 OR app.tenant_for('admin') IS NOT NULL);
-CREATE POLICY jobs_change ON jobs FOR UPDATE TO dealgraph_app
-    USING (visible_to = app.me() OR app.tenant_for('admin') IS NOT NULL)
-    WITH CHECK (visible_to = app.me() OR app.tenant_for('admin') IS NOT NULL);
 GRANT SELECT ON jobs TO dealgraph_app;
 GRANT INSERT (
     tenant_id, job_id, kind, arguments, unique_key, due_at, author, visible_to, request_id, trace_parent, gives_up_at,

@@ -262,9 +262,15 @@ impl Cluster {
 
     /// The product's own access to a database, with a connection for people and one for itself.
     pub(crate) fn db(&self, database: &str) -> Db {
+        self.db_of(database, 1)
+    }
+
+    /// The same with so many connections for people.
+    pub(crate) fn db_of(&self, database: &str, size: u32) -> Db {
         let login = |login| self.postgres.connect_options(login, database);
         let options = PoolOptions {
-            size: 1,
+            size,
+            tenant_share: size,
             system_size: 1,
             ..PoolOptions::default()
         };

@@ -12,6 +12,7 @@ mod cluster;
 mod cpu;
 mod data;
 mod fair;
+mod jobs;
 mod kept;
 mod live;
 mod peers;
@@ -83,6 +84,8 @@ enum What {
     Peers,
     /// What a tenant that asks for as much as it can does to another one.
     Fair,
+    /// Small jobs, beside pgbench taking and ending them one by one.
+    Jobs,
     /// The response cache while Redis fails.
     Kept,
     /// How what requests cost in points goes together with the time that they take.
@@ -211,6 +214,7 @@ async fn measure_what(options: &Options, cluster: &Cluster) -> Outcome<()> {
         Some(What::Peers) => peers::run(options, cluster).await,
         Some(What::Fair) => fair::run(options, cluster).await,
         Some(What::Price { seed, each }) => price::run(options, cluster, (seed, each)).await,
+        Some(What::Jobs) => jobs::run(options, cluster).await,
         Some(What::Kept) => kept::run(options, cluster).await,
         Some(What::Sizes { deals }) => sizes::run(options, cluster, deals).await,
         Some(What::Soak(_) | What::Chaos(_) | What::Rolling { .. }) => Ok(()),

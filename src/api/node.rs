@@ -10,7 +10,7 @@ use crate::{
     base::{
         entities::entities,
         error::{Error, Result},
-        ids::{self, Typed, UserId},
+        ids::{self, JobId, Typed, UserId},
     },
     crm,
     db::{Columns as _, Part, Registered as _, list::Record},
@@ -18,6 +18,7 @@ use crate::{
     graphql::subscription::AnyRecord,
     organization::{
         self,
+        jobs::Job,
         members::{Member, User},
         tenants::{self, TenantSettings},
     },
@@ -36,6 +37,8 @@ macro_rules! nodes {
             $($( $(#[$doc])* $record(Arc<$layer::$domain::$record>), )*)*
             /// A person.
             User(User),
+            /// A job.
+            Job(Arc<Job>),
         }
 
         /// What the records of each kind declare of their columns: the kind, the table, the columns.
@@ -62,6 +65,7 @@ macro_rules! nodes {
             let (prefix, _) = id.split_once(':').unwrap_or_default();
             match prefix {
                 $($( $prefix => Ok(load::<ids::$id, $layer::$domain::$record>(ctx, id).await?.map(Node::$record)), )*)*
+                JobId::PREFIX => Ok(load::<JobId, Job>(ctx, id).await?.map(Node::Job)),
                 UserId::PREFIX => Ok(User::load(ctx, Some(read::<UserId>(id)?)).await?.map(Node::User)),
                 _ => Err(Error::invalid(
                     "INVALID_ID",

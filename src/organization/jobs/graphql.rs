@@ -27,7 +27,7 @@ use crate::{
 #[Object]
 impl Job {
     /// The id, as `job:<uuid>`.
-    async fn id(&self) -> JobId {
+    pub async fn id(&self) -> JobId {
         self.id
     }
 

@@ -32,6 +32,7 @@ const LOST: [&str; 4] = [
 fn of_admins() -> Vec<(&'static str, Value)> {
     let team = json!(global_id("team", A.uuid("team", 100)));
     let guest = json!(global_id("invitation", A.uuid("invitation", 1)));
+    let job = json!(global_id("job", A.uuid("job", 1)));
     let rep = json!(A.user(Who::OtherRep).to_string());
     let successor = json!(A.user(Who::Admin).to_string());
     vec![
@@ -55,6 +56,8 @@ fn of_admins() -> Vec<(&'static str, Value)> {
             json!({ "userId": rep, "successorId": successor }),
         ),
         ("tenantUpdate", json!({ "locale": "de-CH" })),
+        ("jobCancel", json!({ "id": job })),
+        ("jobRetry", json!({ "id": job })),
     ]
 }
 

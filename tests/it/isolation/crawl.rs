@@ -82,6 +82,7 @@ fn shown_tables(schema: &Schema) -> BTreeSet<&'static str> {
         ("invitations", "Invitation"),
         ("api_keys", "ApiKey"),
         ("audit_log", "AuditEntry"),
+        ("jobs", "Job"),
     ];
     let listed: BTreeSet<_> = types
         .iter()
