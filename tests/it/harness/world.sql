@@ -138,7 +138,7 @@ VALUES (pg_temp.id('tenant', 1), 'user:' || pg_temp.member(1), '', '', pg_temp.i
 INSERT INTO job_queues (tenant_id, due_at) VALUES (pg_temp.id('tenant', 1), 'infinity');
 
 INSERT INTO jobs (tenant_id, job_id, kind, arguments, due_at, author, visible_to, request_id, created_at)
-VALUES (pg_temp.id('tenant', 1), pg_temp.id('job', 1), 'kept' || pg_temp.mark('jobs'), '{}', 'infinity', pg_temp.author('jobs'),
+VALUES (pg_temp.id('tenant', 1), pg_temp.id('job', 1), 'kept' || pg_temp.mark('jobs'), '{}', '2200-01-01', pg_temp.author('jobs'),
         '|u:' || pg_temp.member(1) || '|', 'arranged', pg_temp.at(0));
 
 INSERT INTO job_schedules (tenant_id, schedule_id, name, kind, arguments, cron, time_zone, missed, author, visible_to, created_at)

@@ -61,12 +61,13 @@ const OF_ANYBODY: [&str; 11] = [
 ];
 
 /// What is about the tenant of the token, and judged by its policies: kinds of records, each with its verbs.
-const RECORDS: [&str; 13] = [
+const RECORDS: [&str; 14] = [
     "activit",
     "apiKey",
     "compan",
     "contact",
     "invitation",
+    "job",
     "lead",
     "membership",
     "opportunit",
