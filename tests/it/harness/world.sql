@@ -56,7 +56,7 @@ FROM generate_series(1, 4) n, LATERAL (SELECT 'Company ' || n || pg_temp.mark('c
 
 INSERT INTO contacts (tenant_id, contact_id, first_name, last_name, name_normalized, job_title, company_id, reports_to_id, owner_id,
                       team_path, email_normalized, created_at, created_by, updated_at, updated_by)
-SELECT pg_temp.id('tenant', 1), pg_temp.id('contact', n), 'Contact', name, 'contact ' || lower(name), 'Buyer' || pg_temp.mark('contacts'),
+SELECT pg_temp.id('tenant', 1), pg_temp.id('contact', n), 'Contact', name, lower(name) || ' contact', 'Buyer' || pg_temp.mark('contacts'),
        pg_temp.id('company', n), CASE n WHEN 2 THEN pg_temp.id('contact', 1) END, pg_temp.owner(n), pg_temp.path(n),
        'contact' || n || '@shared.example', pg_temp.at(n), pg_temp.author('contacts'), pg_temp.at(n), pg_temp.author('contacts')
 FROM generate_series(1, 4) n, LATERAL (SELECT n || pg_temp.mark('contacts', n)) m(name);
@@ -68,7 +68,7 @@ FROM generate_series(1, 4) n JOIN contacts ON contact_id = pg_temp.id('contact',
 
 INSERT INTO leads (tenant_id, lead_id, first_name, last_name, name_normalized, email, email_normalized, source, notes, owner_id,
                    team_path, created_at, created_by, updated_at, updated_by)
-SELECT pg_temp.id('tenant', 1), pg_temp.id('lead', n), 'Lead', name, 'lead ' || lower(name), e, e, 'web',
+SELECT pg_temp.id('tenant', 1), pg_temp.id('lead', n), 'Lead', name, lower(name) || ' lead', e, e, 'web',
        'Met at a fair' || pg_temp.mark('leads'), pg_temp.owner(n), pg_temp.path(n),
        pg_temp.at(n), pg_temp.author('leads'), pg_temp.at(n), pg_temp.author('leads')
 FROM generate_series(1, 4) n,
