@@ -12,7 +12,7 @@ use dealgraph::{
         ids::{TenantId, Typed as _, UserId},
     },
     db::{
-        Db, PoolOptions,
+        Db, Logins, PoolOptions,
         journal::Hints,
         migrate::{self, OWNER},
     },
@@ -275,7 +275,7 @@ impl Cluster {
             ..PoolOptions::default()
         };
         Db::open(
-            (login("dealgraph_app"), login("dealgraph_system")),
+            Logins::by_name(login),
             &options,
             Clock::system(),
             Hints::default(),

@@ -77,6 +77,34 @@ use crate::{
     },
 };
 
+/// The two logins to a database.
+#[derive(Debug, Clone)]
+pub struct Logins {
+    /// Of people's requests, whom the policies hold to their rights.
+    pub app: PgConnectOptions,
+    /// Of the server itself; see [`SystemReason`].
+    pub system: PgConnectOptions,
+}
+
+impl Logins {
+    /// Both by the names that migrations make them under.
+    pub fn by_name(of: impl Fn(&'static str) -> PgConnectOptions) -> Self {
+        Self {
+            app: of("dealgraph_app"),
+            system: of("dealgraph_system"),
+        }
+    }
+
+    /// One for both, for commands that only need that.
+    #[must_use]
+    pub fn only(login: PgConnectOptions) -> Self {
+        Self {
+            app: login.clone(),
+            system: login,
+        }
+    }
+}
+
 /// How the pools are to be opened.
 #[derive(Debug, Clone)]
 pub struct PoolOptions {
@@ -190,7 +218,7 @@ impl Db {
     /// Opens both pools lazily; nothing is connected yet.
     #[must_use]
     pub fn open(
-        (app, system): (PgConnectOptions, PgConnectOptions),
+        Logins { app, system }: Logins,
         options: &PoolOptions,
         clock: Clock,
         hints: journal::Hints,

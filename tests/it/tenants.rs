@@ -4,7 +4,7 @@ use std::{cell::RefCell, collections::BTreeSet, time::Duration};
 
 use dealgraph::{
     base::ids::Typed as _,
-    db::{Db, PoolOptions, journal::Hints},
+    db::{Db, Logins, PoolOptions, journal::Hints},
     organization::tenants::command::{self, TenantCommand},
 };
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ pub(crate) async fn operate(world: &World, command: TenantCommand) -> Result<Str
     let login = world.database.options(login).await;
     let pools = PoolOptions::default();
     let clock = world.db.clock().clone();
-    let db = Db::open((login.clone(), login), &pools, clock, Hints::default());
+    let db = Db::open(Logins::only(login), &pools, clock, Hints::default());
     let lines = RefCell::new(String::new());
     let print = |line: String| lines.borrow_mut().push_str(&(line + "\n"));
     let done = command::run(command, &db, "https://app.example/", print).await;

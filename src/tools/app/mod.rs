@@ -23,7 +23,7 @@ use crate::{
     base::{clock::Clock, secret::Secret},
     crm,
     db::{
-        self, Db, PoolOptions, StartupError,
+        self, Db, Logins, PoolOptions, StartupError,
         journal::{Hints, Recorder, Recording},
     },
     events::Hub,
@@ -47,8 +47,8 @@ pub use serve::{Drain, Listeners};
 
 /// What a server is put together from.
 pub struct Setup {
-    /// The login of people's requests, and the system's.
-    pub logins: (PgConnectOptions, PgConnectOptions),
+    /// The logins to the database.
+    pub logins: Logins,
     /// The login of people's requests at a replica, if there is one.
     pub replica: Option<PgConnectOptions>,
     /// How many connections it may use.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::{
     base::{clock::Clock, secret::Secret},
-    db::{Db, PoolOptions, journal::Hints},
+    db::{Db, Logins, PoolOptions, journal::Hints},
     tools::{
         config::{Config, Purpose},
         dev,
@@ -32,18 +32,15 @@ pub(crate) fn as_login(
 ) -> Result<Db, Box<dyn std::error::Error>> {
     let url = url.ok_or_else(|| format!("{variable} is not set"))?;
     let login: PgConnectOptions = url.expose().parse()?;
-    let logins = (login.clone(), login);
     Ok(Db::open(
-        logins,
+        Logins::only(login),
         &pool(config),
         Clock::system(),
         Hints::default(),
     ))
 }
 
-pub(crate) fn logins(
-    config: &Config,
-) -> Result<(PgConnectOptions, PgConnectOptions), Box<dyn std::error::Error>> {
+pub(crate) fn logins(config: &Config) -> Result<Logins, Box<dyn std::error::Error>> {
     let database = &config.database;
     let app = database
         .app_url
@@ -53,7 +50,10 @@ pub(crate) fn logins(
         .system_url
         .as_ref()
         .ok_or("DEALGRAPH_SYSTEM_DATABASE_URL is not set")?;
-    Ok((login(config, app)?, login(config, system)?))
+    Ok(Logins {
+        app: login(config, app)?,
+        system: login(config, system)?,
+    })
 }
 
 /// The login of requests at the replica, if there is one.

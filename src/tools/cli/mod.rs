@@ -40,7 +40,7 @@ async fn run() -> Outcome {
             servers,
             data_dir,
             fresh,
-        } => serve::run_dev((port, servers), data_dir, fresh).await,
+        } => serve::run_dev(port, servers, data_dir, fresh).await,
         Command::Serve => serve::serve().await,
         Command::Migrate {
             patience_s,

@@ -33,7 +33,7 @@ use super::{
     databases::{logins, pool, replica},
 };
 
-pub(crate) async fn run_dev((port, servers): (u16, u8), data_dir: PathBuf, fresh: bool) -> Outcome {
+pub(crate) async fn run_dev(port: u16, servers: u8, data_dir: PathBuf, fresh: bool) -> Outcome {
     let config = Config::from_env(Purpose::Develop)?;
     let _telemetry = telemetry::init(&config.telemetry)?;
     let limits = Limits::from(&config.limits);

@@ -28,7 +28,7 @@ use crate::{
     base::{clock::Clock, error::Error},
     crm,
     db::{
-        PoolOptions, SystemReason,
+        Logins, PoolOptions, SystemReason,
         migrate::{self, MigrateError, OWNER},
     },
     organization::{
@@ -280,10 +280,7 @@ fn setup(options: &DevOptions, services: &Services, address: SocketAddr) -> Resu
     let vault = vault(data.root())?;
     Ok(Setup {
         replica: None,
-        logins: (
-            postgres.connect_options("dealgraph_app", DATABASE),
-            postgres.connect_options("dealgraph_system", DATABASE),
-        ),
+        logins: Logins::by_name(|login| postgres.connect_options(login, DATABASE)),
         pool: PoolOptions::default(),
         redis_url: Some(redis.url()),
         vault: Arc::clone(&vault),

@@ -13,7 +13,7 @@ use chrono::TimeDelta;
 use super::{DevError, datadir, postgres::Endpoint, run::Failure};
 use crate::{
     base::clock::Clock,
-    db::{Db, PoolOptions, SystemReason, journal::Hints},
+    db::{Db, Logins, PoolOptions, SystemReason, journal::Hints},
     organization::{
         auth::{IssuedToken, TokenOptions},
         members::provision::{self, KnownPerson},
@@ -35,10 +35,7 @@ const ISSUER: &str = "dealgraph";
 /// [`DevError::NoAccount`].
 pub fn connect(data_dir: &Path, hints: Hints) -> Result<Db, DevError> {
     let endpoint = Endpoint::of(data_dir)?;
-    let logins = (
-        endpoint.connect_options("dealgraph_app", DATABASE),
-        endpoint.connect_options("dealgraph_system", DATABASE),
-    );
+    let logins = Logins::by_name(|login| endpoint.connect_options(login, DATABASE));
     Ok(Db::open(
         logins,
         &PoolOptions {
@@ -63,7 +60,7 @@ pub fn connect_as_owner(data_dir: &Path, hints: Hints) -> Result<Db, DevError> {
         ..PoolOptions::default()
     };
     Ok(Db::open(
-        (login.clone(), login),
+        Logins::only(login),
         &pools,
         Clock::system(),
         hints,

@@ -25,7 +25,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use crate::{
     base::{clock::Clock, secret::Secret},
-    db::{Db, PoolOptions, journal::Hints},
+    db::{Db, Logins, PoolOptions, journal::Hints},
     platform::{Vault, redis::RedisAddress},
     tools::config::{Config, Problem},
 };
@@ -79,7 +79,10 @@ impl<'a> Subject<'a> {
                 prepared: set.statement_cache > 0,
                 ..PoolOptions::default()
             };
-            let logins = (cached(app), cached(system));
+            let logins = Logins {
+                app: cached(app),
+                system: cached(system),
+            };
             Db::open(logins, &pools, clock.clone(), Hints::default())
         });
         let redis_url = config.redis.url.as_ref().map(|url| url.expose().clone());

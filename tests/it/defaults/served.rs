@@ -5,7 +5,7 @@ use std::{collections::VecDeque, net::SocketAddr, path::PathBuf, sync::Arc, time
 use dealgraph::{
     api::limits::Limits,
     base::clock::Clock,
-    db::{Db, PoolOptions, journal::Hints},
+    db::{Db, Logins, PoolOptions, journal::Hints},
     organization::{accounts::Accounts, auth::Tokens, identities::Identities},
     platform::telemetry::TraceParents,
     tools::app::{App, Listeners, ServerParts, Serving},
@@ -88,10 +88,10 @@ impl Served {
         redis_url: Option<String>,
         how: (Limits, Serving),
     ) -> Self {
-        let logins = (
-            database.options("dealgraph_app").await,
-            database.options("dealgraph_system").await,
-        );
+        let logins = Logins {
+            app: database.options("dealgraph_app").await,
+            system: database.options("dealgraph_system").await,
+        };
         let options = PoolOptions {
             size: 4,
             system_size: 2,

@@ -14,7 +14,7 @@ use chrono::TimeDelta;
 use dealgraph::{
     api::limits::Limits,
     base::{clock::Clock, ids::UserId},
-    db::{Db, PoolOptions, journal::Hints},
+    db::{Db, Logins, PoolOptions, journal::Hints},
     organization::{
         accounts::{self, Accounts, HashCost, Hasher, Settings},
         auth::{KeyRing, TokenOptions, Tokens},
@@ -356,10 +356,10 @@ pub(crate) async fn tokens_over(db: &Db) -> Arc<Tokens> {
 
 /// The product's own access to a database, with so many connections for people.
 pub(crate) async fn open(database: &Database, size: u32) -> Db {
-    let logins = (
-        database.options("dealgraph_app").await,
-        database.options("dealgraph_system").await,
-    );
+    let logins = Logins {
+        app: database.options("dealgraph_app").await,
+        system: database.options("dealgraph_system").await,
+    };
     let options = PoolOptions {
         size,
         // A test that keeps all of them busy is no tenant that floods.

@@ -14,7 +14,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use dealgraph::{
     base::clock::Clock,
-    db::{Db, PoolOptions, journal::Hints, migrate},
+    db::{Db, Logins, PoolOptions, journal::Hints, migrate},
     organization::auth::KeyRing,
     platform::Vault,
     tools::dev::{
@@ -133,7 +133,7 @@ impl Cluster {
     async fn make_signing_key(&self) -> SigningKey {
         let login = |user| self.postgres.connect_options(user, "migrated");
         let db = Db::open(
-            (login("dealgraph_app"), login("dealgraph_system")),
+            Logins::by_name(login),
             &PoolOptions::default(),
             Clock::system(),
             Hints::default(),

@@ -7,7 +7,7 @@ use dealgraph::{
     access::Actor,
     base::{clock::Clock, error::Result, ids::Typed as _},
     db::{
-        self, Db, PoolOptions, ReadTx, Sql, StartupError,
+        self, Db, Logins, PoolOptions, ReadTx, Sql, StartupError,
         journal::{Hints, Origin},
     },
 };
@@ -240,7 +240,10 @@ fn the_server_refuses_to_start_with_a_login_that_could_go_round_the_policies() {
                      CREATE ROLE inheriting LOGIN; GRANT dealgraph_owner TO inheriting";
         raw_sql(roles).execute(&mut superuser).await.unwrap();
         let why = async |database: &Database, app: &str, system: &str| {
-            let logins = (database.options(app).await, database.options(system).await);
+            let logins = Logins {
+                app: database.options(app).await,
+                system: database.options(system).await,
+            };
             let db = Db::open(
                 logins,
                 &PoolOptions::default(),

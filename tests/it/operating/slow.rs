@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use dealgraph::{
     api::limits::{Limits, ServerTiming},
     base::clock::Clock,
-    db::{Db, PoolOptions, Sql, journal::Hints},
+    db::{Db, Logins, PoolOptions, Sql, journal::Hints},
     tools::app::Serving,
 };
 use serde_json::json;
@@ -23,10 +23,10 @@ fn a_slow_statement_is_logged_with_its_plan_and_without_its_values() {
             explains_slow: true,
             ..PoolOptions::default()
         };
-        let logins = (
-            world.database.options("dealgraph_app").await,
-            world.database.options("dealgraph_system").await,
-        );
+        let logins = Logins {
+            app: world.database.options("dealgraph_app").await,
+            system: world.database.options("dealgraph_system").await,
+        };
         let db = Db::open(logins, &options, Clock::system(), Hints::default());
         let session = db.read_session(A.actor(Who::Admin));
         let names = session.run(async |tx| {

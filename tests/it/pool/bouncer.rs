@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dealgraph::{
     api::limits::Limits,
     base::{clock::Clock, error::Result},
-    db::{Db, PoolOptions, Sql, SystemReason, journal::Hints},
+    db::{Db, Logins, PoolOptions, Sql, SystemReason, journal::Hints},
     tools::{app::Serving, dev::pgbouncer::PgBouncer},
 };
 use futures_util::future::join_all;
@@ -39,10 +39,10 @@ async fn open(world: &World, bouncer: &PgBouncer, prepared: bool) -> Db {
         prepared,
         ..PoolOptions::default()
     };
-    let logins = (
-        login("dealgraph_app").await,
-        login("dealgraph_system").await,
-    );
+    let logins = Logins {
+        app: login("dealgraph_app").await,
+        system: login("dealgraph_system").await,
+    };
     Db::open(logins, &options, Clock::system(), Hints::default())
 }
 

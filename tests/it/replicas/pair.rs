@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use dealgraph::{
     api::limits::Limits,
     base::clock::Clock,
-    db::{Db, PoolOptions, ReplicaState, journal::Hints},
+    db::{Db, Logins, PoolOptions, ReplicaState, journal::Hints},
     tools::app::Serving,
 };
 use reqwest::header::HeaderMap;
@@ -73,10 +73,7 @@ impl<'m> Pair<'m> {
     /// A server that reads from the replica, once it does.
     pub(super) async fn serve(&self, world: &World) -> Served {
         let login = |cluster: &Cluster<'_>, user| cluster.options(user);
-        let logins = (
-            login(&self.primary, "dealgraph_app"),
-            login(&self.primary, "dealgraph_system"),
-        );
+        let logins = Logins::by_name(|name| login(&self.primary, name));
         let options = PoolOptions {
             size: 4,
             tenant_share: 4,

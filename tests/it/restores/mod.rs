@@ -10,7 +10,7 @@ use std::sync::Arc;
 use dealgraph::{
     api::limits::Limits,
     base::clock::Clock,
-    db::{Db, PoolOptions, journal::Hints, migrate},
+    db::{Db, Logins, PoolOptions, journal::Hints, migrate},
     tools::app::Serving,
 };
 use serde_json::{Value, json};
@@ -138,8 +138,7 @@ pub(crate) async fn set_up(cluster: &Cluster<'_>) {
 }
 
 async fn serve(cluster: &Cluster<'_>, world: &World) -> Served {
-    let logins = ("dealgraph_app", "dealgraph_system");
-    let logins = (cluster.options(logins.0), cluster.options(logins.1));
+    let logins = Logins::by_name(|login| cluster.options(login));
     let options = PoolOptions {
         size: 4,
         system_size: 2,
