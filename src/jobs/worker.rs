@@ -92,6 +92,7 @@ impl Worker {
         authority: Arc<dyn Authority>,
         settings: WorkerSettings,
     ) -> Self {
+        db.metrics().jobs.know(handlers.kinds());
         Self {
             notes: Notes::new(db.clone(), settings.lease),
             db,

@@ -13,6 +13,9 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+/// How an attempt can end.
+const OUTCOMES: [&str; 5] = ["succeeded", "retried", "postponed", "failed", "cancelled"];
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KindLabels {
     kind: &'static str,
@@ -66,6 +69,16 @@ impl JobMetrics {
             metrics.delay.clone(),
         );
         metrics
+    }
+
+    /// Has these kinds counted from zero on, so that the first that fails is an increase.
+    pub fn know(&self, kinds: impl IntoIterator<Item = &'static str>) {
+        for kind in kinds {
+            for outcome in OUTCOMES {
+                drop(self.ended.get_or_create(&EndLabels { kind, outcome }));
+            }
+            drop(self.durations.get_or_create(&KindLabels { kind }));
+        }
     }
 
     /// Notes that a job was begun, which had been due for so long.
