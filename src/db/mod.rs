@@ -162,6 +162,8 @@ pub enum SystemReason {
     Events,
     /// Idempotency keys of all tenants are forgotten after their time.
     IdempotencyKeys,
+    /// Members that a server of an older version has begun to move are found across tenants.
+    Reassignment,
     /// Which tenants have something to do is asked for all of them at once, and what was done is forgotten.
     Jobs,
     /// Figures of all tenants together are counted for the operator.

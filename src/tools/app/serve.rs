@@ -15,6 +15,7 @@ use crate::{
     data::figures,
     db::journal::idempotency,
     jobs,
+    organization::members::reassignment,
     platform::{
         server::{self, ServerLimits, Shutdown},
         telemetry::metrics::ConnectionMetrics,
@@ -110,6 +111,7 @@ impl App {
         let (health, until) = (Arc::clone(&self.health), after.clone());
         tasks.spawn(async move { health.run(&until).await });
         tasks.spawn(Arc::clone(&self.worker).run(after.clone()));
+        tasks.spawn(reassignment::run(self.db.clone(), after.clone()));
         tasks.spawn(jobs::keep(self.db.clone(), after.clone()));
         tasks.spawn(self.db.clone().watch_replica(after.clone()));
         tasks.spawn(idempotency::run(self.db.clone(), after.clone()));

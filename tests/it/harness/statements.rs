@@ -39,7 +39,7 @@ pub(crate) const TENANT_TABLES: [&str; 27] = [
 ];
 
 /// Statements of the system login that look across tenants, each for a reason.
-const BEYOND_TENANTS: [(&str, &str); 21] = [
+const BEYOND_TENANTS: [(&str, &str); 22] = [
     (
         "DELETE FROM idempotency_keys WHERE claimed_at < ",
         "idempotency: keys of all tenants are forgotten after a day",
@@ -67,6 +67,10 @@ const BEYOND_TENANTS: [(&str, &str); 21] = [
     (
         DUE,
         "jobs: which tenants have something to do is asked for all of them at once",
+    ),
+    (
+        "SELECT m.tenant_id, m.user_id FROM memberships m JOIN tenants t ON t.tenant_id = m.tenant_id WHERE m.moving",
+        "placement: members that a server of before has begun to move are looked for in all tenants at once",
     ),
     (
         "DELETE FROM jobs j USING (SELECT o.tenant_id, o.job_id",

@@ -8,6 +8,7 @@ use std::time::Duration;
 use dealgraph::{
     db::journal::Origin,
     jobs::{When, enqueue},
+    organization::members::reassignment,
 };
 use serde_json::{Value, json};
 use sqlx::Row as _;
@@ -399,5 +400,47 @@ fn the_jobs_of_a_suspended_tenant_wait_and_old_ones_are_forgotten() {
         );
         assert_eq!(jobs(world, A, Who::Admin).await, [json!(null); 0]);
         work.end().await;
+    });
+}
+
+#[test]
+fn a_member_whom_a_server_of_before_has_begun_to_move_is_moved_by_a_job() {
+    test(async |world| {
+        let begun = "UPDATE memberships SET moving = true, updated_at = now() - interval '1 min' WHERE user_id = $1";
+        let begun =
+            sqlx::query(begun).bind(dealgraph::base::ids::Typed::uuid(A.user(Who::OtherRep)));
+        let mut superuser = world.database.superuser().await;
+        begun
+            .execute(&mut superuser)
+            .await
+            .expect("a member can be arranged");
+        for _ in 0..2 {
+            assert_eq!(
+                reassignment::adopt(&world.db)
+                    .await
+                    .expect("they are found"),
+                1
+            );
+        }
+        let jobs = "SELECT count(*), bool_and(author = 'system:members.reassign_records') FROM jobs WHERE kind LIKE 'members.%'";
+        let jobs = sqlx::query(jobs)
+            .fetch_one(&mut superuser)
+            .await
+            .expect("jobs can be counted");
+        assert_eq!((jobs.get::<i64, _>(0), jobs.get::<bool, _>(1)), (1, true));
+        // The server of the world does it.
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+        loop {
+            let moving = sqlx::query("SELECT count(*) FROM memberships WHERE moving");
+            let moving = moving
+                .fetch_one(&mut superuser)
+                .await
+                .expect("they can be counted");
+            if moving.get::<i64, _>(0) == 0 {
+                break;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "nobody moved them");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     });
 }

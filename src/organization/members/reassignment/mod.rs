@@ -6,6 +6,7 @@
 //! every change emits its event. No progress is stored: the records with a wrong owner or team path are those that
 //! remain. So it may be interrupted anywhere, and two servers that work on the same member do no harm.
 
+mod adopt;
 mod job;
 
 use std::time::Duration;
@@ -14,6 +15,7 @@ use chrono::TimeDelta;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+pub use adopt::{adopt, run};
 pub(super) use job::enqueue;
 pub use job::{ReassignRecords, ReassignmentHandler};
 
