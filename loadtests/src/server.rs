@@ -1,6 +1,7 @@
 //! The server under test: the real executable as a process of its own, configured as in production.
 
 use std::{
+    ffi::OsString,
     fs::OpenOptions,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
@@ -40,6 +41,8 @@ pub(crate) fn executable(options: &Options) -> Outcome<PathBuf> {
 
 /// How a server is started.
 pub(crate) struct Launch {
+    /// A program that it is started by, with arguments; nothing for none.
+    pub(crate) starter: Vec<OsString>,
     pub(crate) executable: PathBuf,
     pub(crate) address: SocketAddr,
     /// The name of its log.
@@ -79,6 +82,7 @@ impl Server {
             ("DEALGRAPH_CACHE_BYTES", "0".to_owned()),
         ];
         let launch = Launch {
+            starter: Vec::new(),
             executable: executable.to_owned(),
             address: free_address()?,
             log: "serve.log",
@@ -98,6 +102,7 @@ impl Server {
         let mut command = Command::new("setpriv");
         command
             .args(["--pdeathsig", "TERM", "--"])
+            .args(&launch.starter)
             .arg(&launch.executable)
             .arg("serve");
         for (name, _) in std::env::vars_os() {

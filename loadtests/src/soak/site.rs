@@ -61,7 +61,7 @@ impl Site {
     ) -> Outcome<Self> {
         let (mut launches, mut wires, mut clocks) = (Vec::new(), Vec::new(), Vec::new());
         for (server, log) in LOGS.into_iter().enumerate() {
-            let mut settings = settings();
+            let (mut settings, mut starter) = (settings(), Vec::new());
             if plan.crowd() > 0 {
                 // Longer than the balancer takes to see that a server ends.
                 settings.push(("DEALGRAPH_DRAIN_WAIT_S", "2".to_owned()));
@@ -72,10 +72,12 @@ impl Site {
                 wires.push(own);
                 if let Some(clock) = FalseClock::new(&cluster.logs(), server)? {
                     settings.extend(clock.settings());
+                    starter = clock.starter();
                     clocks.push(clock);
                 }
             }
             launches.push(Launch {
+                starter,
                 executable: executable.clone(),
                 address: address(dice)?,
                 log,
