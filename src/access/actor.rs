@@ -316,7 +316,9 @@ impl Actor {
             && (visible_to.contains(&self.reach(scope)) || visible_to.contains(&self.me()))
     }
 
-    fn me(&self) -> String {
+    /// What `visible_to` contains of a row that is the actor's own, as `app.me()` has it.
+    #[must_use]
+    pub fn me(&self) -> String {
         format!("|u:{}|", self.row_id())
     }
 

@@ -82,7 +82,13 @@ impl From<Error> for Failure {
     /// What the caller could mend by other input is lasting; what went wrong around it passes.
     fn from(error: Error) -> Self {
         let is_lasting = match &error {
-            Error::Conflict { .. } | Error::TooManyAttempts { .. } => false,
+            Error::TakenOver => {
+                return Self::passing("LEASE_LOST", "another worker has the job by now");
+            }
+            // A job of a suspended tenant waits until that is resumed.
+            Error::Conflict { .. } | Error::TooManyAttempts { .. } | Error::TenantSuspended => {
+                false
+            }
             other => other.is_users() || matches!(other, Error::Unauthenticated(_)),
         };
         Self {

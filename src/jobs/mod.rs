@@ -18,12 +18,13 @@
 //! 1. The row goes into `jobs`; the last statement before COMMIT moves `job_queues.due_at` of the tenant.
 //! 2. A hint wakes the workers of this server after the commit; those of others ask every second which tenants have
 //!    something to do, in one statement.
-//! 3. [`worker`] takes jobs of a tenant in one transaction of the tenant ([`claim`]), runs each in a task of its own, and
-//!    notes how each ended ([`ending`]).
+//! 3. [`worker`] takes jobs of a tenant in one transaction of the tenant ([`claim`]), tries each in a task of its own
+//!    ([`attempt`]), and notes how each ended ([`ending`]).
 //!
 //! A kind of job is a [`Job`] (what is known of it) and a [`Handler`] (how it is done). To add one, implement both and
 //! register the handler where the server is put together.
 
+mod attempt;
 mod claim;
 mod ending;
 mod handler;

@@ -82,7 +82,7 @@ async fn enqueue_by<J: Job>(tx: &mut Tx, job: &J, when: When, author: String) ->
         unique_key: job.unique_key(),
         due,
         author,
-        visible_to: format!("|u:{}|", tx.actor().row_id()),
+        visible_to: tx.actor().me(),
         request_id: tx.request_id().to_owned(),
         schedule: None,
     };

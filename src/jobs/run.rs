@@ -95,7 +95,7 @@ impl Run {
             self.hold(tx).await?;
             Ok(done)
         });
-        written.await.map_err(failure)
+        written.await.map_err(Failure::from)
     }
 
     /// Runs the last unit of work as the actor and ends the job with the result that it answers, both or neither.
@@ -114,7 +114,7 @@ impl Run {
                 _ => Err(Error::TakenOver),
             }
         });
-        finished.await.map_err(failure)?;
+        finished.await.map_err(Failure::from)?;
         Ok(Done::Finished)
     }
 
@@ -147,7 +147,7 @@ impl Run {
                 _ => Err(Error::TakenOver),
             }
         });
-        noted.await.map_err(failure)
+        noted.await.map_err(Failure::from)
     }
 
     /// Prolongs the lease; whether somebody wants the job to end, or nothing when it is another worker's by now.
@@ -182,14 +182,5 @@ impl Run {
             .push(" AND fence = ")
             .bind(self.claim.fence)
             .push(" AND status = 'RUNNING'")
-    }
-}
-
-fn failure(error: Error) -> Failure {
-    match error {
-        Error::TakenOver => Failure::passing("LEASE_LOST", "another worker has the job by now"),
-        // It waits until the tenant is resumed.
-        Error::TenantSuspended => Failure::passing(error.code(), error.to_string()),
-        other => other.into(),
     }
 }

@@ -153,7 +153,7 @@ pub async fn set<J: Job>(
         time_zone: timetable.zone.name().to_owned(),
         missed: missed.word().to_owned(),
         author: tx.author(),
-        visible_to: format!("|u:{}|", tx.actor().row_id()),
+        visible_to: tx.actor().me(),
     };
     if known
         .as_ref()

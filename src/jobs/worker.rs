@@ -6,25 +6,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::{FutureExt as _, future::BoxFuture};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use futures_util::future::BoxFuture;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use super::{
-    Claim, Done, Failure, Handlers, Run,
+    Handlers,
     claim::{Claimer, due_tenants},
-    ending::{Ending, Outcome},
     notes::Notes,
 };
 use crate::{
     access::{Actor, Subject},
     base::{
         error::Result,
-        ids::{ApiKeyId, TenantId, Typed as _, UserId},
+        ids::{TenantId, Typed as _},
     },
-    db::{Db, journal::Origin},
-    platform::telemetry,
+    db::Db,
 };
 
 /// Jobs of a tenant that are taken at once.
@@ -72,15 +70,15 @@ impl Default for WorkerSettings {
 
 /// What does the jobs of a server.
 pub struct Worker {
-    db: Db,
-    handlers: Handlers,
-    authority: Arc<dyn Authority>,
-    settings: WorkerSettings,
+    pub(super) db: Db,
+    pub(super) handlers: Handlers,
+    pub(super) authority: Arc<dyn Authority>,
+    pub(super) settings: WorkerSettings,
     slots: Arc<Semaphore>,
     /// How many of each tenant run here.
     running: Mutex<HashMap<TenantId, usize>>,
-    ended: Notify,
-    notes: Notes,
+    pub(super) ended: Notify,
+    pub(super) notes: Notes,
 }
 
 impl Worker {
@@ -213,155 +211,7 @@ impl Worker {
         Ok(took)
     }
 
-    /// Does one job from its begin to its end.
-    async fn attend(
-        self: Arc<Self>,
-        claim: Claim,
-        slot: OwnedSemaphorePermit,
-        stop: CancellationToken,
-    ) {
-        let tenant = claim.tenant_id;
-        let began = Instant::now();
-        let known = self.handlers.get(&claim.kind);
-        let kind = known.as_ref().map_or("unknown", |(kind, _)| *kind);
-        let metrics = &self.db.metrics().jobs;
-        metrics.note_begin(Duration::from_secs_f64(claim.waited_s.max(0.0)));
-        let span = telemetry::job_span(
-            kind,
-            &claim.request_id,
-            &claim.job_id.to_string(),
-            claim.trace_parent.as_deref(),
-        );
-        let outcome =
-            tracing::Instrument::instrument(self.outcome(&claim, &stop), span.clone()).await;
-        let name = outcome.as_ref().map_or("succeeded", Outcome::name);
-        metrics.note_end(kind, name, began.elapsed());
-        span.in_scope(|| match &outcome {
-            Some(Outcome::Failed(code, message)) => {
-                tracing::warn!(code, message, "a job failed for good")
-            }
-            Some(Outcome::Retried(pause, code, message)) => {
-                tracing::info!(code, message, ?pause, "a job is tried again later");
-            }
-            _ => tracing::debug!(outcome = name, took = ?began.elapsed(), "a job was done"),
-        });
-        if let Some(outcome) = outcome {
-            let frees = known.is_some_and(|(_, handler)| handler.policy().per_tenant.is_some());
-            self.notes.add(Ending::of(&claim, outcome), frees);
-        }
-        drop(slot);
-        let mut running = self.running();
-        if let Some(count) = running.get_mut(&tenant) {
-            *count -= 1;
-            if *count == 0 {
-                running.remove(&tenant);
-            }
-        }
-        drop(running);
-        self.ended.notify_one();
-    }
-
-    /// Tries a job; nothing when it has ended by itself, or is another worker's by now.
-    async fn outcome(&self, claim: &Claim, stop: &CancellationToken) -> Option<Outcome> {
-        let (kind, handler) = self.handlers.get(&claim.kind)?;
-        let policy = handler.policy();
-        if claim.is_cancelled || claim.is_left_out {
-            return Some(Outcome::Cancelled);
-        }
-        if claim.attempts.unsigned_abs() > policy.attempts {
-            let message = "its workers died, or took too long, as often as it may be tried";
-            return Some(Outcome::Failed("WORKER_LOST", message.to_owned()));
-        }
-        if claim.is_too_late {
-            return Some(Outcome::Failed(
-                "TOO_LATE",
-                "its time has passed".to_owned(),
-            ));
-        }
-        let judge = |attempt| Outcome::of(attempt, claim, policy, fastrand::f64());
-        let actor = match self.actor(claim, kind).await {
-            Ok(actor) => actor,
-            Err(failure) => return judge(Err(failure)),
-        };
-        let run = Run {
-            db: self.db.clone(),
-            origin: Origin::process(claim.request_id.clone()),
-            claim: claim.clone(),
-            actor,
-            cancelled: CancellationToken::new(),
-            frees: policy.per_tenant.is_some(),
-            progress_at: tokio::sync::Mutex::default(),
-        };
-        let attempt = std::panic::AssertUnwindSafe(handler.run(claim.arguments.clone(), &run));
-        let attempt = async {
-            match attempt.catch_unwind().await {
-                Ok(attempt) => attempt,
-                Err(_) => Err(Failure::passing("PANICKED", "an internal error occurred")),
-            }
-        };
-        let stopped = async {
-            stop.cancelled().await;
-            run.cancelled.cancel();
-            tokio::time::sleep(self.settings.patience).await;
-        };
-        tokio::select! {
-            attempt = attempt => judge(attempt),
-            () = tokio::time::sleep(policy.time_limit) => {
-                judge(Err(Failure::passing("TIMED_OUT", "it took longer than it may")))
-            }
-            kept = self.keep(&run) => match kept {
-                Kept::Lost => None,
-                Kept::Cancelled => Some(Outcome::Cancelled),
-            },
-            // It goes on elsewhere; that this server stops is no failure of the job.
-            () = stopped => judge(Ok(Done::Again(Duration::ZERO))),
-        }
-    }
-
-    /// Keeps a job this worker's; ends when it is not any more, or somebody wants it to end and it has not.
-    async fn keep(&self, run: &Run) -> Kept {
-        let lease = self.settings.lease;
-        let mut held_until = Instant::now() + lease;
-        loop {
-            tokio::time::sleep(lease / 3).await;
-            let asked_at = Instant::now();
-            match run.renew(lease).await {
-                Ok(Some(is_cancelled)) => {
-                    held_until = asked_at + lease;
-                    if is_cancelled && run.cancelled.is_cancelled() {
-                        return Kept::Cancelled;
-                    }
-                    if is_cancelled {
-                        run.cancelled.cancel();
-                    }
-                }
-                Ok(None) => return Kept::Lost,
-                Err(_) if Instant::now() < held_until => {}
-                Err(_) => return Kept::Lost,
-            }
-        }
-    }
-
-    /// In whose name a job is done, with their rights now.
-    async fn actor(&self, claim: &Claim, kind: &'static str) -> Result<Arc<Actor>, Failure> {
-        let tenant = claim.tenant_id;
-        let subject = if let Ok(user) = claim.author.parse::<UserId>() {
-            Subject::Person(user, None)
-        } else if let Ok(key) = claim.author.parse::<ApiKeyId>() {
-            Subject::Key(key)
-        } else {
-            return Ok(Arc::new(Actor::worker(tenant, kind)));
-        };
-        match self.authority.actor(tenant, subject).await? {
-            Some(actor) => Ok(actor),
-            None => Err(Failure::lasting(
-                "ACTOR_GONE",
-                "whoever had this done is not in the tenant any more",
-            )),
-        }
-    }
-
-    fn running(&self) -> MutexGuard<'_, HashMap<TenantId, usize>> {
+    pub(super) fn running(&self) -> MutexGuard<'_, HashMap<TenantId, usize>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -375,10 +225,4 @@ struct Round {
     resting: HashMap<TenantId, Instant>,
     /// Whether a tenant was passed by because it has its share.
     was_full: bool,
-}
-
-/// Why a job is not this worker's any more.
-enum Kept {
-    Lost,
-    Cancelled,
 }

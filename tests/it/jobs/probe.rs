@@ -7,9 +7,12 @@ use std::{
 };
 
 use dealgraph::{
-    base::ids::ProductId,
+    base::{error::Error, ids::ProductId},
     crm::products::{self, NewProduct, ProductFields},
-    db::journal::{Origin, Recorder},
+    db::{
+        Tx,
+        journal::{Origin, Recorder},
+    },
     jobs::{
         Done, Failure, Handler, Handlers, Job, Policy, Run, When, Worker, WorkerSettings, enqueue,
     },
@@ -110,6 +113,17 @@ impl Seen {
     }
 }
 
+async fn create(tx: &mut Tx, name: String) -> Result<ProductId, Error> {
+    let id = ProductId::new();
+    let new = NewProduct {
+        id,
+        fields: ProductFields::new(name.clone(), name),
+        created_at: None,
+    };
+    products::create(tx, new).await?;
+    Ok(id)
+}
+
 struct Probing(Arc<Seen>);
 
 impl Handler for Probing {
@@ -119,21 +133,8 @@ impl Handler for Probing {
         self.0.note(run);
         match job.act {
             Act::Create(name) => {
-                run.finish(async |tx| {
-                    let fields = ProductFields::new(name.clone(), name);
-                    let id = ProductId::new();
-                    products::create(
-                        tx,
-                        NewProduct {
-                            id,
-                            fields,
-                            created_at: None,
-                        },
-                    )
-                    .await?;
-                    Ok(json!({ "product": id }))
-                })
-                .await
+                run.finish(async |tx| Ok(json!({ "product": create(tx, name).await? })))
+                    .await
             }
             Act::Fail(times) if run.attempt() <= times => {
                 Err(Failure::passing("NOT_YET", "this is not the time"))
@@ -147,20 +148,7 @@ impl Handler for Probing {
             Act::Hold(name) => {
                 run.progress(1, Some(2), "half of it").await?;
                 self.0.go_on.notified().await;
-                run.write(async |tx| {
-                    let fields = ProductFields::new(name.clone(), name);
-                    let id = ProductId::new();
-                    products::create(
-                        tx,
-                        NewProduct {
-                            id,
-                            fields,
-                            created_at: None,
-                        },
-                    )
-                    .await
-                })
-                .await?;
+                run.write(async |tx| create(tx, name).await).await?;
                 Ok(Done::quietly())
             }
             Act::Fail(_) | Act::Nothing(_) => Ok(Done::quietly()),

@@ -14,7 +14,14 @@ use prometheus_client::{
 };
 
 /// How an attempt can end.
-const OUTCOMES: [&str; 5] = ["succeeded", "retried", "postponed", "failed", "cancelled"];
+const OUTCOMES: [&str; 6] = [
+    "succeeded",
+    "retried",
+    "postponed",
+    "failed",
+    "cancelled",
+    "lost",
+];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KindLabels {
@@ -53,7 +60,7 @@ impl JobMetrics {
         );
         registry.register(
             "jobs_ended",
-            "Attempts at jobs, by kind and how they ended: succeeded, retried, postponed, failed for good, or cancelled",
+            "Attempts at jobs, by kind and how they ended: succeeded, retried, postponed, failed for good, cancelled, or lost to another worker",
             metrics.ended.clone(),
         );
         registry.register_with_unit(
