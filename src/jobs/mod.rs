@@ -34,6 +34,7 @@ mod notes;
 mod queue;
 mod run;
 pub mod schedules;
+mod timetable;
 mod worker;
 
 pub use claim::Claim;

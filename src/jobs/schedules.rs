@@ -1,20 +1,15 @@
 //! Schedules: what is done again and again, by a cron expression in a time zone.
 //!
 //! Each occurrence is a job. When one is taken, the next is put into the queue by the same transaction, so that exactly
-//! one server plans it, whatever dies. Summer time is done as cron does: a time that the clock skips is done when it
-//! has been skipped, one that comes twice is done the first time, and intervals (`*/30`) go on through both.
+//! one server plans it, whatever dies.
 
-use std::{str::FromStr as _, time::Duration};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use chrono_tz::Tz;
-use croner::{
-    Cron,
-    parser::{CronParser, Seconds, Year},
-};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
+pub use super::timetable::Timetable;
 use super::{
     Claim, Job,
     queue::{self, NewJob},
@@ -29,10 +24,10 @@ use crate::{
 
 /// An occurrence that is later than this was missed.
 const GRACE: TimeDelta = TimeDelta::minutes(5);
-/// The longest cron expression, in bytes.
-const EXPRESSION_BYTES: usize = 100;
-/// Expressions that name no instant in some years are none.
-const FIRST_WITHIN: TimeDelta = TimeDelta::days(5 * 366);
+
+/// Schedules of a tenant, with the database's time.
+const SELECT: &str = "SELECT s.schedule_id, s.kind, s.arguments, s.cron, s.time_zone, s.missed, s.author, s.visible_to, \
+     now() AS now FROM job_schedules s WHERE s.tenant_id = ";
 
 /// What becomes of occurrences whose time came while no worker was there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,59 +58,6 @@ impl Missed {
     }
 }
 
-/// When something is to be done.
-#[derive(Debug, Clone)]
-pub struct Timetable {
-    cron: Cron,
-    expression: String,
-    zone: Tz,
-}
-
-impl Timetable {
-    /// Reads a cron expression (minute, hour, day, month, weekday; with `L`, names, and `@daily` and its like), in a time
-    /// zone by its IANA name.
-    ///
-    /// # Errors
-    /// `INVALID_CRON` for an expression that is none or never comes, `INVALID_TIME_ZONE`.
-    pub fn parse(expression: &str, zone: &str) -> Result<Self> {
-        let refused = |message: String| Error::invalid("INVALID_CRON", "cron", message);
-        if expression.len() > EXPRESSION_BYTES {
-            return Err(refused(format!("at most {EXPRESSION_BYTES} bytes")));
-        }
-        let parser = CronParser::builder()
-            .seconds(Seconds::Disallowed)
-            .year(Year::Disallowed);
-        let cron = parser.build().parse(expression);
-        let cron = cron.map_err(|error| refused(error.to_string()))?;
-        let zone = Tz::from_str(zone).map_err(|_| {
-            let message = "expected a name of the IANA time zone database, such as Europe/Berlin";
-            Error::invalid("INVALID_TIME_ZONE", "timeZone", message)
-        })?;
-        Ok(Self {
-            cron,
-            expression: expression.to_owned(),
-            zone,
-        })
-    }
-
-    /// The first occurrence after an instant, if there is one within some years.
-    #[must_use]
-    pub fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let local = after.with_timezone(&self.zone);
-        let next = self.cron.find_next_occurrence(&local, false).ok()?;
-        let next = next.with_timezone(&Utc);
-        (next > after && next - after < FIRST_WITHIN).then_some(next)
-    }
-
-    /// The last occurrence up to an instant, of those after another.
-    fn last_until(&self, after: DateTime<Utc>, until: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let local = until.with_timezone(&self.zone);
-        let last = self.cron.find_previous_occurrence(&local, true).ok()?;
-        let last = last.with_timezone(&Utc);
-        (last > after).then_some(last)
-    }
-}
-
 /// Has a job done by a timetable from now on, in the name of who does the unit of work. Another schedule of the name is
 /// replaced; one that is the same already stays as it is.
 ///
@@ -136,15 +78,12 @@ pub async fn set<J: Job>(
         )
     })?;
     let arguments = serde_json::to_value(job).map_err(Error::internal)?;
-    let known = Sql::new(
-        "SELECT s.schedule_id, s.kind, s.arguments, s.cron, s.time_zone, s.missed, s.author, s.visible_to \
-         FROM job_schedules s WHERE s.tenant_id = ",
-    )
-    .bind(tx.tenant())
-    .push(" AND s.name = ")
-    .bind(name.to_owned())
-    .push(" FOR UPDATE");
-    let known: Option<Schedule> = tx.optional(known).await?;
+    let known = Sql::new(SELECT)
+        .bind(tx.tenant())
+        .push(" AND s.name = ")
+        .bind(name.to_owned())
+        .push(" FOR UPDATE");
+    let known: Option<Planned> = tx.optional(known).await?;
     let schedule = Schedule {
         schedule_id: mint(),
         kind: J::KIND.to_owned(),
@@ -157,7 +96,7 @@ pub async fn set<J: Job>(
     };
     if known
         .as_ref()
-        .is_some_and(|known| known.says_the_same(&schedule))
+        .is_some_and(|known| known.schedule.says_the_same(&schedule))
     {
         return Ok(());
     }
@@ -204,13 +143,10 @@ pub(super) async fn plan_next(tx: &mut Tx, claim: &Claim) -> Result<bool> {
     if claim.fence > 1 {
         return Ok(false);
     }
-    let sql = Sql::new(
-        "SELECT s.schedule_id, s.kind, s.arguments, s.cron, s.time_zone, s.missed, s.author, s.visible_to, now() AS now \
-         FROM job_schedules s WHERE s.tenant_id = ",
-    )
-    .bind(tx.tenant())
-    .push(" AND s.schedule_id = ")
-    .bind(id);
+    let sql = Sql::new(SELECT)
+        .bind(tx.tenant())
+        .push(" AND s.schedule_id = ")
+        .bind(id);
     // It may have been taken away since.
     let Some(Planned { schedule, now }) = tx.optional(sql).await? else {
         return Ok(false);
@@ -329,58 +265,6 @@ mod tests {
 
     fn at(text: &str) -> DateTime<Utc> {
         text.parse().expect("an instant")
-    }
-
-    fn berlin(cron: &str) -> Timetable {
-        Timetable::parse(cron, "Europe/Berlin").expect("a timetable")
-    }
-
-    fn occurrences(cron: &str, from: &str, count: usize) -> Vec<String> {
-        let (timetable, mut now) = (berlin(cron), at(from));
-        let next = || {
-            now = timetable.next_after(now)?;
-            Some(now.with_timezone(&timetable.zone).to_rfc3339())
-        };
-        std::iter::from_fn(next).take(count).collect()
-    }
-
-    #[test]
-    fn a_time_that_the_clock_skips_is_done_after_it_and_one_that_comes_twice_once() {
-        assert_eq!(
-            occurrences("30 2 * * *", "2027-03-27T12:00:00Z", 2),
-            ["2027-03-28T03:00:00+02:00", "2027-03-29T02:30:00+02:00"]
-        );
-        assert_eq!(
-            occurrences("30 2 * * *", "2027-10-30T12:00:00Z", 2),
-            ["2027-10-31T02:30:00+02:00", "2027-11-01T02:30:00+01:00"]
-        );
-        assert_eq!(
-            occurrences("*/30 2 * * *", "2027-10-30T12:00:00Z", 5),
-            [
-                "2027-10-31T02:00:00+02:00",
-                "2027-10-31T02:30:00+02:00",
-                "2027-10-31T02:00:00+01:00",
-                "2027-10-31T02:30:00+01:00",
-                "2027-11-01T02:00:00+01:00",
-            ]
-        );
-    }
-
-    #[test]
-    fn what_is_no_timetable_says_what_is_wrong_with_it() {
-        let refusal = |cron: &str, zone: &str| {
-            let error = Timetable::parse(cron, zone).err()?;
-            Some((error.code(), error.field().map(str::to_owned)))
-        };
-        let cron = Some(("INVALID_CRON", Some("cron".to_owned())));
-        for bad in ["", "61 * * * *", "* * * *", "x", &"1,".repeat(60)] {
-            assert_eq!(refusal(bad, "Europe/Berlin"), cron, "{bad:?}");
-        }
-        let zone = Some(("INVALID_TIME_ZONE", Some("timeZone".to_owned())));
-        assert_eq!(refusal("0 9 * * MON-FRI", "Mars/Base"), zone);
-        assert_eq!(refusal("0 9 L * *", "America/New_York"), None);
-        let never = berlin("0 0 30 2 *");
-        assert_eq!(never.next_after(at("2027-01-01T00:00:00Z")), None);
     }
 
     #[test]
