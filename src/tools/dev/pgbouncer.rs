@@ -109,7 +109,7 @@ fn configure(folder: &Path, name: &str, options: &PgBouncerOptions) -> Result<Pa
          [pgbouncer]\nunix_socket_dir = {folder}\nlisten_port = {port}\n\
          auth_type = trust\nauth_file = {users}\n\
          pool_mode = transaction\nmax_prepared_statements = 200\n\
-         default_pool_size = {servers}\nmax_client_conn = 1000\nserver_idle_timeout = 5\n\
+         default_pool_size = {servers}\nmax_client_conn = 1000\nserver_idle_timeout = 5\nserver_login_retry = 1\n\
          log_connections = 0\nlog_disconnections = 0\n",
         folder = folder.display(),
         users = users.display(),
