@@ -26,7 +26,7 @@ use super::{
     execute::{Answered, Executed},
     http,
     shape::SchemaShape,
-    staleness::Seen,
+    staleness::{self, Seen},
 };
 use crate::{
     access::Actor,
@@ -79,7 +79,7 @@ pub(super) struct CacheRequest<'a> {
 /// What there is to a request for the cache.
 pub(super) struct Looked<'a> {
     cacheable: Result<Cacheable<'a>, Bypass>,
-    /// Whether the response depends on nothing but records as they are at one instant.
+    /// Whether the response may be somewhat old and depends on nothing but records as they are at one instant.
     pub(super) follows_from_records: bool,
 }
 
@@ -160,13 +160,15 @@ impl ResponseCache {
         }
     }
 
-    /// How a request stands to the cache.
+    /// How a request stands to the cache. What it depends on is worked out once, and only where somebody asks: for an entry,
+    /// or for the replica, which takes cheap queries too.
     pub(super) fn look<'a>(&'a self, request: CacheRequest<'a>) -> Looked<'a> {
-        let dependencies = self.dependencies(request.prepared);
-        let is_current = |of: &Dependencies| of.has_cursor;
+        let dependencies = || self.dependencies(request.prepared);
+        let known = staleness::allowed(request.directive).map(|_| dependencies());
+        let is_of_an_instant = |of: &Dependencies| !of.has_cursor;
         Looked {
-            follows_from_records: dependencies.as_ref().is_some_and(|of| !is_current(of)),
-            cacheable: self.cacheable(request, dependencies),
+            follows_from_records: known.iter().flatten().any(is_of_an_instant),
+            cacheable: self.cacheable(request, || known.unwrap_or_else(dependencies)),
         }
     }
 
@@ -314,7 +316,7 @@ impl ResponseCache {
     fn cacheable<'a>(
         &'a self,
         request: CacheRequest<'a>,
-        dependencies: Option<Dependencies>,
+        dependencies: impl FnOnce() -> Option<Dependencies>,
     ) -> Result<Cacheable<'a>, Bypass> {
         let CacheRequest {
             actor,
@@ -333,7 +335,7 @@ impl ResponseCache {
             return Err(Bypass::Cheap);
         }
         let (document, variables) = (&prepared.document, &prepared.variables);
-        let dependencies = dependencies.ok_or(Bypass::Dependencies)?;
+        let dependencies = dependencies().ok_or(Bypass::Dependencies)?;
         let class = match dependencies.has_rights {
             true => actor.class(false),
             false => actor.reading_class(),
