@@ -1,10 +1,11 @@
-//! The infrastructure: telemetry, Redis, mail, and the accept loop.
+//! The infrastructure: telemetry, Redis, mail, other servers, and the accept loop.
 
-pub(crate) mod fetch;
 pub mod mail;
+pub mod outbound;
 mod progress;
 pub mod redis;
 pub mod server;
+pub mod standard_webhooks;
 pub mod telemetry;
 mod vault;
 

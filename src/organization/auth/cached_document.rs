@@ -8,7 +8,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::{base::clock::Clock, platform::fetch::FetchError};
+use crate::{base::clock::Clock, platform::outbound::FetchError};
 
 /// How long a document is fresh.
 const FRESH_FOR: TimeDelta = TimeDelta::minutes(10);

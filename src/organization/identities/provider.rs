@@ -24,7 +24,7 @@ use crate::{
         secret,
     },
     organization::{auth::cached_document::CachedDocument, identities::ProviderConfig},
-    platform::fetch::{Fetch, FetchError},
+    platform::outbound::{Fetch, FetchError},
 };
 
 /// What an id token may be signed with: public keys only, since a client secret would let its holder make id tokens.

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, path::Path};
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
-use crate::{base::secret::Secret, platform::fetch::is_safe};
+use crate::{base::secret::Secret, platform::outbound::is_safe};
 
 /// What the identity file says.
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     base::clock::Clock,
     organization::identities::{IssuerConfig, TenantClaim},
-    platform::fetch::{Fetch, FetchError},
+    platform::outbound::{Fetch, FetchError},
 };
 
 /// How far clocks may be apart, in seconds.

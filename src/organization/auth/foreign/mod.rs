@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::{
     base::{clock::Clock, error::Error},
     organization::identities::{IssuerConfig, SigningAlgorithm},
-    platform::fetch::FetchError,
+    platform::outbound::FetchError,
 };
 use issuer::Issuer;
 

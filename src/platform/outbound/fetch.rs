@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use openidconnect::http::{self, header};
-use tracing::Instrument as _;
 use url::{Host, Url};
 
-use crate::platform::telemetry;
+use super::exchange::exchange;
 
 /// The longest an answer may take to arrive as a whole.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -103,40 +102,14 @@ impl Fetch {
         if !may_ask {
             return Err(FetchError::Address(address));
         }
-        let method = telemetry::known_method(request.method().as_str());
-        let span = telemetry::fetch_span(method, request.uri().host().unwrap_or_default());
-        let trace = telemetry::trace_header(&span);
-        let recorded = span.clone();
-        let answer = self
-            .exchange(request.try_into()?, trace)
-            .instrument(span)
-            .await?;
-        let status = i64::from(answer.status().as_u16());
-        recorded.record("http.response.status_code", status);
-        Ok(answer)
-    }
-
-    async fn exchange(
-        &self,
-        mut request: reqwest::Request,
-        trace: Option<String>,
-    ) -> Result<http::Response<Vec<u8>>, FetchError> {
-        if let Some(trace) = trace.and_then(|trace| trace.parse().ok()) {
-            request.headers_mut().insert("traceparent", trace);
+        let answer = exchange(&self.client, request.try_into()?, MAX_BYTES).await?;
+        if answer.is_cut {
+            return Err(FetchError::TooLarge);
         }
-        let mut response = self.client.execute(request).await?;
-        let mut answer = http::Response::builder().status(response.status());
-        for (name, value) in response.headers() {
-            answer = answer.header(name, value);
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
-            if body.len() + chunk.len() > MAX_BYTES {
-                return Err(FetchError::TooLarge);
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(answer.body(body)?)
+        let mut response = http::Response::new(answer.body);
+        *response.status_mut() = answer.status;
+        *response.headers_mut() = answer.headers;
+        Ok(response)
     }
 }
 
