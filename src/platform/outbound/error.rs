@@ -79,7 +79,7 @@ pub enum BadOutbound {
     /// The proxy's address is none, or the machine has no certificates to trust.
     #[error("requests to addresses of tenants can't be sent like this")]
     Client(#[from] reqwest::Error),
-    /// The machine's name servers can't be read.
-    #[error("the name servers of this machine can't be read")]
-    NameServers(#[from] hickory_resolver::net::NetError),
+    /// Names can't be resolved.
+    #[error("names of servers can't be resolved")]
+    Resolver(#[from] hickory_resolver::net::NetError),
 }

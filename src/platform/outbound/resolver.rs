@@ -1,7 +1,11 @@
 //! Resolving names that tenants give: the connection is made to the addresses that were checked here, so that a name that
 //! leads elsewhere a moment later changes nothing.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use hickory_resolver::{
     TokioResolver,
@@ -46,7 +50,7 @@ impl PublicResolver {
         allows_loopback: bool,
     ) -> Result<Self, NetError> {
         let servers = if name_servers.is_empty() {
-            read_system_conf()?.0.name_servers().to_vec()
+            servers_of_machine()
         } else {
             name_servers.iter().map(name_server).collect()
         };
@@ -88,6 +92,21 @@ impl Resolve for PublicResolver {
             Ok(Box::new(asked.into_iter()) as Addrs)
         })
     }
+}
+
+/// The name servers of the machine. Without any, the one on it, as the C library does: a server starts without DNS too.
+fn servers_of_machine() -> Vec<NameServerConfig> {
+    let servers = match read_system_conf() {
+        Ok((config, _)) => config.name_servers().to_vec(),
+        Err(error) => {
+            tracing::warn!(%error, "the name servers of this machine can't be read");
+            Vec::new()
+        }
+    };
+    if servers.is_empty() {
+        return vec![NameServerConfig::udp_and_tcp(Ipv4Addr::LOCALHOST.into())];
+    }
+    servers
 }
 
 fn set(options: &mut ResolverOpts) {

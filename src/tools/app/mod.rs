@@ -36,6 +36,7 @@ use crate::{
     platform::{
         Vault,
         mail::{Mailer, Sending},
+        outbound::{BadOutbound, Outbound, OutboundSettings},
         redis::{DocumentStore, Presences, RedisAddress, Throttle, TieredCache},
         server::ServerLimits,
         telemetry::{TraceParents, metrics::Metrics},
@@ -65,6 +66,8 @@ pub struct Setup {
     pub clock: Clock,
     /// Whether callers' traces are continued.
     pub trace_parents: TraceParents,
+    /// How servers that tenants name may be asked.
+    pub outbound: OutboundSettings,
     /// How accounts are kept.
     pub accounts: accounts::Setup,
     /// How connections are served.
@@ -79,6 +82,8 @@ pub struct ServerParts {
     pub limits: Limits,
     /// Whether callers' traces are continued.
     pub trace_parents: TraceParents,
+    /// What asks servers that tenants name.
+    pub outbound: Outbound,
     /// How connections are served.
     pub serving: Serving,
 }
@@ -160,6 +165,9 @@ pub enum StartError {
     /// There are no keys to sign with.
     #[error("{0}")]
     Keys(#[from] KeyError),
+    /// Servers that tenants name can't be asked as set.
+    #[error("{0}")]
+    Outbound(#[from] BadOutbound),
     /// The keys don't sign.
     #[error("{0}")]
     Tokens(#[from] TokenError),
@@ -203,6 +211,7 @@ impl App {
             tokens,
             limits: setup.limits,
             trace_parents: setup.trace_parents,
+            outbound: Outbound::new(setup.outbound)?,
             serving: setup.serving,
         };
         Ok(Self::over(db, setup.redis_url, parts, setup.accounts).await?)
@@ -222,6 +231,7 @@ impl App {
             tokens,
             limits,
             trace_parents,
+            outbound: _,
             serving,
         } = parts;
         db::check(&db).await?;

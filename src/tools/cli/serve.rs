@@ -68,6 +68,7 @@ pub(crate) async fn serve() -> Outcome {
         },
         clock: Clock::system(),
         trace_parents: config.telemetry.trace_parents,
+        outbound: config.outbound.clone(),
         accounts: accounts_setup(&config, vault)?,
         serving: serving(&config)?,
     };

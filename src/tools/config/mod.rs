@@ -8,6 +8,7 @@ mod auth;
 mod limits;
 mod listing;
 mod nearest;
+mod outbound;
 mod problem;
 mod reader;
 mod server;
@@ -20,7 +21,7 @@ use std::path::PathBuf;
 
 use reader::Reader;
 
-use crate::platform::telemetry::TelemetryConfig;
+use crate::platform::{outbound::OutboundSettings, telemetry::TelemetryConfig};
 
 pub use accounts::AccountsConfig;
 pub use auth::AuthConfig;
@@ -46,6 +47,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// People's accounts.
     pub accounts: AccountsConfig,
+    /// Requests to servers that tenants name.
+    pub outbound: OutboundSettings,
     /// Limits of GraphQL requests.
     pub limits: LimitsConfig,
     /// Logs and traces.
@@ -124,6 +127,7 @@ impl Config {
             cache: CacheConfig::read(reader),
             auth: AuthConfig::read(reader),
             accounts: AccountsConfig::read(reader),
+            outbound: OutboundSettings::read(reader),
             limits: LimitsConfig::read(reader),
             telemetry: TelemetryConfig::read(reader),
             pg_bin: reader.optional("DEALGRAPH_PG_BIN", "a folder", |value| Some(value.into())),

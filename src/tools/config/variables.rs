@@ -216,6 +216,21 @@ pub const VARIABLES: &[Variable] = &[
         "where people find the frontend; mailed links begin with it",
     ),
     variable(
+        "DEALGRAPH_OUTBOUND_PROXY",
+        "",
+        "an HTTP proxy for requests to servers that tenants name, such as webhook receivers, which then resolves names and decides what may be reached: `http://smokescreen:4750`; without it the server asks them itself, at public addresses only",
+    ),
+    variable(
+        "DEALGRAPH_OUTBOUND_NAME_SERVERS",
+        "",
+        "name servers for what tenants name, with commas between, such as `9.9.9.9` or `[2620:fe::fe]:53`; those of the machine when there are none. Not used with a proxy",
+    ),
+    variable(
+        "DEALGRAPH_OUTBOUND_ALLOW_LOOPBACK",
+        "off",
+        "`on` lets tenants name servers on this very machine, also without encryption: for development only",
+    ),
+    variable(
         "DEALGRAPH_LIMIT_BODY_BYTES",
         "262144",
         "largest request body, in bytes",

@@ -40,6 +40,7 @@ use crate::{
     platform::{
         Progress, Vault,
         mail::{Post, Way},
+        outbound::OutboundSettings,
         telemetry::TraceParents,
     },
     tools::{
@@ -288,6 +289,10 @@ fn setup(options: &DevOptions, services: &Services, address: SocketAddr) -> Resu
         limits: options.limits.clone(),
         clock: Clock::system(),
         trace_parents: TraceParents::Ignored,
+        outbound: OutboundSettings {
+            allows_loopback: true,
+            ..OutboundSettings::default()
+        },
         accounts: accounts_setup(data.root(), address, vault),
         serving: Serving {
             plans: options.plans.clone(),

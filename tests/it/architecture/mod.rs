@@ -24,15 +24,16 @@ const LAYERS: [&str; 13] = [
 ];
 
 /// A crate, and where it may be named.
-const MAY_NAME: [(&str, &[&str]); 6] = [
+const MAY_NAME: [(&str, &[&str]); 7] = [
     ("jsonwebtoken", &["organization/auth/"]),
     (
         "openidconnect",
-        &["organization/identities/", "platform/fetch.rs"],
+        &["organization/identities/", "platform/outbound/fetch.rs"],
     ),
     ("lettre", &["platform/mail/", "tools/"]),
     ("redis", &["platform/redis/", "events/bus.rs", "tools/dev/"]),
-    ("reqwest", &["platform/fetch.rs", "platform/telemetry/"]),
+    ("reqwest", &["platform/outbound/", "platform/telemetry/"]),
+    ("hickory_resolver", &["platform/outbound/"]),
     (
         "axum",
         &[

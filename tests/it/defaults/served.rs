@@ -16,7 +16,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::child::PATIENCE;
-use crate::harness::{Database, accounts_setup, mail_folder};
+use crate::harness::{Database, accounts_setup, mail_folder, outbound_here};
 
 /// A server in this process.
 pub(crate) struct Served {
@@ -129,6 +129,7 @@ impl Served {
             tokens,
             limits,
             trace_parents: TraceParents::Ignored,
+            outbound: outbound_here(),
             serving,
         };
         let mails = mail_folder();

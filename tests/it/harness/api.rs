@@ -22,6 +22,7 @@ use dealgraph::{
     },
     platform::{
         mail::{Post, Way},
+        outbound::{Outbound, OutboundSettings},
         telemetry::TraceParents,
     },
     tools::app::{App, ServerParts, Serving},
@@ -94,6 +95,7 @@ impl World {
             tokens: Arc::clone(&tokens),
             limits: Limits::default(),
             trace_parents: TraceParents::Ignored,
+            outbound: outbound_here(),
             // All that can be kept is kept, so that all tests are tests of the cache as well.
             serving: Serving {
                 cache_from_points: 1,
@@ -303,6 +305,15 @@ impl World {
     pub(crate) fn log(&self) -> String {
         self.logs.text()
     }
+}
+
+/// What worlds ask servers with that tenants name: tests listen on this machine.
+pub(crate) fn outbound_here() -> Outbound {
+    let settings = OutboundSettings {
+        allows_loopback: true,
+        ..OutboundSettings::default()
+    };
+    Outbound::new(settings).expect("a client")
 }
 
 /// How worlds keep accounts: quick hashes, and mails in a folder.

@@ -17,7 +17,8 @@ mod shardable;
 mod statements;
 
 pub(crate) use api::{
-    AUDIENCE, Answer, Client, ISSUER, World, accounts_setup, mail_folder, open, tokens_over,
+    AUDIENCE, Answer, Client, ISSUER, World, accounts_setup, mail_folder, open, outbound_here,
+    tokens_over,
 };
 pub(crate) use database::{Database, encryption_key, signing_key, vault};
 pub(crate) use factory::arrange;
