@@ -50,6 +50,10 @@ macro_rules! entities {
                 /// A program's key.
                 ApiKey ApiKeyId "apiKey" api_keys.api_key_id organization::api_keys
                     ("integrations:write" "integrations:write") [] [];
+                /// A server elsewhere that is sent what happens.
+                WebhookEndpoint WebhookEndpointId "webhookEndpoint" webhook_endpoints.webhook_endpoint_id
+                    organization::webhooks ("integrations:write" "integrations:write")
+                    [webhook_endpoint_health webhook_attempts webhook_deliveries] [];
             }
         }
     };

@@ -76,3 +76,4 @@ mod tenants;
 mod updates;
 mod values;
 mod viewer;
+mod webhooks;

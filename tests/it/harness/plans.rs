@@ -14,11 +14,21 @@ use sqlx::{AssertSqlSafe, PgConnection, raw_sql};
 use super::{Database, Side, TENANT_TABLES, Who, statements::is_beyond_tenants};
 
 /// Filters that no index serves, each with the reason why that is enough.
-const WITHOUT_INDEX: [(&str, &str, &str); 10] = [
+const WITHOUT_INDEX: [(&str, &str, &str); 12] = [
     (
         "jobs",
         "*",
         "of fourteen days, found by time; another index would cost each job that is taken and ended",
+    ),
+    (
+        "webhook_endpoints",
+        "*",
+        "a tenant has some twenty endpoints at most",
+    ),
+    (
+        "webhook_deliveries",
+        "status",
+        "of fourteen days, found by endpoint and time; another index would cost each that is sent",
     ),
     (
         "invitations",

@@ -32,7 +32,7 @@ pub(crate) const OF_ACCOUNTS: [&str; 21] = [
 ];
 
 /// Mutations of those who run a tenant. Each has tests of its own for what it costs others and whom it notifies.
-pub(crate) const OF_ADMINS: [&str; 22] = [
+pub(crate) const OF_ADMINS: [&str; 30] = [
     "apiKeyCreate",
     "apiKeyRevoke",
     "apiKeyRotate",
@@ -55,6 +55,14 @@ pub(crate) const OF_ADMINS: [&str; 22] = [
     "tenantCancelDeletion",
     "tenantScheduleDeletion",
     "tenantUpdate",
+    "webhookDeliveriesResend",
+    "webhookDeliveryResend",
+    "webhookEndpointCreate",
+    "webhookEndpointDelete",
+    "webhookEndpointPing",
+    "webhookEndpointReplay",
+    "webhookEndpointRotateSecret",
+    "webhookEndpointUpdate",
 ];
 
 /// How deep input objects are followed to find ids in them.

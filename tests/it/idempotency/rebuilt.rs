@@ -21,11 +21,14 @@ const DIED: &str = "UPDATE idempotency_keys SET answer = NULL, claimed_until = n
                     WHERE answer IS NOT NULL";
 
 /// What hands something out once, or sends a mail: its answer can't be had a second time.
-const LOST: [&str; 4] = [
+const LOST: [&str; 7] = [
     "apiKeyCreate",
     "apiKeyRotate",
     "invitationResend",
     "memberInvite",
+    "webhookDeliveriesResend",
+    "webhookEndpointCreate",
+    "webhookEndpointRotateSecret",
 ];
 
 /// Those that [`Mutations`] does not have.
@@ -33,6 +36,8 @@ fn of_admins() -> Vec<(&'static str, Value)> {
     let team = json!(global_id("team", A.uuid("team", 100)));
     let guest = json!(global_id("invitation", A.uuid("invitation", 1)));
     let job = json!(global_id("job", A.uuid("job", 1)));
+    let hook = json!(global_id("webhookEndpoint", A.uuid("webhookEndpoint", 1)));
+    let delivery = json!(global_id("webhookDelivery", A.uuid("webhookDelivery", 1)));
     let rep = json!(A.user(Who::OtherRep).to_string());
     let successor = json!(A.user(Who::Admin).to_string());
     vec![
@@ -58,6 +63,22 @@ fn of_admins() -> Vec<(&'static str, Value)> {
         ("tenantUpdate", json!({ "locale": "de-CH" })),
         ("jobCancel", json!({ "id": job })),
         ("jobRetry", json!({ "id": job })),
+        (
+            "webhookEndpointCreate",
+            json!({ "name": "Made", "url": "https://hooks.example/made", "subscriptions": [{ "topic": "LEAD" }] }),
+        ),
+        (
+            "webhookEndpointUpdate",
+            json!({ "id": hook, "name": "Made anew" }),
+        ),
+        ("webhookEndpointPing", json!({ "webhookEndpointId": hook })),
+        ("webhookEndpointRotateSecret", json!({ "id": hook })),
+        ("webhookDeliveryResend", json!({ "id": delivery })),
+        (
+            "webhookDeliveriesResend",
+            json!({ "webhookEndpointId": hook, "from": "2026-01-01T00:00:00Z", "until": "2026-02-01T00:00:00Z" }),
+        ),
+        ("webhookEndpointDelete", json!({ "id": hook })),
     ]
 }
 

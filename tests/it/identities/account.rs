@@ -61,7 +61,7 @@ const OF_ANYBODY: [&str; 11] = [
 ];
 
 /// What is about the tenant of the token, and judged by its policies: kinds of records, each with its verbs.
-const RECORDS: [&str; 14] = [
+const RECORDS: [&str; 15] = [
     "activit",
     "apiKey",
     "compan",
@@ -76,6 +76,7 @@ const RECORDS: [&str; 14] = [
     "role",
     "stage",
     "team",
+    "webhook",
 ];
 
 /// The same, for what is about no single kind.

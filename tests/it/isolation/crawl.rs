@@ -15,9 +15,10 @@ const ROWS: usize = 4;
 const LONGEST: usize = 14_000;
 
 /// Tables that no field shows.
-const UNSHOWN: [&str; 8] = [
+const UNSHOWN: [&str; 9] = [
     "activity_targets",
     "business_figure_positions",
+    "event_consumers",
     "events",
     "idempotency_keys",
     "job_queues",
@@ -83,6 +84,10 @@ fn shown_tables(schema: &Schema) -> BTreeSet<&'static str> {
         ("api_keys", "ApiKey"),
         ("audit_log", "AuditEntry"),
         ("jobs", "Job"),
+        ("webhook_endpoints", "WebhookEndpoint"),
+        ("webhook_endpoint_health", "WebhookHealth"),
+        ("webhook_deliveries", "WebhookDelivery"),
+        ("webhook_attempts", "WebhookAttempt"),
     ];
     let listed: BTreeSet<_> = types
         .iter()
