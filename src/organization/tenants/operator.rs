@@ -124,6 +124,14 @@ impl<'a> Operator<'a> {
         .await
     }
 
+    /// A tenant by its slug.
+    ///
+    /// # Errors
+    /// `NOT_FOUND`.
+    pub async fn find(&self, slug: &str) -> Result<Tenant> {
+        store::by_slug(&mut self.begin().await?, slug).await
+    }
+
     /// Changes how many of something a tenant may have. Fewer than it has takes nothing away.
     ///
     /// # Errors

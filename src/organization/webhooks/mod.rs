@@ -264,6 +264,13 @@ changes_by_fields! {
                     store::begin_anew(tx, self.id).await?;
                     consumers::follow::<Webhooks>(tx, self.id.uuid()).await
                 }
+                (true, true) if before.fields.runs_as != self.fields.runs_as => {
+                    let instance = self.id.uuid();
+                    match deliveries::begin_anew(tx, self.id).await? {
+                        Some(after) => consumers::rewind::<Webhooks>(tx, instance, after).await,
+                        None => Ok(()),
+                    }
+                }
                 _ => Ok(()),
             }
         }

@@ -89,6 +89,20 @@ pub enum DisabledReason {
     LogLost,
 }
 
+impl DisabledReason {
+    /// For metrics.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::ByHand => "by_hand",
+            Self::Gone => "gone",
+            Self::Failing => "failing",
+            Self::OwnerGone => "owner_gone",
+            Self::Unreadable => "unreadable",
+            Self::LogLost => "log_lost",
+        }
+    }
+}
+
 impl EndpointFields {
     pub(super) fn check(&mut self) -> Result<()> {
         Text::line("name").required(&mut self.name)

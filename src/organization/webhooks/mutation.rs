@@ -104,7 +104,7 @@ struct WebhookDeliveryRefInput {
 
 /// The deliveries that came about within some time.
 #[derive(Debug, InputObject)]
-struct WebhookDeliveriesResendInput {
+struct WebhookDeliveryResendRangeInput {
     /// Of which endpoint.
     webhook_endpoint_id: WebhookEndpointId,
     /// Those that came about then or later.
@@ -147,7 +147,7 @@ struct WebhookDeliveryPayload {
 
 /// How many deliveries are sent again.
 #[derive(SimpleObject)]
-struct WebhookDeliveriesResendPayload {
+struct WebhookDeliveryResendRangePayload {
     /// How many; null when none were.
     resent: Option<BigInt>,
     /// What has to be mended; empty when it was done.
@@ -303,11 +303,11 @@ impl WebhookMutation {
     }
 
     /// Sends those deliveries of an endpoint again that came about within some time, up to 10,000.
-    async fn webhook_deliveries_resend(
+    async fn webhook_delivery_resend_range(
         &self,
         ctx: &Context<'_>,
-        input: WebhookDeliveriesResendInput,
-    ) -> async_graphql::Result<WebhookDeliveriesResendPayload> {
+        input: WebhookDeliveryResendRangeInput,
+    ) -> async_graphql::Result<WebhookDeliveryResendRangePayload> {
         let within = (input.from, input.until);
         let outcome = ctx.request().write(async |tx| {
             let resent =
@@ -319,7 +319,7 @@ impl WebhookMutation {
             Err(error) if error.is_users() => (None, vec![UserError::from(&error)]),
             Err(error) => return Err(error.into()),
         };
-        Ok(WebhookDeliveriesResendPayload {
+        Ok(WebhookDeliveryResendRangePayload {
             resent,
             user_errors,
         })

@@ -21,13 +21,18 @@ const VARIABLES_BYTES: usize = 16 << 10;
 /// The kinds of records whose events are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[expect(missing_docs, reason = "the names are those of the records")]
 pub enum WebhookTopic {
+    /// Activities.
     Activity,
+    /// Companies.
     Company,
+    /// Contacts.
     Contact,
+    /// Leads.
     Lead,
+    /// Deals.
     Opportunity,
+    /// Products.
     Product,
 }
 

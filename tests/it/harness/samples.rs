@@ -55,7 +55,7 @@ pub(crate) const OF_ADMINS: [&str; 30] = [
     "tenantCancelDeletion",
     "tenantScheduleDeletion",
     "tenantUpdate",
-    "webhookDeliveriesResend",
+    "webhookDeliveryResendRange",
     "webhookDeliveryResend",
     "webhookEndpointCreate",
     "webhookEndpointDelete",
@@ -96,6 +96,7 @@ impl Schema {
             "Boolean" => json!(true),
             "DateTime" => json!("2026-06-01T12:00:00Z"),
             "Date" => json!("2026-06-01"),
+            "EventCursor" => json!("0000000000000001.1"),
             // Of what kind, its mutation knows.
             "ID" if field.name == "id" => Value::Null,
             "ID" => json!(global_id(

@@ -158,9 +158,10 @@ FROM (SELECT 'Hook' || pg_temp.mark('webhook_endpoints')) m(name);
 INSERT INTO webhook_endpoint_health (tenant_id, webhook_endpoint_id, error_code)
 VALUES (pg_temp.id('tenant', 1), pg_temp.id('webhookEndpoint', 1), 'kept' || pg_temp.mark('webhook_endpoint_health'));
 
-INSERT INTO webhook_deliveries (tenant_id, webhook_delivery_id, webhook_endpoint_id, attempts, body, created_at, due_at)
+INSERT INTO webhook_deliveries (tenant_id, webhook_delivery_id, webhook_endpoint_id, attempts, body, runs_as, created_at, due_at)
 VALUES (pg_temp.id('tenant', 1), pg_temp.id('webhookDelivery', 1), pg_temp.id('webhookEndpoint', 1), 1,
-        '{"type": "ping", "data": "' || pg_temp.mark('webhook_deliveries') || '"}', pg_temp.at(0), '2200-01-01');
+        '{"type": "ping", "data": "' || pg_temp.mark('webhook_deliveries') || '"}',
+        pg_temp.author('webhook_endpoints'), pg_temp.at(0), '2200-01-01');
 
 INSERT INTO webhook_attempts (tenant_id, webhook_delivery_id, attempt, started_at, outcome, response_status, took_ms, response)
 VALUES (pg_temp.id('tenant', 1), pg_temp.id('webhookDelivery', 1), 1, pg_temp.at(0), 'DELIVERED', 200, 12,

@@ -26,7 +26,7 @@ const LOST: [&str; 7] = [
     "apiKeyRotate",
     "invitationResend",
     "memberInvite",
-    "webhookDeliveriesResend",
+    "webhookDeliveryResendRange",
     "webhookEndpointCreate",
     "webhookEndpointRotateSecret",
 ];
@@ -72,10 +72,14 @@ fn of_admins() -> Vec<(&'static str, Value)> {
             json!({ "id": hook, "name": "Made anew" }),
         ),
         ("webhookEndpointPing", json!({ "webhookEndpointId": hook })),
+        (
+            "webhookEndpointReplay",
+            json!({ "webhookEndpointId": hook, "after": "CURSOR" }),
+        ),
         ("webhookEndpointRotateSecret", json!({ "id": hook })),
         ("webhookDeliveryResend", json!({ "id": delivery })),
         (
-            "webhookDeliveriesResend",
+            "webhookDeliveryResendRange",
             json!({ "webhookEndpointId": hook, "from": "2026-01-01T00:00:00Z", "until": "2026-02-01T00:00:00Z" }),
         ),
         ("webhookEndpointDelete", json!({ "id": hook })),

@@ -54,14 +54,12 @@ fn what_was_refused_ten_times_has_failed() {
         let (endpoint, _) = setting.endpoint(&receiver, deals()).await;
         receiver.reply((0..10).map(|_| Reply::of(400)));
         setting.rename(1, "Never").await;
-        for count in 1..=10 {
-            receiver.have(count).await;
-            setting
-                .until(&endpoint, |standing| {
-                    standing["health"]["failingSince"].is_string()
-                })
-                .await;
-            setting.let_pass("14 h").await;
+        let pauses = [
+            "6 s", "70 s", "6 min", "34 min", "67 min", "140 min", "270 min", "540 min", "800 min",
+        ];
+        for (sent, pause) in pauses.iter().enumerate() {
+            receiver.only(sent + 1).await;
+            setting.let_pass(pause).await;
         }
         setting
             .until(&endpoint, |standing| standing["health"]["pending"] == 0)
@@ -75,7 +73,7 @@ fn what_was_refused_ten_times_has_failed() {
         // Somebody who has mended the receiver sends it again.
         let range = json!({ "webhookEndpointId": endpoint, "from": "2020-01-01T00:00:00Z", "until": "2100-01-01T00:00:00Z" });
         let again = setting
-            .admin("webhookDeliveriesResend", "resent", range)
+            .admin("webhookDeliveryResendRange", "resent", range)
             .await;
         assert_eq!(again["resent"], 1);
         receiver.only(11).await;

@@ -1,6 +1,7 @@
 //! Webhooks: what happens is sent, signed, in order, until it has arrived, and to nobody more than they may see.
 
 mod failing;
+mod libraries;
 mod receiver;
 mod rights;
 
@@ -42,7 +43,7 @@ impl<'w> Setting<'w> {
             "webhookEndpointPing" => "WebhookPingInput",
             "webhookEndpointReplay" => "WebhookEndpointReplayInput",
             "webhookDeliveryResend" => "WebhookDeliveryRefInput",
-            "webhookDeliveriesResend" => "WebhookDeliveriesResendInput",
+            "webhookDeliveryResendRange" => "WebhookDeliveryResendRangeInput",
             "opportunityUpdate" => "OpportunityUpdateInput",
             "leadUpdate" => "LeadUpdateInput",
             other => panic!("{other}"),
@@ -348,11 +349,11 @@ fn what_was_sent_can_be_sent_again_and_what_was_not_is_followed_again() {
                     "onlyFailed": only_failed })
         };
         let none = setting
-            .admin("webhookDeliveriesResend", "resent", range(true))
+            .admin("webhookDeliveryResendRange", "resent", range(true))
             .await;
         assert_eq!(none["resent"], 0);
         let all = setting
-            .admin("webhookDeliveriesResend", "resent", range(false))
+            .admin("webhookDeliveryResendRange", "resent", range(false))
             .await;
         assert_eq!(all["resent"], 4);
         receiver.only(9).await;

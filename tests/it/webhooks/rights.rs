@@ -4,7 +4,11 @@ use serde_json::{Value, json};
 
 use dealgraph::base::ids::Typed as _;
 
-use super::{Setting, receiver::Receiver, token};
+use super::{
+    Setting,
+    receiver::{Receiver, Reply},
+    token,
+};
 use crate::harness::{A, B, Who, test};
 
 #[test]
@@ -173,24 +177,7 @@ fn it_is_sent_what_whoever_changed_it_last_may_see_and_nothing_once_they_are_gon
         let whole = receiver.have(1).await[0].body["data"]["opportunity"].clone();
         assert!(whole["amount"].is_object(), "{whole}");
         // One who connects systems and is shown no amounts changes its name: from now on they answer for it.
-        setting
-            .arrange(&format!(
-                "UPDATE roles SET masks = '{{AMOUNTS}}', permissions = ARRAY['integrations:write', 'opportunities:read:all',
-                     'companies:read:all', 'contacts:read:all', 'users:read'] WHERE role_id = '{}';
-                 INSERT INTO access_changes (change_id, tenant_id) VALUES (gen_random_uuid(), '{}')",
-                A.uuid("role", 2),
-                A.uuid("tenant", 1)
-            ))
-            .await;
-        let auditor = token(world, A, Who::Auditor);
-        for _ in 0..100 {
-            let document = json!({ "query": "{ viewer { masks } }" });
-            let seen = setting.server.post(Some(&auditor), &document);
-            if seen.await["data"]["viewer"]["masks"] == json!(["AMOUNTS"]) {
-                break;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        }
+        masked(&setting).await;
         let rename = json!({ "id": endpoint, "name": "Renamed" });
         let of = "webhookEndpoint { runsAs { user { id } } }";
         let renamed = setting
@@ -219,4 +206,72 @@ fn it_is_sent_what_whoever_changed_it_last_may_see_and_nothing_once_they_are_gon
         receiver.only(2).await;
         setting.end().await;
     });
+}
+
+#[test]
+fn whoever_turns_an_endpoint_to_themselves_gets_nothing_that_was_worked_out_for_others() {
+    test(async |world| {
+        let setting = Setting::begin(world).await;
+        let (theirs, mine) = (Receiver::start().await, Receiver::start().await);
+        let (endpoint, _) = setting
+            .endpoint(&theirs, json!([{ "topic": "OPPORTUNITY" }]))
+            .await;
+        theirs.reply([Reply::of(503)]);
+        setting.rename(1, "Not arrived yet").await;
+        setting
+            .until(&endpoint, |standing| standing["health"]["failures"] == 1)
+            .await;
+        let sent = setting.deliveries(&endpoint).await;
+        let whole = "query($id: ID!) { webhookDelivery(id: $id) { body attempts { response } } }";
+        let shown = setting.ask(whole, json!({ "id": sent[0]["id"] })).await;
+        assert!(shown["webhookDelivery"]["body"]["data"]["opportunity"]["amount"].is_object());
+        let auditor = masked(&setting).await;
+        let seen = json!({ "query": whole, "variables": { "id": sent[0]["id"] } });
+        let seen = setting.server.post(Some(&auditor), &seen).await;
+        assert_eq!(
+            seen["data"]["webhookDelivery"],
+            json!({ "body": null, "attempts": [{ "response": null }] }),
+            "{seen}"
+        );
+        let turn = json!({ "id": endpoint, "url": mine.url() });
+        let turned = setting
+            .call(
+                (A, Who::Auditor),
+                "webhookEndpointUpdate",
+                "__typename",
+                turn,
+            )
+            .await;
+        assert_eq!(turned["userErrors"], json!([]));
+        setting.let_pass("10 s").await;
+        let arrived = mine.only(1).await[0].body["data"]["opportunity"].clone();
+        assert_eq!(
+            (&arrived["name"], &arrived["amount"]),
+            (&json!("Not arrived yet"), &Value::Null)
+        );
+        setting.end().await;
+    });
+}
+
+/// Lets the auditor connect systems, and keeps amounts from them; their token, once that holds.
+async fn masked(setting: &Setting<'_>) -> String {
+    setting
+        .arrange(&format!(
+            "UPDATE roles SET masks = '{{amounts}}', permissions = ARRAY['integrations:write', 'opportunities:read:all',
+                 'companies:read:all', 'contacts:read:all', 'users:read'] WHERE role_id = '{}';
+             INSERT INTO access_changes (change_id, tenant_id) VALUES (gen_random_uuid(), '{}')",
+            A.uuid("role", 2),
+            A.uuid("tenant", 1)
+        ))
+        .await;
+    let auditor = token(setting.world, A, Who::Auditor);
+    let document = json!({ "query": "{ viewer { masks } }" });
+    for _ in 0..100 {
+        let seen = setting.server.post(Some(&auditor), &document).await;
+        if seen["data"]["viewer"]["masks"] == json!(["AMOUNTS"]) {
+            return auditor;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("the auditor is shown amounts still");
 }

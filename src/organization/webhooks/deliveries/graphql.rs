@@ -70,9 +70,9 @@ impl WebhookDelivery {
         self.due_at
     }
 
-    /// What is sent.
+    /// What is sent; for admins, and for who answered for the endpoint when it was worked out.
     async fn body(&self) -> Option<JsonValue> {
-        JsonValue::some(serde_json::from_str(&self.body).ok()?)
+        JsonValue::some(serde_json::from_str(self.body.as_deref()?).ok()?)
     }
 
     /// The status of the last answer.

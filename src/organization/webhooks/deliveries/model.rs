@@ -24,8 +24,12 @@ pub struct WebhookDelivery {
     pub(super) status: DeliveryStatus,
     pub(super) attempts: i32,
     pub(super) due_at: Option<DateTime<Utc>>,
-    #[column(long)]
-    pub(super) body: String,
+    /// For whom it was worked out, and for admins: others may see less.
+    #[column(
+        select = "CASE WHEN t.runs_as = app.author() OR app.tenant_for('admin') IS NOT NULL THEN t.body END"
+    )]
+    pub(super) body: Option<String>,
+    pub(super) runs_as: String,
     pub(super) response_status: Option<i32>,
     pub(super) error_code: Option<String>,
     pub(super) created_at: DateTime<Utc>,

@@ -38,6 +38,7 @@ pub(super) async fn resend(tx: &mut Tx, ids: &[Uuid]) -> Result<()> {
 pub(super) async fn resend_range(
     tx: &mut Tx,
     endpoint: WebhookEndpointId,
+    runs_as: &str,
     (from, until): (DateTime<Utc>, DateTime<Utc>),
     only_failed: bool,
 ) -> Result<u64> {
@@ -50,6 +51,8 @@ pub(super) async fn resend_range(
             .bind(from)
             .push(" AND created_at < ")
             .bind(until)
+            .push(" AND runs_as = ")
+            .bind(runs_as.to_owned())
             .push(" AND due_at IS NULL AND (status <> 'DELIVERED' OR NOT ")
             .bind(only_failed)
             .push(")")
@@ -69,12 +72,12 @@ pub(super) async fn insert_ping(
     tx: &mut Tx,
     endpoint: WebhookEndpointId,
     id: Uuid,
-    body: String,
+    (body, runs_as): (String, String),
 ) -> Result<()> {
     let now = tx.now();
     let sql = Sql::new(
-        "INSERT INTO webhook_deliveries (tenant_id, webhook_delivery_id, webhook_endpoint_id, due_at, body, created_at) \
-         VALUES (",
+        "INSERT INTO webhook_deliveries (tenant_id, webhook_delivery_id, webhook_endpoint_id, due_at, body, runs_as, \
+         created_at) VALUES (",
     )
     .bind(tx.tenant())
     .push(", ")
@@ -83,6 +86,8 @@ pub(super) async fn insert_ping(
     .bind(endpoint)
     .push(", now(), ")
     .bind(body)
+    .push(", ")
+    .bind(runs_as)
     .push(", ")
     .bind(now)
     .push(")");
@@ -96,8 +101,12 @@ pub(super) async fn attempts(tx: &mut ReadTx, ids: &[Uuid]) -> Result<HashMap<Uu
         .keys(ids)
         .push(
             " CROSS JOIN LATERAL (SELECT a.webhook_delivery_id, a.attempt, a.started_at, a.outcome, a.response_status, \
-             a.error_code, a.took_ms, a.response FROM webhook_attempts a WHERE a.tenant_id = ",
+             a.error_code, a.took_ms, CASE WHEN d.runs_as = app.author() OR app.tenant_for('admin') IS NOT NULL \
+             THEN a.response END AS response FROM webhook_attempts a JOIN webhook_deliveries d \
+             ON d.tenant_id = a.tenant_id AND d.webhook_delivery_id = a.webhook_delivery_id WHERE a.tenant_id = ",
         )
+        .bind(tx.tenant())
+        .push(" AND d.tenant_id = ")
         .bind(tx.tenant())
         .push(" AND a.webhook_delivery_id = k.key ORDER BY a.attempt DESC LIMIT ")
         .bind(MOST_ATTEMPTS)

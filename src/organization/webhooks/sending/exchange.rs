@@ -71,6 +71,12 @@ impl Webhooks {
             clock,
         };
         let ended = run.outside(sending.all(due)).await;
+        let metrics = &run.db().metrics().webhooks;
+        for one in &ended {
+            if let Some(outcome) = one.outcome.metric() {
+                metrics.note_request(outcome, one.took);
+            }
+        }
         let is_gone = |one: &Ended| matches!(one.outcome, Outcome::Refused(410, ..));
         let is_gone = ended.iter().any(is_gone);
         let has_taken = |one: &Ended| matches!(one.outcome, Outcome::Delivered(..));

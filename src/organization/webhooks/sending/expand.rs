@@ -60,7 +60,8 @@ impl Webhooks {
             .collect();
         let instance = endpoint.id.uuid();
         let written = run.write(async |tx| {
-            ledger::insert(tx, endpoint.id, new).await?;
+            let of = (endpoint.id, endpoint.fields.runs_as.as_str());
+            ledger::insert(tx, of, new).await?;
             consumers::advance::<Self>(tx, instance, mark.seq, upto).await
         });
         written.await?;
@@ -77,6 +78,7 @@ impl Webhooks {
         tracing::warn!(endpoint = %endpoint.id, ?reason, "a webhook endpoint is disabled");
         let disabled = run.write(async |tx| webhooks::disable(tx, endpoint.id, reason).await);
         disabled.await?;
+        run.db().metrics().webhooks.note_disabled(reason.word());
         Ok(())
     }
 }

@@ -24,19 +24,20 @@ pub(super) struct NewDelivery {
     pub(super) body: String,
 }
 
-/// Writes what is to be sent; what was worked out before is there already.
+/// Writes what is to be sent. What was worked out before is there already; what was not sent of it, because the endpoint was
+/// disabled or somebody else answers for it now, is to be sent as it is now.
 pub(super) async fn insert(
     tx: &mut Tx,
-    endpoint: WebhookEndpointId,
+    (endpoint, runs_as): (WebhookEndpointId, &str),
     new: Vec<NewDelivery>,
 ) -> Result<()> {
     let (tenant, now) = (tx.tenant(), tx.now());
     let mut new = new.into_iter().peekable();
     while new.peek().is_some() {
-        let some: Vec<_> = new.by_ref().take(rows_per_statement(10)).collect();
+        let some: Vec<_> = new.by_ref().take(rows_per_statement(11)).collect();
         let sql = Sql::new(
             "INSERT INTO webhook_deliveries (tenant_id, webhook_delivery_id, webhook_endpoint_id, seq, change, entity, \
-             entity_id, due_at, body, created_at)",
+             entity_id, due_at, body, runs_as, created_at)",
         );
         let sql = sql.rows(some, |mut row, delivery| {
             row.bind(tenant)
@@ -48,9 +49,15 @@ pub(super) async fn insert(
                 .bind(delivery.entity_id)
                 .bind(now)
                 .bind(delivery.body)
+                .bind(runs_as.to_owned())
                 .bind(now);
         });
-        tx.execute(sql.push(" ON CONFLICT DO NOTHING")).await?;
+        let sql = sql.push(
+            " ON CONFLICT (tenant_id, webhook_delivery_id) DO UPDATE SET status = 'PENDING', tries = 0, \
+             due_at = excluded.due_at, ended_at = NULL, body = excluded.body, runs_as = excluded.runs_as \
+             WHERE webhook_deliveries.status = 'CANCELLED'",
+        );
+        tx.execute(sql).await?;
     }
     Ok(())
 }
@@ -214,6 +221,16 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
+    /// For metrics; nothing for what was not sent.
+    pub(super) fn metric(&self) -> Option<&'static str> {
+        match self {
+            Self::Delivered(..) => Some("delivered"),
+            Self::Refused(..) => Some("refused"),
+            Self::Unreached(_) => Some("unreached"),
+            Self::Left => None,
+        }
+    }
+
     fn word(&self) -> &'static str {
         match self {
             Self::Delivered(..) => "DELIVERED",

@@ -12,8 +12,6 @@ CREATE TABLE event_consumers (
     PRIMARY KEY (tenant_id, kind, instance)
 );
 
-ALTER TABLE tenants VALIDATE CONSTRAINT tenants_quota_webhook_endpoints_check;
-
 -- Where events are sent to.
 CREATE TABLE webhook_endpoints (
     tenant_id           uuid NOT NULL REFERENCES tenants ON DELETE CASCADE,
@@ -84,6 +82,8 @@ CREATE TABLE webhook_deliveries (
     -- While it is pending: from when on it is to be sent.
     due_at              timestamptz,
     body                text NOT NULL,
+    -- With whose rights that was worked out: nobody else's address is sent it.
+    runs_as             text NOT NULL,
     -- Of the last attempt.
     response_status     integer,
     error_code          text,
