@@ -63,7 +63,8 @@ impl Rules {
             return Err(Refused::invalid("the address must start with https://"));
         }
         let port = url.port_or_known_default().ok_or_else(not_an_address)?;
-        if !is_web_port(port) && !(is_here && port == 80) {
+        let is_plain_here = is_here && port == 80;
+        if !is_plain_here && !is_web_port(port) {
             return Err(Refused::forbidden(
                 "the port must be 443, or one from 1024 on that is not known for other services",
             ));

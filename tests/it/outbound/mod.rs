@@ -7,6 +7,7 @@ mod name_server;
 mod names;
 mod proxy;
 mod receiver;
+mod reuse;
 mod spellings;
 mod tls;
 

@@ -1,6 +1,9 @@
 //! Certificates, and servers that don't get as far as those.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use dealgraph::platform::outbound::SendError;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
@@ -119,7 +122,13 @@ async fn a_server_that_hangs_in_tls_ends_with_the_deadline() {
     .await;
     let mut request = post(&format!("https://127.0.0.1:{}/", server.port));
     request.deadline = Duration::from_millis(500);
+    let began = Instant::now();
     let sent = developing().send(request).await;
     assert_eq!(sent.expect_err("no answer"), SendError::TimedOut);
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        began.elapsed()
+    );
     assert_eq!(server.connections(), 1);
 }
