@@ -45,10 +45,10 @@ async fn a_connection_is_kept_for_the_next_request() {
 }
 
 #[tokio::test]
-async fn one_whose_answer_was_left_is_not() {
+async fn what_was_left_of_an_answer_is_not_read_as_the_next() {
+    // A rest that has come already is passed over, and the connection may be kept.
     let server = keeping(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\none-and-2").await;
     assert_eq!(three(&server, 3).await, [b"one"; 3]);
-    assert_eq!(server.connections(), 3);
 }
 
 #[tokio::test]
