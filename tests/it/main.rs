@@ -50,6 +50,7 @@ mod members;
 mod migrations;
 mod operating;
 mod opportunities;
+mod outbound;
 mod pipelines;
 mod plans;
 mod points;
