@@ -131,7 +131,7 @@ fn attacks(like: &Question) -> Vec<Question> {
 }
 
 /// p50 and p99 in milliseconds.
-type Times = (f64, f64);
+pub(crate) type Times = (f64, f64);
 type FairRound = (Times, Times, f64);
 
 /// What the even pace is answered in while others flood, and how many of their boards are answered each second.
@@ -174,7 +174,7 @@ async fn flooded(
 }
 
 /// Two people ask at an even pace; what is late is asked at once, and timed from when it was due.
-async fn paced(server: &Server, read: &Question, length: Duration) -> Outcome<Times> {
+pub(crate) async fn paced(server: &Server, read: &Question, length: Duration) -> Outcome<Times> {
     let mut people = JoinSet::new();
     for _ in 0..PEOPLE {
         let mut connection = Connection::open(server.address()).await?;

@@ -20,14 +20,20 @@ use uuid::Uuid;
 use crate::{
     Options, Outcome,
     cluster::{Cluster, DATABASE},
-    data, pgbench, report, say,
+    data, fair, pgbench, report, say,
     script::Script,
+    server::{self, Server},
+    workload::{self, WorkloadKind},
 };
 
 /// Jobs of a round.
 const JOBS: i64 = 20_000;
 /// Jobs of the tenant that has many, while another has one.
 const WAITING: i64 = 100_000;
+/// Jobs that wait while it is measured how many are done.
+const MILLION: i64 = 1_000_000;
+/// Jobs that are put into the queues each second beside requests.
+const PER_SECOND: i32 = 1_000;
 /// Connections for people and jobs.
 const CONNECTIONS: u32 = 16;
 /// How long pgbench takes and ends jobs.
@@ -100,7 +106,105 @@ pub(crate) async fn run(options: &Options, cluster: &Cluster) -> Outcome<()> {
         "\nThe only job of a tenant began {:.0} ms after its time, beside {WAITING} of another one (median).",
         1_000.0 * median(delays)
     );
+    million(cluster, &mut database, &tenants).await?;
+    beside_requests(options, cluster, &mut database, &tenants).await?;
     clear(&mut database).await
+}
+
+/// How many jobs are done a second while a million wait.
+async fn million(cluster: &Cluster, database: &mut PgConnection, tenants: &[Uuid]) -> Outcome<()> {
+    put(database, tenants, MILLION).await?;
+    let stop = work(cluster);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let (began, before) = (Instant::now(), left(database).await?);
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    let done = before - left(database).await?;
+    stop.cancel();
+    println!(
+        "\nWhile {MILLION} of all tenants wait, {:.0} are done a second.",
+        done as f64 / began.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+/// How long people wait for a list while jobs are done at an even pace, beside how long they wait without.
+async fn beside_requests(
+    options: &Options,
+    cluster: &Cluster,
+    database: &mut PgConnection,
+    tenants: &[Uuid],
+) -> Outcome<()> {
+    clear(database).await?;
+    let all = workload::all(database, cluster).await?;
+    let lists = all
+        .iter()
+        .find(|workload| workload.kind == WorkloadKind::List);
+    let read = lists.and_then(|lists| lists.variants.last());
+    let read = read.ok_or("nothing to read")?.questions[0].clone();
+    let executable = server::executable(options)?;
+    let server = Server::start_with(cluster, &executable, 16, &[]).await?;
+    let length = Duration::from_secs(5);
+    _ = fair::paced(&server, &read, Duration::from_secs(1)).await?;
+    let (mut alone, mut beside, mut rates) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 1..=options.rounds.max(5) {
+        alone.push(fair::paced(&server, &read, length).await?);
+        let stop = work(cluster);
+        let feeding = feed(cluster, tenants.to_vec(), stop.clone()).await?;
+        let before = ended(database).await?;
+        beside.push(fair::paced(&server, &read, length).await?);
+        rates.push((ended(database).await? - before) as f64 / length.as_secs_f64());
+        stop.cancel();
+        feeding.await??;
+        say(&format!(
+            "round {round}: p50 / p99 {:.2?} ms alone, {:.2?} beside {:.0} jobs/s",
+            alone[alone.len() - 1],
+            beside[beside.len() - 1],
+            rates[rates.len() - 1]
+        ));
+        clear(database).await?;
+    }
+    server.stop().await?;
+    let of = |times: &[fair::Times], which: &dyn Fn(&fair::Times) -> f64| {
+        median(times.iter().map(which).collect())
+    };
+    let ([p50, p99], [p50_beside, p99_beside]) = [&alone, &beside]
+        .map(|times| [of(times, &|times| times.0), of(times, &|times| times.1)])
+        .into();
+    println!(
+        "\nA list 100 times a second: p50 / p99 {p50:.1} / {p99:.1} ms alone, {p50_beside:.1} / {p99_beside:.1} ms beside \
+         {:.0} jobs/s (ratios {:.2}, {:.2}).",
+        median(rates),
+        p50_beside / p50,
+        p99_beside / p99
+    );
+    Ok(())
+}
+
+/// Puts jobs into the queues of tenants at an even pace, until stopped.
+async fn feed(
+    cluster: &Cluster,
+    tenants: Vec<Uuid>,
+    stop: CancellationToken,
+) -> Outcome<tokio::task::JoinHandle<Result<(), sqlx::Error>>> {
+    let mut database = cluster.superuser().await?;
+    let put = "WITH new AS (INSERT INTO jobs (tenant_id, job_id, kind, arguments, due_at, author, visible_to, request_id, \
+        created_at) SELECT ($1::uuid[])[1 + (random() * (cardinality($1) - 1))::int], gen_random_uuid(), \
+        'loadtest.nothing', '{}', now(), 'system:loadtest', '', 'loadtest', now() FROM generate_series(1, $2) n \
+        RETURNING tenant_id) INSERT INTO job_queues (tenant_id, due_at) SELECT DISTINCT tenant_id, now() FROM new \
+        ON CONFLICT (tenant_id) DO UPDATE SET due_at = least(job_queues.due_at, excluded.due_at)";
+    Ok(tokio::spawn(async move {
+        let mut due = tokio::time::interval(Duration::from_millis(100));
+        while stop.run_until_cancelled(due.tick()).await.is_some() {
+            let put = sqlx::query(put).bind(&tenants).bind(PER_SECOND / 10);
+            put.execute(&mut database).await?;
+        }
+        Ok(())
+    }))
+}
+
+async fn ended(database: &mut PgConnection) -> Outcome<i64> {
+    let ended = "SELECT count(*) FROM jobs WHERE due_at IS NULL AND kind = 'loadtest.nothing'";
+    Ok(sqlx::query(ended).fetch_one(database).await?.get(0))
 }
 
 fn median(mut of: Vec<f64>) -> f64 {

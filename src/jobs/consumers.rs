@@ -161,19 +161,20 @@ pub async fn advance<C: Consumer>(tx: &mut Tx, instance: Uuid, from: i64, to: i6
 /// Has an instance begin again after an event, earlier or later than where it is.
 ///
 /// # Errors
-/// `NOT_FOUND` when it does not follow the log.
+/// The database.
 pub async fn rewind<C: Consumer>(tx: &mut Tx, instance: Uuid, to: i64) -> Result<()> {
-    let sql = Sql::new("UPDATE event_consumers SET seq = ").bind(to);
-    let sql = of::<C>(sql, tx.tenant(), instance);
-    let moved = tx.execute(sql).await?;
+    let sql = Sql::new("INSERT INTO event_consumers (tenant_id, kind, instance, seq) VALUES (")
+        .bind(tx.tenant())
+        .push(", ")
+        .bind(C::KIND.to_owned())
+        .push(", ")
+        .bind(instance)
+        .push(", ")
+        .bind(to)
+        .push(") ON CONFLICT (tenant_id, kind, instance) DO UPDATE SET seq = excluded.seq");
+    tx.execute(sql).await?;
     tx.has_enqueued(None, std::time::Duration::ZERO);
-    match moved {
-        1 => Ok(()),
-        _ => Err(Error::NotFound {
-            kind: "consumer",
-            field: "id",
-        }),
-    }
+    Ok(())
 }
 
 fn of<C: Consumer>(sql: Sql, tenant: TenantId, instance: Uuid) -> Sql {

@@ -1,6 +1,24 @@
 //! The usual documents: what an endpoint is sent that names a kind of record and no document of its own.
 
+use std::{collections::HashSet, sync::LazyLock};
+
 use super::subscriptions::WebhookTopic;
+
+/// All of them.
+static ALL: LazyLock<HashSet<String>> = LazyLock::new(|| {
+    let topics = async_graphql::resolver_utils::EnumType::items();
+    let topics = topics
+        .iter()
+        .map(|item: &async_graphql::resolver_utils::EnumItem<WebhookTopic>| item.value);
+    topics
+        .flat_map(|topic| [of(topic, false), of(topic, true)])
+        .collect()
+});
+
+/// Whether a text is one of them.
+pub fn is_usual_document(text: &str) -> bool {
+    ALL.contains(text)
+}
 
 /// The subscription to the events of a kind of record, with a variable `$filter` if it has one.
 pub(super) fn of(topic: WebhookTopic, has_filter: bool) -> String {

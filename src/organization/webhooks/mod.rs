@@ -20,6 +20,7 @@ mod signing;
 mod store;
 mod subscriptions;
 
+pub use default_document::is_usual_document;
 pub use filter::{WebhookEndpointFilter, WebhookEndpointOrder};
 pub use graphql::WebhookQuery;
 pub use model::{DisabledReason, WebhookEndpoint, WebhookEndpointOrderField};
@@ -211,13 +212,14 @@ pub async fn delete(
 /// was not, because it was disabled or has other subscriptions now, is.
 ///
 /// # Errors
-/// `RESYNC` on `after` for a cursor that there is no going on from; `NOT_ENABLED`; `NOT_FOUND`, `FORBIDDEN`.
+/// `RESYNC` on `after` for a cursor that there is no going on from; `NOT_ENABLED`; `NOT_FOUND`, `CONFLICT`,
+/// `FORBIDDEN`.
 pub async fn replay(
     tx: &mut Tx,
-    id: WebhookEndpointId,
+    (id, expected_version): (WebhookEndpointId, Option<i32>),
     after: &EventCursor,
 ) -> Result<WebhookEndpoint> {
-    let endpoint: WebhookEndpoint = entity::lock(tx, id.uuid(), None).await?;
+    let endpoint: WebhookEndpoint = entity::lock(tx, id.uuid(), expected_version).await?;
     deliveries::require_enabled(&endpoint)?;
     let here = events::here(tx).await?;
     if after.epoch != here.epoch || after.seq > here.seq {

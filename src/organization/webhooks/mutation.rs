@@ -79,18 +79,13 @@ struct WebhookEndpointRefInput {
     expected_version: Option<i32>,
 }
 
-/// Names an endpoint.
-#[derive(Debug, InputObject)]
-struct WebhookPingInput {
-    /// Which endpoint.
-    webhook_endpoint_id: WebhookEndpointId,
-}
-
 /// An endpoint that is to follow events again.
 #[derive(Debug, InputObject)]
 struct WebhookEndpointReplayInput {
     /// Which endpoint.
-    webhook_endpoint_id: WebhookEndpointId,
+    id: WebhookEndpointId,
+    /// The version it is expected at; another one answers CONFLICT.
+    expected_version: Option<i32>,
     /// The place that it begins after: a `cursor` that it was sent, or an `eventCursor`.
     after: EventCursor,
 }
@@ -269,11 +264,12 @@ impl WebhookMutation {
     async fn webhook_endpoint_ping(
         &self,
         ctx: &Context<'_>,
-        input: WebhookPingInput,
+        input: WebhookEndpointRefInput,
     ) -> async_graphql::Result<WebhookDeliveryPayload> {
+        let endpoint = (input.id, input.expected_version);
         let outcome = ctx
             .request()
-            .write(async |tx| deliveries::ping(tx, input.webhook_endpoint_id).await);
+            .write(async |tx| deliveries::ping(tx, endpoint).await);
         delivery_payload(ctx, Uuid::nil(), outcome.await).await
     }
 
@@ -284,10 +280,11 @@ impl WebhookMutation {
         ctx: &Context<'_>,
         input: WebhookEndpointReplayInput,
     ) -> async_graphql::Result<WebhookEndpointPayload> {
+        let endpoint = (input.id, input.expected_version);
         let outcome = ctx
             .request()
-            .write(async |tx| super::replay(tx, input.webhook_endpoint_id, &input.after).await);
-        payload(ctx, input.webhook_endpoint_id, outcome.await).await
+            .write(async |tx| super::replay(tx, endpoint, &input.after).await);
+        payload(ctx, input.id, outcome.await).await
     }
 
     /// Sends a delivery again, under the same id, with as many attempts as a new one.

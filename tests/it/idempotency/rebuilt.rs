@@ -71,10 +71,10 @@ fn of_admins() -> Vec<(&'static str, Value)> {
             "webhookEndpointUpdate",
             json!({ "id": hook, "name": "Made anew" }),
         ),
-        ("webhookEndpointPing", json!({ "webhookEndpointId": hook })),
+        ("webhookEndpointPing", json!({ "id": hook })),
         (
             "webhookEndpointReplay",
-            json!({ "webhookEndpointId": hook, "after": "CURSOR" }),
+            json!({ "id": hook, "after": "CURSOR" }),
         ),
         ("webhookEndpointRotateSecret", json!({ "id": hook })),
         ("webhookDeliveryResend", json!({ "id": delivery })),

@@ -40,7 +40,7 @@ impl<'w> Setting<'w> {
             "webhookEndpointUpdate" => "WebhookEndpointUpdateInput",
             "webhookEndpointRotateSecret" => "WebhookEndpointRotateInput",
             "webhookEndpointDelete" => "WebhookEndpointRefInput",
-            "webhookEndpointPing" => "WebhookPingInput",
+            "webhookEndpointPing" => "WebhookEndpointRefInput",
             "webhookEndpointReplay" => "WebhookEndpointReplayInput",
             "webhookDeliveryResend" => "WebhookDeliveryRefInput",
             "webhookDeliveryResendRange" => "WebhookDeliveryResendRangeInput",
@@ -291,7 +291,7 @@ fn what_was_sent_can_be_sent_again_and_what_was_not_is_followed_again() {
             .admin(
                 "webhookEndpointPing",
                 "webhookDelivery { id type }",
-                json!({ "webhookEndpointId": endpoint }),
+                json!({ "id": endpoint }),
             )
             .await;
         assert_eq!(ping["webhookDelivery"]["type"], "ping");
@@ -321,7 +321,7 @@ fn what_was_sent_can_be_sent_again_and_what_was_not_is_followed_again() {
                 (A, Who::Admin),
                 "webhookEndpointPing",
                 "webhookDelivery { id }",
-                json!({ "webhookEndpointId": endpoint }),
+                json!({ "id": endpoint }),
             )
             .await;
         assert_eq!(refused["userErrors"][0]["code"], "NOT_ENABLED");
@@ -336,7 +336,7 @@ fn what_was_sent_can_be_sent_again_and_what_was_not_is_followed_again() {
         setting.rename(1, "Heard").await;
         let heard = receiver.only(4).await;
         assert_eq!(heard[3].body["data"]["changes"][0]["after"], "Heard");
-        let input = json!({ "webhookEndpointId": endpoint, "after": cursor });
+        let input = json!({ "id": endpoint, "after": cursor });
         setting
             .admin("webhookEndpointReplay", "webhookEndpoint { id }", input)
             .await;

@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use dealgraph::base::ids::Typed as _;
+use dealgraph::{base::ids::Typed as _, crm::opportunities, db::journal::Origin};
 
 use super::{
     Setting,
     receiver::{Receiver, Reply},
     token,
 };
-use crate::harness::{A, B, Who, test};
+use crate::harness::{A, B, Who, World, test};
 
 #[test]
 fn endpoints_are_for_who_connects_systems_and_of_one_tenant() {
@@ -46,7 +46,7 @@ fn endpoints_are_for_who_connects_systems_and_of_one_tenant() {
             (
                 (B, Who::Admin),
                 "webhookEndpointPing",
-                json!({ "webhookEndpointId": endpoint }),
+                json!({ "id": endpoint }),
             ),
             (
                 (A, Who::Rep),
@@ -274,4 +274,75 @@ async fn masked(setting: &Setting<'_>) -> String {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     panic!("the auditor is shown amounts still");
+}
+
+#[test]
+fn where_only_listed_documents_run_topics_are_sent_and_documents_of_ones_own_are_not() {
+    test(async |world| {
+        let setting = Setting::begin(world).await;
+        let (usual, own) = (Receiver::start().await, Receiver::start().await);
+        setting
+            .endpoint(
+                &usual,
+                json!([{ "topic": "OPPORTUNITY", "filter": { "name": { "eq": "Listed" } } }]),
+            )
+            .await;
+        let document = "subscription { opportunityEvents { kind recordId } }";
+        let (refused, _) = setting
+            .endpoint(&own, json!([{ "document": document }]))
+            .await;
+        setting
+            .arrange(&format!(
+                "UPDATE tenants SET trusted_documents_only = true WHERE tenant_id = '{0}';
+                 INSERT INTO access_changes (change_id, tenant_id) VALUES (gen_random_uuid(), '{0}')",
+                A.uuid("tenant", 1)
+            ))
+            .await;
+        let admin = token(world, A, Who::Admin);
+        let probe = json!({ "query": "{ viewer { role } }" });
+        while setting
+            .server
+            .post(Some(&admin), &probe)
+            .await
+            .get("errors")
+            .is_none()
+        {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        rename_directly(world, "Listed").await;
+        usual.only(1).await;
+        setting
+            .arrange(&format!(
+                "UPDATE tenants SET trusted_documents_only = false WHERE tenant_id = '{0}';
+                 INSERT INTO access_changes (change_id, tenant_id) VALUES (gen_random_uuid(), '{0}')",
+                A.uuid("tenant", 1)
+            ))
+            .await;
+        while setting
+            .server
+            .post(Some(&admin), &probe)
+            .await
+            .get("errors")
+            .is_some()
+        {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        let standing = setting.standing(&refused).await;
+        assert_eq!(standing["disabledReason"], "UNREADABLE");
+        assert_eq!(own.received().len(), 0);
+        setting.end().await;
+    });
+}
+
+/// Renames a deal by the domain's own function, without a document.
+async fn rename_directly(world: &World, name: &str) {
+    let (admin, origin) = (A.actor(Who::Admin), Origin::process("test-of-webhooks"));
+    let renamed = world.db.write(&admin, &origin, async |tx| {
+        let rename = |deal: &mut opportunities::OpportunityFields| {
+            deal.name = name.to_owned();
+            Ok(())
+        };
+        opportunities::update(tx, (A.id(1), None), None, rename).await
+    });
+    renamed.await.expect("it is renamed");
 }

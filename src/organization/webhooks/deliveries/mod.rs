@@ -24,6 +24,7 @@ use crate::{
         secret,
     },
     db::{Sql, Tx, journal::Entry, list},
+    entity,
 };
 
 /// What a delivery is called in the header `webhook-id`.
@@ -74,9 +75,14 @@ pub async fn resend_range(
 /// Sends something that says nothing, to see whether it arrives.
 ///
 /// # Errors
-/// `NOT_FOUND`; `NOT_ENABLED`.
-pub async fn ping(tx: &mut Tx, endpoint: WebhookEndpointId) -> Result<WebhookDelivery> {
-    let runs_as = enabled(tx, endpoint).await?.fields.runs_as;
+/// `NOT_FOUND`, `CONFLICT`, `FORBIDDEN`; `NOT_ENABLED`.
+pub async fn ping(
+    tx: &mut Tx,
+    (endpoint, expected_version): (WebhookEndpointId, Option<i32>),
+) -> Result<WebhookDelivery> {
+    let locked: WebhookEndpoint = entity::lock(tx, endpoint.uuid(), expected_version).await?;
+    require_enabled(&locked)?;
+    let runs_as = locked.fields.runs_as;
     let id = Uuid::from_bytes(secret::random());
     let body = json!({
         "type": "ping",
