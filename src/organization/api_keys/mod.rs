@@ -14,6 +14,7 @@ use chrono::{DateTime, Utc};
 
 pub use filter::{ApiKeyFilter, ApiKeyOrder};
 pub use graphql::ApiKeyQuery;
+pub(crate) use model::overlap;
 pub use model::{ApiKey, ApiKeyOrderField, ApiKeyStatus, narrowed};
 pub use mutation::ApiKeyMutation;
 

@@ -160,11 +160,11 @@ fn check_end(at: DateTime<Utc>, now: DateTime<Utc>) -> Result<()> {
     }
 }
 
-/// How long a rotated key stays valid.
+/// How long what is replaced, a key or a secret, stays valid beside what replaces it.
 ///
 /// # Errors
 /// `OUT_OF_RANGE` on `overlapHours`.
-pub(super) fn overlap(hours: i32) -> Result<TimeDelta> {
+pub(crate) fn overlap(hours: i32) -> Result<TimeDelta> {
     match (0..=MAX_OVERLAP_HOURS).contains(&hours) {
         true => Ok(TimeDelta::hours(hours.into())),
         false => Err(Error::invalid(

@@ -41,6 +41,7 @@ use crate::{
     entity::{self, Quota, Stamps, changes_by_fields},
     events::{self, EventCursor},
     jobs::{When, consumers, enqueue_as_system},
+    organization::api_keys,
     platform::{Vault, standard_webhooks::SigningKey},
 };
 use model::{API_VERSION, EndpointFields};
@@ -180,7 +181,7 @@ pub async fn rotate(
     (id, expected_version): (WebhookEndpointId, Option<i32>),
     overlap_hours: i32,
 ) -> Result<(WebhookEndpoint, SigningKey)> {
-    let overlap = signing::overlap(overlap_hours)?;
+    let overlap = api_keys::overlap(overlap_hours)?;
     let key = SigningKey::generate();
     let sealed = Sealed::new(vault, id, &key)?;
     let (until, author) = (tx.now() + overlap, tx.author());

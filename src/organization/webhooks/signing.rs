@@ -1,7 +1,5 @@
 //! The secrets of endpoints: sealed in the database, two of them while one takes the other's place.
 
-use chrono::TimeDelta;
-
 use super::store;
 use crate::{
     base::{
@@ -12,8 +10,6 @@ use crate::{
     platform::{Vault, standard_webhooks::SigningKey},
 };
 
-/// The longest that the secret before the last signs too, in hours.
-const MAX_OVERLAP_HOURS: i32 = 168;
 /// Characters of a secret that are shown.
 const SHOWN: usize = 4;
 
@@ -50,19 +46,4 @@ pub(super) fn hint(key: &SigningKey) -> String {
     let text = key.to_text();
     let end = text.trim_end_matches('=');
     format!("…{}", &end[end.len().saturating_sub(SHOWN)..])
-}
-
-/// For how long the secret before the last signs too.
-///
-/// # Errors
-/// `OUT_OF_RANGE` on `overlapHours`.
-pub(super) fn overlap(hours: i32) -> Result<TimeDelta> {
-    match (0..=MAX_OVERLAP_HOURS).contains(&hours) {
-        true => Ok(TimeDelta::hours(hours.into())),
-        false => Err(Error::invalid(
-            "OUT_OF_RANGE",
-            "overlapHours",
-            format!("expected 0 to {MAX_OVERLAP_HOURS} hours"),
-        )),
-    }
 }

@@ -102,7 +102,7 @@ impl Webhooks {
             self.give_up(run, endpoint, DisabledReason::Failing).await?;
             return Ok(Sent::Disabled);
         }
-        Ok(rest.map_or(Sent::Some, Sent::Rests))
+        Ok(rest.map_or(Sent::Some, Sent::Waits))
     }
 }
 

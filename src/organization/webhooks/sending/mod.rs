@@ -33,6 +33,8 @@ use ledger::Health;
 
 /// Deliveries that wait to be sent before it is worked out what else is to be.
 const ENOUGH: i64 = 500;
+/// How long a job waits for what it can't read yet.
+const PAUSE: Duration = Duration::from_millis(200);
 /// How long a job goes on before others of the tenant have their turn.
 const TURN: Duration = Duration::from_secs(20);
 
@@ -105,21 +107,24 @@ impl Consumer for Webhooks {
             let mut is_done = true;
             if mark.seq < mark.last_seq && looked.pending < ENOUGH {
                 match self.expand(run, &endpoint, mark).await? {
+                    // The log is known to go on, and this server can't read it yet.
+                    Some(upto) if upto == mark.seq => return Ok(Done::Again(PAUSE)),
                     Some(upto) => is_done = upto >= mark.last_seq,
                     None => return Ok(Done::quietly()),
                 }
             }
-            if let Some(rest) = looked.health.rest {
-                return Ok(Done::Again(rest));
-            }
-            let sent = self.send_due(run, &endpoint, looked.health).await?;
+            let sent = match looked.health.rest {
+                Some(rest) => Sent::Waits(rest),
+                None => self.send_due(run, &endpoint, looked.health).await?,
+            };
+            let has_time = began.elapsed() < TURN && !run.cancelled().is_cancelled();
             match sent {
                 Sent::Disabled => return Ok(Done::quietly()),
-                Sent::Some if began.elapsed() < TURN && !run.cancelled().is_cancelled() => {}
-                Sent::Some => return Ok(Done::Again(Duration::ZERO)),
-                Sent::Rests(pause) | Sent::Waits(pause) => return Ok(Done::Again(pause)),
                 Sent::Nothing if is_done => return Ok(Done::quietly()),
-                Sent::Nothing => {}
+                Sent::Waits(pause) if is_done => return Ok(Done::Again(pause)),
+                // There is more to send, or to work out.
+                _ if has_time => {}
+                _ => return Ok(Done::Again(Duration::ZERO)),
             }
         }
     }
@@ -137,10 +142,8 @@ struct Looked {
 enum Sent {
     /// Something was sent; there may be more.
     Some,
-    /// Nothing was due, and something will be after so long.
+    /// Nothing is due, or the endpoint is left alone, for so long.
     Waits(Duration),
-    /// The endpoint is left alone for so long.
-    Rests(Duration),
     /// There is nothing to send.
     Nothing,
     /// The endpoint wants no more, or was given up.
