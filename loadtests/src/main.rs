@@ -18,6 +18,7 @@ mod live;
 mod peers;
 mod pgbench;
 mod price;
+mod receiver;
 mod report;
 mod script;
 mod server;
