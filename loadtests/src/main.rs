@@ -18,6 +18,7 @@ mod live;
 mod peers;
 mod pgbench;
 mod price;
+mod receiver;
 mod report;
 mod script;
 mod server;
@@ -25,6 +26,7 @@ mod sign_in;
 mod sizes;
 mod soak;
 mod verify;
+mod webhooks;
 mod workload;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
@@ -86,6 +88,8 @@ enum What {
     Fair,
     /// Small jobs, beside pgbench taking and ending them one by one.
     Jobs,
+    /// Webhooks from the event log to their receivers, beside a plain client that posts as many.
+    Webhooks,
     /// The response cache while Redis fails.
     Kept,
     /// How what requests cost in points goes together with the time that they take.
@@ -215,6 +219,7 @@ async fn measure_what(options: &Options, cluster: &Cluster) -> Outcome<()> {
         Some(What::Fair) => fair::run(options, cluster).await,
         Some(What::Price { seed, each }) => price::run(options, cluster, (seed, each)).await,
         Some(What::Jobs) => jobs::run(options, cluster).await,
+        Some(What::Webhooks) => webhooks::run(options, cluster).await,
         Some(What::Kept) => kept::run(options, cluster).await,
         Some(What::Sizes { deals }) => sizes::run(options, cluster, deals).await,
         Some(What::Soak(_) | What::Chaos(_) | What::Rolling { .. }) => Ok(()),

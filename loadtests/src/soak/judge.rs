@@ -1,10 +1,15 @@
-//! The verdict on a tenant: its log, its records, what its subscribers received and the boards that they show.
+//! The verdict on a tenant: its log, its records, what its subscribers and its receivers of webhooks received, and the boards
+//! that subscribers show.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::{
     Scene, Tenant, Track,
     board::Board,
-    history::{Ending, Followed, History, Violation},
+    history::{Deliveries, Ending, Followed, History, Violation},
     log,
+    receivers::Hook,
     stats::Stats,
     writers::Desk,
 };
@@ -30,6 +35,10 @@ pub(super) async fn scene(
     let followed = tracks
         .into_iter()
         .map(|track| Followed::new(track.watch, track.segments));
+    let mut deliveries = Vec::new();
+    for hook in &scene.hooks {
+        deliveries.push(of_hook(hook, tenant, &mut database, stats).await?);
+    }
     let mut history = History::new(scene.writes, followed.collect());
     log::events(&mut database, tenant, 0, |event| {
         stats.count("events");
@@ -39,11 +48,39 @@ pub(super) async fn scene(
             event.word
         ));
         history.take(event);
+        for one in &mut deliveries {
+            one.take(event);
+        }
     })
     .await?;
     let counter = log::counter(&mut database, tenant).await?;
     violations.extend(history.finish(counter, log::stored(&mut database, tenant).await?));
+    violations.extend(deliveries.into_iter().flat_map(Deliveries::finish));
     Ok(violations)
+}
+
+/// What an endpoint was sent, with what is noted of it.
+async fn of_hook(
+    hook: &Hook,
+    tenant: Uuid,
+    database: &mut PgConnection,
+    stats: &Stats,
+) -> Outcome<Deliveries> {
+    let name = &hook.inbox.name;
+    if let Some(why) = log::disabled(database, tenant, hook.id).await? {
+        stats.complain(format!("{name} was disabled: {why}"));
+    }
+    let ledger = log::ledger(database, tenant, hook.id).await?;
+    let arrivals = hook.inbox.empty();
+    let refused = arrivals.iter().filter(|arrival| !arrival.is_taken).count();
+    let attempts: i64 = ledger.iter().map(|entry| entry.attempts).sum();
+    stats.count_many("webhooks to be delivered", ledger.len() as u64);
+    stats.count_many("webhooks that arrived", arrivals.len() as u64);
+    stats.count_many("webhooks refused by their receiver", refused as u64);
+    stats.count_many("webhooks attempted", attempts.unsigned_abs());
+    let deliveries = Deliveries::new(hook.watches.clone(), tenant, arrivals, ledger);
+    stats.count_many("webhooks that arrived again", deliveries.repeated() as u64);
+    Ok(deliveries)
 }
 
 fn note_slowest(scene: &Scene, stats: &Stats) {

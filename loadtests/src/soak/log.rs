@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 use uuid::Uuid;
 
 use super::{
-    history::{Event, Stored},
+    history::{Entry, Event, Stored},
     kind::Kind,
     sight::Row,
 };
@@ -112,4 +112,43 @@ pub(crate) async fn stored(database: &mut PgConnection, tenant: Uuid) -> Outcome
         stored.extend(rows.into_iter().map(row));
     }
     Ok(stored)
+}
+
+/// What is noted of all deliveries to an endpoint.
+pub(crate) async fn ledger(
+    database: &mut PgConnection,
+    tenant: Uuid,
+    endpoint: Uuid,
+) -> Outcome<Vec<Entry>> {
+    let sql = "SELECT 'msg_' || replace(d.webhook_delivery_id::text, '-', ''), d.status, d.attempts::bigint, \
+        count(a.attempt), count(*) FILTER (WHERE a.outcome = 'DELIVERED') FROM webhook_deliveries d \
+        LEFT JOIN webhook_attempts a USING (tenant_id, webhook_delivery_id) \
+        WHERE d.tenant_id = $1 AND d.webhook_endpoint_id = $2 GROUP BY d.tenant_id, d.webhook_delivery_id";
+    let rows: Vec<(String, String, i64, i64, i64)> = sqlx::query_as(sql)
+        .bind(tenant)
+        .bind(endpoint)
+        .fetch_all(database)
+        .await?;
+    let entry = |(id, status, attempts, noted, delivered)| Entry {
+        id,
+        status,
+        attempts,
+        noted,
+        delivered,
+    };
+    Ok(rows.into_iter().map(entry).collect())
+}
+
+/// Why an endpoint is disabled, if it is.
+pub(crate) async fn disabled(
+    database: &mut PgConnection,
+    tenant: Uuid,
+    endpoint: Uuid,
+) -> Outcome<Option<String>> {
+    let sql = "SELECT disabled_reason FROM webhook_endpoints WHERE tenant_id = $1 AND webhook_endpoint_id = $2";
+    Ok(sqlx::query_scalar(sql)
+        .bind(tenant)
+        .bind(endpoint)
+        .fetch_one(database)
+        .await?)
 }

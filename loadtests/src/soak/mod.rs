@@ -2,8 +2,9 @@
 //! the log.
 //!
 //! Two servers run over one Postgres and one Redis. Writers do all there is to do with records, subscribers of every role
-//! follow what they may see, and meanwhile servers, Redis, Postgres and connections are killed. Then everything is made
-//! whole, a last write of each kind is waited for, and [`history`] judges. The seed decides what is done in which order
+//! follow what they may see, receivers of webhooks are sent it and have bad moments of their own, and meanwhile servers, Redis,
+//! Postgres and connections are killed. Then everything is made whole, a last write of each kind is waited for, and all that is
+//! to be sent, and [`history`] judges. The seed decides what is done in which order
 //! by each; how they interleave is the machine's.
 
 mod ask;
@@ -21,6 +22,7 @@ mod log;
 mod processes;
 mod proxy;
 mod readers;
+mod receivers;
 mod recovery;
 mod rolling;
 mod sight;
@@ -41,6 +43,7 @@ use std::{
 };
 
 use clap::Args;
+use sqlx::Connection as _;
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
@@ -50,6 +53,7 @@ use tokio_util::sync::CancellationToken;
 use self::{
     faults::Faults,
     history::Write,
+    receivers::Hook,
     sight::Watch,
     site::Site,
     stats::Stats,
@@ -57,7 +61,12 @@ use self::{
     world::Tenant,
     writers::{Desk, Writer},
 };
-use crate::{Outcome, cluster::Cluster, live::limits, say, server};
+use crate::{
+    Outcome,
+    cluster::{Cluster, DATABASE},
+    live::limits,
+    say, server,
+};
 
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Options {
@@ -124,6 +133,8 @@ struct Scene {
     desk: Arc<Desk>,
     writers: usize,
     writes: Vec<Write>,
+    /// Where its events are sent to.
+    hooks: Vec<Hook>,
     /// How far those are who watch.
     reached: Vec<(Watch, Arc<AtomicI64>)>,
 }
@@ -195,8 +206,12 @@ async fn perform(
             Arc::clone(stats),
             plan,
         );
+        let mut writes = finale::set_up(&desk, dice).await?;
+        let (hooks, made) = receivers::set_up(&tenant, &shared, plan, dice).await?;
+        writes.extend(made);
         let mut scene = Scene {
-            writes: finale::set_up(&desk, dice).await?,
+            writes,
+            hooks,
             tenant,
             desk,
             writers,
@@ -294,6 +309,10 @@ async fn perform(
         let (place, tracks) = watched?;
         received[place].extend(tracks);
     }
+    say("waiting until all webhooks have arrived");
+    let mut database = site.cluster.superuser_of(DATABASE).await?;
+    violations.extend(receivers::settle(&mut database).await?);
+    database.close().await?;
     say("judging");
     if plan == Plan::Chaos {
         violations.extend(recovery::judge_memory(&site, stats));

@@ -37,9 +37,13 @@ pub(crate) struct Pipeline {
 pub(crate) struct Tenant {
     pub(crate) slug: &'static str,
     pub(crate) id: Uuid,
+    /// Those who watch and write.
     pub(crate) people: Vec<Arc<Person>>,
+    /// Who connects other systems, with a role that shows them a team's rows without amounts.
+    pub(crate) integrator: Arc<Person>,
     pub(crate) pipelines: Vec<Pipeline>,
     pub(crate) masking_role: Uuid,
+    pub(crate) integrating_role: Uuid,
 }
 
 /// The people by their place in a tenant's list.
@@ -48,17 +52,19 @@ pub(crate) const MANAGER: usize = 1;
 pub(crate) const NORTHERNER: usize = 2;
 pub(crate) const SOUTHERNER: usize = 3;
 const MASKED: usize = 6;
+const INTEGRATOR: usize = 7;
 
 /// Their names and roles; who is in a team is in the one of that number.
-const PEOPLE: [(&str, Role, Option<usize>); 7] = [
+const PEOPLE: [(&str, Role, Option<usize>); 8] = [
     ("admin", Role::Admin, None),
     ("manager", Role::Manager, Some(0)),
     ("northerner", Role::SalesRep, Some(0)),
     ("southerner", Role::SalesRep, Some(1)),
     ("analyst", Role::Analyst, None),
     ("viewer", Role::Viewer, None),
-    // Gets a role of the tenant's own when there is one.
+    // These get roles of the tenant's own when there are some.
     ("masked", Role::Viewer, None),
+    ("integrator", Role::Viewer, Some(0)),
 ];
 
 const STAGES: [(&str, &str, i32); 5] = [
@@ -116,15 +122,15 @@ impl Tenant {
         let mut people = Vec::new();
         for (user, (name, role, team)) in users.into_iter().zip(PEOPLE) {
             let scope = match (role, team) {
-                (Role::Manager, Some(team)) => Scope::Team(teams[team].path.clone()),
                 (Role::SalesRep, _) => Scope::Own,
+                (_, Some(team)) => Scope::Team(teams[team].path.clone()),
                 _ => Scope::All,
             };
             people.push(Arc::new(Person {
                 name,
                 sight: Sight { user, scope },
                 token: tokens.issue(UserId::from_uuid(user), tenant)?.token,
-                is_masked: name == PEOPLE[MASKED].0,
+                is_masked: [MASKED, INTEGRATOR].contains(&people.len()),
             }));
         }
         db.close().await;
@@ -135,9 +141,11 @@ impl Tenant {
         Ok(Self {
             slug,
             id,
+            integrator: people.remove(INTEGRATOR),
             people,
             pipelines: vec![pipeline(), pipeline()],
             masking_role: mint(dice),
+            integrating_role: mint(dice),
         })
     }
 
@@ -164,16 +172,21 @@ impl Tenant {
             "opportunities",
             "activities",
         ];
-        let permissions: Vec<String> = kinds
-            .iter()
-            .map(|kind| format!("{kind}:read:all"))
-            .collect();
-        let role = format!("role:{}", self.masking_role);
-        let input = json!({ "id": role, "name": "No amounts", "permissions": permissions, "masks": ["AMOUNTS"] });
-        acts.push(("roleCreate", input));
-        let user = format!("user:{}", self.people[MASKED].sight.user);
-        let input = json!({ "userId": user, "role": "CUSTOM", "customRoleId": role });
-        acts.push(("membershipUpdate", input));
+        let mut give = |(id, name, permissions): (Uuid, &str, Vec<String>), to: &Person| {
+            let role = format!("role:{id}");
+            let input = json!({ "id": role, "name": name, "permissions": permissions, "masks": ["AMOUNTS"] });
+            acts.push(("roleCreate", input));
+            let user = format!("user:{}", to.sight.user);
+            let input = json!({ "userId": user, "role": "CUSTOM", "customRoleId": role });
+            acts.push(("membershipUpdate", input));
+        };
+        let all = kinds.map(|kind| format!("{kind}:read:all"));
+        let masked = &self.people[MASKED];
+        give((self.masking_role, "No amounts", all.to_vec()), masked);
+        let mut some: Vec<_> = all[..2].to_vec();
+        some.extend(kinds[2..].iter().map(|kind| format!("{kind}:read:team")));
+        some.push("integrations:write".to_owned());
+        give((self.integrating_role, "Connects", some), &self.integrator);
         acts
     }
 

@@ -134,7 +134,7 @@ impl Followed {
 }
 
 impl Received {
-    fn misleads(&self, event: &Event) -> Option<&'static str> {
+    pub(super) fn misleads(&self, event: &Event) -> Option<&'static str> {
         if self.id != Some(event.id) {
             return Some("with another record");
         }

@@ -1,6 +1,7 @@
-//! The history checker: holds what writers were answered, what the log has and what subscribers received against each
-//! other. Nothing in here reads a clock, a socket or a database.
+//! The history checker: holds what writers were answered, what the log has and what subscribers and receivers of webhooks received
+//! against each other. Nothing in here reads a clock, a socket or a database.
 
+pub(crate) mod deliveries;
 pub(crate) mod followers;
 pub(crate) mod records;
 #[cfg(test)]
@@ -12,6 +13,7 @@ use uuid::Uuid;
 
 use super::{kind::Kind, sight::Row};
 pub(crate) use {
+    deliveries::{Arrival, Deliveries, Entry, Message},
     followers::{Followed, Received, Segment},
     records::Stored,
     writes::{Ending, Write},
