@@ -63,6 +63,8 @@ fn of_admins() -> Vec<(&'static str, Value)> {
         ("tenantUpdate", json!({ "locale": "de-CH" })),
         ("jobCancel", json!({ "id": job })),
         ("jobRetry", json!({ "id": job })),
+        // Before anybody else answers for the endpoint.
+        ("webhookDeliveryResend", json!({ "id": delivery })),
         (
             "webhookEndpointCreate",
             json!({ "name": "Made", "url": "https://hooks.example/made", "subscriptions": [{ "topic": "LEAD" }] }),
@@ -77,7 +79,6 @@ fn of_admins() -> Vec<(&'static str, Value)> {
             json!({ "id": hook, "after": "CURSOR" }),
         ),
         ("webhookEndpointRotateSecret", json!({ "id": hook })),
-        ("webhookDeliveryResend", json!({ "id": delivery })),
         (
             "webhookDeliveryResendRange",
             json!({ "webhookEndpointId": hook, "from": "2026-01-01T00:00:00Z", "until": "2026-02-01T00:00:00Z" }),

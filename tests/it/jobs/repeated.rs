@@ -5,7 +5,8 @@ use std::time::Duration;
 use dealgraph::jobs::When;
 
 use super::{
-    probe::{Act, Probe, Working, ended, probe, put, put_at, quick, until},
+    arrange,
+    probe::{Act, Probe, Working, ended, jobs, probe, put, put_at, quick, until},
     products,
 };
 use crate::harness::{A, Who, test};
@@ -49,15 +50,16 @@ fn one_that_waits_runs_sooner_and_one_that_runs_runs_once_more() {
 #[test]
 fn one_that_failed_keeps_its_pause_whatever_is_put_beside_it() {
     test(async |world| {
-        let work = Working::begin(world, quick()).await;
-        put(world, A, Who::Admin, &keyed(Act::Fail(1))).await;
-        until(world, (A, Who::Admin), |jobs| {
-            jobs.iter().any(|job| !job["error"].is_null())
-        })
+        let later = When::After(Duration::from_secs(3_600));
+        put_at(world, (A, Who::Admin), &keyed(Act::Nothing(1)), later).await;
+        arrange(
+            world,
+            "UPDATE jobs SET attempts = 1 WHERE kind = 'test.probe'",
+        )
         .await;
-        put(world, A, Who::Admin, &keyed(Act::Nothing(1))).await;
-        let done = ended(world, A, Who::Admin).await;
-        assert_eq!((done.len(), work.seen.begun().len()), (1, 2), "{done:#?}");
-        work.end().await;
+        put(world, A, Who::Admin, &keyed(Act::Nothing(2))).await;
+        let late = "UPDATE jobs SET due_at = due_at WHERE kind = 'test.probe' AND due_at > now() + interval '59 min'";
+        assert_eq!(arrange(world, late).await, 1);
+        assert_eq!(jobs(world, A, Who::Admin).await.len(), 1);
     });
 }
