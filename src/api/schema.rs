@@ -25,6 +25,7 @@ use crate::{
         accounts::{AccountMutation, AccountQuery, Accounts},
         api_keys::{ApiKeyMutation, ApiKeyQuery},
         identities::{IdentityMutation, IdentityQuery},
+        inbound::{InboundMutation, InboundQuery},
         jobs::{JobMutation, JobQuery},
         members::{InvitationMutation, InvitationQuery, MemberMutation, MemberQuery, TeamMutation},
         roles::{RoleMutation, RoleQuery},
@@ -62,6 +63,7 @@ macro_rules! roots {
             InvitationQuery,
             RoleQuery,
             ApiKeyQuery,
+            InboundQuery,
             $($layer::$domain::Query,)*
             AccountQuery,
             AuditQuery,
@@ -79,6 +81,7 @@ macro_rules! roots {
             TeamMutation,
             RoleMutation,
             ApiKeyMutation,
+            InboundMutation,
             $($layer::$domain::Mutation,)*
             AccountMutation,
             IdentityMutation,

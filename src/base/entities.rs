@@ -50,6 +50,12 @@ macro_rules! entities {
                 /// A program's key.
                 ApiKey ApiKeyId "apiKey" api_keys.api_key_id organization::api_keys
                     ("integrations:write" "integrations:write") [] [];
+                /// An address that other services send messages to.
+                InboundEndpoint InboundEndpointId "inboundEndpoint" inbound_endpoints.inbound_endpoint_id organization::inbound
+                    ("integrations:write" "integrations:write") [] [];
+                /// A message that another service sent.
+                InboundMessage InboundMessageId "inboundMessage" inbound_messages.inbound_message_id organization::inbound
+                    ("integrations:write" "integrations:write") [] [];
             }
         }
     };

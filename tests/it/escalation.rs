@@ -257,6 +257,7 @@ fn a_field_that_nobody_sets_is_refused_wherever_it_is_sent() {
             "product",
             "role",
             "apiKey",
+            "inbound",
             "member",
             "invitation",
             "team",

@@ -41,6 +41,7 @@ mod http;
 mod idempotency;
 mod identities;
 mod identity;
+mod inbound;
 mod isolation;
 mod jobs;
 mod leads;

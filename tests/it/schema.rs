@@ -98,7 +98,15 @@ fn the_schema_keeps_its_conventions() {
 fn what_the_sweeps_leave_to_other_tests_is_tested_there() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
     let mut texts = String::new();
-    for part in ["accounts", "identities", "jobs", "members", "access", "."] {
+    for part in [
+        "accounts",
+        "identities",
+        "inbound",
+        "jobs",
+        "members",
+        "access",
+        ".",
+    ] {
         let files = std::fs::read_dir(folder.join(part)).expect("the folder is there");
         let files = files.map(|file| file.expect("a file").path());
         let here = files.filter(|path| path.extension().is_some_and(|ending| ending == "rs"));

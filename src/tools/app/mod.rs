@@ -31,6 +31,7 @@ use crate::{
     organization::{
         accounts::{self, Accounts},
         auth::{Access, KeyError, KeyRing, TokenError, TokenOptions, Tokens, keys},
+        inbound::{ForgetHandler, Inbound, InboundHandlers, ProcessHandler},
         members::reassignment::ReassignmentHandler,
     },
     platform::{
@@ -295,9 +296,15 @@ impl App {
             Arc::clone(&access) as Arc<dyn Authority>,
             serving.jobs,
         );
+        let inbound = Arc::new(Inbound::new(
+            db.clone(),
+            Arc::clone(&accounts.vault),
+            accounts.throttle.clone(),
+        ));
         let health = Arc::new(Health::new(db.clone(), redis, Arc::clone(&hub)));
         let router = api::router(Arc::clone(&api))
             .merge(keys::router(Arc::clone(&tokens)))
+            .merge(api::inbound::hooks(inbound, api.trusted_proxies()))
             .merge(health::router(Arc::clone(&health)));
         Ok(Self {
             db,
@@ -362,5 +369,13 @@ impl App {
 
 /// The kinds of jobs that a server does.
 fn handlers(db: &Db) -> Handlers {
-    Handlers::default().with(ReassignmentHandler::new(db.clone(), &crm::OWNED))
+    Handlers::default()
+        .with(ReassignmentHandler::new(db.clone(), &crm::OWNED))
+        .with(ProcessHandler::new(inbound_handlers()))
+        .with(ForgetHandler)
+}
+
+/// What is done with messages that other services send: a provider is a line here.
+fn inbound_handlers() -> InboundHandlers {
+    InboundHandlers::default()
 }

@@ -16,7 +16,7 @@ use dealgraph::{
 use uuid::Uuid;
 
 /// Kinds of ids; the place in the list is the kind's number.
-pub(super) const KINDS: [&str; 19] = [
+pub(super) const KINDS: [&str; 21] = [
     TenantId::PREFIX,
     UserId::PREFIX,
     TeamId::PREFIX,
@@ -36,6 +36,8 @@ pub(super) const KINDS: [&str; 19] = [
     AuditEntryId::PREFIX,
     "product",
     "job",
+    "inboundEndpoint",
+    "inboundMessage",
 ];
 
 /// What all ids of the world begin with.

@@ -32,11 +32,16 @@ pub(crate) const OF_ACCOUNTS: [&str; 21] = [
 ];
 
 /// Mutations of those who run a tenant. Each has tests of its own for what it costs others and whom it notifies.
-pub(crate) const OF_ADMINS: [&str; 22] = [
+pub(crate) const OF_ADMINS: [&str; 27] = [
     "apiKeyCreate",
     "apiKeyRevoke",
     "apiKeyRotate",
     "apiKeyUpdate",
+    "inboundEndpointCreate",
+    "inboundEndpointRotate",
+    "inboundEndpointUpdate",
+    "inboundMessageReplay",
+    "inboundMessagesReplay",
     "invitationResend",
     "invitationRevoke",
     "jobCancel",
@@ -185,6 +190,8 @@ pub(crate) fn kind_of_field(name: &str) -> &'static str {
         "owner" | "nextActionOwner" => return UserId::PREFIX,
         "successor" => return UserId::PREFIX,
         "parent" => return "team",
+        "endpoint" => return "inboundEndpoint",
+        "form" => return "leadForm",
         "reportsTo" => return "contact",
         // Another deal of the same stage.
         "after" | "before" => return "opportunity",

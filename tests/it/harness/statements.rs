@@ -8,7 +8,7 @@ use std::{
 use super::shardable::{Fault, faults};
 
 /// The tables whose rows belong to tenants. A coverage test holds this list against the catalogue.
-pub(crate) const TENANT_TABLES: [&str; 27] = [
+pub(crate) const TENANT_TABLES: [&str; 29] = [
     "activities",
     "activity_targets",
     "api_keys",
@@ -19,6 +19,8 @@ pub(crate) const TENANT_TABLES: [&str; 27] = [
     "contacts",
     "events",
     "idempotency_keys",
+    "inbound_endpoints",
+    "inbound_messages",
     "invitations",
     "job_queues",
     "job_schedules",

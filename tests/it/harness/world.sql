@@ -158,6 +158,18 @@ INSERT INTO api_keys (tenant_id, api_key_id, name, name_normalized, hint, secret
 SELECT pg_temp.id('tenant', 1), pg_temp.id('apiKey', 1), name, lower(name), 'dgk_none', '', 'VIEWER', pg_temp.at(0), pg_temp.author('api_keys')
 FROM (SELECT 'Key' || pg_temp.mark('api_keys')) m(name);
 
+INSERT INTO inbound_endpoints (tenant_id, inbound_endpoint_id, name, name_normalized, verification, handler, enabled, secret,
+                               created_at, created_by, updated_at, updated_by)
+SELECT pg_temp.id('tenant', 1), pg_temp.id('inboundEndpoint', 1), name, lower(name), 'STANDARD_WEBHOOKS', 'STORE_ONLY', true, '',
+       pg_temp.at(0), pg_temp.author('inbound_endpoints'), pg_temp.at(0), pg_temp.author('inbound_endpoints')
+FROM (SELECT 'Endpoint' || pg_temp.mark('inbound_endpoints')) m(name);
+
+INSERT INTO inbound_messages (tenant_id, inbound_message_id, inbound_endpoint_id, message_id, status, headers, body, size, received_at,
+                              processed_at)
+SELECT pg_temp.id('tenant', 1), pg_temp.id('inboundMessage', 1), pg_temp.id('inboundEndpoint', 1), text, 'PROCESSED', '{}',
+       convert_to(text, 'UTF8'), length(text), pg_temp.at(0), pg_temp.at(0)
+FROM (SELECT 'kept' || pg_temp.mark('inbound_messages')) m(text);
+
 -- The first link of the chain, put together here once more and apart from the product.
 INSERT INTO audit_log (tenant_id, seq, audit_id, occurred_at, actor, action, changes, request_id, hash)
 VALUES (pg_temp.id('tenant', 1), 1, pg_temp.id('auditEntry', 1), pg_temp.at(0), pg_temp.author('audit_log'), 'company.created', '{}',

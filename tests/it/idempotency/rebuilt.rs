@@ -21,9 +21,12 @@ const DIED: &str = "UPDATE idempotency_keys SET answer = NULL, claimed_until = n
                     WHERE answer IS NOT NULL";
 
 /// What hands something out once, or sends a mail: its answer can't be had a second time.
-const LOST: [&str; 4] = [
+const LOST: [&str; 7] = [
     "apiKeyCreate",
     "apiKeyRotate",
+    "inboundEndpointCreate",
+    "inboundEndpointRotate",
+    "inboundMessagesReplay",
     "invitationResend",
     "memberInvite",
 ];
@@ -33,6 +36,8 @@ fn of_admins() -> Vec<(&'static str, Value)> {
     let team = json!(global_id("team", A.uuid("team", 100)));
     let guest = json!(global_id("invitation", A.uuid("invitation", 1)));
     let job = json!(global_id("job", A.uuid("job", 1)));
+    let endpoint = json!(global_id("inboundEndpoint", A.uuid("inboundEndpoint", 1)));
+    let message = json!(global_id("inboundMessage", A.uuid("inboundMessage", 1)));
     let rep = json!(A.user(Who::OtherRep).to_string());
     let successor = json!(A.user(Who::Admin).to_string());
     vec![
@@ -58,6 +63,20 @@ fn of_admins() -> Vec<(&'static str, Value)> {
         ("tenantUpdate", json!({ "locale": "de-CH" })),
         ("jobCancel", json!({ "id": job })),
         ("jobRetry", json!({ "id": job })),
+        (
+            "inboundEndpointCreate",
+            json!({ "name": "Made", "verification": "STANDARD_WEBHOOKS", "handler": "STORE_ONLY" }),
+        ),
+        (
+            "inboundEndpointUpdate",
+            json!({ "id": endpoint, "name": "Made anew" }),
+        ),
+        ("inboundEndpointRotate", json!({ "id": endpoint })),
+        ("inboundMessageReplay", json!({ "id": message })),
+        (
+            "inboundMessagesReplay",
+            json!({ "endpointId": endpoint, "from": "2020-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z" }),
+        ),
     ]
 }
 

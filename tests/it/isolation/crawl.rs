@@ -83,6 +83,8 @@ fn shown_tables(schema: &Schema) -> BTreeSet<&'static str> {
         ("api_keys", "ApiKey"),
         ("audit_log", "AuditEntry"),
         ("jobs", "Job"),
+        ("inbound_endpoints", "InboundEndpoint"),
+        ("inbound_messages", "InboundMessage"),
     ];
     let listed: BTreeSet<_> = types
         .iter()
