@@ -7,6 +7,8 @@ CREATE TABLE inbound_endpoints (
     name_normalized     text COLLATE "C" NOT NULL,
     verification        text NOT NULL CHECK (verification IN ('STANDARD_WEBHOOKS', 'HMAC_SHA256', 'BASIC', 'TWILIO')),
     handler             text NOT NULL,
+    -- Where messages go that are handled as what is posted to a form.
+    lead_form_id        uuid,
     signature_header    text,
     signature_encoding  text CHECK (signature_encoding IN ('HEX', 'BASE64')),
     message_id_header   text,
@@ -54,4 +56,60 @@ CREATE TABLE inbound_messages (
     FOREIGN KEY (tenant_id, inbound_endpoint_id) REFERENCES inbound_endpoints
 );
 CREATE INDEX inbound_messages_received_idx ON inbound_messages (tenant_id, received_at, inbound_message_id);
-CREATE INDEX inbound_messages_endpoint_idx ON inbound_messages (tenant_id, inbound_endpoint_id, received_at);
+CREATE INDEX inbound_messages_endpoint_idx ON inbound_messages (tenant_id, inbound_endpoint_id, received_at, inbound_message_id);
+
+-- Forms on pages of the tenant, and programs of it, by which strangers become leads.
+CREATE TABLE lead_forms (
+    tenant_id           uuid NOT NULL REFERENCES tenants,
+    lead_form_id        uuid NOT NULL,
+    name                text NOT NULL,
+    name_normalized     text COLLATE "C" NOT NULL,
+    enabled             boolean NOT NULL,
+    allowed_origins     text[] NOT NULL,
+    -- Which posted field goes where.
+    mapping             jsonb NOT NULL,
+    source              text,
+    tags                text[] NOT NULL,
+    owner_id            uuid,
+    duplicates          text NOT NULL CHECK (duplicates IN ('UPDATE_OPEN', 'CREATE')),
+    consent_text        text,
+    consent_version     text,
+    consent_field       text,
+    honeypot            text,
+    thanks_url          text,
+    captcha_url         text,
+    captcha_field       text,
+    captcha_secret      bytea,
+    created_at          timestamptz NOT NULL,
+    created_by          text NOT NULL,
+    updated_at          timestamptz NOT NULL,
+    updated_by          text NOT NULL,
+    version             integer NOT NULL DEFAULT 1,
+    PRIMARY KEY (tenant_id, lead_form_id)
+);
+CREATE INDEX lead_forms_created_idx ON lead_forms (tenant_id, created_at, lead_form_id);
+CREATE INDEX lead_forms_name_idx ON lead_forms (tenant_id, name_normalized, lead_form_id);
+
+CREATE TABLE lead_form_submissions (
+    tenant_id           uuid NOT NULL REFERENCES tenants,
+    lead_form_submission_id uuid NOT NULL,
+    lead_form_id        uuid NOT NULL,
+    outcome             text NOT NULL CHECK (outcome IN ('CREATED', 'UPDATED', 'SPAM', 'REFUSED')),
+    reason_code         text,
+    reason_field        text,
+    -- No foreign key: what somebody agreed to is known when the lead is gone.
+    lead_id             uuid,
+    consent_text        text,
+    consent_version     text,
+    page_url            text,
+    -- Without its last part.
+    address             text,
+    -- What was posted beside the fields that are mapped.
+    extra               jsonb NOT NULL,
+    submitted_at        timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, lead_form_submission_id),
+    FOREIGN KEY (tenant_id, lead_form_id) REFERENCES lead_forms
+);
+CREATE INDEX lead_form_submissions_submitted_idx ON lead_form_submissions (tenant_id, submitted_at, lead_form_submission_id);
+CREATE INDEX lead_form_submissions_form_idx ON lead_form_submissions (tenant_id, lead_form_id, submitted_at, lead_form_submission_id);
+CREATE INDEX lead_form_submissions_lead_idx ON lead_form_submissions (tenant_id, lead_id, submitted_at, lead_form_submission_id);

@@ -6,12 +6,12 @@ CALL app.permit('inbound_endpoints', 'INSERT', permission => 'integrations:write
 CALL app.permit('inbound_endpoints', 'UPDATE', permission => 'integrations:write');
 CALL app.let_system_identify('inbound_endpoints', id => 'inbound_endpoint_id');
 GRANT INSERT (
-    tenant_id, inbound_endpoint_id, name, name_normalized, verification, handler, signature_header, signature_encoding,
-    message_id_header, username, origin, enabled, disabled_reason, rotated_at, former_ends_at, path_hash, secret,
+    tenant_id, inbound_endpoint_id, name, name_normalized, verification, handler, lead_form_id, signature_header,
+    signature_encoding, message_id_header, username, origin, enabled, disabled_reason, rotated_at, former_ends_at, path_hash, secret,
     former_secret, created_at, created_by, updated_at, updated_by, version
 ) ON inbound_endpoints TO dealgraph_app;
 GRANT UPDATE (
-    name, name_normalized, handler, signature_header, signature_encoding, message_id_header, username, origin, enabled,
+    name, name_normalized, handler, lead_form_id, signature_header, signature_encoding, message_id_header, username, origin, enabled,
     disabled_reason, rotated_at, former_ends_at, secret, former_secret, updated_at, updated_by, version
 ) ON inbound_endpoints TO dealgraph_app;
 

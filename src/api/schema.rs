@@ -18,7 +18,10 @@ use crate::{
         presence::{PresenceQuery, PresenceSubscription},
     },
     base::entities::entities,
-    crm,
+    crm::{
+        self,
+        lead_forms::{LeadFormMutation, LeadFormQuery},
+    },
     entity::OwnedKinds,
     graphql::{Balances, subscription::AnyRecord},
     organization::{
@@ -64,6 +67,7 @@ macro_rules! roots {
             RoleQuery,
             ApiKeyQuery,
             InboundQuery,
+            LeadFormQuery,
             $($layer::$domain::Query,)*
             AccountQuery,
             AuditQuery,
@@ -82,6 +86,7 @@ macro_rules! roots {
             RoleMutation,
             ApiKeyMutation,
             InboundMutation,
+            LeadFormMutation,
             $($layer::$domain::Mutation,)*
             AccountMutation,
             IdentityMutation,

@@ -44,6 +44,7 @@ mod identity;
 mod inbound;
 mod isolation;
 mod jobs;
+mod lead_forms;
 mod leads;
 mod live;
 mod masks;

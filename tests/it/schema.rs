@@ -102,6 +102,7 @@ fn what_the_sweeps_leave_to_other_tests_is_tested_there() {
         "accounts",
         "identities",
         "inbound",
+        "lead_forms",
         "jobs",
         "members",
         "access",

@@ -7,11 +7,12 @@ use super::{
         SignatureEncoding,
     },
     secret::{EndpointSecret, Place},
+    store,
 };
 use crate::{
     base::{
         error::{Error, Result},
-        ids::InboundEndpointId,
+        ids::{InboundEndpointId, LeadFormId},
     },
     db::{Tx, journal::EventKind},
     entity::{self, Stamps},
@@ -28,6 +29,7 @@ pub struct NewEndpoint {
     pub name: String,
     pub verification: InboundVerification,
     pub handler: InboundHandlerKind,
+    pub lead_form_id: Option<LeadFormId>,
     pub signature_header: Option<String>,
     pub signature_encoding: Option<SignatureEncoding>,
     pub message_id_header: Option<String>,
@@ -40,7 +42,8 @@ pub struct NewEndpoint {
 /// Makes an endpoint. Its secret, and its path where that is one, are returned once.
 ///
 /// # Errors
-/// What [`EndpointFields::check`] refuses, `INVALID_SECRET`, `QUOTA_EXCEEDED`; `FORBIDDEN` without `integrations:write`.
+/// What [`EndpointFields::check`] refuses, `INVALID_SECRET`, `QUOTA_EXCEEDED`; `NOT_FOUND` for a form; `FORBIDDEN` without
+/// `integrations:write`.
 pub async fn create(
     tx: &mut Tx,
     vault: &Vault,
@@ -53,6 +56,7 @@ pub async fn create(
         name: new.name,
         verification: new.verification,
         handler: new.handler,
+        lead_form_id: new.lead_form_id,
         signature_header: new.signature_header,
         signature_encoding: new.signature_encoding,
         message_id_header: new.message_id_header,
@@ -63,6 +67,7 @@ pub async fn create(
         rotated_at: None,
         former_ends_at: None,
     };
+    store::require_form(tx, fields.lead_form_id).await?;
     fields.check()?;
     let secret = EndpointSecret::new(fields.verification, new.secret)?;
     entity::require_fewer::<InboundEndpoint>(tx, MOST, "endpoints for webhooks").await?;
@@ -94,8 +99,9 @@ pub async fn update(
     endpoint: (InboundEndpointId, Option<i32>),
     change: impl FnOnce(&mut EndpointFields),
 ) -> Result<InboundEndpoint> {
-    entity::change::<InboundEndpoint>(tx, endpoint, EventKind::Updated, async |_, endpoint| {
+    entity::change::<InboundEndpoint>(tx, endpoint, EventKind::Updated, async |tx, endpoint| {
         change(&mut endpoint.fields);
+        store::require_form(tx, endpoint.fields.lead_form_id).await?;
         endpoint.fields.check()
     })
     .await

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     base::{
         error::Result,
-        ids::{InboundEndpointId, InboundMessageId, JobId, Typed as _},
+        ids::{InboundEndpointId, InboundMessageId, JobId, LeadFormId, Typed as _},
     },
     graphql::{Connection, ContextExt as _, ListArgs, Listing, RecordRights},
     organization::members::ChangeAuthor,
@@ -35,6 +35,11 @@ impl InboundEndpoint {
     #[graphql(flatten)]
     async fn fields(&self) -> &EndpointFields {
         &self.fields
+    }
+
+    /// LEAD_FORM: the form that messages go to.
+    async fn lead_form_id(&self) -> Option<LeadFormId> {
+        self.fields.lead_form_id
     }
 
     /// What follows the server's name in its address. Null where that is a secret, which was shown once.

@@ -8,7 +8,7 @@ use super::model::InboundHandlerKind;
 use crate::{
     base::{
         error::Result,
-        ids::{InboundEndpointId, InboundMessageId},
+        ids::{InboundEndpointId, InboundMessageId, LeadFormId},
     },
     db::Tx,
 };
@@ -28,6 +28,8 @@ pub struct Incoming {
     pub body: Vec<u8>,
     /// What is done with it.
     pub handler: InboundHandlerKind,
+    /// The form that it goes to, if it goes to one.
+    pub lead_form: Option<LeadFormId>,
 }
 
 /// What a message came to.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::{
     base::{
         error::{Error, Result},
-        ids::{InboundEndpointId, Typed as _},
+        ids::{InboundEndpointId, LeadFormId, Typed as _},
         text::{self, Text, normalize},
     },
     db::list::Record,
@@ -56,6 +56,9 @@ pub struct EndpointFields {
     pub verification: InboundVerification,
     /// What is done with messages.
     pub handler: InboundHandlerKind,
+    /// LEAD_FORM: the form that messages go to.
+    #[graphql(skip)]
+    pub lead_form_id: Option<LeadFormId>,
     /// HMAC_SHA256: the header that has the signature.
     pub signature_header: Option<String>,
     /// HMAC_SHA256: how the signature is written.
@@ -112,6 +115,8 @@ pub enum SignatureEncoding {
 pub enum InboundHandlerKind {
     /// Nothing: they are there to be read.
     StoreOnly,
+    /// They are taken as what is posted to a form for leads, without its captcha and its honeypot.
+    LeadForm,
 }
 
 enum_columns!(InboundVerification, SignatureEncoding, InboundHandlerKind);
@@ -131,6 +136,8 @@ impl EndpointFields {
         if self.enabled {
             self.disabled_reason = None;
         }
+        let leads = self.handler == InboundHandlerKind::LeadForm;
+        belongs(leads, self.lead_form_id.is_some(), "leadFormId")?;
         let is = |kind| self.verification == kind;
         let hmac = is(InboundVerification::HmacSha256);
         belongs(hmac, self.signature_header.is_some(), "signatureHeader")?;
@@ -161,7 +168,7 @@ impl EndpointFields {
 fn belongs(needed: bool, given: bool, field: &'static str) -> Result<()> {
     match (needed, given) {
         (true, false) => {
-            let message = "this kind of verification needs it";
+            let message = "this kind of endpoint needs it";
             Err(Error::invalid("BLANK", field, message))
         }
         (false, true) => Err(not_applicable(field)),
@@ -170,7 +177,7 @@ fn belongs(needed: bool, given: bool, field: &'static str) -> Result<()> {
 }
 
 fn not_applicable(field: &'static str) -> Error {
-    let message = "this kind of verification does not take it, leave it out";
+    let message = "this kind of endpoint does not take it, leave it out";
     Error::invalid("NOT_APPLICABLE", field, message)
 }
 
@@ -259,6 +266,7 @@ mod tests {
             name: "Shop".to_owned(),
             verification,
             handler: InboundHandlerKind::StoreOnly,
+            lead_form_id: None,
             signature_header: None,
             signature_encoding: None,
             message_id_header: None,

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     base::{
         error::Result,
-        ids::{InboundEndpointId, InboundMessageId, Typed as _},
+        ids::{InboundEndpointId, InboundMessageId, LeadFormId, Typed as _},
     },
     db::Tx,
     graphql::{
@@ -33,6 +33,8 @@ struct InboundEndpointCreateInput {
     verification: InboundVerification,
     /// What is done with messages.
     handler: InboundHandlerKind,
+    /// LEAD_FORM: the form that messages go to.
+    lead_form_id: Option<LeadFormId>,
     /// HMAC_SHA256: the header that has the signature.
     signature_header: Option<String>,
     /// HMAC_SHA256: how the signature is written.
@@ -58,6 +60,8 @@ struct InboundEndpointUpdateInput {
     name: Option<String>,
     /// What is done with messages that come from now on, or are handled again.
     handler: Option<InboundHandlerKind>,
+    /// The form that messages go to.
+    lead_form_id: MaybeUndefined<LeadFormId>,
     /// The header that has the signature.
     signature_header: MaybeUndefined<String>,
     /// How the signature is written.
@@ -200,6 +204,7 @@ impl InboundMutation {
                 name: input.name,
                 verification: input.verification,
                 handler: input.handler,
+                lead_form_id: input.lead_form_id,
                 signature_header: input.signature_header,
                 signature_encoding: input.signature_encoding,
                 message_id_header: input.message_id_header,
@@ -223,6 +228,7 @@ impl InboundMutation {
         let change = |fields: &mut EndpointFields| {
             patch_required(input.name, &mut fields.name);
             patch_required(input.handler, &mut fields.handler);
+            patch(input.lead_form_id, &mut fields.lead_form_id);
             patch(input.signature_header, &mut fields.signature_header);
             patch(input.signature_encoding, &mut fields.signature_encoding);
             patch(input.message_id_header, &mut fields.message_id_header);

@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{
     base::{
-        error::Result,
-        ids::{InboundEndpointId, InboundMessageId, JobId},
+        error::{Error, Result},
+        ids::{InboundEndpointId, InboundMessageId, JobId, LeadFormId},
         text::LONG_CHARS,
     },
     db::{ReadTx, Sql, Tx, list},
@@ -35,6 +35,25 @@ pub(super) struct NewMessage<'a> {
 pub(super) async fn standing(tx: &mut ReadTx) -> Result<Option<String>> {
     let sql = Sql::new("SELECT t.status FROM tenants t WHERE t.tenant_id = ").bind(tx.tenant());
     Ok(tx.column(sql).await?.pop())
+}
+
+/// Refuses a form that is not there.
+///
+/// # Errors
+/// `NOT_FOUND` on `leadFormId`.
+pub(super) async fn require_form(tx: &mut Tx, form: Option<LeadFormId>) -> Result<()> {
+    let Some(form) = form else { return Ok(()) };
+    let sql = Sql::new("SELECT 1 FROM lead_forms f WHERE f.tenant_id = ")
+        .bind(tx.tenant())
+        .push(" AND f.lead_form_id = ")
+        .bind(form);
+    match tx.column::<i32>(sql).await?.is_empty() {
+        false => Ok(()),
+        true => Err(Error::NotFound {
+            kind: "leadForm",
+            field: "leadFormId",
+        }),
+    }
 }
 
 /// Stores a message, unless it is there; tells whether it did. Who stores the same one meanwhile is waited for.
@@ -109,6 +128,7 @@ pub(super) async fn incoming(tx: &mut Tx, id: InboundMessageId) -> Result<Option
         content_type: stored.content_type,
         body: stored.body,
         handler: endpoint.fields.handler,
+        lead_form: endpoint.fields.lead_form_id,
     }))
 }
 

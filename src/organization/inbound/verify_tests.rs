@@ -18,6 +18,7 @@ fn endpoint(verification: InboundVerification) -> EndpointFields {
         name: "Shop".to_owned(),
         verification,
         handler: InboundHandlerKind::StoreOnly,
+        lead_form_id: None,
         signature_header: Some("x-signature".to_owned()),
         signature_encoding: Some(SignatureEncoding::Hex),
         message_id_header: Some("x-delivery".to_owned()),

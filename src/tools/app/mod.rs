@@ -21,7 +21,10 @@ use crate::{
         limits::Limits, live::Sources,
     },
     base::{clock::Clock, secret::Secret},
-    crm,
+    crm::{
+        self,
+        lead_forms::{Captcha, Capture, ForgetSubmissionsHandler, InboundLeads},
+    },
     db::{
         self, Db, Logins, PoolOptions, StartupError,
         journal::{Hints, Recorder, Recording},
@@ -31,7 +34,7 @@ use crate::{
     organization::{
         accounts::{self, Accounts},
         auth::{Access, KeyError, KeyRing, TokenError, TokenOptions, Tokens, keys},
-        inbound::{ForgetHandler, Inbound, InboundHandlers, ProcessHandler},
+        inbound::{ForgetHandler, Inbound, InboundHandlerKind, InboundHandlers, ProcessHandler},
         members::reassignment::ReassignmentHandler,
     },
     platform::{
@@ -232,7 +235,7 @@ impl App {
             tokens,
             limits,
             trace_parents,
-            outbound: _,
+            outbound,
             serving,
         } = parts;
         db::check(&db).await?;
@@ -301,10 +304,17 @@ impl App {
             Arc::clone(&accounts.vault),
             accounts.throttle.clone(),
         ));
+        let capture = Arc::new(Capture::new(
+            db.clone(),
+            Arc::clone(&accounts.vault),
+            accounts.throttle.clone(),
+            Captcha::new(outbound),
+        ));
         let health = Arc::new(Health::new(db.clone(), redis, Arc::clone(&hub)));
         let router = api::router(Arc::clone(&api))
             .merge(keys::router(Arc::clone(&tokens)))
             .merge(api::inbound::hooks(inbound, api.trusted_proxies()))
+            .merge(api::inbound::capture(capture, api.trusted_proxies()))
             .merge(health::router(Arc::clone(&health)));
         Ok(Self {
             db,
@@ -373,9 +383,10 @@ fn handlers(db: &Db) -> Handlers {
         .with(ReassignmentHandler::new(db.clone(), &crm::OWNED))
         .with(ProcessHandler::new(inbound_handlers()))
         .with(ForgetHandler)
+        .with(ForgetSubmissionsHandler)
 }
 
 /// What is done with messages that other services send: a provider is a line here.
 fn inbound_handlers() -> InboundHandlers {
-    InboundHandlers::default()
+    InboundHandlers::default().with(InboundHandlerKind::LeadForm, InboundLeads)
 }

@@ -286,8 +286,12 @@ impl World {
 
     /// Begins a request to a path of the server, by nobody in particular.
     pub(crate) fn to(&self, method: Method, path: &str) -> RequestBuilder {
-        let url = self.url.replace("/graphql", path);
-        self.http.request(method, url)
+        self.http.request(method, self.address_of(path))
+    }
+
+    /// Where a path of the server is.
+    pub(crate) fn address_of(&self, path: &str) -> String {
+        self.url.replace("/graphql", path)
     }
 
     /// Where the product's mails are.

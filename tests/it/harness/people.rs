@@ -16,7 +16,7 @@ use dealgraph::{
 use uuid::Uuid;
 
 /// Kinds of ids; the place in the list is the kind's number.
-pub(super) const KINDS: [&str; 21] = [
+pub(super) const KINDS: [&str; 23] = [
     TenantId::PREFIX,
     UserId::PREFIX,
     TeamId::PREFIX,
@@ -38,6 +38,8 @@ pub(super) const KINDS: [&str; 21] = [
     "job",
     "inboundEndpoint",
     "inboundMessage",
+    "leadForm",
+    "leadFormSubmission",
 ];
 
 /// What all ids of the world begin with.

@@ -32,7 +32,7 @@ pub(crate) const OF_ACCOUNTS: [&str; 21] = [
 ];
 
 /// Mutations of those who run a tenant. Each has tests of its own for what it costs others and whom it notifies.
-pub(crate) const OF_ADMINS: [&str; 27] = [
+pub(crate) const OF_ADMINS: [&str; 29] = [
     "apiKeyCreate",
     "apiKeyRevoke",
     "apiKeyRotate",
@@ -46,6 +46,8 @@ pub(crate) const OF_ADMINS: [&str; 27] = [
     "invitationRevoke",
     "jobCancel",
     "jobRetry",
+    "leadFormCreate",
+    "leadFormUpdate",
     "memberInvite",
     "membershipRemove",
     "membershipResume",

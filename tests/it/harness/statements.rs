@@ -8,7 +8,7 @@ use std::{
 use super::shardable::{Fault, faults};
 
 /// The tables whose rows belong to tenants. A coverage test holds this list against the catalogue.
-pub(crate) const TENANT_TABLES: [&str; 29] = [
+pub(crate) const TENANT_TABLES: [&str; 31] = [
     "activities",
     "activity_targets",
     "api_keys",
@@ -25,6 +25,8 @@ pub(crate) const TENANT_TABLES: [&str; 29] = [
     "job_queues",
     "job_schedules",
     "jobs",
+    "lead_form_submissions",
+    "lead_forms",
     "leads",
     "memberships",
     "opportunities",

@@ -170,6 +170,17 @@ SELECT pg_temp.id('tenant', 1), pg_temp.id('inboundMessage', 1), pg_temp.id('inb
        convert_to(text, 'UTF8'), length(text), pg_temp.at(0), pg_temp.at(0)
 FROM (SELECT 'kept' || pg_temp.mark('inbound_messages')) m(text);
 
+INSERT INTO lead_forms (tenant_id, lead_form_id, name, name_normalized, enabled, allowed_origins, mapping, tags, duplicates, created_at,
+                        created_by, updated_at, updated_by)
+SELECT pg_temp.id('tenant', 1), pg_temp.id('leadForm', 1), name, lower(name), true, '{}',
+       '[{"name": "name", "target": "FULL_NAME", "required": true, "max_length": null}]', '{}', 'CREATE', pg_temp.at(0),
+       pg_temp.author('lead_forms'), pg_temp.at(0), pg_temp.author('lead_forms')
+FROM (SELECT 'Form' || pg_temp.mark('lead_forms')) m(name);
+
+INSERT INTO lead_form_submissions (tenant_id, lead_form_submission_id, lead_form_id, outcome, reason_code, page_url, extra, submitted_at)
+SELECT pg_temp.id('tenant', 1), pg_temp.id('leadFormSubmission', 1), pg_temp.id('leadForm', 1), 'REFUSED', 'BLANK',
+       'https://page.example/' || pg_temp.mark('lead_form_submissions'), '{}', pg_temp.at(0);
+
 -- The first link of the chain, put together here once more and apart from the product.
 INSERT INTO audit_log (tenant_id, seq, audit_id, occurred_at, actor, action, changes, request_id, hash)
 VALUES (pg_temp.id('tenant', 1), 1, pg_temp.id('auditEntry', 1), pg_temp.at(0), pg_temp.author('audit_log'), 'company.created', '{}',

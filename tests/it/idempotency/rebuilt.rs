@@ -72,6 +72,14 @@ fn of_admins() -> Vec<(&'static str, Value)> {
             json!({ "id": endpoint, "name": "Made anew" }),
         ),
         ("inboundEndpointRotate", json!({ "id": endpoint })),
+        (
+            "leadFormCreate",
+            json!({ "name": "Made", "mapping": [{ "name": "name", "target": "FULL_NAME" }], "duplicates": "CREATE" }),
+        ),
+        (
+            "leadFormUpdate",
+            json!({ "id": global_id("leadForm", A.uuid("leadForm", 1)), "name": "Made anew" }),
+        ),
         ("inboundMessageReplay", json!({ "id": message })),
         (
             "inboundMessagesReplay",

@@ -10,7 +10,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, raw_sql};
 
-use self::sender::{Endpoint, Sent, hmac_sha1, hmac_sha256};
+pub(crate) use self::sender::{Endpoint, Sent};
+use self::sender::{hmac_sha1, hmac_sha256};
 use crate::{
     harness::{A, B, Side, Who, World, global_id, test},
     tenants::operate,
@@ -34,7 +35,11 @@ async fn messages(world: &World, who: (Side, Who), endpoint: &Value) -> Vec<Valu
 }
 
 /// Waits until the messages of an endpoint are as they should be.
-async fn until(world: &World, endpoint: &Value, fits: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+pub(crate) async fn until(
+    world: &World,
+    endpoint: &Value,
+    fits: impl Fn(&[Value]) -> bool,
+) -> Vec<Value> {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
         let messages = messages(world, (A, Who::Admin), endpoint).await;

@@ -16,32 +16,32 @@ use crate::harness::{Who, World};
 
 /// An endpoint of tenant A, as its sender knows it.
 #[derive(Debug, Clone)]
-pub(super) struct Endpoint {
-    pub(super) id: Value,
-    pub(super) path: String,
-    pub(super) secret: String,
+pub(crate) struct Endpoint {
+    pub(crate) id: Value,
+    pub(crate) path: String,
+    pub(crate) secret: String,
 }
 
 /// A message of Standard Webhooks.
 #[derive(Debug, Clone)]
-pub(super) struct Sent {
-    pub(super) id: String,
-    pub(super) timestamp: i64,
-    pub(super) body: String,
+pub(crate) struct Sent {
+    pub(crate) id: String,
+    pub(crate) timestamp: i64,
+    pub(crate) body: String,
 }
 
 /// What a sender learns.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Learned {
-    pub(super) status: u16,
-    pub(super) body: String,
-    pub(super) retry_after: Option<String>,
+pub(crate) struct Learned {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+    pub(crate) retry_after: Option<String>,
     /// The names of all headers.
-    pub(super) headers: Vec<String>,
+    pub(crate) headers: Vec<String>,
 }
 
 impl Sent {
-    pub(super) fn of(id: &str, body: &str) -> Self {
+    pub(crate) fn of(id: &str, body: &str) -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         let since = since.expect("it is later than 1970").as_secs();
         Self {
@@ -52,7 +52,7 @@ impl Sent {
     }
 
     /// The same, so many seconds later.
-    pub(super) fn at(&self, later: i64) -> Self {
+    pub(crate) fn at(&self, later: i64) -> Self {
         Self {
             timestamp: self.timestamp + later,
             ..self.clone()
@@ -61,11 +61,11 @@ impl Sent {
 }
 
 impl Endpoint {
-    pub(super) async fn standard(world: &World) -> Self {
+    pub(crate) async fn standard(world: &World) -> Self {
         Self::make(world, json!({ "verification": "STANDARD_WEBHOOKS" })).await
     }
 
-    pub(super) async fn make(world: &World, mut input: Value) -> Self {
+    pub(crate) async fn make(world: &World, mut input: Value) -> Self {
         input["name"] = json!("Shop");
         if input["handler"].is_null() {
             input["handler"] = json!("STORE_ONLY");
@@ -90,7 +90,7 @@ impl Endpoint {
     }
 
     /// Gives it another secret.
-    pub(super) async fn rotate(&self, world: &World, hours: i32) -> Self {
+    pub(crate) async fn rotate(&self, world: &World, hours: i32) -> Self {
         let document =
             "mutation($input: InboundEndpointRotateInput!) { inboundEndpointRotate(input: $input) {
             secret path userErrors { code } } }";
@@ -108,18 +108,18 @@ impl Endpoint {
     }
 
     /// Where the endpoint of the same id would be in another tenant.
-    pub(super) fn path_in(&self, tenant: TenantId) -> String {
+    pub(crate) fn path_in(&self, tenant: TenantId) -> String {
         let id: InboundEndpointId = self.id.as_str().expect("an id").parse().expect("an id");
         EndpointAddress::open(tenant, id).path()
     }
 
-    pub(super) fn signature(&self, sent: &Sent) -> String {
+    pub(crate) fn signature(&self, sent: &Sent) -> String {
         let key = SigningKey::parse(&self.secret).expect("a key");
         sign(&[key], &sent.id, sent.timestamp, sent.body.as_bytes())
     }
 
     /// The request of a message.
-    pub(super) fn request(
+    pub(crate) fn request(
         &self,
         to: RequestBuilder,
         sent: &Sent,
@@ -132,17 +132,17 @@ impl Endpoint {
             .body(sent.body.clone())
     }
 
-    pub(super) async fn send(&self, world: &World, sent: &Sent) -> Learned {
+    pub(crate) async fn send(&self, world: &World, sent: &Sent) -> Learned {
         self.send_signed(world, sent, &self.signature(sent)).await
     }
 
-    pub(super) async fn send_signed(&self, world: &World, sent: &Sent, signature: &str) -> Learned {
+    pub(crate) async fn send_signed(&self, world: &World, sent: &Sent, signature: &str) -> Learned {
         let to = world.to(Method::POST, &self.path);
         learn(self.request(to, sent, signature)).await
     }
 
     /// Sends a body that is no text.
-    pub(super) async fn send_bytes(&self, world: &World, id: &str, body: &[u8]) -> Learned {
+    pub(crate) async fn send_bytes(&self, world: &World, id: &str, body: &[u8]) -> Learned {
         let sent = Sent::of(id, "");
         let key = SigningKey::parse(&self.secret).expect("a key");
         let signature = sign(&[key], &sent.id, sent.timestamp, body);
@@ -166,14 +166,14 @@ async fn learn(request: RequestBuilder) -> Learned {
     }
 }
 
-pub(super) fn hmac_sha256(secret: &str, text: &str) -> String {
+pub(crate) fn hmac_sha256(secret: &str, text: &str) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     let tag = hmac::sign(&key, text.as_bytes());
     let digits = tag.as_ref().iter();
     digits.map(|byte| format!("{byte:02x}")).collect()
 }
 
-pub(super) fn hmac_sha1(secret: &str, text: &str) -> String {
+pub(crate) fn hmac_sha1(secret: &str, text: &str) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.as_bytes());
     STANDARD.encode(hmac::sign(&key, text.as_bytes()))
 }

@@ -85,6 +85,8 @@ fn shown_tables(schema: &Schema) -> BTreeSet<&'static str> {
         ("jobs", "Job"),
         ("inbound_endpoints", "InboundEndpoint"),
         ("inbound_messages", "InboundMessage"),
+        ("lead_forms", "LeadForm"),
+        ("lead_form_submissions", "LeadFormSubmission"),
     ];
     let listed: BTreeSet<_> = types
         .iter()
