@@ -11,8 +11,8 @@ GRANT UPDATE (
     second_factor_required, required_provider, trusted_documents_only, updated_at, version
 ) ON tenants TO dealgraph_app;
 GRANT UPDATE (
-    status, suspended_because, delete_after, quota_members, quota_teams, quota_roles, quota_api_keys, plan, updated_at,
-    version
+    status, suspended_because, delete_after, quota_members, quota_teams, quota_roles, quota_api_keys,
+    quota_webhook_endpoints, plan, updated_at, version
 ) ON tenants TO dealgraph_system;
 
 -- Teams: read with users:read, built with users:write.

@@ -25,9 +25,13 @@ GRANT INSERT (
 ) ON jobs TO dealgraph_app;
 -- In whose name it runs, and what it is, stands.
 GRANT UPDATE (
-    status, due_at, attempts, fence, progress_done, progress_total, progress_message, cancel_requested_at, result,
+    status, due_at, attempts, fence, again, progress_done, progress_total, progress_message, cancel_requested_at, result,
     error_code, error_message, started_at, ended_at
 ) ON jobs TO dealgraph_app;
+-- What is done all day long leaves nothing behind when it has gone well.
+CREATE POLICY jobs_vanish ON jobs AS RESTRICTIVE FOR DELETE TO dealgraph_app
+    USING (status = 'SUCCEEDED' AND app.tenant_for('admin') IS NOT NULL);
+GRANT DELETE ON jobs TO dealgraph_app;
 CREATE POLICY jobs_forget ON jobs FOR DELETE TO dealgraph_system USING (ended_at IS NOT NULL);
 CREATE POLICY jobs_old ON jobs FOR SELECT TO dealgraph_system USING (ended_at IS NOT NULL);
 GRANT SELECT (tenant_id, job_id, ended_at), DELETE ON jobs TO dealgraph_system;
@@ -43,3 +47,15 @@ GRANT INSERT (
     tenant_id, schedule_id, name, kind, arguments, cron, time_zone, missed, author, visible_to, created_at
 ) ON job_schedules TO dealgraph_app;
 GRANT UPDATE (kind, arguments, cron, time_zone, missed) ON job_schedules TO dealgraph_app;
+
+-- Consumers of the event log: what they are and how far they have come is the server's business, which acts for the tenant
+-- as an admin; who sets one up may read it and put it there.
+CALL app.secure_table('event_consumers');
+CREATE POLICY event_consumers_tenant ON event_consumers AS RESTRICTIVE TO dealgraph_app
+    USING (tenant_id = app.tenant_for('integrations:write')) WITH CHECK (tenant_id = app.tenant_for('integrations:write'));
+CREATE POLICY event_consumers_move ON event_consumers TO dealgraph_app USING (true) WITH CHECK (true);
+GRANT SELECT, DELETE ON event_consumers TO dealgraph_app;
+GRANT INSERT (tenant_id, kind, instance, seq), UPDATE (seq) ON event_consumers TO dealgraph_app;
+-- Of which tenants consumers are behind is asked for all of them at once.
+CREATE POLICY event_consumers_behind ON event_consumers FOR SELECT TO dealgraph_system USING (true);
+GRANT SELECT (tenant_id, seq) ON event_consumers TO dealgraph_system;

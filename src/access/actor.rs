@@ -65,6 +65,15 @@ pub enum Subject {
     Worker,
 }
 
+impl Subject {
+    /// Whoever a record's stamps name, if it is a person or a program.
+    #[must_use]
+    pub fn of(author: &str) -> Option<Self> {
+        let person = author.parse().map(|id| Self::Person(id, None));
+        person.or_else(|_| author.parse().map(Self::Key)).ok()
+    }
+}
+
 /// The lifecycle state of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {

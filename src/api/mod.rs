@@ -25,6 +25,7 @@ mod socket;
 mod spending;
 mod stages;
 mod staleness;
+mod webhooks;
 
 use std::{
     sync::{
@@ -63,6 +64,7 @@ use live::{ConnectionLimits, ConnectionPermit, Failure, Live, Runtime, Sources};
 pub use plans::{Plan, Plans, PlansError};
 pub use response_cache::CacheSettings;
 use response_cache::ResponseCache;
+pub use schema::Outward;
 use shape::SchemaShape;
 use stages::StageCounts;
 
@@ -118,6 +120,8 @@ pub struct ApiParts {
     pub trusted: Arc<Trusted>,
     /// The origins that may open sockets.
     pub origins: Origins,
+    /// How servers elsewhere are asked.
+    pub outward: Outward,
 }
 
 impl Api {
@@ -136,6 +140,7 @@ impl Api {
             registered,
             trusted,
             origins,
+            outward,
         } = parts;
         let Sources {
             hub,
@@ -153,6 +158,7 @@ impl Api {
             accounts,
             Arc::clone(&presences),
             Arc::clone(&spending),
+            outward,
         );
         let sdl = sdl();
         let shape = SchemaShape::from_sdl(&sdl).expect("the schema's own text is a schema");

@@ -10,7 +10,7 @@ use crate::{
     base::{
         entities::entities,
         error::{Error, Result},
-        ids::{self, JobId, Typed, UserId},
+        ids::{self, JobId, Typed, UserId, WebhookDeliveryId},
     },
     crm,
     db::{Columns as _, Part, Registered as _, list::Record},
@@ -21,6 +21,7 @@ use crate::{
         jobs::Job,
         members::{Member, User},
         tenants::{self, TenantSettings},
+        webhooks::deliveries::WebhookDelivery,
     },
 };
 
@@ -39,6 +40,8 @@ macro_rules! nodes {
             User(User),
             /// A job.
             Job(Arc<Job>),
+            /// Something that is sent to a server elsewhere.
+            WebhookDelivery(Arc<WebhookDelivery>),
         }
 
         /// What the records of each kind declare of their columns: the kind, the table, the columns.
@@ -66,6 +69,10 @@ macro_rules! nodes {
             match prefix {
                 $($( $prefix => Ok(load::<ids::$id, $layer::$domain::$record>(ctx, id).await?.map(Node::$record)), )*)*
                 JobId::PREFIX => Ok(load::<JobId, Job>(ctx, id).await?.map(Node::Job)),
+                WebhookDeliveryId::PREFIX => {
+                    let found = load::<WebhookDeliveryId, WebhookDelivery>(ctx, id).await?;
+                    Ok(found.map(Node::WebhookDelivery))
+                }
                 UserId::PREFIX => Ok(User::load(ctx, Some(read::<UserId>(id)?)).await?.map(Node::User)),
                 _ => Err(Error::invalid(
                     "INVALID_ID",

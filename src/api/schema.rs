@@ -34,8 +34,11 @@ use crate::{
         roles::{RoleMutation, RoleQuery},
         second_factor::{SecondFactorMutation, SecondFactorQuery},
         tenants::{TenantMutation, TenantQuery},
+        webhooks::{
+            RendererHandle, WebhookMutation, WebhookQuery, deliveries::WebhookDeliveryQuery,
+        },
     },
-    platform::redis::Presences,
+    platform::{outbound::Outbound, redis::Presences},
 };
 
 /// The executable schema.
@@ -74,6 +77,8 @@ macro_rules! roots {
             JobQuery,
             IdentityQuery,
             SecondFactorQuery,
+            WebhookQuery,
+            WebhookDeliveryQuery,
         );
 
         /// Everything that can be changed. Each field is one transaction; several fields run one after the other.
@@ -92,6 +97,7 @@ macro_rules! roots {
             IdentityMutation,
             JobMutation,
             SecondFactorMutation,
+            WebhookMutation,
         );
 
         /// Everything that can be watched, over a WebSocket or as server-sent events. A subscription has one top-level field.
@@ -104,14 +110,25 @@ macro_rules! roots {
 }
 entities!(roots);
 
+/// What the schema asks servers elsewhere by, and who renders what they are sent.
+#[derive(Clone)]
+pub struct Outward {
+    /// Asks servers that tenants name.
+    pub outbound: Outbound,
+    /// Renders what they are sent.
+    pub renderer: RendererHandle,
+}
+
 /// Builds the schema of a server.
 pub(super) fn build(
     limits: &Limits,
     accounts: Arc<Accounts>,
     presences: Arc<Presences>,
     spending: Arc<Spending>,
+    outward: Outward,
 ) -> Schema {
     let builder = builder(limits).data(accounts).data(presences);
+    let builder = builder.data(outward.outbound).data(outward.renderer);
     let balances: Arc<dyn Balances> = spending;
     let records: Arc<dyn AnyRecord> = Arc::new(Nodes);
     let owned: OwnedKinds = &crm::OWNED;

@@ -62,6 +62,10 @@ macro_rules! entities {
                 /// A message that another service sent.
                 InboundMessage InboundMessageId "inboundMessage" inbound_messages.inbound_message_id organization::inbound
                     ("integrations:write" "integrations:write") [] [];
+                /// A server elsewhere that is sent what happens.
+                WebhookEndpoint WebhookEndpointId "webhookEndpoint" webhook_endpoints.webhook_endpoint_id
+                    organization::webhooks ("integrations:write" "integrations:write")
+                    [webhook_endpoint_health webhook_attempts webhook_deliveries] [];
             }
         }
     };

@@ -169,6 +169,8 @@ typed_ids! {
     ContactMethodId = "contactMethod";
     /// A job.
     JobId = "job";
+    /// Something that is sent to a server elsewhere.
+    WebhookDeliveryId = "webhookDelivery";
     /// One entry of an opportunity's stage history.
     StageChangeId = "stageChange";
 }

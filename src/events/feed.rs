@@ -199,6 +199,11 @@ impl Feed {
         Ok(events)
     }
 
+    /// Takes in how far the log is, from whoever has read it.
+    pub fn hear(&self, seq: i64) {
+        self.hints.hear(self.tenant, seq);
+    }
+
     /// Waits until there is an event after a number, or the feed is over.
     pub async fn wait_past(&self, after: i64) {
         let mut hinted = self.hinted.clone();

@@ -2,6 +2,7 @@
 //! after.
 
 use async_graphql::Enum;
+use serde::{Deserialize, Serialize};
 
 use super::LoggedEvent;
 use crate::{
@@ -10,7 +11,8 @@ use crate::{
 };
 
 /// What happened to a record that is watched, as far as the watcher is concerned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[graphql(name = "ChangeKind")]
 pub enum Change {
     /// Nothing. All that happened until now has been told: sent once when the subscription is live, and from then on every

@@ -58,7 +58,7 @@ pub(crate) fn check(type_name: &str, value: &Value) -> std::result::Result<(), M
 }
 
 /// An integer beyond 32 bits, as a JSON number up to 2^53 - 1 either way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BigInt(pub i64);
 
 /// An integer beyond 32 bits, as a JSON number between -(2^53 - 1) and 2^53 - 1.
@@ -111,6 +111,12 @@ impl JsonValue {
     #[must_use]
     pub fn some(value: serde_json::Value) -> Option<Self> {
         (!value.is_null()).then_some(Self(value))
+    }
+
+    /// The value.
+    #[must_use]
+    pub fn into_inner(self) -> serde_json::Value {
+        self.0
     }
 }
 

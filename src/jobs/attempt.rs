@@ -6,20 +6,17 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::{
     Claim, Done, Failure, Run, Worker,
     ending::{Ending, Outcome},
+    seat::Seat,
 };
 use crate::{
     access::{Actor, Subject},
-    base::{
-        error::Result,
-        ids::{ApiKeyId, UserId},
-    },
+    base::error::Result,
     db::journal::Origin,
     platform::telemetry,
 };
@@ -56,10 +53,9 @@ impl Worker {
     pub(super) async fn attend(
         self: Arc<Self>,
         claim: Claim,
-        slot: OwnedSemaphorePermit,
+        seat: Arc<Seat>,
         stop: CancellationToken,
     ) {
-        let tenant = claim.tenant_id;
         let began = Instant::now();
         let known = self.handlers.get(&claim.kind);
         let kind = known.as_ref().map_or("unknown", |(kind, _)| *kind);
@@ -71,7 +67,10 @@ impl Worker {
             &claim.job_id.to_string(),
             claim.trace_parent.as_deref(),
         );
-        let end = self.attempt(&claim, &stop).instrument(span.clone()).await;
+        let end = self
+            .attempt(&claim, &seat, &stop)
+            .instrument(span.clone())
+            .await;
         metrics.note_end(kind, end.name(), began.elapsed());
         span.in_scope(|| match &end {
             End::Noted(Outcome::Failed(code, message)) => {
@@ -87,20 +86,10 @@ impl Worker {
             let frees = known.is_some_and(|(_, handler)| handler.policy().per_tenant.is_some());
             self.notes.add(Ending::of(&claim, outcome), frees);
         }
-        drop(slot);
-        let mut running = self.running();
-        if let Some(count) = running.get_mut(&tenant) {
-            *count -= 1;
-            if *count == 0 {
-                running.remove(&tenant);
-            }
-        }
-        drop(running);
-        self.ended.notify_one();
     }
 
     /// Tries a job.
-    async fn attempt(&self, claim: &Claim, stop: &CancellationToken) -> End {
+    async fn attempt(&self, claim: &Claim, seat: &Arc<Seat>, stop: &CancellationToken) -> End {
         let Some((kind, handler)) = self.handlers.get(&claim.kind) else {
             return End::Lost;
         };
@@ -131,6 +120,8 @@ impl Worker {
             actor,
             cancelled: CancellationToken::new(),
             frees: policy.per_tenant.is_some(),
+            is_kept: policy.is_kept,
+            seat: Arc::clone(seat),
             progress_at: tokio::sync::Mutex::default(),
         };
         let attempt = std::panic::AssertUnwindSafe(handler.run(claim.arguments.clone(), &run));
@@ -186,11 +177,7 @@ impl Worker {
     /// In whose name a job is done, with their rights now.
     async fn actor(&self, claim: &Claim, kind: &'static str) -> Result<Arc<Actor>, Failure> {
         let tenant = claim.tenant_id;
-        let subject = if let Ok(user) = claim.author.parse::<UserId>() {
-            Subject::Person(user, None)
-        } else if let Ok(key) = claim.author.parse::<ApiKeyId>() {
-            Subject::Key(key)
-        } else {
+        let Some(subject) = Subject::of(&claim.author) else {
             return Ok(Arc::new(Actor::worker(tenant, kind)));
         };
         match self.authority.actor(tenant, subject).await? {

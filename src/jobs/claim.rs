@@ -6,12 +6,16 @@ use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use super::{Handlers, schedules};
+use super::{
+    Handlers,
+    consumers::{self, Growth},
+    schedules,
+};
 use crate::{
     access::Actor,
     base::{
         error::Result,
-        ids::{JobId, TenantId, Typed as _},
+        ids::{JobId, TenantId},
     },
     db::{Db, Sql, SystemReason, Tx, journal::Origin},
 };
@@ -40,23 +44,39 @@ pub struct Claim {
     pub(super) is_left_out: bool,
 }
 
+/// A tenant that has something to do.
+#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+pub(super) struct DueTenant {
+    pub(super) tenant_id: TenantId,
+    /// Whether events have happened that a consumer of the log has not followed yet.
+    pub(super) is_behind: bool,
+}
+
 /// Tenants that have something to do, in the order of their ids, after the one that was served last.
 ///
 /// # Errors
 /// The database.
-pub(super) async fn due_tenants(db: &Db, after: Uuid, limit: i64) -> Result<Vec<TenantId>> {
+pub(super) async fn due_tenants(
+    db: &Db,
+    after: Uuid,
+    growth: &Growth,
+    limit: i64,
+) -> Result<Vec<DueTenant>> {
     let mut tx = db.system(SystemReason::Jobs).await?;
     // A tenant that may only be read has no job done: they wait until it is resumed.
     let sql = Sql::new(
-        "SELECT q.tenant_id FROM job_queues q JOIN tenant_seq s ON s.tenant_id = q.tenant_id \
-         WHERE q.due_at <= now() AND s.open AND q.tenant_id > ",
-    )
-    .bind(after)
-    .push(" ORDER BY q.tenant_id LIMIT ")
-    .bind(limit);
-    let tenants: Vec<Uuid> = tx.column(sql).await?;
+        "SELECT d.tenant_id, bool_or(d.is_behind) AS is_behind FROM (\
+         SELECT q.tenant_id, false AS is_behind FROM job_queues q WHERE q.due_at <= now()",
+    );
+    let sql = growth.or_behind(sql);
+    let sql = sql
+        .push(") d JOIN tenant_seq s ON s.tenant_id = d.tenant_id WHERE s.open AND d.tenant_id > ")
+        .bind(after)
+        .push(" GROUP BY d.tenant_id ORDER BY d.tenant_id LIMIT ")
+        .bind(limit);
+    let tenants = tx.all(sql).await?;
     tx.commit().await?;
-    Ok(tenants.into_iter().map(TenantId::from_uuid).collect())
+    Ok(tenants)
 }
 
 /// In whose name the queue of a tenant is kept.
@@ -81,20 +101,23 @@ impl Claimer<'_> {
     ///
     /// # Errors
     /// The database.
-    pub(super) async fn claim(&self, tenant: TenantId, most: usize) -> Result<Vec<Claim>> {
-        let (worker, origin) = by(tenant);
-        let claimed = self
-            .db
-            .write(&worker, &origin, async |tx| self.claim_in(tx, most).await);
+    pub(super) async fn claim(&self, due: DueTenant, most: usize) -> Result<Vec<Claim>> {
+        let (worker, origin) = by(due.tenant_id);
+        let claimed = self.db.write(&worker, &origin, async |tx| {
+            self.claim_in(tx, due.is_behind, most).await
+        });
         claimed.await
     }
 
-    async fn claim_in(&self, tx: &mut Tx, most: usize) -> Result<Vec<Claim>> {
+    async fn claim_in(&self, tx: &mut Tx, is_behind: bool, most: usize) -> Result<Vec<Claim>> {
         let tenant = tx.tenant();
         let lock = Sql::new("SELECT 1 FROM job_queues WHERE tenant_id = ").bind(tenant);
         let queues: Vec<i32> = tx.column(lock.push(" FOR NO KEY UPDATE")).await?;
         if queues.is_empty() {
             return Ok(Vec::new());
+        }
+        if is_behind {
+            consumers::enqueue_those_behind(tx, self.handlers.kinds()).await?;
         }
         let mut room = self.room(tx).await?;
         let full = room.iter().filter(|(_, room)| **room == 0);

@@ -29,6 +29,8 @@ pub(super) struct Ending {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Outcome {
     Succeeded(Json),
+    /// It went well, and nobody is shown that it did.
+    Forgotten,
     /// To be tried again after so long.
     Retried(Duration, &'static str, String),
     /// To go on after so long; the attempt does not count.
@@ -46,6 +48,7 @@ impl Outcome {
         chance: f64,
     ) -> Option<Self> {
         let failure = match attempt {
+            Ok(Done::With(_)) if !policy.is_kept => return Some(Self::Forgotten),
             Ok(Done::With(result)) => return Some(Self::Succeeded(result)),
             Ok(Done::Finished) => return None,
             Ok(Done::Again(pause)) => return Some(Self::Postponed(pause)),
@@ -63,7 +66,7 @@ impl Outcome {
     /// For metrics and log lines.
     pub(super) fn name(&self) -> &'static str {
         match self {
-            Self::Succeeded(_) => "succeeded",
+            Self::Succeeded(_) | Self::Forgotten => "succeeded",
             Self::Retried(..) => "retried",
             Self::Postponed(_) => "postponed",
             Self::Failed(..) => "failed",
@@ -73,7 +76,7 @@ impl Outcome {
 
     fn status(&self) -> &'static str {
         match self {
-            Self::Succeeded(_) => "SUCCEEDED",
+            Self::Succeeded(_) | Self::Forgotten => "SUCCEEDED",
             Self::Retried(..) | Self::Postponed(_) => "QUEUED",
             Self::Failed(..) => "FAILED",
             Self::Cancelled => "CANCELLED",
@@ -133,7 +136,8 @@ pub(super) async fn note(
     noted.await
 }
 
-/// The same in a unit of work. Those of jobs that are another worker's by now are nobody's; tells how many it noted.
+/// The same in a unit of work. Those of jobs that are another worker's by now are nobody's; tells how many it noted. A job
+/// that went well and was put into the queue once more meanwhile goes back there.
 ///
 /// # Errors
 /// The database.
@@ -145,12 +149,24 @@ pub(super) async fn note_in(tx: &mut Tx, endings: &[Ending], frees: bool) -> Res
     let fences: Vec<_> = endings.iter().map(|ending| ending.fence).collect();
     let pause_s = |outcome: &Outcome| outcome.pause().map(|pause| pause.as_secs_f64());
     let refund = |outcome: &Outcome| i32::from(matches!(outcome, Outcome::Postponed(_)));
+    // Those that went well so far, and can be done once more at once.
+    let goes_on = |outcome: &Outcome| {
+        matches!(
+            outcome,
+            Outcome::Succeeded(_) | Outcome::Forgotten | Outcome::Postponed(_)
+        )
+    };
+    let forgotten = |outcome: &Outcome| matches!(outcome, Outcome::Forgotten);
     let sql = Sql::new(
         "UPDATE jobs j SET \
-         status = CASE WHEN e.pause_s IS NOT NULL AND j.cancel_requested_at IS NOT NULL THEN 'CANCELLED' ELSE e.status END, \
-         due_at = CASE WHEN j.cancel_requested_at IS NULL THEN now() + make_interval(secs => e.pause_s) END, \
-         ended_at = CASE WHEN e.pause_s IS NULL OR j.cancel_requested_at IS NOT NULL THEN now() END, \
-         attempts = j.attempts - e.refund, result = e.result, error_code = e.error_code, error_message = e.error_message \
+         status = CASE WHEN e.pause_s IS NOT NULL AND j.cancel_requested_at IS NOT NULL THEN 'CANCELLED' \
+         WHEN e.goes_on AND j.again AND j.cancel_requested_at IS NULL THEN 'QUEUED' ELSE e.status END, \
+         due_at = CASE WHEN j.cancel_requested_at IS NOT NULL THEN NULL WHEN e.goes_on AND j.again THEN now() \
+         ELSE now() + make_interval(secs => e.pause_s) END, \
+         ended_at = CASE WHEN j.cancel_requested_at IS NULL AND (e.pause_s IS NOT NULL OR e.goes_on AND j.again) THEN NULL \
+         ELSE now() END, \
+         attempts = CASE WHEN e.goes_on AND j.again THEN 0 ELSE j.attempts - e.refund END, again = false, \
+         result = e.result, error_code = e.error_code, error_message = e.error_message \
          FROM unnest(",
     )
     .bind(jobs)
@@ -163,25 +179,37 @@ pub(super) async fn note_in(tx: &mut Tx, endings: &[Ending], frees: bool) -> Res
     .push("::float8[], ")
     .bind(each(endings, refund))
     .push("::integer[], ")
+    .bind(each(endings, goes_on))
+    .push("::boolean[], ")
     .bind(each(endings, Outcome::result))
     .push("::jsonb[], ")
     .bind(each(endings, |outcome| outcome.error().0.map(str::to_owned)))
     .push("::text[], ")
     .bind(each(endings, |outcome| outcome.error().1))
     .push(
-        "::text[]) AS e(job_id, fence, status, pause_s, refund, result, error_code, error_message) \
+        "::text[]) AS e(job_id, fence, status, pause_s, refund, goes_on, result, error_code, error_message) \
          WHERE j.tenant_id = ",
     )
     .bind(tx.tenant())
-    .push(" AND j.job_id = e.job_id AND j.fence = e.fence AND j.status = 'RUNNING'");
-    let noted = tx.execute(sql).await?;
+    .push(
+        " AND j.job_id = e.job_id AND j.fence = e.fence AND j.status = 'RUNNING' \
+         RETURNING coalesce(j.due_at <= now(), false)",
+    );
+    let noted: Vec<bool> = tx.column(sql).await?;
+    if each(endings, forgotten).contains(&true) {
+        let of = |ending: &&Ending| forgotten(&ending.outcome);
+        let jobs: Vec<_> = endings.iter().filter(of).map(|ending| ending.job).collect();
+        let sql = Sql::new("DELETE FROM jobs WHERE status = 'SUCCEEDED' AND tenant_id = ");
+        let sql = sql.bind(tx.tenant()).push(" AND job_id").one_of(&jobs);
+        tx.execute(sql).await?;
+    }
     let pauses = endings.iter().filter_map(|ending| ending.outcome.pause());
-    let pause = match frees {
+    let pause = match frees || noted.contains(&true) {
         true => Some(Duration::ZERO),
         false => pauses.min(),
     };
     if let Some(pause) = pause {
         tx.has_enqueued(None, pause);
     }
-    Ok(noted as usize)
+    Ok(noted.len())
 }

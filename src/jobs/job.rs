@@ -15,7 +15,8 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     const POLICY: Policy = Policy::USUAL;
 
     /// What another job of the kind must not have in common with this one while neither has ended; nothing if there may be
-    /// any number of them.
+    /// any number of them. One that is to be put into the queue beside one that waits makes that one due sooner; beside one
+    /// that runs, and may have looked already, it makes that one run once more.
     fn unique_key(&self) -> Option<String> {
         None
     }
@@ -34,6 +35,8 @@ pub struct Policy {
     pub time_limit: Duration,
     /// How many of a tenant run at a time, on all servers together.
     pub per_tenant: Option<u32>,
+    /// Whether people are shown that it was done. What is done all day long leaves nothing behind but its failures.
+    pub is_kept: bool,
 }
 
 impl Policy {
@@ -44,6 +47,7 @@ impl Policy {
         longest_pause: Duration::from_secs(60 * 60),
         time_limit: Duration::from_secs(5 * 60),
         per_tenant: None,
+        is_kept: true,
     };
 
     /// How long to wait after so many failed attempts; `chance` is from 0 to 1, so that what failed together is not tried

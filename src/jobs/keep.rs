@@ -14,11 +14,16 @@ use crate::{
 const KEPT: TimeDelta = TimeDelta::days(14);
 /// How often those that ended earlier are forgotten.
 const FORGOTTEN_EVERY: Duration = Duration::from_secs(10 * 60);
-/// How many at once.
-const AT_ONCE: i64 = 5_000;
+/// How many of what is past its time are forgotten at once.
+pub const FORGOTTEN_AT_ONCE: i64 = 5_000;
 
-/// Forgets old jobs now and then, until stopped.
-pub async fn run(db: Db, stop: CancellationToken) {
+/// Forgets now and then what is past its time, until stopped: `forget` forgets some of it and tells how many.
+pub async fn run(
+    db: Db,
+    stop: CancellationToken,
+    what: &'static str,
+    forget: impl AsyncFn(&Db) -> Result<u64>,
+) {
     let mut pause = FORGOTTEN_EVERY;
     while stop
         .run_until_cancelled(tokio::time::sleep(pause))
@@ -27,10 +32,10 @@ pub async fn run(db: Db, stop: CancellationToken) {
     {
         pause = match forget(&db).await {
             // There are more of them.
-            Ok(forgotten) if forgotten >= AT_ONCE as u64 => Duration::from_secs(1),
+            Ok(forgotten) if forgotten >= FORGOTTEN_AT_ONCE as u64 => Duration::from_secs(1),
             Ok(_) => FORGOTTEN_EVERY,
             Err(error) => {
-                tracing::warn!(%error, "old jobs were not forgotten");
+                tracing::warn!(%error, what, "what is past its time was not forgotten");
                 FORGOTTEN_EVERY
             }
         };
@@ -48,7 +53,7 @@ pub async fn forget(db: &Db) -> Result<u64> {
     )
     .bind(tx.now() - KEPT)
     .push(" ORDER BY o.ended_at LIMIT ")
-    .bind(AT_ONCE)
+    .bind(FORGOTTEN_AT_ONCE)
     .push(") old WHERE j.tenant_id = old.tenant_id AND j.job_id = old.job_id");
     let forgotten = tx.execute(sql).await?;
     tx.commit().await?;

@@ -26,6 +26,7 @@
 
 mod attempt;
 mod claim;
+pub mod consumers;
 mod ending;
 mod handler;
 mod job;
@@ -34,13 +35,14 @@ mod notes;
 mod queue;
 mod run;
 pub mod schedules;
+mod seat;
 mod timetable;
 mod worker;
 
 pub use claim::Claim;
 pub use handler::{Done, Failure, Handler, Handlers};
 pub use job::{Job, Policy};
-pub use keep::{forget, run as keep};
+pub use keep::{FORGOTTEN_AT_ONCE, forget, run as keep};
 pub use queue::{Enqueued, When, cancel, enqueue, enqueue_as_system, retry};
 pub use run::Run;
 pub use worker::{Authority, Worker, WorkerSettings};

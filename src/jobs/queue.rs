@@ -32,7 +32,7 @@ pub enum When {
 pub enum Enqueued {
     /// It is there.
     New(JobId),
-    /// One with the same unique key is, and has not ended.
+    /// One with the same unique key is, and has not ended: it runs sooner, or once more.
     Known,
 }
 
@@ -128,15 +128,18 @@ pub(super) async fn insert(tx: &mut Tx, new: NewJob<'_>) -> Result<bool> {
     .bind(at)
     .push(", now()) + make_interval(secs => ")
     .bind(pause.as_secs_f64())
-    .push(
-        ")) ON CONFLICT (tenant_id, kind, unique_key) WHERE due_at IS NOT NULL AND unique_key IS NOT NULL DO NOTHING",
-    );
-    let is_new = tx.execute(sql).await? == 1;
-    if is_new {
-        tx.has_enqueued(at, pause);
-    }
-    Ok(is_new)
+    .push("))")
+    .push(SOONER)
+    .push(" RETURNING xmax = 0");
+    let inserted: Vec<bool> = tx.column(sql).await?;
+    tx.has_enqueued(at, pause);
+    Ok(inserted == [true])
 }
+
+/// What becomes of a job with the unique key of one that is to be put into the queue. One that failed keeps its pause.
+pub(super) const SOONER: &str = " ON CONFLICT (tenant_id, kind, unique_key) WHERE due_at IS NOT NULL AND unique_key IS NOT NULL \
+    DO UPDATE SET again = jobs.status = 'RUNNING', due_at = CASE \
+    WHEN jobs.status = 'QUEUED' AND jobs.attempts = 0 THEN least(jobs.due_at, excluded.due_at) ELSE jobs.due_at END";
 
 /// Has a job that has not ended be ended: at once if it waits, and else as soon as its worker looks.
 ///

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Claim, Done, Failure,
     ending::{self, Ending, Outcome},
+    seat::Seat,
 };
 use crate::{
     access::Actor,
@@ -36,6 +37,9 @@ pub struct Run {
     pub(super) cancelled: CancellationToken,
     /// Whether other jobs may wait for this one to end.
     pub(super) frees: bool,
+    /// Whether people are shown that it was done.
+    pub(super) is_kept: bool,
+    pub(super) seat: Arc<Seat>,
     pub(super) progress_at: Mutex<Option<Instant>>,
 }
 
@@ -76,6 +80,18 @@ impl Run {
         &self.cancelled
     }
 
+    /// The database, for what is read in somebody else's name.
+    #[must_use]
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// Waits for a server elsewhere. Meanwhile another job is done in this one's place, so that those who answer slowly are
+    /// in nobody's way; it is still this worker's, and its time goes on.
+    pub async fn outside<T>(&self, wait: impl Future<Output = T>) -> T {
+        self.seat.left_for(wait).await
+    }
+
     /// Reads as the actor, one state of the world.
     #[must_use]
     pub fn read_session(&self) -> ReadSession {
@@ -108,7 +124,11 @@ impl Run {
     ) -> Result<Done, Failure> {
         let finished = self.db.write(&self.actor, &self.origin, async |tx| {
             let result = work(tx).await?;
-            let ending = Ending::of(&self.claim, Outcome::Succeeded(result));
+            let outcome = match self.is_kept {
+                true => Outcome::Succeeded(result),
+                false => Outcome::Forgotten,
+            };
+            let ending = Ending::of(&self.claim, outcome);
             match ending::note_in(tx, &[ending], self.frees).await? {
                 1 => Ok(()),
                 _ => Err(Error::TakenOver),

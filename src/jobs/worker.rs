@@ -14,7 +14,9 @@ use uuid::Uuid;
 use super::{
     Handlers,
     claim::{Claimer, due_tenants},
+    consumers::Growth,
     notes::Notes,
+    seat::Seat,
 };
 use crate::{
     access::{Actor, Subject},
@@ -29,8 +31,14 @@ use crate::{
 const AT_ONCE: usize = 16;
 /// Tenants that are looked for at once.
 const TENANTS: i64 = 200;
+/// Jobs that wait for servers elsewhere at a time, beside those that run.
+const OUTSIDE: usize = 1_000;
 /// How long a tenant is left alone that had nothing for this server after all.
 const REST: Duration = Duration::from_secs(1);
+/// How often it is asked of all tenants whether a consumer of their event log is behind, whatever hints say.
+const ALL_CONSUMERS: Duration = Duration::from_secs(5);
+/// How long growth of event logs is gathered.
+const GATHERED_FOR: Duration = Duration::from_millis(10);
 /// The shortest time between two looks.
 const BREATH: Duration = Duration::from_millis(2);
 
@@ -74,7 +82,9 @@ pub struct Worker {
     pub(super) handlers: Handlers,
     pub(super) authority: Arc<dyn Authority>,
     pub(super) settings: WorkerSettings,
-    slots: Arc<Semaphore>,
+    pub(super) slots: Arc<Semaphore>,
+    /// How many may wait for servers elsewhere.
+    pub(super) outside: Semaphore,
     /// How many of each tenant run here.
     running: Mutex<HashMap<TenantId, usize>>,
     pub(super) ended: Notify,
@@ -97,6 +107,7 @@ impl Worker {
             handlers,
             authority,
             slots: Arc::new(Semaphore::new(settings.slots)),
+            outside: Semaphore::new(OUTSIDE),
             settings,
             running: Mutex::default(),
             ended: Notify::new(),
@@ -141,6 +152,7 @@ impl Worker {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = self.db.hints().enqueued(), if is_well => {}
+                () = self.db.hints().grew(), if is_well => tokio::time::sleep(GATHERED_FOR).await,
                 () = self.ended.notified(), if is_well && round.was_full => {}
                 () = tokio::time::sleep(self.settings.poll) => {}
             }
@@ -154,9 +166,10 @@ impl Worker {
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) -> Result<bool> {
-        let mut tenants = due_tenants(&self.db, round.after, TENANTS).await?;
+        let growth = self.growth(round);
+        let mut tenants = due_tenants(&self.db, round.after, &growth, TENANTS).await?;
         if tenants.is_empty() && round.after != Uuid::nil() {
-            tenants = due_tenants(&self.db, Uuid::nil(), TENANTS).await?;
+            tenants = due_tenants(&self.db, Uuid::nil(), &growth, TENANTS).await?;
         }
         let now = Instant::now();
         round.resting.retain(|_, until| *until > now);
@@ -169,12 +182,13 @@ impl Worker {
             lease: self.settings.lease,
         };
         let mut took = false;
-        for tenant in &tenants {
+        for due in tenants {
+            let tenant = due.tenant_id;
             round.after = tenant.uuid();
-            if round.resting.contains_key(tenant) {
+            if round.resting.contains_key(&tenant) && !due.is_behind {
                 continue;
             }
-            let busy = self.running().get(tenant).copied().unwrap_or(0);
+            let busy = self.running().get(&tenant).copied().unwrap_or(0);
             let most = share.saturating_sub(busy).min(AT_ONCE);
             if most == 0 {
                 round.was_full = true;
@@ -191,7 +205,7 @@ impl Worker {
                 slots.push(slot);
             }
             // A tenant whose requests take all there is for it has its jobs done later.
-            let claims = match claimer.claim(*tenant, slots.len()).await {
+            let claims = match claimer.claim(due, slots.len()).await {
                 Ok(claims) => claims,
                 Err(error) => {
                     tracing::debug!(%error, tenant.id = %tenant, "no jobs were taken");
@@ -199,16 +213,29 @@ impl Worker {
                 }
             };
             if claims.is_empty() {
-                round.resting.insert(*tenant, Instant::now() + REST);
+                round.resting.insert(tenant, Instant::now() + REST);
             }
             for (claim, slot) in claims.into_iter().zip(slots) {
                 took = true;
-                *self.running().entry(*tenant).or_default() += 1;
+                let seat = Seat::take(self, tenant, slot);
                 let (worker, stop) = (Arc::clone(self), stop.clone());
-                tasks.spawn(async move { worker.attend(claim, slot, stop).await });
+                tasks.spawn(async move { worker.attend(claim, seat, stop).await });
             }
         }
         Ok(took)
+    }
+
+    /// Whose consumers are looked at this time.
+    fn growth(&self, round: &mut Round) -> Growth {
+        let grown = self.db.hints().take_grown();
+        let is_recent = |at: Instant| at.elapsed() < ALL_CONSUMERS;
+        match round.all_looked_at.is_some_and(is_recent) {
+            true => Growth::Of(grown),
+            false => {
+                round.all_looked_at = Some(Instant::now());
+                Growth::Anywhere
+            }
+        }
     }
 
     pub(super) fn running(&self) -> MutexGuard<'_, HashMap<TenantId, usize>> {
@@ -225,4 +252,6 @@ struct Round {
     resting: HashMap<TenantId, Instant>,
     /// Whether a tenant was passed by because it has its share.
     was_full: bool,
+    /// When all consumers were looked at last.
+    all_looked_at: Option<Instant>,
 }

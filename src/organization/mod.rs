@@ -11,6 +11,7 @@ pub mod members;
 pub mod roles;
 pub mod second_factor;
 pub mod tenants;
+pub mod webhooks;
 
 use crate::base::entities::entities;
 

@@ -421,5 +421,8 @@ pub(crate) async fn completed(client: &Client<'_>, name: &str, mut input: Value)
             .await;
         input["expectedVersion"] = data["opportunity"]["version"].clone();
     }
+    if name == "webhookEndpointReplay" {
+        input["after"] = client.query("{ eventCursor }").await["eventCursor"].clone();
+    }
     input
 }

@@ -102,10 +102,11 @@ fn what_the_sweeps_leave_to_other_tests_is_tested_there() {
         "accounts",
         "identities",
         "inbound",
-        "lead_forms",
         "jobs",
+        "lead_forms",
         "members",
         "access",
+        "webhooks",
         ".",
     ] {
         let files = std::fs::read_dir(folder.join(part)).expect("the folder is there");

@@ -14,7 +14,7 @@ use crate::harness::{A, Schema, Who, World, global_id, test};
 use crate::masks::{AMOUNT, EMAIL, PHONE, arrange, own_and_mask};
 
 /// Tables whose rows are no records of the schema, with who is shown what of them.
-const OTHER_TABLES: [(&str, &str); 23] = [
+const OTHER_TABLES: [(&str, &str); 27] = [
     ("_sqlx_migrations", "the server's own"),
     ("access_changes", "the server's own"),
     (
@@ -33,6 +33,10 @@ const OTHER_TABLES: [(&str, &str); 23] = [
     (
         "business_figures",
         "numbers of all tenants together, for the operator",
+    ),
+    (
+        "event_consumers",
+        "how far what follows the log has come; nothing of it is shown",
     ),
     ("events", "shown by what the record declares"),
     ("job_queues", "when the tenant's jobs are to be looked at"),
@@ -59,13 +63,22 @@ const OTHER_TABLES: [(&str, &str); 23] = [
     ("signing_keys", "sealed; nothing of them is shown"),
     ("tenant_seq", "the server's own"),
     (
+        "webhook_attempts",
+        "what receivers answer, shown to who connects them",
+    ),
+    (
+        "webhook_deliveries",
+        "worked out with the masks of who answers for the endpoint, and shown to who connects other systems",
+    ),
+    ("webhook_endpoint_health", "how endpoints answer"),
+    (
         "users",
         "a person's own; what members see of them is copied into their membership",
     ),
 ];
 
 /// Columns of tables with records that no record has.
-const OTHER_COLUMNS: [(&str, &str, Sensitivity); 13] = [
+const OTHER_COLUMNS: [(&str, &str, Sensitivity); 14] = [
     ("*", "tenant_id", Sensitivity::Plain),
     ("tenants", "created_at", Sensitivity::Plain),
     ("tenants", "delete_after", Sensitivity::Plain),
@@ -74,6 +87,7 @@ const OTHER_COLUMNS: [(&str, &str, Sensitivity); 13] = [
     ("tenants", "quota_members", Sensitivity::Plain),
     ("tenants", "quota_roles", Sensitivity::Plain),
     ("tenants", "quota_teams", Sensitivity::Plain),
+    ("tenants", "quota_webhook_endpoints", Sensitivity::Plain),
     ("tenants", "slug", Sensitivity::Plain),
     ("tenants", "status", Sensitivity::Plain),
     ("tenants", "suspended_because", Sensitivity::Plain),

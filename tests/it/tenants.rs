@@ -353,6 +353,7 @@ fn the_operator_makes_a_tenant_whose_first_admin_comes_by_the_printed_link() {
             teams: Some(0),
             roles: None,
             api_keys: None,
+            webhook_endpoints: None,
         };
         operate(world, quota).await.expect("the tenant is there");
         let bill = world.stranger(

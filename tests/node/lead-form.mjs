@@ -69,6 +69,7 @@ async function inChromium(program) {
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
     "--remote-debugging-port=0", `--user-data-dir=${profile}`, "about:blank",
   ]);
+  let tools;
   try {
     const address = await new Promise((resolve, reject) => {
       let text = "";
@@ -79,7 +80,7 @@ async function inChromium(program) {
         if (found) resolve(found[1]);
       });
     });
-    const tools = await connect(address);
+    tools = await connect(address);
     const outcome = {};
     for (const [name, { at, fields }] of Object.entries(TRIES)) {
       outcome[name] = await tools.page(`${origin(at)}/form?try=${name}`, async (page) => {
@@ -99,10 +100,15 @@ async function inChromium(program) {
     return outcome;
   } finally {
     browser.removeAllListeners("exit");
-    const ended = new Promise((resolve) => browser.on("exit", resolve));
-    browser.kill("SIGKILL");
+    const ended = new Promise((resolve) => (browser.exitCode === null ? browser.on("exit", resolve) : resolve()));
+    tools?.close();
+    const killed = setTimeout(() => browser.kill("SIGKILL"), tools ? 2000 : 0);
     await ended;
-    rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+    clearTimeout(killed);
+    // What it began may still be writing; the folder is of the system's for what passes.
+    try {
+      rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    } catch {}
   }
 }
 
@@ -154,7 +160,8 @@ async function connect(address) {
     await send("Target.closeTarget", { targetId });
     return outcome;
   };
-  return { page };
+  const close = () => send("Browser.close").catch(() => {});
+  return { page, close };
 }
 
 function fillIn(form, fields) {

@@ -26,6 +26,7 @@ mod group;
 mod handle;
 mod open;
 mod operation;
+pub(super) mod page;
 mod peer;
 mod query;
 mod replay;

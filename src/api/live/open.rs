@@ -158,7 +158,7 @@ impl Live {
     }
 
     /// Runs the resolver to say what it watches.
-    async fn plan(
+    pub(super) async fn plan(
         &self,
         actor: &Arc<Actor>,
         operation: &LiveOperation,

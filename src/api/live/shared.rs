@@ -221,7 +221,8 @@ impl SharedSubscription {
         self.responses(runtime, feed, &context, event).await
     }
 
-    async fn notifications(
+    /// What the class is notified of for events.
+    pub(super) async fn notifications(
         &self,
         feed: &Feed,
         context: &Arc<RequestContext>,

@@ -30,8 +30,8 @@ pub async fn create(
     captcha_secret: Option<String>,
 ) -> Result<LeadForm> {
     require_permission(tx)?;
-    fields.check()?;
     require_owner(tx, &fields).await?;
+    fields.check()?;
     entity::require_fewer::<LeadForm>(tx, MOST, "lead forms").await?;
     let id = LeadFormId::new();
     let sealed = seal(vault, (tx.tenant(), id), captcha_secret)?;
@@ -63,10 +63,10 @@ pub async fn update(
     entity::change::<LeadForm>(tx, key, EventKind::Updated, async |tx, form| {
         let owner = form.fields.owner_id;
         change(&mut form.fields);
-        form.fields.check()?;
         if form.fields.owner_id != owner {
             require_owner(tx, &form.fields).await?;
         }
+        form.fields.check()?;
         let secret = sealed.or(form.captcha_secret.take());
         form.captcha_secret = complete(&form.fields, secret)?;
         Ok(())

@@ -2,7 +2,7 @@
 //! losing one costs time, never an event.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -25,6 +25,9 @@ struct Inner {
     joined: Notify,
     /// Workers of this server wait here for jobs.
     enqueued: Notify,
+    /// Whose logs have grown by what this server wrote, for those who look what follows from it.
+    grown: Mutex<HashSet<TenantId>>,
+    grew: Notify,
 }
 
 impl Hints {
@@ -33,6 +36,20 @@ impl Hints {
         self.hear(tenant, seq);
         raise(&mut lock(&self.0.outgoing), tenant, seq);
         self.0.left.notify_one();
+        lock(&self.0.grown).insert(tenant);
+        self.0.grew.notify_one();
+    }
+
+    /// Waits until a log has grown by what this server wrote.
+    pub(crate) async fn grew(&self) {
+        self.0.grew.notified().await;
+    }
+
+    /// Takes the tenants whose logs have.
+    pub(crate) fn take_grown(&self) -> Vec<TenantId> {
+        std::mem::take(&mut *lock(&self.0.grown))
+            .into_iter()
+            .collect()
     }
 
     /// Tells the workers of this server that there may be something to do; those of others look by themselves.

@@ -3,7 +3,7 @@
 use super::{
     address::EndpointAddress,
     model::{
-        self, EndpointFields, InboundEndpoint, InboundHandlerKind, InboundVerification,
+        self, InboundEndpoint, InboundEndpointFields, InboundHandlerKind, InboundVerification,
         SignatureEncoding,
     },
     secret::{EndpointSecret, Place},
@@ -42,7 +42,7 @@ pub struct NewEndpoint {
 /// Makes an endpoint. Its secret, and its path where that is one, are returned once.
 ///
 /// # Errors
-/// What [`EndpointFields::check`] refuses, `INVALID_SECRET`, `QUOTA_EXCEEDED`; `NOT_FOUND` for a form; `FORBIDDEN` without
+/// What [`InboundEndpointFields::check`] refuses, `INVALID_SECRET`, `QUOTA_EXCEEDED`; `NOT_FOUND` for a form; `FORBIDDEN` without
 /// `integrations:write`.
 pub async fn create(
     tx: &mut Tx,
@@ -52,7 +52,7 @@ pub async fn create(
     if !tx.actor().may("integrations:write") {
         return Err(Error::Forbidden("make endpoints"));
     }
-    let mut fields = EndpointFields {
+    let mut fields = InboundEndpointFields {
         name: new.name,
         verification: new.verification,
         handler: new.handler,
@@ -97,7 +97,7 @@ pub async fn create(
 pub async fn update(
     tx: &mut Tx,
     endpoint: (InboundEndpointId, Option<i32>),
-    change: impl FnOnce(&mut EndpointFields),
+    change: impl FnOnce(&mut InboundEndpointFields),
 ) -> Result<InboundEndpoint> {
     entity::change::<InboundEndpoint>(tx, endpoint, EventKind::Updated, async |tx, endpoint| {
         change(&mut endpoint.fields);

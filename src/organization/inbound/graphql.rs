@@ -13,7 +13,7 @@ use super::{
         NEWEST, USUAL_ORDER,
     },
     message::{self, Bodies},
-    model::EndpointFields,
+    model::InboundEndpointFields,
 };
 use crate::{
     base::{
@@ -33,7 +33,7 @@ impl InboundEndpoint {
     }
 
     #[graphql(flatten)]
-    async fn fields(&self) -> &EndpointFields {
+    async fn fields(&self) -> &InboundEndpointFields {
         &self.fields
     }
 

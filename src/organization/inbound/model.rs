@@ -30,7 +30,7 @@ pub struct InboundEndpoint {
     #[column(once)]
     pub(super) id: InboundEndpointId,
     #[sqlx(flatten)]
-    pub(super) fields: EndpointFields,
+    pub(super) fields: InboundEndpointFields,
     #[column(once, secret)]
     pub(super) path_hash: Option<Vec<u8>>,
     #[column(secret)]
@@ -48,7 +48,7 @@ pub struct InboundEndpoint {
 /// What the events of an endpoint contain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, Columns, SchemaFields)]
 #[computed(name_normalized = normalize(&self.name))]
-pub struct EndpointFields {
+pub struct InboundEndpointFields {
     /// What it is called, for example after the service that sends to it.
     pub name: String,
     /// How messages are verified; it stands.
@@ -121,7 +121,7 @@ pub enum InboundHandlerKind {
 
 enum_columns!(InboundVerification, SignatureEncoding, InboundHandlerKind);
 
-impl EndpointFields {
+impl InboundEndpointFields {
     /// Cleans and bounds all fields, and holds them against the kind of verification.
     ///
     /// # Errors
@@ -261,8 +261,8 @@ changes_by_fields!(InboundEndpoint);
 mod tests {
     use super::*;
 
-    fn fields(verification: InboundVerification) -> EndpointFields {
-        EndpointFields {
+    fn fields(verification: InboundVerification) -> InboundEndpointFields {
+        InboundEndpointFields {
             name: "Shop".to_owned(),
             verification,
             handler: InboundHandlerKind::StoreOnly,
@@ -279,7 +279,7 @@ mod tests {
         }
     }
 
-    fn refusal(mut fields: EndpointFields) -> Option<(&'static str, String)> {
+    fn refusal(mut fields: InboundEndpointFields) -> Option<(&'static str, String)> {
         let error = fields.check().err()?;
         Some((error.code(), error.field()?.to_owned()))
     }

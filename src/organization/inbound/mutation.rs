@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     EndpointAddress, EndpointSecret, InboundEndpoint, InboundHandlerKind, InboundMessage,
     InboundMessageStatus, InboundVerification, NewEndpoint, SignatureEncoding,
-    model::EndpointFields,
+    model::InboundEndpointFields,
 };
 use crate::{
     base::{
@@ -225,7 +225,7 @@ impl InboundMutation {
         input: InboundEndpointUpdateInput,
     ) -> async_graphql::Result<InboundEndpointPayload> {
         let (id, key) = (input.id, (input.id, input.expected_version));
-        let change = |fields: &mut EndpointFields| {
+        let change = |fields: &mut InboundEndpointFields| {
             patch_required(input.name, &mut fields.name);
             patch_required(input.handler, &mut fields.handler);
             patch(input.lead_form_id, &mut fields.lead_form_id);

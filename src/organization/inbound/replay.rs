@@ -50,11 +50,11 @@ pub async fn replay_many(
     status: Option<InboundMessageStatus>,
 ) -> Result<(usize, Option<DateTime<Utc>>)> {
     require_permission(tx)?;
+    found::<InboundEndpoint>(tx, endpoint.uuid(), "endpointId").await?;
     if to <= from {
         let message = "expected an end after the begin";
         return Err(Error::invalid("OUT_OF_RANGE", "to", message));
     }
-    found::<InboundEndpoint>(tx, endpoint.uuid(), "endpointId").await?;
     let mut found = store::within(tx, endpoint, (from, to), status, MOST as i64 + 1).await?;
     let next = (found.len() > MOST).then(|| found.pop()).flatten();
     for (id, _) in &found {

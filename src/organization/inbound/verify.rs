@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use url::form_urlencoded;
 
 use super::{
-    model::{EndpointFields, InboundVerification, SignatureEncoding},
+    model::{InboundEndpointFields, InboundVerification, SignatureEncoding},
     receive::Delivery,
 };
 use crate::platform::standard_webhooks::{self, SigningKey};
@@ -29,7 +29,7 @@ pub struct MessageName {
 /// Whether a message was sent by who has the secret.
 #[must_use]
 pub fn verify(
-    endpoint: &EndpointFields,
+    endpoint: &InboundEndpointFields,
     secret: &str,
     delivery: &Delivery,
     now: DateTime<Utc>,
@@ -53,7 +53,7 @@ fn by_standard(secret: &str, delivery: &Delivery, now: DateTime<Utc>) -> Option<
     (is_name(id) && verified.is_ok()).then_some(())
 }
 
-fn by_hmac(endpoint: &EndpointFields, secret: &str, delivery: &Delivery) -> Option<()> {
+fn by_hmac(endpoint: &InboundEndpointFields, secret: &str, delivery: &Delivery) -> Option<()> {
     let sent = delivery.header(endpoint.signature_header.as_deref()?)?;
     let text = sent.strip_prefix("sha256=").unwrap_or(sent);
     let tag = match endpoint.signature_encoding? {
@@ -64,7 +64,7 @@ fn by_hmac(endpoint: &EndpointFields, secret: &str, delivery: &Delivery) -> Opti
     hmac::verify(&key, &delivery.body, &tag).ok()
 }
 
-fn by_password(endpoint: &EndpointFields, secret: &str, delivery: &Delivery) -> Option<()> {
+fn by_password(endpoint: &InboundEndpointFields, secret: &str, delivery: &Delivery) -> Option<()> {
     let (scheme, sent) = delivery.header("authorization")?.split_once(' ')?;
     let sent = STANDARD.decode(sent.trim()).ok()?;
     let wanted = format!("{}:{secret}", endpoint.username.as_deref()?);
@@ -75,7 +75,7 @@ fn by_password(endpoint: &EndpointFields, secret: &str, delivery: &Delivery) -> 
 }
 
 /// Twilio signs the address with what was posted as a form, sorted by name. Of any other body the address has the hash.
-fn by_twilio(endpoint: &EndpointFields, secret: &str, delivery: &Delivery) -> Option<()> {
+fn by_twilio(endpoint: &InboundEndpointFields, secret: &str, delivery: &Delivery) -> Option<()> {
     let tag = STANDARD
         .decode(delivery.header("x-twilio-signature")?)
         .ok()?;
@@ -102,7 +102,11 @@ fn by_twilio(endpoint: &EndpointFields, secret: &str, delivery: &Delivery) -> Op
 
 /// What a message is known by: the sender's id where it sends a sound one, else a digest of the body within ten minutes.
 #[must_use]
-pub fn name_of(endpoint: &EndpointFields, delivery: &Delivery, now: DateTime<Utc>) -> MessageName {
+pub fn name_of(
+    endpoint: &InboundEndpointFields,
+    delivery: &Delivery,
+    now: DateTime<Utc>,
+) -> MessageName {
     let header = match endpoint.verification {
         InboundVerification::StandardWebhooks => Some("webhook-id"),
         InboundVerification::Twilio => endpoint

@@ -13,8 +13,8 @@ fn now() -> DateTime<Utc> {
     Utc.timestamp_opt(NOW, 0).single().expect("a time")
 }
 
-fn endpoint(verification: InboundVerification) -> EndpointFields {
-    EndpointFields {
+fn endpoint(verification: InboundVerification) -> InboundEndpointFields {
+    InboundEndpointFields {
         name: "Shop".to_owned(),
         verification,
         handler: InboundHandlerKind::StoreOnly,
@@ -95,7 +95,7 @@ fn a_header_has_the_hmac_of_the_body() {
     let (secret, body) = ("It's a Secret to Everybody", "Hello, World!");
     let hex = "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
     let mut of = endpoint(InboundVerification::HmacSha256);
-    let verified = |of: &EndpointFields, signature: &str, body: &str| {
+    let verified = |of: &InboundEndpointFields, signature: &str, body: &str| {
         verify(
             of,
             secret,

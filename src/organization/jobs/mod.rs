@@ -1,6 +1,7 @@
 //! Jobs, as people know them: what the server does for them after a request is answered. Everybody sees the jobs that
 //! they caused, an admin all of the tenant's.
 
+pub mod command;
 mod filter;
 mod graphql;
 mod model;

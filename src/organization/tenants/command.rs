@@ -59,6 +59,8 @@ pub enum TenantCommand {
         roles: Option<i32>,
         #[arg(long)]
         api_keys: Option<i32>,
+        #[arg(long)]
+        webhook_endpoints: Option<i32>,
     },
     /// Puts a tenant on a plan, whose limits are in the file of DEALGRAPH_PLANS, or on none.
     SetPlan {
@@ -161,12 +163,14 @@ pub async fn run(
             teams,
             roles,
             api_keys,
+            webhook_endpoints,
         } => {
             let wanted = QuotaChange {
                 members,
                 teams,
                 roles,
                 api_keys,
+                webhook_endpoints,
             };
             let tenant = operator.set_quota(&slug, wanted).await?;
             print(format!("{slug}: {}", in_words(&tenant.quotas)));

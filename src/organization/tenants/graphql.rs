@@ -125,6 +125,8 @@ struct TenantQuotas {
     roles: Quota,
     /// Keys that work.
     api_keys: Quota,
+    /// Webhook endpoints.
+    webhook_endpoints: Quota,
 }
 
 /// How many of something there may be, and are.
@@ -147,6 +149,7 @@ impl TenantQuotas {
             teams: quota(limits.quota_teams, usage.teams),
             roles: quota(limits.quota_roles, usage.roles),
             api_keys: quota(limits.quota_api_keys, usage.api_keys),
+            webhook_endpoints: quota(limits.quota_webhook_endpoints, usage.webhook_endpoints),
         }
     }
 }

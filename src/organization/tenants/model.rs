@@ -69,6 +69,7 @@ pub struct Quotas {
     pub quota_teams: i32,
     pub quota_roles: i32,
     pub quota_api_keys: i32,
+    pub quota_webhook_endpoints: i32,
 }
 
 /// How a tenant stands.

@@ -40,6 +40,7 @@ pub struct QuotaChange {
     pub teams: Option<i32>,
     pub roles: Option<i32>,
     pub api_keys: Option<i32>,
+    pub webhook_endpoints: Option<i32>,
 }
 
 impl<'a> Operator<'a> {
@@ -123,6 +124,14 @@ impl<'a> Operator<'a> {
         .await
     }
 
+    /// A tenant by its slug.
+    ///
+    /// # Errors
+    /// `NOT_FOUND`.
+    pub async fn find(&self, slug: &str) -> Result<Tenant> {
+        store::by_slug(&mut self.begin().await?, slug).await
+    }
+
     /// Changes how many of something a tenant may have. Fewer than it has takes nothing away.
     ///
     /// # Errors
@@ -135,6 +144,11 @@ impl<'a> Operator<'a> {
                 (&mut quotas.quota_teams, wanted.teams, 0),
                 (&mut quotas.quota_roles, wanted.roles, 0),
                 (&mut quotas.quota_api_keys, wanted.api_keys, 0),
+                (
+                    &mut quotas.quota_webhook_endpoints,
+                    wanted.webhook_endpoints,
+                    0,
+                ),
             ] {
                 let Some(wanted) = wanted else { continue };
                 if wanted < least {
@@ -214,7 +228,11 @@ impl<'a> Operator<'a> {
 #[must_use]
 pub fn in_words(quotas: &Quotas) -> String {
     format!(
-        "{} members, {} teams, {} roles, {} API keys",
-        quotas.quota_members, quotas.quota_teams, quotas.quota_roles, quotas.quota_api_keys
+        "{} members, {} teams, {} roles, {} API keys, {} webhook endpoints",
+        quotas.quota_members,
+        quotas.quota_teams,
+        quotas.quota_roles,
+        quotas.quota_api_keys,
+        quotas.quota_webhook_endpoints
     )
 }

@@ -13,6 +13,7 @@ pub struct Usage {
     pub teams: i64,
     pub roles: i64,
     pub api_keys: i64,
+    pub webhook_endpoints: i64,
 }
 
 /// How many members, invitees, teams, roles and valid keys the tenant has. Only an actor who sees them all counts them
@@ -36,7 +37,9 @@ pub async fn usage(tx: &mut ReadTx) -> Result<Usage> {
         .bind(tx.now())
         .push(") AND k.tenant_id = ")
         .bind(tx.tenant())
-        .push(") AS api_keys");
+        .push(") AS api_keys, (SELECT count(*) FROM webhook_endpoints w WHERE w.tenant_id = ")
+        .bind(tx.tenant())
+        .push(") AS webhook_endpoints");
     tx.optional(sql)
         .await?
         .ok_or(Error::Forbidden("see the quotas"))

@@ -14,7 +14,7 @@ use crate::{
 const COLUMNS: &str = "t.tenant_id, t.slug, t.name, t.status, t.base_currency, t.time_zone, t.locale, \
     t.fiscal_year_start, t.lost_reason_required, t.warmness_threshold, t.second_factor_required, t.required_provider, \
     t.trusted_documents_only, \
-    t.suspended_because, t.delete_after, t.quota_members, t.quota_teams, t.quota_roles, t.quota_api_keys, t.plan, \
+    t.suspended_because, t.delete_after, t.quota_members, t.quota_teams, t.quota_roles, t.quota_api_keys, t.quota_webhook_endpoints, t.plan, \
     t.created_at, t.version";
 
 /// The actor's own tenant, locked for a change if that is meant.
@@ -125,6 +125,8 @@ pub(super) async fn write_standing(tx: &mut SystemTx, tenant: &Tenant) -> Result
         .bind(quotas.quota_roles)
         .push(", quota_api_keys = ")
         .bind(quotas.quota_api_keys)
+        .push(", quota_webhook_endpoints = ")
+        .bind(quotas.quota_webhook_endpoints)
         .push(", plan = ")
         .bind(tenant.plan.clone())
         .push(", updated_at = ")

@@ -82,7 +82,7 @@ mod tests {
             // The example of RFC 9110, at which it is 08:49:37.
             ("Sun, 06 Nov 1994 08:49:47 GMT", Some(10)),
             ("Sun, 06 Nov 1994 08:49:27 GMT", Some(0)),
-            ("Sun, 06 Nov 2094 08:49:37 GMT", Some(day)),
+            ("Sat, 06 Nov 2094 08:49:37 GMT", Some(day)),
             ("", None),
             ("-1", None),
             ("1.5", None),

@@ -2,7 +2,7 @@
 
 use std::{error::Error, io, time::Duration};
 
-use axum::http::{HeaderName, HeaderValue, Method};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use bytes::Bytes;
 use url::Url;
 
@@ -22,6 +22,18 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 /// to the address that was checked when it was made.
 const KEPT: (Duration, usize) = (Duration::from_secs(5), 2);
 
+/// What HTTP itself says about a request; no caller does, since it might pass on what a tenant has entered.
+const OF_HTTP: [HeaderName; 8] = [
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::EXPECT,
+    header::HOST,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
 /// Asks servers that tenants name, and no others. Cheap to clone.
 #[derive(Clone)]
 pub struct Outbound {
@@ -37,7 +49,7 @@ pub struct OutboundRequest {
     pub method: Method,
     /// The address; it is checked again.
     pub address: Url,
-    /// Headers, beside those of HTTP itself.
+    /// Headers. Those of HTTP itself, such as `host` and `content-length`, are left out.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The body.
     pub body: Bytes,
@@ -93,7 +105,11 @@ impl Outbound {
         // Numbers for hosts are never resolved, so this is all that stands before them.
         self.rules.check(&request.address)?;
         let mut sent = reqwest::Request::new(request.method, request.address);
-        sent.headers_mut().extend(request.headers);
+        let mut headers = request.headers;
+        headers.retain(|(name, _)| !OF_HTTP.contains(name));
+        for (name, value) in headers {
+            sent.headers_mut().append(name, value);
+        }
         *sent.body_mut() = Some(request.body.into());
         let exchange = exchange(&self.client, sent, request.most_bytes);
         match tokio::time::timeout(request.deadline, exchange).await {
@@ -128,17 +144,20 @@ fn reason(error: &reqwest::Error) -> SendError {
     if !error.is_connect() {
         return SendError::Broken;
     }
-    let is_tls = |error: &io::Error| {
-        // As rustls tells of certificates, and of what is no TLS.
-        matches!(
-            error.kind(),
-            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
-        )
-    };
     let mut failures = causes.iter().filter_map(|cause| cause.downcast_ref());
-    if failures.any(is_tls) {
+    if failures.any(is_of_tls) {
         SendError::Tls
     } else {
         SendError::Unreachable
+    }
+}
+
+/// Whether a failure to connect is one of TLS, as rustls tells of certificates and of what does not speak it. It may stand within
+/// another of its kind, which does not name it as its source.
+fn is_of_tls(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    match error.kind() {
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => true,
+        _ => inner.is_some_and(is_of_tls),
     }
 }

@@ -15,6 +15,7 @@ mod rules;
 mod settings;
 
 pub use answer::OutboundAnswer;
+pub(crate) use axum::http::{HeaderName, HeaderValue, Method, header};
 pub use client::{Outbound, OutboundRequest};
 pub use error::{BadOutbound, Refused, SendError};
 pub(crate) use fetch::{Fetch, FetchError, is_safe};

@@ -63,7 +63,8 @@ impl Rules {
             return Err(Refused::invalid("the address must start with https://"));
         }
         let port = url.port_or_known_default().ok_or_else(not_an_address)?;
-        if !is_web_port(port) && !(is_here && port == 80) {
+        let is_plain_here = is_here && port == 80;
+        if !is_plain_here && !is_web_port(port) {
             return Err(Refused::forbidden(
                 "the port must be 443, or one from 1024 on that is not known for other services",
             ));
@@ -117,4 +118,134 @@ fn is_web_port(port: u16) -> bool {
 
 fn not_an_address() -> Refused {
     Refused::invalid("this is not a web address, such as https://example.com/path")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GUARDED: Rules = Rules {
+        allows_loopback: false,
+    };
+    const DEVELOPMENT: Rules = Rules {
+        allows_loopback: true,
+    };
+
+    fn code(rules: Rules, address: &str) -> &'static str {
+        match rules.read(address) {
+            Ok(_) => "",
+            Err(refused) => refused.code,
+        }
+    }
+
+    #[test]
+    fn only_web_addresses_without_logins_are_taken() {
+        for (address, wanted) in [
+            ("https://hooks.example.com/a?b=c", ""),
+            ("HTTPS://Hooks.Example.COM", ""),
+            ("https://hooks.example.com./", ""),
+            ("https://1.1.1.1/", ""),
+            ("https://[2606:4700::1111]/", ""),
+            ("http://hooks.example.com/", "INVALID_URL"),
+            ("ftp://hooks.example.com/", "INVALID_URL"),
+            ("file:///etc/passwd", "INVALID_URL"),
+            ("gopher://hooks.example.com/", "INVALID_URL"),
+            ("unix:/run/redis.sock", "INVALID_URL"),
+            ("data:,x", "INVALID_URL"),
+            ("javascript:1", "INVALID_URL"),
+            ("hooks.example.com", "INVALID_URL"),
+            ("//hooks.example.com/", "INVALID_URL"),
+            ("", "INVALID_URL"),
+            ("https://", "INVALID_URL"),
+            ("https://u@hooks.example.com/", "INVALID_URL"),
+            ("https://:p@hooks.example.com/", "INVALID_URL"),
+            ("https://hooks.example.com@127.0.0.1/", "INVALID_URL"),
+            ("https://hooks.example.com\n/", "INVALID_URL"),
+            ("https://hooks.example\t.com/", "INVALID_URL"),
+            (" https://hooks.example.com/", "INVALID_URL"),
+            ("https://hooks.example.com:65536/", "INVALID_URL"),
+            ("https://[fe80::1%25eth0]/", "INVALID_URL"),
+            ("https://[fe80::1%eth0]/", "INVALID_URL"),
+            ("https://1.2.3.4.5/", "INVALID_URL"),
+            ("https://256.0.0.1/", "INVALID_URL"),
+        ] {
+            assert_eq!(code(GUARDED, address), wanted, "{address}");
+        }
+        let long = format!("https://hooks.example.com/{}", "a".repeat(MAX_BYTES));
+        assert_eq!(code(GUARDED, &long), "INVALID_URL");
+    }
+
+    #[test]
+    fn ports_are_those_of_the_web() {
+        let https = |port: u16| format!("https://hooks.example.com:{port}/");
+        for port in [443, 1024, 3000, 5678, 8080, 8443, 65_535] {
+            assert_eq!(code(GUARDED, &https(port)), "", "{port}");
+        }
+        for port in [
+            0, 1, 22, 25, 53, 80, 111, 389, 442, 444, 465, 587, 993, 1023,
+        ] {
+            assert_eq!(code(GUARDED, &https(port)), "ADDRESS_REFUSED", "{port}");
+        }
+        for port in OTHER_SERVICES {
+            assert_eq!(code(GUARDED, &https(port)), "ADDRESS_REFUSED", "{port}");
+        }
+        assert!(OTHER_SERVICES.is_sorted());
+    }
+
+    #[test]
+    fn inner_names_are_refused_and_names_that_only_look_like_them_are_not() {
+        for name in [
+            "localhost",
+            "localhost.",
+            "LocalHost",
+            "a.localhost",
+            "redis",
+            "redis.",
+            "metadata.google.internal",
+            "dealgraph.crm.svc.cluster.local",
+            "printer.local.",
+            "nas.lan",
+            "router.home.arpa",
+            "localhost.localdomain",
+        ] {
+            let address = format!("https://{name}/");
+            assert_eq!(code(GUARDED, &address), "ADDRESS_REFUSED", "{name}");
+        }
+        for name in [
+            "localhost.example.com",
+            "mylocal.dev",
+            "internal.example",
+            "x.notlocalhost",
+        ] {
+            let address = format!("https://{name}/");
+            assert_eq!(code(GUARDED, &address), "", "{name}");
+        }
+    }
+
+    #[test]
+    fn development_takes_this_machine_and_nothing_else_of_the_network() {
+        for here in [
+            "http://127.0.0.1:8080/",
+            "http://127.1:3000/",
+            "http://[::1]:3000/",
+            "http://localhost/",
+            "http://hooks.localhost:3000/",
+            "https://localhost:8443/",
+        ] {
+            assert_eq!(code(DEVELOPMENT, here), "", "{here}");
+            assert_ne!(code(GUARDED, here), "", "{here}");
+        }
+        for (elsewhere, wanted) in [
+            ("http://hooks.example.com/", "INVALID_URL"),
+            ("http://localhost.example.com/", "INVALID_URL"),
+            ("http://10.0.0.1/", "ADDRESS_REFUSED"),
+            ("http://0.0.0.0:3000/", "ADDRESS_REFUSED"),
+            ("https://169.254.169.254/", "ADDRESS_REFUSED"),
+            ("http://localhost:6379/", "ADDRESS_REFUSED"),
+            ("http://127.0.0.1:22/", "ADDRESS_REFUSED"),
+            ("https://redis/", "ADDRESS_REFUSED"),
+        ] {
+            assert_eq!(code(DEVELOPMENT, elsewhere), wanted, "{elsewhere}");
+        }
+    }
 }

@@ -17,7 +17,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use crate::{
     api::{
-        self, Api, ApiParts, CacheSettings, Plan, Plans, Spending, Trusted, http::Origins,
+        self, Api, ApiParts, CacheSettings, Outward, Plan, Plans, Spending, Trusted, http::Origins,
         limits::Limits, live::Sources,
     },
     base::{clock::Clock, secret::Secret},
@@ -30,12 +30,13 @@ use crate::{
         journal::{Hints, Recorder, Recording},
     },
     events::Hub,
-    jobs::{Authority, Handlers, Worker, WorkerSettings},
+    jobs::{Authority, Handlers, Worker, WorkerSettings, consumers::Following},
     organization::{
         accounts::{self, Accounts},
         auth::{Access, KeyError, KeyRing, TokenError, TokenOptions, Tokens, keys},
         inbound::{ForgetHandler, Inbound, InboundHandlerKind, InboundHandlers, ProcessHandler},
         members::reassignment::ReassignmentHandler,
+        webhooks::{Renderer, RendererHandle, Webhooks},
     },
     platform::{
         Vault,
@@ -278,6 +279,7 @@ impl App {
             entries: (serving.cache_bytes > 0).then(|| entries(serving.cache_bytes)),
             from_points: serving.cache_from_points,
         };
+        let renderer = RendererHandle::default();
         let api = Api::new(ApiParts {
             db: db.clone(),
             tokens: Arc::clone(&tokens),
@@ -290,13 +292,22 @@ impl App {
             registered: DocumentStore::new(&redis),
             trusted: serving.trusted,
             origins: serving.origins,
+            outward: Outward {
+                outbound: outbound.clone(),
+                renderer: renderer.clone(),
+            },
         });
         let api = Arc::new(api);
+        let rendering: Arc<dyn Renderer> = Arc::clone(&api) as Arc<dyn Renderer>;
+        renderer.set(Arc::downgrade(&rendering));
         let access = Arc::clone(api.access());
+        let authority = Arc::clone(&access) as Arc<dyn Authority>;
+        let vault = Arc::clone(&accounts.vault);
+        let webhooks = Webhooks::new(renderer, outbound.clone(), vault, Arc::clone(&authority));
         let worker = Worker::new(
             db.clone(),
-            handlers(&db),
-            Arc::clone(&access) as Arc<dyn Authority>,
+            handlers(&db).with(Following(webhooks)),
+            authority,
             serving.jobs,
         );
         let inbound = Arc::new(Inbound::new(
@@ -349,6 +360,12 @@ impl App {
     #[must_use]
     pub fn accounts(&self) -> &Arc<Accounts> {
         &self.accounts
+    }
+
+    /// Who has the rights of people and programs.
+    #[must_use]
+    pub fn authority(&self) -> &dyn Authority {
+        &*self.access
     }
 
     /// What makes and checks its tokens.

@@ -15,7 +15,7 @@ use crate::{
     data::figures,
     db::journal::idempotency,
     jobs,
-    organization::members::reassignment,
+    organization::{members::reassignment, webhooks},
     platform::{
         server::{self, ServerLimits, Shutdown},
         telemetry::metrics::ConnectionMetrics,
@@ -112,7 +112,15 @@ impl App {
         tasks.spawn(async move { health.run(&until).await });
         tasks.spawn(Arc::clone(&self.worker).run(after.clone()));
         tasks.spawn(reassignment::run(self.db.clone(), after.clone()));
-        tasks.spawn(jobs::keep(self.db.clone(), after.clone()));
+        let db = self.db.clone();
+        tasks.spawn(jobs::keep(db, after.clone(), "jobs", jobs::forget));
+        let db = self.db.clone();
+        tasks.spawn(jobs::keep(
+            db,
+            after.clone(),
+            "webhook deliveries",
+            webhooks::deliveries::forget,
+        ));
         tasks.spawn(self.db.clone().watch_replica(after.clone()));
         tasks.spawn(idempotency::run(self.db.clone(), after.clone()));
         tasks.spawn(figures::run(

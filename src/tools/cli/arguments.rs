@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use crate::{
     db::migrate::distribute::SHARDS,
-    organization::{accounts::operator::PersonCommand, audit, tenants::command::TenantCommand},
+    organization::{
+        accounts::operator::PersonCommand, audit, jobs::command::JobCommand,
+        tenants::command::TenantCommand,
+    },
     tools::config,
 };
 use clap::{Parser, Subcommand};
@@ -93,6 +96,15 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: PersonCommand,
         /// The development cluster's folder; without it the database of DEALGRAPH_SYSTEM_DATABASE_URL is used.
+        #[arg(long, global = true)]
+        data_dir: Option<PathBuf>,
+    },
+    /// Looks at the jobs of a tenant, and has them tried again or ended.
+    Jobs {
+        #[command(subcommand)]
+        command: JobCommand,
+        /// The development cluster's folder; without it the databases of DEALGRAPH_DATABASE_URL and
+        /// DEALGRAPH_SYSTEM_DATABASE_URL are used.
         #[arg(long, global = true)]
         data_dir: Option<PathBuf>,
     },

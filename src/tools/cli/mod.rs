@@ -64,6 +64,7 @@ async fn run() -> Outcome {
         } => operate::token(email, tenant, data_dir).await,
         Command::Tenant { command, data_dir } => operate::manage_tenants(command, data_dir).await,
         Command::Person { command, data_dir } => operate::manage_people(command, data_dir).await,
+        Command::Jobs { command, data_dir } => operate::manage_jobs(command, data_dir).await,
         Command::Audit {
             what:
                 Audit::Verify {

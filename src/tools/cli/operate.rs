@@ -14,6 +14,7 @@ use crate::{
     organization::{
         accounts::operator::{self, PersonCommand},
         audit,
+        jobs::command::{self as jobs, JobCommand},
         tenants::command::{self, TenantCommand},
     },
     platform::{Progress, telemetry},
@@ -174,6 +175,13 @@ pub(crate) async fn import_maven(
     let db = open(data_dir)?;
     let summary = import::maven::import(&db, &dir, &tenant, Progress::on_stderr()).await?;
     print(&summary.to_string());
+    Ok(())
+}
+
+pub(crate) async fn manage_jobs(command: JobCommand, data_dir: Option<PathBuf>) -> Outcome {
+    let db = open(data_dir)?;
+    jobs::run(command, &db, print_line).await?;
+    db.close().await;
     Ok(())
 }
 

@@ -84,6 +84,11 @@ pub(crate) async fn serve() -> Outcome {
     if config.accounts.mail_url.is_none() {
         tracing::warn!("no mails are sent: DEALGRAPH_MAIL_URL is not set");
     }
+    if config.outbound.allows_loopback {
+        tracing::warn!(
+            "tenants may name servers on this machine: DEALGRAPH_OUTBOUND_ALLOW_LOOPBACK is on"
+        );
+    }
     let operator_address = operator
         .as_ref()
         .and_then(|operator| operator.local_addr().ok());

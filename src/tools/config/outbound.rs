@@ -46,3 +46,50 @@ fn name_servers(value: &str) -> Option<Vec<SocketAddr>> {
     };
     parts.filter(|part| !part.is_empty()).map(address).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_is_a_bare_address_without_a_login() {
+        for good in [
+            "http://smokescreen:4750",
+            "https://proxy.example/",
+            "http://[::1]:4750",
+        ] {
+            assert!(proxy(good).is_some(), "{good}");
+        }
+        for bad in [
+            "",
+            "smokescreen:4750",
+            "socks5://smokescreen:1080",
+            "http://user:password@smokescreen:4750",
+            "http://smokescreen:4750/path",
+            "http://smokescreen:4750?a",
+        ] {
+            assert!(proxy(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn name_servers_are_addresses_with_ports_or_without() {
+        let read = |text| {
+            let servers = name_servers(text)?;
+            Some(servers.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        let both = ["9.9.9.9:53", "[2620:fe::fe]:5353"].map(str::to_owned);
+        assert_eq!(
+            read("9.9.9.9, [2620:fe::fe]:5353").as_deref(),
+            Some(&both[..])
+        );
+        assert_eq!(
+            read("2620:fe::fe").map(|all| all.concat()).as_deref(),
+            Some("[2620:fe::fe]:53")
+        );
+        assert_eq!(read(""), Some(Vec::new()));
+        for bad in ["dns.example", "9.9.9.9:", "9.9.9", "9.9.9.9;1.1.1.1"] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+}

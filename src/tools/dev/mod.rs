@@ -6,6 +6,7 @@
 mod account;
 pub mod datadir;
 pub mod error;
+mod hook;
 mod layout;
 mod leftover;
 mod lock;

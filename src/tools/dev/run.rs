@@ -18,12 +18,13 @@ use tokio_util::sync::CancellationToken;
 use super::{
     DevError,
     datadir::{Contents, DataDir},
-    people,
+    hook, people,
     postgres::{Postgres, PostgresOptions},
     redis::Redis,
     token::{DATABASE, choose, token_settings, vault},
 };
 use crate::{
+    access::Subject,
     api::{Plan, explorer, limits::Limits},
     base::{clock::Clock, error::Error},
     crm,
@@ -231,6 +232,15 @@ async fn serve(
         services.data.root(),
         &tokens.issue(example.user_id, example.tenant_id)?.token,
     );
+    let who = Subject::Person(example.user_id, None);
+    let admin = app.authority().actor(example.tenant_id, who).await?;
+    let hooks = match admin {
+        Some(admin) => {
+            let vault = &app.accounts().vault;
+            Some(hook::Receiver::set_up(app.db(), vault, &admin, address).await?)
+        }
+        None => None,
+    };
     let mut apps = vec![app];
     while apps.len() < listeners.len() {
         let setup = setup(options, services, address)?;
@@ -240,7 +250,8 @@ async fn serve(
     for (app, listener) in apps.into_iter().zip(listeners) {
         let routes = people::router(app.db().clone(), Arc::clone(&tokens))
             .merge(explorer::router())
-            .merge(accounts::pages::router());
+            .merge(accounts::pages::router())
+            .merge(hooks.clone().map(hook::router).unwrap_or_default());
         serving.spawn(app.with(routes).serve(listener, stop.clone()));
     }
     for address in addresses {
@@ -338,6 +349,10 @@ fn greet(address: SocketAddr, data: &Path, token: &str) {
     println!("\n  password   {} for everyone", demo::PASSWORD);
     println!("  explorer   http://{address}/");
     println!("  mails      {}", data.join("mail").display());
+    println!(
+        "  webhooks   of deals and leads of maven arrive at http://{address}{}",
+        hook::PATH
+    );
     println!("  a token    dealgraph token --email {}", EXAMPLE.0);
     println!(
         "  a query    curl -s http://{address}/graphql -H 'content-type: application/json' \\"

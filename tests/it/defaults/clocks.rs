@@ -4,11 +4,12 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use dealgraph::{
     api::{
-        Api, ApiParts, CacheSettings, Plans, Spending, http::Origins, limits::Limits,
+        Api, ApiParts, CacheSettings, Outward, Plans, Spending, http::Origins, limits::Limits,
         live::Sources, router,
     },
     db::journal::Recorder,
     events::Hub,
+    organization::webhooks::RendererHandle,
     platform::{
         redis::{DocumentStore, RedisAddress},
         server::{ServerLimits, serve},
@@ -22,7 +23,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::child::PATIENCE;
-use crate::harness::{World, test};
+use crate::harness::{World, outbound_here, test};
 
 #[test]
 fn a_connection_that_does_not_get_to_the_point_is_closed() {
@@ -117,5 +118,9 @@ fn parts(world: &World, plans: Arc<Plans>) -> ApiParts {
         registered: DocumentStore::new(&RedisAddress::none()),
         trusted: Arc::default(),
         origins: Origins::default(),
+        outward: Outward {
+            outbound: outbound_here(),
+            renderer: RendererHandle::default(),
+        },
     }
 }

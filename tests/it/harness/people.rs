@@ -16,7 +16,7 @@ use dealgraph::{
 use uuid::Uuid;
 
 /// Kinds of ids; the place in the list is the kind's number.
-pub(super) const KINDS: [&str; 23] = [
+pub(super) const KINDS: [&str; 25] = [
     TenantId::PREFIX,
     UserId::PREFIX,
     TeamId::PREFIX,
@@ -40,6 +40,8 @@ pub(super) const KINDS: [&str; 23] = [
     "inboundMessage",
     "leadForm",
     "leadFormSubmission",
+    "webhookEndpoint",
+    "webhookDelivery",
 ];
 
 /// What all ids of the world begin with.

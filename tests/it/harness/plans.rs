@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, PgConnection, raw_sql};
 use super::{Database, Side, TENANT_TABLES, Who, statements::is_beyond_tenants};
 
 /// Filters that no index serves, each with the reason why that is enough.
-const WITHOUT_INDEX: [(&str, &str, &str); 14] = [
+const WITHOUT_INDEX: [(&str, &str, &str); 16] = [
     (
         "jobs",
         "*",
@@ -35,6 +35,16 @@ const WITHOUT_INDEX: [(&str, &str, &str); 14] = [
         "inbound_messages",
         "status",
         "few values, and of thirty days, found by time",
+    ),
+    (
+        "webhook_endpoints",
+        "*",
+        "a tenant has some twenty endpoints at most",
+    ),
+    (
+        "webhook_deliveries",
+        "status",
+        "of fourteen days, found by endpoint and time; another index would cost each that is sent",
     ),
     (
         "invitations",

@@ -32,7 +32,7 @@ pub(crate) const OF_ACCOUNTS: [&str; 21] = [
 ];
 
 /// Mutations of those who run a tenant. Each has tests of its own for what it costs others and whom it notifies.
-pub(crate) const OF_ADMINS: [&str; 29] = [
+pub(crate) const OF_ADMINS: [&str; 37] = [
     "apiKeyCreate",
     "apiKeyRevoke",
     "apiKeyRotate",
@@ -62,6 +62,14 @@ pub(crate) const OF_ADMINS: [&str; 29] = [
     "tenantCancelDeletion",
     "tenantScheduleDeletion",
     "tenantUpdate",
+    "webhookDeliveryResendRange",
+    "webhookDeliveryResend",
+    "webhookEndpointCreate",
+    "webhookEndpointDelete",
+    "webhookEndpointPing",
+    "webhookEndpointReplay",
+    "webhookEndpointRotateSecret",
+    "webhookEndpointUpdate",
 ];
 
 /// How deep input objects are followed to find ids in them.
@@ -95,6 +103,7 @@ impl Schema {
             "Boolean" => json!(true),
             "DateTime" => json!("2026-06-01T12:00:00Z"),
             "Date" => json!("2026-06-01"),
+            "EventCursor" => json!("0000000000000001.1"),
             // Of what kind, its mutation knows.
             "ID" if field.name == "id" => Value::Null,
             "ID" => json!(global_id(

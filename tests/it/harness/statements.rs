@@ -8,7 +8,7 @@ use std::{
 use super::shardable::{Fault, faults};
 
 /// The tables whose rows belong to tenants. A coverage test holds this list against the catalogue.
-pub(crate) const TENANT_TABLES: [&str; 31] = [
+pub(crate) const TENANT_TABLES: [&str; 36] = [
     "activities",
     "activity_targets",
     "api_keys",
@@ -17,6 +17,7 @@ pub(crate) const TENANT_TABLES: [&str; 31] = [
     "companies",
     "contact_methods",
     "contacts",
+    "event_consumers",
     "events",
     "idempotency_keys",
     "inbound_endpoints",
@@ -40,10 +41,14 @@ pub(crate) const TENANT_TABLES: [&str; 31] = [
     "teams",
     "tenant_seq",
     "tenants",
+    "webhook_attempts",
+    "webhook_deliveries",
+    "webhook_endpoint_health",
+    "webhook_endpoints",
 ];
 
 /// Statements of the system login that look across tenants, each for a reason.
-const BEYOND_TENANTS: [(&str, &str); 22] = [
+const BEYOND_TENANTS: [(&str, &str); 23] = [
     (
         "DELETE FROM idempotency_keys WHERE claimed_at < ",
         "idempotency: keys of all tenants are forgotten after a day",
@@ -81,11 +86,15 @@ const BEYOND_TENANTS: [(&str, &str); 22] = [
         "jobs: those of all tenants that ended long ago are forgotten",
     ),
     (
+        "DELETE FROM webhook_deliveries d USING (SELECT o.tenant_id, o.webhook_delivery_id",
+        "webhooks: the deliveries of all tenants that ended long ago are forgotten",
+    ),
+    (
         "SELECT t.slug, t.name, t.status, t.created_at, t.delete_after, t.suspended_because, t.plan, (SELECT count(*) FROM memberships",
         "the operator lists all tenants, with the number of their members",
     ),
     (
-        "SELECT t.tenant_id, t.slug, t.name, t.status, t.base_currency, t.time_zone, t.locale, t.fiscal_year_start, t.lost_reason_required, t.warmness_threshold, t.second_factor_required, t.required_provider, t.trusted_documents_only, t.suspended_because, t.delete_after, t.quota_members, t.quota_teams, t.quota_roles, t.quota_api_keys, t.plan, t.created_at, t.version FROM tenants t WHERE t.s",
+        "SELECT t.tenant_id, t.slug, t.name, t.status, t.base_currency, t.time_zone, t.locale, t.fiscal_year_start, t.lost_reason_required, t.warmness_threshold, t.second_factor_required, t.required_provider, t.trusted_documents_only, t.suspended_because, t.delete_after, t.quota_members, t.quota_teams, t.quota_roles, t.quota_api_keys, t.quota_webhook_endpoints, t.plan, t.created_at, t.version FROM tenants t WHERE t.s",
         "the operator names a tenant by its slug, or looks for those that are due",
     ),
     (
@@ -135,7 +144,7 @@ const BEYOND_TENANTS: [(&str, &str); 22] = [
 ];
 
 /// What the server asks by itself every second.
-const DUE: &str = "SELECT q.tenant_id FROM job_queues q JOIN tenant_seq s";
+const DUE: &str = "SELECT d.tenant_id, bool_or(d.is_behind) AS is_behind FROM (SELECT q.tenant_id";
 /// Statements that a server runs by itself every so often, and not for a request.
 const BY_THE_WAY: [&str; 6] = [
     DUE,

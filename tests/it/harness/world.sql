@@ -145,6 +145,28 @@ INSERT INTO job_schedules (tenant_id, schedule_id, name, kind, arguments, cron, 
 VALUES (pg_temp.id('tenant', 1), pg_temp.id('job', 2), 'kept' || pg_temp.mark('job_schedules'), 'kept', '{}', '0 9 * * *', 'UTC',
         'SKIP', pg_temp.author('job_schedules'), '|u:' || pg_temp.member(1) || '|', pg_temp.at(0));
 
+-- Nobody follows the log by these: no server has a handler of the kind, and the mark is past all events.
+INSERT INTO event_consumers (tenant_id, kind, instance, seq)
+VALUES (pg_temp.id('tenant', 1), 'kept' || pg_temp.mark('event_consumers'), pg_temp.id('job', 3), 9000000000000000);
+
+INSERT INTO webhook_endpoints (tenant_id, webhook_endpoint_id, name, name_normalized, url, subscriptions, api_version, runs_as, secret,
+                               hint, created_at, created_by)
+SELECT pg_temp.id('tenant', 1), pg_temp.id('webhookEndpoint', 1), name, lower(name), 'https://hooks.example/' || pg_temp.marker(), '[]',
+       '2026-11', pg_temp.author('webhook_endpoints'), '', '…none', pg_temp.at(0), pg_temp.author('webhook_endpoints')
+FROM (SELECT 'Hook' || pg_temp.mark('webhook_endpoints')) m(name);
+
+INSERT INTO webhook_endpoint_health (tenant_id, webhook_endpoint_id, error_code)
+VALUES (pg_temp.id('tenant', 1), pg_temp.id('webhookEndpoint', 1), 'kept' || pg_temp.mark('webhook_endpoint_health'));
+
+INSERT INTO webhook_deliveries (tenant_id, webhook_delivery_id, webhook_endpoint_id, attempts, body, runs_as, created_at, due_at)
+VALUES (pg_temp.id('tenant', 1), pg_temp.id('webhookDelivery', 1), pg_temp.id('webhookEndpoint', 1), 1,
+        '{"type": "ping", "data": "' || pg_temp.mark('webhook_deliveries') || '"}',
+        pg_temp.author('webhook_endpoints'), pg_temp.at(0), '2200-01-01');
+
+INSERT INTO webhook_attempts (tenant_id, webhook_delivery_id, attempt, started_at, outcome, response_status, took_ms, response)
+VALUES (pg_temp.id('tenant', 1), pg_temp.id('webhookDelivery', 1), 1, pg_temp.at(0), 'DELIVERED', 200, 12,
+        'received' || pg_temp.mark('webhook_attempts'));
+
 INSERT INTO events (tenant_id, seq, kind, entity, entity_id, version, record, visible_after, actor, request_id, occurred_at)
 VALUES (pg_temp.id('tenant', 1), 1, 'CREATED', 'company', pg_temp.id('company', 1), 1, '{}', '|', 'user:' || pg_temp.member(1),
         'arranged' || pg_temp.mark('events'), pg_temp.at(0));

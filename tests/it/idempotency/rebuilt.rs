@@ -21,7 +21,7 @@ const DIED: &str = "UPDATE idempotency_keys SET answer = NULL, claimed_until = n
                     WHERE answer IS NOT NULL";
 
 /// What hands something out once, or sends a mail: its answer can't be had a second time.
-const LOST: [&str; 7] = [
+const LOST: [&str; 10] = [
     "apiKeyCreate",
     "apiKeyRotate",
     "inboundEndpointCreate",
@@ -29,6 +29,9 @@ const LOST: [&str; 7] = [
     "inboundMessagesReplay",
     "invitationResend",
     "memberInvite",
+    "webhookDeliveryResendRange",
+    "webhookEndpointCreate",
+    "webhookEndpointRotateSecret",
 ];
 
 /// Those that [`Mutations`] does not have.
@@ -38,6 +41,8 @@ fn of_admins() -> Vec<(&'static str, Value)> {
     let job = json!(global_id("job", A.uuid("job", 1)));
     let endpoint = json!(global_id("inboundEndpoint", A.uuid("inboundEndpoint", 1)));
     let message = json!(global_id("inboundMessage", A.uuid("inboundMessage", 1)));
+    let hook = json!(global_id("webhookEndpoint", A.uuid("webhookEndpoint", 1)));
+    let delivery = json!(global_id("webhookDelivery", A.uuid("webhookDelivery", 1)));
     let rep = json!(A.user(Who::OtherRep).to_string());
     let successor = json!(A.user(Who::Admin).to_string());
     vec![
@@ -85,6 +90,26 @@ fn of_admins() -> Vec<(&'static str, Value)> {
             "inboundMessagesReplay",
             json!({ "endpointId": endpoint, "from": "2020-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z" }),
         ),
+        (
+            "webhookEndpointCreate",
+            json!({ "name": "Made", "url": "https://hooks.example/made", "subscriptions": [{ "topic": "LEAD" }] }),
+        ),
+        (
+            "webhookEndpointUpdate",
+            json!({ "id": hook, "name": "Made anew" }),
+        ),
+        ("webhookEndpointPing", json!({ "webhookEndpointId": hook })),
+        (
+            "webhookEndpointReplay",
+            json!({ "webhookEndpointId": hook, "after": "CURSOR" }),
+        ),
+        ("webhookEndpointRotateSecret", json!({ "id": hook })),
+        ("webhookDeliveryResend", json!({ "id": delivery })),
+        (
+            "webhookDeliveryResendRange",
+            json!({ "webhookEndpointId": hook, "from": "2026-01-01T00:00:00Z", "until": "2026-02-01T00:00:00Z" }),
+        ),
+        ("webhookEndpointDelete", json!({ "id": hook })),
     ]
 }
 

@@ -61,7 +61,7 @@ const OF_ANYBODY: [&str; 11] = [
 ];
 
 /// What is about the tenant of the token, and judged by its policies: kinds of records, each with its verbs.
-const RECORDS: [&str; 15] = [
+const RECORDS: [&str; 16] = [
     "activit",
     "apiKey",
     "compan",
@@ -77,6 +77,7 @@ const RECORDS: [&str; 15] = [
     "role",
     "stage",
     "team",
+    "webhook",
 ];
 
 /// The same, for what is about no single kind.

@@ -61,9 +61,10 @@ const LAWS: [Law; 18] = [
                     LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
                     WHERE {tenant_table} AND a.attname IS DISTINCT FROM 'tenant_id'
                       -- The slug names a tenant, and a person's tenants are looked up at sign-in. Which tenants have jobs to do,
-                      -- and which jobs ended long ago, is asked for all at once.
+                      -- and which jobs and deliveries ended long ago, is asked for all at once.
                       AND i.indexrelid::regclass::text
-                          NOT IN ('tenants_slug_key', 'memberships_user_idx', 'job_queues_due', 'jobs_ended')",
+                          NOT IN ('tenants_slug_key', 'memberships_user_idx', 'job_queues_due', 'jobs_ended',
+                                  'webhook_deliveries_ended_idx')",
         breach: "CREATE UNIQUE INDEX leads_email_everywhere ON leads (email_normalized)",
     },
     Law {

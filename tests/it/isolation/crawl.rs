@@ -15,9 +15,10 @@ const ROWS: usize = 4;
 const LONGEST: usize = 14_000;
 
 /// Tables that no field shows.
-const UNSHOWN: [&str; 8] = [
+const UNSHOWN: [&str; 9] = [
     "activity_targets",
     "business_figure_positions",
+    "event_consumers",
     "events",
     "idempotency_keys",
     "job_queues",
@@ -87,6 +88,10 @@ fn shown_tables(schema: &Schema) -> BTreeSet<&'static str> {
         ("inbound_messages", "InboundMessage"),
         ("lead_forms", "LeadForm"),
         ("lead_form_submissions", "LeadFormSubmission"),
+        ("webhook_endpoints", "WebhookEndpoint"),
+        ("webhook_endpoint_health", "WebhookHealth"),
+        ("webhook_deliveries", "WebhookDelivery"),
+        ("webhook_attempts", "WebhookAttempt"),
     ];
     let listed: BTreeSet<_> = types
         .iter()

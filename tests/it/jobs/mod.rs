@@ -1,6 +1,8 @@
 //! Jobs: what is put into the queue is done, by whom and with what rights, and nothing of it twice.
 
+mod operating;
 mod probe;
+mod repeated;
 mod scheduled;
 
 use std::time::Duration;

@@ -28,10 +28,15 @@ fn the_javascript_of_the_page_for_dashboards_follows_a_board() {
 
 /// Runs a script against a server of its own.
 pub(crate) fn all_checks_pass(script: &str, total: usize) {
+    all_checks_pass_with(script, total, &[]);
+}
+
+/// The same against a server with settings.
+pub(crate) fn all_checks_pass_with(script: &str, total: usize, settings: &[(&str, &str)]) {
     test(async |world: &World| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/node");
         install(&folder).await;
-        let server = Child::serve(world, &[]).await;
+        let server = Child::serve(world, settings).await;
         let mut checks = Command::new("node");
         checks
             .arg(script)

@@ -32,7 +32,7 @@ fn whatever_becomes_of_the_replica_nobody_notices() {
         let pair = Pair::make(&machine).await;
         let server = pair.serve(world).await;
         let admin = Person::admin(&server, world);
-        assert_eq!(health(&server).await, "healthy");
+        assert_eq!(dependency(&server, "replica").await, "healthy");
 
         // A statement that is in the way of what is replayed is cancelled there, and runs on the primary.
         conflict(&pair, &server).await;
@@ -49,7 +49,7 @@ fn whatever_becomes_of_the_replica_nobody_notices() {
         let answer = admin.ask_within(60, "none").await;
         assert_eq!(answer.read(), "primary; reason=out");
         until("health says so", async || {
-            health(&server).await == "degraded"
+            dependency(&server, "replica").await == "degraded"
         })
         .await;
         let metrics = server.db.metrics().text();
@@ -109,7 +109,25 @@ fn whatever_becomes_of_the_replica_nobody_notices() {
         assert_eq!(answer.read(), "primary; reason=out");
         assert!(!answer.has("Of another history"));
         until("health says so", async || {
-            health(&server).await == "degraded"
+            dependency(&server, "replica").await == "degraded"
+        })
+        .await;
+
+        // The primary stands still: for a moment it may be busy, and after that it is away.
+        let stopped = Stopped::all_of(&pair.primary);
+        until("the database may be busy", async || {
+            dependency(&server, "database").await == "degraded"
+        })
+        .await;
+        assert!(is_ready(&server).await, "for a moment");
+        until("the database is away", async || {
+            dependency(&server, "database").await == "unhealthy"
+        })
+        .await;
+        assert!(!is_ready(&server).await);
+        drop(stopped);
+        until("the server is ready again", async || {
+            is_ready(&server).await
         })
         .await;
         server.stop().await;
@@ -193,8 +211,8 @@ async fn in_use(server: &Served) {
     .await;
 }
 
-/// How the replica is, as operators are told.
-async fn health(server: &Served) -> String {
+/// How what the server depends on is, as operators are told.
+async fn dependency(server: &Served, name: &str) -> String {
     let url = format!("{}/health", server.operator_url);
     let whole: Value = reqwest::get(url)
         .await
@@ -203,9 +221,16 @@ async fn health(server: &Served) -> String {
         .await
         .expect("it is JSON");
     let dependencies = whole["dependencies"].as_array().expect("a list");
-    let replica = dependencies.iter().find(|found| found["name"] == "replica");
-    let status = &replica.expect("there is one")["status"];
+    let found = dependencies.iter().find(|found| found["name"] == name);
+    let status = &found.expect("there is one")["status"];
     status.as_str().expect("a word").to_owned()
+}
+
+/// Whether balancers send it requests.
+async fn is_ready(server: &Served) -> bool {
+    let url = server.url().replace("/graphql", "/health/ready");
+    let answer = reqwest::get(url).await.expect("the server answers");
+    answer.status().is_success()
 }
 
 fn postmaster(cluster: &Cluster<'_>) -> Pid {

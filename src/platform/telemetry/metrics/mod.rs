@@ -33,6 +33,7 @@ mod process;
 mod redis_commands;
 mod replica;
 mod service;
+mod webhooks;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -50,6 +51,7 @@ pub(in crate::platform) use redis_commands::CommandEnd;
 pub use redis_commands::RedisMetrics;
 pub use replica::{REASONS, ReplicaMetrics};
 pub use service::ServiceMetrics;
+pub use webhooks::WebhookMetrics;
 
 /// The media type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -70,6 +72,8 @@ pub struct Metrics {
     pub cache: CacheMetrics,
     pub live: LiveMetrics,
     pub jobs: JobMetrics,
+    /// Webhooks.
+    pub webhooks: WebhookMetrics,
     pub connections: ConnectionMetrics,
     pub service: ServiceMetrics,
     pub figures: Figures,
@@ -91,6 +95,7 @@ impl Default for Metrics {
             cache: CacheMetrics::register(ours),
             live: LiveMetrics::register(ours),
             jobs: JobMetrics::register(ours),
+            webhooks: WebhookMetrics::register(ours),
             connections: ConnectionMetrics::register(ours),
             service: ServiceMetrics::register(ours),
             figures: Figures::register(ours),

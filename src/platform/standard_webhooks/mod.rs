@@ -141,3 +141,6 @@ fn tag(signature: &str) -> Option<Vec<u8>> {
 fn signed(id: &str, timestamp: &str, body: &[u8]) -> Vec<u8> {
     [id.as_bytes(), timestamp.as_bytes(), body].join(&b'.')
 }
+
+#[cfg(test)]
+mod tests;
