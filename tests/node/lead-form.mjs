@@ -189,7 +189,7 @@ async function inNode() {
     elements.agree.value = "yes";
     const page = {
       document: { getElementById: (id) => (id === "thanks" ? thanks : form) },
-      location: { href: `${origin(at)}/form` },
+      location: { href: `${origin(at)}/form?try=${name}` },
       // What a browser does of CORS: it asks first, and keeps what is not for the page.
       fetch: async (url, options) => {
         const asked = { "access-control-request-method": "POST", "access-control-request-headers": "content-type" };
