@@ -189,6 +189,20 @@ impl Actor {
         actor
     }
 
+    /// The server itself, for a caller who is nobody to it: with these permissions and no others, each with the scope that
+    /// it is written with.
+    #[must_use]
+    pub fn on_behalf(tenant: TenantId, what: &'static str, permissions: &[&str]) -> Self {
+        let permissions: Vec<_> = permissions.iter().map(|text| (*text).to_owned()).collect();
+        let membership = Membership {
+            rights: Arc::new(Rights::stored(&permissions, &[])),
+            ..Membership::of(tenant, Role::Custom, None)
+        };
+        let mut actor = Self::new(Subject::Worker, membership, DateTime::<Utc>::MAX_UTC);
+        actor.author = Author::System(what);
+        actor
+    }
+
     /// The same actor, by a token that ends at another time, or that only a tenant trusts.
     #[must_use]
     pub(crate) fn by(

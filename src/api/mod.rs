@@ -9,6 +9,7 @@ mod documents;
 mod execute;
 pub mod explorer;
 pub mod http;
+pub mod inbound;
 pub mod limits;
 pub mod live;
 pub(crate) mod node;

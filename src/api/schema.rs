@@ -18,13 +18,17 @@ use crate::{
         presence::{PresenceQuery, PresenceSubscription},
     },
     base::entities::entities,
-    crm,
+    crm::{
+        self,
+        lead_forms::{LeadFormMutation, LeadFormQuery},
+    },
     entity::OwnedKinds,
     graphql::{Balances, subscription::AnyRecord},
     organization::{
         accounts::{AccountMutation, AccountQuery, Accounts},
         api_keys::{ApiKeyMutation, ApiKeyQuery},
         identities::{IdentityMutation, IdentityQuery},
+        inbound::{InboundMutation, InboundQuery},
         jobs::{JobMutation, JobQuery},
         members::{InvitationMutation, InvitationQuery, MemberMutation, MemberQuery, TeamMutation},
         roles::{RoleMutation, RoleQuery},
@@ -65,6 +69,8 @@ macro_rules! roots {
             InvitationQuery,
             RoleQuery,
             ApiKeyQuery,
+            InboundQuery,
+            LeadFormQuery,
             $($layer::$domain::Query,)*
             AccountQuery,
             AuditQuery,
@@ -84,6 +90,8 @@ macro_rules! roots {
             TeamMutation,
             RoleMutation,
             ApiKeyMutation,
+            InboundMutation,
+            LeadFormMutation,
             $($layer::$domain::Mutation,)*
             AccountMutation,
             IdentityMutation,

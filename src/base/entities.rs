@@ -33,10 +33,16 @@ macro_rules! entities {
                 /// A pipeline.
                 Pipeline PipelineId "pipeline" pipelines.pipeline_id crm::pipelines ("opportunities:read" "admin") [] [];
             }
-            // The same, read and changed by the fields of another module.
+            // The same, read and changed by fields that their section does not name; nobody watches them by themselves.
             within {
                 /// A stage of a pipeline.
                 Stage StageId "stage" stages.stage_id crm::pipelines ("opportunities:read" "admin") [] [];
+                /// A form by which strangers become leads.
+                LeadForm LeadFormId "leadForm" lead_forms.lead_form_id crm::lead_forms
+                    ("integrations:write" "integrations:write") [] [];
+                /// What was posted to a form.
+                LeadFormSubmission LeadFormSubmissionId "leadFormSubmission" lead_form_submissions.lead_form_submission_id
+                    crm::lead_forms ("integrations:write" "integrations:write") [] [];
             }
             // The people of the tenant and what they may do.
             organization {
@@ -49,6 +55,12 @@ macro_rules! entities {
                     ("users:write" "users:write") [] [];
                 /// A program's key.
                 ApiKey ApiKeyId "apiKey" api_keys.api_key_id organization::api_keys
+                    ("integrations:write" "integrations:write") [] [];
+                /// An address that other services send messages to.
+                InboundEndpoint InboundEndpointId "inboundEndpoint" inbound_endpoints.inbound_endpoint_id organization::inbound
+                    ("integrations:write" "integrations:write") [] [];
+                /// A message that another service sent.
+                InboundMessage InboundMessageId "inboundMessage" inbound_messages.inbound_message_id organization::inbound
                     ("integrations:write" "integrations:write") [] [];
                 /// A server elsewhere that is sent what happens.
                 WebhookEndpoint WebhookEndpointId "webhookEndpoint" webhook_endpoints.webhook_endpoint_id

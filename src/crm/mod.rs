@@ -6,6 +6,7 @@ mod subscription;
 pub mod activities;
 pub mod companies;
 pub mod contacts;
+pub mod lead_forms;
 pub mod leads;
 pub mod opportunities;
 pub mod pipelines;
@@ -59,6 +60,7 @@ mod tests {
         activities::ActivityFields,
         companies::CompanyFields,
         contacts::ContactFields,
+        lead_forms::LeadFormFields,
         leads::LeadFields,
         pipelines::{PipelineFields, StageFields},
         products::ProductFields,
@@ -71,6 +73,7 @@ mod tests {
         check_schema_fields::<CompanyFields>();
         check_schema_fields::<ContactFields>();
         check_schema_fields::<LeadFields>();
+        check_schema_fields::<LeadFormFields>();
         check_schema_fields::<PipelineFields>();
         check_schema_fields::<StageFields>();
         check_schema_fields::<ProductFields>();

@@ -20,7 +20,7 @@ pub use diff::{FieldDiff, shown_to};
 pub use ownership::{
     IdPage, KindOf, Owned, OwnedKind, OwnedKinds, Ownership, owned_by, place_owners, require_owners,
 };
-pub use quota::{Quota, require_room};
+pub use quota::{Quota, require_fewer, require_room};
 pub use stamps::{CREATED, Stamps, UNARCHIVED};
 pub use store::{insert, update};
 

@@ -46,3 +46,22 @@ pub async fn require_room<R: Record>(tx: &mut Tx, quota: Quota) -> Result<()> {
         false => Err(Error::Quota { what, limit }),
     }
 }
+
+/// Refuses another row of a kind of which no tenant may have so many.
+///
+/// # Errors
+/// `QUOTA_EXCEEDED`.
+pub async fn require_fewer<R: Record>(tx: &mut Tx, most: i64, what: &'static str) -> Result<()> {
+    let key = format!("{} {}", R::TABLE, tx.tenant());
+    let sql = Sql::new("SELECT pg_advisory_xact_lock(hashtextextended(").bind(key);
+    tx.execute(sql.push(", 0))")).await?;
+    let sql = Sql::new("SELECT count(*) FROM ")
+        .push(R::TABLE)
+        .push(" r WHERE r.tenant_id = ")
+        .bind(tx.tenant());
+    let held = tx.column::<i64>(sql).await?.pop().unwrap_or_default();
+    match held < most {
+        true => Ok(()),
+        false => Err(Error::Quota { what, limit: most }),
+    }
+}

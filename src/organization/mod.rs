@@ -5,6 +5,7 @@ pub mod api_keys;
 pub mod audit;
 pub mod auth;
 pub mod identities;
+pub mod inbound;
 pub mod jobs;
 pub mod members;
 pub mod roles;

@@ -101,7 +101,9 @@ fn what_the_sweeps_leave_to_other_tests_is_tested_there() {
     for part in [
         "accounts",
         "identities",
+        "inbound",
         "jobs",
+        "lead_forms",
         "members",
         "access",
         "webhooks",

@@ -16,7 +16,7 @@ const LONGEST_USER_AGENT: usize = 256;
 const LONGEST_TOKEN: usize = 8 * 1024;
 
 /// The origin of a request, by its head and what so many trusted proxies say.
-pub(super) fn origin(parts: &Parts, trusted_proxies: usize) -> Origin {
+pub(in crate::api) fn origin(parts: &Parts, trusted_proxies: usize) -> Origin {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let user_agent = parts
         .headers
@@ -48,7 +48,7 @@ fn is_sane(id: &str) -> bool {
 }
 
 /// The answer with its request's id, and what the log wants to know.
-pub(super) fn identified(mut response: Response, outcome: Outcome) -> Response {
+pub(in crate::api) fn identified(mut response: Response, outcome: Outcome) -> Response {
     if let Ok(id) = HeaderValue::from_str(&outcome.request_id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }

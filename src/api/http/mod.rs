@@ -31,10 +31,11 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::Method;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use axum::routing::any;
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{
@@ -49,6 +50,7 @@ use answer::{Answer, finish};
 use call::Call;
 pub(super) use codes::ensure_code;
 pub use head::request_id;
+pub(super) use head::{identified, origin};
 pub use idempotency::WITHOUT_KEY;
 pub use origins::Origins;
 use problem::Problem;
@@ -77,6 +79,17 @@ pub fn router(api: Arc<Api>) -> Router {
     Router::new()
         .route("/graphql", any(graphql))
         .with_state(api)
+}
+
+/// Reads the body of a request that is no GraphQL; the status of the answer where that fails.
+pub(super) async fn read_body(
+    headers: &HeaderMap,
+    body: Body,
+    limit: usize,
+    deadline: Instant,
+) -> Result<Bytes, StatusCode> {
+    let read = body::read(headers, body, limit, deadline).await;
+    read.map_err(|problem| problem.status)
 }
 
 /// A request whose head has arrived.

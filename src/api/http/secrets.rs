@@ -6,10 +6,11 @@ use async_graphql::parser::types::OperationType;
 use crate::api::{documents::Prepared, shape::SchemaShape};
 
 /// Types of objects that have secrets among their fields. A test looks for others in the schema.
-pub(super) const TYPES: [&str; 7] = [
+pub(super) const TYPES: [&str; 8] = [
     "ApiKeySecretPayload",
     "BeginProviderSignInPayload",
     "ConfirmSecondFactorPayload",
+    "InboundEndpointSecretPayload",
     "RenewRecoveryCodesPayload",
     "SecondFactorChallenge",
     "SecondFactorSetUp",

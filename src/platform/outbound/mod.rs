@@ -8,6 +8,7 @@ mod client;
 mod error;
 mod exchange;
 mod fetch;
+mod form;
 mod public;
 mod resolver;
 mod rules;

@@ -152,6 +152,24 @@ impl Counter {
         }
     }
 
+    /// What comes in the name of something that is no account: so many at once, and one more each so often.
+    #[must_use]
+    pub fn steady(act: &str, name: &str, burst: u32, every: Duration) -> Self {
+        Self {
+            name: format!("{act}:steady:{:x}", Sha256::digest(name)),
+            pace: Pace::Steady { burst, every },
+        }
+    }
+
+    /// What comes from one address, or network of IPv6: so many at once, and one more each so often.
+    #[must_use]
+    pub fn steady_from(act: &str, address: IpAddr, burst: u32, every: Duration) -> Self {
+        Self {
+            name: format!("{act}:from:{}", network(address)),
+            pace: Pace::Steady { burst, every },
+        }
+    }
+
     /// Tries from one address; of IPv6 the network of 64 bits counts, since a client has all of it. Thirty are free.
     #[must_use]
     pub fn network(act: &str, address: IpAddr) -> Self {

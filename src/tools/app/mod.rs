@@ -21,7 +21,10 @@ use crate::{
         limits::Limits, live::Sources,
     },
     base::{clock::Clock, secret::Secret},
-    crm,
+    crm::{
+        self,
+        lead_forms::{Captcha, Capture, ForgetSubmissionsHandler, InboundLeads},
+    },
     db::{
         self, Db, Logins, PoolOptions, StartupError,
         journal::{Hints, Recorder, Recording},
@@ -31,6 +34,7 @@ use crate::{
     organization::{
         accounts::{self, Accounts},
         auth::{Access, KeyError, KeyRing, TokenError, TokenOptions, Tokens, keys},
+        inbound::{ForgetHandler, Inbound, InboundHandlerKind, InboundHandlers, ProcessHandler},
         members::reassignment::ReassignmentHandler,
         webhooks::{Renderer, RendererHandle, Webhooks},
     },
@@ -299,16 +303,29 @@ impl App {
         let access = Arc::clone(api.access());
         let authority = Arc::clone(&access) as Arc<dyn Authority>;
         let vault = Arc::clone(&accounts.vault);
-        let webhooks = Webhooks::new(renderer, outbound, vault, Arc::clone(&authority));
+        let webhooks = Webhooks::new(renderer, outbound.clone(), vault, Arc::clone(&authority));
         let worker = Worker::new(
             db.clone(),
             handlers(&db).with(Following(webhooks)),
             authority,
             serving.jobs,
         );
+        let inbound = Arc::new(Inbound::new(
+            db.clone(),
+            Arc::clone(&accounts.vault),
+            accounts.throttle.clone(),
+        ));
+        let capture = Arc::new(Capture::new(
+            db.clone(),
+            Arc::clone(&accounts.vault),
+            accounts.throttle.clone(),
+            Captcha::new(outbound),
+        ));
         let health = Arc::new(Health::new(db.clone(), redis, Arc::clone(&hub)));
         let router = api::router(Arc::clone(&api))
             .merge(keys::router(Arc::clone(&tokens)))
+            .merge(api::inbound::hooks(inbound, api.trusted_proxies()))
+            .merge(api::inbound::capture(capture, api.trusted_proxies()))
             .merge(health::router(Arc::clone(&health)));
         Ok(Self {
             db,
@@ -379,5 +396,14 @@ impl App {
 
 /// The kinds of jobs that a server does.
 fn handlers(db: &Db) -> Handlers {
-    Handlers::default().with(ReassignmentHandler::new(db.clone(), &crm::OWNED))
+    Handlers::default()
+        .with(ReassignmentHandler::new(db.clone(), &crm::OWNED))
+        .with(ProcessHandler::new(inbound_handlers()))
+        .with(ForgetHandler)
+        .with(ForgetSubmissionsHandler)
+}
+
+/// What is done with messages that other services send: a provider is a line here.
+fn inbound_handlers() -> InboundHandlers {
+    InboundHandlers::default().with(InboundHandlerKind::LeadForm, InboundLeads)
 }

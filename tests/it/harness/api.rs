@@ -27,7 +27,7 @@ use dealgraph::{
     },
     tools::app::{App, ServerParts, Serving},
 };
-use reqwest::{RequestBuilder, header::HeaderMap};
+use reqwest::{Method, RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -282,6 +282,16 @@ impl World {
         let response = self.http.get(url).send().await;
         let response = response.expect("the server answers");
         response.json().await.expect("it is JSON")
+    }
+
+    /// Begins a request to a path of the server, by nobody in particular.
+    pub(crate) fn to(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, self.address_of(path))
+    }
+
+    /// Where a path of the server is.
+    pub(crate) fn address_of(&self, path: &str) -> String {
+        self.url.replace("/graphql", path)
     }
 
     /// Where the product's mails are.

@@ -16,7 +16,7 @@ use dealgraph::{
 use uuid::Uuid;
 
 /// Kinds of ids; the place in the list is the kind's number.
-pub(super) const KINDS: [&str; 21] = [
+pub(super) const KINDS: [&str; 25] = [
     TenantId::PREFIX,
     UserId::PREFIX,
     TeamId::PREFIX,
@@ -36,6 +36,10 @@ pub(super) const KINDS: [&str; 21] = [
     AuditEntryId::PREFIX,
     "product",
     "job",
+    "inboundEndpoint",
+    "inboundMessage",
+    "leadForm",
+    "leadFormSubmission",
     "webhookEndpoint",
     "webhookDelivery",
 ];

@@ -14,11 +14,27 @@ use sqlx::{AssertSqlSafe, PgConnection, raw_sql};
 use super::{Database, Side, TENANT_TABLES, Who, statements::is_beyond_tenants};
 
 /// Filters that no index serves, each with the reason why that is enough.
-const WITHOUT_INDEX: [(&str, &str, &str); 12] = [
+const WITHOUT_INDEX: [(&str, &str, &str); 16] = [
     (
         "jobs",
         "*",
         "of fourteen days, found by time; another index would cost each job that is taken and ended",
+    ),
+    (
+        "inbound_endpoints",
+        "*",
+        "a tenant has a hundred endpoints at most",
+    ),
+    ("lead_forms", "*", "a tenant has five hundred forms at most"),
+    (
+        "lead_form_submissions",
+        "outcome",
+        "few values: an index would find most of the tenant",
+    ),
+    (
+        "inbound_messages",
+        "status",
+        "few values, and of thirty days, found by time",
     ),
     (
         "webhook_endpoints",

@@ -32,15 +32,22 @@ pub(crate) const OF_ACCOUNTS: [&str; 21] = [
 ];
 
 /// Mutations of those who run a tenant. Each has tests of its own for what it costs others and whom it notifies.
-pub(crate) const OF_ADMINS: [&str; 30] = [
+pub(crate) const OF_ADMINS: [&str; 37] = [
     "apiKeyCreate",
     "apiKeyRevoke",
     "apiKeyRotate",
     "apiKeyUpdate",
+    "inboundEndpointCreate",
+    "inboundEndpointRotate",
+    "inboundEndpointUpdate",
+    "inboundMessageReplay",
+    "inboundMessagesReplay",
     "invitationResend",
     "invitationRevoke",
     "jobCancel",
     "jobRetry",
+    "leadFormCreate",
+    "leadFormUpdate",
     "memberInvite",
     "membershipRemove",
     "membershipResume",
@@ -194,6 +201,8 @@ pub(crate) fn kind_of_field(name: &str) -> &'static str {
         "owner" | "nextActionOwner" => return UserId::PREFIX,
         "successor" => return UserId::PREFIX,
         "parent" => return "team",
+        "endpoint" => return "inboundEndpoint",
+        "form" => return "leadForm",
         "reportsTo" => return "contact",
         // Another deal of the same stage.
         "after" | "before" => return "opportunity",

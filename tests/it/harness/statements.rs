@@ -8,7 +8,7 @@ use std::{
 use super::shardable::{Fault, faults};
 
 /// The tables whose rows belong to tenants. A coverage test holds this list against the catalogue.
-pub(crate) const TENANT_TABLES: [&str; 32] = [
+pub(crate) const TENANT_TABLES: [&str; 36] = [
     "activities",
     "activity_targets",
     "api_keys",
@@ -20,10 +20,14 @@ pub(crate) const TENANT_TABLES: [&str; 32] = [
     "event_consumers",
     "events",
     "idempotency_keys",
+    "inbound_endpoints",
+    "inbound_messages",
     "invitations",
     "job_queues",
     "job_schedules",
     "jobs",
+    "lead_form_submissions",
+    "lead_forms",
     "leads",
     "memberships",
     "opportunities",

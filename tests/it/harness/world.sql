@@ -180,6 +180,29 @@ INSERT INTO api_keys (tenant_id, api_key_id, name, name_normalized, hint, secret
 SELECT pg_temp.id('tenant', 1), pg_temp.id('apiKey', 1), name, lower(name), 'dgk_none', '', 'VIEWER', pg_temp.at(0), pg_temp.author('api_keys')
 FROM (SELECT 'Key' || pg_temp.mark('api_keys')) m(name);
 
+INSERT INTO inbound_endpoints (tenant_id, inbound_endpoint_id, name, name_normalized, verification, handler, enabled, secret,
+                               created_at, created_by, updated_at, updated_by)
+SELECT pg_temp.id('tenant', 1), pg_temp.id('inboundEndpoint', 1), name, lower(name), 'STANDARD_WEBHOOKS', 'STORE_ONLY', true, '',
+       pg_temp.at(0), pg_temp.author('inbound_endpoints'), pg_temp.at(0), pg_temp.author('inbound_endpoints')
+FROM (SELECT 'Endpoint' || pg_temp.mark('inbound_endpoints')) m(name);
+
+INSERT INTO inbound_messages (tenant_id, inbound_message_id, inbound_endpoint_id, message_id, status, headers, body, size, received_at,
+                              processed_at)
+SELECT pg_temp.id('tenant', 1), pg_temp.id('inboundMessage', 1), pg_temp.id('inboundEndpoint', 1), text, 'PROCESSED', '{}',
+       convert_to(text, 'UTF8'), length(text), pg_temp.at(0), pg_temp.at(0)
+FROM (SELECT 'kept' || pg_temp.mark('inbound_messages')) m(text);
+
+INSERT INTO lead_forms (tenant_id, lead_form_id, name, name_normalized, enabled, allowed_origins, mapping, tags, duplicates, created_at,
+                        created_by, updated_at, updated_by)
+SELECT pg_temp.id('tenant', 1), pg_temp.id('leadForm', 1), name, lower(name), true, '{}',
+       '[{"name": "name", "target": "FULL_NAME", "required": true, "max_length": null}]', '{}', 'CREATE', pg_temp.at(0),
+       pg_temp.author('lead_forms'), pg_temp.at(0), pg_temp.author('lead_forms')
+FROM (SELECT 'Form' || pg_temp.mark('lead_forms')) m(name);
+
+INSERT INTO lead_form_submissions (tenant_id, lead_form_submission_id, lead_form_id, outcome, reason_code, page_url, extra, submitted_at)
+SELECT pg_temp.id('tenant', 1), pg_temp.id('leadFormSubmission', 1), pg_temp.id('leadForm', 1), 'REFUSED', 'BLANK',
+       'https://page.example/' || pg_temp.mark('lead_form_submissions'), '{}', pg_temp.at(0);
+
 -- The first link of the chain, put together here once more and apart from the product.
 INSERT INTO audit_log (tenant_id, seq, audit_id, occurred_at, actor, action, changes, request_id, hash)
 VALUES (pg_temp.id('tenant', 1), 1, pg_temp.id('auditEntry', 1), pg_temp.at(0), pg_temp.author('audit_log'), 'company.created', '{}',

@@ -21,9 +21,12 @@ const DIED: &str = "UPDATE idempotency_keys SET answer = NULL, claimed_until = n
                     WHERE answer IS NOT NULL";
 
 /// What hands something out once, or sends a mail: its answer can't be had a second time.
-const LOST: [&str; 7] = [
+const LOST: [&str; 10] = [
     "apiKeyCreate",
     "apiKeyRotate",
+    "inboundEndpointCreate",
+    "inboundEndpointRotate",
+    "inboundMessagesReplay",
     "invitationResend",
     "memberInvite",
     "webhookDeliveryResendRange",
@@ -36,6 +39,8 @@ fn of_admins() -> Vec<(&'static str, Value)> {
     let team = json!(global_id("team", A.uuid("team", 100)));
     let guest = json!(global_id("invitation", A.uuid("invitation", 1)));
     let job = json!(global_id("job", A.uuid("job", 1)));
+    let endpoint = json!(global_id("inboundEndpoint", A.uuid("inboundEndpoint", 1)));
+    let message = json!(global_id("inboundMessage", A.uuid("inboundMessage", 1)));
     let hook = json!(global_id("webhookEndpoint", A.uuid("webhookEndpoint", 1)));
     let delivery = json!(global_id("webhookDelivery", A.uuid("webhookDelivery", 1)));
     let rep = json!(A.user(Who::OtherRep).to_string());
@@ -65,6 +70,28 @@ fn of_admins() -> Vec<(&'static str, Value)> {
         ("jobRetry", json!({ "id": job })),
         // Before anybody else answers for the endpoint.
         ("webhookDeliveryResend", json!({ "id": delivery })),
+        (
+            "inboundEndpointCreate",
+            json!({ "name": "Made", "verification": "STANDARD_WEBHOOKS", "handler": "STORE_ONLY" }),
+        ),
+        (
+            "inboundEndpointUpdate",
+            json!({ "id": endpoint, "name": "Made anew" }),
+        ),
+        ("inboundEndpointRotate", json!({ "id": endpoint })),
+        (
+            "leadFormCreate",
+            json!({ "name": "Made", "mapping": [{ "name": "name", "target": "FULL_NAME" }], "duplicates": "CREATE" }),
+        ),
+        (
+            "leadFormUpdate",
+            json!({ "id": global_id("leadForm", A.uuid("leadForm", 1)), "name": "Made anew" }),
+        ),
+        ("inboundMessageReplay", json!({ "id": message })),
+        (
+            "inboundMessagesReplay",
+            json!({ "endpointId": endpoint, "from": "2020-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z" }),
+        ),
         (
             "webhookEndpointCreate",
             json!({ "name": "Made", "url": "https://hooks.example/made", "subscriptions": [{ "topic": "LEAD" }] }),

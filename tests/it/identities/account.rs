@@ -61,11 +61,12 @@ const OF_ANYBODY: [&str; 11] = [
 ];
 
 /// What is about the tenant of the token, and judged by its policies: kinds of records, each with its verbs.
-const RECORDS: [&str; 15] = [
+const RECORDS: [&str; 16] = [
     "activit",
     "apiKey",
     "compan",
     "contact",
+    "inbound",
     "invitation",
     "job",
     "lead",
