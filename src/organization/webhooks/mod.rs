@@ -26,7 +26,7 @@ pub use graphql::WebhookQuery;
 pub use model::{DisabledReason, WebhookEndpoint, WebhookEndpointOrderField};
 pub use mutation::WebhookMutation;
 pub use render::{Page, RenderFailure, Rendered, Renderer, RendererHandle};
-pub use sending::Webhooks;
+pub use sending::{WebhookParts, Webhooks};
 pub use subscriptions::{WebhookSubscription, WebhookTopic};
 
 use crate::{

@@ -36,7 +36,7 @@ use crate::{
         auth::{Access, KeyError, KeyRing, TokenError, TokenOptions, Tokens, keys},
         inbound::{ForgetHandler, Inbound, InboundHandlerKind, InboundHandlers, ProcessHandler},
         members::reassignment::ReassignmentHandler,
-        webhooks::{Renderer, RendererHandle, Webhooks},
+        webhooks::{Renderer, RendererHandle, WebhookParts, Webhooks},
     },
     platform::{
         Vault,
@@ -251,6 +251,7 @@ impl App {
             db.clock().clone(),
             db.metrics().service.clone(),
         );
+        let webhook_mailer = mailer.clone();
         let accounts = Arc::new(Accounts::new(
             db.clone(),
             setup,
@@ -303,7 +304,14 @@ impl App {
         let access = Arc::clone(api.access());
         let authority = Arc::clone(&access) as Arc<dyn Authority>;
         let vault = Arc::clone(&accounts.vault);
-        let webhooks = Webhooks::new(renderer, outbound.clone(), vault, Arc::clone(&authority));
+        let webhooks = Webhooks::new(WebhookParts {
+            renderer,
+            outbound: outbound.clone(),
+            vault,
+            authority: Arc::clone(&authority),
+            mailer: webhook_mailer,
+            app_url: accounts.settings.app_url.to_string(),
+        });
         let worker = Worker::new(
             db.clone(),
             handlers(&db).with(Following(webhooks)),

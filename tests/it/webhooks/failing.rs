@@ -8,7 +8,7 @@ use super::{
     Setting,
     receiver::{Receiver, Reply},
 };
-use crate::harness::{B, Who, test};
+use crate::harness::{B, Who, mails_in, test};
 
 fn deals() -> Value {
     json!([{ "topic": "OPPORTUNITY" }])
@@ -93,6 +93,20 @@ fn an_endpoint_that_wants_no_more_gets_no_more_and_one_that_fails_for_days_is_gi
             .until(&gone, |standing| standing["enabled"] == false)
             .await;
         assert_eq!(standing["disabledReason"], "GONE");
+        let mails = loop {
+            let mails = mails_in(&setting.server.mails);
+            if !mails.is_empty() {
+                break mails;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        let mail = &mails[0];
+        assert!(mail.text.contains("it answered 410"), "{}", mail.text);
+        assert!(
+            mail.text.contains(gone.as_str().expect("an id")),
+            "{}",
+            mail.text
+        );
         setting.rename(1, "Nobody hears").await;
         receiver.only(1).await;
         let log = setting.deliveries(&gone).await;

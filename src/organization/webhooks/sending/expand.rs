@@ -1,6 +1,6 @@
 //! Working out what is to be sent: the events after the mark, as whoever answers for the endpoint sees them.
 
-use super::{Webhooks, body, ledger};
+use super::{Webhooks, body, ledger, notice};
 use crate::{
     base::ids::Typed as _,
     jobs::{Failure, Run, consumers},
@@ -68,7 +68,7 @@ impl Webhooks {
         Ok(Some(upto))
     }
 
-    /// Disables an endpoint that can't be sent anything.
+    /// Disables an endpoint that can't be sent anything, and tells who cares.
     pub(super) async fn give_up(
         &self,
         run: &Run,
@@ -76,8 +76,14 @@ impl Webhooks {
         reason: DisabledReason,
     ) -> Result<(), Failure> {
         tracing::warn!(endpoint = %endpoint.id, ?reason, "a webhook endpoint is disabled");
-        let disabled = run.write(async |tx| webhooks::disable(tx, endpoint.id, reason).await);
-        disabled.await?;
+        let disabled = run.write(async |tx| {
+            webhooks::disable(tx, endpoint.id, reason).await?;
+            notice::recipients(tx, endpoint).await
+        });
+        for to in disabled.await? {
+            let message = notice::disabled(&to, &self.app_url, endpoint, reason);
+            self.mailer.send(message);
+        }
         run.db().metrics().webhooks.note_disabled(reason.word());
         Ok(())
     }

@@ -11,6 +11,7 @@ mod body;
 mod exchange;
 mod expand;
 mod ledger;
+mod notice;
 mod schedule;
 
 use std::{sync::Arc, time::Duration};
@@ -27,7 +28,7 @@ use crate::{
         Authority, Done, Failure, Policy, Run,
         consumers::{self, Consumer},
     },
-    platform::{Vault, outbound::Outbound},
+    platform::{Vault, mail::Mailer, outbound::Outbound},
 };
 use ledger::Health;
 
@@ -44,22 +45,41 @@ pub struct Webhooks {
     outbound: Outbound,
     vault: Arc<Vault>,
     authority: Arc<dyn Authority>,
+    mailer: Mailer,
+    app_url: String,
+}
+
+/// What webhooks are sent with.
+#[expect(missing_docs, reason = "the names and types say it")]
+pub struct WebhookParts {
+    pub renderer: RendererHandle,
+    pub outbound: Outbound,
+    pub vault: Arc<Vault>,
+    pub authority: Arc<dyn Authority>,
+    pub mailer: Mailer,
+    /// Where people find the frontend.
+    pub app_url: String,
 }
 
 impl Webhooks {
-    /// A consumer that renders, sends, signs and judges by these.
+    /// A consumer that renders, sends, signs, judges and tells people by these.
     #[must_use]
-    pub fn new(
-        renderer: RendererHandle,
-        outbound: Outbound,
-        vault: Arc<Vault>,
-        authority: Arc<dyn Authority>,
-    ) -> Self {
+    pub fn new(parts: WebhookParts) -> Self {
+        let WebhookParts {
+            renderer,
+            outbound,
+            vault,
+            authority,
+            mailer,
+            app_url,
+        } = parts;
         Self {
             renderer,
             outbound,
             vault,
             authority,
+            mailer,
+            app_url,
         }
     }
 
