@@ -141,7 +141,7 @@ fn is_name(id: &str) -> bool {
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
-    if text.len() % 2 != 0 || !text.is_ascii() {
+    if !text.len().is_multiple_of(2) || !text.is_ascii() {
         return None;
     }
     let digits = text.as_bytes().chunks_exact(2);
