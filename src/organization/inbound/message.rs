@@ -20,6 +20,10 @@ use crate::{
 
 /// A message that another service sent. Its body and headers are read apart.
 #[derive(Debug, Clone, sqlx::FromRow, Columns)]
+#[expect(
+    clippy::duplicated_attributes,
+    reason = "they are the same word for two columns"
+)]
 #[unread(headers, secret)]
 #[unread(body, secret)]
 pub struct InboundMessage {

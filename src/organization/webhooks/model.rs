@@ -24,6 +24,10 @@ pub(super) const API_VERSION: &str = "2026-11";
 /// A server elsewhere that is sent what happens. Its secret is not among this.
 #[derive(Debug, Clone, sqlx::FromRow, Columns)]
 #[unread(name_normalized)]
+#[expect(
+    clippy::duplicated_attributes,
+    reason = "they are the same word for two columns"
+)]
 #[unread(secret, secret)]
 #[unread(previous_secret, secret)]
 pub struct WebhookEndpoint {

@@ -105,7 +105,7 @@ struct WebhookDeliveryResendRangeInput {
     /// Those that came about then or later.
     from: DateTime<Utc>,
     /// Those that came about before.
-    until: DateTime<Utc>,
+    to: DateTime<Utc>,
     /// Only those that the receiver does not have.
     #[graphql(default = true)]
     only_failed: bool,
@@ -305,7 +305,7 @@ impl WebhookMutation {
         ctx: &Context<'_>,
         input: WebhookDeliveryResendRangeInput,
     ) -> async_graphql::Result<WebhookDeliveryResendRangePayload> {
-        let within = (input.from, input.until);
+        let within = (input.from, input.to);
         let outcome = ctx.request().write(async |tx| {
             let resent =
                 deliveries::resend_range(tx, input.webhook_endpoint_id, within, input.only_failed);

@@ -108,7 +108,7 @@ fn of_admins() -> Vec<(&'static str, Value)> {
         ("webhookEndpointRotateSecret", json!({ "id": hook })),
         (
             "webhookDeliveryResendRange",
-            json!({ "webhookEndpointId": hook, "from": "2026-01-01T00:00:00Z", "until": "2026-02-01T00:00:00Z" }),
+            json!({ "webhookEndpointId": hook, "from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z" }),
         ),
         ("webhookEndpointDelete", json!({ "id": hook })),
     ]

@@ -71,7 +71,7 @@ fn what_was_refused_ten_times_has_failed() {
             (&json!("FAILED"), &json!(10))
         );
         // Somebody who has mended the receiver sends it again.
-        let range = json!({ "webhookEndpointId": endpoint, "from": "2020-01-01T00:00:00Z", "until": "2100-01-01T00:00:00Z" });
+        let range = json!({ "webhookEndpointId": endpoint, "from": "2020-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z" });
         let again = setting
             .admin("webhookDeliveryResendRange", "resent", range)
             .await;

@@ -345,7 +345,7 @@ fn what_was_sent_can_be_sent_again_and_what_was_not_is_followed_again() {
 
         // All of some time, and only what failed.
         let range = |only_failed: bool| {
-            json!({ "webhookEndpointId": endpoint, "from": "2020-01-01T00:00:00Z", "until": "2100-01-01T00:00:00Z",
+            json!({ "webhookEndpointId": endpoint, "from": "2020-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z",
                     "onlyFailed": only_failed })
         };
         let none = setting

@@ -47,7 +47,7 @@ impl Received {
         let key = SigningKey::parse(secret).expect("a secret");
         let [id, timestamp, signature] =
             ["webhook-id", "webhook-timestamp", "webhook-signature"].map(|name| self.header(name));
-        let now = chrono::Utc::now();
+        let now = dealgraph::base::clock::Clock::system().now();
         verify(&[key], id, timestamp, signature, &self.bytes, now).is_ok()
     }
 }

@@ -62,11 +62,11 @@ pub async fn resend(tx: &mut Tx, id: WebhookDeliveryId) -> Result<WebhookDeliver
 pub async fn resend_range(
     tx: &mut Tx,
     endpoint: WebhookEndpointId,
-    (from, until): (DateTime<Utc>, DateTime<Utc>),
+    (from, to): (DateTime<Utc>, DateTime<Utc>),
     only_failed: bool,
 ) -> Result<u64> {
     let runs_as = enabled(tx, endpoint).await?.fields.runs_as;
-    let resent = store::resend_range(tx, endpoint, &runs_as, (from, until), only_failed).await?;
+    let resent = store::resend_range(tx, endpoint, &runs_as, (from, to), only_failed).await?;
     look_now(tx, endpoint).await?;
     note(tx, endpoint, "webhookEndpoint.resent");
     Ok(resent)

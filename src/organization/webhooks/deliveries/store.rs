@@ -39,7 +39,7 @@ pub(super) async fn resend_range(
     tx: &mut Tx,
     endpoint: WebhookEndpointId,
     runs_as: &str,
-    (from, until): (DateTime<Utc>, DateTime<Utc>),
+    (from, to): (DateTime<Utc>, DateTime<Utc>),
     only_failed: bool,
 ) -> Result<u64> {
     let within = |sql: Sql, tx: &Tx| {
@@ -50,7 +50,7 @@ pub(super) async fn resend_range(
             .push(" AND created_at >= ")
             .bind(from)
             .push(" AND created_at < ")
-            .bind(until)
+            .bind(to)
             .push(" AND runs_as = ")
             .bind(runs_as.to_owned())
             .push(" AND due_at IS NULL AND (status <> 'DELIVERED' OR NOT ")
@@ -62,7 +62,7 @@ pub(super) async fn resend_range(
     let found: Vec<i32> = tx.column(count).await?;
     if found.len() as i64 > MOST_RESENT {
         let message = format!("that is more than {MOST_RESENT} deliveries, take a shorter time");
-        return Err(Error::invalid("TOO_MANY", "until", message));
+        return Err(Error::invalid("TOO_MANY", "to", message));
     }
     let again = within(Sql::new(AGAIN), tx);
     tx.execute(again).await

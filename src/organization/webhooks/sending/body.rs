@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The largest body, in bytes.
-const MOST_BYTES: usize = 256 << 10;
+const MOST_BYTES: usize = 64 << 10;
 
 /// What happened, in the word of `type`.
 pub(super) fn word(change: Change) -> String {
