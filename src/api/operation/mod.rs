@@ -8,6 +8,7 @@
 //!
 //! The reference is graphql-js; `tests/node/reference.mjs` holds us against it.
 
+mod coerced;
 mod collect;
 mod complete;
 mod executable;

@@ -24,7 +24,7 @@ use async_graphql::{
 };
 use async_graphql_value::{Number, Value};
 
-use super::literals;
+use super::{coerced, literals};
 
 /// The schema that documents are validated against.
 pub(in crate::api) static SCHEMA: LazyLock<Valid<Schema>> = LazyLock::new(|| {
@@ -123,7 +123,10 @@ impl<'a> Lines<'a> {
     }
 
     fn wrong_literals(&self, document: &apollo_compiler::ExecutableDocument) -> Vec<ServerError> {
-        let faults = literals::faults(document).into_iter().take(MOST_ERRORS);
+        let faults = literals::faults(document)
+            .into_iter()
+            .chain(coerced::faults(document));
+        let faults = faults.take(MOST_ERRORS);
         let faults = faults.map(|fault| {
             let at = self.of_span(fault.value.location());
             let mut error = ServerError::new(fault.mismatch.expected, Some(at));
