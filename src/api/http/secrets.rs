@@ -51,7 +51,13 @@ mod tests {
         "credential",
         "cookie",
     ];
-    const HARMLESS: [&str; 4] = ["code", "errorCode", "lastErrorCode", "postalCode"];
+    const HARMLESS: [&str; 5] = [
+        "code",
+        "errorCode",
+        "lastErrorCode",
+        "postalCode",
+        "reasonCode",
+    ];
 
     #[test]
     fn every_secret_of_the_schema_is_known() {
