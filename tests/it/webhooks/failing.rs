@@ -93,11 +93,15 @@ fn an_endpoint_that_wants_no_more_gets_no_more_and_one_that_fails_for_days_is_gi
             .until(&gone, |standing| standing["enabled"] == false)
             .await;
         assert_eq!(standing["disabledReason"], "GONE");
+        let began = Instant::now();
         let mails = loop {
-            let mails = mails_in(&setting.server.mails);
+            // The world's own server does jobs too.
+            let mut mails = mails_in(&setting.server.mails);
+            mails.extend(world.mails());
             if !mails.is_empty() {
                 break mails;
             }
+            assert!(began.elapsed() < Duration::from_secs(20), "nobody is told");
             tokio::time::sleep(Duration::from_millis(20)).await;
         };
         let mail = &mails[0];

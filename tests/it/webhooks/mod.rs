@@ -123,12 +123,17 @@ impl<'w> Setting<'w> {
         let running =
             "SELECT count(*) FROM jobs WHERE kind = 'webhooks.send' AND status = 'RUNNING'";
         let mut superuser = self.world.database.superuser().await;
+        let began = std::time::Instant::now();
         while sqlx::query_scalar::<_, i64>(running)
             .fetch_one(&mut superuser)
             .await
             .expect("jobs can be counted")
             > 0
         {
+            assert!(
+                began.elapsed() < std::time::Duration::from_secs(60),
+                "it runs still"
+            );
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
         self.arrange(&format!(
