@@ -28,7 +28,7 @@ const WRONG: [&str; 2] = ["+120", "-120"];
 #[derive(Debug, Clone)]
 pub(crate) struct FalseClock {
     loader: &'static str,
-    library: PathBuf,
+    faketime: PathBuf,
     offset: PathBuf,
 }
 
@@ -49,7 +49,7 @@ impl FalseClock {
         let offset = folder.join(format!("clock-{server}"));
         let clock = Self {
             loader,
-            library,
+            faketime: library,
             offset,
         };
         clock.set_right()?;
@@ -61,7 +61,7 @@ impl FalseClock {
         vec![
             self.loader.into(),
             "--preload".into(),
-            self.library.clone().into(),
+            self.faketime.clone().into(),
         ]
     }
 

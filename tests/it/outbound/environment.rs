@@ -1,5 +1,5 @@
 //! What the environment of a process says about proxies and certificates. A process has one, so these are processes of their
-//! own: this executable, with one test that otherwise does not run.
+//! own: this executable again, with the same test.
 
 use std::{path::Path, process::Stdio};
 
@@ -27,10 +27,11 @@ struct Requests {
     unguarded: Option<String>,
 }
 
-#[tokio::test]
-#[ignore = "other tests run it, each in an environment of its own"]
-async fn requests_of_an_environment() {
-    let requests = std::env::var_os(REQUESTS).expect("another test runs this one");
+/// Whether this process is one of those that another one has made for its requests; then they are sent, and judged.
+async fn is_made_for_requests() -> bool {
+    let Some(requests) = std::env::var_os(REQUESTS) else {
+        return false;
+    };
     let requests = requests.into_string().expect("text");
     let requests: Requests = serde_json::from_str(&requests).expect("requests");
     let outbound = of(OutboundSettings {
@@ -44,14 +45,15 @@ async fn requests_of_an_environment() {
     if let Some(address) = requests.unguarded {
         let _ = reqwest::get(address).await;
     }
+    true
 }
 
-/// Runs the test above with these variables, and no others.
-async fn run(requests: &Requests, environment: &[(&str, String)]) {
+/// Runs a test of this file once more, in a process with these variables and no others, for the requests alone.
+async fn run(test: &str, requests: &Requests, environment: &[(&str, String)]) {
     let mut command = Command::new(std::env::current_exe().expect("this executable"));
-    let name = "outbound::environment::requests_of_an_environment";
+    let name = format!("outbound::environment::{test}");
     command
-        .args(["--exact", name, "--ignored", "--nocapture"])
+        .args(["--exact", &name, "--nocapture"])
         .env_clear()
         .env(REQUESTS, serde_json::to_string(requests).expect("text"))
         .envs(environment.iter().map(|(name, value)| (name, value)))
@@ -65,6 +67,9 @@ async fn run(requests: &Requests, environment: &[(&str, String)]) {
 
 #[tokio::test]
 async fn proxies_of_the_environment_are_not_heeded() {
+    if is_made_for_requests().await {
+        return;
+    }
     let proxy = Receiver::counting().await;
     let receiver = Receiver::answering("HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n").await;
     let at = format!("http://127.0.0.1:{}", proxy.port);
@@ -92,17 +97,30 @@ async fn proxies_of_the_environment_are_not_heeded() {
         ],
         unguarded: None,
     };
-    run(&requests, &environment).await;
+    run(
+        "proxies_of_the_environment_are_not_heeded",
+        &requests,
+        &environment,
+    )
+    .await;
     assert_eq!(proxy.settled().await, 0);
     assert_eq!(receiver.settled().await, 2);
     // A client of the same library as it is asks the proxy.
     requests.unguarded = Some("http://hooks.example.com/".to_owned());
-    run(&requests, &environment).await;
+    run(
+        "proxies_of_the_environment_are_not_heeded",
+        &requests,
+        &environment,
+    )
+    .await;
     assert_eq!(proxy.settled().await, 1);
 }
 
 #[tokio::test]
 async fn exceptions_of_the_environment_are_no_way_round_the_proxy() {
+    if is_made_for_requests().await {
+        return;
+    }
     let proxy = Receiver::answering("HTTP/1.1 403 Forbidden\r\n\r\n").await;
     let names = NameServer::start(|_, _| addresses(&["127.0.0.1"])).await;
     let address = format!("http://127.0.0.1:{}", proxy.port);
@@ -116,13 +134,21 @@ async fn exceptions_of_the_environment_are_no_way_round_the_proxy() {
         unguarded: None,
     };
     let all = ["NO_PROXY", "no_proxy"].map(|name| (name, "*,.example.com".to_owned()));
-    run(&requests, &all).await;
+    run(
+        "exceptions_of_the_environment_are_no_way_round_the_proxy",
+        &requests,
+        &all,
+    )
+    .await;
     assert_eq!(proxy.settled().await, 1);
     assert!(names.names().is_empty());
 }
 
 #[tokio::test]
 async fn certificates_are_those_of_a_trusted_authority_for_the_name_and_the_day() {
+    if is_made_for_requests().await {
+        return;
+    }
     let (known, unknown) = (Authority::new(), Authority::new());
     let file = std::env::temp_dir().join(format!("dealgraph-authority-{}.pem", std::process::id()));
     std::fs::write(&file, known.pem()).expect("a file");
@@ -175,7 +201,12 @@ async fn certificates_are_those_of_a_trusted_authority_for_the_name_and_the_day(
         wanted,
         unguarded: None,
     };
-    run(&requests, &[("SSL_CERT_FILE", text(&file))]).await;
+    run(
+        "certificates_are_those_of_a_trusted_authority_for_the_name_and_the_day",
+        &requests,
+        &[("SSL_CERT_FILE", text(&file))],
+    )
+    .await;
     std::fs::remove_file(&file).expect("the file");
     assert!(servers.iter().all(|server| server.connections() == 1));
 }
