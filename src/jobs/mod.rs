@@ -28,6 +28,7 @@ mod attempt;
 mod claim;
 pub mod consumers;
 mod ending;
+pub mod forgetting;
 mod handler;
 mod job;
 mod keep;

@@ -1,7 +1,5 @@
 //! The job that forgets submissions that came to nothing.
 
-use std::time::Duration;
-
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
@@ -9,15 +7,11 @@ use super::store;
 use crate::{
     base::error::Result,
     db::Tx,
-    jobs::{self, Done, Failure, Handler, Job, Policy, Run, When},
+    jobs::{self, Done, Failure, Handler, Job, Policy, Run, When, forgetting},
 };
 
 /// For how many days they are kept.
 const KEPT_DAYS: i64 = 30;
-/// How often it is looked for older ones.
-const DAILY: Duration = Duration::from_secs(24 * 60 * 60);
-/// How many are forgotten in one transaction.
-const AT_ONCE: i64 = 1_000;
 
 /// Forgets the old submissions of a tenant that came to nothing, day after day while it has any.
 #[derive(Debug, Serialize, Deserialize)]
@@ -25,10 +19,7 @@ pub struct ForgetSubmissions {}
 
 impl Job for ForgetSubmissions {
     const KIND: &'static str = "lead_forms.forget";
-    const POLICY: Policy = Policy {
-        attempts: u32::MAX,
-        ..Policy::USUAL
-    };
+    const POLICY: Policy = forgetting::POLICY;
 
     fn unique_key(&self) -> Option<String> {
         Some("lead_forms".to_owned())
@@ -37,7 +28,7 @@ impl Job for ForgetSubmissions {
 
 /// Has them be forgotten from tomorrow on, unless that is so already.
 pub(super) async fn enqueue(tx: &mut Tx) -> Result<()> {
-    jobs::enqueue_as_system(tx, &ForgetSubmissions {}, When::After(DAILY)).await?;
+    jobs::enqueue_as_system(tx, &ForgetSubmissions {}, When::After(forgetting::DAILY)).await?;
     Ok(())
 }
 
@@ -50,12 +41,8 @@ impl Handler for ForgetSubmissionsHandler {
     async fn run(&self, _: ForgetSubmissions, run: &Run) -> Result<Done, Failure> {
         let forgotten = run.write(async |tx| {
             let before = tx.now() - TimeDelta::days(KEPT_DAYS);
-            store::forget(tx, before, AT_ONCE).await
+            store::forget(tx, before, forgetting::AT_ONCE).await
         });
-        Ok(match forgotten.await? {
-            (forgotten, _) if forgotten >= AT_ONCE as u64 => Done::Again(Duration::from_secs(1)),
-            (_, true) => Done::Again(DAILY),
-            (_, false) => Done::quietly(),
-        })
+        Ok(forgetting::after(forgotten.await?))
     }
 }

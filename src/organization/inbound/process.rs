@@ -1,7 +1,5 @@
 //! The jobs of messages: one handles each, and one of a tenant forgets those that are old.
 
-use std::time::Duration;
-
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -18,15 +16,11 @@ use crate::{
         ids::{InboundMessageId, Typed as _},
     },
     db::Tx,
-    jobs::{self, Done, Failure, Handler, Job, Policy, Run, When},
+    jobs::{self, Done, Failure, Handler, Job, Policy, Run, When, forgetting},
 };
 
 /// For how many days messages are kept, and so how long one of the same id is known.
 pub(super) const KEPT_DAYS: i64 = 30;
-/// How often it is looked for older ones.
-const DAILY: Duration = Duration::from_secs(24 * 60 * 60);
-/// How many are forgotten in one transaction.
-const AT_ONCE: i64 = 500;
 
 /// Handles a message.
 #[derive(Debug, Serialize, Deserialize)]
@@ -103,10 +97,7 @@ pub struct ForgetMessages {}
 
 impl Job for ForgetMessages {
     const KIND: &'static str = "inbound.forget";
-    const POLICY: Policy = Policy {
-        attempts: u32::MAX,
-        ..Policy::USUAL
-    };
+    const POLICY: Policy = forgetting::POLICY;
 
     fn unique_key(&self) -> Option<String> {
         Some("inbound".to_owned())
@@ -115,7 +106,7 @@ impl Job for ForgetMessages {
 
 /// Has old messages be forgotten from tomorrow on, unless that is so already.
 pub(super) async fn enqueue_forgetting(tx: &mut Tx) -> Result<()> {
-    jobs::enqueue_as_system(tx, &ForgetMessages {}, When::After(DAILY)).await?;
+    jobs::enqueue_as_system(tx, &ForgetMessages {}, When::After(forgetting::DAILY)).await?;
     Ok(())
 }
 
@@ -128,12 +119,8 @@ impl Handler for ForgetHandler {
     async fn run(&self, _: ForgetMessages, run: &Run) -> Result<Done, Failure> {
         let forgotten = run.write(async |tx| {
             let before = tx.now() - TimeDelta::days(KEPT_DAYS);
-            store::forget(tx, before, AT_ONCE).await
+            store::forget(tx, before, forgetting::AT_ONCE).await
         });
-        Ok(match forgotten.await? {
-            (forgotten, _) if forgotten >= AT_ONCE as u64 => Done::Again(Duration::from_secs(1)),
-            (_, true) => Done::Again(DAILY),
-            (_, false) => Done::quietly(),
-        })
+        Ok(forgetting::after(forgotten.await?))
     }
 }
