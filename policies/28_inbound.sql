@@ -6,13 +6,13 @@ CALL app.permit('inbound_endpoints', 'INSERT', permission => 'integrations:write
 CALL app.permit('inbound_endpoints', 'UPDATE', permission => 'integrations:write');
 CALL app.let_system_identify('inbound_endpoints', id => 'inbound_endpoint_id');
 GRANT INSERT (
-    tenant_id, inbound_endpoint_id, name, name_normalized, verification, handler, lead_form_id, signature_header,
+    tenant_id, inbound_endpoint_id, name, name_normalized, verification, handler, lead_form_id, integration_id, signature_header,
     signature_encoding, message_id_header, username, origin, enabled, disabled_reason, rotated_at, former_ends_at, path_hash, secret,
     former_secret, created_at, created_by, updated_at, updated_by, version
 ) ON inbound_endpoints TO dealgraph_app;
 GRANT UPDATE (
-    name, name_normalized, handler, lead_form_id, signature_header, signature_encoding, message_id_header, username, origin, enabled,
-    disabled_reason, rotated_at, former_ends_at, secret, former_secret, updated_at, updated_by, version
+    name, name_normalized, handler, lead_form_id, integration_id, signature_header, signature_encoding, message_id_header, username,
+    origin, enabled, disabled_reason, rotated_at, former_ends_at, secret, former_secret, updated_at, updated_by, version
 ) ON inbound_endpoints TO dealgraph_app;
 
 CALL app.secure_table('inbound_messages');

@@ -4,16 +4,17 @@
 //! Each names only those before it; `tests/it/architecture` holds them to it.
 //! - [`base`]: what everything is said in: ids, text, money, instants, secrets, the one error.
 //! - [`access`]: who acts and what they may: [`access::Actor`], rights, roles, sensitivity. Pure.
-//! - [`platform`]: telemetry, Redis, mail, the accept loop.
+//! - [`platform`]: telemetry, Redis, mail, asking other servers, the accept loop.
 //! - [`db`]: the only owner of connections, and the only way from an actor to row-level security; admission control, the
 //!   unit of work with its [`db::journal`] of events and audit entries, lists, migrations.
 //! - [`entity`]: what all records have in common: stamps, owners, being changed, archived, deleted.
 //! - [`events`]: following the event log, numbered per tenant in commit order.
 //! - [`jobs`]: work that outlives a request, in queues of tenants, once or by a schedule.
 //! - [`graphql`]: the kit that domains make their part of the schema from.
-//! - [`organization`]: accounts, sign-in, tenants, members, roles, keys, the audit log.
+//! - [`organization`]: accounts, sign-in, tenants, members, roles, keys, the audit log; webhooks, both ways.
 //! - [`crm`]: companies, contacts, leads, pipelines, opportunities, activities, products.
 //! - [`data`]: data in bulk.
+//! - [`integrations`]: records kept in step with services elsewhere: the contract, accounts, runs, links.
 //! - [`api`]: the service: schema, HTTP, sockets, subscriptions, response cache, query cost, explorer.
 //! - [`tools`]: the executable: configuration, everything put together, the command line, one command on one machine.
 //!
@@ -69,6 +70,7 @@ pub mod db;
 pub mod entity;
 pub mod events;
 pub mod graphql;
+pub mod integrations;
 pub mod jobs;
 pub mod organization;
 pub mod platform;

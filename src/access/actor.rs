@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{Access, RecordKind, Rights, Role, Scope, Vouched};
-use crate::base::ids::{ApiKeyId, RoleId, SessionId, TenantId, Typed as _, UserId};
+use crate::base::ids::{ApiKeyId, IntegrationId, RoleId, SessionId, TenantId, Typed as _, UserId};
 
 /// A verified member of a tenant, a program with a key of it, or a process that acts for one.
 #[derive(Debug, Clone)]
@@ -85,7 +85,8 @@ pub enum Standing {
     Deleting,
 }
 
-/// In whose name a change is recorded: `user:<uuid>`, `apiKey:<uuid>`, `import:<source>` or `system:<what>`.
+/// In whose name a change is recorded: `user:<uuid>`, `apiKey:<uuid>`, `import:<source>`, `integration:<uuid>` or
+/// `system:<what>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Author {
     /// The person themselves.
@@ -94,6 +95,8 @@ pub enum Author {
     Key(ApiKeyId),
     /// A data import, by the name of its source.
     Import(&'static str),
+    /// An account at a service elsewhere, for what came from there.
+    Integration(IntegrationId),
     /// The server, by what it was doing.
     System(&'static str),
 }
@@ -104,6 +107,7 @@ impl std::fmt::Display for Author {
             Self::User(id) => write!(f, "{id}"),
             Self::Key(id) => write!(f, "{id}"),
             Self::Import(source) => write!(f, "import:{source}"),
+            Self::Integration(id) => write!(f, "{id}"),
             Self::System(what) => write!(f, "system:{what}"),
         }
     }
@@ -229,6 +233,15 @@ impl Actor {
     pub fn importing(mut self, source: &'static str) -> Self {
         self.author = Author::Import(source);
         self
+    }
+
+    /// The same actor, with changes recorded as those of an account at a service elsewhere, which keeps records in step
+    /// with their rights.
+    #[must_use]
+    pub fn integrating(self: &Arc<Self>, integration: IntegrationId) -> Arc<Self> {
+        let mut actor = Self::clone(self);
+        actor.author = Author::Integration(integration);
+        Arc::new(actor)
     }
 
     /// The person, if it is one: keys and processes own nothing.

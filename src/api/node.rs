@@ -16,6 +16,7 @@ use crate::{
     db::{Columns as _, Part, Registered as _, list::Record},
     graphql::ContextExt as _,
     graphql::subscription::AnyRecord,
+    integrations,
     organization::{
         self,
         jobs::Job,

@@ -24,6 +24,10 @@ use crate::{
     },
     entity::OwnedKinds,
     graphql::{Balances, subscription::AnyRecord},
+    integrations::{
+        accounts::{Connector, IntegrationMutation, IntegrationQuery, IntegrationSubscription},
+        sync::SyncQuery,
+    },
     organization::{
         accounts::{AccountMutation, AccountQuery, Accounts},
         api_keys::{ApiKeyMutation, ApiKeyQuery},
@@ -76,7 +80,9 @@ macro_rules! roots {
             AuditQuery,
             JobQuery,
             IdentityQuery,
+            IntegrationQuery,
             SecondFactorQuery,
+            SyncQuery,
             WebhookQuery,
             WebhookDeliveryQuery,
         );
@@ -95,6 +101,7 @@ macro_rules! roots {
             $($layer::$domain::Mutation,)*
             AccountMutation,
             IdentityMutation,
+            IntegrationMutation,
             JobMutation,
             SecondFactorMutation,
             WebhookMutation,
@@ -104,6 +111,7 @@ macro_rules! roots {
         #[derive(Default, MergedSubscription)]
         pub struct Subscription(
             $($layer::$domain::Subscription,)*
+            IntegrationSubscription,
             PresenceSubscription,
         );
     };
@@ -117,6 +125,8 @@ pub struct Outward {
     pub outbound: Outbound,
     /// Renders what they are sent.
     pub renderer: RendererHandle,
+    /// What accounts at services are connected with.
+    pub connector: Arc<Connector>,
 }
 
 /// Builds the schema of a server.
@@ -129,6 +139,7 @@ pub(super) fn build(
 ) -> Schema {
     let builder = builder(limits).data(accounts).data(presences);
     let builder = builder.data(outward.outbound).data(outward.renderer);
+    let builder = builder.data(outward.connector);
     let balances: Arc<dyn Balances> = spending;
     let records: Arc<dyn AnyRecord> = Arc::new(Nodes);
     let owned: OwnedKinds = &crm::OWNED;

@@ -67,6 +67,15 @@ macro_rules! entities {
                     organization::webhooks ("integrations:write" "integrations:write")
                     [webhook_endpoint_health webhook_attempts webhook_deliveries] [];
             }
+            // What keeps records in step with services elsewhere.
+            integrations {
+                /// An account at a service elsewhere.
+                Integration IntegrationId "integration" integrations.integration_id integrations::accounts
+                    ("integrations:write" "integrations:write") [external_links integration_streams] [];
+                /// A time that records were brought in step.
+                SyncRun SyncRunId "syncRun" sync_runs.sync_run_id integrations::sync
+                    ("integrations:write" "integrations:write") [] [];
+            }
         }
     };
 }

@@ -1,7 +1,7 @@
 //! The business: companies, contacts, leads, pipelines, opportunities, activities and products.
 
 mod lifecycle;
-mod subscription;
+pub(crate) mod subscription;
 
 pub mod activities;
 pub mod companies;

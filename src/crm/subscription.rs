@@ -71,4 +71,4 @@ macro_rules! event {
     };
 }
 
-pub(super) use {event, record_events};
+pub(crate) use {event, record_events};

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
-use super::{Epoch, EventCursor, Versions};
+use super::{Epoch, EventCursor, FeedError, Versions};
 use crate::{
     base::{
         error::{Error, Result},
@@ -120,6 +120,28 @@ pub(super) async fn read(db: &Db, tenant: TenantId, after: i64) -> Result<Vec<Ar
     let mut tx = db.system(SystemReason::Events).await?;
     let rows = tx.all::<EventRow>(sql).await?;
     Ok(rows.into_iter().map(|row| Arc::new(row.into())).collect())
+}
+
+/// Reads the events after a number for what follows the log by itself, a page of them; `known` is how far the log is at
+/// least.
+///
+/// # Errors
+/// [`FeedError::Lost`] when some of them are not kept any more; the database.
+pub async fn after(
+    db: &Db,
+    tenant: TenantId,
+    seq: i64,
+    known: i64,
+) -> Result<Vec<Arc<LoggedEvent>>, FeedError> {
+    let events = read(db, tenant, seq).await?;
+    let is_whole = events
+        .iter()
+        .zip(seq + 1..)
+        .all(|(event, number)| event.seq == number);
+    match is_whole && (known <= seq || !events.is_empty()) {
+        true => Ok(events),
+        false => Err(FeedError::Lost),
+    }
 }
 
 /// The end of a tenant's log, and its history.

@@ -21,7 +21,7 @@ pub use bus::redis_answers;
 pub use cursor::{BadCursor, Epoch, EventCursor};
 pub use feed::{Feed, FeedError};
 pub use hub::Hub;
-pub use logged::{LoggedEvent, here};
+pub use logged::{LoggedEvent, after, here};
 pub use position::{BadPosition, Position};
 pub use relevance::{Change, Relevance, Watched};
 pub use versions::{VersionReader, Versions};

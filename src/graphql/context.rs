@@ -124,6 +124,14 @@ impl RequestContext {
         self.session.run(work).await
     }
 
+    /// Whether the mutation is committed already under its idempotency key, so that [`Self::write`] runs nothing: what comes
+    /// before it and can be done once only is left out then.
+    #[must_use]
+    pub fn is_committed(&self) -> bool {
+        let request = self.origin.work.as_ref();
+        request.is_some_and(|request| request.to_rebuild().is_some())
+    }
+
     /// Runs one writing transaction. What is read after it is read from a fresh snapshot.
     ///
     /// Of a mutation that is committed already under its idempotency key nothing is run: what `work` came to is taken from

@@ -16,7 +16,7 @@ pub mod webhooks;
 use crate::base::entities::entities;
 
 macro_rules! records {
-    (targets $targets:tt owned $owned:tt shared $shared:tt within $within:tt organization { $($entries:tt)* }) => {
+    (targets $targets:tt owned $owned:tt shared $shared:tt within $within:tt organization { $($entries:tt)* } $($others:tt)*) => {
         $crate::db::register! { $($entries)* }
     };
 }

@@ -421,6 +421,19 @@ pub(crate) async fn completed(client: &Client<'_>, name: &str, mut input: Value)
             .await;
         input["expectedVersion"] = data["opportunity"]["version"].clone();
     }
+    if name == "integrationAuthorizeFinish" {
+        let begun = client
+            .query(
+                "mutation { integrationAuthorize(input: {
+                     provider: \"rolodex\", redirectUri: \"https://crm.example/back\"
+                 }) { authorizationUrl } }",
+            )
+            .await;
+        let address = begun["integrationAuthorize"]["authorizationUrl"].as_str();
+        let address = address.expect("it is begun");
+        let (state, code) = client.rolodex().agree(address).await;
+        (input["state"], input["code"]) = (state.into(), code.into());
+    }
     if name == "webhookEndpointReplay" {
         input["after"] = client.query("{ eventCursor }").await["eventCursor"].clone();
     }

@@ -263,6 +263,7 @@ fn a_field_that_nobody_sets_is_refused_wherever_it_is_sent() {
             "role",
             "apiKey",
             "inbound",
+            "integration",
             "webhookEndpoint",
             "member",
             "invitation",

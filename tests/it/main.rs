@@ -42,6 +42,7 @@ mod idempotency;
 mod identities;
 mod identity;
 mod inbound;
+mod integrations;
 mod isolation;
 mod jobs;
 mod lead_forms;

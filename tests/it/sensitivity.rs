@@ -14,7 +14,7 @@ use crate::harness::{A, Schema, Who, World, global_id, test};
 use crate::masks::{AMOUNT, EMAIL, PHONE, arrange, own_and_mask};
 
 /// Tables whose rows are no records of the schema, with who is shown what of them.
-const OTHER_TABLES: [(&str, &str); 27] = [
+const OTHER_TABLES: [(&str, &str); 29] = [
     ("_sqlx_migrations", "the server's own"),
     ("access_changes", "the server's own"),
     (
@@ -47,6 +47,14 @@ const OTHER_TABLES: [(&str, &str); 27] = [
     (
         "jobs",
         "shown to whoever caused them and to admins, who are masked nothing; what they are about is not shown",
+    ),
+    (
+        "external_links",
+        "what services call records, shown to who connects them",
+    ),
+    (
+        "integration_streams",
+        "how far services were read, shown to who connects them",
     ),
     ("idempotency_keys", "hashes, and answers that are sealed"),
     ("identities", "a person's own"),

@@ -6,11 +6,12 @@ use async_graphql::parser::types::OperationType;
 use crate::api::{documents::Prepared, shape::SchemaShape};
 
 /// Types of objects that have secrets among their fields. A test looks for others in the schema.
-pub(super) const TYPES: [&str; 9] = [
+pub(super) const TYPES: [&str; 10] = [
     "ApiKeySecretPayload",
     "BeginProviderSignInPayload",
     "ConfirmSecondFactorPayload",
     "InboundEndpointSecretPayload",
+    "IntegrationAuthorizePayload",
     "RenewRecoveryCodesPayload",
     "SecondFactorChallenge",
     "SecondFactorSetUp",

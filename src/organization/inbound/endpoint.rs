@@ -12,7 +12,7 @@ use super::{
 use crate::{
     base::{
         error::{Error, Result},
-        ids::{InboundEndpointId, LeadFormId},
+        ids::{InboundEndpointId, IntegrationId, LeadFormId},
     },
     db::{Tx, journal::EventKind},
     entity::{self, Stamps},
@@ -30,6 +30,7 @@ pub struct NewEndpoint {
     pub verification: InboundVerification,
     pub handler: InboundHandlerKind,
     pub lead_form_id: Option<LeadFormId>,
+    pub integration_id: Option<IntegrationId>,
     pub signature_header: Option<String>,
     pub signature_encoding: Option<SignatureEncoding>,
     pub message_id_header: Option<String>,
@@ -42,7 +43,7 @@ pub struct NewEndpoint {
 /// Makes an endpoint. Its secret, and its path where that is one, are returned once.
 ///
 /// # Errors
-/// What [`InboundEndpointFields::check`] refuses, `INVALID_SECRET`, `QUOTA_EXCEEDED`; `NOT_FOUND` for a form; `FORBIDDEN` without
+/// What [`InboundEndpointFields::check`] refuses, `INVALID_SECRET`, `QUOTA_EXCEEDED`; `NOT_FOUND` for a form or an integration; `FORBIDDEN` without
 /// `integrations:write`.
 pub async fn create(
     tx: &mut Tx,
@@ -57,6 +58,7 @@ pub async fn create(
         verification: new.verification,
         handler: new.handler,
         lead_form_id: new.lead_form_id,
+        integration_id: new.integration_id,
         signature_header: new.signature_header,
         signature_encoding: new.signature_encoding,
         message_id_header: new.message_id_header,
@@ -67,7 +69,7 @@ pub async fn create(
         rotated_at: None,
         former_ends_at: None,
     };
-    store::require_form(tx, fields.lead_form_id).await?;
+    store::require_goal(tx, &fields).await?;
     fields.check()?;
     let secret = EndpointSecret::new(fields.verification, new.secret)?;
     entity::require_fewer::<InboundEndpoint>(tx, MOST, "endpoints for webhooks").await?;
@@ -101,7 +103,7 @@ pub async fn update(
 ) -> Result<InboundEndpoint> {
     entity::change::<InboundEndpoint>(tx, endpoint, EventKind::Updated, async |tx, endpoint| {
         change(&mut endpoint.fields);
-        store::require_form(tx, endpoint.fields.lead_form_id).await?;
+        store::require_goal(tx, &endpoint.fields).await?;
         endpoint.fields.check()
     })
     .await

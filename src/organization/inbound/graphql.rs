@@ -18,7 +18,7 @@ use super::{
 use crate::{
     base::{
         error::Result,
-        ids::{InboundEndpointId, InboundMessageId, JobId, LeadFormId, Typed as _},
+        ids::{InboundEndpointId, InboundMessageId, IntegrationId, JobId, LeadFormId, Typed as _},
     },
     graphql::{Connection, ContextExt as _, ListArgs, Listing, RecordRights},
     organization::members::ChangeAuthor,
@@ -40,6 +40,11 @@ impl InboundEndpoint {
     /// LEAD_FORM: the form that messages go to.
     async fn lead_form_id(&self) -> Option<LeadFormId> {
         self.fields.lead_form_id
+    }
+
+    /// INTEGRATION: the account whose service sends.
+    async fn integration_id(&self) -> Option<IntegrationId> {
+        self.fields.integration_id
     }
 
     /// What follows the server's name in its address. Null where that is a secret, which was shown once.

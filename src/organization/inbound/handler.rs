@@ -8,7 +8,7 @@ use super::model::InboundHandlerKind;
 use crate::{
     base::{
         error::Result,
-        ids::{InboundEndpointId, InboundMessageId, LeadFormId},
+        ids::{InboundEndpointId, InboundMessageId, IntegrationId, LeadFormId},
     },
     db::Tx,
 };
@@ -30,6 +30,8 @@ pub struct Incoming {
     pub handler: InboundHandlerKind,
     /// The form that it goes to, if it goes to one.
     pub lead_form: Option<LeadFormId>,
+    /// The account whose service sent it, if it is one that records are kept in step with.
+    pub integration: Option<IntegrationId>,
 }
 
 /// What a message came to.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::{
     base::{
         error::{Error, Result},
-        ids::{InboundEndpointId, LeadFormId, Typed as _},
+        ids::{InboundEndpointId, IntegrationId, LeadFormId, Typed as _},
         text::{self, Text, normalize},
     },
     db::list::Record,
@@ -59,6 +59,9 @@ pub struct InboundEndpointFields {
     /// LEAD_FORM: the form that messages go to.
     #[graphql(skip)]
     pub lead_form_id: Option<LeadFormId>,
+    /// INTEGRATION: the account whose service sends.
+    #[graphql(skip)]
+    pub integration_id: Option<IntegrationId>,
     /// HMAC_SHA256: the header that has the signature.
     pub signature_header: Option<String>,
     /// HMAC_SHA256: how the signature is written.
@@ -117,6 +120,8 @@ pub enum InboundHandlerKind {
     StoreOnly,
     /// They are taken as what is posted to a form for leads, without its captcha and its honeypot.
     LeadForm,
+    /// They say that something has changed at a service that records are kept in step with: these are looked at.
+    Integration,
 }
 
 enum_columns!(InboundVerification, SignatureEncoding, InboundHandlerKind);
@@ -138,6 +143,8 @@ impl InboundEndpointFields {
         }
         let leads = self.handler == InboundHandlerKind::LeadForm;
         belongs(leads, self.lead_form_id.is_some(), "leadFormId")?;
+        let syncs = self.handler == InboundHandlerKind::Integration;
+        belongs(syncs, self.integration_id.is_some(), "integrationId")?;
         let is = |kind| self.verification == kind;
         let hmac = is(InboundVerification::HmacSha256);
         belongs(hmac, self.signature_header.is_some(), "signatureHeader")?;
@@ -267,6 +274,7 @@ mod tests {
             verification,
             handler: InboundHandlerKind::StoreOnly,
             lead_form_id: None,
+            integration_id: None,
             signature_header: None,
             signature_encoding: None,
             message_id_header: None,

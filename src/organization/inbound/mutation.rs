@@ -14,7 +14,7 @@ use super::{
 use crate::{
     base::{
         error::Result,
-        ids::{InboundEndpointId, InboundMessageId, LeadFormId, Typed as _},
+        ids::{InboundEndpointId, InboundMessageId, IntegrationId, LeadFormId, Typed as _},
     },
     db::Tx,
     graphql::{
@@ -35,6 +35,8 @@ struct InboundEndpointCreateInput {
     handler: InboundHandlerKind,
     /// LEAD_FORM: the form that messages go to.
     lead_form_id: Option<LeadFormId>,
+    /// INTEGRATION: the account whose service sends.
+    integration_id: Option<IntegrationId>,
     /// HMAC_SHA256: the header that has the signature.
     signature_header: Option<String>,
     /// HMAC_SHA256: how the signature is written.
@@ -62,6 +64,8 @@ struct InboundEndpointUpdateInput {
     handler: Option<InboundHandlerKind>,
     /// The form that messages go to.
     lead_form_id: MaybeUndefined<LeadFormId>,
+    /// The account whose service sends.
+    integration_id: MaybeUndefined<IntegrationId>,
     /// The header that has the signature.
     signature_header: MaybeUndefined<String>,
     /// How the signature is written.
@@ -205,6 +209,7 @@ impl InboundMutation {
                 verification: input.verification,
                 handler: input.handler,
                 lead_form_id: input.lead_form_id,
+                integration_id: input.integration_id,
                 signature_header: input.signature_header,
                 signature_encoding: input.signature_encoding,
                 message_id_header: input.message_id_header,
@@ -229,6 +234,7 @@ impl InboundMutation {
             patch_required(input.name, &mut fields.name);
             patch_required(input.handler, &mut fields.handler);
             patch(input.lead_form_id, &mut fields.lead_form_id);
+            patch(input.integration_id, &mut fields.integration_id);
             patch(input.signature_header, &mut fields.signature_header);
             patch(input.signature_encoding, &mut fields.signature_encoding);
             patch(input.message_id_header, &mut fields.message_id_header);

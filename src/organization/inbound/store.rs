@@ -9,13 +9,13 @@ use uuid::Uuid;
 use super::{
     handler::Incoming,
     message::InboundMessageStatus,
-    model::InboundEndpoint,
+    model::{InboundEndpoint, InboundEndpointFields},
     verify::{MessageName, SAME_WITHIN_S},
 };
 use crate::{
     base::{
         error::{Error, Result},
-        ids::{InboundEndpointId, InboundMessageId, JobId, LeadFormId},
+        ids::{InboundEndpointId, InboundMessageId, JobId},
         text::LONG_CHARS,
     },
     db::{ReadTx, Sql, Tx, list},
@@ -37,22 +37,32 @@ pub(super) async fn standing(tx: &mut ReadTx) -> Result<Option<String>> {
     Ok(tx.column(sql).await?.pop())
 }
 
-/// Refuses a form that is not there.
+/// Refuses a form or an account that is not there.
 ///
 /// # Errors
-/// `NOT_FOUND` on `leadFormId`.
-pub(super) async fn require_form(tx: &mut Tx, form: Option<LeadFormId>) -> Result<()> {
-    let Some(form) = form else { return Ok(()) };
-    let sql = Sql::new("SELECT 1 FROM lead_forms f WHERE f.tenant_id = ")
-        .bind(tx.tenant())
-        .push(" AND f.lead_form_id = ")
-        .bind(form);
+/// `NOT_FOUND` on `leadFormId` or `integrationId`.
+pub(super) async fn require_goal(tx: &mut Tx, fields: &InboundEndpointFields) -> Result<()> {
+    if let Some(form) = fields.lead_form_id {
+        let sql = Sql::new("SELECT 1 FROM lead_forms f WHERE f.tenant_id = ")
+            .bind(tx.tenant())
+            .push(" AND f.lead_form_id = ")
+            .bind(form);
+        require(tx, sql, "leadForm", "leadFormId").await?;
+    }
+    if let Some(integration) = fields.integration_id {
+        let sql = Sql::new("SELECT 1 FROM integrations i WHERE i.tenant_id = ")
+            .bind(tx.tenant())
+            .push(" AND i.integration_id = ")
+            .bind(integration);
+        require(tx, sql, "integration", "integrationId").await?;
+    }
+    Ok(())
+}
+
+async fn require(tx: &mut Tx, sql: Sql, kind: &'static str, field: &'static str) -> Result<()> {
     match tx.column::<i32>(sql).await?.is_empty() {
         false => Ok(()),
-        true => Err(Error::NotFound {
-            kind: "leadForm",
-            field: "leadFormId",
-        }),
+        true => Err(Error::NotFound { kind, field }),
     }
 }
 
@@ -129,6 +139,7 @@ pub(super) async fn incoming(tx: &mut Tx, id: InboundMessageId) -> Result<Option
         body: stored.body,
         handler: endpoint.fields.handler,
         lead_form: endpoint.fields.lead_form_id,
+        integration: endpoint.fields.integration_id,
     }))
 }
 

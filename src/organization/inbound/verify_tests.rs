@@ -19,6 +19,7 @@ fn endpoint(verification: InboundVerification) -> InboundEndpointFields {
         verification,
         handler: InboundHandlerKind::StoreOnly,
         lead_form_id: None,
+        integration_id: None,
         signature_header: Some("x-signature".to_owned()),
         signature_encoding: Some(SignatureEncoding::Hex),
         message_id_header: Some("x-delivery".to_owned()),

@@ -218,7 +218,7 @@ impl Team {
 pub struct ChangeAuthor {
     /// What kind of author it was.
     kind: AuthorKind,
-    /// The import's source, or what the server was doing.
+    /// The import's source, the integration's id, or what the server was doing.
     source: Option<String>,
     #[graphql(skip)]
     user: Option<UserId>,
@@ -235,6 +235,8 @@ pub(super) enum AuthorKind {
     ApiKey,
     /// An import of data.
     Import,
+    /// An account at a service elsewhere, with which records are kept in step.
+    Integration,
     /// The server itself.
     System,
 }
@@ -247,6 +249,7 @@ impl AuthorKind {
             "user" => (Self::User, None),
             "apiKey" => (Self::ApiKey, None),
             "import" => (Self::Import, Some(source)),
+            "integration" => (Self::Integration, Some(author)),
             _ => (Self::System, Some(source)),
         }
     }

@@ -78,6 +78,7 @@ fn steps() -> Vec<PurgeStep> {
     let records = records.into_iter().flat_map(from_the_end);
     let organization = from_the_end(LISTED.organization);
     records
+        .chain(from_the_end(LISTED.integrations))
         .chain(members)
         .chain(organization)
         .chain(logs)

@@ -60,6 +60,15 @@ paid_at = paid_at + every
 redis.call('SET', KEYS[1], string.format('%d', paid_at), 'PX', paid_at - now)
 return { 0, paid_at - now }";
 
+/// Lets nothing through for so long. Answers how long that is now: another server may have heard of a longer time.
+const HOLD: &str = "
+local now = redis.call('TIME')
+now = now[1] * 1000 + math.floor(now[2] / 1000)
+local ahead = tonumber(ARGV[1])
+local paid_at = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now + ahead)
+redis.call('SET', KEYS[1], string.format('%d', paid_at), 'PX', paid_at - now)
+return paid_at - now";
+
 /// Takes one try back.
 const GIVE_BACK: &str = "
 if tonumber(redis.call('HGET', KEYS[1], 'tries') or '0') > 0 then redis.call('HINCRBY', KEYS[1], 'tries', -1) end
@@ -311,6 +320,20 @@ impl Throttle {
         }
     }
 
+    /// Lets nothing through for so long, because whoever is asked has said so. Only for a steady pace.
+    pub async fn hold(&self, counter: &Counter, pause: Duration) {
+        let Pace::Steady { burst, every } = counter.pace else {
+            return;
+        };
+        let now = Instant::now();
+        let ahead = pause + every * burst.saturating_sub(1);
+        let script = [ahead.as_millis().to_string()];
+        let shared: Option<u64> = self.ask(HOLD, counter, &script).await;
+        let ahead = shared.map_or(ahead, Duration::from_millis);
+        let count = counter.pace.paid(burst, now + ahead);
+        self.0.local.set(&counter.name, count, now);
+    }
+
     /// Forgets all tries: the person has proved who they are.
     pub async fn clear(&self, counter: &Counter) {
         self.0.local.clear(&counter.name);
@@ -416,6 +439,18 @@ mod tests {
         throttle.give_back(&counter).await;
         assert!(throttle.begin(&counter).await.is_ok());
         assert!(throttle.begin(&counter).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn nothing_is_let_through_while_whoever_is_asked_wants_a_pause() {
+        let throttle = Throttle::new(&RedisAddress::none());
+        let counter = Counter::steady("test", "service", 10, Duration::from_secs(1));
+        assert!(throttle.begin(&counter).await.is_ok());
+        throttle.hold(&counter, Duration::from_secs(60)).await;
+        let Err(Error::TooManyAttempts { retry_after_s }) = throttle.begin(&counter).await else {
+            panic!("it was to be left alone")
+        };
+        assert!((59..=60).contains(&retry_after_s), "{retry_after_s}");
     }
 
     #[test]

@@ -30,6 +30,11 @@ use crate::{
         journal::{Hints, Recorder, Recording},
     },
     events::Hub,
+    integrations::{
+        accounts::{Connector, DisconnectHandler, Synchronizer},
+        provider::Providers,
+        sync::{ForgetRunsHandler, InboundSync, Pushing, SyncHandler},
+    },
     jobs::{Authority, Handlers, Worker, WorkerSettings, consumers::Following},
     organization::{
         accounts::{self, Accounts},
@@ -89,6 +94,8 @@ pub struct ServerParts {
     pub trace_parents: TraceParents,
     /// What asks servers that tenants name.
     pub outbound: Outbound,
+    /// The services that records can be kept in step with.
+    pub providers: Providers,
     /// How connections are served.
     pub serving: Serving,
 }
@@ -217,6 +224,7 @@ impl App {
             limits: setup.limits,
             trace_parents: setup.trace_parents,
             outbound: Outbound::new(setup.outbound)?,
+            providers: Providers::default(),
             serving: setup.serving,
         };
         Ok(Self::over(db, setup.redis_url, parts, setup.accounts).await?)
@@ -237,6 +245,7 @@ impl App {
             limits,
             trace_parents,
             outbound,
+            providers,
             serving,
         } = parts;
         db::check(&db).await?;
@@ -251,12 +260,11 @@ impl App {
             db.clock().clone(),
             db.metrics().service.clone(),
         );
-        let webhook_mailer = mailer.clone();
         let accounts = Arc::new(Accounts::new(
             db.clone(),
             setup,
             Arc::clone(&tokens),
-            mailer,
+            mailer.clone(),
             Throttle::new(&redis),
             recorder.clone(),
         ));
@@ -281,6 +289,13 @@ impl App {
             from_points: serving.cache_from_points,
         };
         let renderer = RendererHandle::default();
+        let connector = Arc::new(Connector::new(
+            db.clone(),
+            providers.clone(),
+            outbound.clone(),
+            accounts.throttle.clone(),
+            Arc::clone(&accounts.vault),
+        ));
         let api = Api::new(ApiParts {
             db: db.clone(),
             tokens: Arc::clone(&tokens),
@@ -296,6 +311,7 @@ impl App {
             outward: Outward {
                 outbound: outbound.clone(),
                 renderer: renderer.clone(),
+                connector: Arc::clone(&connector),
             },
         });
         let api = Arc::new(api);
@@ -309,12 +325,18 @@ impl App {
             outbound: outbound.clone(),
             vault,
             authority: Arc::clone(&authority),
-            mailer: webhook_mailer,
+            mailer: mailer.clone(),
             app_url: accounts.settings.app_url.to_string(),
         });
+        let synchronizer = Arc::new(Synchronizer::new(
+            connector,
+            Arc::clone(&authority),
+            mailer,
+            accounts.settings.app_url.to_string(),
+        ));
         let worker = Worker::new(
             db.clone(),
-            handlers(&db).with(Following(webhooks)),
+            handlers(&db, &synchronizer, providers).with(Following(webhooks)),
             authority,
             serving.jobs,
         );
@@ -403,15 +425,21 @@ impl App {
 }
 
 /// The kinds of jobs that a server does.
-fn handlers(db: &Db) -> Handlers {
+fn handlers(db: &Db, synchronizer: &Arc<Synchronizer>, providers: Providers) -> Handlers {
     Handlers::default()
         .with(ReassignmentHandler::new(db.clone(), &crm::OWNED))
-        .with(ProcessHandler::new(inbound_handlers()))
+        .with(ProcessHandler::new(inbound_handlers(providers)))
         .with(ForgetHandler)
         .with(ForgetSubmissionsHandler)
+        .with(SyncHandler::new(Arc::clone(synchronizer)))
+        .with(Following(Pushing::new(Arc::clone(synchronizer))))
+        .with(DisconnectHandler::new(Arc::clone(synchronizer)))
+        .with(ForgetRunsHandler)
 }
 
-/// What is done with messages that other services send: a provider is a line here.
-fn inbound_handlers() -> InboundHandlers {
-    InboundHandlers::default().with(InboundHandlerKind::LeadForm, InboundLeads)
+/// What is done with messages that other services send.
+fn inbound_handlers(providers: Providers) -> InboundHandlers {
+    InboundHandlers::default()
+        .with(InboundHandlerKind::LeadForm, InboundLeads)
+        .with(InboundHandlerKind::Integration, InboundSync::new(providers))
 }

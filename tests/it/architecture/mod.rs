@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 use source::Source;
 
 /// From the ground up.
-const LAYERS: [&str; 13] = [
+const LAYERS: [&str; 14] = [
     "base",
     "access",
     "platform",
@@ -19,17 +19,19 @@ const LAYERS: [&str; 13] = [
     "organization",
     "crm",
     "data",
+    "integrations",
     "api",
     "tools",
 ];
 
 /// A crate, and where it may be named.
-const MAY_NAME: [(&str, &[&str]); 7] = [
+const MAY_NAME: [(&str, &[&str]); 8] = [
     ("jsonwebtoken", &["organization/auth/"]),
     (
         "openidconnect",
         &["organization/identities/", "platform/outbound/fetch.rs"],
     ),
+    ("oauth2", &["integrations/provider/oauth.rs"]),
     ("lettre", &["platform/mail/", "tools/"]),
     ("redis", &["platform/redis/", "events/bus.rs", "tools/dev/"]),
     ("reqwest", &["platform/outbound/", "platform/telemetry/"]),

@@ -9,6 +9,7 @@ use dealgraph::{
     },
     db::journal::Recorder,
     events::Hub,
+    integrations::{accounts::Connector, provider::Providers},
     organization::webhooks::RendererHandle,
     platform::{
         redis::{DocumentStore, RedisAddress},
@@ -90,6 +91,13 @@ async fn said_before_closing(address: SocketAddr, sent: &str) -> String {
 
 /// An API without Redis and without a cache.
 fn parts(world: &World, plans: Arc<Plans>) -> ApiParts {
+    let connector = Connector::new(
+        world.db.clone(),
+        Providers::default(),
+        outbound_here(),
+        world.accounts.throttle.clone(),
+        Arc::clone(&world.accounts.vault),
+    );
     let metrics = Arc::<Metrics>::default();
     let hub = Hub::new(
         world.db.clone(),
@@ -121,6 +129,7 @@ fn parts(world: &World, plans: Arc<Plans>) -> ApiParts {
         outward: Outward {
             outbound: outbound_here(),
             renderer: RendererHandle::default(),
+            connector: Arc::new(connector),
         },
     }
 }

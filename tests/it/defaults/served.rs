@@ -6,6 +6,7 @@ use dealgraph::{
     api::limits::Limits,
     base::clock::Clock,
     db::{Db, Logins, PoolOptions, journal::Hints},
+    integrations::provider::Providers,
     organization::{accounts::Accounts, auth::Tokens, identities::Identities},
     platform::telemetry::TraceParents,
     tools::app::{App, Listeners, ServerParts, Serving},
@@ -88,18 +89,20 @@ impl Served {
         redis_url: Option<String>,
         how: (Limits, Serving),
     ) -> Self {
-        let logins = Logins {
-            app: database.options("dealgraph_app").await,
-            system: database.options("dealgraph_system").await,
-        };
-        let options = PoolOptions {
-            size: 4,
-            system_size: 2,
-            acquire_timeout: PATIENCE,
-            ..PoolOptions::default()
-        };
-        let db = Db::open(logins, &options, Clock::system(), Hints::default());
-        Self::listening(address, db, tokens, redis_url, how).await
+        let db = opened(database).await;
+        Self::listening(address, db, tokens, redis_url, (how, Providers::default())).await
+    }
+
+    /// The same, knowing services elsewhere.
+    pub(crate) async fn knowing(
+        database: &Database,
+        tokens: Arc<Tokens>,
+        providers: Providers,
+    ) -> Self {
+        let db = opened(database).await;
+        let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let how = (Limits::default(), Serving::default());
+        Self::listening(anywhere, db, tokens, None, (how, providers)).await
     }
 
     /// The same over connections that are there.
@@ -110,7 +113,7 @@ impl Served {
         how: (Limits, Serving),
     ) -> Self {
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self::listening(anywhere, db, tokens, redis_url, how).await
+        Self::listening(anywhere, db, tokens, redis_url, (how, Providers::default())).await
     }
 
     async fn listening(
@@ -118,7 +121,7 @@ impl Served {
         db: Db,
         tokens: Arc<Tokens>,
         redis_url: Option<String>,
-        (limits, serving): (Limits, Serving),
+        ((limits, serving), providers): ((Limits, Serving), Providers),
     ) -> Self {
         // A debug build on a busy machine is no reason to give a request up.
         let limits = Limits {
@@ -130,6 +133,7 @@ impl Served {
             limits,
             trace_parents: TraceParents::Ignored,
             outbound: outbound_here(),
+            providers,
             serving,
         };
         let mails = mail_folder();
@@ -299,4 +303,19 @@ impl Served {
             .expect("it stops when asked to");
         ended.expect("no panic").expect("it ends well");
     }
+}
+
+/// A server's own connections to a database.
+async fn opened(database: &Database) -> Db {
+    let logins = Logins {
+        app: database.options("dealgraph_app").await,
+        system: database.options("dealgraph_system").await,
+    };
+    let options = PoolOptions {
+        size: 4,
+        system_size: 2,
+        acquire_timeout: PATIENCE,
+        ..PoolOptions::default()
+    };
+    Db::open(logins, &options, Clock::system(), Hints::default())
 }

@@ -15,6 +15,7 @@ use dealgraph::{
     api::limits::Limits,
     base::{clock::Clock, ids::UserId},
     db::{Db, Logins, PoolOptions, journal::Hints},
+    integrations::provider::{BelongsTo, Budget, Providers},
     organization::{
         accounts::{self, Accounts, HashCost, Hasher, Settings},
         auth::{KeyRing, TokenOptions, Tokens},
@@ -33,11 +34,12 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Database, Planner, Side, Who,
+    Database, Planner, Rolodex, RolodexProvider, Side, Who,
     database::vault,
     declared::undeclared,
     factory::CANARY,
     logs::Logs,
+    rolodex::Plain,
     secrets::{Secrets, everything_kept},
     statements::{Statements, asks_planner, judge},
 };
@@ -62,6 +64,8 @@ pub(crate) struct World {
     pub(crate) accounts: Arc<Accounts>,
     mails: PathBuf,
     pub(crate) logs: Logs,
+    /// A service elsewhere, which accounts of can be connected.
+    pub(crate) rolodex: Rolodex,
     http: reqwest::Client,
     url: String,
     stop: CancellationToken,
@@ -91,11 +95,13 @@ impl World {
         let observed = statements.clone();
         let db = db.observed(move |sql| observed.record(sql));
         let tokens = tokens_over(&db).await;
+        let rolodex = Rolodex::start().await;
         let parts = ServerParts {
             tokens: Arc::clone(&tokens),
             limits: Limits::default(),
             trace_parents: TraceParents::Ignored,
             outbound: outbound_here(),
+            providers: providers(&rolodex.url),
             // All that can be kept is kept, so that all tests are tests of the cache as well.
             serving: Serving {
                 cache_from_points: 1,
@@ -129,6 +135,7 @@ impl World {
             accounts,
             mails,
             logs,
+            rolodex,
             http,
             url,
             stop,
@@ -317,6 +324,19 @@ impl World {
     }
 }
 
+/// The services that worlds know.
+pub(crate) fn providers(rolodex: &str) -> Providers {
+    let thrifty = RolodexProvider::new("thrifty", rolodex, BelongsTo::Tenant).within(Budget {
+        burst: 6,
+        every: Duration::from_secs(3_600),
+    });
+    Providers::default()
+        .with(Plain::default())
+        .with(RolodexProvider::new("rolodex", rolodex, BelongsTo::Tenant))
+        .with(RolodexProvider::new("mailbox", rolodex, BelongsTo::Person))
+        .with(thrifty)
+}
+
 /// What worlds ask servers with that tenants name: tests listen on this machine.
 pub(crate) fn outbound_here() -> Outbound {
     let settings = OutboundSettings {
@@ -393,6 +413,11 @@ pub(crate) async fn open(database: &Database, size: u32) -> Db {
 }
 
 impl<'w> Client<'w> {
+    /// The service elsewhere.
+    pub(crate) fn rolodex(&self) -> &'w Rolodex {
+        &self.world.rolodex
+    }
+
     /// In which world, and for which tenant.
     pub(crate) fn place(&self) -> (&'w World, Side) {
         (self.world, self.side)

@@ -10,7 +10,7 @@ BEGIN
     FOREACH of_table IN ARRAY ARRAY['users', 'teams', 'roles', 'memberships', 'companies', 'contacts', 'contact_methods', 'leads', 'opportunities',
         'opportunity_contacts', 'opportunity_users', 'opportunity_stage_history', 'activities', 'activity_targets', 'events',
         'invitations', 'api_keys', 'audit_log', 'products', 'webhook_endpoints', 'webhook_deliveries', 'inbound_endpoints', 'inbound_messages', 'lead_forms',
-        'lead_form_submissions'] LOOP
+        'lead_form_submissions', 'integrations', 'sync_runs'] LOOP
         SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum), string_agg(CASE
             WHEN a.attname IN ('tenant_id', 'pipeline_id', 'stage_id', 'from_stage_id', 'to_stage_id', 'epoch',
                                'owner_id', 'next_action_owner_id', 'parent_team_id', 'successor_id') THEN 't.' || a.attname

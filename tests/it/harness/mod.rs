@@ -11,6 +11,7 @@ mod logs;
 mod mails;
 mod people;
 mod plans;
+mod rolodex;
 mod samples;
 mod secrets;
 mod shardable;
@@ -18,7 +19,7 @@ mod statements;
 
 pub(crate) use api::{
     AUDIENCE, Answer, Client, ISSUER, World, accounts_setup, mail_folder, open, outbound_here,
-    tokens_over,
+    providers, tokens_over,
 };
 pub(crate) use database::{Database, encryption_key, signing_key, vault};
 pub(crate) use factory::arrange;
@@ -26,6 +27,7 @@ pub(crate) use introspection::{Field, Schema};
 pub(crate) use mails::read_all as mails_in;
 pub(crate) use people::{Side, Side::A, Side::B, Who};
 pub(crate) use plans::Planner;
+pub(crate) use rolodex::{Rolodex, RolodexProvider};
 pub(crate) use samples::{OF_ACCOUNTS, OF_ADMINS, global_id, kind_of_field, kind_of_operation};
 pub(crate) use shardable::{faults, unbound};
 pub(crate) use statements::{GLOBAL_TABLES, TENANT_TABLES, asks_planner};

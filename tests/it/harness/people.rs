@@ -16,7 +16,7 @@ use dealgraph::{
 use uuid::Uuid;
 
 /// Kinds of ids; the place in the list is the kind's number.
-pub(super) const KINDS: [&str; 25] = [
+pub(super) const KINDS: [&str; 27] = [
     TenantId::PREFIX,
     UserId::PREFIX,
     TeamId::PREFIX,
@@ -42,6 +42,8 @@ pub(super) const KINDS: [&str; 25] = [
     "leadFormSubmission",
     "webhookEndpoint",
     "webhookDelivery",
+    "integration",
+    "syncRun",
 ];
 
 /// What all ids of the world begin with.

@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, PgConnection, raw_sql};
 use super::{Database, Side, TENANT_TABLES, Who, statements::is_beyond_tenants};
 
 /// Filters that no index serves, each with the reason why that is enough.
-const WITHOUT_INDEX: [(&str, &str, &str); 16] = [
+const WITHOUT_INDEX: [(&str, &str, &str); 20] = [
     (
         "jobs",
         "*",
@@ -24,6 +24,22 @@ const WITHOUT_INDEX: [(&str, &str, &str); 16] = [
         "inbound_endpoints",
         "*",
         "a tenant has a hundred endpoints at most",
+    ),
+    (
+        "integrations",
+        "*",
+        "a tenant has two hundred accounts at most",
+    ),
+    (
+        "sync_runs",
+        "kind",
+        "few values, and of ninety days, found by account and time",
+    ),
+    ("sync_runs", "mode", "two values"),
+    (
+        "sync_runs",
+        "status",
+        "few values, and of ninety days, found by account and time",
     ),
     ("lead_forms", "*", "a tenant has five hundred forms at most"),
     (

@@ -32,7 +32,7 @@ pub(crate) const OF_ACCOUNTS: [&str; 21] = [
 ];
 
 /// Mutations of those who run a tenant. Each has tests of its own for what it costs others and whom it notifies.
-pub(crate) const OF_ADMINS: [&str; 37] = [
+pub(crate) const OF_ADMINS: [&str; 45] = [
     "apiKeyCreate",
     "apiKeyRevoke",
     "apiKeyRotate",
@@ -42,6 +42,14 @@ pub(crate) const OF_ADMINS: [&str; 37] = [
     "inboundEndpointUpdate",
     "inboundMessageReplay",
     "inboundMessagesReplay",
+    "integrationAuthorize",
+    "integrationAuthorizeFinish",
+    "integrationConnect",
+    "integrationDisconnect",
+    "integrationPause",
+    "integrationResume",
+    "integrationSync",
+    "integrationUpdate",
     "invitationResend",
     "invitationRevoke",
     "jobCancel",
@@ -207,7 +215,7 @@ pub(crate) fn kind_of_field(name: &str) -> &'static str {
         // Another deal of the same stage.
         "after" | "before" => return "opportunity",
         // Of several kinds; one stands for all.
-        "target" | "entity" => return "company",
+        "target" | "entity" | "record" => return "company",
         _ => {}
     }
     let kinds = KINDS

@@ -8,7 +8,7 @@ use std::{
 use super::shardable::{Fault, faults};
 
 /// The tables whose rows belong to tenants. A coverage test holds this list against the catalogue.
-pub(crate) const TENANT_TABLES: [&str; 36] = [
+pub(crate) const TENANT_TABLES: [&str; 40] = [
     "activities",
     "activity_targets",
     "api_keys",
@@ -19,9 +19,12 @@ pub(crate) const TENANT_TABLES: [&str; 36] = [
     "contacts",
     "event_consumers",
     "events",
+    "external_links",
     "idempotency_keys",
     "inbound_endpoints",
     "inbound_messages",
+    "integration_streams",
+    "integrations",
     "invitations",
     "job_queues",
     "job_schedules",
@@ -38,6 +41,7 @@ pub(crate) const TENANT_TABLES: [&str; 36] = [
     "products",
     "roles",
     "stages",
+    "sync_runs",
     "teams",
     "tenant_seq",
     "tenants",

@@ -192,6 +192,26 @@ SELECT pg_temp.id('tenant', 1), pg_temp.id('inboundMessage', 1), pg_temp.id('inb
        convert_to(text, 'UTF8'), length(text), pg_temp.at(0), pg_temp.at(0)
 FROM (SELECT 'kept' || pg_temp.mark('inbound_messages')) m(text);
 
+-- Of a service that has nothing, so that nothing begins to be kept in step by itself.
+INSERT INTO integrations (tenant_id, integration_id, provider, name, name_normalized, visible_to, status, status_since,
+                          external_account, sync_every_minutes, runs_as, created_at, created_by, updated_at, updated_by)
+SELECT pg_temp.id('tenant', 1), pg_temp.id('integration', 1), 'plain', name, lower(name), '|', 'ACTIVE', pg_temp.at(0), 'plain', 60,
+       pg_temp.author('integrations'), pg_temp.at(0), pg_temp.author('integrations'), pg_temp.at(0),
+       pg_temp.author('integrations')
+FROM (SELECT 'Account' || pg_temp.mark('integrations')) m(name);
+
+INSERT INTO integration_streams (tenant_id, integration_id, kind, visible_to, error_message)
+VALUES (pg_temp.id('tenant', 1), pg_temp.id('integration', 1), 'people', '|', 'kept' || pg_temp.mark('integration_streams'));
+
+INSERT INTO sync_runs (tenant_id, sync_run_id, integration_id, kind, visible_to, mode, trigger, status, may_remove, error_message,
+                       started_at, ended_at)
+VALUES (pg_temp.id('tenant', 1), pg_temp.id('syncRun', 1), pg_temp.id('integration', 1), 'people', '|', 'FULL', 'REQUEST', 'FAILED',
+        false, 'kept' || pg_temp.mark('sync_runs'), pg_temp.at(0), pg_temp.at(0));
+
+INSERT INTO external_links (tenant_id, integration_id, kind, external_id, record_id, visible_to, is_created, hash, created_at)
+VALUES (pg_temp.id('tenant', 1), pg_temp.id('integration', 1), 'people', 'kept' || pg_temp.mark('external_links'),
+        pg_temp.id('company', 1), '|', false, '', pg_temp.at(0));
+
 INSERT INTO lead_forms (tenant_id, lead_form_id, name, name_normalized, enabled, allowed_origins, mapping, tags, duplicates, created_at,
                         created_by, updated_at, updated_by)
 SELECT pg_temp.id('tenant', 1), pg_temp.id('leadForm', 1), name, lower(name), true, '{}',

@@ -21,12 +21,13 @@ const DIED: &str = "UPDATE idempotency_keys SET answer = NULL, claimed_until = n
                     WHERE answer IS NOT NULL";
 
 /// What hands something out once, or sends a mail: its answer can't be had a second time.
-const LOST: [&str; 10] = [
+const LOST: [&str; 11] = [
     "apiKeyCreate",
     "apiKeyRotate",
     "inboundEndpointCreate",
     "inboundEndpointRotate",
     "inboundMessagesReplay",
+    "integrationAuthorize",
     "invitationResend",
     "memberInvite",
     "webhookDeliveryResendRange",
@@ -41,6 +42,7 @@ fn of_admins() -> Vec<(&'static str, Value)> {
     let job = json!(global_id("job", A.uuid("job", 1)));
     let endpoint = json!(global_id("inboundEndpoint", A.uuid("inboundEndpoint", 1)));
     let message = json!(global_id("inboundMessage", A.uuid("inboundMessage", 1)));
+    let account = json!(global_id("integration", A.uuid("integration", 1)));
     let hook = json!(global_id("webhookEndpoint", A.uuid("webhookEndpoint", 1)));
     let delivery = json!(global_id("webhookDelivery", A.uuid("webhookDelivery", 1)));
     let rep = json!(A.user(Who::OtherRep).to_string());
@@ -86,6 +88,26 @@ fn of_admins() -> Vec<(&'static str, Value)> {
         (
             "leadFormUpdate",
             json!({ "id": global_id("leadForm", A.uuid("leadForm", 1)), "name": "Made anew" }),
+        ),
+        (
+            "integrationUpdate",
+            json!({ "id": account, "name": "Made anew" }),
+        ),
+        ("integrationSync", json!({ "id": account })),
+        ("integrationPause", json!({ "id": account })),
+        ("integrationResume", json!({ "id": account })),
+        ("integrationDisconnect", json!({ "id": account })),
+        (
+            "integrationConnect",
+            json!({ "provider": "plain", "apiKey": "made-by-a-test" }),
+        ),
+        (
+            "integrationAuthorize",
+            json!({ "provider": "rolodex", "redirectUri": "https://crm.example/back" }),
+        ),
+        (
+            "integrationAuthorizeFinish",
+            json!({ "state": "STATE", "code": "CODE" }),
         ),
         ("inboundMessageReplay", json!({ "id": message })),
         (

@@ -61,12 +61,13 @@ const OF_ANYBODY: [&str; 11] = [
 ];
 
 /// What is about the tenant of the token, and judged by its policies: kinds of records, each with its verbs.
-const RECORDS: [&str; 16] = [
+const RECORDS: [&str; 18] = [
     "activit",
     "apiKey",
     "compan",
     "contact",
     "inbound",
+    "integration",
     "invitation",
     "job",
     "lead",
@@ -76,18 +77,20 @@ const RECORDS: [&str; 16] = [
     "product",
     "role",
     "stage",
+    "sync",
     "team",
     "webhook",
 ];
 
 /// The same, for what is about no single kind.
-const OF_TENANT: [&str; 15] = [
+const OF_TENANT: [&str; 16] = [
     "auditLog",
     "boardEvents",
     "boardLayout",
     "builtInRoles",
     "dueActions",
     "eventCursor",
+    "externalLinks",
     "memberInvite",
     "node",
     "presence",

@@ -27,6 +27,7 @@ mod database;
 mod figures;
 mod graphql;
 mod http;
+mod integrations;
 mod jobs;
 mod live;
 mod process;
@@ -45,6 +46,7 @@ pub use database::{DatabaseMetrics, Pool, PoolUse};
 pub use figures::{Figure, Figures};
 pub use graphql::GraphqlMetrics;
 pub use http::HttpMetrics;
+pub use integrations::IntegrationMetrics;
 pub use jobs::JobMetrics;
 pub use live::LiveMetrics;
 pub(in crate::platform) use redis_commands::CommandEnd;
@@ -74,6 +76,8 @@ pub struct Metrics {
     pub jobs: JobMetrics,
     /// Webhooks.
     pub webhooks: WebhookMetrics,
+    /// Integrations.
+    pub integrations: IntegrationMetrics,
     pub connections: ConnectionMetrics,
     pub service: ServiceMetrics,
     pub figures: Figures,
@@ -96,6 +100,7 @@ impl Default for Metrics {
             live: LiveMetrics::register(ours),
             jobs: JobMetrics::register(ours),
             webhooks: WebhookMetrics::register(ours),
+            integrations: IntegrationMetrics::register(ours),
             connections: ConnectionMetrics::register(ours),
             service: ServiceMetrics::register(ours),
             figures: Figures::register(ours),
