@@ -11,7 +11,7 @@ CREATE POLICY integrations_managed ON integrations TO dealgraph_app
 CREATE POLICY integrations_own ON integrations TO dealgraph_app
     USING (visible_to = app.me()) WITH CHECK (visible_to = app.me() AND app.tenant_for_writers() IS NOT NULL);
 CREATE POLICY integrations_itself ON integrations FOR SELECT TO dealgraph_app
-    USING (app.author() = 'integration:' || integration_id);
+    USING (tenant_id = app.tenant_id() AND app.author() = 'integration:' || integration_id);
 -- Nobody has anything read or written with the rights of somebody else.
 CREATE POLICY integrations_insert_own ON integrations AS RESTRICTIVE FOR INSERT TO dealgraph_app
     WITH CHECK (runs_as = app.author() AND visible_to IN ('|', app.me()));
@@ -52,7 +52,8 @@ CREATE POLICY sync_runs_tenant ON sync_runs AS RESTRICTIVE TO dealgraph_app
 CREATE POLICY sync_runs_managed ON sync_runs TO dealgraph_app
     USING (app.tenant_for('integrations:write') IS NOT NULL)
     WITH CHECK (app.tenant_for('integrations:write') IS NOT NULL);
-CREATE POLICY sync_runs_own ON sync_runs FOR SELECT TO dealgraph_app USING (visible_to = app.me());
+CREATE POLICY sync_runs_own ON sync_runs FOR SELECT TO dealgraph_app
+    USING (tenant_id = app.tenant_id() AND visible_to = app.me());
 CREATE POLICY sync_runs_itself ON sync_runs TO dealgraph_app
     USING (app.author() = 'integration:' || integration_id) WITH CHECK (app.author() = 'integration:' || integration_id);
 CALL app.let_system_identify('sync_runs', 'sync_run_id');
@@ -74,7 +75,8 @@ CREATE POLICY external_links_tenant ON external_links AS RESTRICTIVE TO dealgrap
 CREATE POLICY external_links_managed ON external_links TO dealgraph_app
     USING (app.tenant_for('integrations:write') IS NOT NULL)
     WITH CHECK (app.tenant_for('integrations:write') IS NOT NULL);
-CREATE POLICY external_links_own ON external_links FOR SELECT TO dealgraph_app USING (visible_to = app.me());
+CREATE POLICY external_links_own ON external_links FOR SELECT TO dealgraph_app
+    USING (tenant_id = app.tenant_id() AND visible_to = app.me());
 CREATE POLICY external_links_itself ON external_links TO dealgraph_app
     USING (app.author() = 'integration:' || integration_id) WITH CHECK (app.author() = 'integration:' || integration_id);
 GRANT SELECT, DELETE ON external_links TO dealgraph_app;

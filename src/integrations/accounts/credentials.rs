@@ -136,11 +136,7 @@ impl Connector {
             let known = Credentials::open(&self.vault, id, &sealed)?;
             let is_refused = refused.is_some_and(|refused| refused.expose() == known.sent());
             if known.is_good(self.db.clock().now()) && !is_refused {
-                let session = self.session(provider.as_ref(), &id.to_string(), &known);
-                return Ok(Opened {
-                    session: session?,
-                    used: Secret::new(known.sent().to_owned()),
-                });
+                return self.opened(provider.as_ref(), id, &known);
             }
             let Credentials::OAuth {
                 refresh: Some(refresh),
@@ -156,8 +152,9 @@ impl Connector {
             match fence {
                 Some(fence) => {
                     let refresh = Secret::new(refresh.clone());
-                    self.refresh(tenant, id, provider.as_ref(), refresh, fence)
-                        .await?;
+                    let refreshed = self.refresh(tenant, id, provider.as_ref(), refresh, fence);
+                    // However short it is good: it is used at once.
+                    return self.opened(provider.as_ref(), id, &refreshed.await?);
                 }
                 None => tokio::time::sleep(LOOK_EVERY).await,
             }
@@ -167,6 +164,18 @@ impl Connector {
             message: "the credentials are being refreshed for too long".to_owned(),
         }
         .into())
+    }
+
+    fn opened(
+        &self,
+        provider: &dyn Provider,
+        id: IntegrationId,
+        credentials: &Credentials,
+    ) -> Result<Opened, Shut> {
+        Ok(Opened {
+            session: self.session(provider, &id.to_string(), credentials)?,
+            used: Secret::new(credentials.sent().to_owned()),
+        })
     }
 
     /// A session with credentials that need not be stored yet.
@@ -200,21 +209,23 @@ impl Connector {
         provider: &dyn Provider,
         refresh: Secret<String>,
         fence: i64,
-    ) -> Result<(), Shut> {
+    ) -> Result<Credentials, Shut> {
         let Authorization::OAuth(client) = &provider.about().authorization else {
             return Err(ProviderFailure::Unauthorized.into());
         };
-        let answered = client.refresh(&self.outbound, &refresh).await;
-        let sealed = match &answered {
+        let refreshed = match client.refresh(&self.outbound, &refresh).await {
             Ok(tokens) => {
                 let tokens = Tokens {
                     // Services that keep the same one need not say it again (RFC 6749, section 6).
                     refresh: tokens.refresh.clone().or(Some(refresh)),
-                    ..tokens.clone()
+                    ..tokens
                 };
-                let credentials = Credentials::of(&tokens, self.db.clock().now());
-                Some(credentials.seal(&self.vault, id)?)
+                Ok(Credentials::of(&tokens, self.db.clock().now()))
             }
+            Err(failure) => Err(failure),
+        };
+        let sealed = match &refreshed {
+            Ok(credentials) => Some(credentials.seal(&self.vault, id)?),
             Err(_) => None,
         };
         let stored = self.keep(tenant, async |tx| {
@@ -223,10 +234,7 @@ impl Connector {
         if !stored.await? {
             tracing::warn!(integration = %id, "credentials were refreshed for too long, and by somebody else too");
         }
-        match answered {
-            Ok(_) => Ok(()),
-            Err(failure) => Err(failure.into()),
-        }
+        Ok(refreshed?)
     }
 
     async fn read(&self, tenant: TenantId, id: IntegrationId) -> Result<(Option<Vec<u8>>, bool)> {

@@ -107,7 +107,7 @@ impl DisconnectHandler {
         if links.is_empty() {
             return Ok(links);
         }
-        let actor = self.0.actor(run.tenant(), &integration).await?;
+        let actor = self.0.actor(run.tenant(), &integration).await?.ok();
         let provider = self.0.connector.provider_of(&integration).ok();
         let archiving = (job.created == CreatedRecords::Archive)
             .then(|| actor.clone().zip(provider))

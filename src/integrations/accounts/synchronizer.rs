@@ -16,6 +16,35 @@ use crate::{
     platform::mail::Mailer,
 };
 
+/// Why nobody answers for an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::integrations) enum Nobody {
+    /// Whoever authorised it is not in the tenant any more.
+    Gone,
+    /// They are not shown all fields of records any more.
+    Masked,
+}
+
+impl Nobody {
+    /// The code, for programs.
+    pub(in crate::integrations) fn code(self) -> &'static str {
+        match self {
+            Self::Gone => "OWNER_GONE",
+            Self::Masked => "OWNER_MASKED",
+        }
+    }
+
+    /// The same, for people.
+    pub(in crate::integrations) fn message(self) -> &'static str {
+        match self {
+            Self::Gone => "whoever authorised the account is not in the tenant any more",
+            Self::Masked => {
+                "whoever authorised the account is not shown all fields of records any more"
+            }
+        }
+    }
+}
+
 /// What jobs keep accounts in step with.
 pub struct Synchronizer {
     pub(in crate::integrations) connector: Arc<Connector>,
@@ -42,7 +71,7 @@ impl Synchronizer {
         }
     }
 
-    /// Whoever an account acts for, with their rights now, in the account's own name.
+    /// Whoever an account acts for, with their rights now, in the account's own name; or why there is nobody.
     ///
     /// # Errors
     /// The database.
@@ -50,12 +79,17 @@ impl Synchronizer {
         &self,
         tenant: TenantId,
         integration: &Integration,
-    ) -> Result<Option<Arc<Actor>>> {
-        let Some(subject) = Subject::of(&integration.fields.runs_as) else {
-            return Ok(None);
+    ) -> Result<Result<Arc<Actor>, Nobody>> {
+        let actor = match Subject::of(&integration.fields.runs_as) {
+            Some(subject) => self.authority.actor(tenant, subject).await?,
+            None => None,
         };
-        let actor = self.authority.actor(tenant, subject).await?;
-        Ok(actor.map(|actor| actor.integrating(integration.id)))
+        Ok(match actor {
+            None => Err(Nobody::Gone),
+            // What they are not shown here, a service would be told.
+            Some(actor) if !actor.rights.masks().is_empty() => Err(Nobody::Masked),
+            Some(actor) => Ok(actor.integrating(integration.id)),
+        })
     }
 
     /// Says that an account has to be authorised again, and tells who cares.

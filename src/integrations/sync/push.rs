@@ -118,11 +118,15 @@ impl Pushing {
         if changed.is_empty() {
             return Ok(None);
         }
-        let Some(actor) = synchronizer.actor(run.tenant(), integration).await? else {
-            synchronizer
-                .need_reauthorization(run, integration, "OWNER_GONE")
-                .await?;
-            return Ok(Some(REST));
+        let actor = match synchronizer.actor(run.tenant(), integration).await? {
+            Ok(actor) => actor,
+            Err(nobody) => {
+                let code = nobody.code();
+                synchronizer
+                    .need_reauthorization(run, integration, code)
+                    .await?;
+                return Ok(Some(REST));
+            }
         };
         let mut refused = None;
         let mut left = changed.iter();

@@ -19,7 +19,7 @@ use crate::{
     },
     db::list,
     integrations::{
-        accounts::{Integration, IntegrationStatus, Synchronizer, credentials::Shut},
+        accounts::{Integration, IntegrationStatus, Nobody, Synchronizer, credentials::Shut},
         provider::{Provider, ProviderFailure, PullFrom, Pulled, Remote, RemoteState},
     },
     jobs::{Done, Failure, Handler, Job, Policy, Run},
@@ -99,6 +99,8 @@ enum Ended {
     Paused(Duration),
     /// It can't go on.
     Failed(ProviderFailure),
+    /// Nobody answers for the account.
+    Unanswered(Nobody),
     /// Too many records are gone there.
     TooManyRemovals(i64),
 }
@@ -193,11 +195,9 @@ impl SyncHandler {
     async fn read_on(&self, working: &mut Working, run: &Run) -> Result<Ended, Failure> {
         let began = Instant::now();
         let tenant = run.tenant();
-        let Some(actor) = self.0.actor(tenant, &working.integration).await? else {
-            return Ok(Ended::Failed(ProviderFailure::Refused {
-                code: "OWNER_GONE",
-                message: "whoever connected the account is not in the tenant any more".to_owned(),
-            }));
+        let actor = match self.0.actor(tenant, &working.integration).await? {
+            Ok(actor) => actor,
+            Err(nobody) => return Ok(Ended::Unanswered(nobody)),
         };
         let mut refused: Option<Secret<String>> = None;
         let mut is_anew = false;
@@ -331,8 +331,7 @@ impl SyncHandler {
         let metrics = &run.db().metrics().integrations;
         match ended {
             Ended::Well => {
-                let minutes = working.integration.fields.sync_every_minutes.unsigned_abs();
-                let next = Duration::from_secs(u64::from(minutes) * 60);
+                let next = working.turn();
                 let is_asked = run.write(async |tx| {
                     store::hold(tx, stream, working.fence).await?;
                     store::succeed(tx, stream, &working.going, next).await
@@ -351,46 +350,70 @@ impl SyncHandler {
                 metrics.note_run("paused");
                 Ok(Done::Again(pause))
             }
+            Ended::Failed(ProviderFailure::Unauthorized) => {
+                let failure = ProviderFailure::Unauthorized;
+                let (code, message) = (failure.code(), failure.message());
+                self.stop(working, (code, &message), run).await
+            }
+            Ended::Unanswered(nobody) => {
+                self.stop(working, (nobody.code(), nobody.message()), run)
+                    .await
+            }
             Ended::Failed(failure) => {
-                let is_ours = matches!(failure, ProviderFailure::Unauthorized)
-                    || failure.code() == "OWNER_GONE";
-                let pause = (!is_ours).then(|| pause(working.failures));
                 let message = failure.message();
                 let error = (failure.code(), message.as_str());
-                let noted = run.write(async |tx| {
-                    store::hold(tx, stream, working.fence).await?;
-                    store::fail(tx, stream, id, error, pause).await
-                });
-                noted.await?;
-                metrics.note_run("failed");
-                match pause {
-                    Some(pause) => Ok(Done::Again(pause)),
-                    None => {
-                        let integration = &working.integration;
-                        self.0
-                            .need_reauthorization(run, integration, failure.code())
-                            .await?;
-                        Ok(Done::quietly())
-                    }
-                }
+                self.fail(working, error, Some(pause(working.failures)), run)
+                    .await
             }
             Ended::TooManyRemovals(count) => {
-                let minutes = working.integration.fields.sync_every_minutes.unsigned_abs();
-                let next = Duration::from_secs(u64::from(minutes) * 60);
                 let message = format!(
                     "{count} records are gone at the service, more than a quarter of all: nothing was archived; look there, \
                      and bring all in step with allowRemovals if that is right"
                 );
-                let noted = run.write(async |tx| {
-                    store::hold(tx, stream, working.fence).await?;
-                    let error = ("TOO_MANY_REMOVALS", message.as_str());
-                    store::fail(tx, stream, id, error, Some(next)).await
-                });
-                noted.await?;
-                metrics.note_run("failed");
-                Ok(Done::Again(next))
+                let error = ("TOO_MANY_REMOVALS", message.as_str());
+                self.fail(working, error, Some(working.turn()), run).await
             }
         }
+    }
+
+    /// Ends a run that did not come to its end, to be tried again after so long.
+    async fn fail(
+        &self,
+        working: &Working,
+        error: (&str, &str),
+        next: Option<Duration>,
+        run: &Run,
+    ) -> Result<Done, Failure> {
+        let stream = (working.integration.id, working.kind);
+        let noted = run.write(async |tx| {
+            store::hold(tx, stream, working.fence).await?;
+            store::fail(tx, stream, working.going.sync_run_id, error, next).await
+        });
+        noted.await?;
+        run.db().metrics().integrations.note_run("failed");
+        Ok(next.map_or_else(Done::quietly, Done::Again))
+    }
+
+    /// The same, until somebody authorises the account again.
+    async fn stop(
+        &self,
+        working: &Working,
+        (code, message): (&'static str, &str),
+        run: &Run,
+    ) -> Result<Done, Failure> {
+        let done = self.fail(working, (code, message), None, run).await?;
+        self.0
+            .need_reauthorization(run, &working.integration, code)
+            .await?;
+        Ok(done)
+    }
+}
+
+impl Working {
+    /// How long it is from one time that the account is looked at to the next.
+    fn turn(&self) -> Duration {
+        let minutes = self.integration.fields.sync_every_minutes.unsigned_abs();
+        Duration::from_secs(u64::from(minutes) * 60)
     }
 }
 

@@ -101,7 +101,11 @@ impl Served {
     ) -> Self {
         let db = opened(database).await;
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let how = (Limits::default(), Serving::default());
+        let serving = Serving {
+            cache_bytes: 0,
+            ..Serving::default()
+        };
+        let how = (Limits::default(), serving);
         Self::listening(anywhere, db, tokens, None, (how, providers)).await
     }
 

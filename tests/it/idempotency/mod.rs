@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::{
     defaults::served::Served,
-    harness::{A, B, OF_ACCOUNTS, Side, Who, World, test},
+    harness::{A, B, OF_ACCOUNTS, Side, Who, World, providers, test},
 };
 
 const CREATE: &str = "mutation($input: ContactCreateInput!) { contactCreate(input: $input) { contact { id lastName } userErrors { code } } }";
@@ -66,7 +66,9 @@ impl Caller<'_> {
 }
 
 async fn servers(world: &World) -> (Served, Served) {
-    let server = async || Served::over(&world.database, Arc::clone(&world.tokens), None).await;
+    let known = || providers(&world.rolodex.url);
+    let server =
+        async || Served::knowing(&world.database, Arc::clone(&world.tokens), known()).await;
     (server().await, server().await)
 }
 

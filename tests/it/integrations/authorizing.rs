@@ -116,7 +116,7 @@ fn an_account_says_when_it_has_to_be_authorised_again_and_goes_on_where_it_was()
         let mails = world.mails();
         let told = mails
             .iter()
-            .find(|mail| mail.text.contains("authorised again"));
+            .find(|mail| mail.subject.contains("authorised again"));
         assert!(told.is_some(), "{mails:?}");
         // Nothing is tried while nobody has.
         let refused = refused(world, admin, "integrationSync", json!({ "id": id })).await;
@@ -167,5 +167,86 @@ fn whoever_is_gone_answers_for_no_account_any_more() {
         .await;
         let needed = until(world, &id, |now| now["status"] == "REAUTHORIZATION_NEEDED").await;
         assert_eq!(needed["statusReason"], "OWNER_GONE");
+    });
+}
+
+#[test]
+fn an_account_is_called_and_looked_at_as_was_wished() {
+    test(async |world| {
+        let admin = (A, Who::Admin);
+        let key = json!({ "provider": "plain", "apiKey": "some-key", "name": "Ours", "syncEveryMinutes": 5 });
+        let made = done(world, admin, "integrationConnect", key).await;
+        let id = made["integration"]["id"].clone();
+        assert_eq!(made["integration"]["status"], "ACTIVE");
+        for (field, value, code) in [
+            ("name", json!(" "), "BLANK"),
+            ("name", json!("x".repeat(500)), "TOO_LONG"),
+            ("syncEveryMinutes", json!(4), "OUT_OF_RANGE"),
+            ("syncEveryMinutes", json!(1_441), "OUT_OF_RANGE"),
+        ] {
+            let input = json!({ "id": id, field: value });
+            let refusal = refused(world, admin, "integrationUpdate", input).await;
+            assert_eq!(refusal, (code.to_owned(), field.to_owned()));
+        }
+        let version = made["integration"]["version"].as_i64().expect("a version");
+        let input = json!({ "id": id, "name": "Theirs", "expectedVersion": version });
+        done(world, admin, "integrationUpdate", input.clone()).await;
+        assert_eq!(
+            refused(world, admin, "integrationUpdate", input).await.0,
+            "CONFLICT"
+        );
+        let asked = "{ integrations(filter: { name: { eq: \"theirs\" }, status: { eq: ACTIVE } }) { nodes { name syncEveryMinutes } }
+                       integrationProviders { key authorization belongsTo kinds { name record pushed } } }";
+        let listed = world.a(Who::Admin).query(asked).await;
+        assert_eq!(
+            listed["integrations"]["nodes"],
+            json!([{ "name": "Theirs", "syncEveryMinutes": 5 }])
+        );
+        let providers = listed["integrationProviders"].as_array().expect("a list");
+        let plain = json!({ "key": "plain", "authorization": "API_KEY", "belongsTo": "TENANT", "kinds": [] });
+        assert!(providers.contains(&plain), "{providers:?}");
+        let people = json!([{ "name": "people", "record": "contact", "pushed": true }]);
+        let mailbox = json!({ "key": "mailbox", "authorization": "OAUTH2", "belongsTo": "PERSON", "kinds": people });
+        assert!(providers.contains(&mailbox), "{providers:?}");
+    });
+}
+
+#[test]
+fn whom_fields_are_hidden_from_tells_no_service_of_them() {
+    test(async |world| {
+        let id = connected(world, (A, Who::Rep), "mailbox").await;
+        ran(world, &id, 1).await;
+        // A role of the tenant's own hides e-mail addresses.
+        let role = "mutation { roleCreate(input: { name: \"Discreet\", permissions: [\"contacts:read:all\", \"contacts:write:all\"],
+            masks: [EMAILS] }) { role { id } userErrors { code field message } } }";
+        let role = world.a(Who::Admin).query(role).await;
+        let role = &role["roleCreate"]["role"]["id"];
+        let change = "mutation($input: MembershipUpdateInput!) { membershipUpdate(input: $input) { userErrors { code field } } }";
+        let input = json!({ "userId": A.user(Who::Rep).to_string(), "role": "CUSTOM", "customRoleId": role });
+        let changed = world
+            .a(Who::Admin)
+            .query_with(change, json!({ "input": input }))
+            .await;
+        assert_eq!(
+            changed["membershipUpdate"]["userErrors"],
+            json!([]),
+            "{role}"
+        );
+        call(
+            world,
+            (A, Who::Admin),
+            "integrationSync",
+            json!({ "id": id }),
+        )
+        .await;
+        let needed = until(world, &id, |now| now["status"] == "REAUTHORIZATION_NEEDED").await;
+        assert_eq!(needed["statusReason"], "OWNER_MASKED");
+        let again = json!({ "provider": "mailbox", "redirectUri": BACK });
+        assert_eq!(
+            refused(world, (A, Who::Rep), "integrationAuthorize", again)
+                .await
+                .0,
+            "FORBIDDEN"
+        );
     });
 }

@@ -146,12 +146,13 @@ pub(crate) fn subscriptions(schema: &Schema, side: Side) -> Vec<(String, String)
 }
 
 fn document(schema: &Schema, root: &Field, side: Side, steps: usize) -> String {
-    let named = ["id", "pipelineId", "on"].into_iter();
+    let named = ["id", "pipelineId", "on", "recordId"].into_iter();
     let mut named = named.filter(|name| root.argument(name).is_some_and(|id| id.of.is_required));
     let arguments = named.next().map_or(String::new(), |name| {
         let kind = match name {
             "pipelineId" => "pipeline",
             "on" => "opportunity",
+            "recordId" => "company",
             _ => kind_of_operation(&root.name),
         };
         format!("({name}: \"{}\")", global_id(kind, side.uuid(kind, 1)))

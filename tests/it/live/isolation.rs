@@ -43,6 +43,8 @@ async fn change_everything(world: &World, side: Side) {
             act(&admin, mutation, input).await;
         }
     }
+    let often = json!({ "id": id("integration", 1), "syncEveryMinutes": 30 });
+    act(&admin, "integrationUpdate", often).await;
 }
 
 #[test]

@@ -11,7 +11,7 @@ use dealgraph::{
         self, Contact, ContactFields, ContactMethodKind, NewContact, NewContactMethod,
     },
     db::{ReadTx, Sql, Tx},
-    entity,
+    entity::{self, Ownership},
     integrations::provider::{
         About, Applied, Authorization, BelongsTo, Budget, Call, Identity, Kind, OAuthClient,
         Provider, ProviderFailure, PullFrom, Pulled, Push, Pushed, Remote, RemoteChange,
@@ -181,11 +181,18 @@ impl Provider for RolodexProvider {
                     Ok(Applied::Updated(record))
                 }
                 None => {
+                    // Whoever brings people in their own account has them.
+                    let owner = tx.actor().person();
+                    let owner_id = owner.filter(|_| self.about.belongs_to == BelongsTo::Person);
                     let new = NewContact {
                         id: ContactId::new(),
                         fields: ContactFields {
                             first_name: text("first"),
                             last_name: text("last"),
+                            ownership: Ownership {
+                                owner_id,
+                                team_path: None,
+                            },
                             ..ContactFields::default()
                         },
                         methods,
