@@ -43,6 +43,8 @@ async fn change_everything(world: &World, side: Side) {
             act(&admin, mutation, input).await;
         }
     }
+    let hook = json!({ "id": id("webhookEndpoint", 1) });
+    act(&admin, "webhookEndpointPing", hook).await;
 }
 
 #[test]
@@ -79,6 +81,8 @@ fn nobody_of_a_hears_anything_of_b_whatever_they_watch() {
             text.contains("CANARY-B"),
             "nothing of B was there to be heard"
         );
+        let sent = theirs.message("webhookDeliveryChanges").await.to_string();
+        assert!(sent.contains("CANARY-B"), "{sent}");
     });
 }
 

@@ -54,7 +54,7 @@ pub(super) async fn insert(
         });
         let sql = sql.push(
             " ON CONFLICT (tenant_id, webhook_delivery_id) DO UPDATE SET status = 'PENDING', tries = 0, \
-             due_at = excluded.due_at, ended_at = NULL, body = excluded.body, runs_as = excluded.runs_as \
+             due_at = excluded.due_at, ended_at = NULL, body = excluded.body, runs_as = excluded.runs_as, changed_at = now() \
              WHERE webhook_deliveries.status = 'CANCELLED'",
         );
         tx.execute(sql).await?;
@@ -135,7 +135,8 @@ pub(super) async fn begin(tx: &mut Tx, endpoint: WebhookEndpointId, most: i64) -
         return Ok(Vec::new());
     }
     let sql = Sql::new(
-        "UPDATE webhook_deliveries d SET attempts = d.attempts + 1, tries = d.tries + 1 WHERE d.tenant_id = ",
+        "UPDATE webhook_deliveries d SET attempts = d.attempts + 1, tries = d.tries + 1, changed_at = now() \
+         WHERE d.tenant_id = ",
     )
     .bind(tenant)
     .push(" AND d.webhook_delivery_id")
@@ -302,8 +303,8 @@ pub(super) async fn end(tx: &mut Tx, ended: Vec<Ended>) -> Result<()> {
     let errors: Vec<_> = errors.map(|code| code.map(str::to_owned)).collect();
     let sql = Sql::new(
         "UPDATE webhook_deliveries d SET status = e.status, due_at = now() + make_interval(secs => e.pause_s), \
-         ended_at = CASE WHEN e.pause_s IS NULL THEN now() END, response_status = e.answer, error_code = e.error \
-         FROM unnest(",
+         ended_at = CASE WHEN e.pause_s IS NULL THEN now() END, response_status = e.answer, error_code = e.error, \
+         changed_at = now() FROM unnest(",
     )
     .bind(ids.clone())
     .push("::uuid[], ")
@@ -361,7 +362,8 @@ async fn take_back(tx: &mut Tx, left: &[Ended]) -> Result<()> {
     let sql = sql.one_of(&ids);
     tx.execute(sql).await?;
     let sql = Sql::new(
-        "UPDATE webhook_deliveries d SET attempts = d.attempts - 1, tries = d.tries - 1 WHERE d.tenant_id = ",
+        "UPDATE webhook_deliveries d SET attempts = d.attempts - 1, tries = d.tries - 1, changed_at = now() \
+         WHERE d.tenant_id = ",
     );
     let sql = sql.bind(tx.tenant()).push(" AND d.webhook_delivery_id");
     let sql = sql.one_of(&ids);
