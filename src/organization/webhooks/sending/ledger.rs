@@ -111,6 +111,8 @@ pub(super) struct Due {
     /// Which attempt it is, from 1, and which since somebody asked for it.
     pub(super) attempts: i32,
     pub(super) tries: i32,
+    /// How long it has been due.
+    pub(super) waited_s: f64,
 }
 
 /// Takes deliveries that are due, in the order of their events, and notes an attempt at each. Those of a record for which
@@ -142,7 +144,8 @@ pub(super) async fn begin(tx: &mut Tx, endpoint: WebhookEndpointId, most: i64) -
     .push(" AND d.webhook_delivery_id")
     .one_of(&ids)
     .push(
-        " RETURNING d.webhook_delivery_id, d.entity_id, d.body, d.attempts, d.tries",
+        " RETURNING d.webhook_delivery_id, d.entity_id, d.body, d.attempts, d.tries, \
+         extract(epoch FROM now() - d.due_at)::float8 AS waited_s",
     );
     let mut taken = tx.all::<Due>(sql).await?;
     let place = |due: &Due| ids.iter().position(|id| *id == due.webhook_delivery_id);
