@@ -34,7 +34,7 @@ GRANT INSERT (
     tenant_id, webhook_delivery_id, webhook_endpoint_id, seq, change, entity, entity_id, due_at, body, runs_as,
     created_at
 ) ON webhook_deliveries TO dealgraph_app;
-GRANT UPDATE (status, attempts, tries, due_at, body, runs_as, response_status, error_code, ended_at)
+GRANT UPDATE (status, attempts, tries, due_at, body, runs_as, response_status, error_code, ended_at, changed_at)
     ON webhook_deliveries TO dealgraph_app;
 CREATE POLICY webhook_deliveries_forget ON webhook_deliveries FOR DELETE TO dealgraph_system USING (ended_at IS NOT NULL);
 CREATE POLICY webhook_deliveries_old ON webhook_deliveries FOR SELECT TO dealgraph_system USING (ended_at IS NOT NULL);

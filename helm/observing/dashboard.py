@@ -47,6 +47,10 @@ STATEMENTS = "dealgraph_db_client_operation_duration_seconds"
 JOBS = "dealgraph_jobs_ended_total"
 JOB_TIME = "dealgraph_job_duration_seconds"
 JOB_DELAY = "dealgraph_job_delay_seconds"
+HOOKS = "dealgraph_webhook_requests_total"
+HOOK_TIME = "dealgraph_webhook_request_duration_seconds"
+HOOK_DELAY = "dealgraph_webhook_delivery_delay_seconds"
+HOOKS_BEHIND = "dealgraph_webhook_events_behind"
 REDIS = "dealgraph_redis_commands_total"
 REDIS_TIME = "dealgraph_redis_command_duration_seconds"
 LAG = "dealgraph_event_lag_seconds"
@@ -135,6 +139,21 @@ ROWS = [
          [(quantile(0.5, JOB_TIME), "half"), (quantile(0.99, JOB_TIME), "99 %")]),
         ("Delay", "s", "How long jobs were due before they were begun.",
          [(quantile(0.5, JOB_DELAY), "half"), (quantile(0.95, JOB_DELAY), "95 %")]),
+    ]),
+    ("Webhooks", [
+        ("Sent", "ops", "To all endpoints, by what became of it.", [(rate(HOOKS, by="outcome"), "{{outcome}}")]),
+        ("Share delivered", "percentunit", "Of what was sent.",
+         [(f"""{rate(HOOKS, 'outcome="delivered"')} / {rate(HOOKS)}""", "delivered")]),
+        ("Duration of requests", "s", "How long receivers took, of fifteen seconds.",
+         [(quantile(0.5, HOOK_TIME), "half"), (quantile(0.99, HOOK_TIME), "99 %")]),
+        ("Waiting", "s", "How long deliveries had been due when they were sent.",
+         [(quantile(0.5, HOOK_DELAY), "half"), (quantile(0.95, HOOK_DELAY), "95 %")]),
+        ("Behind", "short", "Events that were not worked out yet when an endpoint was looked at.",
+         [(quantile(0.5, HOOKS_BEHIND), "half"), (quantile(0.95, HOOKS_BEHIND), "95 %")]),
+        ("Endpoints that rest", "ops", "How often one was left alone, since it could not be reached or asked for it.",
+         [(rate("dealgraph_webhook_endpoint_rests_total"), "rests")]),
+        ("Endpoints disabled", "ops", "By the server, and why.",
+         [(rate("dealgraph_webhook_endpoints_disabled_total", by="reason"), "{{reason}}")]),
     ]),
     ("Redis", [
         ("Connected", "short", "1 while Redis carries hints between servers, or none is configured.",

@@ -33,13 +33,14 @@ use crate::{
         api_keys::{ApiKeyMutation, ApiKeyQuery},
         identities::{IdentityMutation, IdentityQuery},
         inbound::{InboundMutation, InboundQuery},
-        jobs::{JobMutation, JobQuery},
+        jobs::{JobMutation, JobQuery, JobSubscription},
         members::{InvitationMutation, InvitationQuery, MemberMutation, MemberQuery, TeamMutation},
         roles::{RoleMutation, RoleQuery},
         second_factor::{SecondFactorMutation, SecondFactorQuery},
         tenants::{TenantMutation, TenantQuery},
         webhooks::{
-            RendererHandle, WebhookMutation, WebhookQuery, deliveries::WebhookDeliveryQuery,
+            RendererHandle, WebhookMutation, WebhookQuery,
+            deliveries::{WebhookDeliveryQuery, WebhookDeliverySubscription},
         },
     },
     platform::{outbound::Outbound, redis::Presences},
@@ -113,6 +114,8 @@ macro_rules! roots {
             $($layer::$domain::Subscription,)*
             IntegrationSubscription,
             PresenceSubscription,
+            JobSubscription,
+            WebhookDeliverySubscription,
         );
     };
 }

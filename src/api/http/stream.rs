@@ -130,6 +130,9 @@ fn resumed(headers: &HeaderMap) -> Result<Start, Problem> {
     })
 }
 
+/// What ends a stream that a browser is not to open again.
+const COMPLETE: &str = "event: complete\ndata:\n\n";
+
 /// A running stream.
 struct Stream {
     api: Arc<Api>,
@@ -180,6 +183,10 @@ impl Stream {
                                     Ok(opened) => handle = Some(opened),
                                     Err(refused) => return self.fail(refused.to_json()).await,
                                 },
+                                Delivery::Completed(_) => {
+                                    self.send(COMPLETE.to_owned()).await?;
+                                    break;
+                                }
                                 Delivery::Failed(_, failure) => return self.fail(json!([failure.to_json()])).await,
                                 Delivery::Recheck(_, seq, since) => {
                                     self.check_rights(Some(since)).await?;
@@ -230,7 +237,7 @@ impl Stream {
     /// Sends the errors and completes the stream; always an `Err`.
     async fn fail(&self, errors: Json) -> Result<(), Over> {
         let payload = json!({ "errors": errors });
-        let end = format!("event: next\ndata: {payload}\n\nevent: complete\ndata:\n\n");
+        let end = format!("event: next\ndata: {payload}\n\n{COMPLETE}");
         self.send(end).await?;
         Err(Over)
     }
@@ -243,7 +250,7 @@ impl Stream {
 /// One response as a stream.
 pub(super) fn once(answer: Answer, api: &Api) -> Response {
     let payload = answer.text(api.limits());
-    let text = format!("event: next\ndata: {payload}\n\nevent: complete\ndata:\n\n");
+    let text = format!("event: next\ndata: {payload}\n\n{COMPLETE}");
     response(futures_util::stream::iter([Ok::<_, Infallible>(
         Bytes::from(text),
     )]))

@@ -42,13 +42,15 @@ impl Failure {
     }
 
     /// The client reads more slowly than events arrive.
-    pub(crate) fn lagged(cursor: String) -> Self {
+    pub(crate) fn lagged(cursor: Option<String>) -> Self {
+        let how = match cursor {
+            Some(_) => "subscribe again after the cursor",
+            None => "subscribe again",
+        };
+        let message = format!("messages come faster than they are taken: {how}");
         Self {
-            cursor: Some(cursor),
-            ..Self::new(
-                "LAGGED",
-                "messages come faster than they are taken: subscribe again after the cursor",
-            )
+            cursor,
+            ..Self::new("LAGGED", message)
         }
     }
 

@@ -94,7 +94,7 @@ impl SubscriberGroup {
     }
 
     /// The request context of one response.
-    fn context(&self, runtime: &Runtime) -> Arc<RequestContext> {
+    pub(super) fn context(&self, runtime: &Runtime) -> Arc<RequestContext> {
         runtime.context(Arc::clone(&self.actor))
     }
 

@@ -72,14 +72,21 @@ impl Live {
             if is_heavy {
                 self.spawn_lane(&group, Lane::Isolated(Arc::clone(&subscription)));
             }
-            if matches!(subscription.kind, SubscriptionKind::Value { .. }) {
+            if !matches!(subscription.kind, SubscriptionKind::Changes(_)) {
                 let (live, group, subscription) = (
                     Arc::clone(self),
                     Arc::clone(&group),
                     Arc::clone(&subscription),
                 );
-                self.tasks
-                    .spawn(async move { group.keep_value(&live.runtime, &subscription).await });
+                self.tasks.spawn(async move {
+                    let runtime = &live.runtime;
+                    match &subscription.kind {
+                        SubscriptionKind::Rows(look) => {
+                            group.keep_rows(runtime, &subscription, look).await;
+                        }
+                        _ => group.keep_value(runtime, &subscription).await,
+                    }
+                });
             }
             subscription
         });

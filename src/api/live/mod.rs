@@ -13,6 +13,8 @@
 //!   It costs the database nothing, since the [`crate::events::Hub`] polls the logs of all watched tenants in any case.
 //! - A slow subscription delays no other: one that is heavy, or turns out to be, is dispatched in a lane of its own,
 //!   one at a time per tenant, and is ended when it takes too long ([`dispatch`]).
+//! - Rows whose changes are in no event, such as jobs, are looked at once a second while somebody subscribes to them
+//!   ([`rows`]): one statement for each shared subscription, however many subscribers there are.
 //! - Responses wait in the client's bounded [`SendQueue`]. A client that lags behind is ended with a cursor to resume from.
 //! - Rights are those of the class. An event that may change them interrupts the subscribers it concerns, at its
 //!   position in the order; they resume with the rights they have then.
@@ -30,6 +32,7 @@ pub(super) mod page;
 mod peer;
 mod query;
 mod replay;
+mod rows;
 mod send_queue;
 mod shared;
 

@@ -16,7 +16,7 @@ use crate::{
     events::{EventCursor, Feed, FeedError},
     graphql::{
         RequestContext,
-        subscription::{PlanSlot, ResolverMode, WatchPlan},
+        subscription::{Looking, PlanSlot, ResolverMode, WatchPlan},
     },
 };
 
@@ -91,6 +91,7 @@ impl Live {
             WatchPlan::Presence(watched, record, announce) => {
                 (value(watched), None, Some((record, announce)))
             }
+            WatchPlan::Rows(look) => (SubscriptionKind::Rows(look), None, None),
         };
         let replay = Replay {
             actor: &actor,
@@ -119,10 +120,19 @@ impl Live {
         let is_value = match &subscription.kind {
             SubscriptionKind::Value { outdated, .. } => {
                 outdated.notify_one();
-                after = i64::MIN;
                 true
             }
+            SubscriptionKind::Rows(_) => true,
             SubscriptionKind::Changes(_) => false,
+        };
+        if is_value {
+            after = i64::MIN;
+        }
+        let opened = match &subscription.kind {
+            SubscriptionKind::Rows(look) if look.is_of_changes() && !is_interrupted => {
+                Some(self.opened(&handle, &context).await?)
+            }
+            _ => None,
         };
         // A new shared subscription replays from here for all that resume with this one; this one pays for it now.
         if !is_value && due > 0 && subscription.position() == after {
@@ -135,7 +145,7 @@ impl Live {
         let mut context = Some(context).filter(|_| !is_value && !is_interrupted);
         loop {
             let first = match is_value || is_interrupted {
-                true => None,
+                true => opened.clone(),
                 false => {
                     let context = context
                         .take()
@@ -151,10 +161,31 @@ impl Live {
                 after,
             };
             let Err(Behind) = subscription.enter(handle.id, subscriber, first) else {
+                // While it was interrupted, others were told of changes.
+                if let SubscriptionKind::Rows(look) = &subscription.kind
+                    && is_interrupted
+                {
+                    look.tell_anew();
+                }
                 return Ok(handle);
             };
             after = self.catch_up(&handle, replay, after).await?;
         }
+    }
+
+    /// What a subscriber to changes of rows is sent first: it is told of all that changes from now on.
+    async fn opened(
+        &self,
+        handle: &SubscriptionHandle,
+        context: &Arc<RequestContext>,
+    ) -> Result<Arc<RenderedResponse>, RenderError> {
+        let mode = ResolverMode::Look(Looking::Opened);
+        let payload = handle.subscription.render(&self.runtime, context, mode);
+        Ok(Arc::new(RenderedResponse {
+            seq: 0,
+            cursor: String::new(),
+            payload: payload.await?,
+        }))
     }
 
     /// Runs the resolver to say what it watches.

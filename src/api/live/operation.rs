@@ -18,8 +18,9 @@ use crate::{
     graphql::{RequestContext, subscription::ResolverMode},
 };
 
-/// Fields whose value depends on the actor, beyond the rows and rights that a visibility class shares.
-const PERSONAL: &[&str] = &["can", "viewer"];
+/// Fields whose value depends on the actor, beyond the rows and rights that a visibility class shares: jobs are shown to
+/// who caused them, and bodies to whom they were worked out for.
+const PERSONAL: &[&str] = &["can", "viewer", "jobProgress", "webhookDeliveryChanges"];
 
 /// An operation that runs once per event.
 pub(super) struct LiveOperation {
@@ -83,7 +84,7 @@ impl LiveOperation {
         // The plan has the filter already; parsing it for every event, some hundred values, would be wasted.
         let request = match mode {
             ResolverMode::Plan(_) => self.executable.request(),
-            ResolverMode::Notify(_) | ResolverMode::Value => {
+            ResolverMode::Notify(_) | ResolverMode::Value | ResolverMode::Look(_) => {
                 self.executable.request_without("filter")
             }
         };
@@ -108,7 +109,7 @@ impl LiveOperation {
         context: &Arc<RequestContext>,
         mode: ResolverMode,
     ) -> Result<Arc<str>, RenderError> {
-        let is_value = matches!(mode, ResolverMode::Value);
+        let is_value = matches!(mode, ResolverMode::Value | ResolverMode::Look(_));
         let run = AssertUnwindSafe(self.run(schema, context, mode)).catch_unwind();
         let failure = match tokio::time::timeout(limits.timeout, run).await {
             Err(_) => return Err(RenderError::Unavailable),

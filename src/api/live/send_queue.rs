@@ -40,6 +40,8 @@ pub(crate) struct RenderedResponse {
 pub(crate) enum Delivery {
     /// A response of an operation.
     Next(OperationId, Arc<RenderedResponse>),
+    /// An operation ended, since there is nothing more to say.
+    Completed(OperationId),
     /// An operation ended for a reason.
     Failed(OperationId, Failure),
     /// An operation was opened or refused.

@@ -25,7 +25,7 @@ use crate::{
     events::{Change, Feed, LoggedEvent, Relevance, Watched},
     graphql::{
         RequestContext,
-        subscription::{Notification, ResolverMode},
+        subscription::{Look, Notification, ResolverMode},
     },
 };
 
@@ -58,6 +58,8 @@ pub(super) enum SubscriptionKind {
         /// Notified when it may have changed.
         outdated: Arc<Notify>,
     },
+    /// Rows whose changes are in no event, looked at again and again.
+    Rows(Look),
 }
 
 struct SharedState {
@@ -74,8 +76,17 @@ struct SharedState {
     subscribers: HashMap<u64, Subscriber>,
     /// How many subscribers there are, those that are still opening included.
     handles: usize,
-    /// Why it has ended.
-    ended: Option<Failure>,
+    /// How it has ended.
+    ended: Option<Ending>,
+}
+
+/// How a shared subscription has ended.
+#[derive(Debug, Clone)]
+enum Ending {
+    /// For a reason.
+    Failed(Failure),
+    /// There is nothing more to say.
+    Completed,
 }
 
 /// One operation of one client.
@@ -120,6 +131,7 @@ impl SharedSubscription {
     pub(super) fn watched(&self) -> &Watched {
         match &self.kind {
             SubscriptionKind::Changes(watched) | SubscriptionKind::Value { watched, .. } => watched,
+            SubscriptionKind::Rows(look) => look.watched(),
         }
     }
 
@@ -162,7 +174,7 @@ impl SharedSubscription {
     ) -> Result<(), Behind> {
         let mut state = self.state();
         // It may have ended while this one was opening.
-        if let Some(failure) = &state.ended {
+        if let Some(Ending::Failed(failure)) = &state.ended {
             let failed = Delivery::Failed(subscriber.operation, failure.clone());
             subscriber.queue.put(failed);
             return Ok(());
@@ -178,6 +190,11 @@ impl SharedSubscription {
         let responses: Vec<_> = first.iter().chain(missed).cloned().collect();
         let pushed = subscriber.queue.push_all(&subscriber.operation, &responses);
         pushed.map_err(|Full| Behind)?;
+        if let Some(Ending::Completed) = state.ended {
+            let completed = Delivery::Completed(subscriber.operation);
+            subscriber.queue.put(completed);
+            return Ok(());
+        }
         state.subscribers.insert(handle, subscriber);
         Ok(())
     }
@@ -305,6 +322,16 @@ impl SharedSubscription {
         mode: ResolverMode,
     ) -> Result<Arc<str>, RenderError> {
         runtime.metrics.live.answers.inc();
+        self.look(runtime, context, mode).await
+    }
+
+    /// Renders what may turn out to be nothing new, which counts for no answer.
+    pub(super) async fn look(
+        &self,
+        runtime: &Runtime,
+        context: &Arc<RequestContext>,
+        mode: ResolverMode,
+    ) -> Result<Arc<str>, RenderError> {
         self.operation
             .render(&runtime.schema, &runtime.limits, context, mode)
             .await
@@ -352,6 +379,7 @@ impl SharedSubscription {
                 }
                 Vec::new()
             }
+            SubscriptionKind::Rows(_) => Vec::new(),
         };
         self.state().send(runtime, feed, responses, last);
         Ok(())
@@ -360,11 +388,7 @@ impl SharedSubscription {
     /// Sends a live value, if it differs from the last one.
     pub(super) fn send_value(&self, runtime: &Runtime, feed: &Feed, payload: Arc<str>) {
         let mut state = self.state();
-        let is_new = state
-            .recent
-            .back()
-            .is_none_or(|last| last.payload != payload);
-        if is_new {
+        if state.is_other_value(&payload) {
             // Values have numbers of their own; nothing resumes from them.
             let seq = state.notified + 1;
             let response = RenderedResponse {
@@ -379,6 +403,25 @@ impl SharedSubscription {
         }
     }
 
+    /// Whether a live value differs from the last one.
+    pub(super) fn is_other_value(&self, payload: &Arc<str>) -> bool {
+        self.state().is_other_value(payload)
+    }
+
+    /// Sends rows that have changed, to whoever has subscribed by now.
+    pub(super) fn send_rows(&self, runtime: &Runtime, feed: &Feed, payload: Arc<str>) {
+        let mut state = self.state();
+        let response = RenderedResponse {
+            seq: state.notified + 1,
+            cursor: String::new(),
+            payload,
+        };
+        let position = state.position;
+        state.send(runtime, feed, vec![Arc::new(response)], position);
+        state.recent.clear();
+        state.recent_bytes = 0;
+    }
+
     /// Sends `SYNCED` to all, if the database says that there is nothing newer; whether it did.
     pub(super) async fn heartbeat(
         &self,
@@ -386,7 +429,7 @@ impl SharedSubscription {
         feed: &Feed,
         context: &Arc<RequestContext>,
     ) -> Result<bool, RenderError> {
-        if matches!(self.kind, SubscriptionKind::Value { .. }) {
+        if !matches!(self.kind, SubscriptionKind::Changes(_)) {
             return Ok(true);
         }
         let position = self.position();
@@ -411,8 +454,18 @@ impl SharedSubscription {
 
     /// Ends all subscribers, and those that are still opening, for one reason.
     pub(super) fn end(&self, failure: &Failure) {
-        self.state().ended = Some(failure.clone());
+        self.state().ended = Some(Ending::Failed(failure.clone()));
         self.fail(failure);
+    }
+
+    /// Ends all subscribers, and those that are still opening, since there is nothing more to say.
+    pub(super) fn complete(&self) {
+        let mut state = self.state();
+        state.ended = Some(Ending::Completed);
+        for (_, subscriber) in state.subscribers.drain() {
+            let completed = Delivery::Completed(subscriber.operation);
+            subscriber.queue.put(completed);
+        }
     }
 
     /// Ends all subscribers, for one reason.
@@ -446,6 +499,11 @@ impl SharedSubscription {
 }
 
 impl SharedState {
+    fn is_other_value(&self, payload: &Arc<str>) -> bool {
+        let last = self.recent.back();
+        last.is_none_or(|last| last.payload != *payload)
+    }
+
     fn send(
         &mut self,
         runtime: &Runtime,
@@ -473,8 +531,8 @@ impl SharedState {
             for handle in lagging {
                 if let Some(slow) = self.subscribers.remove(&handle) {
                     runtime.metrics.live.lagged.inc();
-                    let resume = feed.cursor(self.notified.max(slow.after)).to_string();
-                    let failure = Failure::lagged(resume);
+                    let from = || feed.cursor(self.notified.max(slow.after)).to_string();
+                    let failure = Failure::lagged((!response.cursor.is_empty()).then(from));
                     slow.queue.put(Delivery::Failed(slow.operation, failure));
                 }
             }

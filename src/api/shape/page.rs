@@ -113,6 +113,15 @@ fn size(value: &Value) -> Option<usize> {
     }
 }
 
+/// Whether a field has an argument that says how many are asked for.
+pub(super) fn is_sized(field: &FieldDefinition) -> bool {
+    let names = field
+        .arguments
+        .iter()
+        .map(|argument| argument.node.name.node.as_str());
+    names.into_iter().any(|name| SIZE_ARGUMENTS.contains(&name))
+}
+
 /// The page size when a field names none: its default in the schema, if it has one.
 pub(super) fn default_page(field: &FieldDefinition) -> usize {
     let sizes = field

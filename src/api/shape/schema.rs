@@ -11,7 +11,7 @@ use async_graphql::{Name, Positioned};
 
 use super::{
     filter::{self, InputRole},
-    page::default_page,
+    page::{default_page, is_sized},
     texts,
 };
 
@@ -235,6 +235,10 @@ impl FieldShape {
         let size = if place == STAGES {
             Size::Stages
         } else if ConnectionRole::of(target) == ConnectionRole::Connection {
+            Size::Page {
+                default: default_page(field),
+            }
+        } else if listed && is_sized(field) {
             Size::Page {
                 default: default_page(field),
             }

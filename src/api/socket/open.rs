@@ -280,6 +280,7 @@ impl OpenSocket {
     async fn message_for(&mut self, delivery: Delivery) -> Result<Option<String>, SocketEnd> {
         let id = match &delivery {
             Delivery::Next(id, _)
+            | Delivery::Completed(id)
             | Delivery::Failed(id, _)
             | Delivery::Recheck(id, ..)
             | Delivery::Opened(id, _) => id,
@@ -289,6 +290,10 @@ impl OpenSocket {
         };
         match delivery {
             Delivery::Next(id, response) => Ok(Some(protocol::next(&id, &response.payload))),
+            Delivery::Completed(id) => {
+                self.operations.swap_remove(position);
+                Ok(Some(protocol::complete(&id)))
+            }
             Delivery::Failed(id, failure) => {
                 self.operations.swap_remove(position);
                 Ok(Some(protocol::error(&id, json!([failure.to_json()]))))

@@ -167,6 +167,11 @@ pub(super) fn next(id: &str, payload: &str) -> String {
     message
 }
 
+/// `complete`, which ends an operation.
+pub(super) fn complete(id: &str) -> String {
+    json!({ "id": id, "type": "complete" }).to_string()
+}
+
 /// `error`, which ends an operation.
 pub(super) fn error(id: &str, errors: Json) -> String {
     json!({ "id": id, "type": "error", "payload": errors }).to_string()

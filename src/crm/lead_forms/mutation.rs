@@ -8,7 +8,7 @@ use sqlx::types::Json as Stored;
 use super::{FieldMapping, LeadForm, LeadFormDuplicates, LeadFormFields, LeadFormTarget};
 use crate::{
     base::{
-        error::Result,
+        error::{Error, Result},
         ids::{LeadFormId, Typed as _, UserId},
     },
     graphql::{
@@ -16,6 +16,7 @@ use crate::{
         patch::{patch, patch_or_default, patch_required},
     },
     organization::accounts::AccountsExt as _,
+    platform::outbound::Outbound,
 };
 
 /// A posted field and where it goes.
@@ -142,7 +143,9 @@ impl LeadFormMutation {
         input: LeadFormCreateInput,
     ) -> async_graphql::Result<LeadFormPayload> {
         let vault = Arc::clone(&ctx.accounts().vault);
+        let checked = check_captcha_url(ctx, &input.details);
         let outcome = ctx.request().write(async |tx| {
+            checked?;
             let LeadFormCreateInput {
                 name,
                 mapping,
@@ -180,7 +183,9 @@ impl LeadFormMutation {
     ) -> async_graphql::Result<LeadFormPayload> {
         let (id, key) = (input.id, (input.id, input.expected_version));
         let vault = Arc::clone(&ctx.accounts().vault);
+        let checked = check_captcha_url(ctx, &input.details);
         let outcome = ctx.request().write(async |tx| {
+            checked?;
             let LeadFormUpdateInput {
                 name,
                 mapping,
@@ -199,6 +204,20 @@ impl LeadFormMutation {
         });
         payload(ctx, id, outcome.await).await
     }
+}
+
+/// Refuses a verifier that the server would not ask anyway, by the rules for all servers that tenants name.
+fn check_captcha_url(ctx: &Context<'_>, details: &LeadFormDetails) -> Result<()> {
+    let MaybeUndefined::Value(url) = &details.captcha_url else {
+        return Ok(());
+    };
+    // Who may not write forms is told that first, and a blank one is none.
+    if !ctx.request().actor().may("integrations:write") || url.trim().is_empty() {
+        return Ok(());
+    }
+    let checked = ctx.data_unchecked::<Outbound>().check(url.trim());
+    let checked = checked.map_err(|no| Error::invalid(no.code, "captchaUrl", no.message));
+    checked.map(drop)
 }
 
 async fn payload(

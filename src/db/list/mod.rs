@@ -1,5 +1,6 @@
 //! Reading records: by id, as pages, as pages per parent, and counted. Every domain's lists come from here.
 
+mod changed;
 mod count;
 mod lean;
 mod read;
@@ -11,6 +12,7 @@ use uuid::Uuid;
 use super::{Columns, Cursor, OrderField, OrderTerm, Part, Predicate, Registered};
 use crate::access::Access;
 
+pub use changed::{RowChange, changed, now};
 pub use count::{count, counts};
 pub use lean::{LeanRow, lean_many, lean_page, lean_pages};
 pub(crate) use read::by_id;

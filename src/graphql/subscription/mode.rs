@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_graphql::{Context, ID};
 use futures_util::stream::{self, Iter};
 
-use super::record_event::{Notification, RecordEvent};
+use super::{
+    record_event::{Notification, RecordEvent},
+    rows::{Look, Looking},
+};
 use crate::{
     access::Scope,
     base::{
@@ -31,6 +34,8 @@ pub(crate) enum ResolverMode {
     Notify(Arc<Notification>),
     /// To render the current value.
     Value,
+    /// To look at rows.
+    Look(Looking),
 }
 
 /// What a subscription watches.
@@ -42,6 +47,8 @@ pub(crate) enum WatchPlan {
     Value(Watched),
     /// The viewers of a record, by its id, sent whenever they change; and whether the subscriber is a viewer too.
     Presence(Watched, String, bool),
+    /// Rows whose changes are in no event.
+    Rows(Look),
 }
 
 /// Where a resolver puts its plan.
@@ -53,7 +60,7 @@ impl PlanSlot {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    fn put(&self, plan: WatchPlan) -> Result<()> {
+    pub(super) fn put(&self, plan: WatchPlan) -> Result<()> {
         let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match slot.replace(plan) {
             None => Ok(()),
@@ -83,7 +90,7 @@ pub fn changes<R: Entity, E: From<RecordEvent>>(
         ResolverMode::Notify(notification) => {
             Ok(one(E::from(RecordEvent::new(Arc::clone(notification)))))
         }
-        ResolverMode::Value => Ok(nothing()),
+        ResolverMode::Value | ResolverMode::Look(_) => Ok(nothing()),
     }
 }
 
@@ -102,7 +109,7 @@ pub async fn value<T>(
             Ok(nothing())
         }
         ResolverMode::Value => Ok(one(compute().await?)),
-        ResolverMode::Notify(_) => Ok(nothing()),
+        ResolverMode::Notify(_) | ResolverMode::Look(_) => Ok(nothing()),
     }
 }
 
@@ -125,7 +132,7 @@ pub async fn presence<T>(
             Ok(nothing())
         }
         ResolverMode::Value => Ok(one(compute().await?)),
-        ResolverMode::Notify(_) => Ok(nothing()),
+        ResolverMode::Notify(_) | ResolverMode::Look(_) => Ok(nothing()),
     }
 }
 
@@ -171,10 +178,10 @@ pub fn watched<R: Entity>(ctx: &Context<'_>, filter: Predicate) -> Result<Watche
     })
 }
 
-fn one<T>(item: T) -> ResolverStream<T> {
+pub(super) fn one<T>(item: T) -> ResolverStream<T> {
     stream::iter(Some(item))
 }
 
-fn nothing<T>() -> ResolverStream<T> {
+pub(super) fn nothing<T>() -> ResolverStream<T> {
     stream::iter(None)
 }

@@ -25,6 +25,7 @@ use crate::{
 
 /// What becomes of records that came about through an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Serialize, Deserialize)]
+#[graphql(name = "IntegrationCreatedRecords")]
 pub enum CreatedRecords {
     /// They stay as they are.
     Keep,

@@ -41,6 +41,7 @@ impl About {
 
 /// Whose an account is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(name = "IntegrationBelongsTo")]
 pub enum BelongsTo {
     /// The tenant's: who manages its programs connects it.
     Tenant,

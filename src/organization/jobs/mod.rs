@@ -6,11 +6,13 @@ mod filter;
 mod graphql;
 mod model;
 mod mutation;
+mod subscription;
 
 pub use filter::JobFilter;
 pub use graphql::JobQuery;
 pub use model::{Job, JobOrderField, JobStatus};
 pub use mutation::JobMutation;
+pub use subscription::JobSubscription;
 
 use crate::{
     base::{

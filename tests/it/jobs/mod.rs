@@ -4,6 +4,7 @@ mod operating;
 mod probe;
 mod repeated;
 mod scheduled;
+mod watched;
 
 use std::time::Duration;
 

@@ -322,6 +322,35 @@ fn forms_are_made_by_who_runs_programs_and_refused_where_they_make_no_sense() {
             assert_eq!(answer.user_error("leadFormCreate").0, code, "{field}");
         }
         let form = Form::make(world, json!({})).await;
+        let update = "mutation($input: LeadFormUpdateInput!) { leadFormUpdate(input: $input) { userErrors { code field } } }";
+        for url in [
+            "https://169.254.169.254/latest",
+            "https://10.0.0.1/",
+            "https://[::ffff:10.0.0.1]/",
+            "https://0x0a000001/",
+            "http://captcha.example/",
+            "ftp://captcha.example/",
+            "https://user:secret@captcha.example/",
+            "nonsense",
+        ] {
+            let captcha = json!({ "captchaUrl": url, "captchaField": "answer", "captchaSecret": "0x4AAAAAAA-captcha" });
+            for (verb, document, mut wrong) in [
+                ("leadFormCreate", create, input.clone()),
+                ("leadFormUpdate", update, json!({ "id": form.id })),
+            ] {
+                for (field, value) in captcha.as_object().expect("an object") {
+                    wrong[field] = value.clone();
+                }
+                let answer = world.a(Who::Admin);
+                let answer = answer.send(document, json!({ "input": wrong })).await;
+                let (code, field) = answer.user_error(verb);
+                assert!(
+                    ["ADDRESS_REFUSED", "INVALID_URL"].contains(&code.as_str()),
+                    "{verb} {url}: {code}"
+                );
+                assert_eq!(field, "input.captchaUrl", "{verb} {url}");
+            }
+        }
         let update = "mutation($input: LeadFormUpdateInput!) { leadFormUpdate(input: $input) { leadForm { enabled } userErrors { code } } }";
         let input = json!({ "input": { "id": form.id, "enabled": false } });
         let theirs = world.b(Who::Admin).send(update, input.clone()).await;

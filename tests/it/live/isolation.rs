@@ -45,6 +45,8 @@ async fn change_everything(world: &World, side: Side) {
     }
     let often = json!({ "id": id("integration", 1), "syncEveryMinutes": 30 });
     act(&admin, "integrationUpdate", often).await;
+    let hook = json!({ "id": id("webhookEndpoint", 1) });
+    act(&admin, "webhookEndpointPing", hook).await;
 }
 
 #[test]
@@ -81,6 +83,8 @@ fn nobody_of_a_hears_anything_of_b_whatever_they_watch() {
             text.contains("CANARY-B"),
             "nothing of B was there to be heard"
         );
+        let sent = theirs.message("webhookDeliveryChanges").await.to_string();
+        assert!(sent.contains("CANARY-B"), "{sent}");
     });
 }
 

@@ -4,6 +4,7 @@ mod failing;
 mod libraries;
 mod receiver;
 mod rights;
+mod watched;
 
 use dealgraph::base::ids::OpportunityId;
 use serde_json::{Value, json};

@@ -6,11 +6,13 @@ mod keep;
 mod loader;
 mod model;
 mod store;
+mod subscription;
 
 pub use filter::{WebhookDeliveryFilter, WebhookDeliveryOrder};
 pub use graphql::WebhookDeliveryQuery;
 pub use keep::forget;
 pub use model::{DeliveryStatus, WebhookDelivery, WebhookDeliveryOrderField};
+pub use subscription::WebhookDeliverySubscription;
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -102,8 +104,8 @@ pub async fn ping(
 /// The database.
 pub(super) async fn cancel_pending(tx: &mut Tx, endpoint: WebhookEndpointId) -> Result<()> {
     let sql = Sql::new(
-        "UPDATE webhook_deliveries SET status = 'CANCELLED', due_at = NULL, ended_at = now() \
-         WHERE due_at IS NOT NULL AND tenant_id = ",
+        "UPDATE webhook_deliveries SET status = 'CANCELLED', due_at = NULL, ended_at = now(), \
+         changed_at = now() WHERE due_at IS NOT NULL AND tenant_id = ",
     )
     .bind(tx.tenant())
     .push(" AND webhook_endpoint_id = ")

@@ -20,8 +20,8 @@ const MOST_RESENT: i64 = 10_000;
 /// Attempts that are shown of a delivery.
 const MOST_ATTEMPTS: i64 = 30;
 
-const AGAIN: &str =
-    "UPDATE webhook_deliveries SET status = 'PENDING', due_at = now(), tries = 0, ended_at = NULL";
+const AGAIN: &str = "UPDATE webhook_deliveries SET status = 'PENDING', due_at = now(), tries = 0, ended_at = NULL, \
+                     changed_at = now()";
 
 /// Makes these pending again.
 pub(super) async fn resend(tx: &mut Tx, ids: &[Uuid]) -> Result<()> {

@@ -63,6 +63,10 @@ impl Webhooks {
         if due.is_empty() {
             return Ok(next.map_or(Sent::Nothing, Sent::Waits));
         }
+        let metrics = &run.db().metrics().webhooks;
+        for one in &due {
+            metrics.note_delay(Duration::from_secs_f64(one.waited_s.max(0.0)));
+        }
         let clock = run.db().clock();
         let sending = Sending {
             outbound: &self.outbound,
@@ -71,7 +75,6 @@ impl Webhooks {
             clock,
         };
         let ended = run.outside(sending.all(due)).await;
-        let metrics = &run.db().metrics().webhooks;
         for one in &ended {
             if let Some(outcome) = one.outcome.metric() {
                 metrics.note_request(outcome, one.took);
@@ -94,6 +97,9 @@ impl Webhooks {
             ledger::note_health(tx, endpoint.id, has_taken, error, rest).await
         });
         noted.await?;
+        if rest.is_some() {
+            metrics.note_rest();
+        }
         if is_gone {
             self.give_up(run, endpoint, DisabledReason::Gone).await?;
             return Ok(Sent::Disabled);

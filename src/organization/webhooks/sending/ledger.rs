@@ -54,7 +54,7 @@ pub(super) async fn insert(
         });
         let sql = sql.push(
             " ON CONFLICT (tenant_id, webhook_delivery_id) DO UPDATE SET status = 'PENDING', tries = 0, \
-             due_at = excluded.due_at, ended_at = NULL, body = excluded.body, runs_as = excluded.runs_as \
+             due_at = excluded.due_at, ended_at = NULL, body = excluded.body, runs_as = excluded.runs_as, changed_at = now() \
              WHERE webhook_deliveries.status = 'CANCELLED'",
         );
         tx.execute(sql).await?;
@@ -111,6 +111,8 @@ pub(super) struct Due {
     /// Which attempt it is, from 1, and which since somebody asked for it.
     pub(super) attempts: i32,
     pub(super) tries: i32,
+    /// How long it has been due.
+    pub(super) waited_s: f64,
 }
 
 /// Takes deliveries that are due, in the order of their events, and notes an attempt at each. Those of a record for which
@@ -135,13 +137,15 @@ pub(super) async fn begin(tx: &mut Tx, endpoint: WebhookEndpointId, most: i64) -
         return Ok(Vec::new());
     }
     let sql = Sql::new(
-        "UPDATE webhook_deliveries d SET attempts = d.attempts + 1, tries = d.tries + 1 WHERE d.tenant_id = ",
+        "UPDATE webhook_deliveries d SET attempts = d.attempts + 1, tries = d.tries + 1, changed_at = now() \
+         WHERE d.tenant_id = ",
     )
     .bind(tenant)
     .push(" AND d.webhook_delivery_id")
     .one_of(&ids)
     .push(
-        " RETURNING d.webhook_delivery_id, d.entity_id, d.body, d.attempts, d.tries",
+        " RETURNING d.webhook_delivery_id, d.entity_id, d.body, d.attempts, d.tries, \
+         extract(epoch FROM now() - d.due_at)::float8 AS waited_s",
     );
     let mut taken = tx.all::<Due>(sql).await?;
     let place = |due: &Due| ids.iter().position(|id| *id == due.webhook_delivery_id);
@@ -302,8 +306,8 @@ pub(super) async fn end(tx: &mut Tx, ended: Vec<Ended>) -> Result<()> {
     let errors: Vec<_> = errors.map(|code| code.map(str::to_owned)).collect();
     let sql = Sql::new(
         "UPDATE webhook_deliveries d SET status = e.status, due_at = now() + make_interval(secs => e.pause_s), \
-         ended_at = CASE WHEN e.pause_s IS NULL THEN now() END, response_status = e.answer, error_code = e.error \
-         FROM unnest(",
+         ended_at = CASE WHEN e.pause_s IS NULL THEN now() END, response_status = e.answer, error_code = e.error, \
+         changed_at = now() FROM unnest(",
     )
     .bind(ids.clone())
     .push("::uuid[], ")
@@ -361,7 +365,8 @@ async fn take_back(tx: &mut Tx, left: &[Ended]) -> Result<()> {
     let sql = sql.one_of(&ids);
     tx.execute(sql).await?;
     let sql = Sql::new(
-        "UPDATE webhook_deliveries d SET attempts = d.attempts - 1, tries = d.tries - 1 WHERE d.tenant_id = ",
+        "UPDATE webhook_deliveries d SET attempts = d.attempts - 1, tries = d.tries - 1, changed_at = now() \
+         WHERE d.tenant_id = ",
     );
     let sql = sql.bind(tx.tenant()).push(" AND d.webhook_delivery_id");
     let sql = sql.one_of(&ids);

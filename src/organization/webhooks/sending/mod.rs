@@ -124,6 +124,8 @@ impl Consumer for Webhooks {
             let (Some(endpoint), Some(mark)) = (looked.endpoint, looked.mark) else {
                 return Ok(Done::quietly());
             };
+            let metrics = &run.db().metrics().webhooks;
+            metrics.note_behind(mark.last_seq - mark.seq);
             let mut is_done = true;
             if mark.seq < mark.last_seq && looked.pending < ENOUGH {
                 match self.expand(run, &endpoint, mark).await? {
