@@ -32,7 +32,10 @@ use crate::{
         error::{Error, Result},
         ids::{IntegrationId, Typed as _},
     },
-    db::{Db, Tx, journal::EventKind},
+    db::{
+        Db, Tx,
+        journal::{Entry, EventKind},
+    },
     entity::{self, Stamps},
     integrations::{
         provider::{BelongsTo, Identity, Provider, ProviderFailure, Providers},
@@ -333,6 +336,8 @@ pub(super) async fn sync_now(
         may_remove,
     };
     sync::request(tx, &integration, asked, request).await?;
+    let entry = Entry::new(tx.author(), "integration.sync_requested");
+    tx.note(entry.about("integration", id.uuid()));
     Ok(integration)
 }
 

@@ -26,8 +26,6 @@ use crate::{
     },
 };
 
-/// How long a job waits for what it can't read yet.
-const PAUSE: Duration = Duration::from_millis(200);
 /// How long it waits for a service that is out of order.
 const REST: Duration = Duration::from_secs(60);
 
@@ -80,7 +78,7 @@ impl Consumer for Pushing {
             }
         };
         let Some(last) = events.last() else {
-            return Ok(Done::Again(PAUSE));
+            return Ok(Done::quietly());
         };
         if let Some(pause) = self.tell(run, &integration, &events).await? {
             return Ok(Done::Again(pause));
