@@ -268,7 +268,7 @@ fn changes_rights(event: &Arc<LoggedEvent>) -> bool {
 }
 
 /// Interrupts subscribers whose rights an event may have changed, at its position in the order: subscriptions past it have
-/// done so already, and those before it will when they reach it.
+/// done so already, and those before it will when they reach it. Notes that this was done.
 fn recheck(subscriptions: &[Arc<SharedSubscription>], event: &Arc<LoggedEvent>) {
     if changes_rights(event) {
         let here = subscriptions
@@ -277,6 +277,9 @@ fn recheck(subscriptions: &[Arc<SharedSubscription>], event: &Arc<LoggedEvent>) 
         for subscription in here {
             subscription.recheck(event.seq, |actor| concerns(event, actor));
         }
+    }
+    for subscription in subscriptions {
+        subscription.note_checked(event.seq);
     }
 }
 

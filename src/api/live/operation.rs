@@ -109,7 +109,8 @@ impl LiveOperation {
         context: &Arc<RequestContext>,
         mode: ResolverMode,
     ) -> Result<Arc<str>, RenderError> {
-        let is_value = matches!(mode, ResolverMode::Value | ResolverMode::Look(_));
+        let is_look = matches!(mode, ResolverMode::Look(_));
+        let is_value = is_look || matches!(mode, ResolverMode::Value);
         let run = AssertUnwindSafe(self.run(schema, context, mode)).catch_unwind();
         let failure = match tokio::time::timeout(limits.timeout, run).await {
             Err(_) => return Err(RenderError::Unavailable),
@@ -142,7 +143,12 @@ impl LiveOperation {
                     return Ok(json.into());
                 }
                 let refusal = limits.too_large();
-                Failure::new(refusal.code, refusal.message)
+                let failure = Failure::new(refusal.code, refusal.message);
+                // There may be room for fewer rows.
+                if is_look {
+                    return Err(RenderError::Failed(failure));
+                }
+                failure
             }
         };
         let errors = serde_json::json!({ "data": null, "errors": [failure.to_json()] });

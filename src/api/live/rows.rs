@@ -51,10 +51,9 @@ impl SubscriberGroup {
                 runtime.metrics.live.answers.inc();
             }
             let is_sendable = match is_news {
-                true => self.has_come_to(subscription, &context).await,
+                true => self.has_come_to(subscription, context).await,
                 false => true,
             };
-            drop(context);
             match seen {
                 // The next look tries again.
                 Ok(_) if !is_sendable => {}
@@ -73,6 +72,8 @@ impl SubscriberGroup {
                     }
                 }
                 Err(RenderError::Unavailable) => {}
+                Err(RenderError::Failed(failure))
+                    if failure.code == runtime.limits.too_large().code && look.take_fewer() => {}
                 Err(RenderError::Failed(failure)) => return subscription.end(&failure),
             }
             tokio::select! {
@@ -83,20 +84,22 @@ impl SubscriberGroup {
         }
     }
 
-    /// Waits until a subscription was notified of all events that there were when something was read; whether it was in
+    /// Waits until a subscription has come past all events that there were when something was read; whether it was in
     /// time. Events may have taken rights from its subscribers, who are sent nothing that was read afterwards.
     async fn has_come_to(
         &self,
         subscription: &SharedSubscription,
-        context: &Arc<RequestContext>,
+        context: Arc<RequestContext>,
     ) -> bool {
         let here = context.read(async |tx| events::here(tx).await).await;
         let Ok(EventCursor { seq, .. }) = here else {
             return false;
         };
+        // What it was read by is not held while others are served.
+        drop(context);
         self.feed.hear(seq);
         let come = async {
-            while subscription.position() < seq {
+            while subscription.checked() < seq {
                 sleep(PAUSE).await;
             }
         };

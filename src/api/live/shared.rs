@@ -65,6 +65,8 @@ pub(super) enum SubscriptionKind {
 struct SharedState {
     /// The number of the last event that subscribers were notified of.
     position: i64,
+    /// The number of the last event at which the rights of subscribers were looked after.
+    checked: i64,
     /// The latest responses: all after `recent_after`.
     recent: VecDeque<Arc<RenderedResponse>>,
     recent_bytes: usize,
@@ -116,6 +118,7 @@ impl SharedSubscription {
             left: CancellationToken::new(),
             state: Mutex::new(SharedState {
                 position,
+                checked: position,
                 recent: VecDeque::new(),
                 recent_bytes: 0,
                 recent_after: position,
@@ -147,6 +150,19 @@ impl SharedSubscription {
 
     pub(super) fn position(&self) -> i64 {
         self.state().position
+    }
+
+    /// The number of the last event at which subscribers whose rights it may have changed were interrupted.
+    pub(super) fn checked(&self) -> i64 {
+        self.state().checked
+    }
+
+    /// Notes that they were, if the subscription has come to the event.
+    pub(super) fn note_checked(&self, seq: i64) {
+        let mut state = self.state();
+        if state.position >= seq {
+            state.checked = state.checked.max(seq);
+        }
     }
 
     pub(super) fn add_handle(&self) {

@@ -234,11 +234,9 @@ impl FieldShape {
         let place = (type_name, field.name.node.as_str());
         let size = if place == STAGES {
             Size::Stages
-        } else if ConnectionRole::of(target) == ConnectionRole::Connection {
-            Size::Page {
-                default: default_page(field),
-            }
-        } else if listed && is_sized(field) {
+        } else if ConnectionRole::of(target) == ConnectionRole::Connection
+            || (listed && is_sized(field))
+        {
             Size::Page {
                 default: default_page(field),
             }

@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -55,6 +55,8 @@ struct Inner {
 struct Changes {
     /// Rows that are told at once, at most.
     most: usize,
+    /// The same while they are large.
+    at_once: AtomicUsize,
     told: Mutex<Told>,
     /// What the last look has found: what is told once it is sent, and whether that says anything.
     seen: Mutex<Option<(Told, bool)>>,
@@ -138,11 +140,26 @@ impl Look {
         if let Some(changes) = &self.0.changes
             && let Some((seen, _)) = lock(&changes.seen).take()
         {
+            let at_once = changes.at_once.load(Ordering::Relaxed);
+            let at_once = at_once.saturating_mul(2).min(changes.most);
+            changes.at_once.store(at_once, Ordering::Relaxed);
             let mut told = lock(&changes.told);
             if told.round == seen.round {
                 *told = seen;
             }
         }
+    }
+
+    /// Has fewer rows be told at once, since these were too large together; whether there can be fewer.
+    pub(crate) fn take_fewer(&self) -> bool {
+        let Some(changes) = &self.0.changes else {
+            return false;
+        };
+        let at_once = changes.at_once.load(Ordering::Relaxed);
+        changes
+            .at_once
+            .store(at_once.div_ceil(2), Ordering::Relaxed);
+        at_once > 1
     }
 
     /// Has what changed lately be told anew, since somebody was not told of it.
@@ -233,6 +250,7 @@ pub async fn row_changes<R: Record>(
             });
             let changes = Changes {
                 most: most.unsigned_abs() as usize,
+                at_once: AtomicUsize::new(most.unsigned_abs() as usize),
                 told: Mutex::new(there.await?),
                 seen: Mutex::default(),
             };
@@ -261,6 +279,7 @@ async fn changed_rows<R: Record>(ctx: &Context<'_>, look: &Look) -> Result<Vec<A
     };
     let Watched { table, filter, .. } = look.watched();
     let told = lock(&changes.told).clone();
+    let most = changes.at_once.load(Ordering::Relaxed);
     let looked = ctx.request().read(async |tx| {
         let (now, found) = list::changed(tx, *table, told.since, MOST_CHANGES).await?;
         let mut due = told.due(&found);
@@ -276,10 +295,10 @@ async fn changed_rows<R: Record>(ctx: &Context<'_>, look: &Look) -> Result<Vec<A
             _ if ids.is_empty() => ids,
             filter => list::matching(tx, *table, ids, filter).await?,
         };
-        let rows: Vec<Uuid> = due.iter().map(|(id, _)| *id).filter(|id| met.contains(id)).take(changes.most).collect();
+        let rows: Vec<Uuid> = due.iter().map(|(id, _)| *id).filter(|id| met.contains(id)).take(most).collect();
         // Up to the last row that is told, or all when there is room for more.
         let upto = match rows.last() {
-            Some(last) if rows.len() == changes.most => due.iter().position(|(id, _)| id == last).map_or(due.len(), |at| at + 1),
+            Some(last) if rows.len() == most => due.iter().position(|(id, _)| id == last).map_or(due.len(), |at| at + 1),
             _ => due.len(),
         };
         let next = due.get(upto).or(left.first()).copied();
