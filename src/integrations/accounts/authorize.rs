@@ -148,7 +148,7 @@ impl Connector {
 
 fn client_of(provider: &dyn Provider) -> Result<&OAuthClient> {
     match &provider.about().authorization {
-        Authorization::OAuth(client) => Ok(client),
+        Authorization::OAuth(client) => Ok(client.as_ref()),
         Authorization::ApiKey { .. } => {
             let message = "this service takes a key: use integrationConnect";
             Err(Error::invalid("NOT_APPLICABLE", "provider", message))

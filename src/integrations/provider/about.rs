@@ -53,7 +53,7 @@ pub enum BelongsTo {
 #[derive(Debug, Clone)]
 pub enum Authorization {
     /// By OAuth 2.0: the person is sent to the service and comes back.
-    OAuth(OAuthClient),
+    OAuth(Box<OAuthClient>),
     /// By a key that the person copies from there, sent in this header.
     ApiKey {
         /// The header.

@@ -46,7 +46,7 @@ impl RolodexProvider {
             key,
             name: "Rolodex",
             belongs_to,
-            authorization: Authorization::OAuth(client),
+            authorization: Authorization::OAuth(Box::new(client)),
             kinds: vec![Kind {
                 name: "people",
                 record: "contact",
