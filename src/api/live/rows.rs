@@ -52,7 +52,11 @@ impl SubscriberGroup {
             }
             let is_sendable = match is_news {
                 true => self.has_come_to(subscription, context).await,
-                false => true,
+                false => {
+                    // Its connection is for others until the next look.
+                    drop(context);
+                    true
+                }
             };
             match seen {
                 // The next look tries again.

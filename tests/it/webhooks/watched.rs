@@ -156,6 +156,30 @@ fn of_a_burst_the_last_state_of_each_is_told_and_no_more_at_once_than_was_asked_
 }
 
 #[test]
+fn what_is_too_large_together_is_told_in_parts() {
+    test(async |world| {
+        let setting = Setting::begin(world).await;
+        let mut socket = Socket::open(&world.a(Who::Admin)).await;
+        let whole = "subscription { webhookDeliveryChanges { id body again: body } }";
+        socket.ask("1", whole, json!({})).await;
+        assert_eq!(socket.event("1").await, json!([]));
+        let large = burst(100).replace("a burst", &"x".repeat(60_000));
+        setting.arrange(&large).await;
+        let (mut told, mut messages) = (BTreeMap::new(), 0);
+        while told.len() < 100 {
+            let event = socket.event("1").await;
+            messages += 1;
+            for row in event.as_array().expect("a list") {
+                told.insert(row["id"].to_string(), row["body"].to_string().len());
+            }
+        }
+        assert!(messages > 1, "twelve megabytes are no one message");
+        assert!(told.values().all(|bytes| *bytes > 60_000));
+        setting.end().await;
+    });
+}
+
+#[test]
 fn what_is_committed_after_later_changes_is_told_too() {
     test(async |world| {
         let setting = Setting::begin(world).await;
