@@ -113,6 +113,8 @@ CREATE TABLE external_links (
     hash                bytea NOT NULL,
     external_updated_at timestamptz,
     pulled_at           timestamptz,
+    -- The run that it was read in last. Not the time of that: runs go on at servers whose clocks differ.
+    seen_in             uuid,
     pushed_at           timestamptz,
     created_at          timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, integration_id, kind, external_id),
@@ -120,4 +122,3 @@ CREATE TABLE external_links (
     FOREIGN KEY (tenant_id, integration_id) REFERENCES integrations
 );
 CREATE INDEX external_links_record_idx ON external_links (tenant_id, record_id);
-CREATE INDEX external_links_pulled_idx ON external_links (tenant_id, integration_id, kind, pulled_at);

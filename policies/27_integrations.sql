@@ -82,6 +82,6 @@ CREATE POLICY external_links_itself ON external_links TO dealgraph_app
 GRANT SELECT, DELETE ON external_links TO dealgraph_app;
 GRANT INSERT (
     tenant_id, integration_id, kind, external_id, record_id, visible_to, is_created, hash, external_updated_at, pulled_at,
-    pushed_at, created_at
+    seen_in, pushed_at, created_at
 ) ON external_links TO dealgraph_app;
-GRANT UPDATE (record_id, hash, external_updated_at, pulled_at, pushed_at) ON external_links TO dealgraph_app;
+GRANT UPDATE (record_id, hash, external_updated_at, pulled_at, seen_in, pushed_at) ON external_links TO dealgraph_app;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::{
     base::{
         error::Result,
-        ids::{IntegrationId, Typed as _},
+        ids::{IntegrationId, SyncRunId, Typed as _},
     },
     db::{ReadTx, Sql, Tx},
     integrations::accounts::Integration,
@@ -119,12 +119,12 @@ pub(in crate::integrations) async fn some(
     tx.all(sql).await
 }
 
-/// Those of a kind that a full run has not seen, and how many of them and of all there are.
+/// Some of those of a kind that a run which has read all has not seen, after one of them.
 pub(super) async fn unseen(
     tx: &mut ReadTx,
     (integration, kind): (IntegrationId, &str),
-    since: DateTime<Utc>,
-    most: i64,
+    run: SyncRunId,
+    (after, most): (&str, i64),
 ) -> Result<Vec<Linked>> {
     let sql = Sql::new(SELECT)
         .bind(tx.tenant())
@@ -132,21 +132,23 @@ pub(super) async fn unseen(
         .bind(integration)
         .push(" AND l.kind = ")
         .bind(kind.to_owned())
-        .push(" AND l.pulled_at < ")
-        .bind(since)
+        .push(" AND l.external_id > ")
+        .bind(after.to_owned())
+        .push(" AND l.seen_in <> ")
+        .bind(run)
         .push(" ORDER BY l.external_id LIMIT ")
         .bind(most);
     tx.all(sql).await
 }
 
-/// How many of a kind a full run has not seen, and how many there are.
+/// How many of a kind such a run has not seen, and how many there are.
 pub(super) async fn count_unseen(
     tx: &mut ReadTx,
     (integration, kind): (IntegrationId, &str),
-    since: DateTime<Utc>,
+    run: SyncRunId,
 ) -> Result<(i64, i64)> {
-    let sql = Sql::new("SELECT count(*) FILTER (WHERE l.pulled_at < ")
-        .bind(since)
+    let sql = Sql::new("SELECT count(*) FILTER (WHERE l.seen_in <> ")
+        .bind(run)
         .push("), count(*) FROM external_links l WHERE l.tenant_id = ")
         .bind(tx.tenant())
         .push(" AND l.integration_id = ")
@@ -168,7 +170,9 @@ pub(super) struct NewLink {
 /// Which side a link was seen from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Seen {
-    Pulled,
+    /// There, in a run.
+    Pulled(SyncRunId),
+    /// Here.
     Pushed,
 }
 
@@ -184,10 +188,13 @@ pub(super) async fn put(
         return Ok(());
     }
     let (tenant, now) = (tx.tenant(), tx.now());
-    let at = |side| (seen == side).then_some(now);
+    let run = match seen {
+        Seen::Pulled(run) => Some(run),
+        Seen::Pushed => None,
+    };
     let sql = Sql::new(
         "INSERT INTO external_links AS t (tenant_id, integration_id, kind, external_id, record_id, visible_to, is_created, \
-         hash, external_updated_at, pulled_at, pushed_at, created_at)",
+         hash, external_updated_at, pulled_at, seen_in, pushed_at, created_at)",
     );
     let sql = sql.rows(links, |mut row, link| {
         row.bind(tenant)
@@ -199,14 +206,15 @@ pub(super) async fn put(
             .bind(link.is_created)
             .bind(link.hash)
             .bind(link.updated_at)
-            .bind(at(Seen::Pulled))
-            .bind(at(Seen::Pushed))
+            .bind(run.map(|_| now))
+            .bind(run)
+            .bind(run.is_none().then_some(now))
             .bind(now);
     });
     let sql = sql.push(
         " ON CONFLICT (tenant_id, integration_id, kind, external_id) DO UPDATE SET record_id = excluded.record_id, \
          hash = excluded.hash, external_updated_at = coalesce(excluded.external_updated_at, t.external_updated_at), \
-         pulled_at = coalesce(excluded.pulled_at, t.pulled_at), pushed_at = coalesce(excluded.pushed_at, t.pushed_at)",
+         pulled_at = coalesce(excluded.pulled_at, t.pulled_at), seen_in = coalesce(excluded.seen_in, t.seen_in), pushed_at = coalesce(excluded.pushed_at, t.pushed_at)",
     );
     tx.execute(sql).await?;
     Ok(())
@@ -216,6 +224,7 @@ pub(super) async fn put(
 pub(super) async fn touch(
     tx: &mut Tx,
     (integration, kind): (IntegrationId, &str),
+    run: SyncRunId,
     ids: Vec<String>,
 ) -> Result<()> {
     if ids.is_empty() {
@@ -223,6 +232,8 @@ pub(super) async fn touch(
     }
     let sql = Sql::new("UPDATE external_links l SET pulled_at = ")
         .bind(tx.now())
+        .push(", seen_in = ")
+        .bind(run)
         .push(" WHERE l.tenant_id = ")
         .bind(tx.tenant())
         .push(" AND l.integration_id = ")

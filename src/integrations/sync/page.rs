@@ -80,18 +80,43 @@ impl Writing<'_> {
             let link = known.get(&remote.external_id);
             match self.one(tx, remote, link, &mut counts).await? {
                 Outcome::Same => same.push(remote.external_id.clone()),
-                Outcome::Linked(link) => new.push(link),
+                Outcome::Linked(link) => {
+                    // What is new here can't be linked, and what was linked is linked to this one.
+                    if !link.is_created && !known.contains_key(&link.external_id) {
+                        self.require_unlinked(tx, &link, &new).await?;
+                    }
+                    new.push(link);
+                }
                 Outcome::Gone => gone.extend(link.cloned()),
                 Outcome::Nothing => {}
             }
         }
         *at = None;
-        links::put(tx, self.integration, self.kind, new, Seen::Pulled).await?;
-        links::touch(tx, stream, same).await?;
+        let run = self.going.sync_run_id;
+        links::put(tx, self.integration, self.kind, new, Seen::Pulled(run)).await?;
+        links::touch(tx, stream, run, same).await?;
         links::unlink(tx, self.integration.id, &gone).await?;
         let noted = (counts.clone(), cursor);
-        store::note_page(tx, stream, self.going.sync_run_id, noted).await?;
+        store::note_page(tx, stream, run, noted).await?;
         Ok(counts)
+    }
+
+    /// Refuses another record there that is said to be the same one here: two people with one address, for example.
+    async fn require_unlinked(&self, tx: &mut Tx, link: &NewLink, new: &[NewLink]) -> Result<()> {
+        let is_other = |id: &String| *id != link.external_id;
+        let stream = (self.integration.id, self.kind);
+        let is_taken = new.iter().any(|other| other.record == link.record)
+            || links::of_record(tx, stream, link.record)
+                .await?
+                .is_some_and(|other| is_other(&other.external_id));
+        match is_taken {
+            false => Ok(()),
+            true => Err(Error::invalid(
+                "ALREADY_LINKED",
+                "",
+                "another record of the service is this one already",
+            )),
+        }
     }
 
     async fn one(

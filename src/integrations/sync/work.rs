@@ -112,8 +112,16 @@ impl Handler for SyncHandler {
         let Some(mut working) = self.begin(&job, run).await? else {
             return Ok(Done::quietly());
         };
-        let ended = self.read_on(&mut working, run).await?;
-        self.end(&working, ended, run).await
+        match self.read_on(&mut working, run).await {
+            Ok(ended) => self.end(&working, ended, run).await,
+            Err(failure) if failure.code == "LEASE_LOST" => Err(failure),
+            // Whatever it is, the account says so.
+            Err(failure) => {
+                let error = (failure.code, failure.message.as_str());
+                let next = Some(pause(working.failures));
+                self.fail(&working, error, next, run).await
+            }
+        }
     }
 }
 
@@ -282,9 +290,9 @@ impl SyncHandler {
         run: &Run,
     ) -> Result<Ended, Failure> {
         let stream = (working.integration.id, working.kind);
-        let since = working.going.started_at;
+        let going = working.going.sync_run_id;
         let session = run.read_session();
-        let counted = session.run(async |tx| links::count_unseen(tx, stream, since).await);
+        let counted = session.run(async |tx| links::count_unseen(tx, stream, going).await);
         let (unseen, all) = counted.await?;
         if unseen > REMOVED_UNASKED && unseen * 4 > all && !working.going.may_remove {
             return Ok(Ended::TooManyRemovals(unseen));
@@ -299,28 +307,24 @@ impl SyncHandler {
             fence: working.fence,
             going: &working.going,
         };
+        let most = i64::try_from(PAGE).unwrap_or(i64::MAX);
+        let mut after = String::new();
         loop {
             let session = run.read_session();
-            let most = i64::try_from(PAGE).unwrap_or(i64::MAX);
-            let found = session.run(async |tx| links::unseen(tx, stream, since, most).await);
+            let next = (after.as_str(), most);
+            let found = session.run(async |tx| links::unseen(tx, stream, going, next).await);
             let found = found.await?;
-            if found.is_empty() {
+            let Some(last) = found.last() else {
                 return Ok(Ended::Well);
-            }
-            let gone: Vec<_> = found
-                .iter()
-                .map(|link| Remote {
-                    external_id: link.external_id.clone(),
-                    state: RemoteState::Gone,
-                    updated_at: None,
-                })
-                .collect();
-            let counts = writing.write(&gone, None).await?;
-            // Those that can't be archived stay, and would be found again and again.
-            if !counts.problems.is_empty() {
-                run.write(async |tx| links::unlink(tx, working.integration.id, &found).await)
-                    .await?;
-            }
+            };
+            let gone = found.iter().map(|link| Remote {
+                external_id: link.external_id.clone(),
+                state: RemoteState::Gone,
+                updated_at: None,
+            });
+            // Those that can't be archived are noted, and found again by the next run that reads all.
+            writing.write(&gone.collect::<Vec<_>>(), None).await?;
+            after.clone_from(&last.external_id);
         }
     }
 

@@ -103,6 +103,36 @@ fn who_is_here_already_is_found_and_not_made_again() {
 }
 
 #[test]
+fn two_there_that_are_one_here_are_told_and_stop_nobody() {
+    test(async |world| {
+        let admin = (A, Who::Admin);
+        for (id, first) in [("1", "One"), ("2", "Two")] {
+            world
+                .rolodex
+                .put(id, first, "Shared", Some("shared@rolo.example"));
+        }
+        world.rolodex.put("3", "Three", "Alone", None);
+        let id = connected(world, admin, "rolodex").await;
+        let run = ran(world, &id, 1).await.remove(0);
+        assert_eq!(run["status"], "SUCCEEDED", "{run}");
+        assert_eq!(
+            counts(&run),
+            json!({ "read": 3, "created": 2, "failed": 1 })
+        );
+        assert_eq!(run["problems"][0]["code"], "ALREADY_LINKED");
+        // In another page, and another run, too.
+        world
+            .rolodex
+            .put("4", "Four", "Shared", Some("shared@rolo.example"));
+        let run = synced(world, &id, "INCREMENTAL").await;
+        assert_eq!(counts(&run), json!({ "read": 1, "failed": 1 }));
+        let shared = contacts(world, "Shared", "firstName").await;
+        assert_eq!(shared.len(), 1);
+        assert_eq!(shared[0]["firstName"], "One", "who came first stays");
+    });
+}
+
+#[test]
 fn what_is_gone_there_is_archived_here_and_never_much_of_it_unasked() {
     test(async |world| {
         fill(world, 60);
