@@ -57,6 +57,9 @@
 //! 4. Each visibility class that watches holds it against its rights and filters in memory ([`events::Watched`]).
 //! 5. What remains is answered by the executor under row-level security, once per document and class ([`api::live`]).
 //! 6. The answer goes into the queue of each client, and over its WebSocket or event stream.
+//!
+//! What else follows from it is done by consumers of the log ([`jobs::consumers`]), each with its own mark:
+//! [`organization::webhooks`] sends it to other servers, [`integrations::sync`] writes it to services.
 
 // The schema's roots are one future within another per domain, and there are many domains.
 #![recursion_limit = "256"]

@@ -1,6 +1,6 @@
 //! Tries are counted by all servers together, in Redis, and by each alone when Redis is away.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use dealgraph::{
     base::error::Error,
@@ -47,7 +47,7 @@ async fn warm(throttle: &Throttle, redis: &redis::Client) {
                 .expect("emptied");
             return;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("Redis is not used");
 }
@@ -129,6 +129,18 @@ fn servers_count_together_and_go_on_alone_from_what_they_know() {
             .await
             .expect("a time");
         assert!((10_000_000..=10_800_000).contains(&left), "{left}");
+
+        // A service that wants a pause from one server gets it from all, and the longer one counts.
+        let service = Counter::steady("integration", "account", 10, Duration::from_secs(1));
+        servers[1].begin(&service).await.expect("the first request");
+        servers[0].hold(&service, Duration::from_secs(60)).await;
+        servers[1].hold(&service, Duration::from_secs(5)).await;
+        for server in &servers {
+            let Err(Error::TooManyAttempts { retry_after_s }) = server.begin(&service).await else {
+                panic!("it was to be left alone")
+            };
+            assert!((50..=60).contains(&retry_after_s), "{retry_after_s}");
+        }
 
         redis.stop().await;
         assert!(
