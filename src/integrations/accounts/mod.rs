@@ -4,6 +4,7 @@
 //! ([`credentials`]); nobody is ever shown it. It acts with the rights of who authorised it last.
 
 mod authorize;
+mod connect;
 pub(in crate::integrations) mod credentials;
 mod disconnect;
 mod filter;
@@ -35,6 +36,7 @@ use crate::{
     db::{
         Db, Tx,
         journal::{Entry, EventKind},
+        list,
     },
     entity::{self, Stamps},
     integrations::{
@@ -89,6 +91,18 @@ impl Connector {
             message: "this installation does not have the service".to_owned(),
         })
     }
+}
+
+/// An account that there is.
+///
+/// # Errors
+/// `NOT_FOUND`.
+async fn existing(tx: &mut Tx, id: IntegrationId) -> Result<Integration> {
+    let found: Option<Integration> = list::find(tx, id.uuid()).await?;
+    found.ok_or(Error::NotFound {
+        kind: "integration",
+        field: "id",
+    })
 }
 
 /// An account to be connected.

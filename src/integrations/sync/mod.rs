@@ -1,6 +1,6 @@
 //! Bringing records in step with a service, both ways, and how that went.
 //! - A stream is a kind of records of an account, with how far the service was read. Each has one job, which goes on for as
-//!   long as the account is active: it reads pages ([`work`]) and writes them ([`page`]), and then waits for its turn.
+//!   long as the account is active: it ([`work`]) reads pages ([`reading`]) and writes them ([`page`]), and then waits for its turn.
 //! - A run is one time that a stream was brought in step, in however many attempts. Where it stopped, the next one goes on.
 //! - A link says which record here is which one there, and what both said when they last agreed: what is the same again is
 //!   not written, in either direction, so that nothing echoes.
@@ -13,6 +13,7 @@ mod links;
 mod model;
 mod page;
 mod push;
+mod reading;
 mod store;
 mod streams;
 mod webhook;
