@@ -13,6 +13,7 @@ use crate::{
     entity,
     integrations::sync::Pushing,
     jobs::{Authority, Failure, Run, consumers},
+    organization::members,
     platform::mail::Mailer,
 };
 
@@ -117,7 +118,7 @@ impl Synchronizer {
             let id = (integration.id, None);
             let after: Integration = entity::change(tx, id, EventKind::Suspended, act).await?;
             match after.fields.status != before {
-                true => notice::recipients(tx, &after).await,
+                true => members::answerable(tx, &after.fields.runs_as).await,
                 false => Ok(Vec::new()),
             }
         });

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::{
     base::{
         error::Result,
-        ids::{IntegrationId, SyncRunId, Typed as _},
+        ids::{IntegrationId, SyncRunId, TenantId},
     },
     db::{ReadTx, Sql, Tx},
     integrations::accounts::Integration,
@@ -35,20 +35,31 @@ pub(in crate::integrations) struct Linked {
     pub(super) hash: Vec<u8>,
 }
 
-const SELECT: &str = "SELECT l.kind, l.external_id, l.record_id, l.is_created, l.hash FROM external_links l WHERE l.tenant_id = ";
+const SELECT: &str =
+    "SELECT l.kind, l.external_id, l.record_id, l.is_created, l.hash FROM external_links l";
+
+/// Of an account's links.
+fn of_account(sql: Sql, tenant: TenantId, integration: IntegrationId) -> Sql {
+    sql.push(" WHERE l.tenant_id = ")
+        .bind(tenant)
+        .push(" AND l.integration_id = ")
+        .bind(integration)
+}
+
+/// Of a stream's links.
+fn of_stream(sql: Sql, tenant: TenantId, (integration, kind): (IntegrationId, &str)) -> Sql {
+    of_account(sql, tenant, integration)
+        .push(" AND l.kind = ")
+        .bind(kind.to_owned())
+}
 
 /// The links of some records there.
 pub(super) async fn of_external(
     tx: &mut Tx,
-    (integration, kind): (IntegrationId, &str),
+    stream: (IntegrationId, &str),
     ids: Vec<String>,
 ) -> Result<HashMap<String, Linked>> {
-    let sql = Sql::new(SELECT)
-        .bind(tx.tenant())
-        .push(" AND l.integration_id = ")
-        .bind(integration)
-        .push(" AND l.kind = ")
-        .bind(kind.to_owned())
+    let sql = of_stream(Sql::new(SELECT), tx.tenant(), stream)
         .push(" AND l.external_id = ANY(")
         .bind(ids)
         .push(")");
@@ -88,15 +99,10 @@ pub(super) async fn of(tx: &mut ReadTx, record: Uuid) -> Result<Vec<LinkRow>> {
 /// The link of a record here.
 pub(super) async fn of_record(
     tx: &mut ReadTx,
-    (integration, kind): (IntegrationId, &str),
+    stream: (IntegrationId, &str),
     record: Uuid,
 ) -> Result<Option<Linked>> {
-    let sql = Sql::new(SELECT)
-        .bind(tx.tenant())
-        .push(" AND l.integration_id = ")
-        .bind(integration)
-        .push(" AND l.kind = ")
-        .bind(kind.to_owned())
+    let sql = of_stream(Sql::new(SELECT), tx.tenant(), stream)
         .push(" AND l.record_id = ")
         .bind(record);
     tx.optional(sql).await
@@ -110,10 +116,7 @@ pub(in crate::integrations) async fn some(
     tx: &mut ReadTx,
     integration: IntegrationId,
 ) -> Result<Vec<Linked>> {
-    let sql = Sql::new(SELECT)
-        .bind(tx.tenant())
-        .push(" AND l.integration_id = ")
-        .bind(integration)
+    let sql = of_account(Sql::new(SELECT), tx.tenant(), integration)
         .push(" ORDER BY l.kind, l.external_id LIMIT ")
         .bind(AT_ONCE);
     tx.all(sql).await
@@ -122,16 +125,11 @@ pub(in crate::integrations) async fn some(
 /// Some of those of a kind that a run which has read all has not seen, after one of them.
 pub(super) async fn unseen(
     tx: &mut ReadTx,
-    (integration, kind): (IntegrationId, &str),
+    stream: (IntegrationId, &str),
     run: SyncRunId,
     (after, most): (&str, i64),
 ) -> Result<Vec<Linked>> {
-    let sql = Sql::new(SELECT)
-        .bind(tx.tenant())
-        .push(" AND l.integration_id = ")
-        .bind(integration)
-        .push(" AND l.kind = ")
-        .bind(kind.to_owned())
+    let sql = of_stream(Sql::new(SELECT), tx.tenant(), stream)
         .push(" AND l.external_id > ")
         .bind(after.to_owned())
         .push(" AND l.seen_in <> ")
@@ -144,17 +142,13 @@ pub(super) async fn unseen(
 /// How many of a kind such a run has not seen, and how many there are.
 pub(super) async fn count_unseen(
     tx: &mut ReadTx,
-    (integration, kind): (IntegrationId, &str),
+    stream: (IntegrationId, &str),
     run: SyncRunId,
 ) -> Result<(i64, i64)> {
     let sql = Sql::new("SELECT count(*) FILTER (WHERE l.seen_in <> ")
         .bind(run)
-        .push("), count(*) FROM external_links l WHERE l.tenant_id = ")
-        .bind(tx.tenant())
-        .push(" AND l.integration_id = ")
-        .bind(integration)
-        .push(" AND l.kind = ")
-        .bind(kind.to_owned());
+        .push("), count(*) FROM external_links l");
+    let sql = of_stream(sql, tx.tenant(), stream);
     Ok(tx.optional(sql).await?.unwrap_or_default())
 }
 
@@ -214,7 +208,8 @@ pub(super) async fn put(
     let sql = sql.push(
         " ON CONFLICT (tenant_id, integration_id, kind, external_id) DO UPDATE SET record_id = excluded.record_id, \
          hash = excluded.hash, external_updated_at = coalesce(excluded.external_updated_at, t.external_updated_at), \
-         pulled_at = coalesce(excluded.pulled_at, t.pulled_at), seen_in = coalesce(excluded.seen_in, t.seen_in), pushed_at = coalesce(excluded.pushed_at, t.pushed_at)",
+         pulled_at = coalesce(excluded.pulled_at, t.pulled_at), seen_in = coalesce(excluded.seen_in, t.seen_in), \
+         pushed_at = coalesce(excluded.pushed_at, t.pushed_at)",
     );
     tx.execute(sql).await?;
     Ok(())
@@ -223,7 +218,7 @@ pub(super) async fn put(
 /// Notes that records there were seen, and say what they said before.
 pub(super) async fn touch(
     tx: &mut Tx,
-    (integration, kind): (IntegrationId, &str),
+    stream: (IntegrationId, &str),
     run: SyncRunId,
     ids: Vec<String>,
 ) -> Result<()> {
@@ -233,13 +228,8 @@ pub(super) async fn touch(
     let sql = Sql::new("UPDATE external_links l SET pulled_at = ")
         .bind(tx.now())
         .push(", seen_in = ")
-        .bind(run)
-        .push(" WHERE l.tenant_id = ")
-        .bind(tx.tenant())
-        .push(" AND l.integration_id = ")
-        .bind(integration)
-        .push(" AND l.kind = ")
-        .bind(kind.to_owned())
+        .bind(run);
+    let sql = of_stream(sql, tx.tenant(), stream)
         .push(" AND l.external_id = ANY(")
         .bind(ids)
         .push(")");
@@ -261,10 +251,8 @@ pub(in crate::integrations) async fn unlink(
     }
     let kinds: Vec<_> = links.iter().map(|link| link.kind.clone()).collect();
     let ids: Vec<_> = links.iter().map(|link| link.external_id.clone()).collect();
-    let sql = Sql::new("DELETE FROM external_links l WHERE l.tenant_id = ")
-        .bind(tx.tenant())
-        .push(" AND l.integration_id = ")
-        .bind(integration.uuid())
+    let sql = Sql::new("DELETE FROM external_links l");
+    let sql = of_account(sql, tx.tenant(), integration)
         .push(" AND (l.kind, l.external_id) IN (SELECT * FROM unnest(")
         .bind(kinds)
         .push("::text[], ")

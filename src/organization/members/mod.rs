@@ -3,6 +3,7 @@
 //! No member grants or revokes rights that they do not hold themselves ([`grant`]). Records follow their owner
 //! ([`reassignment`]).
 
+mod answerable;
 mod change;
 mod filter;
 mod grant;
@@ -20,6 +21,7 @@ mod store;
 mod suspend;
 mod teams;
 
+pub use answerable::answerable;
 pub use change::{MemberChange, change};
 pub(crate) use filter::USUAL_ORDER;
 pub use filter::{MembershipFilter, MembershipOrder};

@@ -183,3 +183,23 @@ pub(super) async fn misplaced(tx: &mut ReadTx, kinds: OwnedKinds, member: &Membe
     }
     Ok(tx.column::<i64>(sql).await?.first().copied().unwrap_or(0))
 }
+
+/// Admins who are told of something that nobody answers for by themselves.
+const MOST_TOLD: i64 = 10;
+
+/// The address of an active member.
+pub(super) async fn address(tx: &mut Tx, person: UserId) -> Result<Vec<String>> {
+    let sql = addresses(tx).push(" AND m.user_id = ").bind(person);
+    tx.column(sql).await
+}
+
+/// The addresses of some active admins.
+pub(super) async fn addresses_of_admins(tx: &mut Tx) -> Result<Vec<String>> {
+    let sql = addresses(tx).push(" AND m.role = 'ADMIN' ORDER BY m.user_id LIMIT ");
+    tx.column(sql.bind(MOST_TOLD)).await
+}
+
+fn addresses(tx: &Tx) -> Sql {
+    Sql::new("SELECT m.email FROM memberships m WHERE m.status = 'ACTIVE' AND m.tenant_id = ")
+        .bind(tx.tenant())
+}

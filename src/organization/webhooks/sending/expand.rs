@@ -4,8 +4,9 @@ use super::{Webhooks, body, ledger, notice};
 use crate::{
     base::ids::Typed as _,
     jobs::{Failure, Run, consumers},
-    organization::webhooks::{
-        self, DisabledReason, Page, RenderFailure, Rendered, WebhookEndpoint,
+    organization::{
+        members,
+        webhooks::{self, DisabledReason, Page, RenderFailure, Rendered, WebhookEndpoint},
     },
 };
 
@@ -78,7 +79,7 @@ impl Webhooks {
         tracing::warn!(endpoint = %endpoint.id, ?reason, "a webhook endpoint is disabled");
         let disabled = run.write(async |tx| {
             webhooks::disable(tx, endpoint.id, reason).await?;
-            notice::recipients(tx, endpoint).await
+            members::answerable(tx, &endpoint.fields.runs_as).await
         });
         for to in disabled.await? {
             let message = notice::disabled(&to, &self.app_url, endpoint, reason);
