@@ -213,6 +213,16 @@ fn median(mut of: Vec<f64>) -> f64 {
 }
 
 async fn clear(database: &mut PgConnection) -> Outcome<()> {
+    // A worker that was told to stop notes what it has done first, and must not be met there.
+    let running =
+        "SELECT count(*) FROM jobs WHERE status = 'RUNNING' AND kind = 'loadtest.nothing'";
+    for _ in 0..100 {
+        let running: i64 = sqlx::query(running).fetch_one(&mut *database).await?.get(0);
+        if running == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     sqlx::raw_sql("DELETE FROM jobs WHERE kind = 'loadtest.nothing'; UPDATE job_queues SET due_at = 'infinity'")
         .execute(database)
         .await?;

@@ -188,7 +188,7 @@ impl<'a> Stage<'a> {
         let mut asking = Vec::new();
         for endpoint in &self.endpoints {
             let token = self.cluster.token(endpoint.admin, endpoint.tenant).await?;
-            let input = json!({ "webhookEndpointId": endpoint.id, "after": endpoint.before });
+            let input = json!({ "id": endpoint.id, "after": endpoint.before });
             asking.push((token, json!({ "input": input })));
         }
         let began = Instant::now();
