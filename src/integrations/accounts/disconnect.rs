@@ -160,6 +160,17 @@ impl Handler for DisconnectHandler {
     type Job = Unlink;
 
     async fn run(&self, job: Unlink, run: &Run) -> Result<Done, Failure> {
+        // Whoever disconnected their own account may not write what runs say.
+        run.write(async |tx| {
+            let found: Option<Integration> = list::find(tx, job.integration).await?;
+            let is_over =
+                |found: &Integration| found.fields.status == IntegrationStatus::Disconnected;
+            match found.filter(is_over) {
+                Some(integration) => sync::cancel_running(tx, integration.id).await,
+                None => Ok(()),
+            }
+        })
+        .await?;
         let mut done = 0;
         loop {
             let unlinked = self.next(run, &job).await?;

@@ -25,6 +25,7 @@ pub use graphql::SyncQuery;
 pub(super) use links::{Linked, some as some_links, unlink};
 pub use model::{SyncMode, SyncRun, SyncRunOrderField, SyncRunStatus, SyncTrigger};
 pub use push::Pushing;
+pub(super) use store::cancel_running;
 pub(super) use streams::{IntegrationStream, StreamsOf, forget as forget_streams};
 pub use webhook::InboundSync;
 pub use work::SyncHandler;

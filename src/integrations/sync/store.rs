@@ -294,7 +294,13 @@ pub(super) async fn note_pause(
 }
 
 /// Ends the runs of an account that go on.
-pub(super) async fn cancel_running(tx: &mut Tx, integration: IntegrationId) -> Result<()> {
+///
+/// # Errors
+/// The database.
+pub(in crate::integrations) async fn cancel_running(
+    tx: &mut Tx,
+    integration: IntegrationId,
+) -> Result<()> {
     let sql = Sql::new("UPDATE sync_runs r SET status = 'CANCELLED', ended_at = ")
         .bind(tx.now())
         .push(" WHERE r.tenant_id = ")

@@ -112,7 +112,6 @@ pub(super) async fn request(
 /// # Errors
 /// The database.
 pub(in crate::integrations) async fn forget(tx: &mut Tx, id: IntegrationId) -> Result<()> {
-    store::cancel_running(tx, id).await?;
     let sql = Sql::new(
         "UPDATE integration_streams SET cursor = NULL, fence = fence + 1, sync_run_id = NULL, next_mode = NULL, \
          next_trigger = NULL, next_may_remove = false, next_at = NULL, failing_since = NULL, failures = 0, \

@@ -82,3 +82,25 @@ fn a_disconnected_account_keeps_its_records_or_archives_those_that_came_by_it() 
         }
     });
 }
+
+#[test]
+fn a_run_that_goes_on_ends_with_its_account() {
+    test(async |world| {
+        let rep = (A, Who::Rep);
+        world.rolodex.inner().answers = vec![(429, Some(600))];
+        let id = connected(world, rep, "mailbox").await;
+        for _ in 0..200 {
+            let all = super::runs(world, &id).await;
+            if all
+                .first()
+                .is_some_and(|run| run["nextAttemptAt"].is_string())
+            {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        done(world, rep, "integrationDisconnect", json!({ "id": id })).await;
+        let run = ran(world, &id, 1).await.remove(0);
+        assert_eq!(run["status"], "CANCELLED", "{run}");
+    });
+}
